@@ -1,0 +1,1 @@
+"""separatrix: logistic and linear regression, readable, fast, and honest about the answer."""

@@ -1,0 +1,101 @@
+"""Everything separatrix can say no to.
+
+    SeparatrixError
+    ├── ArgumentError       an argument of a call has no meaning
+    ├── DataError           the data cannot be used as they are
+    │   ├── FileError       a file is missing, empty, ragged or damaged
+    │   ├── ColumnError     a column is missing, duplicated, or of the wrong kind
+    │   ├── CellError       one cell holds what its column cannot
+    │   └── TargetError     the target cannot be learned
+    ├── ModelError          a model file is damaged, foreign, or does not fit the data
+    ├── NotFittedError      a model is asked before it was fitted
+    └── DivergenceError     gradient descent ran away
+
+    SeparatrixWarning
+    ├── ConvergenceWarning  the fit stopped before it reached its tolerance
+    └── SeparationWarning   the classes are separable: no finite fit exists
+
+Every message is one line that says what is wrong, where, and what to do next.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SeparatrixError(Exception):
+    """The root: `except SeparatrixError` catches all that is below."""
+
+
+class ArgumentError(SeparatrixError, ValueError):
+    """An argument of a call has no meaning; the message names it and quotes its value."""
+
+
+class DataError(SeparatrixError, ValueError):
+    """The data cannot be used as they are."""
+
+
+class FileError(DataError):
+    """A file is missing, empty, ragged or damaged."""
+
+
+class ColumnError(DataError):
+    """A column is missing, duplicated, or of the wrong kind."""
+
+
+class CellError(DataError):
+    """One cell holds what its column cannot; the message names file, column, row and value."""
+
+
+class TargetError(DataError):
+    """The target cannot be learned: one class, or as many classes as rows."""
+
+
+class ModelError(SeparatrixError, ValueError):
+    """A model file is damaged, foreign, or does not fit the data."""
+
+
+class NotFittedError(SeparatrixError, ValueError, AttributeError):
+    """A model is asked before it was fitted."""
+
+
+class DivergenceError(SeparatrixError, ArithmeticError):
+    """Gradient descent ran away; the message holds the largest safe learning rate."""
+
+
+class SeparatrixWarning(UserWarning):
+    """The root of our warnings."""
+
+
+class ConvergenceWarning(SeparatrixWarning):
+    """The fit stopped before it reached its tolerance."""
+
+
+class SeparationWarning(SeparatrixWarning):
+    """The classes are separable: no finite fit exists."""
+
+
+def listing(names: Iterable[object], most: int = 8) -> str:
+    """Names for a message: the first few, and how many more.
+
+    >>> listing(["age", "sex"])
+    'age, sex'
+    >>> listing(range(12), most=3)
+    '0, 1, 2 and 9 more'
+    """
+    names = [str(name) for name in names]
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def no_such(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
+    """The message for a name that is not there: the nearest one, and what there is.
+
+    >>> no_such("column", "fruad", ["amount", "fraud"], "in data/march.csv")
+    "no column 'fruad' in data/march.csv. Did you mean 'fraud'? It has: amount, fraud."
+    """
+    known = list(known)
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    parts = [f"no {kind} {name!r}{' ' + where if where else ''}."]
+    parts += [f"Did you mean {near[0]!r}?"] if near else []
+    parts += [f"It has: {listing(known)}."]
+    return " ".join(parts)
