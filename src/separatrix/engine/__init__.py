@@ -1,0 +1,1 @@
+"""How the minimum is found: an objective, solvers that are generators of iterates, one loop, one certificate."""

@@ -1,0 +1,158 @@
+r"""How far from the optimum, at most: bounds that hold in exact arithmetic, whatever the solver did.
+
+Newton's decrement with self-concordance. The loss of a row has |third derivative| <= R |v| curvature along any v
+(Bach 2010, "Self-concordant analysis for logistic regression"). Let H be the curvature at theta, nu^2 = g' H^-1 g, and
+S such that R |change of eta in any row| <= S |change of theta|_H. Then along any step of H-length r
+
+    F(theta + step) >= F(theta) - nu r + (exp(-S r) + S r - 1) / S^2
+
+and minimising the right side over r, with t = S nu < 1,
+
+    F(theta) - F* <= (t + (1 - t) log(1 - t)) / S^2        (nu^2 / 2 for S = 0: a quadratic)
+
+Duality. With an L2 penalty of strength lambda, for any probabilities q with sum_i weight_i (q_i - y_i) = 0,
+
+    F* >= mean entropy(q) - sum_j |mean_i x_ij (q_i - y_i)|^2 / (2 lambda_j)
+
+q is the fitted p mixed with a constant until it meets the condition (no intercept, no condition).
+
+Last, F* >= 0, so F itself is a bound.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_solve
+from scipy.optimize import brentq
+from scipy.special import xlogy
+
+from separatrix.data.block import Block
+from separatrix.engine.linear_algebra import factor_positive
+from separatrix.engine.objective import Evaluation, Objective, block_eta, intercept_columns
+from separatrix.equations.hyperplane import back_project, squared
+
+FloatArray = NDArray[np.floating]
+LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """An upper bound on objective - optimum, per unit weight, and how it was obtained.
+
+    coef_error (P, K) bounds the distance of each coefficient (the intercept last) to the optimum's, and
+    probability_error that of any fitted probability of a row seen in the fit; None where no bound is known.
+    """
+
+    gap: float
+    method: str
+    coef_error: Any = None
+    probability_error: float | None = None
+
+
+def certify(objective: Objective, at: Evaluation) -> Certificate:
+    """The smallest of the bounds that can be had at this point without building a large matrix."""
+    bounds = [Certificate(at.value, "the objective itself: losses are never negative")]
+    penalised = bool(np.all(objective.penalty.strength > 0))
+    if at.curvature is None and not penalised and at.theta.size <= LARGEST_CURVATURE:
+        at = objective.evaluate(at.theta, order=2)
+    if at.curvature is not None:
+        bounds.append(by_self_concordance(objective, at))
+    if penalised and bounds[-1].coef_error is None:
+        bounds.append(by_duality(objective, at))
+    return min(bounds, key=lambda bound: bound.gap)
+
+
+def by_self_concordance(objective: Objective, at: Evaluation) -> Certificate:
+    """The bound from the Newton decrement; its gap is inf where S nu >= 1, that is, too far from the optimum."""
+    factor, unit = factor_positive(at.curvature)
+    inverse = cho_solve(factor, np.eye(len(unit)))
+    g = at.gradient.ravel() / unit
+    nu = float(np.sqrt(max(g @ inverse @ g, 0.0)))
+    S = objective.loss.third_bound * longest_row(objective, at, unit) * float(np.linalg.norm(inverse)) ** 0.5
+    t = S * nu
+    if t >= 1.0:
+        return Certificate(np.inf, "none: too far from the optimum for a bound")
+    # For small t the closed form cancels; its series t^2 (1/2 + t/6 + t^2/12 + ..) is at most t^2 / 2 (1 + t).
+    gap = nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2
+    u = 2 * nu if S == 0 else farthest(t) / S
+    errors = u * np.sqrt(np.diagonal(inverse)) / unit
+    return Certificate(
+        gap + rounding(at),
+        "Newton decrement, self-concordance",
+        errors.reshape(at.theta.shape),
+        min(1.0, S * u / 4.0),
+    )
+
+
+def farthest(t: float) -> float:
+    """The largest u at which exp(-u) + u - 1 <= t u: S times how far the optimum can be, in the norm of H."""
+    if t < 1e-6:
+        return 2.0 * t * (1.0 + t)
+    return float(brentq(lambda u: np.expm1(-u) + u - t * u, t, 1.0 / (1.0 - t)))  # pyright: ignore[reportArgumentType]
+
+
+def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
+    """max_i |(x_i, 1) / unit|, with the smaller unit where classes differ; one pass."""
+    inverse_square = (1.0 / unit.reshape(at.theta.shape).min(axis=1)) ** 2
+    p = objective.source.n_columns
+
+    def longest(block: Block) -> float:
+        ones = intercept_columns(block, at.theta)
+        return float((squared(block.X) @ inverse_square[:p] + ones @ inverse_square[p:]).max(initial=0.0))
+
+    return float(np.sqrt(objective.add_up(longest, max)))
+
+
+def by_duality(objective: Objective, at: Evaluation) -> Certificate:
+    """The bound from a feasible point of the dual problem; it needs a penalty on every weight. One pass."""
+    K, p = at.theta.shape[1], objective.source.n_columns
+    sums = objective.add_up(lambda block: dual_sums(block, objective, at.theta))
+    weight = sums.pop("weight")
+    mean_p, entropy, mean_x, mean_xp = (sums[name] / weight for name in ("p", "entropy", "x", "xp"))
+    data_gradient = at.gradient[:p] - objective.penalty.gradient(at.theta[:p])
+    if len(at.theta) > p:  # an intercept: q must reproduce the share of each class
+        share = mean_p - two_sided(at.gradient[p], len(mean_p))
+        mixed = 1.0 - float(np.min(share / mean_p))
+        constant = (share - (1.0 - mixed) * mean_p) / mixed if mixed > 0 else share
+        entropy = (1.0 - mixed) * entropy + mixed * entropy_of(constant[None, :])[0]  # entropy is concave
+        towards = np.outer(mean_x, constant[-K:]) - (mean_xp[:, -K:] - data_gradient)
+        data_gradient = (1.0 - mixed) * data_gradient + mixed * towards
+    dual = entropy - 0.5 * np.sum(data_gradient**2 / objective.penalty.strength[:, None])
+    return Certificate(max(at.value - float(dual), 0.0) + rounding(at), "duality")
+
+
+class DualSums(dict[str, Any]):
+    """Named sums that add entry by entry."""
+
+    def __add__(self, other: "DualSums") -> "DualSums":
+        return DualSums({name: self[name] + other[name] for name in self})
+
+
+def dual_sums(block: Block, objective: Objective, theta: FloatArray) -> DualSums:
+    """What the dual bound needs of a block: sums of p, entropy(p), x and x p'."""
+    p = objective.loss.probabilities(block_eta(block, theta))
+    weighted = block.weight[:, None] * p
+    return DualSums(
+        weight=block.weight.sum(),
+        p=weighted.sum(axis=0),
+        entropy=block.weight @ entropy_of(p),
+        x=back_project(block.X, block.weight),
+        xp=back_project(block.X, weighted),
+    )
+
+
+def entropy_of(p: FloatArray) -> FloatArray:
+    """-sum_k p_k log p_k of each row, (rows,)."""
+    return -xlogy(p, p).sum(axis=1)
+
+
+def two_sided(value: FloatArray, classes: int) -> FloatArray:
+    """A quantity of the last K classes as one of all of them: two classes have one eta, and opposite derivatives."""
+    return value if len(value) == classes else np.concatenate([-value, value])
+
+
+def rounding(at: Evaluation) -> float:
+    """What double precision may hide: a few units in the last place of the objective."""
+    return 4.0 * float(np.finfo(float).eps) * abs(at.value)

@@ -1,0 +1,68 @@
+"""The shape of the problem decides the solver, and says why in words that reach the trace.
+
+    name                    for
+    newton                  a curvature matrix that is small: coefficients times classes up to 2,000
+    conjugate-gradient      more than that, dense or sparse
+    gradient-descent        looking on; it needs many more passes than the others
+
+scikit-learn's names are understood; every solver reaches the same optimum, so they only pick the way:
+
+    newton-cholesky -> newton        newton-cg -> conjugate-gradient        lbfgs, liblinear, sag, saga -> auto
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from separatrix.engine.certificate import LARGEST_CURVATURE
+from separatrix.engine.conjugate import conjugate_newton
+from separatrix.engine.gradient_descent import gradient_descent
+from separatrix.engine.iterate import Solver
+from separatrix.engine.newton import newton
+from separatrix.errors import ArgumentError, listing
+
+SOLVERS: dict[str, Callable[..., Solver]] = {
+    "newton": newton,
+    "conjugate-gradient": conjugate_newton,
+    "gradient-descent": gradient_descent,
+}
+SYNONYMS = {
+    "newton-cholesky": "newton",
+    "newton-cg": "conjugate-gradient",
+    "lbfgs": "auto",
+    "liblinear": "auto",
+    "sag": "auto",
+    "saga": "auto",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A solver, its name, and the reason for it."""
+
+    name: str
+    why: str
+
+    def solver(self, *args: Any) -> Solver:
+        """The generator of iterates, started."""
+        return SOLVERS[self.name](*args)
+
+
+def choose(solver: str, coefficients: int, classes: int) -> Choice:
+    """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta.
+
+    Raises ArgumentError for a name that is no solver.
+
+    >>> choose("auto", 31, 1)
+    Choice(name='newton', why='the curvature of 31 coefficients is a small matrix')
+    """
+    name = SYNONYMS.get(solver, solver)
+    if name in SOLVERS:
+        return Choice(name, f"solver={solver!r} was asked for")
+    if name != "auto":
+        known = listing(["auto", *SOLVERS, *SYNONYMS], most=20)
+        raise ArgumentError(f"solver={solver!r} is no solver. Use one of: {known}.")
+    size = coefficients * classes
+    if size <= LARGEST_CURVATURE:
+        return Choice("newton", f"the curvature of {size:,} coefficients is a small matrix")
+    return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients is too large to build")

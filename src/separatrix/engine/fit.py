@@ -1,0 +1,105 @@
+"""Source + loss + penalty -> coefficients, with the trace of the way and the certificate of the end."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from separatrix.data.block import Block, Source
+from separatrix.engine.certificate import Certificate
+from separatrix.engine.choose import choose
+from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
+from separatrix.engine.objective import Objective, block_eta
+from separatrix.equations.losses import Loss
+from separatrix.equations.penalties import L2
+from separatrix.errors import ConvergenceWarning, SeparationWarning
+
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to fit: `tol` bounds the gap to the optimum of the objective per unit weight."""
+
+    solver: str = "auto"
+    tol: float = 1e-8
+    max_iter: int = 100
+    fit_intercept: bool = True
+
+
+@dataclass(frozen=True)
+class Fit:
+    """coefficients (K, p) and intercepts (K,) in the units of X, and how they were found."""
+
+    coefficients: FloatArray
+    intercepts: FloatArray
+    trace: Trace
+    certificate: Certificate
+    status: Status
+    separated: bool
+
+    @property
+    def iterations(self) -> int:
+        return self.trace.steps[-1].iteration
+
+
+def fit_linear_model(
+    source: Source,
+    loss: Loss,
+    penalty: L2,
+    options: Options,
+    start: tuple[FloatArray, FloatArray],
+    watch: Callable[[Step], Any] = ignore,
+) -> Fit:
+    """Minimises sum(weight * loss) / sum(weight) + penalty from `start` = (coefficients (K, p), intercepts (K,)).
+
+    Warns with ConvergenceWarning when max_iter is reached first, and with SeparationWarning when there is no penalty
+    and the plane that was found has every row on its right side, which proves that no finite optimum exists.
+    """
+    objective = Objective(source, loss, penalty, options.fit_intercept)
+    theta = objective.canonical(centred_theta(source, *start, options.fit_intercept))
+    choice = choose(options.solver, *theta.shape)
+    solution = minimise(objective, choice.solver(objective, theta), options.tol, options.max_iter, watch)
+    separated = not penalty.strength.any() and smallest_margin(objective, solution.theta) > 0
+    warn_of(solution, options, separated)
+    coefficients = solution.theta[: source.n_columns].T
+    intercepts = solution.theta[source.n_columns :].sum(axis=0) - coefficients @ source.centre
+    trace = Trace(choice.name, choice.why, solution.steps)
+    return Fit(coefficients, intercepts, trace, solution.certificate, solution.status, separated)
+
+
+def centred_theta(source: Source, coefficients: FloatArray, intercepts: FloatArray, fit_intercept: bool) -> FloatArray:
+    """theta (P, K) for columns that were shifted by the source's centre."""
+    theta = np.vstack([coefficients.T, (intercepts + coefficients @ source.centre)[None, :]])
+    return theta if fit_intercept else theta[:-1]
+
+
+def smallest_margin(objective: Objective, theta: FloatArray) -> float:
+    """The margin of the row that is closest to the wrong side, or farthest on it; one pass."""
+
+    def smallest(block: Block) -> float:
+        return float(objective.loss.margin(block.y, block_eta(block, theta)).min(initial=np.inf))
+
+    return objective.add_up(smallest, min)
+
+
+def warn_of(solution: Solution, options: Options, separated: bool) -> None:
+    """The warnings a fit deserves, each with its remedy."""
+    if separated:
+        warnings.warn(
+            "no finite fit exists: a hyperplane has every row of every class on its own side, so without a penalty "
+            "the weights grow without end and the loss tends to 0. The labels can be trusted, the size of the "
+            "weights cannot. Use a finite C.",
+            SeparationWarning,
+            stacklevel=4,
+        )
+    elif solution.status is Status.MAX_ITER:
+        warnings.warn(
+            f"stopped after {options.max_iter} iterations, at most {solution.certificate.gap:.1e} above the best mean "
+            f"loss (asked: {options.tol:.0e}). Raise max_iter, or see trace_ for how fast the loss still falls.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,127 @@
+"""One loop for every solver: a solver is a generator of iterates, and what happens between two of them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from separatrix.engine.certificate import Certificate, certify
+from separatrix.engine.objective import Evaluation, Objective
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """A point, and the solver's own estimate of how far its objective is above the optimum."""
+
+    at: Evaluation
+    gap: float
+
+
+Solver = Iterator[Iterate]
+
+
+class Status(Enum):
+    """Why the loop stopped."""
+
+    CONVERGED = "the gap to the optimum is within tol"
+    MAX_ITER = "max_iter was reached first"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the trace, at the end of an iteration; loss and objective are per unit weight."""
+
+    iteration: int
+    loss: float
+    objective: float
+    gradient_norm: float
+    gap: float
+    passes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """How a fit went: the solver, why it was chosen, and one Step for each iterate."""
+
+    solver: str
+    why: str
+    steps: tuple[Step, ...]
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """One field of all steps as an array: trace.column("loss")."""
+        return np.array([getattr(step, name) for step in self.steps])
+
+    @property
+    def passes(self) -> int:
+        """Readings of the data in all."""
+        return self.steps[-1].passes
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds in all."""
+        return self.steps[-1].seconds
+
+    def __str__(self) -> str:
+        head = f"{self.solver}: {self.why}\n iter        loss   |gradient|        gap  passes  seconds"
+        lines = [
+            f"{s.iteration:5d}  {s.loss:.8f}  {s.gradient_norm:11.3e}  {s.gap:9.2e}  {s.passes:6d}  {s.seconds:7.3f}"
+            for s in self.steps
+        ]
+        return "\n".join([head, *lines])
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where the loop stopped, how it got there, and how good that is."""
+
+    theta: NDArray[np.float64]
+    steps: tuple[Step, ...]
+    certificate: Certificate
+    status: Status
+
+
+def ignore(step: Step) -> None:
+    """The watch that does nothing."""
+
+
+def minimise(
+    objective: Objective,
+    solver: Solver,
+    tolerance: float,
+    max_iter: int,
+    watch: Callable[[Step], Any] = ignore,
+) -> Solution:
+    """Draws iterates until one is proved to be within `tolerance` of the optimum, or max_iter steps were taken.
+
+    A solver's gap is an estimate: once it is small enough, one more step is taken (which squares a Newton solver's
+    gap), and the certificate decides. Where it says no, the estimate has to fall by what was missing.
+    """
+    started, steps, target = perf_counter(), [], tolerance
+    for number, iterate in enumerate(solver):
+        at = iterate.at
+        steps.append(
+            Step(
+                number,
+                at.loss,
+                at.value,
+                float(np.linalg.norm(at.gradient)),
+                iterate.gap,
+                objective.passes,
+                perf_counter() - started,
+            )
+        )
+        watch(steps[-1])
+        promising = number > 0 and steps[-2].gap <= target
+        if promising or number >= max_iter:
+            certificate = certify(objective, at)
+            if certificate.gap <= tolerance:
+                return Solution(at.theta, tuple(steps), certificate, Status.CONVERGED)
+            if number >= max_iter:
+                return Solution(at.theta, tuple(steps), certificate, Status.MAX_ITER)
+            target = iterate.gap * min(0.5, tolerance / certificate.gap)
+    raise AssertionError("a solver never runs out of iterates")

@@ -1,0 +1,178 @@
+r"""The objective as a sum over rows, and the only place that asks the data for it.
+
+    F(theta) = (1 / sum_i weight_i) sum_i weight_i loss(y_i, eta_i) + penalty(w),      eta = X w + b
+
+theta is (p + 1, K), the weights w above the intercept b, or (p, K) without an intercept. Sums over blocks add, so any
+split of the rows gives the same answer to rounding.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from separatrix.data.block import Block, Source
+from separatrix.equations.hyperplane import back_project, squared, weighted_gram
+from separatrix.equations.losses import Loss
+from separatrix.equations.penalties import L2
+
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Unnormalised sums over some rows; derivatives are None where they were not asked for."""
+
+    weight: float
+    value: float
+    gradient: Any = None
+    curvature: Any = None
+
+    def __add__(self, other: "Sums") -> "Sums":
+        def both(a: Any, b: Any) -> Any:
+            return None if a is None else a + b
+
+        return Sums(
+            self.weight + other.weight,
+            self.value + other.value,
+            both(self.gradient, other.gradient),
+            both(self.curvature, other.curvature),
+        )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The objective at theta: value = loss + penalty, per unit weight; gradient (P, K), curvature (P K, P K)."""
+
+    theta: FloatArray
+    value: float
+    loss: float
+    gradient: Any = None
+    curvature: Any = None
+
+
+def block_sums(block: Block, loss: Loss, theta: FloatArray, order: int) -> Sums:
+    """Loss, gradient (order 1) and curvature (order 2) summed over the rows of one block."""
+    ones = intercept_columns(block, theta)
+    eta = block_eta(block, theta)
+    weight = float(block.weight.sum())
+    value = float(np.sum(block.weight @ loss.value(block.y, eta)))
+    if order == 0:
+        return Sums(weight, value)
+    r = block.weight[:, None] * loss.gradient(block.y, eta)
+    gradient = np.vstack([back_project(block.X, r), ones.T @ r])
+    if order == 1:
+        return Sums(weight, value, gradient)
+    return Sums(weight, value, gradient, block_curvature(block, loss, eta, ones))
+
+
+def block_curvature(block: Block, loss: Loss, eta: FloatArray, ones: FloatArray) -> FloatArray:
+    """Second derivatives summed over a block, (P, K, P, K): one weighted Gram matrix for each pair of classes."""
+    rows, K = eta.shape
+    P = block.X.shape[1] + ones.shape[1]
+    h = loss.curvature(block.y, eta).reshape(rows, K, K)
+    curvature = np.empty((P, K, P, K))
+    for k in range(K):
+        for l in range(k + 1):  # noqa: E741 - k, l are the classes, as in the equations
+            # Off the diagonal a loss's curvature is negative, and a Gram matrix wants a weight that is not.
+            sign = 1.0 if k == l else -1.0
+            pair = sign * gram(block.X, ones, sign * block.weight * h[:, k, l])
+            curvature[:, k, :, l] = curvature[:, l, :, k] = pair
+    return curvature
+
+
+def gram(X: Any, ones: FloatArray, h: FloatArray) -> FloatArray:
+    """[X 1]' diag(h) [X 1] without building [X 1]."""
+    edge = back_project(X, h[:, None] * ones)
+    return np.block([[weighted_gram(X, h), edge], [edge.T, ones.T @ (h[:, None] * ones)]])
+
+
+def block_eta(block: Block, theta: FloatArray) -> FloatArray:
+    """eta = X w + b for the rows of a block, (rows, K)."""
+    p = block.X.shape[1]
+    return block.X @ theta[:p] + intercept_columns(block, theta) @ theta[p:]
+
+
+def intercept_columns(block: Block, theta: FloatArray) -> FloatArray:
+    """The column of ones that theta's last row multiplies, (rows, 1), or (rows, 0) without an intercept."""
+    return np.ones((block.X.shape[0], theta.shape[0] - block.X.shape[1]))
+
+
+@dataclass
+class Objective:
+    """F and its derivatives over a source; counts the readings of the data in `passes`."""
+
+    source: Source
+    loss: Loss
+    penalty: L2
+    fit_intercept: bool
+    passes: int = field(default=0, init=False)
+
+    def evaluate(self, theta: FloatArray, order: int) -> Evaluation:
+        """Value, and for order 1 gradient, and for order 2 curvature, in one pass."""
+        sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order))
+        w = theta[: self.source.n_columns]
+        loss = sums.value / sums.weight
+        value = loss + self.penalty.value(w)
+        if order == 0:
+            return Evaluation(theta, value, loss)
+        gradient = sums.gradient / sums.weight
+        gradient[: len(w)] += self.penalty.gradient(w)
+        if order == 1:
+            return Evaluation(theta, value, loss, gradient)
+        curvature = self._with_penalty(sums.curvature / sums.weight, w)
+        return Evaluation(theta, value, loss, gradient, curvature.reshape(theta.size, theta.size))
+
+    def curvature_times(self, theta: FloatArray, direction: FloatArray) -> FloatArray:
+        """Curvature at theta times a direction, both (P, K), in one pass and without building the matrix."""
+
+        def product(block: Block) -> FloatArray:
+            eta, along = block_eta(block, theta), block_eta(block, direction)
+            h = self.loss.curvature(block.y, eta).reshape(*eta.shape, eta.shape[1])
+            r = block.weight[:, None] * np.einsum("nkl,nl->nk", h, along)
+            sums = np.vstack([back_project(block.X, r), intercept_columns(block, theta).T @ r])
+            return np.vstack([sums, np.full((1, sums.shape[1]), block.weight.sum())])
+
+        sums = self.add_up(product)
+        result = sums[:-1] / sums[-1]
+        w = direction[: self.source.n_columns]
+        result[: len(w)] += self.penalty.curvature(w) * w
+        return result
+
+    def diagonal_bound(self, theta: FloatArray) -> FloatArray:
+        """An upper bound on the curvature's diagonal that holds everywhere, (P, 1): the scale of each coefficient."""
+
+        def squares(block: Block) -> FloatArray:
+            ones = intercept_columns(block, theta)
+            return np.concatenate([block.weight @ squared(block.X), block.weight @ ones, [block.weight.sum()]])
+
+        sums = self.add_up(squares)
+        diagonal = self.loss.curvature_bound * sums[:-1] / sums[-1]
+        diagonal[: self.source.n_columns] += self.penalty.strength
+        return np.where(diagonal > 0, diagonal, 1.0)[:, None]
+
+    def add_up(self, function: Any, combine: Any = None) -> Any:
+        """One pass: the function of every block, summed, or combined as told."""
+        self.passes += 1
+        return self.source.add_up(function) if combine is None else self.source.add_up(function, combine)
+
+    def _with_penalty(self, curvature: FloatArray, w: FloatArray) -> FloatArray:
+        """Adds the penalty's curvature, and some along the directions in which the loss is flat.
+
+        Iterates start and stay orthogonal to those (see `canonical`), so it changes no step; it makes the matrix
+        positive definite, which softmax's alone is not.
+        """
+        P, K = curvature.shape[:2]
+        rows, columns = np.arange(P)[:, None], np.arange(K)[None, :]
+        scale = curvature[rows, columns, rows, columns].mean(axis=1)
+        flat = self.loss.flat(K)
+        curvature[np.arange(P), :, np.arange(P), :] += scale[:, None, None] * (flat @ flat.T)
+        curvature[rows[: len(w)], columns, rows[: len(w)], columns] += self.penalty.curvature(w)
+        return curvature
+
+    def canonical(self, theta: FloatArray) -> FloatArray:
+        """The member of theta's equivalence class with no part along flat directions: never a larger penalty."""
+        flat = self.loss.flat(theta.shape[1])
+        return theta - theta @ flat @ flat.T

@@ -1,0 +1,113 @@
+r"""Between a linear predictor eta (any real number) and a probability p.
+
+    sigmoid(eta)   = 1 / (1 + exp(-eta))                two classes
+    logit(p)       = log(p / (1 - p))                   its inverse
+    softmax(eta)_k = exp(eta_k) / sum_l exp(eta_l)      K classes
+    log1pexp(eta)  = log(1 + exp(eta))                  the integral of sigmoid
+    logsumexp(eta) = log(sum_l exp(eta_l))              whose gradient is softmax
+
+All hold for any finite argument without overflow or warning, and to a few units in the last place.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.floating]
+
+
+def sigmoid(eta: ArrayLike) -> FloatArray:
+    """P(y = 1) at the linear predictor eta: 1 / (1 + exp(-eta)), any shape.
+
+    Where exp(-eta) overflows, the quotient is 0 as it should be, so the overflow is no error. For small p this keeps
+    every digit; for the digits of 1 - p ask sigmoid(-eta), not 1 - sigmoid(eta).
+
+    >>> sigmoid(0.0)
+    np.float64(0.5)
+    >>> sigmoid(np.array([-1e9, -40, 40, 1e9]))
+    array([0.00000000e+00, 4.24835426e-18, 1.00000000e+00, 1.00000000e+00])
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        return 1.0 / (1.0 + np.exp(-np.asarray(eta)))
+
+
+def logit(p: ArrayLike) -> FloatArray:
+    """Log-odds log(p / (1 - p)) of a probability in [0, 1], any shape; -inf at 0, inf at 1.
+
+    Worked out from the smaller of p and 1 - p, and near one half from their difference, which is exact there.
+
+    >>> logit(0.5)
+    np.float64(0.0)
+    >>> logit(np.array([0.0, 0.25, 0.75]))
+    array([       -inf, -1.09861229,  1.09861229])
+    """
+    p = np.asarray(p, dtype=float)
+    q = np.minimum(p, 1.0 - p)
+    with np.errstate(divide="ignore"):
+        near_half = -np.log1p((1.0 - 2.0 * q) / np.where(q > 0, q, 1.0))
+        size = np.where(q >= 0.25, near_half, np.log(q) - np.log1p(-q))
+    return np.where(p > 0.5, -size, size + 0.0)[()]
+
+
+def log1pexp(eta: ArrayLike) -> FloatArray:
+    """log(1 + exp(eta)), any shape: the negative log-likelihood of a failure.
+
+    >>> log1pexp(np.array([-1e9, 0.0, 1e9]))
+    array([0.00000000e+00, 6.93147181e-01, 1.00000000e+09])
+    """
+    eta = np.asarray(eta)
+    with np.errstate(under="ignore"):
+        return np.maximum(eta, 0.0) + log1p(np.exp(-np.abs(eta)))
+
+
+def softmax(eta: ArrayLike) -> FloatArray:
+    """P(y = k) for each class: (..., K) linear predictors to (..., K) probabilities that sum to 1.
+
+    >>> softmax([0.0, 0.0])
+    array([0.5, 0.5])
+    >>> softmax([1e9, 0.0, -1e9])
+    array([1., 0., 0.])
+    """
+    weight, _ = exp_below_top(np.asarray(eta))
+    return weight / weight.sum(axis=-1, keepdims=True)
+
+
+def logsumexp(eta: ArrayLike) -> FloatArray:
+    """log(sum_k exp(eta_k)) over the last axis: (..., K) to (...).
+
+    >>> logsumexp([1e9, 1e9]) - 1e9
+    np.float64(0.693147...)
+    """
+    eta = np.asarray(eta)
+    weight, top = exp_below_top(eta)
+    return top[..., 0] + log1p(others(weight, np.argmax(eta, axis=-1)))
+
+
+def exp_below_top(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """exp(eta - max eta) and that maximum, (..., K) and (..., 1): softmax before it is divided.
+
+    The difference is rounded, and exp turns its absolute error into a relative one: at eta = -700 that would cost two
+    digits. The rounding error is known exactly (Knuth's TwoSum), so it is put back to first order.
+    """
+    top = eta.max(axis=-1, keepdims=True)
+    below = eta - top
+    back = below - eta
+    lost = (eta - (below - back)) - (top + back)
+    with np.errstate(under="ignore"):
+        weight = np.exp(below)
+        return weight + weight * lost, top
+
+
+def others(weight: FloatArray, column: NDArray[np.integer]) -> FloatArray:
+    """Row sums of weight (..., K) without the entry in `column` (...): no digit is lost, as in sum - entry."""
+    left = weight.copy()
+    np.put_along_axis(left, column[..., None], 0.0, axis=-1)
+    return left.sum(axis=-1)
+
+
+def log1p(x: FloatArray) -> FloatArray:
+    """log(1 + x) for x >= 0: numpy.log, which is vectorised as numpy.log1p is not, plus what rounding 1 + x lost.
+
+    After Kahan: with u = 1 + x rounded, log(1 + x) = log(u) + (x - (u - 1)) / u to second order in the lost part.
+    """
+    u = 1.0 + x
+    return np.log(u) + (x - (u - 1.0)) / u

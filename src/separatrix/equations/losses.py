@@ -1,0 +1,196 @@
+r"""What a wrong prediction costs, row by row, with its first and second derivative in the linear predictor eta.
+
+    loss          y               eta          value                          gradient       curvature
+    LogLoss       0 or 1          real         log(1 + exp(eta)) - y eta      p - y          p (1 - p)
+    MarginLoss    -1 or +1        real         log(1 + exp(-t)), t = y eta    -y p(-t)       p(t) p(-t)
+    SoftmaxLoss   0 .. K-1        K reals      logsumexp(eta) - eta_y         p - [k = y]    diag(p) - p p'
+    SquaredLoss   real            real         (eta - y)^2 / 2                eta - y        1
+
+LogLoss and MarginLoss are one loss in the two codings of its labels, and `cross_entropy` is the same once more as a
+function of p. The engine minimises LogLoss with eta (rows, 1) and SoftmaxLoss with eta (rows, K); SquaredLoss has a closed form.
+"""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
+
+from separatrix.equations.links import exp_below_top, log1p, log1pexp, others, sigmoid, softmax
+
+FloatArray = NDArray[np.floating]
+
+
+class Loss(Protocol):
+    """What the engine needs of a loss; y as the loss codes it, eta (rows, K).
+
+    `curvature_bound` is the largest eigenvalue any row's curvature can have; `third_bound` the R in
+    |third derivative along v| <= R |v| curvature (self-concordance; Bach 2010); `flat` spans the directions of eta,
+    (K, m), along which the loss does not change; `margin` is positive where a row is on the right side.
+    """
+
+    curvature_bound: float
+    third_bound: float
+
+    def value(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
+    def gradient(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
+    def curvature(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
+    def probabilities(self, eta: FloatArray) -> FloatArray: ...
+    def margin(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
+    def flat(self, K: int) -> FloatArray: ...
+
+
+class LogLoss:
+    r"""Negative log-likelihood of a 0/1 outcome, per row and of any shape.
+
+    Domain: y in [0, 1], eta real.    Link: p = sigmoid(eta).
+
+        value      = log(1 + exp(eta)) - y eta
+        gradient   = p - y
+        curvature  = p (1 - p)
+
+    >>> LogLoss().value(np.array([0.0, 1.0]), np.array([0.0, 40.0]))
+    array([6.93147181e-01, 4.24835426e-18])
+    """
+
+    curvature_bound = 0.25
+    third_bound = 1.0
+
+    def value(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
+        # Two terms of one sign: log(1 + exp(eta)) - y eta as it stands would cancel to 0 at eta = 40, y = 1.
+        y, size = np.asarray(y), np.abs(eta)
+        return log1pexp(-size) + size * np.where(np.greater(eta, 0), 1.0 - y, y)
+
+    def gradient(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
+        # p - y, split so that p - 1 keeps its digits where p is nearly 1.
+        y, eta = np.asarray(y), np.asarray(eta)
+        return (1.0 - y) * sigmoid(eta) - y * sigmoid(-eta)
+
+    def curvature(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
+        # sigmoid(-eta), not 1 - sigmoid(eta): the second loses every digit at eta = 40.
+        eta = np.asarray(eta)
+        return sigmoid(eta) * sigmoid(-eta)
+
+    def probabilities(self, eta: FloatArray) -> FloatArray:
+        """(rows, 2) from eta (rows, 1): of y = 0, then of y = 1."""
+        return np.hstack([sigmoid(-eta), sigmoid(eta)])
+
+    def margin(self, y: NDArray, eta: FloatArray) -> FloatArray:
+        return (2.0 * y - 1.0) * eta
+
+    def flat(self, K: int) -> FloatArray:
+        return np.zeros((K, 0))
+
+
+class MarginLoss:
+    r"""The tutorial's loss log(1 + exp(-t)) of the margin t = y (w.x + b), y in {-1, +1}; derivatives in eta.
+
+        value      = log(1 + exp(-t))
+        gradient   = -y sigmoid(-t)
+        curvature  = sigmoid(t) sigmoid(-t)
+
+    >>> MarginLoss().value(np.array([1, -1]), np.array([0.0, 1e9]))
+    array([6.93147181e-01, 1.00000000e+09])
+    """
+
+    def value(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
+        return log1pexp(-np.multiply(y, eta))
+
+    def gradient(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
+        return -np.asarray(y) * sigmoid(-np.multiply(y, eta))
+
+    def curvature(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
+        t = np.multiply(y, eta)
+        return sigmoid(t) * sigmoid(-t)
+
+
+def cross_entropy(y: ArrayLike, p: ArrayLike) -> FloatArray:
+    """-[y log p + (1 - y) log(1 - p)], the same loss seen from the probability p; y in [0, 1], any shape.
+
+    A certain prediction that is right costs 0 and one that is wrong costs inf.
+
+    >>> cross_entropy([1, 0, 1], [0.5, 0.0, 0.0])
+    array([0.69314718, 0.        ,        inf])
+    """
+    y, p = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
+    return -(xlogy(y, p) + xlogy(1.0 - y, 1.0 - p)) + 0.0
+
+
+class SoftmaxLoss:
+    r"""Negative log-likelihood of one of K classes, per row.
+
+    Domain: y in {0, .., K-1} (rows,), eta (rows, K).    Link: p = softmax(eta).
+
+        value      = log(sum_k exp(eta_k)) - eta_y     (rows,)
+        gradient   = p_k - [k = y]                     (rows, K)
+        curvature  = diag(p) - p p'                    (rows, K, K)
+
+    Adding one number to every eta_k of a row changes nothing: the direction (1, .., 1) is flat.
+
+    >>> SoftmaxLoss().value(np.array([0, 1]), np.array([[0.0, 0.0], [40.0, 0.0]]))
+    array([ 0.69314718, 40.        ])
+    """
+
+    curvature_bound = 0.5
+    third_bound = 2**0.5  # the range of v over the classes is at most sqrt(2) |v|
+
+    def value(self, y: NDArray, eta: ArrayLike) -> FloatArray:
+        # logsumexp(eta) - eta_y, without the cancellation: both terms are >= 0.
+        eta = np.asarray(eta)
+        weight, top = exp_below_top(eta)
+        return log1p(others(weight, np.argmax(eta, axis=-1))) + (top[..., 0] - of_class(eta, y))
+
+    def gradient(self, y: NDArray, eta: ArrayLike) -> FloatArray:
+        # For the row's own class p - 1 = -(the others' share), which keeps its digits where p is nearly 1.
+        weight, _ = exp_below_top(np.asarray(eta))
+        total = weight.sum(axis=-1, keepdims=True)
+        p = weight / total
+        np.put_along_axis(p, y[..., None], -others(weight, y)[..., None] / total, axis=-1)
+        return p
+
+    def curvature(self, y: NDArray, eta: ArrayLike) -> FloatArray:
+        weight, _ = exp_below_top(np.asarray(eta))
+        total = weight.sum(axis=-1, keepdims=True)
+        p = weight / total
+        curvature = -p[..., :, None] * p[..., None, :]
+        for k in range(p.shape[-1]):  # p (1 - p), the second factor as a sum and not as a difference
+            curvature[..., k, k] = p[..., k] * np.delete(p, k, axis=-1).sum(axis=-1)
+        return curvature
+
+    def probabilities(self, eta: FloatArray) -> FloatArray:
+        """(rows, K) from eta (rows, K)."""
+        return softmax(eta)
+
+    def margin(self, y: NDArray, eta: FloatArray) -> FloatArray:
+        rivals = np.array(eta)
+        np.put_along_axis(rivals, y[..., None], -np.inf, axis=-1)
+        return of_class(eta, y) - rivals.max(axis=-1)
+
+    def flat(self, K: int) -> FloatArray:
+        return np.full((K, 1), K**-0.5)
+
+
+class SquaredLoss:
+    r"""Half the squared error, per row and of any shape: linear regression.
+
+        value      = (eta - y)^2 / 2
+        gradient   = eta - y
+        curvature  = 1
+
+    >>> SquaredLoss().value(np.array([1.0]), np.array([4.0]))
+    array([4.5])
+    """
+
+    def value(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
+        return 0.5 * np.square(np.subtract(eta, y))
+
+    def gradient(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
+        return np.subtract(eta, y)
+
+    def curvature(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
+        return np.ones_like(np.asarray(eta, dtype=float))
+
+
+def of_class(eta: FloatArray, y: NDArray) -> FloatArray:
+    """eta_y: of each row of (rows, K) the entry of its class, (rows,)."""
+    return np.take_along_axis(eta, y[..., None], axis=-1)[..., 0]

@@ -1,0 +1,289 @@
+"""Coded findings: what a careful colleague would say about the data, the fit and the held-out rows.
+
+Each check is a function that returns the findings it has, most often none; `examine` runs them all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import issparse
+from scipy.stats import rankdata
+
+from separatrix.data.columns import Boolean, Columns, LeftOut, Number
+from separatrix.data.target import Target
+from separatrix.equations.hyperplane import back_project
+from separatrix.errors import listing
+from separatrix.evaluate.codes import CODES
+from separatrix.evaluate.curves import FloatArray, IntArray
+from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
+
+RARE_CLASS = 0.05
+ROWS_PER_FEATURE = 10
+TELLING_AUC = 0.99
+COLLINEAR = 0.999
+CERTAIN = 1e-8
+WEAK_PENALTY = 1e4
+"""A C from here on hardly penalises."""
+FEWEST_TO_JUDGE = 10
+"""A class with fewer rows than this is told apart by some column by mere chance."""
+SAMPLE_ROWS, SAMPLE_CELLS = 50_000, 1_500_000
+"""Ranks and correlations are taken from at most this many rows and cells: a fraction of a second."""
+MOST_FEATURES_FOR_PAIRS = 300
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing worth knowing: what was found, where, and what to do about it."""
+
+    code: str
+    level: Literal["note", "warning"]
+    text: str
+    remedy: str
+
+    @property
+    def title(self) -> str:
+        return CODES[self.code].title
+
+
+def examine(
+    X: Any,
+    y: ArrayLike,
+    columns: Columns,
+    target: Target,
+    *,
+    probabilities: FloatArray | None = None,
+    C: float | None = None,
+    gap: float = 0.0,
+    tol: float = 1e-8,
+    evaluation: Evaluation | NumberEvaluation | None = None,
+    notes: Sequence[str] = (),
+    unlabelled: int = 0,
+) -> list[Finding]:
+    """Everything worth saying about a fit, warnings first.
+
+    Parameters
+    ----------
+    X : (n, p) array or sparse matrix
+        The encoded training rows; its columns are `columns.feature_names`.
+    y : (n,)
+        Class codes into `target.classes`, or numbers for a linear model.
+    probabilities : (n, K) float, optional
+        Fitted probabilities of the training rows.
+    C : float, optional
+        The inverse penalty strength; None or infinity is no penalty.
+    gap, tol : float
+        Bound on the mean loss's distance to its optimum, and the tolerance asked for.
+    evaluation : optional
+        The model on held-out rows.
+    notes : sequence of str
+        What encoding the held-out rows noted (`Encoded.notes`).
+    unlabelled : int
+        Rows that had no target and were left out.
+    """
+    names, rows = columns.feature_names, _sample(X.shape)
+    y, cells = np.asarray(y), _dense(X[rows])
+    findings = [
+        *_unconverged(gap, tol),
+        *_no_better_than_baseline(evaluation),
+        *_collinear(cells, names),
+        *_left_out(columns),
+        *_unlabelled(unlabelled),
+        *_unseen(notes),
+        *_undefined(evaluation),
+    ]
+    if target.classes:
+        codes = y.astype(np.int64)
+        findings += [
+            *_rare_class(codes, target),
+            *_few_rows(
+                int(np.bincount(codes, minlength=len(target.classes)).min()),
+                len(names),
+                "rows of the rarest class",
+            ),
+            *_telling_class(cells, codes[rows], names, target),
+            *_pure(X, codes, columns, target),
+            *_separated(probabilities, codes, C),
+        ]
+    else:
+        findings += [*_few_rows(len(y), len(names), "rows"), *_telling_number(cells, y[rows], names)]
+    return sorted(findings, key=lambda finding: (finding.level != "warning", finding.code))
+
+
+def _sample(shape: tuple[int, int]) -> IntArray:
+    """Row numbers, at random but the same each time, few enough to rank every column quickly."""
+    n, p = shape
+    most = max(1_000, min(SAMPLE_ROWS, SAMPLE_CELLS // max(p, 1)))
+    return np.arange(n) if n <= most else np.sort(np.random.default_rng(0).choice(n, most, replace=False))
+
+
+def _dense(X: Any) -> FloatArray:
+    return X.toarray() if issparse(X) else np.asarray(X, dtype=float)
+
+
+def _rare_class(codes: IntArray, target: Target) -> list[Finding]:
+    counts = np.bincount(codes, minlength=len(target.classes))
+    share = counts.min() / max(len(codes), 1)
+    if share >= RARE_CLASS:
+        return []
+    rarest = target.classes[counts.argmin()]
+    text = f"class {rarest!r} has {counts.min():,} of {len(codes):,} training rows ({share:.2%})."
+    return [
+        Finding("SX101", "note", text, "Judge by recall, precision and average precision, not by accuracy.")
+    ]
+
+
+def _few_rows(rows: int, features: int, kind: str) -> list[Finding]:
+    if rows >= ROWS_PER_FEATURE * features:
+        return []
+    each = rows / features
+    text = f"{rows:,} {kind} for {features:,} coefficients: {each:.1f} for each, where 10 is a common least."
+    return [Finding("SX102", "warning", text, "Drop columns, merge rare levels, or lower C.")]
+
+
+def _left_out(columns: Columns) -> list[Finding]:
+    left_out = [
+        f"{column.name!r} ({column.reason})" for column in columns.columns if isinstance(column, LeftOut)
+    ]
+    if not left_out:
+        return []
+    return [
+        Finding("SX103", "note", f"not used: {listing(left_out)}.", "Nothing to do, unless one should count.")
+    ]
+
+
+def _telling_class(cells: FloatArray, codes: IntArray, names: Sequence[str], target: Target) -> list[Finding]:
+    """A column whose own ROC AUC of a class against the rest is nearly 1 or 0 (Mann-Whitney, from ranks)."""
+    counts = np.bincount(codes, minlength=len(target.classes))
+    judged = np.flatnonzero((counts >= FEWEST_TO_JUDGE) & (len(codes) - counts >= FEWEST_TO_JUDGE))
+    inside = (codes[:, None] == judged).astype(float)
+    wins = inside.T @ rankdata(cells, axis=0) - (counts[judged] * (counts[judged] + 1) / 2)[:, None]
+    auc = wins / (counts[judged] * (len(codes) - counts[judged]))[:, None]
+    auc = np.maximum(auc, 1 - auc)
+    best = auc.max(axis=0, initial=0.0)
+    told_class = [target.classes[k] for k in judged[auc.argmax(axis=0)]] if len(judged) else []
+    told = [
+        f"{names[j]!r} tells {told_class[j]!r} from the rest (ROC AUC {best[j]:.4f})"
+        for j in np.argsort(-best, kind="stable")
+        if best[j] >= TELLING_AUC
+    ]
+    # With many classes, an honest measurement often tells one of them from the rest: petals and setosa.
+    level = "warning" if len(target.classes) == 2 else "note"
+    return _given_away(told, level)
+
+
+def _telling_number(cells: FloatArray, y: FloatArray, names: Sequence[str]) -> list[Finding]:
+    correlations = _correlations(np.column_stack([cells, y]))[-1, :-1]
+    told = [
+        f"{names[j]!r} is the target but for its unit (correlation {correlations[j]:.5f})"
+        for j in np.flatnonzero(np.abs(correlations) > COLLINEAR)
+    ]
+    return _given_away(told, "warning")
+
+
+def _given_away(told: Sequence[str], level: Literal["note", "warning"]) -> list[Finding]:
+    if not told:
+        return []
+    remedy = "Make sure it is known before the outcome; if not, leave it out with --drop."
+    return [Finding("SX104", level, f"{listing(told, most=4)}.", remedy)]
+
+
+def _pure(X: Any, codes: IntArray, columns: Columns, target: Target) -> list[Finding]:
+    """Levels (and missing flags) whose rows are all of one class, which chance does once in a million."""
+    measured = {column.name for column in columns.columns if isinstance(column, Number | Boolean)}
+    inside = (codes[:, None] == np.arange(len(target.classes))).astype(float)
+    rows_of = back_project(X, inside)
+    total, rates = rows_of.sum(axis=1), inside.mean(axis=0)
+    pure = []
+    for j, name in enumerate(columns.feature_names):
+        k = rows_of[j].argmax()
+        if name not in measured and total[j] and rows_of[j, k] == total[j] and rates[k] ** total[j] < 1e-6:
+            pure.append(f"all {int(total[j]):,} rows with {name!r} are {target.classes[k]!r}")
+    if not pure:
+        return []
+    remedy = "Check that it is known before the outcome, and keep a finite C."
+    return [Finding("SX105", "note", f"{listing(pure, most=4)}.", remedy)]
+
+
+def _collinear(cells: FloatArray, names: Sequence[str]) -> list[Finding]:
+    if cells.shape[1] > MOST_FEATURES_FOR_PAIRS:
+        return []
+    pairs = np.argwhere(np.triu(np.abs(_correlations(cells)) > COLLINEAR, k=1))
+    if not len(pairs):
+        return []
+    named = [f"{names[i]!r} and {names[j]!r}" for i, j in pairs]
+    text = f"correlated beyond {COLLINEAR}: {listing(named, most=4)}."
+    return [Finding("SX106", "note", text, "Leave one of each pair out with --drop to read its coefficient.")]
+
+
+def _correlations(cells: FloatArray) -> FloatArray:
+    """Pearson correlations of the columns; 0 with a constant column."""
+    if not len(cells):
+        return np.zeros((cells.shape[1], cells.shape[1]))
+    centred = cells - cells.mean(axis=0)
+    length = np.linalg.norm(centred, axis=0)
+    scaled = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
+    return scaled.T @ scaled
+
+
+def _separated(p: FloatArray | None, codes: IntArray, C: float | None) -> list[Finding]:
+    if p is None or not len(codes):
+        return []
+    nearly_free = C is None or C >= WEAK_PENALTY
+    certain = int((p.max(axis=1) > 1 - CERTAIN).sum())
+    if (p.argmax(axis=1) == codes).all():
+        text = f"all {len(codes):,} training rows are on their right side of the boundary."
+    elif nearly_free and certain:
+        text = f"{certain:,} of {len(codes):,} training rows are predicted with certainty (to {CERTAIN:g})."
+    else:
+        return []
+    if nearly_free:
+        return [Finding("SX107", "warning", text, "Use a finite C (1 is the default), or Firth's penalty.")]
+    return [
+        Finding("SX107", "note", text, f"The penalty (C = {C:g}) alone sets the size of the coefficients.")
+    ]
+
+
+def _unconverged(gap: float, tol: float) -> list[Finding]:
+    if gap <= tol:
+        return []
+    text = f"the mean loss is at most {gap:.3g} above its optimum; {tol:.3g} was asked for."
+    return [Finding("SX108", "warning", text, "Raise --max-iter.")]
+
+
+def _unseen(notes: Sequence[str]) -> list[Finding]:
+    remedy = "If there are many such rows, fit again with data that have them."
+    return [Finding("SX109", "note", f"{note.rstrip('.')}.", remedy) for note in notes]
+
+
+def _unlabelled(rows: int) -> list[Finding]:
+    if not rows:
+        return []
+    text = f"{rows:,} {'row has' if rows == 1 else 'rows have'} no target; left out."
+    return [Finding("SX110", "note", text, "Nothing to do, if targets are missing by chance.")]
+
+
+def _no_better_than_baseline(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:
+    if evaluation is None:
+        return []
+    name, label = (
+        ("mse", "mean squared error")
+        if isinstance(evaluation, NumberEvaluation)
+        else ("log_loss", "log loss")
+    )
+    ours, theirs = evaluation.metrics[name], evaluation.baseline[name]
+    if ours < theirs:
+        return []
+    text = f"on {evaluation.rows:,} held-out rows the {label} is {ours:.4g}, the baseline's {theirs:.4g}."
+    return [
+        Finding(
+            "SX111", "warning", text, "Lower C, drop columns, or find columns that tell about the target."
+        )
+    ]
+
+
+def _undefined(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:
+    remedy = "Hold out more rows (--test-size)."
+    return [Finding("SX112", "note", note, remedy) for note in (evaluation.notes if evaluation else ())]

@@ -1,0 +1,92 @@
+"""The table of coded findings: a title and a paragraph for each, shown by `separatrix explain CODE`."""
+
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """What a finding is called, and what it means."""
+
+    title: str
+    explanation: str
+
+
+CODES = {
+    "SX101": Code(
+        "a class is rare",
+        "Fewer than 5 % of the training rows are of the rarest class. Accuracy then says little: always "
+        "answering with the common class is right almost every time. Read recall, precision and average "
+        "precision, and choose the probability threshold by what a miss and a false alarm cost. The "
+        "probabilities themselves stay calibrated; resampling or reweighting the rows would spoil that.",
+    ),
+    "SX102": Code(
+        "few rows for each coefficient",
+        "A rule of thumb asks for at least 10 rows of the rarest class (for a linear model: rows) for "
+        "each coefficient. With fewer, coefficients are noisy and biased away from zero, and the training "
+        "rows look better predicted than new ones will be. Drop columns, merge rare levels, collect rows, "
+        "or penalise more (a smaller C).",
+    ),
+    "SX103": Code(
+        "columns were left out",
+        "A constant column, a duplicate of another, an identifier, a date or free text carries nothing "
+        "that a coefficient could learn from, or only what would not hold for new rows. Such columns are "
+        "left out of the model and each is named with its reason. A date becomes useful as numbers: an "
+        "age, a weekday, a month.",
+    ),
+    "SX104": Code(
+        "one column gives the answer away",
+        "A single column ranks the rows by class almost without fault (area under its own ROC curve at "
+        "least 0.99). Such a column is often the answer under another name, or something recorded after "
+        "the outcome, and the model will fail where it matters. If its value is known before the outcome, "
+        "all is well; otherwise drop it.",
+    ),
+    "SX105": Code(
+        "a level holds one class only",
+        "All training rows with this level, or with this cell missing, are of one class, too many for "
+        "chance. It may be the answer in disguise; and without a penalty its coefficient has no finite "
+        "value. Keep a finite C, merge the level with a neighbour, or drop the column if it is not known "
+        "before the outcome.",
+    ),
+    "SX106": Code(
+        "columns move together",
+        "Two encoded columns are correlated beyond 0.999: they say the same thing. Predictions are not "
+        "harmed, but the effect is shared between the two coefficients arbitrarily, so neither can be "
+        "read alone. Drop one of them.",
+    ),
+    "SX107": Code(
+        "the classes look separable",
+        "The fitted model puts every training row on its right side, or is certain of some rows to 1e-8. "
+        "When a line separates the classes, the likelihood rises for ever as coefficients grow: there is "
+        "no best fit without a penalty, and with one the size of the coefficients is the penalty's doing. "
+        "Predicted labels are sound; probabilities near 0 and 1 and odds ratios are not to be taken at "
+        "their word.",
+    ),
+    "SX108": Code(
+        "the fit stopped early",
+        "The certificate bounds how far the mean loss is from its optimum, and that bound is above the "
+        "tolerance asked for. The coefficients may still move. Raise the number of iterations; columns "
+        "with extreme outliers slow a fit, and a logarithm of them often helps.",
+    ),
+    "SX109": Code(
+        "values unseen at fit",
+        "Rows to be predicted hold levels that no training row had, or missing cells in columns that had "
+        "none. An unseen level counts as the reference level, a missing number as the mean. With many "
+        "such rows, the new data are not like the training data: fit again with them.",
+    ),
+    "SX110": Code(
+        "rows without a target",
+        "A row whose target is missing can be predicted but not learned from, so such rows were left out. "
+        "If targets are missing for a reason that has to do with their value, the fit is biased.",
+    ),
+    "SX111": Code(
+        "no better than the baseline",
+        "On held-out rows the model is no better than predicting the training rates (or the training "
+        "mean) for every row. Either the columns do not tell about the target, or there are too few rows "
+        "to learn it from, or the penalty is too weak for so many columns.",
+    ),
+    "SX112": Code(
+        "a metric is undefined",
+        "Some metrics need rows of every class, or predictions of every class; where the held-out rows do "
+        "not have them the metric is left out rather than made up. A larger held-out share usually cures "
+        "it.",
+    ),
+}

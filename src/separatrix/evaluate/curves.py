@@ -1,0 +1,79 @@
+"""Curves over the decision threshold, as arrays: ROC and calibration."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Roc:
+    """True against false positive rate over all thresholds, and the area under it."""
+
+    fpr: FloatArray
+    tpr: FloatArray
+    thresholds: FloatArray
+    auc: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Mean predicted probability, observed frequency and number of rows of each bin."""
+
+    predicted: FloatArray
+    observed: FloatArray
+    counts: IntArray
+
+
+def roc(positive: ArrayLike, score: ArrayLike) -> Roc | None:
+    """The receiver operating characteristic; None when the rows hold one class only.
+
+    Parameters
+    ----------
+    positive : (n,) bool
+        Whether the row is of the positive class.
+    score : (n,) float
+        A probability or anything that rises with it.
+
+    Examples
+    --------
+    >>> curve = roc([False, True, False, True], [0.1, 0.4, 0.5, 0.9])
+    >>> curve.auc
+    0.75
+    """
+    from sklearn.metrics import auc, roc_curve
+
+    positive = np.asarray(positive, dtype=bool)
+    if positive.all() or not positive.any():
+        return None
+    fpr, tpr, thresholds = roc_curve(positive, score)
+    return Roc(fpr, tpr, thresholds, float(auc(fpr, tpr)))
+
+
+def calibration(positive: ArrayLike, probability: ArrayLike, bins: int = 10) -> Calibration:
+    """Predicted against observed frequency in quantile bins of the prediction.
+
+    Rows with the same prediction share a bin, so there can be fewer than `bins`.
+
+    Parameters
+    ----------
+    positive : (n,) bool
+    probability : (n,) float
+        P(positive), predicted.
+
+    Examples
+    --------
+    >>> calibration([False, False, True, True], [0.1, 0.3, 0.7, 0.9], bins=2)
+    Calibration(predicted=array([0.2, 0.8]), observed=array([0., 1.]), counts=array([2, 2]))
+    """
+    positive, probability = np.asarray(positive, dtype=bool), np.asarray(probability, dtype=float)
+    inner_edges = np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1])
+    _, bin_of_row = np.unique(np.searchsorted(inner_edges, probability), return_inverse=True)
+    counts: Any = np.bincount(bin_of_row)
+    predicted = np.bincount(bin_of_row, weights=probability) / counts
+    observed = np.bincount(bin_of_row, weights=positive) / counts
+    return Calibration(predicted, observed, counts)

@@ -1,0 +1,239 @@
+"""Metrics on held-out rows, always beside a baseline that knows only the training rates.
+
+An undefined metric (say ROC AUC when the rows hold one class) is left out and named in `notes`, never NaN.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from separatrix.errors import ArgumentError, listing
+from separatrix.evaluate.curves import Calibration, FloatArray, IntArray, Roc, calibration, roc
+
+Label = str | int | float | bool
+
+
+class ClassRow(NamedTuple):
+    """Metrics of one class against the rest; None where undefined (nothing predicted, or no such row)."""
+
+    label: Label
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A classifier on held-out rows.
+
+    `confusion` is (K, K), rows true and columns predicted. `roc` holds the positive class's curve for two
+    classes and one curve a class (against the rest) for more; None where undefined. `calibration` is for two.
+    """
+
+    rows: int
+    classes: tuple[Label, ...]
+    metrics: Mapping[str, float]
+    baseline: Mapping[str, float]
+    per_class: tuple[ClassRow, ...]
+    confusion: IntArray
+    roc: tuple[Roc | None, ...]
+    calibration: Calibration | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NumberEvaluation:
+    """A linear model on held-out rows; `actual` and `predicted` are (rows,)."""
+
+    rows: int
+    metrics: Mapping[str, float]
+    baseline: Mapping[str, float]
+    actual: FloatArray
+    predicted: FloatArray
+    notes: tuple[str, ...]
+
+
+def evaluate_classes(
+    y: ArrayLike, probabilities: ArrayLike, classes: Sequence[Label], rates: ArrayLike
+) -> Evaluation:
+    """How good class probabilities are, beside predicting the training rates for every row.
+
+    The label of a row is its most probable class. For two classes, precision, recall, F1, ROC AUC and average
+    precision are those of `classes[1]`; for more, they are means over the classes where they are defined, and
+    ROC AUC is one against the rest.
+
+    Parameters
+    ----------
+    y : (n,) int
+        Codes into `classes`.
+    probabilities : (n, K) float
+    classes : K labels
+    rates : (K,) float
+        Class frequencies of the training rows.
+
+    Raises
+    ------
+    ArgumentError
+        When the shapes do not fit, or there are no rows.
+
+    Examples
+    --------
+    >>> p = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]
+    >>> held_out = evaluate_classes([0, 1, 1], p, classes=["no", "yes"], rates=[0.7, 0.3])
+    >>> held_out.confusion
+    array([[1, 0],
+           [1, 1]])
+    >>> round(held_out.metrics["accuracy"], 3), round(held_out.baseline["accuracy"], 3)
+    (0.667, 0.333)
+    """
+    codes, p, rates = (
+        np.asarray(y, dtype=np.int64),
+        np.asarray(probabilities, float),
+        np.asarray(rates, float),
+    )
+    if not len(codes) or p.shape != (len(codes), len(classes)) or rates.shape != (len(classes),):
+        raise ArgumentError(
+            f"y {codes.shape}, probabilities {p.shape} and rates {rates.shape} do not fit {len(classes)} "
+            "classes: pass at least one row, one column of probabilities a class and one rate a class."
+        )
+    scores = _scores(codes, p, classes)
+    return Evaluation(
+        rows=len(codes),
+        classes=tuple(classes),
+        metrics=scores.metrics,
+        baseline=_scores(codes, np.tile(rates / rates.sum(), (len(codes), 1)), classes).metrics,
+        per_class=scores.per_class,
+        confusion=scores.confusion,
+        roc=scores.roc,
+        calibration=calibration(codes == 1, p[:, 1]) if len(classes) == 2 else None,
+        notes=_undefined(scores.per_class),
+    )
+
+
+def evaluate_numbers(y: ArrayLike, predicted: ArrayLike, mean: float) -> NumberEvaluation:
+    """How good predicted numbers are, beside predicting the training rows' mean for every row.
+
+    Parameters
+    ----------
+    y, predicted : (n,) float
+    mean : float
+        The mean target of the training rows.
+
+    Raises
+    ------
+    ArgumentError
+        When the shapes do not fit, or there are no rows.
+
+    Examples
+    --------
+    >>> held_out = evaluate_numbers([1.0, 2.0, 4.0], [1.0, 3.0, 4.0], mean=2.0)
+    >>> round(held_out.metrics["mse"], 3), round(held_out.baseline["mse"], 3)
+    (0.333, 1.667)
+    """
+    actual, guess = np.asarray(y, dtype=float), np.asarray(predicted, dtype=float)
+    if not len(actual) or actual.shape != guess.shape or actual.ndim != 1:
+        raise ArgumentError(f"y {actual.shape} and predicted {guess.shape} must be two equally long columns.")
+    metrics = _number_metrics(actual, guess)
+    notes = () if "r2" in metrics else ("r2 is undefined: the held-out target does not vary.",)
+    baseline = _number_metrics(actual, np.full(len(actual), float(mean)))
+    return NumberEvaluation(len(actual), metrics, baseline, actual, guess, notes)
+
+
+def _number_metrics(actual: FloatArray, guess: FloatArray) -> dict[str, float]:
+    residual = actual - guess
+    mse, spread = float(np.mean(residual**2)), float(np.var(actual))
+    metrics = {"rmse": mse**0.5, "mae": float(np.mean(np.abs(residual))), "mse": mse}
+    return {"r2": 1 - mse / spread} | metrics if spread > 0 else metrics
+
+
+class _Scores(NamedTuple):
+    confusion: IntArray
+    per_class: tuple[ClassRow, ...]
+    roc: tuple[Roc | None, ...]
+    metrics: dict[str, float]
+
+
+def _scores(codes: IntArray, p: FloatArray, classes: Sequence[Label]) -> _Scores:
+    confusion = _confusion(codes, p)
+    per_class = _per_class(confusion, classes)
+    curves = tuple(roc(codes == k, p[:, k]) for k in ([1] if len(classes) == 2 else range(len(classes))))
+    return _Scores(confusion, per_class, curves, _class_metrics(codes, p, per_class, curves))
+
+
+def _confusion(codes: IntArray, p: FloatArray) -> IntArray:
+    K = p.shape[1]
+    return np.bincount(codes * K + p.argmax(axis=1), minlength=K * K).reshape(K, K).astype(np.int64)
+
+
+def _per_class(confusion: IntArray, classes: Sequence[Label]) -> tuple[ClassRow, ...]:
+    hits, support, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    return tuple(
+        ClassRow(
+            label,
+            precision=_ratio(hits[k], predicted[k]),
+            recall=_ratio(hits[k], support[k]),
+            f1=_ratio(2 * hits[k], predicted[k] + support[k]),
+            support=int(support[k]),
+        )
+        for k, label in enumerate(classes)
+    )
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _class_metrics(
+    codes: IntArray, p: FloatArray, per_class: Sequence[ClassRow], curves: Sequence[Roc | None]
+) -> dict[str, float]:
+    from sklearn.metrics import average_precision_score
+
+    metrics = {
+        "accuracy": float(np.mean(p.argmax(axis=1) == codes)),
+        "precision": _mean_defined(row.precision for row in _averaged(per_class)),
+        "recall": _mean_defined(row.recall for row in _averaged(per_class)),
+        "f1": _mean_defined(row.f1 for row in _averaged(per_class)),
+        "roc_auc": _mean_defined(curve and curve.auc for curve in curves),
+    }
+    if len(per_class) == 2 and (codes == 1).any():
+        metrics["average_precision"] = float(average_precision_score(codes == 1, p[:, 1]))
+    metrics |= _proper_scores(codes, p)
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def _averaged(per_class: Sequence[ClassRow]) -> Sequence[ClassRow]:
+    return per_class[1:] if len(per_class) == 2 else per_class
+
+
+def _mean_defined(values: Iterable[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
+
+
+def _proper_scores(codes: IntArray, p: FloatArray) -> dict[str, float]:
+    """Log loss and Brier score; the latter halved for two classes, so that it is the mean of (p - y)^2."""
+    truth = np.eye(p.shape[1])[codes]
+    own = np.clip(p[np.arange(len(codes)), codes], np.finfo(float).eps, 1)
+    brier = np.sum((p - truth) ** 2, axis=1).mean() / (2 if p.shape[1] == 2 else 1)
+    return {"log_loss": float(-np.log(own).mean()), "brier": float(brier)}
+
+
+def _undefined(per_class: Sequence[ClassRow]) -> tuple[str, ...]:
+    """A sentence for each class that the held-out rows lack, or that is never predicted."""
+    absent = [row.label for row in per_class if not row.support]
+    unpredicted = [row.label for row in _averaged(per_class) if row.precision is None]
+    left_out = "left out of the means" if len(per_class) > 2 else "left out"
+    sentences = []
+    if absent:
+        sentences.append(
+            f"no held-out row is of class {listing(absent)}: its recall and ROC AUC are {left_out}."
+        )
+    if unpredicted:
+        sentences.append(
+            f"no held-out row was predicted {listing(unpredicted)}: its precision is {left_out}."
+        )
+    return tuple(sentences)

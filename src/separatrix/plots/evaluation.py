@@ -1,0 +1,229 @@
+"""How good the answers are: confusion, ROC, calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import FixedLocator
+from numpy.typing import ArrayLike, NDArray
+
+from separatrix.errors import ArgumentError
+from separatrix.plots.points import FloatArray, name_classes, read_labels
+from separatrix.plots.style import (
+    ACCENT,
+    INK,
+    MUTED,
+    Display,
+    legend_inside,
+    light_grid,
+    name_axes,
+    next_colour,
+    plain,
+    tint,
+)
+
+SHARES = LinearSegmentedColormap.from_list("share", ["white", tint(ACCENT, 0.45), ACCENT])
+MOST_NUMBERED = 25
+
+
+@dataclass(eq=False, repr=False)
+class ConfusionDisplay(Display):
+    """Rows by true class (down) and predicted class (across); darker is a larger share of the true class.
+
+    Parameters
+    ----------
+    matrix : (K, K) counts.
+    class_names : K names.
+    """
+
+    matrix: NDArray[np.int64]
+    class_names: Sequence[str]
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the matrix, each cell with its count."""
+        ax = self._open(ax)
+        totals = self.matrix.sum(axis=1, keepdims=True)
+        shares = self.matrix / np.maximum(totals, 1)
+        ax.imshow(shares, cmap=SHARES, vmin=0, vmax=1)
+        if len(self.matrix) <= MOST_NUMBERED:
+            self._write_counts(ax, shares)
+        names = [plain(name) for name in self.class_names]
+        tilt = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > 36 else {}
+        ax.set_xticks(range(len(names)), names, **tilt)
+        ax.set_yticks(range(len(names)), names)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        name_axes(ax, "predicted", "true")
+        return self
+
+    def _write_counts(self, ax: Axes, shares: FloatArray) -> None:
+        size = float(np.clip(34 / len(self.matrix), 5, 12))
+        for (row, column), count in np.ndenumerate(self.matrix):
+            colour = "white" if shares[row, column] > 0.5 else INK if count else MUTED
+            ax.text(column, row, f"{count:,}", ha="center", va="center", size=size, color=colour)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        class_names: Sequence[str] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Count and draw. Labels (n,) and predictions (n,) may be of any kind.
+
+        Raises
+        ------
+        ArgumentError
+            If the shapes differ or `class_names` has not one name for each class in either.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> ConfusionDisplay.from_predictions([0, 0, 1], [0, 1, 1], ax=Figure().subplots()).matrix
+        array([[1, 1],
+               [0, 1]])
+        """
+        from sklearn.metrics import confusion_matrix
+
+        truth = np.asarray(y_true)
+        predicted = read_labels(y_pred, len(truth))
+        classes = np.union1d(truth, predicted)
+        names = name_classes(classes, class_names)
+        return cls(confusion_matrix(truth, predicted, labels=classes), names).plot(ax)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        model: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        class_names: Sequence[str] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Predict X (n, p), then as `from_predictions`."""
+        return cls.from_predictions(y, model.predict(X), class_names=class_names, ax=ax)
+
+
+@dataclass(eq=False, repr=False)
+class RocDisplay(Display):
+    """True-positive against false-positive rate over all thresholds.
+
+    Parameters
+    ----------
+    fpr, tpr : (m,) rates.
+    auc : area under the curve.
+    label : the curve's name; None for the area alone.
+    """
+
+    fpr: FloatArray
+    tpr: FloatArray
+    auc: float
+    label: str | None = None
+
+    def plot(self, ax: Axes | None = None, *, colour: str | None = None) -> Self:
+        """Draw the curve and the diagonal of chance; call again on the same axes to compare curves."""
+        ax = self._open(ax)
+        if not ax.lines:
+            light_grid(ax)
+            draw_diagonal(ax)
+        name = f"AUC {self.auc:.3f}" if self.label is None else f"{plain(self.label)} ({self.auc:.3f})"
+        ax.plot(self.fpr, self.tpr, color=colour or next_colour(ax), lw=1.8, label=name, clip_on=False)
+        name_axes(ax, "false-positive rate", "true-positive rate")
+        legend_inside(ax, "lower right")
+        return self
+
+    @classmethod
+    def from_predictions(
+        cls, y_true: ArrayLike, score: ArrayLike, *, label: str | None = None, ax: Axes | None = None
+    ) -> Self:
+        """Draw the ROC curve of scores (n,) for labels (n,) of two classes; the larger is the positive one.
+
+        Raises
+        ------
+        ArgumentError
+            If the shapes differ, or y_true has not two classes.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> RocDisplay.from_predictions([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.8], ax=Figure().subplots()).auc
+        0.75
+        """
+        from sklearn.metrics import auc, roc_curve
+
+        truth = np.asarray(y_true)
+        scores = read_labels(score, len(truth))
+        classes = np.unique(truth)
+        if len(classes) != 2:
+            raise ArgumentError(
+                f"y_true holds {len(classes)} classes; a ROC curve needs two. Draw one class at a time."
+            )
+        fpr, tpr, _ = roc_curve(truth == classes[1], scores)
+        return cls(fpr, tpr, float(auc(fpr, tpr)), label).plot(ax)
+
+
+@dataclass(eq=False, repr=False)
+class CalibrationDisplay(Display):
+    """Observed frequency against predicted probability; on the diagonal, 30 % means 30 %.
+
+    Bars are Wilson's 95 % interval (1927): a bin of few rows may well lie off the diagonal.
+
+    Parameters
+    ----------
+    predicted : (m,) mean predicted probability of each bin.
+    observed : (m,) frequency of the class in each bin.
+    counts : (m,) rows in each bin.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> display = CalibrationDisplay(np.array([0.1, 0.8]), np.array([0.2, 0.7]), np.array([10, 20]))
+    >>> display.plot(ax=Figure().subplots()).ax_.get_xlabel()
+    'predicted probability'
+    """
+
+    predicted: FloatArray
+    observed: FloatArray
+    counts: NDArray[np.int64]
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw bins, intervals and the diagonal."""
+        ax = self._open(ax)
+        light_grid(ax)
+        draw_diagonal(ax)
+        low, high = wilson_interval(self.observed, self.counts)
+        ax.vlines(self.predicted, low, high, color=tint(ACCENT, 0.4), lw=1.6, zorder=2)
+        ax.plot(
+            self.predicted,
+            self.observed,
+            color=ACCENT,
+            lw=1.2,
+            marker="o",
+            ms=5.5,
+            mec="white",
+            clip_on=False,
+        )
+        name_axes(ax, "predicted probability", "observed frequency")
+        return self
+
+
+def wilson_interval(frequency: FloatArray, counts: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    """Wilson's 95 % interval of a frequency in so many rows."""
+    z2 = 1.96**2
+    centre = (frequency + z2 / (2 * counts)) / (1 + z2 / counts)
+    half = np.sqrt(z2 * (frequency * (1 - frequency) + z2 / (4 * counts)) / counts) / (1 + z2 / counts)
+    return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+
+
+def draw_diagonal(ax: Axes) -> None:
+    """The line from (0, 0) to (1, 1) on a unit square."""
+    ax.plot([0, 1], [0, 1], color=MUTED, lw=1, ls="dashed", label="_", zorder=1)
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))

@@ -1,0 +1,103 @@
+"""One look for every picture: palette, axes, legends."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure, SubFigure
+
+# Petroff (2021), arXiv:2107.02270: ten colours told apart with any colour vision.
+# fmt: off
+PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
+           "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+# fmt: on
+MARKERS = "os^DvPX<>p"
+INK, MUTED, FAINT = "#23272e", "#666c75", "#e4e7eb"
+ACCENT = "#a3004f"
+LABEL_SIZE, TICK_SIZE = 10, 9
+MANY_POINTS = 2_000
+LONGEST_NAME = 32
+
+
+class Display:
+    """What every display shares: after `plot`, the axes and figure it drew on."""
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+
+    def _open(self, ax: Axes | None) -> Axes:
+        """The given axes, or those of a new 5 x 4 inch pyplot figure, without ornament."""
+        if ax is None:
+            from matplotlib import (
+                pyplot,
+            )  # here, so that a picture drawn on given axes starts no window system
+
+            ax = pyplot.subplots(figsize=(5, 4), layout="constrained")[1]
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.spines[["left", "bottom"]].set_color(MUTED)
+        ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=TICK_SIZE, length=3)
+        ax.set_axisbelow(True)
+        self.ax_, self.figure_ = ax, ax.figure
+        return ax
+
+
+def plain(name: object) -> str:
+    """A name as text: on one line, not too long, and with no `$` that would start a formula.
+
+    >>> plain("price ($)"), len(plain("x" * 100))
+    ('price (\\\\$)', 32)
+    """
+    text = " ".join(str(name).split())
+    text = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "\u2026"
+    return text.replace("$", r"\$")
+
+
+def class_colour(k: int) -> str:
+    """The colour of class k, in every picture."""
+    return PALETTE[k % len(PALETTE)]
+
+
+def tint(colour: str, strength: float) -> str:
+    """A colour mixed with white: strength 1 is the colour itself, 0 is white.
+
+    >>> tint("#ff0000", 0.5)
+    '#ff8080'
+    """
+    red, green, blue = (1 - strength * (1 - channel) for channel in to_rgb(colour))
+    return to_hex((red, green, blue))
+
+
+def next_colour(ax: Axes) -> str:
+    """The accent for the first labelled curve on these axes, then the palette."""
+    drawn = sum(not str(line.get_label()).startswith("_") for line in ax.lines)
+    return ACCENT if drawn == 0 else class_colour(drawn - 1)
+
+
+def name_axes(ax: Axes, x: str, y: str) -> None:
+    """Label both axes."""
+    ax.set_xlabel(x, size=LABEL_SIZE, color=INK)
+    ax.set_ylabel(y, size=LABEL_SIZE, color=INK)
+
+
+def light_grid(ax: Axes) -> None:
+    """A grid to read values from, too faint to compete with them."""
+    ax.grid(True, which="major", color=FAINT, linewidth=0.8)
+
+
+def legend_outside(ax: Axes, handles: Sequence[Artist], names: Sequence[str]) -> None:
+    """A legend that covers no data: a row above the axes, or a column beside them where a row is too long."""
+    row = len(names) <= 4 and sum(map(len, names)) <= 44
+    place = {"bbox_to_anchor": (-0.02, 1.0), "ncols": len(names)} if row else {"bbox_to_anchor": (1.0, 1.02)}
+    gaps = {"handletextpad": 0.2, "columnspacing": 1.2, "borderaxespad": 0.2}
+    look = {"frameon": False, "fontsize": TICK_SIZE, "labelcolor": INK}
+    legend = ax.legend(handles, names, loc="lower left" if row else "upper left", **place, **gaps, **look)
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)
+
+
+def legend_inside(ax: Axes, loc: Literal["upper right", "lower right"]) -> None:
+    """A small legend of the labelled curves, in a corner these curves leave empty."""
+    ax.legend(loc=loc, frameon=False, fontsize=TICK_SIZE, labelcolor=INK, handlelength=1.4)

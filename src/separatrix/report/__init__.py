@@ -1,0 +1,1 @@
+"""What the command shows: one summary, drawn in the terminal and as one HTML file."""
