@@ -1,1 +1,35 @@
-"""separatrix: logistic and linear regression, readable, fast, and honest about the answer."""
+"""separatrix: logistic and linear regression, readable, fast, and honest about the answer.
+
+    from separatrix.scratch import LogisticRegression    the tutorial's gradient descent, to be read
+    from separatrix import LogisticRegression            a scikit-learn estimator: the exact optimum, certified
+    separatrix fit data.csv --target y                   the same from a terminal
+
+>>> from separatrix import LogisticRegression
+>>> LogisticRegression(C=10.0)
+LogisticRegression(C=10.0)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from separatrix import plots, scratch
+    from separatrix.estimators import LinearRegression, LogisticRegression
+
+__version__ = "0.1.0"
+__all__ = ["LinearRegression", "LogisticRegression", "__version__", "plots", "scratch"]
+
+_ESTIMATORS = ("LinearRegression", "LogisticRegression")
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are first used: scikit-learn alone takes a second."""
+    if name in _ESTIMATORS:
+        return getattr(import_module("separatrix.estimators"), name)
+    if name in ("plots", "scratch"):
+        return import_module(f"separatrix.{name}")
+    raise AttributeError(f"module 'separatrix' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -32,6 +32,7 @@ from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import factor_positive
 from separatrix.engine.objective import Evaluation, Objective, block_eta, intercept_columns
 from separatrix.equations.hyperplane import back_project, squared
+from separatrix.equations.losses import ClassLoss
 
 FloatArray = NDArray[np.floating]
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
@@ -59,8 +60,8 @@ def certify(objective: Objective, at: Evaluation) -> Certificate:
         at = objective.evaluate(at.theta, order=2)
     if at.curvature is not None:
         bounds.append(by_self_concordance(objective, at))
-    if penalised and bounds[-1].coef_error is None:
-        bounds.append(by_duality(objective, at))
+    if penalised and bounds[-1].coef_error is None and isinstance(objective.loss, ClassLoss):
+        bounds.append(by_duality(objective, objective.loss, at))
     return min(bounds, key=lambda bound: bound.gap)
 
 
@@ -105,10 +106,10 @@ def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float
     return float(np.sqrt(objective.add_up(longest, max)))
 
 
-def by_duality(objective: Objective, at: Evaluation) -> Certificate:
+def by_duality(objective: Objective, loss: ClassLoss, at: Evaluation) -> Certificate:
     """The bound from a feasible point of the dual problem; it needs a penalty on every weight. One pass."""
     K, p = at.theta.shape[1], objective.source.n_columns
-    sums = objective.add_up(lambda block: dual_sums(block, objective, at.theta))
+    sums = objective.add_up(lambda block: dual_sums(block, loss, at.theta))
     weight = sums.pop("weight")
     mean_p, entropy, mean_x, mean_xp = (sums[name] / weight for name in ("p", "entropy", "x", "xp"))
     data_gradient = at.gradient[:p] - objective.penalty.gradient(at.theta[:p])
@@ -130,9 +131,9 @@ class DualSums(dict[str, Any]):
         return DualSums({name: self[name] + other[name] for name in self})
 
 
-def dual_sums(block: Block, objective: Objective, theta: FloatArray) -> DualSums:
+def dual_sums(block: Block, loss: ClassLoss, theta: FloatArray) -> DualSums:
     """What the dual bound needs of a block: sums of p, entropy(p), x and x p'."""
-    p = objective.loss.probabilities(block_eta(block, theta))
+    p = loss.probabilities(block_eta(block, theta))
     weighted = block.weight[:, None] * p
     return DualSums(
         weight=block.weight.sum(),

@@ -47,6 +47,11 @@ class Choice:
         """The generator of iterates, started."""
         return SOLVERS[self.name](*args)
 
+    def target(self, tol: float) -> float:
+        """The estimated gap to reach for a gap of tol. Each of Newton's steps squares it, so one more pass buys
+        tol^2, and coefficients that are as exact as the loss."""
+        return min(tol, tol**2) if self.name == "newton" else tol
+
 
 def choose(solver: str, coefficients: int, classes: int) -> Choice:
     """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta.

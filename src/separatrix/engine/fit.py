@@ -13,7 +13,7 @@ from separatrix.engine.certificate import Certificate
 from separatrix.engine.choose import choose
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Objective, block_eta
-from separatrix.equations.losses import Loss
+from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ConvergenceWarning, SeparationWarning
 
@@ -48,7 +48,7 @@ class Fit:
 
 def fit_linear_model(
     source: Source,
-    loss: Loss,
+    loss: ClassLoss,
     penalty: L2,
     options: Options,
     start: tuple[FloatArray, FloatArray],
@@ -62,9 +62,11 @@ def fit_linear_model(
     objective = Objective(source, loss, penalty, options.fit_intercept)
     theta = objective.canonical(centred_theta(source, *start, options.fit_intercept))
     choice = choose(options.solver, *theta.shape)
-    solution = minimise(objective, choice.solver(objective, theta), options.tol, options.max_iter, watch)
-    separated = not penalty.strength.any() and smallest_margin(objective, solution.theta) > 0
-    warn_of(solution, options, separated)
+    solver, target = choice.solver(objective, theta), choice.target(options.tol)
+    solution = minimise(objective, solver, options.tol, target, options.max_iter, watch)
+    penalised = bool(penalty.strength.any())
+    separated = not penalised and smallest_margin(objective, loss, solution.theta) > 0
+    warn_of(solution, options, separated, penalised)
     coefficients = solution.theta[: source.n_columns].T
     intercepts = solution.theta[source.n_columns :].sum(axis=0) - coefficients @ source.centre
     trace = Trace(choice.name, choice.why, solution.steps)
@@ -77,16 +79,16 @@ def centred_theta(source: Source, coefficients: FloatArray, intercepts: FloatArr
     return theta if fit_intercept else theta[:-1]
 
 
-def smallest_margin(objective: Objective, theta: FloatArray) -> float:
+def smallest_margin(objective: Objective, loss: ClassLoss, theta: FloatArray) -> float:
     """The margin of the row that is closest to the wrong side, or farthest on it; one pass."""
 
     def smallest(block: Block) -> float:
-        return float(objective.loss.margin(block.y, block_eta(block, theta)).min(initial=np.inf))
+        return float(loss.margin(block.y, block_eta(block, theta)).min(initial=np.inf))
 
     return objective.add_up(smallest, min)
 
 
-def warn_of(solution: Solution, options: Options, separated: bool) -> None:
+def warn_of(solution: Solution, options: Options, separated: bool, penalised: bool) -> None:
     """The warnings a fit deserves, each with its remedy."""
     if separated:
         warnings.warn(
@@ -94,12 +96,13 @@ def warn_of(solution: Solution, options: Options, separated: bool) -> None:
             "the weights grow without end and the loss tends to 0. The labels can be trusted, the size of the "
             "weights cannot. Use a finite C.",
             SeparationWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     elif solution.status is Status.MAX_ITER:
+        doubt = "" if penalised else " Without a penalty, some weights may grow without end: a finite C stops that."
         warnings.warn(
             f"stopped after {options.max_iter} iterations, at most {solution.certificate.gap:.1e} above the best mean "
-            f"loss (asked: {options.tol:.0e}). Raise max_iter, or see trace_ for how fast the loss still falls.",
+            f"loss (asked: {options.tol:.0e}). Raise max_iter, or see trace_ for how fast the loss still falls.{doubt}",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -93,15 +93,16 @@ def minimise(
     objective: Objective,
     solver: Solver,
     tolerance: float,
+    target: float,
     max_iter: int,
     watch: Callable[[Step], Any] = ignore,
 ) -> Solution:
     """Draws iterates until one is proved to be within `tolerance` of the optimum, or max_iter steps were taken.
 
-    A solver's gap is an estimate: once it is small enough, one more step is taken (which squares a Newton solver's
-    gap), and the certificate decides. Where it says no, the estimate has to fall by what was missing.
+    A solver's gap is an estimate: once it has reached `target`, or is within `tolerance` and falls no more, the
+    certificate decides. Where that says no, the estimate has to fall by what was missing.
     """
-    started, steps, target = perf_counter(), [], tolerance
+    started, steps, before = perf_counter(), [], np.inf
     for number, iterate in enumerate(solver):
         at = iterate.at
         steps.append(
@@ -116,12 +117,13 @@ def minimise(
             )
         )
         watch(steps[-1])
-        promising = number > 0 and steps[-2].gap <= target
-        if promising or number >= max_iter:
+        stalled = before / 2 < iterate.gap <= tolerance
+        before = iterate.gap
+        if iterate.gap <= target or stalled or number >= max_iter:
             certificate = certify(objective, at)
             if certificate.gap <= tolerance:
                 return Solution(at.theta, tuple(steps), certificate, Status.CONVERGED)
             if number >= max_iter:
                 return Solution(at.theta, tuple(steps), certificate, Status.MAX_ITER)
-            target = iterate.gap * min(0.5, tolerance / certificate.gap)
+            target = iterate.gap * tolerance / certificate.gap
     raise AssertionError("a solver never runs out of iterates")

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 FloatArray = NDArray[np.floating]
 
 
+@np.errstate(over="ignore", under="ignore")
 def sigmoid(eta: ArrayLike) -> FloatArray:
     """P(y = 1) at the linear predictor eta: 1 / (1 + exp(-eta)), any shape.
 
@@ -26,8 +27,7 @@ def sigmoid(eta: ArrayLike) -> FloatArray:
     >>> sigmoid(np.array([-1e9, -40, 40, 1e9]))
     array([0.00000000e+00, 4.24835426e-18, 1.00000000e+00, 1.00000000e+00])
     """
-    with np.errstate(over="ignore", under="ignore"):
-        return 1.0 / (1.0 + np.exp(-np.asarray(eta)))
+    return 1.0 / (1.0 + np.exp(-np.asarray(eta)))
 
 
 def logit(p: ArrayLike) -> FloatArray:

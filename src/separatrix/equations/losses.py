@@ -10,7 +10,7 @@ LogLoss and MarginLoss are one loss in the two codings of its labels, and `cross
 function of p. The engine minimises LogLoss with eta (rows, 1) and SoftmaxLoss with eta (rows, K); SquaredLoss has a closed form.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,11 +22,11 @@ FloatArray = NDArray[np.floating]
 
 
 class Loss(Protocol):
-    """What the engine needs of a loss; y as the loss codes it, eta (rows, K).
+    """What an objective needs of a loss; y as the loss codes it, eta (rows, K).
 
     `curvature_bound` is the largest eigenvalue any row's curvature can have; `third_bound` the R in
     |third derivative along v| <= R |v| curvature (self-concordance; Bach 2010); `flat` spans the directions of eta,
-    (K, m), along which the loss does not change; `margin` is positive where a row is on the right side.
+    (K, m), along which the loss does not change.
     """
 
     curvature_bound: float
@@ -35,9 +35,15 @@ class Loss(Protocol):
     def value(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
     def gradient(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
     def curvature(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
+    def flat(self, K: int) -> FloatArray: ...
+
+
+@runtime_checkable
+class ClassLoss(Loss, Protocol):
+    """A loss of classes: it has probabilities, (rows, 2) or (rows, K), and a margin, positive on the right side."""
+
     def probabilities(self, eta: FloatArray) -> FloatArray: ...
     def margin(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
-    def flat(self, K: int) -> FloatArray: ...
 
 
 class LogLoss:
@@ -181,6 +187,9 @@ class SquaredLoss:
     array([4.5])
     """
 
+    curvature_bound = 1.0
+    third_bound = 0.0
+
     def value(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
         return 0.5 * np.square(np.subtract(eta, y))
 
@@ -189,6 +198,9 @@ class SquaredLoss:
 
     def curvature(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
         return np.ones_like(np.asarray(eta, dtype=float))
+
+    def flat(self, K: int) -> FloatArray:
+        return np.zeros((K, 0))
 
 
 def of_class(eta: FloatArray, y: NDArray) -> FloatArray:

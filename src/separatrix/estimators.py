@@ -1,0 +1,277 @@
+"""scikit-learn's door: estimators that check their input, ask the engine, and dress its answer.
+
+They hold no mathematics: equations/ has the formulas, engine/ finds the minimum.
+"""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.utils import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from separatrix.data.memory import memory_source
+from separatrix.engine.fit import Fit, Options, fit_linear_model
+from separatrix.engine.least_squares import least_squares
+from separatrix.equations.hyperplane import linear_predictor
+from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax
+from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
+from separatrix.equations.penalties import L2
+from separatrix.errors import ArgumentError, TargetError
+
+FloatArray = NDArray[np.floating]
+FLOATS = (np.float64, np.float32)
+MULTI_CLASS = ("auto", "multinomial", "ovr")
+
+
+class LogisticRegression(ClassifierMixin, BaseEstimator):
+    r"""Logistic regression with an exact, certified optimum; a drop-in for scikit-learn's.
+
+    Minimises  C * sum_i weight_i loss(y_i, x_i'w + b) + |w|^2 / 2,  the intercept b unpenalised. The loss is the
+    log loss for two classes and the softmax loss for more (`separatrix.equations.losses`).
+
+    Parameters
+    ----------
+    C : float, default 1.0
+        Inverse strength of the L2 penalty; `inf` is no penalty.
+    l1_ratio : float, default 0.0
+        Share of the L1 penalty; only 0 is available.
+    tol : float, default 1e-8
+        Upper bound on the gap to the optimum of the objective per unit weight (that is, of the mean loss).
+    fit_intercept : bool, default True
+    class_weight : dict, "balanced" or None
+        Weight of each class, times `sample_weight`; "balanced" gives every class the same total.
+    random_state : int or None
+        Accepted for compatibility; no solver draws a random number.
+    solver : str, default "auto"
+        "auto", "newton", "conjugate-gradient", "gradient-descent", or a scikit-learn name
+        (`separatrix.engine.choose`). All reach the same optimum.
+    max_iter : int, default 100
+    multi_class : {"auto", "multinomial", "ovr"}
+        For three or more classes: one softmax model, or one binary model for each class against the rest.
+    warm_start : bool, default False
+        Start from the coefficients of the last fit, where their shape still fits.
+
+    Attributes
+    ----------
+    coef_ : (1, p) for two classes, else (K, p);  intercept_ : (1,) or (K,);  classes_ : (K,)
+    trace_ : Trace
+        Solver and why, and for each iteration loss, gradient norm, estimated gap, passes over the data and seconds.
+        One for each class with "ovr".
+    certificate_ : Certificate
+        Proven upper bound on the gap, and how it was obtained. One for each class with "ovr".
+    n_iter_ : (1,) or, with "ovr", (K,);  n_features_in_;  feature_names_in_
+
+    Notes
+    -----
+    Warns with ConvergenceWarning if max_iter comes before tol, and with SeparationWarning if C=inf and the classes
+    are separable, so that no finite optimum exists. Raises ArgumentError for parameters without meaning and TargetError
+    for a target with one class.
+
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression().fit(X, y)
+    >>> round(model.score(X, y), 3)
+    0.973
+    >>> model.certificate_.gap < 1e-8
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        l1_ratio: float = 0.0,
+        tol: float = 1e-8,
+        fit_intercept: bool = True,
+        class_weight: Any = None,
+        random_state: Any = None,
+        solver: str = "auto",
+        max_iter: int = 100,
+        multi_class: str = "auto",
+        warm_start: bool = False,
+    ) -> None:
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.multi_class = multi_class
+        self.warm_start = warm_start
+
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), rows weighted by sample_weight (rows,)."""
+        options, strength = self._checked()
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weight = weight * self._weight_of_classes(y, weight)[codes]
+        check_two_classes(self.classes_, codes, weight)
+        fits = self._fits(X, codes, weight, strength, options)
+        self.coef_ = np.vstack([fit.coefficients for fit in fits])
+        self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
+        self.n_iter_ = np.array([fit.iterations for fit in fits])
+        one = len(fits) == 1
+        self.trace_ = fits[0].trace if one else tuple(fit.trace for fit in fits)
+        self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
+        return self
+
+    def _fits(
+        self, X: Any, codes: NDArray, weight: FloatArray, strength: float, options: Options
+    ) -> list[Fit]:
+        """One fit, or with "ovr" one for each class against the rest."""
+        K = len(self.classes_)
+        if K == 2 or not self._one_vs_rest():
+            y, loss = (codes[:, None] * 1.0, LogLoss()) if K == 2 else (codes, SoftmaxLoss())
+            return [self._fit_one(X, y, weight, loss, strength, options, slice(None))]
+        against = [(codes == k)[:, None] * 1.0 for k in range(K)]
+        return [
+            self._fit_one(X, y, weight, LogLoss(), strength, options, slice(k, k + 1)) for k, y in enumerate(against)
+        ]
+
+    def _fit_one(
+        self, X: Any, y: NDArray, weight: FloatArray, loss: ClassLoss, strength: float, options: Options, rows: slice
+    ) -> Fit:
+        source = memory_source(X, y, weight, centre=self.fit_intercept)
+        penalty = L2(np.full(X.shape[1], strength / weight.sum()))
+        return fit_linear_model(source, loss, penalty, options, self._start(X.shape[1], rows))
+
+    def _start(self, p: int, rows: slice) -> tuple[FloatArray, FloatArray]:
+        """Zero, or with warm_start the last coefficients if they fit; of the classes in `rows`."""
+        K = 1 if len(self.classes_) == 2 else len(self.classes_)
+        if self.warm_start and getattr(self, "coef_", np.empty(0)).shape == (K, p):
+            return self.coef_[rows], self.intercept_[rows]
+        return np.zeros((K, p))[rows], np.zeros(K)[rows]
+
+    def _weight_of_classes(self, y: NDArray, weight: FloatArray) -> FloatArray:
+        return compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weight)
+
+    def _checked(self) -> tuple[Options, float]:
+        """The parameters as the engine takes them: options, and the penalty's strength 1 / C."""
+        check_number("C", self.C, above=0, infinite=True)
+        check_number("tol", self.tol, above=0)
+        check_number("max_iter", self.max_iter, at_least=1)
+        if self.l1_ratio not in (0, None):
+            raise ArgumentError(f"l1_ratio={self.l1_ratio!r}: only the L2 penalty is available; use l1_ratio=0.")
+        if self.multi_class not in MULTI_CLASS:
+            raise ArgumentError(f"multi_class={self.multi_class!r} must be one of {', '.join(MULTI_CLASS)}.")
+        return Options(self.solver, self.tol, int(self.max_iter), self.fit_intercept), 1.0 / self.C
+
+    def _one_vs_rest(self) -> bool:
+        return self.multi_class == "ovr"
+
+    def _eta(self, X: Any) -> FloatArray:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return linear_predictor(X, self.coef_.T, self.intercept_)
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """x'w + b: (rows,) for two classes, positive for classes_[1]; else (rows, K)."""
+        eta = self._eta(X)
+        return eta[:, 0] if eta.shape[1] == 1 else eta
+
+    def predict(self, X: Any) -> NDArray:
+        """The most probable class of each row, (rows,)."""
+        eta = self._eta(X)
+        codes = (eta[:, 0] > 0).astype(int) if eta.shape[1] == 1 else eta.argmax(axis=1)
+        return self.classes_[codes]
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """P(class | row), (rows, K), rows that sum to 1."""
+        eta = self._eta(X)
+        if eta.shape[1] == 1:
+            return np.hstack([sigmoid(-eta), sigmoid(eta)])
+        # One-vs-rest divides its K sigmoids by their sum, which is softmax of their logarithms.
+        return softmax(-log1pexp(-eta) if self._one_vs_rest() else eta)
+
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """log P(class | row), (rows, K), exact where P itself has rounded to 0."""
+        eta = self._eta(X)
+        if eta.shape[1] == 1:
+            return -np.hstack([log1pexp(eta), log1pexp(-eta)])
+        log_p = -log1pexp(-eta) if self._one_vs_rest() else eta
+        return log_p - logsumexp(log_p)[:, None]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    r"""Least squares by QR, never by the normal equations; `alpha` > 0 makes it ridge regression.
+
+    Minimises  sum_i weight_i (y_i - x_i'w - b)^2 + alpha |w|^2,  the intercept b unpenalised. Where columns are
+    collinear and alpha = 0, of all solutions the one with the smallest |w|.
+
+    Parameters
+    ----------
+    alpha : float, default 0.0
+        Strength of the L2 penalty.
+    fit_intercept : bool, default True
+
+    Attributes
+    ----------
+    coef_ : (p,), or (targets, p) for y (rows, targets);  intercept_ : float or (targets,)
+    rank_ : int, the rank of X (centred, with an intercept)
+    trace_ : Trace, of one step;  certificate_ : Certificate, the distance to the optimum as rounding left it
+    n_features_in_;  feature_names_in_
+
+    >>> model = LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    >>> model.predict([[10.0]]).round(12)
+    array([21.])
+    """
+
+    def __init__(self, *, alpha: float = 0.0, fit_intercept: bool = True) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets)."""
+        check_number("alpha", self.alpha, at_least=0)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        source = memory_source(X, targets, weight, centre=self.fit_intercept)
+        fit = least_squares(source, targets.shape[1], float(self.alpha), self.fit_intercept)
+        single = np.ndim(y) == 1
+        self.coef_ = fit.coefficients[0] if single else fit.coefficients
+        self.intercept_ = float(fit.intercepts[0]) if single else fit.intercepts
+        self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
+        return self
+
+    def predict(self, X: Any) -> FloatArray:
+        """x'w + b of each row, (rows,) or (rows, targets)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return linear_predictor(X, self.coef_.T, self.intercept_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def check_number(
+    name: str, value: Any, *, above: float | None = None, at_least: float | None = None, infinite: bool = False
+) -> None:
+    """ArgumentError unless the value is a number in its range."""
+    limit = f"above {above}" if above is not None else f"at least {at_least}"
+    fine = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and not np.isnan(value)
+    fine = fine and (value > above if above is not None else value >= at_least)
+    if not fine or (np.isinf(value) and not infinite):
+        raise ArgumentError(f"{name}={value!r} must be a number {limit}{', or inf' if infinite else ''}.")
+
+
+def check_two_classes(classes: NDArray, codes: NDArray, weight: FloatArray) -> None:
+    """TargetError unless two classes have rows that count."""
+    if len(classes) < 2:
+        raise TargetError(f"y has one class, {classes[0]!r}: there is nothing to tell apart.")
+    if len(np.unique(codes[weight > 0])) < 2:
+        raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")

@@ -1,0 +1,349 @@
+r"""The tutorial's system, to be read: logistic, softmax and linear regression by plain gradient descent.
+
+In its order and its words:
+
+    hyperplane      w.x + b = 0, its normal w and intercept b
+    distance        (w.x + b) / |w|, signed: which side of the hyperplane, and how far
+    margin          t = y (w.x + b), y in {-1, +1}: positive where the prediction is right
+    sigmoid         p = 1 / (1 + exp(-(w.x + b)))
+    loss            the mean of log(1 + exp(-t)) over the n points
+    descent         w <- w - learning_rate * gradient of the loss
+
+    >>> from sklearn.datasets import load_iris
+    >>> iris = load_iris()
+    >>> X, y = iris.data[:, 2:], (iris.target == 2) * 1
+    >>> model = LogisticRegression(learning_rate=0.1, num_iterations=20_000).fit(X, y)
+    >>> float((model.predict(X) == y).mean())
+    0.96
+
+These classes penalise nothing and go exactly as far as they are told. For the optimum itself, use `separatrix.LogisticRegression`.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from separatrix.equations.hyperplane import linear_predictor, signed_distance
+from separatrix.equations.links import log1pexp, sigmoid, softmax
+from separatrix.equations.losses import LogLoss, SoftmaxLoss, SquaredLoss
+from separatrix.errors import (
+    ArgumentError,
+    CellError,
+    ConvergenceWarning,
+    DivergenceError,
+    NotFittedError,
+    SeparationWarning,
+    TargetError,
+    listing,
+)
+
+FloatArray = NDArray[np.floating]
+
+
+class _GradientDescent:
+    """What the three models share: how they are set up, and the linear predictor w.x + b.
+
+    Parameters: learning_rate > 0; num_iterations >= 1; fit_intercept=False for a plane through the origin;
+    verbose=True to print the loss ten times on the way.
+    """
+
+    weights_: FloatArray
+    bias_: Any
+    losses_: FloatArray
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        num_iterations: int = 10_000,
+        fit_intercept: bool = True,
+        verbose: bool = False,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.num_iterations = num_iterations
+        self.fit_intercept = fit_intercept
+        self.verbose = verbose
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._settings().items())})"
+
+    def _settings(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("learning_rate", "num_iterations", "fit_intercept", "verbose")}
+
+    def _eta(self, X: ArrayLike) -> FloatArray:
+        if not hasattr(self, "weights_"):
+            raise NotFittedError(f"this {type(self).__name__} has learned nothing yet: call fit(X, y) first.")
+        X = as_points(X)
+        if X.shape[1] != len(self.weights_):
+            raise ArgumentError(f"X has {X.shape[1]} columns, but fit saw {len(self.weights_)}.")
+        return linear_predictor(X, self.weights_, self.bias_)
+
+    def _keep(self, theta: FloatArray) -> None:
+        """Splits theta into the weights and, in its last row, the bias."""
+        bias = theta[-1] if self.fit_intercept else np.zeros(theta.shape[1:])
+        self.weights_ = theta[:-1] if self.fit_intercept else theta
+        self.bias_ = float(bias) if np.ndim(bias) == 0 else bias
+
+
+class LogisticRegression(_GradientDescent):
+    """Two classes: the hyperplane with the least mean log(1 + exp(-t)), t = y (w.x + b).
+
+    After fit: classes_ (2,), weights_ (p,), bias_, losses_ (num_iterations,), the mean loss before each step.
+
+    >>> model = LogisticRegression(learning_rate=0.5, num_iterations=100).fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+    >>> model.predict([[-1.0], [4.0]])
+    array([0, 1])
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "LogisticRegression":
+        """Learns w and b from points X (n, p) and labels y (n,) of any two values.
+
+        Warns with SeparationWarning when the classes are separable; raises DivergenceError when the learning rate is
+        too large, TargetError when y has not exactly two values, CellError for NaN or infinity.
+        """
+        X, y = as_points(X), as_labels(X, y)
+        self.classes_ = two_values(y)
+        sign = np.where(y == self.classes_[1], 1.0, -1.0)
+        Z = with_ones(X) if self.fit_intercept else X
+        A = -sign[:, None] * Z  # row i is -y_i (x_i, 1), so that A theta = -t
+        mean_A = A / len(A)
+
+        def gradient(theta: FloatArray) -> FloatArray:
+            return sigmoid(A.dot(theta)).dot(mean_A)
+
+        def mean_losses(path: FloatArray) -> FloatArray:
+            return log1pexp(path @ A.T).mean(axis=1)
+
+        theta, self.losses_ = descend(self, gradient, mean_losses, Z, np.zeros(Z.shape[1]), LogLoss.curvature_bound)
+        self._keep(theta)
+        if np.all(A @ theta < 0):
+            warn_of_separation()
+        return self
+
+    def decision_function(self, X: ArrayLike) -> FloatArray:
+        """w.x + b of each point, (n,): positive on the side of classes_[1]."""
+        return self._eta(X)
+
+    def distance(self, X: ArrayLike) -> FloatArray:
+        """(w.x + b) / |w| of each point, (n,): its signed distance from the hyperplane, in the units of X."""
+        self._eta(X)  # checks X
+        return signed_distance(as_points(X), self.weights_, self.bias_)
+
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
+        """P(classes_[0]) and P(classes_[1]) of each point, (n, 2)."""
+        eta = self._eta(X)
+        return np.column_stack([sigmoid(-eta), sigmoid(eta)])
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The class on whose side each point lies, (n,)."""
+        right_side = self._eta(X) > 0
+        return self.classes_[right_side.astype(int)]
+
+
+class SoftmaxRegression(_GradientDescent):
+    """K classes: one (w_k, b_k) each, P(y = k) = softmax(x'W + b)_k, the mean of -log P(y) made small.
+
+    After fit: classes_ (K,), weights_ (p, K), bias_ (K,), losses_ (num_iterations,).
+
+    >>> model = SoftmaxRegression(num_iterations=500).fit([[0.0], [1.0], [2.0], [3.0]], ["a", "b", "a", "c"])
+    >>> model.predict_proba([[0.0]]).shape
+    (1, 3)
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "SoftmaxRegression":
+        """Learns W and b from points X (n, p) and labels y (n,); warns and raises as LogisticRegression.fit does."""
+        X, y = as_points(X), as_labels(X, y)
+        self.classes_, k = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise TargetError(f"y has one class, {self.classes_[0]!r}: there is nothing to tell apart.")
+        Z = with_ones(X) if self.fit_intercept else X
+        loss = SoftmaxLoss()
+
+        def gradient(theta: FloatArray) -> FloatArray:
+            return Z.T @ loss.gradient(k, Z @ theta) / len(Z)
+
+        def mean_losses(path: FloatArray) -> FloatArray:
+            return np.array([loss.value(k, Z @ theta).mean() for theta in path])
+
+        start = np.zeros((Z.shape[1], len(self.classes_)))
+        theta, self.losses_ = descend(self, gradient, mean_losses, Z, start, loss.curvature_bound)
+        self._keep(theta)
+        if np.all(loss.margin(k, Z @ theta) > 0):
+            warn_of_separation()
+        return self
+
+    def decision_function(self, X: ArrayLike) -> FloatArray:
+        """x'W + b of each point, (n, K); the largest entry decides."""
+        return self._eta(X)
+
+    def distance(self, X: ArrayLike) -> FloatArray:
+        """Signed distance of each point from each class's hyperplane w_k.x + b_k = 0, (n, K)."""
+        self._eta(X)  # checks X
+        planes = zip(self.weights_.T, self.bias_, strict=True)
+        return np.column_stack([signed_distance(as_points(X), w, b) for w, b in planes])
+
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
+        """P(y = k) of each point, (n, K), rows that sum to 1."""
+        return softmax(self._eta(X))
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The most probable class of each point, (n,)."""
+        most_probable = self._eta(X).argmax(axis=1)
+        return self.classes_[most_probable]
+
+
+class LinearRegression(_GradientDescent):
+    """A number: the plane y = w.x + b with the least mean of (w.x + b - y)^2 / 2.
+
+    After fit: weights_ (p,), bias_, losses_ (num_iterations,).
+
+    >>> model = LinearRegression(learning_rate=0.2, num_iterations=2000).fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    >>> model.predict([[10.0]]).round(6)
+    array([21.])
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "LinearRegression":
+        """Learns w and b from points X (n, p) and numbers y (n,); raises as LogisticRegression.fit does."""
+        X, y = as_points(X), as_labels(X, y).astype(float)
+        Z = with_ones(X) if self.fit_intercept else X
+        loss = SquaredLoss()
+
+        def gradient(theta: FloatArray) -> FloatArray:
+            return loss.gradient(y, Z @ theta) @ Z / len(Z)
+
+        def mean_losses(path: FloatArray) -> FloatArray:
+            return loss.value(y, path @ Z.T).mean(axis=1)
+
+        theta, self.losses_ = descend(self, gradient, mean_losses, Z, np.zeros(Z.shape[1]), curvature_bound=1.0)
+        self._keep(theta)
+        return self
+
+    def predict(self, X: ArrayLike) -> FloatArray:
+        """w.x + b of each point, (n,)."""
+        return self._eta(X)
+
+
+def descend(
+    model: _GradientDescent,
+    gradient: Callable[[FloatArray], FloatArray],
+    mean_losses: Callable[[FloatArray], FloatArray],
+    Z: FloatArray,
+    theta: FloatArray,
+    curvature_bound: float,
+) -> tuple[FloatArray, FloatArray]:
+    """theta <- theta - learning_rate * gradient(theta), num_iterations times; the last theta and the loss before each step.
+
+    The path is kept for some hundred steps at a time, and its losses taken together: the same numbers, sooner.
+    """
+    learning_rate, steps = checked_settings(model)
+    losses = np.empty(steps)
+    stride = int(np.clip(2**18 // max(len(Z), 1), 1, 1000))
+    with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is reported below, by name
+        for first in range(0, steps, stride):
+            path = np.empty((min(stride, steps - first), *theta.shape))
+            for i in range(len(path)):
+                path[i] = theta
+                theta = theta - learning_rate * gradient(theta)
+            losses[first : first + len(path)] = mean_losses(path)
+            if not np.isfinite(losses[first + len(path) - 1]):
+                raise_divergence(losses[: first + len(path)], learning_rate, Z, curvature_bound)
+            if model.verbose and first // (steps / 10) != (first + len(path)) // (steps / 10):
+                print(f"iteration {first + len(path):>9,}   mean loss {losses[first + len(path) - 1]:.6g}")
+    report_rising(losses, learning_rate, Z, curvature_bound)
+    return theta, losses
+
+
+def largest_safe_rate(Z: FloatArray, curvature_bound: float) -> float:
+    """2 / L, L the largest eigenvalue of the bound c Z'Z / n on the mean loss's curvature: below it, the loss only falls.
+
+    >>> largest_safe_rate(np.array([[2.0], [2.0]]), 0.25)
+    2.0
+    """
+    return float(2.0 / (curvature_bound * np.linalg.norm(Z, 2) ** 2 / len(Z)))
+
+
+def raise_divergence(losses: FloatArray, learning_rate: float, Z: FloatArray, curvature_bound: float) -> None:
+    """Says that the run went astray, and the rate that would not have."""
+    safe = largest_safe_rate(Z, curvature_bound)
+    raise DivergenceError(
+        f"learning_rate={learning_rate:g} is too large: the mean loss went from {losses[0]:.4g} to {losses[-1]:.4g} in "
+        f"{len(losses):,} iterations. The largest safe rate for this data is {safe:.4g}; or scale the columns first."
+    )
+
+
+def report_rising(losses: FloatArray, learning_rate: float, Z: FloatArray, curvature_bound: float) -> None:
+    """Raises if the loss ended above where it began; warns if it ended above the lowest it had been."""
+    if losses[-1] > losses[0]:
+        raise_divergence(losses, learning_rate, Z, curvature_bound)
+    if losses[-1] > losses.min() * (1 + 1e-6):
+        safe = largest_safe_rate(Z, curvature_bound)
+        warnings.warn(
+            f"the loss went up and down and ended at {losses[-1]:.4g}, above the {losses.min():.4g} it had reached: "
+            f"learning_rate={learning_rate:g} is too large. The largest safe rate for this data is {safe:.4g}.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_separation() -> None:
+    """Says once that the minimum does not exist."""
+    warnings.warn(
+        "the classes are separable: this hyperplane has every point on its right side, so the loss has no minimum and "
+        "the weights grow without end, the longer the larger. The predictions hold; the size of the weights, and with "
+        "it every probability, depends on num_iterations.",
+        SeparationWarning,
+        stacklevel=3,
+    )
+
+
+def checked_settings(model: _GradientDescent) -> tuple[float, int]:
+    """learning_rate and num_iterations, or an ArgumentError."""
+    rate, steps = model.learning_rate, model.num_iterations
+    if not (np.isfinite(rate) and rate > 0):
+        raise ArgumentError(f"learning_rate={rate!r} must be a number above 0.")
+    if int(steps) != steps or steps < 1:
+        raise ArgumentError(f"num_iterations={steps!r} must be a whole number, at least 1.")
+    return float(rate), int(steps)
+
+
+def as_points(X: ArrayLike) -> FloatArray:
+    """X as (n, p) finite numbers, or an error that says what it is instead."""
+    try:
+        points = np.asarray(X, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise CellError(f"X must hold numbers only: {error}. Encode text and categories first.") from None
+    if points.ndim != 2 or 0 in points.shape:
+        raise ArgumentError(f"X has the shape {points.shape}: it needs rows and columns. For one column use X[:, None].")
+    bad = np.argwhere(~np.isfinite(points))
+    if len(bad):
+        row, column = bad[0]
+        raise CellError(f"X[{row}, {column}] is {points[row, column]}: fill or leave out the {len(bad)} such cells.")
+    return points
+
+
+def as_labels(X: ArrayLike, y: ArrayLike) -> NDArray[Any]:
+    """y as (n,), one for each row of X, none of them NaN."""
+    labels, rows = np.asarray(y), len(np.asarray(X))
+    if labels.shape != (rows,):
+        raise ArgumentError(f"y has the shape {labels.shape}, but X has {rows} rows: y must be one label a row.")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        row = int(np.flatnonzero(~np.isfinite(labels))[0])
+        raise CellError(f"y[{row}] is {labels[row]}: leave out the rows without a label.")
+    return labels
+
+
+def two_values(y: NDArray[Any]) -> NDArray[Any]:
+    """The two values of y, in order."""
+    values = np.unique(y)
+    if len(values) == 2:
+        return values
+    if len(values) == 1:
+        raise TargetError(f"y has one class, {values[0]!r}: there is nothing to tell apart.")
+    raise TargetError(f"y has {len(values)} values ({listing(values)}): use SoftmaxRegression, or pick one against the rest.")
+
+
+def with_ones(X: FloatArray) -> FloatArray:
+    """X with a column of ones, whose weight is the bias b."""
+    return np.column_stack([X, np.ones(len(X))])
