@@ -239,7 +239,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         source = memory_source(X, targets, weight, centre=self.fit_intercept)
-        fit = least_squares(source, targets.shape[1], float(self.alpha), self.fit_intercept)
+        fit = least_squares(source, targets.shape[1], np.full(X.shape[1], float(self.alpha)), self.fit_intercept)
         single = np.ndim(y) == 1
         self.coef_ = fit.coefficients[0] if single else fit.coefficients
         self.intercept_ = float(fit.intercepts[0]) if single else fit.intercepts

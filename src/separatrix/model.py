@@ -1,5 +1,6 @@
 """A fitted model as a value: everything prediction needs, and not one training row."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -7,8 +8,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from separatrix.data.columns import Columns, Table
+from separatrix.data.encoders import Note
 from separatrix.data.target import Target
-from separatrix.equations.hyperplane import linear_predictor
+from separatrix.equations.hyperplane import Matrix, linear_predictor
 from separatrix.equations.links import sigmoid, softmax
 
 Task = Literal["binary", "multinomial", "linear"]
@@ -18,8 +20,9 @@ FloatArray = NDArray[np.float64]
 class FitRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """How the coefficients were found, and how good they are.
 
-    `penalty` is the strength C of the call (infinite: no penalty, kept as None); `gap` bounds the mean loss's
-    distance to its optimum, as `certificate` explains in words. Seconds are wall-clock.
+    `C` is the inverse strength of the penalty on standardised columns, None without a penalty; `gap` bounds the
+    distance of the mean loss to its optimum, and `certificate` says how that is known; `losses` has one entry for each
+    iteration. Seconds are wall-clock.
     """
 
     rows: int
@@ -34,11 +37,22 @@ class FitRecord(Struct, frozen=True, forbid_unknown_fields=True):
     losses: list[float]
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of some rows: probabilities (rows, K), or numbers (rows, 1) of a linear model; and which
+    cells it had to make something of."""
+
+    values: FloatArray
+    notes: tuple[Note, ...]
+
+
 class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Columns -> numbers -> eta = X w + b -> probabilities (or a number, for a linear model).
 
-    `coefficients` is (K, p), one row per class (one row in all for binary and linear models), in the units of the
-    encoded columns `columns.feature_names`; `intercepts` is (K,).
+    `coefficients` is (K, p), one row for each class (one row in all for two classes and for linear models), in the
+    units of the features `columns.feature_names`; `intercepts` is (K,). Of the training rows it keeps `scales` (p,),
+    the standard deviation of each feature; `rates`, the share of each class, or of a linear model the mean target; and
+    `metrics`, how well it did on the rows held out.
     """
 
     task: Task
@@ -46,15 +60,27 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     columns: Columns
     coefficients: list[list[float]]
     intercepts: list[float]
+    scales: list[float]
+    rates: list[float]
     fit: FitRecord
     metrics: dict[str, float]
 
-    def eta(self, table: Table, where: str = "the data") -> FloatArray:
-        """The linear predictor of each row, (rows, K)."""
-        encoded = self.columns.encode(table, where)
-        return linear_predictor(encoded.X, np.array(self.coefficients).T, np.array(self.intercepts))
+    def eta(self, X: Matrix) -> FloatArray:
+        """The linear predictor of encoded rows, (rows, K)."""
+        return linear_predictor(X, np.array(self.coefficients).T, np.array(self.intercepts))
 
-    def predict_proba(self, table: Table, where: str = "the data") -> FloatArray:
-        """P(class | row), (rows, classes), in the order of `target.classes`."""
-        eta = self.eta(table, where)
+    def mean(self, X: Matrix) -> FloatArray:
+        """Of encoded rows, P(class | row) in the order of `target.classes`, (rows, classes); or numbers, (rows, 1)."""
+        eta = self.eta(X)
+        if self.task == "linear":
+            return eta
         return softmax(eta) if self.task == "multinomial" else np.hstack([sigmoid(-eta), sigmoid(eta)])
+
+    def predict(self, table: Table, where: str = "the data", first_row: int = 1) -> Prediction:
+        """What `mean` says of the rows of a table; `first_row` is the number of its first row, for messages.
+
+        Raises ColumnError when a column the model needs is not there, CellError when a cell is not the number its
+        column needs.
+        """
+        encoded = self.columns.encode(table, where, first_row)
+        return Prediction(self.mean(encoded.X), encoded.notes)

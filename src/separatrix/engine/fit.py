@@ -69,7 +69,7 @@ def fit_linear_model(
     warn_of(solution, options, separated, penalised)
     coefficients = solution.theta[: source.n_columns].T
     intercepts = solution.theta[source.n_columns :].sum(axis=0) - coefficients @ source.centre
-    trace = Trace(choice.name, choice.why, solution.steps)
+    trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
     return Fit(coefficients, intercepts, trace, solution.certificate, solution.status, separated)
 
 

@@ -46,20 +46,19 @@ class Step:
 
 @dataclass(frozen=True)
 class Trace:
-    """How a fit went: the solver, why it was chosen, and one Step for each iterate."""
+    """How a fit went: the solver, why it was chosen, one Step for each iterate, and the readings of the data in all.
+
+    `passes` includes what came after the last iterate: its certificate, and the test for separation.
+    """
 
     solver: str
     why: str
     steps: tuple[Step, ...]
+    passes: int
 
     def column(self, name: str) -> NDArray[np.float64]:
         """One field of all steps as an array: trace.column("loss")."""
         return np.array([getattr(step, name) for step in self.steps])
-
-    @property
-    def passes(self) -> int:
-        """Readings of the data in all."""
-        return self.steps[-1].passes
 
     @property
     def seconds(self) -> float:

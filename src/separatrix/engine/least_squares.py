@@ -1,4 +1,4 @@
-r"""Least squares, exactly: minimise sum_i weight_i (y_i - x_i'w - b)^2 + alpha |w|^2 by a streaming QR.
+r"""Least squares, exactly: minimise sum_i weight_i (y_i - x_i'w - b)^2 + sum_j alpha_j w_j^2 by a streaming QR.
 
 Blocks of sqrt(weight) [1 X y] are reduced to their triangular factor, and factors are stacked and reduced again (TSQR;
 Demmel et al. 2012), so the rows are read once and never squared: the condition number of X counts once, not twice as
@@ -35,20 +35,20 @@ class LeastSquares:
     certificate: Certificate
 
 
-def least_squares(source: Source, targets: int, alpha: float, fit_intercept: bool) -> LeastSquares:
-    """The exact fit; where it is not unique (collinear columns, alpha = 0), the one with the smallest |w|."""
+def least_squares(source: Source, targets: int, alpha: FloatArray, fit_intercept: bool) -> LeastSquares:
+    """The exact fit, alpha (p,) all zero or all above it; where it is not unique, the one with the smallest |w|."""
     started = perf_counter()
     m, p = int(fit_intercept), source.n_columns
     R = source.add_up(lambda block: triangle(rows_of(block, m)), lambda a, b: triangle(np.vstack([a, b])))
     R_x, q = R[m:, m : m + p], R[m:, m + p :]
-    w, rank = minimum_norm(R_x, q) if alpha == 0 else ridge(R_x, q, alpha)
+    w, rank = ridge(R_x, q, alpha) if alpha.all() else minimum_norm(R_x, q)
     b = (R[:m, m + p :] - R[:m, m : m + p] @ w) / R[:m, :m] if m else np.zeros((1, targets))
     total = source.add_up(lambda block: float(block.weight.sum()))
-    objective = Objective(source, SquaredLoss(), L2(np.full(p, alpha / total)), fit_intercept)
+    objective = Objective(source, SquaredLoss(), L2(alpha / total), fit_intercept)
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
     gap = certified_gap(R, at.gradient, m, p, alpha) * total
     step = Step(1, at.loss, at.value, float(np.linalg.norm(at.gradient)), gap, 1 + objective.passes, perf_counter() - started)
-    trace = Trace("qr", "least squares has a closed form", (step,))
+    trace = Trace("qr", "least squares has a closed form", (step,), step.passes)
     certificate = Certificate(gap, "the Newton decrement, exact for a quadratic")
     return LeastSquares(w.T, b[0] - w.T @ source.centre, rank, trace, certificate)
 
@@ -86,23 +86,26 @@ def minimum_norm(R: FloatArray, q: FloatArray) -> tuple[FloatArray, int]:
     return row_space @ (row_space.T @ any_w), rank
 
 
-def ridge(R: FloatArray, q: FloatArray, alpha: float) -> tuple[FloatArray, int]:
-    """The w with the least |R w - q|^2 + alpha |w|^2, from QR of R on top of sqrt(alpha) I; and the rank.
+def ridge(R: FloatArray, q: FloatArray, alpha: FloatArray) -> tuple[FloatArray, int]:
+    """The w with the least |R w - q|^2 + sum_j alpha_j w_j^2, and the rank of R at most.
 
-    With more columns than rows the solution lies in the span of the rows, so it is sought there.
+    In units of 1 / sqrt(alpha) the penalty is |w|^2, and QR of R on top of the identity is the whole problem. With more
+    columns than rows the solution lies in the span of the rows, so it is sought there.
     """
+    unit = np.sqrt(alpha)[:, None]
+    row_space, A = np.eye(R.shape[1]), R / unit.T
     if R.shape[0] < R.shape[1]:
-        row_space, T = np.linalg.qr(R.T)
-        z, _ = ridge(T.T, q, alpha)
-        return row_space @ z, R.shape[0]
-    p = R.shape[1]
-    Q, T = np.linalg.qr(np.vstack([R, np.sqrt(alpha) * np.eye(p)]))
-    return solve_triangular(T, Q.T @ np.vstack([q, np.zeros((p, q.shape[1]))])), p
+        row_space, T = np.linalg.qr(A.T)
+        A = T.T
+    p = A.shape[1]
+    Q, T = np.linalg.qr(np.vstack([A, np.eye(p)]))
+    z = solve_triangular(T, Q.T @ np.vstack([q, np.zeros((p, q.shape[1]))]))
+    return row_space @ z / unit, p
 
 
-def certified_gap(R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: float) -> float:
+def certified_gap(R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: FloatArray) -> float:
     """g' (R'R)^-1 g / 2, R with the penalty under it: times the total weight, the exact distance to the optimum."""
-    penalty = np.hstack([np.zeros((p, m)), np.sqrt(alpha) * np.eye(p)]) if alpha else np.zeros((0, p + m))
+    penalty = np.hstack([np.zeros((p, m)), np.diag(np.sqrt(alpha))])[alpha > 0]
     root = np.vstack([R[:, : p + m], penalty])
     g = np.vstack([gradient[p:], gradient[:p]])  # R has the intercept first
     scale = np.linalg.norm(root, axis=0)

@@ -8,7 +8,7 @@ FloatArray = NDArray[np.floating]
 
 
 def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
-    """A^-1 b for a symmetric A that is positive definite, or nearly.
+    """A^-1 b, (n,), for a symmetric A that is positive definite, or nearly.
 
     A is scaled to a unit diagonal first, so that the units of the columns do not matter; a ridge of a few roundings
     is added, and raised, only if A is not positive definite in double precision (collinear columns, no penalty).

@@ -146,6 +146,7 @@ class SoftmaxLoss:
         weight, top = exp_below_top(eta)
         return log1p(others(weight, np.argmax(eta, axis=-1))) + (top[..., 0] - of_class(eta, y))
 
+    @np.errstate(under="ignore")
     def gradient(self, y: NDArray, eta: ArrayLike) -> FloatArray:
         # For the row's own class p - 1 = -(the others' share), which keeps its digits where p is nearly 1.
         weight, _ = exp_below_top(np.asarray(eta))
@@ -154,6 +155,7 @@ class SoftmaxLoss:
         np.put_along_axis(p, y[..., None], -others(weight, y)[..., None] / total, axis=-1)
         return p
 
+    @np.errstate(under="ignore")
     def curvature(self, y: NDArray, eta: ArrayLike) -> FloatArray:
         weight, _ = exp_below_top(np.asarray(eta))
         total = weight.sum(axis=-1, keepdims=True)

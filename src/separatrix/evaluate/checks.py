@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
+from scipy.sparse.csgraph import connected_components
 from scipy.stats import rankdata
 
-from separatrix.data.columns import Boolean, Columns, LeftOut, Number
+from separatrix.data.columns import Category, Columns, LeftOut
 from separatrix.data.target import Target
 from separatrix.equations.hyperplane import back_project
 from separatrix.errors import listing
@@ -98,11 +99,7 @@ def examine(
         codes = y.astype(np.int64)
         findings += [
             *_rare_class(codes, target),
-            *_few_rows(
-                int(np.bincount(codes, minlength=len(target.classes)).min()),
-                len(names),
-                "rows of the rarest class",
-            ),
+            *_few_rows(int(_counts(codes, target).min()), len(names), "rows of the rarest class"),
             *_telling_class(cells, codes[rows], names, target),
             *_pure(X, codes, columns, target),
             *_separated(probabilities, codes, C),
@@ -123,12 +120,17 @@ def _dense(X: Any) -> FloatArray:
     return X.toarray() if issparse(X) else np.asarray(X, dtype=float)
 
 
+def _counts(codes: IntArray, target: Target) -> IntArray:
+    """Rows of each class."""
+    return np.bincount(codes, minlength=len(target.classes))
+
+
 def _rare_class(codes: IntArray, target: Target) -> list[Finding]:
-    counts = np.bincount(codes, minlength=len(target.classes))
+    counts = _counts(codes, target)
     share = counts.min() / max(len(codes), 1)
     if share >= RARE_CLASS:
         return []
-    rarest = target.classes[counts.argmin()]
+    rarest = target.classes[int(counts.argmin())]
     text = f"class {rarest!r} has {counts.min():,} of {len(codes):,} training rows ({share:.2%})."
     return [
         Finding("SX101", "note", text, "Judge by recall, precision and average precision, not by accuracy.")
@@ -145,28 +147,29 @@ def _few_rows(rows: int, features: int, kind: str) -> list[Finding]:
 
 def _left_out(columns: Columns) -> list[Finding]:
     left_out = [
-        f"{column.name!r} ({column.reason})" for column in columns.columns if isinstance(column, LeftOut)
+        f"{column.name!r} ({column.reason})"
+        for column in columns.columns
+        if isinstance(column, LeftOut) and column.reason != "dropped by the user"
     ]
     if not left_out:
         return []
-    return [
-        Finding("SX103", "note", f"not used: {listing(left_out)}.", "Nothing to do, unless one should count.")
-    ]
+    remedy = "Nothing to do, unless one should count."
+    return [Finding("SX103", "note", f"not used: {listing(left_out)}.", remedy)]
 
 
 def _telling_class(cells: FloatArray, codes: IntArray, names: Sequence[str], target: Target) -> list[Finding]:
     """A column whose own ROC AUC of a class against the rest is nearly 1 or 0 (Mann-Whitney, from ranks)."""
-    counts = np.bincount(codes, minlength=len(target.classes))
+    counts = _counts(codes, target)
     judged = np.flatnonzero((counts >= FEWEST_TO_JUDGE) & (len(codes) - counts >= FEWEST_TO_JUDGE))
+    judged = judged[judged == 1] if len(counts) == 2 else judged
     inside = (codes[:, None] == judged).astype(float)
     wins = inside.T @ rankdata(cells, axis=0) - (counts[judged] * (counts[judged] + 1) / 2)[:, None]
     auc = wins / (counts[judged] * (len(codes) - counts[judged]))[:, None]
     auc = np.maximum(auc, 1 - auc)
     best = auc.max(axis=0, initial=0.0)
-    told_class = [target.classes[k] for k in judged[auc.argmax(axis=0)]] if len(judged) else []
     told = [
-        f"{names[j]!r} tells {told_class[j]!r} from the rest (ROC AUC {best[j]:.4f})"
-        for j in np.argsort(-best, kind="stable")
+        f"{names[j]!r} tells class {target.classes[int(judged[auc[:, j].argmax()])]!r} (AUC {best[j]:.4f})"
+        for j in np.argsort(-best, kind="stable").tolist()
         if best[j] >= TELLING_AUC
     ]
     # With many classes, an honest measurement often tells one of them from the rest: petals and setosa.
@@ -178,7 +181,7 @@ def _telling_number(cells: FloatArray, y: FloatArray, names: Sequence[str]) -> l
     correlations = _correlations(np.column_stack([cells, y]))[-1, :-1]
     told = [
         f"{names[j]!r} is the target but for its unit (correlation {correlations[j]:.5f})"
-        for j in np.flatnonzero(np.abs(correlations) > COLLINEAR)
+        for j in np.flatnonzero(np.abs(correlations) > COLLINEAR).tolist()
     ]
     return _given_away(told, "warning")
 
@@ -192,30 +195,43 @@ def _given_away(told: Sequence[str], level: Literal["note", "warning"]) -> list[
 
 def _pure(X: Any, codes: IntArray, columns: Columns, target: Target) -> list[Finding]:
     """Levels (and missing flags) whose rows are all of one class, which chance does once in a million."""
-    measured = {column.name for column in columns.columns if isinstance(column, Number | Boolean)}
     inside = (codes[:, None] == np.arange(len(target.classes))).astype(float)
     rows_of = back_project(X, inside)
     total, rates = rows_of.sum(axis=1), inside.mean(axis=0)
     pure = []
-    for j, name in enumerate(columns.feature_names):
-        k = rows_of[j].argmax()
-        if name not in measured and total[j] and rows_of[j, k] == total[j] and rates[k] ** total[j] < 1e-6:
-            pure.append(f"all {int(total[j]):,} rows with {name!r} are {target.classes[k]!r}")
+    for j in _levels(columns):
+        k = int(rows_of[j].argmax())
+        if total[j] and rows_of[j, k] == total[j] and rates[k] ** total[j] < 1e-6:
+            pure.append(
+                f"all {int(total[j]):,} rows with {columns.feature_names[j]!r} are {target.classes[k]!r}"
+            )
     if not pure:
         return []
     remedy = "Check that it is known before the outcome, and keep a finite C."
     return [Finding("SX105", "note", f"{listing(pure, most=4)}.", remedy)]
 
 
+def _levels(columns: Columns) -> IntArray:
+    """Which features are 0/1 by construction: all but the numbers themselves."""
+    return np.flatnonzero(
+        [
+            isinstance(column, Category) or place > 0
+            for column in columns.columns
+            for place in range(len(column.feature_names))
+        ]
+    )
+
+
 def _collinear(cells: FloatArray, names: Sequence[str]) -> list[Finding]:
     if cells.shape[1] > MOST_FEATURES_FOR_PAIRS:
         return []
-    pairs = np.argwhere(np.triu(np.abs(_correlations(cells)) > COLLINEAR, k=1))
-    if not len(pairs):
+    count, group_of = connected_components(np.abs(_correlations(cells)) > COLLINEAR, directed=False)
+    groups = [np.flatnonzero(group_of == group).tolist() for group in range(count)]
+    named = [listing((repr(names[j]) for j in group), most=3) for group in groups if len(group) > 1]
+    if not named:
         return []
-    named = [f"{names[i]!r} and {names[j]!r}" for i, j in pairs]
-    text = f"correlated beyond {COLLINEAR}: {listing(named, most=4)}."
-    return [Finding("SX106", "note", text, "Leave one of each pair out with --drop to read its coefficient.")]
+    text = f"correlated beyond {COLLINEAR}: {'; '.join(named[:4])}{'; and others' * (len(named) > 4)}."
+    return [Finding("SX106", "note", text, "To read their coefficients, keep one of each group (--drop).")]
 
 
 def _correlations(cells: FloatArray) -> FloatArray:

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from separatrix.data.target import Label
 from separatrix.errors import ArgumentError, listing
 from separatrix.evaluate.curves import Calibration, FloatArray, IntArray, Roc, calibration, roc
-
-Label = str | int | float | bool
 
 
 class ClassRow(NamedTuple):
@@ -138,7 +137,7 @@ def evaluate_numbers(y: ArrayLike, predicted: ArrayLike, mean: float) -> NumberE
     if not len(actual) or actual.shape != guess.shape or actual.ndim != 1:
         raise ArgumentError(f"y {actual.shape} and predicted {guess.shape} must be two equally long columns.")
     metrics = _number_metrics(actual, guess)
-    notes = () if "r2" in metrics else ("r2 is undefined: the held-out target does not vary.",)
+    notes = () if "r2" in metrics else ("R² is undefined: the target does not vary.",)
     baseline = _number_metrics(actual, np.full(len(actual), float(mean)))
     return NumberEvaluation(len(actual), metrics, baseline, actual, guess, notes)
 
@@ -223,17 +222,17 @@ def _proper_scores(codes: IntArray, p: FloatArray) -> dict[str, float]:
 
 
 def _undefined(per_class: Sequence[ClassRow]) -> tuple[str, ...]:
-    """A sentence for each class that the held-out rows lack, or that is never predicted."""
+    """A sentence for each class that the evaluated rows lack, or that is never predicted."""
     absent = [row.label for row in per_class if not row.support]
     unpredicted = [row.label for row in _averaged(per_class) if row.precision is None]
     left_out = "left out of the means" if len(per_class) > 2 else "left out"
     sentences = []
     if absent:
         sentences.append(
-            f"no held-out row is of class {listing(absent)}: its recall and ROC AUC are {left_out}."
+            f"no evaluated row is of class {listing(absent)}: its recall and ROC AUC are {left_out}."
         )
     if unpredicted:
         sentences.append(
-            f"no held-out row was predicted {listing(unpredicted)}: its precision is {left_out}."
+            f"no evaluated row was predicted {listing(unpredicted)}: its precision is {left_out}."
         )
     return tuple(sentences)

@@ -24,6 +24,7 @@ from separatrix.plots.points import (
 )
 from separatrix.plots.style import (
     ACCENT,
+    HALO,
     INK,
     MANY_POINTS,
     MARKERS,
@@ -31,6 +32,7 @@ from separatrix.plots.style import (
     TICK_SIZE,
     Display,
     class_colour,
+    dots,
     legend_inside,
     legend_outside,
     light_grid,
@@ -77,21 +79,13 @@ class SigmoidDisplay(Display):
         return self
 
     def _rows(self, ax: Axes, k: int) -> Any:
-        rows = self.y == k
-        eta, p, many = self.eta[rows], self.probability[rows], len(self.eta) > MANY_POINTS
-        ax.vlines(eta, k, p, colors=tint(class_colour(k), 0.5), lw=0.6, zorder=1, rasterized=many)
-        look: dict[str, Any] = {"color": class_colour(k), "marker": MARKERS[k], "rasterized": many}
-        ax.scatter(eta, p, s=9, linewidths=0, zorder=3, **look)
-        return ax.scatter(
-            eta,
-            np.full(eta.shape, k),
-            s=30,
-            linewidths=0.6,
-            edgecolors="white",
-            zorder=4,
-            clip_on=False,
-            **look,
-        )
+        eta, p = self.eta[self.y == k], self.probability[self.y == k]
+        look: dict[str, Any] = dots(len(self.eta)) | {"color": class_colour(k), "marker": MARKERS[k]}
+        if len(self.eta) <= MANY_POINTS:
+            ax.vlines(eta, k, p, colors=tint(class_colour(k), 0.5), lw=0.6, zorder=1)
+        small: dict[str, Any] = look | {"s": 9, "linewidths": 0}
+        ax.scatter(eta, p, zorder=3, **small)
+        return ax.scatter(eta, np.full(eta.shape, k), zorder=4, **look)
 
     @classmethod
     def from_estimator(
@@ -167,7 +161,7 @@ class LossDisplay(Display):
         ax.plot(iterations, drawn, color=colour, lw=1.8, marker="o" if few else "", ms=4.5, label=label)
         scale_axes(ax, drawn, few)
         name_axes(ax, "iteration", "loss")
-        name_last(ax, iterations[np.isfinite(drawn)][-1], drawn[np.isfinite(drawn)][-1], colour)
+        name_last(ax, iterations[np.isfinite(drawn)], drawn[np.isfinite(drawn)], colour)
         if self.label is not None:
             legend_inside(ax, "upper right")
         return self
@@ -199,7 +193,7 @@ class LossDisplay(Display):
 def scale_axes(ax: Axes, losses: FloatArray, few: bool) -> None:
     """Scales that suit 5 iterations and 300,000, a loss that halves and one that falls a thousandfold."""
     if few and ax.get_xscale() == "linear":
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     else:
         ax.set_xscale("log")
     low, high = np.nanmin(losses), np.nanmax(losses)
@@ -209,10 +203,16 @@ def scale_axes(ax: Axes, losses: FloatArray, few: bool) -> None:
     ax.margins(x=0.04, y=0.14)
 
 
-def name_last(ax: Axes, iteration: float, loss: float, colour: str) -> None:
-    """Write the last loss below the curve's end, where a falling curve leaves room."""
-    ax.plot(iteration, loss, "o", color=colour, ms=5, clip_on=False, label="_")
+def name_last(ax: Axes, iterations: IntArray, losses: FloatArray, colour: str) -> None:
+    """Write the last loss on the side of the curve's end where the curve does not come from."""
+    end = iterations[-1], losses[-1]
+    ax.plot(*end, "o", color=colour, ms=5, clip_on=False, label="_")
+    side = -1 if losses[-1] <= losses[0] else 1
+    place: dict[str, Any] = {
+        "textcoords": "offset points",
+        "ha": "right",
+        "va": "top" if side < 0 else "bottom",
+    }
     ax.annotate(
-        f"{loss:.4g}", (iteration, loss), (0, -7), textcoords="offset points", ha="right", va="top",
-        size=TICK_SIZE, color=INK,
-    )  # fmt: skip
+        f"{losses[-1]:.4g}", end, (0, 7 * side), size=TICK_SIZE, color=INK, path_effects=HALO, **place
+    )

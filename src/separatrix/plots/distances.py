@@ -12,16 +12,14 @@ from separatrix.equations.hyperplane import signed_distance
 from separatrix.errors import ArgumentError, listing
 from separatrix.plots.plane import model_points
 from separatrix.plots.points import FloatArray, IntArray, PointsDisplay, view
-from separatrix.plots.style import ACCENT, INK, TICK_SIZE, Display
-
-PLATE = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+from separatrix.plots.style import ACCENT, HALO, INK, TICK_SIZE, Display
 
 
 @dataclass(eq=False, repr=False)
 class DistanceDisplay(Display):
     """Points, the line w.x + b = 0, and for chosen rows the perpendicular to it with the signed distance.
 
-    Both axes have the same scale, so that a right angle looks right.
+    Both axes have the same scale, so that a right angle looks right: best for columns of like units.
 
     Parameters
     ----------
@@ -51,15 +49,15 @@ class DistanceDisplay(Display):
         ax = self._open(ax)
         self.points.plot(ax)
         normal = self.w / np.linalg.norm(self.w)
-        x_range, y_range = view(np.vstack([self.points.X, self.feet]))
-        size = float(np.hypot(np.ptp(x_range), np.ptp(y_range)))
-        centre = np.array([np.mean(x_range), np.mean(y_range)])
+        corners = np.array(list(view(np.vstack([self.points.X, self.feet])))).T
+        size, centre = float(np.linalg.norm(corners[1] - corners[0])), corners.mean(axis=0)
         along = np.array([-normal[1], normal[0]])
         on_line = centre - signed_distance(centre[None], self.w, self.b) * normal
-        ax.axline(pair(on_line), pair(on_line + size * along), color=ACCENT, lw=1.8, zorder=4)
+        ax.axline(pair(on_line), pair(on_line + 0.1 * size * along), color=ACCENT, lw=1.8, zorder=4)
         for point, foot, distance in zip(self.points.X[self.chosen], self.feet, self.distances, strict=True):
-            draw_perpendicular(ax, point, foot, normal, float(distance), mark=0.022 * size)
-        ax.set(xlim=x_range, ylim=y_range)
+            draw_perpendicular(ax, point, foot, normal, float(distance), mark=0.02 * size)
+        ax.autoscale()
+        ax.margins(x=0.16, y=0.12)  # room for the numbers
         ax.set_aspect("equal", adjustable="datalim")
         return self
 
@@ -147,7 +145,13 @@ def draw_perpendicular(
     ax.plot(*point, "o", markersize=7, markerfacecolor="none", markeredgecolor=INK, zorder=6)
     text = f"{distance:+.3g}".replace("-", "\u2212")
     horizontal = "left" if side[0] > 0.3 else "right" if side[0] < -0.3 else "center"
-    look: dict[str, Any] = {"size": TICK_SIZE, "weight": "bold", "color": INK, "bbox": PLATE, "zorder": 7}
+    look: dict[str, Any] = {
+        "size": TICK_SIZE,
+        "weight": "bold",
+        "color": INK,
+        "path_effects": HALO,
+        "zorder": 7,
+    }
     place = {"textcoords": "offset points", "ha": horizontal, "va": "bottom" if side[1] > 0 else "top"}
     ax.annotate(text, pair(point), pair(9 * side), **place, **look)
 

@@ -11,11 +11,13 @@ from matplotlib.ticker import FixedLocator
 from numpy.typing import ArrayLike, NDArray
 
 from separatrix.errors import ArgumentError
+from separatrix.evaluate.curves import roc
 from separatrix.plots.points import FloatArray, name_classes, read_labels
 from separatrix.plots.style import (
     ACCENT,
     INK,
     MUTED,
+    TICK_SIZE,
     Display,
     legend_inside,
     light_grid,
@@ -25,7 +27,8 @@ from separatrix.plots.style import (
     tint,
 )
 
-SHARES = LinearSegmentedColormap.from_list("share", ["white", tint(ACCENT, 0.45), ACCENT])
+SHARES = LinearSegmentedColormap.from_list("share", [tint(ACCENT, 0.05), tint(ACCENT, 0.45), ACCENT])
+MATRIX_POINTS = 190  # the side of a matrix in a 5 x 4 inch figure
 MOST_NUMBERED = 25
 
 
@@ -48,22 +51,15 @@ class ConfusionDisplay(Display):
         totals = self.matrix.sum(axis=1, keepdims=True)
         shares = self.matrix / np.maximum(totals, 1)
         ax.imshow(shares, cmap=SHARES, vmin=0, vmax=1)
+        for edge in np.arange(0.5, len(self.matrix) - 1):
+            ax.axhline(edge, color="white", lw=1.5)
+            ax.axvline(edge, color="white", lw=1.5)
+        cell = MATRIX_POINTS / len(self.matrix)
         if len(self.matrix) <= MOST_NUMBERED:
-            self._write_counts(ax, shares)
-        names = [plain(name) for name in self.class_names]
-        tilt = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > 36 else {}
-        ax.set_xticks(range(len(names)), names, **tilt)
-        ax.set_yticks(range(len(names)), names)
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
+            write_counts(ax, self.matrix, shares, cell)
+        name_cells(ax, [plain(name, 18) for name in self.class_names], cell)
         name_axes(ax, "predicted", "true")
         return self
-
-    def _write_counts(self, ax: Axes, shares: FloatArray) -> None:
-        size = float(np.clip(34 / len(self.matrix), 5, 12))
-        for (row, column), count in np.ndenumerate(self.matrix):
-            colour = "white" if shares[row, column] > 0.5 else INK if count else MUTED
-            ax.text(column, row, f"{count:,}", ha="center", va="center", size=size, color=colour)
 
     @classmethod
     def from_predictions(
@@ -108,6 +104,25 @@ class ConfusionDisplay(Display):
     ) -> Self:
         """Predict X (n, p), then as `from_predictions`."""
         return cls.from_predictions(y, model.predict(X), class_names=class_names, ax=ax)
+
+
+def write_counts(ax: Axes, matrix: NDArray[np.int64], shares: FloatArray, cell: float) -> None:
+    """The count in each cell, as large as the cell (its side in points) allows."""
+    size = min(12.0, 0.5 * cell, cell / (0.65 * len(f"{matrix.max():,}")))
+    for (row, column), count in np.ndenumerate(matrix):
+        colour = "white" if shares[row, column] > 0.65 else INK if count else MUTED
+        ax.text(column, row, f"{count:,}", ha="center", va="center", size=size, color=colour)
+
+
+def name_cells(ax: Axes, names: list[str], cell: float) -> None:
+    """Class names along both sides, tilted below where they are longer than a cell (its side in points)."""
+    size = min(TICK_SIZE, 0.8 * cell)
+    tight = 0.6 * size * max(map(len, names)) > cell
+    tilt: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if tight else {}
+    ax.set_xticks(range(len(names)), names, size=size, **tilt)
+    ax.set_yticks(range(len(names)), names, size=size)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
 
 
 @dataclass(eq=False, repr=False)
@@ -155,17 +170,15 @@ class RocDisplay(Display):
         >>> RocDisplay.from_predictions([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.8], ax=Figure().subplots()).auc
         0.75
         """
-        from sklearn.metrics import auc, roc_curve
-
         truth = np.asarray(y_true)
         scores = read_labels(score, len(truth))
         classes = np.unique(truth)
-        if len(classes) != 2:
+        curve = roc(truth == classes[1], scores) if len(classes) == 2 else None
+        if curve is None:
             raise ArgumentError(
-                f"y_true holds {len(classes)} classes; a ROC curve needs two. Draw one class at a time."
+                f"y_true holds {len(classes)} classes; a ROC curve is of two. Draw one against the rest."
             )
-        fpr, tpr, _ = roc_curve(truth == classes[1], scores)
-        return cls(fpr, tpr, float(auc(fpr, tpr)), label).plot(ax)
+        return cls(curve.fpr, curve.tpr, curve.auc, label).plot(ax)
 
 
 @dataclass(eq=False, repr=False)
@@ -198,7 +211,7 @@ class CalibrationDisplay(Display):
         light_grid(ax)
         draw_diagonal(ax)
         low, high = wilson_interval(self.observed, self.counts)
-        ax.vlines(self.predicted, low, high, color=tint(ACCENT, 0.4), lw=1.6, zorder=2)
+        ax.vlines(self.predicted, low, high, color=tint(ACCENT, 0.4), lw=1.6, label="95 % interval")
         ax.plot(
             self.predicted,
             self.observed,

@@ -25,10 +25,10 @@ from separatrix.plots.points import (
 )
 from separatrix.plots.style import ACCENT, INK, MUTED, TICK_SIZE, Display, class_colour, plain, tint
 
-RESOLUTION = 201
+RESOLUTION = 121
 LEVELS = {
     0.1: {"colors": INK, "linewidths": 1.2, "linestyles": "dotted"},
-    0.5: {"colors": ACCENT, "linewidths": 1.8},
+    0.5: {"colors": ACCENT, "linewidths": 1.8, "linestyles": "solid"},
     0.9: {"colors": INK, "linewidths": 1.2, "linestyles": "dashed"},
 }
 
@@ -113,7 +113,7 @@ class BoundaryDisplay(Display):
         >>> model = LogisticRegression().fit(X[:, :2], y)
         >>> display = BoundaryDisplay.from_estimator(model, X[:, :2], y, ax=Figure().subplots())
         >>> display.scores.shape
-        (201, 201, 3)
+        (121, 121, 3)
         """
         values, _ = read_plane(X)
         grid = Grid.over(values)
@@ -188,7 +188,7 @@ class ProbabilityDisplay(Display):
         >>> model = LogisticRegression().fit(X[:, :2], y == 0)
         >>> display = ProbabilityDisplay.from_estimator(model, X[:, :2], y == 0, ax=Figure().subplots())
         >>> display.probability.shape
-        (201, 201)
+        (121, 121)
         """
         values, _ = read_plane(X)
         grid = Grid.over(values)
@@ -248,13 +248,15 @@ def note_no_boundary(ax: Axes, winner: str) -> None:
 
 def band_colours() -> list[str]:
     """Ten bands of probability: from class 0's colour through white to class 1's."""
-    strength = (np.arange(0.05, 1, 0.1) - 0.5) * 1.1
+    strength = (np.arange(0.05, 1, 0.1) - 0.5) * 0.85
     return [tint(class_colour(int(s > 0)), abs(s)) for s in strength.tolist()]
 
 
 def explain_bands(ax: Axes, bands: ContourSet, edges: FloatArray, name: str) -> None:
     """A slim colour bar, in probabilities, with the three lines."""
     bar = ax.figure.colorbar(bands, ax=ax, fraction=0.05, pad=0.02, aspect=28)
+    for level, style in LEVELS.items():
+        bar.ax.axhline(float(logit(level)), color=style["colors"], lw=1.2, ls=style["linestyles"])
     bar.set_ticks([edges[0], edges[1], edges[5], edges[9], edges[10]], labels=["0", "0.1", "0.5", "0.9", "1"])
     bar.ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=TICK_SIZE, length=3)
     bar.set_label(f"P({plain(name)})", size=TICK_SIZE, color=INK)

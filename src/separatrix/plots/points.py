@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from separatrix.errors import ArgumentError, listing
 from separatrix.plots.style import (
-    MANY_POINTS,
     MARKERS,
     Display,
     class_colour,
+    dots,
     legend_outside,
     name_axes,
     plain,
@@ -66,20 +66,8 @@ class PointsDisplay(Display):
         return self
 
     def _scatter(self, ax: Axes, k: int) -> Any:
-        rows = self.X[self.y == k]
-        # Many points: small, see-through, and as pixels within an SVG, which would else hold a path for each.
-        many = len(self.X) > MANY_POINTS
-        look = {"s": 7, "linewidths": 0, "alpha": 0.4} if many else {"s": 30, "linewidths": 0.6, "alpha": 0.9}
-        marker = MARKERS[k % len(MARKERS)]
-        return ax.scatter(
-            *rows.T,
-            color=class_colour(k),
-            marker=marker,
-            edgecolors="white",
-            rasterized=many,
-            zorder=3,
-            **look,
-        )
+        look = dots(len(self.X)) | {"color": class_colour(k), "marker": MARKERS[k % len(MARKERS)]}
+        return ax.scatter(*self.X[self.y == k].T, zorder=3, **look)
 
     @classmethod
     def from_data(
@@ -231,5 +219,5 @@ def like(X: Any, values: FloatArray) -> Any:
 def view(X: FloatArray) -> Iterator[tuple[float, float]]:
     """For each column, the range to show: the data and a margin."""
     for low, high in zip(X.min(axis=0), X.max(axis=0), strict=True):
-        margin = 0.08 * (high - low) or 0.05 * abs(low) or 0.5
+        margin = 0.12 * (high - low) or 0.05 * abs(low) or 0.5
         yield low - margin, high + margin

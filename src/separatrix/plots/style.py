@@ -1,12 +1,13 @@
 """One look for every picture: palette, axes, legends."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.patheffects import withStroke
 
 # Petroff (2021), arXiv:2107.02270: ten colours told apart with any colour vision.
 # fmt: off
@@ -17,6 +18,7 @@ MARKERS = "os^DvPX<>p"
 INK, MUTED, FAINT = "#23272e", "#666c75", "#e4e7eb"
 ACCENT = "#a3004f"
 LABEL_SIZE, TICK_SIZE = 10, 9
+HALO = [withStroke(linewidth=3, foreground="white")]  # keeps a number legible on points and lines
 MANY_POINTS = 2_000
 LONGEST_NAME = 32
 
@@ -43,15 +45,22 @@ class Display:
         return ax
 
 
-def plain(name: object) -> str:
+def plain(name: object, longest: int = LONGEST_NAME) -> str:
     """A name as text: on one line, not too long, and with no `$` that would start a formula.
 
     >>> plain("price ($)"), len(plain("x" * 100))
     ('price (\\\\$)', 32)
     """
     text = " ".join(str(name).split())
-    text = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "\u2026"
+    text = text if len(text) <= longest else text[: longest - 1] + "\u2026"
     return text.replace("$", r"\$")
+
+
+def dots(rows: int) -> dict[str, Any]:
+    """How to draw so many rows: as many as an SVG cannot hold as paths become small, see-through pixels."""
+    if rows > MANY_POINTS:
+        return {"s": 7, "linewidths": 0, "alpha": 0.4, "rasterized": True}
+    return {"s": 30, "linewidths": 0.6, "alpha": 0.9, "edgecolors": "white"}
 
 
 def class_colour(k: int) -> str:
@@ -95,7 +104,8 @@ def legend_outside(ax: Axes, handles: Sequence[Artist], names: Sequence[str]) ->
     legend = ax.legend(handles, names, loc="lower left" if row else "upper left", **place, **gaps, **look)
     for handle in legend.legend_handles:
         if handle is not None:
-            handle.set_alpha(1)
+            handle.set(alpha=1, sizes=[30])
+    ax.yaxis.set_offset_position("right")  # at the left it would be under the row
 
 
 def legend_inside(ax: Axes, loc: Literal["upper right", "lower right"]) -> None:

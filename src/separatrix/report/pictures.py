@@ -14,27 +14,41 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from separatrix.equations.hyperplane import linear_predictor
-from separatrix.equations.links import sigmoid, softmax
 from separatrix.evaluate.curves import FloatArray, IntArray, Roc
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
 from separatrix.model import Model
 from separatrix.plots import CalibrationDisplay, ConfusionDisplay, RocDisplay, plot_boundary, plot_losses
-from separatrix.plots.style import ACCENT, MUTED, class_colour, light_grid, name_axes, plain
+from separatrix.plots.style import ACCENT, INK, MUTED, TICK_SIZE, class_colour, light_grid, name_axes, plain
 
 Draw = Callable[[Axes], object]
 
 MOST_POINTS = 2_000
 MOST_CURVE_POINTS = 500
-TITLES = {
-    "boundary": "Decision boundary",
-    "confusion": "Confusion matrix",
-    "roc": "ROC curve",
-    "calibration": "Calibration",
-    "actual": "Actual against predicted",
-    "residuals": "Residuals",
-    "loss": "Loss by step of the solver",
+PICTURES = {
+    "boundary": (
+        "Decision boundary",
+        "Where the model changes its mind. Points are rows, coloured by their true class.",
+    ),
+    "confusion": (
+        "Confusion matrix",
+        "Down the side the true class, along the bottom what was predicted; held-out rows.",
+    ),
+    "roc": (
+        "ROC curve",
+        "Hits against false alarms over all thresholds, held-out rows. The dashed line is chance.",
+    ),
+    "calibration": (
+        "Calibration",
+        "Predicted probability against how often it came true, held-out rows, with 95 % intervals.",
+    ),
+    "actual": ("Actual against predicted", "Held-out rows. On the dashed line a prediction is exact."),
+    "residuals": (
+        "Residuals",
+        "What is left over, held-out rows. A pattern here is something a straight line cannot say.",
+    ),
+    "loss": ("Loss", "The mean training loss after each step of the solver."),
 }
+"""Name of a picture -> its heading and its caption."""
 
 
 def draw_pictures(
@@ -42,8 +56,8 @@ def draw_pictures(
 ) -> dict[str, str]:
     """The report's pictures, name -> inline SVG, in the order of the page.
 
-    For classes: boundary (two features only), confusion, roc, calibration (two classes only). For numbers: actual,
-    residuals. Then loss, if the fit took more than one step.
+    For classes: boundary (two features only), confusion, roc, calibration (two classes only). For numbers:
+    actual, residuals. Then loss, if the fit took more than one step.
 
     Parameters
     ----------
@@ -59,17 +73,23 @@ def draw_pictures(
             draws = {"boundary": partial(_draw_boundary, model, X, np.asarray(y, dtype=np.int64))} | draws
     if len(model.fit.losses) > 1:
         draws["loss"] = lambda ax: plot_losses(model.fit.losses, ax=ax)
-    return {name: svg(name, TITLES[name], draw) for name, draw in draws.items()}
+    return {name: svg(name, PICTURES[name][0], draw) for name, draw in draws.items()}
 
 
 def svg(name: str, title: str, draw: Draw) -> str:
     """Draw on new axes; SVG text with a title for screen readers and ids that begin with `name`."""
     # Text stays text: smaller, sharp at any size, and in the font of the page.
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure = Figure(figsize=(5, 4), layout="constrained")
         draw(figure.subplots())
         text = StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        figure.savefig(
+            text,
+            format="svg",
+            transparent=True,
+            metadata=nothing,
+        )
     return _inline(text.getvalue(), name, title)
 
 
@@ -80,7 +100,8 @@ def _inline(document: str, name: str, title: str) -> str:
     body = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{name}-", body)
     head, rest = body.split(">", 1)
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)
-    return f'{head} role="img" aria-labelledby="{name}-title"><title id="{name}-title">{escape(title)}</title>{rest}'
+    own = f'role="img" aria-labelledby="{name}-title"><title id="{name}-title">{escape(title)}</title>'
+    return f"{head} {own}{rest}"
 
 
 def _class_draws(evaluation: Evaluation) -> dict[str, Draw]:
@@ -118,12 +139,11 @@ class _Classifier:
         return np.arange(len(self.model.target.classes))
 
     def decision_function(self, X: Any) -> FloatArray:
-        eta = linear_predictor(X, np.array(self.model.coefficients).T, np.array(self.model.intercepts))
+        eta = self.model.eta(X)
         return eta if self.model.task == "multinomial" else eta[:, 0]
 
     def predict_proba(self, X: Any) -> FloatArray:
-        eta = self.decision_function(X)
-        return softmax(eta) if eta.ndim == 2 else np.column_stack([sigmoid(-eta), sigmoid(eta)])
+        return self.model.mean(X)
 
 
 def _draw_boundary(model: Model, X: Any, y: IntArray, ax: Axes) -> None:
@@ -165,4 +185,5 @@ def _scatter(ax: Axes, x: FloatArray, y: FloatArray) -> None:
     light_grid(ax)
     ax.set_axisbelow(True)
     ax.spines[:].set_visible(False)
+    ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=TICK_SIZE, length=0)
     ax.scatter(x, y, s=20, color=ACCENT, alpha=0.55, linewidths=0)

@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from separatrix.report.pictures import PICTURES
 from separatrix.report.summarize import Summary, align, number
+
+MOST_FEATURES = 300
+"""Coefficients of more features than this make the file too large; they are in the model file."""
 
 
 def render(summary: Summary, pictures: Mapping[str, str]) -> str:
@@ -23,20 +27,8 @@ def render(summary: Summary, pictures: Mapping[str, str]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _typeset, "aligned": _aligned, "count": "{:,}".format}
-    environment.globals |= {"captions": CAPTIONS}
+    environment.globals |= {"most_features": MOST_FEATURES, "captioned": PICTURES}
     return environment.get_template("report.html.j2").render(summary, pictures=pictures)
-
-
-CAPTIONS = {
-    "boundary": "Where the model changes its mind. Points are rows, coloured by their true class.",
-    "confusion": "Each row of the matrix is a true class, each column what was predicted; held-out rows.",
-    "roc": "Hits against false alarms over all thresholds, held-out rows. The dashed line is chance.",
-    "calibration": "Predicted probability against how often it came true, held-out rows, with 95 % intervals. "
-    "On the dashed line, 30 % means 30 %.",
-    "actual": "Held-out rows. On the dashed line a prediction is exact.",
-    "residuals": "What is left over, held-out rows. A pattern here is something a straight line cannot say.",
-    "loss": "The mean training loss after each step of the solver.",
-}
 
 
 def _typeset(value: float | None) -> str:

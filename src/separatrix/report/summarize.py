@@ -1,12 +1,11 @@
-"""One plain dict that says all there is to say about a fit; the terminal and the HTML report both draw from it."""
+"""One plain dict that says all there is to say about a fit: the terminal and the report draw from it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from separatrix.errors import ArgumentError
 from separatrix.evaluate.checks import Finding
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
 from separatrix.model import FloatArray, Model
@@ -37,44 +36,47 @@ def summarize(
     *,
     data: str,
     rows: int,
-    rates: ArrayLike | None = None,
-    scale: ArrayLike | None = None,
 ) -> Summary:
-    """Everything the terminal and the report show, as strings, numbers, lists and dicts only (JSON-able).
+    """Everything the terminal and the report show of a fit, as a JSON-able dict.
 
     Parameters
     ----------
     model : Model
     evaluation : the model on held-out rows.
     findings : what `examine` found.
-    data : str
-        Where the rows came from: a path, a glob or a built-in name.
-    rows : int
-        Rows with a target, training and held-out together.
-    rates : (K,) float, optional
-        Class frequencies of the training rows.
-    scale : (p,) float, optional
-        Standard deviation of each encoded column over the training rows; ranks the coefficients by
-        |coefficient| x sd and gives the odds ratio of one standard deviation.
-
-    Raises
-    ------
-    ArgumentError
-        When `scale` is not one number per feature.
+    data : where the rows came from: a path, a glob or a built-in name.
+    rows : rows with a target, training and held-out together.
     """
-    return {
-        "title": _title(model),
-        "headline": _headline(evaluation),
-        "task": model.task,
-        "data": _data(model, evaluation, data, rows, rates),
+    return _judged(model, evaluation, "held-out rows") | {
+        "data": _data(model, evaluation, data, rows),
         "columns": [{"column": name, "what": what} for name, what in model.columns.describe()],
-        "coefficients": _coefficients(model, scale),
-        "metrics": _metrics(evaluation.metrics, evaluation.baseline),
-        "per_class": [] if isinstance(evaluation, NumberEvaluation) else _per_class(evaluation),
-        "confusion": None if isinstance(evaluation, NumberEvaluation) else _confusion(evaluation),
-        "notes": list(evaluation.notes),
+        "coefficients": _coefficients(model),
         "findings": [_finding(finding) for finding in findings],
         "fit": _fit(model),
+    }
+
+
+def summarize_evaluation(
+    model: Model, evaluation: Evaluation | NumberEvaluation, *, data: str, notes: Sequence[str] = ()
+) -> Summary:
+    """How a model does on new rows, as `summarize` says it of the held-out ones.
+
+    `notes` are sentences about cells the model had not seen the like of (`Prediction.notes`).
+    """
+    judged = _judged(model, evaluation, "rows")
+    return judged | {"data": {"source": data, "rows": evaluation.rows}, "notes": [*judged["notes"], *notes]}
+
+
+def _judged(model: Model, evaluation: Evaluation | NumberEvaluation, rows: str) -> Summary:
+    classes = isinstance(evaluation, Evaluation)
+    return {
+        "title": _title(model),
+        "headline": _headline(evaluation, rows),
+        "task": model.task,
+        "metrics": _metrics(evaluation.metrics, evaluation.baseline),
+        "per_class": _per_class(evaluation) if classes else [],
+        "confusion": _confusion(evaluation) if classes else None,
+        "notes": list(evaluation.notes),
     }
 
 
@@ -87,23 +89,20 @@ def _title(model: Model) -> str:
     return f"{name}, one of {len(model.target.classes)} classes"
 
 
-def _headline(evaluation: Evaluation | NumberEvaluation) -> str:
+def _headline(evaluation: Evaluation | NumberEvaluation, rows: str) -> str:
     ours, theirs = evaluation.metrics, evaluation.baseline
     if isinstance(evaluation, NumberEvaluation):
         return (
-            f"On {evaluation.rows:,} held-out rows predictions are off by {ours['mae']:.4g} on average; "
+            f"On {evaluation.rows:,} {rows} predictions are off by {ours['mae']:.4g} on average; "
             f"always predicting the training mean is off by {theirs['mae']:.4g}."
         )
     return (
-        f"Right on {ours['accuracy']:.1%} of {evaluation.rows:,} held-out rows; "
-        f"always answering with the commonest class is right on {theirs['accuracy']:.1%}."
+        f"Right on {100 * ours['accuracy']:.4g}% of {evaluation.rows:,} {rows}; "
+        f"always answering with the commonest class is right on {100 * theirs['accuracy']:.4g}%."
     )
 
 
-def _data(
-    model: Model, evaluation: Evaluation | NumberEvaluation, source: str, rows: int, rates: ArrayLike | None
-) -> Summary:
-    classes = [str(label) for label in model.target.classes]
+def _data(model: Model, evaluation: Evaluation | NumberEvaluation, source: str, rows: int) -> Summary:
     return {
         "source": source,
         "rows": rows,
@@ -112,19 +111,15 @@ def _data(
         "columns": len(model.columns.needs),
         "features": len(model.columns.feature_names),
         "target": model.target.name,
-        "classes": classes,
-        "rates": [] if rates is None else np.asarray(rates, dtype=float).tolist(),
+        "classes": [str(label) for label in model.target.classes],
+        "rates": list(model.rates) if model.target.classes else [],
     }
 
 
-def _coefficients(model: Model, scale: ArrayLike | None) -> Summary:
+def _coefficients(model: Model) -> Summary:
     """Rows of (feature, one value a class), the strongest first; an odds ratio that overflows is None."""
-    names = model.columns.feature_names
-    w = np.array(model.coefficients, dtype=float)
-    sd = np.ones(len(names)) if scale is None else np.asarray(scale, dtype=float)
-    if sd.shape != (len(names),):
-        raise ArgumentError(f"scale has shape {sd.shape}; pass one number for each of {len(names)} features.")
-    effects = w * sd
+    w, names = np.array(model.coefficients, dtype=float), model.columns.feature_names
+    effects = w * model.scales
     rows = [
         {
             "feature": names[j],
@@ -133,12 +128,11 @@ def _coefficients(model: Model, scale: ArrayLike | None) -> Summary:
             "effects": effects[:, j].tolist(),
             "odds_ratios_per_sd": _odds_ratios(effects[:, j]),
         }
-        for j in np.argsort(-np.abs(effects).max(axis=0, initial=0.0), kind="stable")
+        for j in np.argsort(-np.abs(effects).max(axis=0), kind="stable")
     ]
     classes = [str(label) for label in model.target.classes]
     return {
         "of": classes if model.task == "multinomial" else (classes[1:] or [model.target.name]),
-        "scaled": scale is not None,
         "intercepts": list(model.intercepts),
         "rows": rows,
     }
@@ -197,19 +191,36 @@ def _fit(model: Model) -> Summary:
         "passes": fit.passes,
         "seconds": fit.seconds,
         "loss": fit.loss,
-        "gap": fit.gap,
-        "certificate": fit.certificate,
+        "gap": fit.gap if math.isfinite(fit.gap) else None,
+        "quality": _quality(model),
     }
+
+
+def _quality(model: Model) -> str:
+    """What the gap means.
+
+    At the optimum the gradient is zero, so the gap is at least the mean Kullback-Leibler divergence of the
+    fitted probabilities from the optimal ones, and by Pinsker's inequality |p - p*| is at most sqrt(gap / 2)
+    in root mean square over the training rows.
+    """
+    gap, known = model.fit.gap, model.fit.certificate
+    if not math.isfinite(gap):
+        return f"How far the mean loss is from its optimum is not known ({known})."
+    bound = f"The mean loss is at most {number(gap)} above its optimum ({known})"
+    if model.task == "linear":
+        return f"{bound}."
+    off = min(1.0, math.sqrt(gap / 2))
+    return f"{bound}, so fitted probabilities are within {number(off)} of the best ones (root mean square)."
 
 
 def number(value: float | None) -> str:
     """Four significant digits, for reading; a dash for what is not there.
 
-    >>> [number(x) for x in (0.85341, 12.0, 123456.7, 1.234e-08, 0, 7, None)]
-    ['0.8534', '12.00', '123,457', '1.234e-08', '0', '7', '–']
+    >>> [number(x) for x in (0.85341, 12.0, 123456.7, 1.234e-08, 0.0, 7)]
+    ['0.8534', '12.00', '123,457', '1.234e-08', '0', '7']
     """
     if value is None:
-        return "–"
+        return "\N{EN DASH}"
     if isinstance(value, int) or value == 0 or not np.isfinite(value):
         return f"{value:,}" if isinstance(value, int) else f"{value:g}"
     exponent = int(f"{value:.3e}".split("e")[1])
@@ -217,10 +228,13 @@ def number(value: float | None) -> str:
 
 
 def align(numbers: Sequence[str], pad: str = " ") -> list[str]:
-    """Pad on the right, so that right-aligned numbers meet at the decimal point.
+    """Pad on the right, so that right-aligned numbers meet at the decimal point; exponents stand flush right.
 
-    >>> align(["0.8534", "12.00", "7"])
-    ['0.8534', '12.00  ', '7     ']
+    >>> align(["0.8534", "12.00", "7", "1.234e-08"])
+    ['0.8534', '12.00  ', '7     ', '1.234e-08']
     """
-    tails = [len(text) - len(text.split(".")[0]) for text in numbers]
-    return [text + pad * (max(tails) - tail) for text, tail in zip(numbers, tails, strict=True)]
+    tails = [0 if "e" in text else len(text) - len(text.split(".")[0]) for text in numbers]
+    most = max(tails, default=0)
+    return [
+        text if "e" in text else text + pad * (most - tail) for text, tail in zip(numbers, tails, strict=True)
+    ]

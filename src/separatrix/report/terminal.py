@@ -1,6 +1,6 @@
 """The summary in a terminal: colours where there is a terminal, plain text where there is not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rich.console import Console
@@ -14,7 +14,7 @@ MOST_COEFFICIENTS = 20
 
 
 def show(summary: Summary, console: Console) -> None:
-    """Print a summary (see `summarize`): held-out metrics, findings, coefficients and the fit, in this order."""
+    """Print a summary (see `summarize`): held-out metrics, findings, coefficients, the fit."""
     data, fit = summary["data"], summary["fit"]
     console.print()
     console.print(Text(summary["title"], style="bold"))
@@ -30,7 +30,27 @@ def show(summary: Summary, console: Console) -> None:
     console.print()
     console.print(Text("Fit", style="bold"))
     for line in _fit(fit):
-        console.print(Padding(Text(line), (0, 0, 0, 2)))
+        _indented(console, Text(line))
+    console.print()
+
+
+def show_evaluation(summary: Summary, console: Console) -> None:
+    """Print how a model does on new rows (see `summarize_evaluation`): metrics, classes, confusion, notes."""
+    console.print()
+    console.print(Text(summary["title"], style="bold"))
+    console.print(Text(f"{summary['data']['source']}: {summary['data']['rows']:,} rows", style="dim"))
+    console.print()
+    console.print(Text(summary["headline"]))
+    _section(console, "Metrics", _metrics(summary))
+    if summary["per_class"]:
+        _section(console, "By class", _per_class(summary))
+    if summary["confusion"]:
+        _section(console, "Confusion: true class down, predicted across", _confusion(summary["confusion"]))
+    if summary["notes"]:
+        console.print()
+        console.print(Text("Notes", style="bold"))
+    for note in summary["notes"]:
+        _indented(console, Text(f"{note.rstrip('.')}."))
     console.print()
 
 
@@ -44,38 +64,43 @@ def _sizes(data: Summary) -> str:
 def _section(console: Console, title: str, table: Table) -> None:
     console.print()
     console.print(Text(title, style="bold"))
-    console.print(Padding(table, (0, 0, 0, 1)))
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
-def _table(first: str, names: Iterable[str]) -> Table:
-    """Names on the left, which fold when room is short; numbers on the right, which never do."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+def _table(first: str, labels: Sequence[str], columns: dict[str, list[str]]) -> Table:
+    """Labels on the left, which fold when room is short; numbers on the right, which never do."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column(Text(first), overflow="fold")
-    for name in names:
-        table.add_column(Text(name), justify="right", no_wrap=True)
-    return table
-
-
-def _fill(table: Table, labels: Sequence[str], columns: Sequence[Sequence[str]]) -> Table:
-    for label, *cells in zip(labels, *map(align, columns), strict=True):
-        table.add_row(Text(label), *map(Text, cells))
+    cells = []
+    for name, numbers in columns.items():
+        aligned = align(numbers)
+        width = max(map(len, (name, *aligned)))
+        table.add_column(Text(name.rjust(width)), no_wrap=True)
+        cells.append([text.rjust(width) for text in aligned])
+    for label, *numbers in zip(labels, *cells, strict=True):
+        table.add_row(Text(label), *map(Text, numbers))
     return table
 
 
 def _metrics(summary: Summary) -> Table:
     rows = summary["metrics"]
-    table = _table("", ["model", "baseline"])
-    values = [[number(row[key]) for row in rows] for key in ("value", "baseline")]
-    return _fill(table, [row["label"] for row in rows], values)
+    columns = {
+        "model": [number(row["value"]) for row in rows],
+        "baseline": [number(row["baseline"]) for row in rows],
+    }
+    return _table("", [row["label"] for row in rows], columns)
 
 
 def _per_class(summary: Summary) -> Table:
-    rows, names = summary["per_class"], ("precision", "recall", "f1", "support")
-    return _fill(
-        _table("class", names),
-        [row["label"] for row in rows],
-        [[number(row[name]) for row in rows] for name in names],
-    )
+    rows = summary["per_class"]
+    columns = {name: [number(row[name]) for row in rows] for name in ("precision", "recall", "f1", "support")}
+    return _table("class", [row["label"] for row in rows], columns)
+
+
+def _confusion(confusion: Summary) -> Table:
+    classes = confusion["classes"]
+    columns = [[number(row[k]) for row in confusion["matrix"]] for k in range(len(classes))]
+    return _table("", classes, dict(zip(classes, columns, strict=True)))
 
 
 def _findings(console: Console, findings: Sequence[Summary]) -> None:
@@ -83,8 +108,17 @@ def _findings(console: Console, findings: Sequence[Summary]) -> None:
     console.print(Text("Findings", style="bold"))
     for finding in findings:
         style = "yellow" if finding["level"] == "warning" else "cyan"
-        head = Text.assemble((f"{finding['code']} ", style), (f"{finding['level']}: {finding['title']}. ", "bold"))
-        console.print(Padding(head + Text(f"{finding['text']} {finding['remedy']}"), (0, 0, 0, 2)))
+        head = Text.assemble(
+            (f"{finding['code']} ", style), (f"{finding['level']}: {finding['title']}. ", "bold")
+        )
+        _indented(console, head + Text(f"{finding['text']} {finding['remedy']}"))
+
+
+def _indented(console: Console, text: Text) -> None:
+    """A paragraph two columns in, its lines without trailing blanks (which Padding would leave)."""
+    for line in text.wrap(console, console.width - 2):
+        line.rstrip()
+        console.print(Text("  ") + line)
 
 
 class _Line(NamedTuple):
@@ -121,9 +155,8 @@ def _coefficients(console: Console, summary: Summary) -> None:
     columns = {"coefficient": [number(line.coefficient) for line in shown]}
     if summary["task"] != "linear":
         columns["odds ratio"] = [number(line.odds_ratio) for line in shown]
-    if summary["task"] != "linear" and coefficients["scaled"]:
-        columns["per sd"] = [number(line.per_sd) for line in shown]
-    table = _fill(_table("", columns), [line.label for line in shown], list(columns.values()))
+        columns["odds ratio per sd"] = [number(line.per_sd) for line in shown]
+    table = _table("", [line.label for line in shown], columns)
     _section(console, f"Coefficients{kind}, the strongest first", table)
     if len(lines) > MOST_COEFFICIENTS:
         console.print(Text(f"  and {len(lines) - MOST_COEFFICIENTS:,} more, in the report", style="dim"))
@@ -133,5 +166,6 @@ def _fit(fit: Summary) -> list[str]:
     penalty = "no penalty" if fit["C"] is None else f"C = {fit['C']:g}"
     return [
         f"{fit['solver']}, {penalty}: {fit['why']}",
-        f"{fit['passes']:,} passes, {number(fit['seconds'])} s, mean loss {number(fit['loss'])}; {fit['certificate']}",
+        f"{fit['passes']:,} passes, {number(fit['seconds'])} s, mean loss {number(fit['loss'])}",
+        fit["quality"],
     ]

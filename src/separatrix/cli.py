@@ -1,0 +1,259 @@
+"""The command: `separatrix fit`, `predict`, `evaluate`. It reads, asks the layers below, and shows.
+
+Heavy imports are inside the commands, so that `--help` answers at once. Exit codes: 0 done, 1 a fault in the data or
+the model, 2 wrong usage, 130 stopped by Ctrl-C.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+import separatrix
+from separatrix.errors import ArgumentError, SeparatrixError, listing
+
+if TYPE_CHECKING:
+    from separatrix.data.columns import Table
+    from separatrix.data.encoders import Note
+    from separatrix.engine.iterate import Step
+    from separatrix.model import FloatArray, Model
+    from separatrix.training import Training
+
+app = App(
+    name="separatrix",
+    help="Logistic and linear regression: fit a table, see how good the answer is, use it on new rows.",
+    version=separatrix.__version__,
+    default_parameter=Parameter(negative=()),
+)
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+@app.command
+def fit(
+    data: str,
+    /,
+    *,
+    target: str | None = None,
+    positive: str | None = None,
+    regression: Flag = False,
+    drop: str = "",
+    categorical: str = "",
+    numeric: str = "",
+    C: Annotated[float | None, Parameter(name="--C")] = None,
+    test_size: float = 0.25,
+    seed: int = 0,
+    solver: str = "auto",
+    tol: float = 1e-8,
+    max_iter: int = 100,
+    out: Path = Path(),
+) -> None:
+    """Learn to predict a column from the others; write model.json and report.html.
+
+    Rows are held out and the model is judged on them, beside always answering with the commonest class.
+
+    Parameters
+    ----------
+    data
+        A CSV or Parquet file, a quoted glob of such files, or a built-in set: iris, breast_cancer, wine, digits, diabetes.
+    target
+        The column to predict; the built-in sets know theirs.
+    positive
+        The class to predict; of three or more classes, this one against the rest.
+    regression
+        Predict a number, by linear regression.
+    drop
+        Columns to leave out, separated by commas.
+    categorical
+        Columns to take as categories though they look like numbers.
+    numeric
+        Columns to take as numbers.
+    C
+        Inverse strength of the L2 penalty on standardised columns; inf for none. [default: 1, or none with --regression]
+    test_size
+        Share of the rows to hold out.
+    seed
+        Decides which rows are held out.
+    solver
+        auto, newton, conjugate-gradient or gradient-descent.
+    tol
+        How far the mean loss may be from its optimum.
+    max_iter
+        Most iterations of the solver.
+    out
+        Folder for model.json and report.html.
+    """
+    from separatrix.data.builtin import BUILTIN, REGRESSIONS
+    from separatrix.data.files import read_table
+    from separatrix.training import Settings, train
+
+    built_in = data in BUILTIN and not Path(data).exists()
+    settings = Settings(
+        positive=positive,
+        regression=regression or (built_in and data in REGRESSIONS),
+        drop=names(drop),
+        categorical=names(categorical),
+        numeric=names(numeric),
+        C=C,
+        test_size=test_size,
+        seed=seed,
+        solver=solver,
+        tol=tol,
+        max_iter=max_iter,
+    )
+    with progress(f"reading {data}") as say:
+        table = read_table(data)
+        target = target or (BUILTIN[data] if built_in else None)
+        if target is None:
+            raise ArgumentError(f"say which column to predict: --target NAME. {data} has: {listing(table.columns, 20)}.")
+        say(f"fitting {target}")
+        training = train(table, target, settings, where=data, watch=lambda step: say(in_words(step)))
+        say("drawing the report")
+        write_results(training, data, out)
+
+
+@app.command
+def predict(model: Path, data: str, /, *, out: Path | None = None) -> None:
+    """Apply a model to new rows: the predicted class and the probability of each, as CSV.
+
+    Parameters
+    ----------
+    model
+        A model.json written by fit.
+    data
+        New rows, like those of fit; the target is not needed.
+    out
+        A file to write, .csv or .parquet; without it, CSV goes to standard output.
+    """
+    from separatrix.export.json import read_model
+    from separatrix.export.predictions import prediction_table, write_predictions
+
+    fitted, notes = read_model(model), []
+    with progress(f"predicting {data}") as say:
+        scored = score(fitted, data, notes, say)
+        rows = write_predictions((prediction_table(fitted, values, first) for first, _, values in scored), out)
+    show_notes(notes)
+    if out:
+        tell(f"{rows:,} predictions in {out}")
+
+
+@app.command
+def evaluate(model: Path, data: str, /) -> None:
+    """Judge a model on new rows whose target is known: metrics beside a baseline, and the confusion matrix.
+
+    Parameters
+    ----------
+    model
+        A model.json written by fit.
+    data
+        New rows with the target, like those of fit.
+    """
+    import numpy as np
+
+    from separatrix.export.json import read_model
+    from separatrix.report.summarize import summarize_evaluation
+    from separatrix.report.terminal import show_evaluation
+    from separatrix.training import evaluate as judge
+
+    fitted, notes, truth, found = read_model(model), [], [], []
+    with progress(f"reading {data}") as say:
+        for first, table, values in score(fitted, data, notes, say):
+            truth.append(fitted.target.encode(table, data, first))
+            found.append(values)
+    evaluation = judge(fitted, np.concatenate(truth), np.concatenate(found))
+    show_evaluation(summarize_evaluation(fitted, evaluation, data=data), Console())
+    show_notes(notes)
+
+
+def score(
+    model: "Model", data: str, notes: "list[Note]", say: Callable[[str], Any]
+) -> "Iterator[tuple[int, Table, FloatArray]]":
+    """Batch by batch the number of the first row, the rows, and what the model says of them; fills `notes`."""
+    from separatrix.data.files import read_batches
+
+    first = 1
+    for table in read_batches(data):
+        prediction = model.predict(table, data, first)
+        notes.extend(prediction.notes)
+        yield first, table, prediction.values
+        first += len(table)
+        say(f"{first - 1:,} rows of {data}")
+
+
+def write_results(training: "Training", data: str, out: Path) -> None:
+    """model.json and report.html into a folder, both or neither; the summary to the terminal."""
+    from separatrix.data.files import replacing
+    from separatrix.export.json import write_model
+    from separatrix.report.pictures import draw_pictures
+    from separatrix.report.render import render
+    from separatrix.report.summarize import summarize
+    from separatrix.report.terminal import show
+
+    model, evaluation = training.model, training.evaluation
+    summary = summarize(model, evaluation, training.findings, data=data, rows=training.rows)
+    report = render(summary, draw_pictures(model, evaluation, training.X, training.y))
+    with replacing(out / "report.html") as page:
+        page.write_text(report, encoding="utf-8")
+        write_model(model, out / "model.json")
+    show(summary, Console())
+    tell(f"Wrote {out / 'model.json'} and {out / 'report.html'}")
+
+
+def main() -> None:
+    """The entry point: runs the command, and turns what went wrong into one line and an exit code."""
+    try:
+        app(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        sys.exit(complain(str(error), code=2))
+    except ArgumentError as error:
+        sys.exit(complain(str(error), code=2))
+    except SeparatrixError as error:
+        sys.exit(complain(str(error), code=1))
+    except KeyboardInterrupt:
+        sys.exit(complain("stopped; no file was written", code=130))
+
+
+def show_notes(notes: "list[Note]") -> None:
+    """What the model had to make something of, one line each."""
+    from separatrix.data.encoders import merged
+
+    for note in merged(notes):
+        tell(f"note: {note}", style="yellow")
+
+
+def tell(line: str, style: str = "") -> None:
+    """One line to standard error, which keeps standard output for results."""
+    errors().print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def complain(message: str, code: int) -> int:
+    """One line to standard error; the exit code back."""
+    tell(f"separatrix: {' '.join(message.split())}", style="red")
+    return code
+
+
+def errors() -> Console:
+    """The console of standard error."""
+    return Console(stderr=True)
+
+
+@contextmanager
+def progress(first: str) -> Iterator[Callable[[str], Any]]:
+    """A line on the terminal that says what is going on, and nothing where there is no terminal."""
+    console = errors()
+    with console.status(first) as status:
+        yield lambda words: status.update(words)
+
+
+def in_words(step: "Step") -> str:
+    """An iteration, for the progress line."""
+    return f"fitting: pass {step.passes}, loss {step.loss:.6f}, gap {step.gap:.1e}"
+
+
+def names(text: str) -> list[str]:
+    """Column names, separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,158 @@
+"""The target: what its classes are, which is the positive one, and how labels become numbers."""
+
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from separatrix.data.cells import Cells, FloatArray, Table, as_text, cells_of, pc
+from separatrix.errors import ArgumentError, TargetError, listing, no_such
+
+Label = str | int | float | bool
+
+FEW_CLASSES = 20  # more, and all of them different, or numbers with fractions: not classes
+MANY_CLASSES = 100  # more different whole numbers than this are amounts, not classes
+
+
+class Target(Struct, frozen=True, forbid_unknown_fields=True):
+    """The target column: `classes` in the order of their codes, or none for a number.
+
+    With one class V against the rest, classes are ["not V", V], and `others` are the labels of the rest.
+    """
+
+    name: str
+    classes: list[Label]
+    others: list[Label] = []
+
+    @property
+    def positive(self) -> Label | None:
+        """The class of code 1, when there are two."""
+        return self.classes[1] if len(self.classes) == 2 else None
+
+    def encode(
+        self, table: Table, where: str = "the data", first_row: int = 1
+    ) -> NDArray[np.int64] | FloatArray:
+        """Class codes 0..K-1, or the numbers of a regression, (rows,).
+
+        Raises
+        ------
+        ColumnError
+            The table does not have the target column.
+        CellError
+            A label is not one of the classes, is missing, or is no number in a regression.
+        """
+        cells = cells_of(table, self.name, where, first_row)
+        cells.refuse(cells.missing, "is no target; leave out the rows without one")
+        if not self.classes:
+            return cells.numbers()
+        known = [*self.others, self.classes[1]] if self.others else self.classes
+        codes = cells.codes([_text(label) for label in known]).astype(np.int64)
+        cells.refuse(
+            codes < 0, f"is not a class of the target ({listing(known)}); fix the label or leave out the row"
+        )
+        return (codes == len(self.others)).astype(np.int64) if self.others else codes
+
+
+def learn_target(
+    table: Table, name: str, *, positive: str | None = None, regression: bool = False, where: str = "the data"
+) -> Target:
+    """What the target column `name` holds; rows without a target do not count.
+
+    Classes are sorted, but `positive` is the second of two, and of three or more it is set against the rest.
+    `where` is what messages call the table.
+
+    Raises
+    ------
+    ColumnError
+        There is no such column.
+    TargetError
+        It holds nothing, one class, what looks like numbers or identifiers, or not the positive class.
+    CellError
+        A regression's target holds a cell that is not a finite number.
+
+    Examples
+    --------
+    >>> import narwhals as nw
+    >>> table = nw.from_dict({"species": ["setosa", "virginica", "setosa"]}, backend="pyarrow")
+    >>> target = learn_target(table, "species", positive="setosa")
+    >>> target.classes
+    ['virginica', 'setosa']
+    >>> target.encode(table)
+    array([1, 0, 1])
+    """
+    cells = cells_of(table, name, where)
+    here = f"target {name!r} of {where}"
+    if cells.values.null_count == len(cells.values):
+        raise TargetError(f"{here} holds no value in any of its {len(cells.values):,} rows; choose another.")
+    if cells.kind in ("date", "other"):
+        raise TargetError(f"{here} holds {cells.values.type}, neither classes nor numbers; choose another.")
+    if regression:
+        return _number(cells, positive, here)
+    labels = _labels(cells)
+    _check_classes(cells, labels, here)
+    return Target(name, labels) if positive is None else _against(positive, labels, name, here)
+
+
+def rows_with_target(table: Table, name: str, where: str = "the data") -> tuple[Table, int]:
+    """The rows whose target is known, and how many are left out.
+
+    Raises
+    ------
+    ColumnError
+        There is no such column.
+    """
+    missing = cells_of(table, name, where).missing
+    return (table.filter((~missing).tolist()) if missing.any() else table), int(missing.sum())
+
+
+def _number(cells: Cells, positive: str | None, here: str) -> Target:
+    if positive is not None:
+        raise ArgumentError(
+            f"positive={positive!r} names a class, but a regression has none; give one of the two."
+        )
+    numbers = cells.numbers("a regression needs numbers: fix the cell, or fit classes")
+    if np.nanmin(numbers) == np.nanmax(numbers):
+        raise TargetError(f"{here} is {np.nanmin(numbers):g} in every row; there is nothing to learn.")
+    return Target(cells.name, [])
+
+
+def _labels(cells: Cells) -> list[Label]:
+    """The different labels in order; 1.0, which is how a column with gaps stores 1, is 1."""
+    labels = pc.unique(cells.values.drop_null()).to_pylist()
+    whole = [int(label) if isinstance(label, float) and label.is_integer() else label for label in labels]
+    return sorted(whole)
+
+
+def _check_classes(cells: Cells, labels: list[Label], here: str) -> None:
+    rows, many = len(cells.values) - cells.values.null_count, len(labels)
+    if many == 1:
+        raise TargetError(f"{here} holds one class, {labels[0]!r}, in every row; two are needed.")
+    if cells.kind == "number":
+        cells.numbers()  # refuses infinity, with its row
+        fractions = any(isinstance(label, float) for label in labels)
+        if many > FEW_CLASSES and (fractions or many > MANY_CLASSES or many > rows / 2):
+            raise TargetError(
+                f"{here} holds {many:,} different numbers, more than classes; pass --regression."
+            )
+    if many == rows > 2 or many > max(rows / 2, FEW_CLASSES):
+        raise TargetError(
+            f"{here} holds {many:,} classes in {rows:,} rows, too few rows of each; choose another."
+        )
+
+
+def _against(positive: str, labels: list[Label], name: str, here: str) -> Target:
+    """The positive class, matched by its text, second; the others, if more than one, as one class first."""
+    by_text = {str(label): label for label in labels} | {_text(label): label for label in labels}
+    if positive not in by_text:
+        raise TargetError(no_such("class", positive, by_text, f"in {here}"))
+    chosen = by_text[positive]
+    others = [label for label in labels if label != chosen]
+    return (
+        Target(name, [*others, chosen])
+        if len(others) == 1
+        else Target(name, [f"not {positive}", chosen], others)
+    )
+
+
+def _text(label: Label) -> str:
+    return as_text(pa.array([label]))[0].as_py()

@@ -1,0 +1,1 @@
+"""A model on its way elsewhere."""

@@ -1,0 +1,199 @@
+"""The certified gap is never below the true one, which is known from an independent solve in extended precision."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from problems import Problem, make_problem, solve
+
+from separatrix.engine.certificate import by_duality, by_self_concordance, certify
+from separatrix.engine.objective import Evaluation
+from separatrix.equations.losses import SquaredLoss
+from separatrix.equations.penalties import L2
+
+LONG = np.longdouble
+STRENGTHS = (0.0, 1e-6, 1e-3, 0.1, 10.0)
+
+
+def long_objective(problem: Problem, theta: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+    """Value, gradient (P, L), Hessian (P L, P L) and probabilities (n, L) with a column of theta for each of L classes.
+
+    For two classes the first class's column is zero and stays so. Written for this test alone, in extended precision.
+    """
+    K = problem.K
+    Z = np.hstack([problem.X, np.ones((len(problem.y), int(problem.fit_intercept)))]).astype(LONG)
+    eta = Z @ theta.astype(LONG)
+    e = np.exp(eta - eta.max(axis=1, keepdims=True))
+    P = e / e.sum(axis=1, keepdims=True)
+    share = problem.weight.astype(LONG) / problem.weight.astype(LONG).sum()
+    strength = np.concatenate([problem.strength, np.zeros(int(problem.fit_intercept))]).astype(LONG)[:, None]
+    log_p = eta - eta.max(axis=1, keepdims=True) - np.log(e.sum(axis=1, keepdims=True))
+    value = -share @ log_p[np.arange(len(eta)), problem.y] + (strength * theta.astype(LONG) ** 2).sum() / 2
+    gradient = Z.T @ (share[:, None] * (P - np.eye(K)[problem.y])) + strength * theta
+    blocks = share[:, None, None] * (P[:, :, None] * np.eye(K) - P[:, :, None] * P[:, None, :])
+    hessian = np.einsum("np,nkl,nq->pkql", Z, blocks, Z)
+    for k in range(K):
+        hessian[:, k, :, k] += np.diag(strength[:, 0])
+    return value, gradient, hessian, P
+
+
+def all_columns(problem: Problem, theta: np.ndarray) -> np.ndarray:
+    """theta with a column for every class."""
+    return np.hstack([np.zeros_like(theta), theta]) if problem.K == 2 else theta
+
+
+def long_optimum(problem: Problem) -> np.ndarray:
+    """theta*, by Newton with gradients in extended precision and steps in double, until the gradient is rounding."""
+    theta = np.zeros((problem.X.shape[1] + problem.fit_intercept, problem.K), dtype=LONG)
+    free = slice(1, None) if problem.K == 2 else slice(None)
+    for _ in range(200):
+        value, gradient, hessian, _ = long_objective(problem, theta)
+        g, H = gradient[:, free].ravel(), hessian[:, free, :, free].reshape(gradient[:, free].size, -1)
+        if np.abs(g).max() < 1e-16:
+            return theta
+        step = np.zeros_like(theta)
+        inverse = np.linalg.pinv(H.astype(float), rcond=1e-13, hermitian=True)
+        step[:, free] = -(inverse @ g.astype(float)).reshape(gradient[:, free].shape)
+        length = 1.0
+        while long_objective(problem, theta + length * step)[0] > value and length > 1e-4:
+            length /= 2
+        theta = theta + length * step
+    raise AssertionError(f"the reference has not converged: gradient {np.abs(g).max():.1e}")
+
+
+@cache
+def solved_problems() -> list[tuple[Problem, np.ndarray]]:
+    """240 problems and their optima: classes, columns, penalties, intercepts, and how nearly they are separable."""
+    shapes = [(p, K, noise) for p in (1, 3) for K in (2, 3) for noise in (1.0, 0.1, 1e-3)]
+    problems = [
+        make_problem(
+            100 * number + repeat, p=p, K=K, points=6, strength=strength, fit_intercept=intercept, noise=noise
+        )
+        for number, (p, K, noise) in enumerate(shapes)
+        for strength in STRENGTHS
+        for intercept in (True, False)
+        for repeat in range(2)
+    ]
+    return [(problem, long_optimum(problem)) for problem in problems]
+
+
+def points_on_the_way(problem: Problem, best: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    """Zero, a far point, points nearer and nearer to the optimum, and the optimum rounded to double."""
+    theta = best[:, 1:] if problem.K == 2 else best
+    noise = np.random.default_rng(seed).normal(size=theta.shape)
+    yield np.zeros(theta.shape)
+    yield (theta + 10 * noise).astype(float)
+    for size in (1.0, 1e-1, 1e-2, 1e-4, 1e-7):
+        yield (theta + size * noise).astype(float)
+    yield theta.astype(float)
+
+
+def true_gap(problem: Problem, theta: np.ndarray, best: np.ndarray) -> float:
+    return float(long_objective(problem, all_columns(problem, theta))[0] - long_objective(problem, best)[0])
+
+
+def test_the_reference_solve_agrees_with_the_engine_on_every_problem():
+    assert len(solved_problems()) >= 200
+    for problem, best in solved_problems():
+        fit = solve(problem, tol=1e-11)
+        theta = np.vstack([fit.coefficients.T, fit.intercepts[None, :]])[: len(best)]
+        assert true_gap(problem, theta, best) <= 1e-11
+
+
+def test_no_certified_gap_is_below_the_true_gap():
+    for seed, (problem, best) in enumerate(solved_problems()):
+        objective = problem.objective()
+        for theta in points_on_the_way(problem, best, seed):
+            gap = true_gap(problem, theta, best)
+            for order in (1, 2):
+                certificate = certify(objective, objective.evaluate(theta, order))
+                assert certificate.gap >= gap, (seed, order, certificate, gap)
+
+
+def test_each_bound_holds_by_itself_wherever_it_is_asked():
+    for seed, (problem, best) in enumerate(solved_problems()):
+        objective = problem.objective()
+        for theta in points_on_the_way(problem, best, seed):
+            gap, at = true_gap(problem, theta, best), objective.evaluate(theta, order=2)
+            assert by_self_concordance(objective, at).gap >= gap
+            if problem.strength.all():
+                assert by_duality(objective, problem.loss, at).gap >= gap
+
+
+def test_coefficient_and_probability_errors_hold():
+    checked = 0
+    for seed, (problem, best) in enumerate(solved_problems()):
+        objective = problem.objective()
+        best_p = long_objective(problem, best)[3]
+        for theta in points_on_the_way(problem, best, seed):
+            theta = objective.canonical(theta)
+            bound = by_self_concordance(objective, objective.evaluate(theta, order=2))
+            if bound.coef_error is None or bound.probability_error is None:
+                continue
+            error = np.abs(all_columns(problem, theta) - best)
+            slack = 1e-14 * (1 + np.abs(best))  # theta is a double, and best has an error of its own
+            assert np.all(error[:, -bound.coef_error.shape[1] :] <= bound.coef_error + slack[:, : bound.coef_error.shape[1]])
+            p = long_objective(problem, all_columns(problem, theta))[3]
+            assert np.abs(p - best_p).max() <= bound.probability_error + 1e-15
+            checked += 1
+    assert checked > 500
+
+
+def test_near_the_optimum_the_newton_bound_is_nearly_the_gap_itself():
+    for seed, (problem, best) in enumerate(solved_problems()):
+        objective = problem.objective()
+        *_, near, _ = points_on_the_way(problem, best, seed)
+        certificate = certify(objective, objective.evaluate(near, order=2))
+        assert certificate.gap <= 1.1 * true_gap(problem, near, best) + 1e-14
+        assert certificate.method == "Newton decrement, self-concordance"
+
+
+def test_duality_bounds_a_first_order_solver_without_a_curvature_matrix():
+    for problem, best in solved_problems():
+        if problem.strength.all() and problem.strength[0] >= 1e-3:
+            objective = problem.objective()
+            theta = (best[:, 1:] if problem.K == 2 else best).astype(float)
+            certificate = certify(objective, objective.evaluate(theta, order=1))
+            assert certificate.gap <= 1e-11
+            assert certificate.method == "duality"
+
+
+@pytest.mark.parametrize("solver", ["newton", "conjugate-gradient", "gradient-descent"])
+def test_every_solver_ends_with_a_gap_that_is_true(solver):
+    for problem, best in solved_problems()[::7]:
+        problem = replace(problem, strength=problem.strength + 0.05)
+        best = long_optimum(problem)
+        fit = solve(problem, solver, tol=1e-6, max_iter=5000)
+        theta = np.vstack([fit.coefficients.T, fit.intercepts[None, :]])[: len(best)]
+        assert true_gap(problem, theta, best) <= fit.certificate.gap <= 1e-6
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.01])
+def test_collinear_columns_do_not_make_the_certificate_lie(strength):
+    plain = make_problem(11, p=2, noise=0.1)
+    problem = replace(plain, X=np.hstack([plain.X, plain.X @ [[1.0], [2.0]]]), strength=np.full(3, strength))
+    best, objective = long_optimum(problem), problem.objective()
+    for theta in points_on_the_way(problem, best, seed=3):
+        gap = true_gap(problem, theta, best)
+        assert certify(objective, objective.evaluate(theta, order=2)).gap >= gap
+    assert solve(problem, tol=1e-10).certificate.gap <= 1e-10
+
+
+def test_penalties_that_spare_a_column_are_certified_too():
+    problem = replace(make_problem(12, p=3, noise=0.1), strength=np.array([0.0, 0.5, 1e-3]))
+    best, objective = long_optimum(problem), problem.objective()
+    for theta in points_on_the_way(problem, best, seed=4):
+        for order in (1, 2):
+            assert certify(objective, objective.evaluate(theta, order)).gap >= true_gap(problem, theta, best)
+
+
+def test_a_squared_loss_is_bounded_exactly():
+    problem = make_problem(13, strength=0.3)
+    objective = replace(problem.objective(), loss=SquaredLoss(), penalty=L2(problem.strength))
+    at = objective.evaluate(np.ones((4, 1)), order=2)
+    best: Evaluation = objective.evaluate(at.theta - np.linalg.solve(at.curvature, at.gradient), order=1)
+    assert np.abs(best.gradient).max() < 1e-13
+    assert by_self_concordance(objective, at).gap == pytest.approx(at.value - best.value, rel=1e-12)

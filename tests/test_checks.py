@@ -1,0 +1,205 @@
+"""Each finding: when it speaks, what it names, and when it keeps quiet."""
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from separatrix.data.columns import Columns
+from separatrix.data.target import Target
+from separatrix.evaluate.checks import CODES, Finding, examine
+from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
+
+ROWS = 600
+BINARY = Target("ill", ["no", "yes"])
+
+
+def draw(seed: int = 0) -> Any:
+    return np.random.default_rng(seed)
+
+
+def learned(data: dict[str, Any], **options: Any) -> tuple[Any, Columns]:
+    table = nw.from_dict({**data, "ill": [0] * len(next(iter(data.values())))}, backend="pyarrow")
+    columns = Columns.learn(table, target="ill", **options)
+    return columns.encode(table).X, columns
+
+
+def plain(rows: int = ROWS) -> dict[str, Any]:
+    return {"age": draw(1).normal(50, 9, size=rows), "dose": draw(2).normal(size=rows)}
+
+
+def noise(rows: int = ROWS, rate: float = 0.4) -> Any:
+    return (draw(3).random(rows) < rate).astype(int)
+
+
+def found(findings: list[Finding], code: str) -> Finding:
+    (finding,) = [finding for finding in findings if finding.code == code]
+    return finding
+
+
+def test_sound_data_give_no_finding():
+    X, columns = learned(plain())
+    assert examine(X, noise(), columns, BINARY) == []
+
+
+def test_a_rare_class_is_named_with_its_share():
+    X, columns = learned(plain())
+    finding = found(examine(X, noise(rate=0.03), columns, BINARY), "SX101")
+    assert "'yes'" in finding.text
+    assert f"{noise(rate=0.03).sum()} of 600" in finding.text
+
+
+def test_few_rows_for_each_coefficient_is_a_warning_with_the_ratio():
+    X, columns = learned(plain(30))
+    finding = found(examine(X, np.repeat([0, 1], [20, 10]), columns, BINARY), "SX102")
+    assert finding.level == "warning"
+    assert "10 rows of the rarest class for 2 coefficients: 5.0 for each" in finding.text
+
+
+def test_columns_left_out_are_named_with_their_reasons():
+    data = plain() | {"unit": ["mg"] * ROWS, "age_again": plain()["age"]}
+    X, columns = learned(data)
+    finding = found(examine(X, noise(), columns, BINARY), "SX103")
+    assert "'unit' (constant" in finding.text
+    assert "'age_again'" in finding.text
+
+
+def test_a_column_dropped_by_the_user_is_no_finding():
+    X, columns = learned(plain() | {"secret": noise()}, drop=["secret"])
+    assert examine(X, noise(), columns, BINARY) == []
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_column_that_gives_the_answer_away_is_named(sign: int):
+    y = noise()
+    X, columns = learned(plain() | {"bill": sign * y + draw().normal(0, 0.1, ROWS)})
+    finding = found(examine(X, y, columns, BINARY), "SX104")
+    assert finding.level == "warning"
+    assert finding.text == "'bill' tells class 'yes' (AUC 1.0000)."
+
+
+def test_a_strong_honest_column_is_not_called_the_answer():
+    y = noise()
+    X, columns = learned(plain() | {"marker": y + draw().normal(0, 0.5, ROWS)})
+    assert examine(X, y, columns, BINARY) == []
+
+
+def test_with_many_classes_a_telling_column_is_only_a_note():
+    y = np.arange(ROWS) % 3
+    X, columns = learned(plain() | {"petal": np.where(y == 2, 9.0, 0.0) + draw().random(ROWS)})
+    finding = found(examine(X, y, columns, Target("species", ["a", "b", "c"])), "SX104")
+    assert (finding.level, finding.text) == ("note", "'petal' tells class 'c' (AUC 1.0000).")
+
+
+def test_a_class_of_few_rows_is_not_judged_by_one_column():
+    y = np.zeros(ROWS, dtype=int)
+    y[np.argsort(plain()["age"])[-3:]] = 1
+    X, columns = learned(plain())
+    assert "SX104" not in {finding.code for finding in examine(X, y, columns, BINARY)}
+
+
+def test_a_column_that_is_the_number_to_predict_is_named():
+    y = draw(5).normal(size=ROWS)
+    X, columns = learned(plain() | {"cents": 100 * y})
+    finding = found(examine(X, y, columns, Target("euros", [])), "SX104")
+    assert "'cents'" in finding.text
+
+
+def test_a_level_of_one_class_is_named_with_its_rows():
+    y = noise()
+    ward = np.where(y == 1, np.where(draw().random(ROWS) < 0.3, "intensive", "general"), "general")
+    X, columns = learned(plain() | {"ward": ward.tolist()})
+    finding = found(examine(X, y, columns, BINARY), "SX105")
+    assert f"all {(ward == 'intensive').sum()} rows with 'ward = intensive' are 'yes'" in finding.text
+
+
+def test_a_level_of_one_class_by_chance_is_no_finding():
+    level = ["rare"] * 5 + ["common"] * (ROWS - 5)
+    y = noise()
+    y[:5] = 1
+    X, columns = learned(plain() | {"ward": level})
+    assert examine(X, y, columns, BINARY) == []
+
+
+def test_collinear_columns_are_named_together():
+    data = plain()
+    X, columns = learned(data | {"age_in_months": 12 * data["age"] + draw().normal(0, 0.1, ROWS)})
+    finding = found(examine(X, noise(), columns, BINARY), "SX106")
+    assert "'age', 'age_in_months'" in finding.text
+    assert "dose" not in finding.text
+
+
+def test_separated_classes_without_a_penalty_are_a_warning():
+    X, columns = learned(plain())
+    y = noise()
+    p = np.column_stack([1 - 0.98 * y - 0.01, 0.98 * y + 0.01])
+    finding = found(examine(X, y, columns, BINARY, probabilities=p, C=None), "SX107")
+    assert finding.level == "warning"
+    assert "all 600 training rows" in finding.text
+    penalised = found(examine(X, y, columns, BINARY, probabilities=p, C=1.0), "SX107")
+    assert (penalised.level, penalised.remedy[:20]) == ("note", "The penalty (C = 1) ")
+
+
+def test_certain_probabilities_without_a_penalty_are_counted():
+    X, columns = learned(plain())
+    p = np.full((ROWS, 2), 0.5)
+    p[:7] = [1.0, 0.0]
+    assert "7 of 600" in found(examine(X, noise(), columns, BINARY, probabilities=p), "SX107").text
+    assert examine(X, noise(), columns, BINARY, probabilities=p, C=1.0) == []
+
+
+def test_a_gap_above_the_tolerance_or_unknown_is_a_warning():
+    X, columns = learned(plain())
+    finding = found(examine(X, noise(), columns, BINARY, gap=2e-5, tol=1e-8), "SX108")
+    assert "2e-05" in finding.text
+    assert "1e-08" in finding.text
+    assert found(examine(X, noise(), columns, BINARY, gap=float("nan")), "SX108").level == "warning"
+
+
+def test_notes_of_encoding_and_rows_without_a_target_are_passed_on():
+    X, columns = learned(plain())
+    note = "column 'city': 3 rows hold 1 value unseen at fit (Oslo); counted as 'Bergen'"
+    findings = examine(X, noise(), columns, BINARY, notes=[note], unlabelled=4)
+    assert found(findings, "SX109").text == f"{note}."
+    assert found(findings, "SX110").text.startswith("4 rows have no target")
+
+
+def test_a_model_worse_than_its_baseline_is_a_warning():
+    X, columns = learned(plain())
+    held_out = evaluate_classes([0, 1, 0], [[0.1, 0.9], [0.9, 0.1], [0.2, 0.8]], ["no", "yes"], [0.6, 0.4])
+    finding = found(examine(X, noise(), columns, BINARY, evaluation=held_out), "SX111")
+    assert "3 held-out rows" in finding.text
+    numbers = evaluate_numbers([1.0, 2.0], [5.0, -5.0], mean=1.5)
+    number = found(
+        examine(X, draw().normal(size=ROWS), columns, Target("y", []), evaluation=numbers), "SX111"
+    )
+    assert "mean squared error" in number.text
+
+
+def test_an_undefined_metric_is_a_note():
+    X, columns = learned(plain())
+    held_out = evaluate_classes([0], [[0.9, 0.1]], ["no", "yes"], [0.6, 0.4])
+    findings = examine(X, noise(), columns, BINARY, evaluation=held_out)
+    assert any("no evaluated row is of class yes" in f.text for f in findings if f.code == "SX112")
+
+
+def test_warnings_come_first_and_every_code_is_explained():
+    X, columns = learned(plain(30) | {"unit": ["mg"] * 30})
+    findings = examine(X, np.repeat([0, 1], [20, 10]), columns, BINARY, gap=1.0, unlabelled=1)
+    levels = [finding.level for finding in findings]
+    assert levels == ["warning", "warning", "note", "note"]
+    assert all(len(CODES[finding.code].explanation) > 100 and finding.title for finding in findings)
+
+
+def test_sparse_rows_are_examined_like_dense_ones():
+    y = noise()
+    X, columns = learned(plain() | {"bill": y + draw().normal(0, 0.1, ROWS), "ward": ["a", "b", "c"] * 200})
+    assert examine(csr_array(X), y, columns, BINARY) == examine(X, y, columns, BINARY) != []
+
+
+def test_a_leak_is_found_among_many_rows_too():
+    y = noise(200_000, rate=0.01)
+    X, columns = learned(plain(200_000) | {"bill": y + draw().normal(0, 0.1, 200_000)})
+    assert "'bill'" in found(examine(X, y, columns, BINARY), "SX104").text

@@ -1,0 +1,322 @@
+"""Table columns become numbers, once and for all."""
+
+import datetime
+from typing import Any
+
+import msgspec
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from separatrix.data.columns import Boolean, Category, Columns, LeftOut, Number, Table
+from separatrix.errors import ArgumentError, CellError, ColumnError
+
+
+def table(**columns: Any) -> Table:
+    return nw.from_native(pa.table(columns), eager_only=True)
+
+
+def frame(data: Any) -> Table:
+    return nw.from_native(data, eager_only=True)
+
+
+def learn(**columns: Any) -> Columns:
+    """Learned with a target of zeros and ones beside the columns."""
+    rows = len(next(iter(columns.values())))
+    return Columns.learn(table(**columns, y=[i % 2 for i in range(rows)]), target="y")
+
+
+def only(**column: Any) -> Any:
+    """What a single column is learned to be; beside it a number that can be used."""
+    return learn(**column, x=np.linspace(0, 1, len(next(iter(column.values()))))).columns[0]
+
+
+def test_a_missing_number_counts_as_the_mean_and_is_flagged():
+    columns = learn(age=[20.0, None, 40.0, 60.0])
+    assert columns.feature_names == ["age", "age is missing"]
+    encoded = columns.encode(table(age=[10.0, None]))
+    np.testing.assert_array_equal(encoded.X, [[10, 0], [40, 1]])
+    assert encoded.notes == ()
+
+
+def test_a_number_missing_only_in_new_rows_counts_as_the_mean_and_is_noted():
+    encoded = learn(age=[20.0, 40.0]).encode(table(age=[None, 1.0, float("nan")]))
+    np.testing.assert_array_equal(encoded.X, [[30], [1], [30]])
+    assert tuple(map(str, encoded.notes)) == (
+        "column 'age': 2 rows hold no value, though none was missing at fit; counted as the mean, 30",
+    )
+
+
+def test_a_category_is_one_feature_for_each_level_but_the_most_frequent():
+    columns = learn(city=["Rome", "Oslo", "Rome", "Bern"])
+    assert columns.columns[0] == Category("city", ["Bern", "Oslo", "Rome"], "Rome")
+    assert columns.feature_names == ["city = Bern", "city = Oslo"]
+    X = columns.encode(table(city=["Rome", "Bern", "Oslo"])).X
+    np.testing.assert_array_equal(X, [[0, 0], [1, 0], [0, 1]])
+
+
+def test_equally_frequent_levels_give_the_first_as_reference():
+    assert only(city=["b", "a", "b", "a", "c"]).reference == "a"
+
+
+def test_a_missing_category_is_a_level_of_its_own_if_it_was_at_fit():
+    columns = learn(city=["Rome", None, "Rome", "Oslo"])
+    assert columns.feature_names == ["city = Oslo", "city is missing"]
+    np.testing.assert_array_equal(columns.encode(table(city=[None, "Oslo"])).X, [[0, 1], [1, 0]])
+
+
+def test_unseen_levels_count_as_the_reference_and_are_noted():
+    encoded = learn(city=["Bergen", "Bergen", "Pisa"]).encode(table(city=["Oslo", "Rome", "Oslo", None]))
+    np.testing.assert_array_equal(encoded.X, np.zeros((4, 1)))
+    assert tuple(map(str, encoded.notes)) == (
+        "column 'city': 3 rows hold 2 values unseen at fit (Oslo, Rome); counted as 'Bergen'",
+        "column 'city': 1 row holds no value, though none was missing at fit; counted as 'Bergen'",
+    )
+
+
+def test_categories_agree_with_pandas_dummies():
+    rng = np.random.default_rng(0)
+    cities = rng.choice(["Rome", "Oslo", "Bern", "Pisa"], 200, p=[0.4, 0.3, 0.2, 0.1])
+    columns = learn(city=cities)
+    dummies = pd.get_dummies(pd.Series(cities)).drop(columns="Rome")
+    np.testing.assert_array_equal(columns.encode(table(city=cities)).X, dummies)
+    assert columns.feature_names == [f"city = {name}" for name in dummies]
+
+
+def test_true_and_false_are_one_and_zero_however_they_are_stored():
+    columns = learn(smokes=[True, False, None, True])
+    assert columns.columns[0] == Boolean("smokes", 2 / 3, 1)
+    for cells in ([True, False], [1, 0], [1.0, 0.0], ["true", "false"], ["True", "False"]):
+        np.testing.assert_array_equal(columns.encode(table(smokes=cells)).X, [[1, 0], [0, 0]])
+
+
+def test_what_is_neither_true_nor_false_is_refused():
+    with pytest.raises(
+        CellError, match=r"column 'smokes', row 2 of new\.csv: 'often' is neither true nor false"
+    ):
+        learn(smokes=[True, False]).encode(table(smokes=["true", "often"]), "new.csv")
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (["a"] * 30, "constant: every row holds a"),
+        ([1.5] * 30, "constant: every row holds 1.5"),
+        ([True] * 30, "constant: every row holds true"),
+        ([None] * 30, "empty: every cell is missing"),
+        ([float("nan")] * 30, "empty: every cell is missing"),
+        ([" "] * 30, "empty: every cell is missing"),
+        ([f"k{i}" for i in range(30)], "identifier: 30 different values in 30 rows"),
+        (list(range(30)), "identifier: it counts the rows"),
+        (list(range(1, 31)), "identifier: it counts the rows"),
+        ([i for i in range(40) if i % 4 != 2], "identifier: it counts the rows"),
+        (
+            [f"no row says the same, says row {i}" for i in range(30)],
+            "free text: 30 different values in 30 rows",
+        ),
+        ([datetime.date(2020, 1, 1 + i) for i in range(30)], "a date or time: its type is date32[day]"),
+        ([[i] for i in range(30)], "nested or binary: its type is list"),
+    ],
+)
+def test_a_column_that_tells_nothing_is_left_out_with_its_reason(cells, reason):
+    column = only(z=cells)
+    assert isinstance(column, LeftOut)
+    assert column.reason.startswith(reason)
+
+
+def test_long_texts_with_many_repeats_are_free_text():
+    texts = [f"{i % 25} " + "word " * 20 for i in range(100)]
+    assert only(z=texts).reason.startswith("free text: ")
+
+
+def test_an_exact_copy_of_a_column_is_left_out():
+    numbers = [3.0, 1.0, 2.0]
+    columns = learn(a=numbers, b=[3, 1, 2], c=[3.0, 2.0, 1.0], d=["x", "y", "y"], e=["x", "y", "y"])
+    reasons = {column.name: column.reason for column in columns.columns if isinstance(column, LeftOut)}
+    assert reasons == {"b": "duplicate of column 'a'", "e": "duplicate of column 'd'"}
+
+
+def test_one_value_with_gaps_tells_by_its_gaps():
+    columns = learn(consent=[1.0, None, 1.0])
+    assert columns.feature_names == ["consent is missing"]
+    np.testing.assert_array_equal(columns.encode(table(consent=[None, 1])).X, [[1], [0]])
+
+
+def test_years_that_rise_are_a_number():
+    assert only(year=list(range(1950, 1990))) == Number("year", 1969.5, 1950.0, 1989.0)
+
+
+def test_an_integer_column_of_two_values_is_a_number():
+    assert only(sex=[1, 2, 2, 1]) == Number("sex", 1.5, 1.0, 2.0)
+
+
+def test_text_that_holds_only_numbers_is_numbers():
+    assert only(size=["1.5", " 2 ", "", "-1e1"]) == Number("size", pytest.approx(-6.5 / 3), -10.0, 2.0, 1)
+
+
+def test_a_few_codes_among_numbers_make_a_category():
+    assert only(stage=["1", "2", "3", "3B", "1", "2"]).levels == ["1", "2", "3", "3B"]
+
+
+def test_one_wrong_cell_among_many_numbers_is_named_with_its_remedy():
+    cells = [str(i) for i in range(20)]
+    cells[12] = "1O"
+    with pytest.raises(
+        CellError, match=r"column 'age', row 13 of f\.csv: '1O' is not a number.*--categorical age"
+    ):
+        Columns.learn(table(age=cells, y=[0, 1] * 10), target="y", where="f.csv")
+
+
+@pytest.mark.parametrize("cells", [[1.0, float("inf"), 2.0], ["1", "1e999", "2"]])
+def test_an_infinite_cell_is_named(cells):
+    with pytest.raises(CellError, match=r"column 'age', row 2 of the data: .* is not a finite number"):
+        learn(age=cells)
+
+
+def test_the_user_decides_what_a_column_is():
+    data = table(zone=[1, 2, 10, 2], size=["1", "2", "3", "4"], id=["a", "b", "c", "d"], y=[0, 1, 0, 1])
+    columns = Columns.learn(data, target="y", drop=["id"], categorical=["zone"], numeric=["size"])
+    assert columns.columns == [
+        Category("zone", ["1", "2", "10"], "2"),
+        Number("size", 2.5, 1.0, 4.0),
+        LeftOut("id", "dropped by the user"),
+    ]
+    assert columns.needs == ["zone", "size"]
+
+
+def test_a_column_cannot_be_both_a_category_and_a_number():
+    with pytest.raises(ArgumentError, match="'a' cannot be both"):
+        Columns.learn(table(a=[1, 2], y=[0, 1]), target="y", categorical=["a"], numeric=["a"])
+
+
+@pytest.mark.parametrize("how", ["drop", "categorical", "numeric"])
+def test_an_absent_column_is_answered_with_the_nearest_name(how):
+    absent: dict[str, Any] = {how: ["aeg"]}
+    with pytest.raises(ColumnError, match=r"no column 'aeg' in f\.csv\. Did you mean 'age'\?"):
+        Columns.learn(table(age=[1, 2], y=[0, 1]), target="y", where="f.csv", **absent)
+
+
+def test_new_rows_that_lack_a_column_are_refused_with_the_nearest_name():
+    with pytest.raises(ColumnError, match=r"no column 'age' in new\.csv\. Did you mean 'Age'\?"):
+        learn(age=[1, 2]).encode(table(Age=[1]), "new.csv")
+
+
+def test_no_usable_column_says_why_for_each():
+    with pytest.raises(
+        ColumnError, match=r"'a' \(left out: constant: every row holds 1\), 'b' \(left out: empty"
+    ):
+        Columns.learn(table(a=[1, 1], b=[None, None], y=[0, 1]), target="y")
+
+
+def test_text_where_a_number_is_due_is_named_by_its_row_in_the_whole_file():
+    with pytest.raises(CellError, match=r"column 'age', row 102 of new\.csv: 'old' is not a number"):
+        learn(age=[1, 2]).encode(table(age=["3", "old"]), "new.csv", first_row=101)
+
+
+def test_a_category_is_matched_by_value_when_a_file_stores_it_differently():
+    columns = learn(grade=["1.0", "2.0", "x", "x", "True"])
+    X = columns.encode(table(grade=[1, 2])).X
+    np.testing.assert_array_equal(X, [[1, 0, 0], [0, 1, 0]])
+    np.testing.assert_array_equal(columns.encode(table(grade=[True])).X, [[0, 0, 1]])
+
+
+def test_no_two_features_share_a_name():
+    columns = learn(**{"a": ["b", "c", "c"], "a = b": [1.0, 2.0, 4.0]})
+    assert columns.feature_names == ["a = b", "a = b (2)"]
+
+
+def test_no_rows_give_no_rows():
+    columns = learn(age=[1.0, None, 3.0], city=["a", "b", "b"], old=[True, False, False])
+    empty = table(age=[1.0], city=["a"], old=[True]).head(0)
+    assert columns.encode(empty).X.shape == (0, 4)
+
+
+def test_many_mostly_zero_features_are_sparse_and_equal_to_the_dense_ones():
+    rng = np.random.default_rng(1)
+    zones = rng.integers(0, 90, 3000).astype(str)
+    data = table(zone=[f"z{zone}" for zone in zones], x=rng.normal(size=3000), y=[0, 1] * 1500)
+    columns = Columns.learn(data, target="y")
+    X = columns.encode(data).X
+    assert sparse.issparse(X)
+    assert X.format == "csr"
+    dense = np.vstack([columns.encode(data[i : i + 1]).X.toarray() for i in range(50)])
+    np.testing.assert_array_equal(X[:50].toarray(), dense)
+    dummies = pd.get_dummies(data["zone"].to_pandas()).drop(columns=columns.columns[0].reference)
+    np.testing.assert_array_equal(X.toarray()[:, :-1], dummies)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_every_kind_of_dataframe_gives_the_same(make):
+    data = {
+        "age": [1.5, None, 3.0],
+        "city": ["Rome", "Oslo", None],
+        "old": [True, False, True],
+        "y": [0, 1, 0],
+    }
+    columns = Columns.learn(frame(make(data)), target="y")
+    assert columns.feature_names == ["age", "age is missing", "city = Rome", "city is missing", "old"]
+    expected = [[1.5, 0, 1, 0, 1], [2.25, 1, 0, 0, 0], [3, 0, 0, 1, 1]]
+    np.testing.assert_array_equal(columns.encode(frame(make(data))).X, expected)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pd.DataFrame({"c": pd.Categorical([1, 2, 1]), "y": [0, 1, 0]}),
+        pl.DataFrame({"c": ["1", "2", "1"], "y": [0, 1, 0]}, schema_overrides={"c": pl.Categorical}),
+        pl.DataFrame({"c": ["1", "2", "1"], "y": [0, 1, 0]}, schema_overrides={"c": pl.Enum(["2", "1"])}),
+    ],
+)
+def test_a_categorical_type_is_a_category_even_of_numbers(data):
+    assert Columns.learn(frame(data), target="y").columns == [Category("c", ["1", "2"], "1")]
+
+
+def test_mixed_objects_of_pandas_are_text():
+    column = Columns.learn(
+        frame(pd.DataFrame({"c": [1, "a", None, 1], "y": [0, 1, 0, 1]})), target="y"
+    ).columns[0]
+    assert column == Category("c", ["1", "a"], "1", 1)
+
+
+def test_columns_survive_the_model_file():
+    columns = learn(age=[0.1, None, 3.0], city=["a", "b", "b"], old=[True, False, False], same=[1, 1, 1])
+    assert msgspec.json.decode(msgspec.json.encode(columns), type=Columns) == columns
+
+
+def test_columns_describe_themselves_in_words():
+    columns = learn(age=[1.0, None, 3.0], city=["a", "b", "b"], old=[True, False, False], same=[1, 1, 1])
+    assert columns.describe() == [
+        ("age", "number from 1 to 3, mean 2, 1 missing cell filled with the mean and flagged"),
+        ("city", "category of 2 levels against 'b'"),
+        ("old", "true or false, 33.3% true"),
+        ("same", "left out: constant: every row holds 1"),
+    ]
+
+
+cells = st.one_of(
+    st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=8, max_size=8),
+    st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "c"])), min_size=8, max_size=8),
+    st.lists(st.one_of(st.none(), st.booleans()), min_size=8, max_size=8),
+)
+
+
+@given(cells, st.integers(1, 7))
+def test_any_split_of_the_rows_gives_the_same_numbers(column, cut):
+    data = table(z=column, x=list(range(8)), y=[0, 1] * 4)
+    columns = Columns.learn(data, target="y")
+    parts = [columns.encode(part).X for part in (data[:cut], data[cut:])]
+    np.testing.assert_array_equal(np.vstack(parts), columns.encode(data).X)
+
+
+@given(cells)
+def test_training_rows_hold_nothing_unseen_and_no_nan(column):
+    data = table(z=column, x=list(range(8)), y=[0, 1] * 4)
+    encoded = Columns.learn(data, target="y").encode(data)
+    assert encoded.notes == ()
+    assert np.isfinite(encoded.X).all()

@@ -1,0 +1,289 @@
+"""What must not change the answer of the engine, and what must."""
+
+from dataclasses import replace
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import Problem, make_problem, problems, solve
+from scipy import sparse
+
+from separatrix.data.memory import CELLS, memory_source
+from separatrix.engine.choose import SOLVERS, SYNONYMS, choose
+from separatrix.engine.fit import Fit, Options, fit_linear_model
+from separatrix.engine.iterate import Status
+from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.objective import Sums, block_sums
+from separatrix.equations.penalties import L2
+from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning
+
+few = settings(max_examples=25)
+seeds = st.integers(0, 10**6)
+
+
+def random_theta(problem: Problem, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(problem.X.shape[1] + problem.fit_intercept, problem.columns_of_eta))
+
+
+def assert_same_sums(a: Sums, b: Sums, rtol: float = 1e-13) -> None:
+    for name in ("weight", "value", "gradient", "curvature"):
+        size = np.abs(getattr(b, name)).max()
+        np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=rtol, atol=rtol * max(size, 1.0))
+
+
+def assert_same_fit(a: Fit, b: Fit, tol: float = 1e-8) -> None:
+    scale = np.abs(b.coefficients).max() + np.abs(b.intercepts).max() + 1.0
+    np.testing.assert_allclose(a.coefficients, b.coefficients, atol=tol * scale)
+    np.testing.assert_allclose(a.intercepts, b.intercepts, atol=tol * scale)
+
+
+@given(problems(), seeds, st.lists(st.integers(0, 60), max_size=5))
+def test_any_split_of_the_rows_gives_the_same_sums(problem, seed, cuts):
+    theta = random_theta(problem, seed)
+    whole = block_sums(problem.block, problem.loss, theta, order=2)
+    parts = np.split(np.arange(len(problem.y)), sorted(cuts))
+    sums = [block_sums(problem.rows(part).block, problem.loss, theta, order=2) for part in parts]
+    assert_same_sums(reduce(add, sums), whole)
+
+
+@given(problems(), seeds)
+def test_the_order_of_the_rows_does_not_matter(problem, seed):
+    theta, order = random_theta(problem, seed), np.random.default_rng(seed).permutation(len(problem.y))
+    shuffled = block_sums(problem.rows(order).block, problem.loss, theta, order=2)
+    assert_same_sums(shuffled, block_sums(problem.block, problem.loss, theta, order=2))
+
+
+@given(problems(), seeds)
+def test_gradient_and_curvature_are_the_slopes_of_the_objective(problem, seed):
+    objective, theta = problem.objective(), random_theta(problem, seed)
+    at = objective.evaluate(theta, order=2)
+    v = np.random.default_rng(seed + 1).normal(size=theta.shape)
+    v -= v @ objective.loss.flat(v.shape[1]) @ objective.loss.flat(v.shape[1]).T
+    h = 1e-5 * v / np.linalg.norm(v)
+    up, down = (objective.evaluate(theta + sign * h, order=1) for sign in (1, -1))
+    assert up.value - down.value == pytest.approx(2 * np.sum(at.gradient * h), rel=1e-5, abs=1e-12)
+    np.testing.assert_allclose(up.gradient - down.gradient, 2 * (at.curvature @ h.ravel()).reshape(h.shape), atol=1e-11)
+    np.testing.assert_allclose(
+        objective.curvature_times(theta, v).ravel(), at.curvature @ v.ravel(), rtol=1e-10, atol=1e-12
+    )
+
+
+@given(problems(), seeds)
+def test_the_diagonal_bound_is_above_the_diagonal_of_the_curvature_everywhere(problem, seed):
+    objective, theta = problem.objective(), random_theta(problem, seed)
+    eye = np.eye(theta.size).reshape(-1, *theta.shape)
+    diagonal = np.array([np.sum(e * objective.curvature_times(theta, e)) for e in eye]).reshape(theta.shape)
+    assert np.all(objective.diagonal_bound(theta) >= diagonal * (1 - 1e-12))
+
+
+@few
+@given(problems(), seeds)
+def test_a_weight_of_k_is_k_copies_of_the_row(problem, seed):
+    copies = np.random.default_rng(seed).integers(1, 4, len(problem.y))
+    repeated = replace(problem, weight=np.ones(len(problem.y))).rows(np.repeat(np.arange(len(copies)), copies))
+    assert_same_fit(solve(replace(problem, weight=copies * 1.0)), solve(repeated))
+
+
+@few
+@given(problems())
+def test_rows_of_weight_zero_are_as_if_absent(problem):
+    dead = np.arange(len(problem.y)) % 5 == 0
+    present = replace(problem, weight=np.where(dead, 0.0, problem.weight), strength=problem.strength + 1e-3)
+    wild = np.where(dead[:, None], 1e6, present.X)
+    assert_same_fit(solve(replace(present, X=wild)), solve(present.rows(~dead)), tol=1e-12)
+
+
+@few
+@given(problems())
+def test_multiplying_all_weights_changes_nothing(problem):
+    assert_same_fit(solve(replace(problem, weight=problem.weight * 1e6)), solve(problem))
+
+
+@few
+@given(problems(penalised=False), st.lists(st.integers(-8, 8), min_size=4, max_size=4))
+def test_the_units_of_a_column_only_divide_its_coefficient(problem, powers):
+    factors = 10.0 ** np.array(powers[: problem.X.shape[1]])
+    scaled, plain = solve(replace(problem, X=problem.X * factors)), solve(problem)
+    assert_same_fit(replace(scaled, coefficients=scaled.coefficients * factors), plain)
+
+
+@few
+@given(problems())
+def test_a_penalty_in_the_units_of_the_column_scales_with_it(problem):
+    factors = 10.0 ** (3 * np.arange(problem.X.shape[1]) - 3)
+    rescaled = replace(problem, X=problem.X * factors, strength=problem.strength * factors**2)
+    scaled = solve(rescaled)
+    assert_same_fit(replace(scaled, coefficients=scaled.coefficients * factors), solve(problem))
+
+
+@few
+@given(problems())
+def test_columns_moved_a_billion_away_keep_their_slopes(problem):
+    problem = replace(problem, fit_intercept=True)
+    far, near = solve(replace(problem, X=problem.X + 1e9)), solve(problem)
+    np.testing.assert_allclose(far.coefficients, near.coefficients, atol=1e-8 * (1 + np.abs(near.coefficients).max()))
+    assert far.certificate.gap <= 1e-12
+
+
+@few
+@given(problems())
+def test_the_order_of_the_classes_does_not_matter(problem):
+    renamed = solve(replace(problem, y=problem.K - 1 - problem.y))
+    plain = solve(problem)
+    if problem.K == 2:
+        plain = replace(plain, coefficients=-plain.coefficients, intercepts=-plain.intercepts)
+    assert_same_fit(
+        replace(renamed, coefficients=renamed.coefficients[::-1], intercepts=renamed.intercepts[::-1]), plain
+    )
+
+
+@few
+@given(problems(), st.sampled_from(sorted(SOLVERS)))
+def test_sparse_rows_give_the_dense_answer(problem, solver):
+    problem = replace(problem, strength=problem.strength + 0.1)
+    dense = solve(problem, solver, 1e-7)
+    for form in (sparse.csr_array, sparse.csc_matrix, sparse.coo_array):
+        assert_same_fit(solve(replace(problem, X=form(problem.X)), solver, 1e-7), dense, tol=1e-8)
+
+
+@few
+@given(problems())
+def test_the_layout_and_the_precision_of_X_do_not_matter(problem):
+    plain = solve(problem)
+    for X in (np.asfortranarray(problem.X), problem.X[::-1][::-1], problem.X.astype(np.float32)):
+        assert_same_fit(solve(replace(problem, X=X)), plain, tol=1e-10)
+
+
+def test_many_blocks_give_the_answer_of_one():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3 * CELLS // 4, 4)).astype(np.float32)
+    y = (X[:, 0] + rng.normal(size=len(X)) > 0)[:, None] * 1.0
+    source = memory_source(X, y)
+    assert len(list(source.blocks())) == 3
+    problem = Problem(X, y[:, 0].astype(int), np.ones(len(X)), 2, np.zeros(4))
+    theta = rng.normal(size=(5, 1))
+    # One product of 100,000 rows in float32 would not be the sum of its blocks in float64.
+    whole = block_sums(replace(problem, X=X.astype(float)).block, problem.loss, theta, order=2)
+    at = problem.objective().evaluate(theta, order=2)
+    np.testing.assert_allclose(at.gradient, whole.gradient / whole.weight, rtol=1e-11)
+    np.testing.assert_allclose(at.value, whole.value / whole.weight, rtol=1e-12)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("name", [*SOLVERS, *SYNONYMS])
+def test_every_solver_reaches_the_same_optimum(name, K):
+    problem = make_problem(K, K=K, strength=0.05)
+    tol = 1e-7 if name == "gradient-descent" else 1e-13
+    best, other = solve(problem), solve(problem, name, tol)
+    assert_same_fit(other, best, tol=tol**0.5)
+    assert other.certificate.gap <= tol
+
+
+def test_a_name_that_is_no_solver_is_answered_with_those_that_are():
+    with pytest.raises(ArgumentError, match=r"solver='newtn' is no solver.*newton.*liblinear"):
+        choose("newtn", 3, 1)
+
+
+def test_the_shape_of_the_problem_decides_the_solver():
+    assert choose("auto", 2000, 1).name == "newton"
+    assert choose("auto", 2001, 1).name == "conjugate-gradient"
+    assert choose("auto", 201, 10).name == "conjugate-gradient"
+    assert "2,010 coefficients" in choose("auto", 201, 10).why
+
+
+def test_more_columns_than_a_small_matrix_go_through_conjugate_gradients_to_the_same_optimum():
+    rng = np.random.default_rng(5)
+    X, y = rng.normal(size=(40, 2100)), np.arange(40) % 2
+    fit = solve(Problem(X, y, np.ones(40), 2, np.full(2100, 1.0)), tol=1e-12)
+    assert fit.trace.solver == "conjugate-gradient"
+    # The optimum lies in the span of the rows: in an orthonormal basis of it, 40 columns give the same fit.
+    basis = np.linalg.qr(X.T)[0]
+    small = solve(Problem(X @ basis, y, np.ones(40), 2, np.full(40, 1.0)), "newton")
+    np.testing.assert_allclose(fit.coefficients, small.coefficients @ basis.T, atol=1e-6)
+
+
+@few
+@given(problems(), st.sampled_from(["newton", "conjugate-gradient"]))
+def test_a_start_at_the_optimum_takes_one_iteration_at_most(problem, solver):
+    cold = solve(problem)
+    warm = solve(problem, solver, tol=1e-8, start=(cold.coefficients, cold.intercepts))
+    assert warm.iterations <= 1
+    assert_same_fit(warm, cold, tol=1e-5)
+
+
+@given(problems())
+@few
+def test_the_objective_never_rises_from_one_iterate_to_the_next(problem):
+    for solver in ("newton", "conjugate-gradient"):
+        values = solve(problem, solver, tol=1e-10).trace.column("objective")
+        assert np.all(np.diff(values) <= 1e-14 * np.abs(values[:-1]))
+
+
+class CountingSource:
+    """Counts how often it is read."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.inner = problem.source()
+        self.n_columns, self.centre, self.readings = self.inner.n_columns, self.inner.centre, 0
+
+    def add_up(self, *args: Any) -> Any:
+        self.readings += 1
+        return self.inner.add_up(*args)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.1])
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+def test_every_reading_of_the_data_is_counted(solver, strength):
+    problem = make_problem(3, strength=strength)
+    source = CountingSource(problem)
+    fit = fit_linear_model(source, problem.loss, L2(problem.strength), Options(solver, 1e-6, 5000), problem.start())
+    assert fit.trace.passes == source.readings
+    assert list(fit.trace.column("passes")) == sorted(fit.trace.column("passes"))
+
+
+def test_each_step_is_watched_as_it_happens():
+    problem, seen = make_problem(4), []
+    fit = fit_linear_model(
+        problem.source(), problem.loss, L2(problem.strength), Options(), problem.start(), seen.append
+    )
+    assert [step.iteration for step in seen] == list(range(fit.iterations + 1))
+    assert "newton" in str(fit.trace)
+    assert len(str(fit.trace).splitlines()) == len(seen) + 2
+
+
+def test_max_iter_is_kept_and_the_warning_quotes_the_gap():
+    problem = make_problem(6, strength=1e-3, noise=0.1)
+    options = Options("conjugate-gradient", 1e-13, 2)
+    with pytest.warns(ConvergenceWarning) as caught:
+        fit = fit_linear_model(problem.source(), problem.loss, L2(problem.strength), options, problem.start())
+    assert fit.iterations == 2
+    assert fit.status is Status.MAX_ITER
+    assert f"stopped after 2 iterations, at most {fit.certificate.gap:.1e} above the best" in str(caught[0].message)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_separable_classes_without_a_penalty_are_named_as_such(K):
+    X = np.repeat(np.arange(K) * 3.0, 4)[:, None] + np.tile([0.0, 0.1, 0.2, 0.3], K)[:, None]
+    X = np.hstack([X, X**2])
+    problem = Problem(X, np.repeat(np.arange(K), 4), np.ones(4 * K), K, np.zeros(2))
+    with pytest.warns(SeparationWarning, match="no finite fit exists"):
+        assert solve(problem, tol=1e-8).separated
+
+
+@given(problems(penalised=False))
+@few
+def test_classes_that_overlap_are_never_called_separable(problem):
+    assert not solve(problem).separated
+
+
+@given(seeds, st.integers(1, 6), st.lists(st.integers(-100, 100), min_size=6, max_size=6))
+def test_a_positive_system_is_solved_whatever_its_units(seed, n, powers):
+    rng = np.random.default_rng(seed)
+    root = np.linalg.qr(rng.normal(size=(2 * n + 2, n)))[0] * rng.uniform(0.1, 10.0, n)
+    A, units, x = root.T @ root, 2.0 ** np.array(powers[:n]), rng.normal(size=n)
+    found = solve_positive(A * units[:, None] * units, (A @ x) * units) * units
+    np.testing.assert_allclose(found, x, rtol=1e-9, atol=1e-9)

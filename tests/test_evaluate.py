@@ -1,0 +1,155 @@
+"""Metrics and curves: against scikit-learn, against the baseline, and where they are undefined."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import metrics as peer
+from sklearn.dummy import DummyClassifier
+
+from separatrix.errors import ArgumentError
+from separatrix.evaluate.curves import calibration, roc
+from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
+
+
+@pytest.fixture(autouse=True)
+def no_warning_escapes():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def some_predictions(classes: int, rows: int = 400):
+    """Probabilities that know something of the truth, and the truth."""
+    rng = np.random.default_rng(classes)
+    y = rng.integers(classes, size=rows)
+    eta = rng.normal(size=(rows, classes)) + 1.5 * np.eye(classes)[y]
+    return y, np.exp(eta) / np.exp(eta).sum(axis=1, keepdims=True)
+
+
+def test_two_class_metrics_are_those_of_scikit_learn():
+    y, p = some_predictions(2)
+    ours = evaluate_classes(y, p, ["no", "yes"], [0.5, 0.5]).metrics
+    label = p.argmax(axis=1)
+    theirs = {
+        "accuracy": peer.accuracy_score(y, label),
+        "precision": peer.precision_score(y, label),
+        "recall": peer.recall_score(y, label),
+        "f1": peer.f1_score(y, label),
+        "roc_auc": peer.roc_auc_score(y, p[:, 1]),
+        "average_precision": peer.average_precision_score(y, p[:, 1]),
+        "log_loss": peer.log_loss(y, p),
+        "brier": peer.brier_score_loss(y, p[:, 1]),
+    }
+    assert ours == pytest.approx(theirs, rel=1e-12)
+
+
+def test_many_class_metrics_are_the_macro_averages_of_scikit_learn():
+    y, p = some_predictions(4)
+    ours = evaluate_classes(y, p, list("abcd"), [0.25] * 4).metrics
+    label = p.argmax(axis=1)
+    theirs = {
+        "accuracy": peer.accuracy_score(y, label),
+        "precision": peer.precision_score(y, label, average="macro"),
+        "recall": peer.recall_score(y, label, average="macro"),
+        "f1": peer.f1_score(y, label, average="macro"),
+        "roc_auc": peer.roc_auc_score(y, p, multi_class="ovr"),
+        "log_loss": peer.log_loss(y, p),
+        "brier": peer.brier_score_loss(y, p),
+    }
+    assert ours == pytest.approx(theirs, rel=1e-12)
+
+
+def test_the_baseline_is_scikit_learns_prior_classifier():
+    y, p = some_predictions(3)
+    train = np.repeat([0, 1, 2], [10, 60, 30])
+    dummy = DummyClassifier(strategy="prior").fit(np.zeros((100, 1)), train)
+    baseline = evaluate_classes(y, p, list("abc"), [0.1, 0.6, 0.3]).baseline
+    empty = np.zeros((len(y), 1))
+    assert baseline["accuracy"] == pytest.approx(dummy.score(empty, y))
+    assert baseline["log_loss"] == pytest.approx(peer.log_loss(y, dummy.predict_proba(empty)))
+    assert baseline["roc_auc"] == 0.5
+
+
+def test_the_confusion_matrix_has_true_classes_down_and_predicted_across():
+    y, p = some_predictions(3)
+    evaluation = evaluate_classes(y, p, list("abc"), [1 / 3] * 3)
+    assert_array_equal(evaluation.confusion, peer.confusion_matrix(y, p.argmax(axis=1)))
+    assert [row.support for row in evaluation.per_class] == np.bincount(y).tolist()
+
+
+def test_held_out_rows_of_one_class_leave_out_roc_auc_and_say_so():
+    evaluation = evaluate_classes([0, 0], [[0.9, 0.1], [0.3, 0.7]], ["no", "yes"], [0.5, 0.5])
+    assert evaluation.roc == (None,)
+    assert {"roc_auc", "recall", "average_precision"}.isdisjoint(evaluation.metrics)
+    assert evaluation.metrics["precision"] == 0
+    assert evaluation.notes == ("no evaluated row is of class yes: its recall and ROC AUC are left out.",)
+
+
+def test_a_class_never_predicted_has_no_precision_and_says_so():
+    evaluation = evaluate_classes([0, 1], [[0.9, 0.1], [0.6, 0.4]], ["no", "yes"], [0.5, 0.5])
+    assert "precision" not in evaluation.metrics
+    assert evaluation.per_class[1].precision is None
+    assert evaluation.notes == ("no evaluated row was predicted yes: its precision is left out.",)
+
+
+def test_a_probability_of_zero_for_the_truth_gives_a_finite_log_loss():
+    metrics = evaluate_classes([1], [[1.0, 0.0]], ["no", "yes"], [0.5, 0.5]).metrics
+    assert 30 < metrics["log_loss"] < 40
+    assert metrics["brier"] == 1
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(ArgumentError, match="do not fit 2 classes"):
+        evaluate_classes([0, 1], np.full((2, 3), 1 / 3), ["no", "yes"], [0.5, 0.5])
+    with pytest.raises(ArgumentError, match="at least one row"):
+        evaluate_classes([], np.zeros((0, 2)), ["no", "yes"], [0.5, 0.5])
+    with pytest.raises(ArgumentError, match="equally long"):
+        evaluate_numbers([1.0, 2.0], [1.0], 0.0)
+
+
+def test_number_metrics_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    y = rng.normal(10, 3, size=50)
+    predicted = y + rng.normal(size=50)
+    evaluation = evaluate_numbers(y, predicted, mean=9.0)
+    for ours, guess in ((evaluation.metrics, predicted), (evaluation.baseline, np.full(50, 9.0))):
+        assert ours["mse"] == pytest.approx(peer.mean_squared_error(y, guess))
+        assert ours["rmse"] == pytest.approx(peer.root_mean_squared_error(y, guess))
+        assert ours["mae"] == pytest.approx(peer.mean_absolute_error(y, guess))
+        assert ours["r2"] == pytest.approx(peer.r2_score(y, guess))
+
+
+def test_a_held_out_target_that_does_not_vary_has_no_r2():
+    evaluation = evaluate_numbers([2.0, 2.0], [1.0, 2.0], mean=2.0)
+    assert "r2" not in evaluation.metrics
+    assert evaluation.notes == ("R² is undefined: the target does not vary.",)
+
+
+def test_the_area_under_the_roc_curve_is_the_share_of_pairs_ranked_right():
+    rng = np.random.default_rng(1)
+    positive = rng.random(60) < 0.4
+    score = np.round(rng.normal(size=60) + positive, 1)
+    wins = [np.sign(a - b) / 2 + 0.5 for a in score[positive] for b in score[~positive]]
+    curve = roc(positive, score)
+    assert curve is not None
+    assert curve.auc == pytest.approx(np.mean(wins))
+
+
+def test_rows_of_one_class_have_no_roc_curve():
+    assert roc([True, True], [0.1, 0.9]) is None
+
+
+def test_calibrated_probabilities_lie_on_the_diagonal():
+    rng = np.random.default_rng(2)
+    p = rng.random(50_000)
+    bins = calibration(rng.random(50_000) < p, p)
+    assert_allclose(bins.observed, bins.predicted, atol=0.03)
+    assert bins.counts.tolist() == [5_000] * 10
+
+
+def test_equal_predictions_share_a_bin():
+    bins = calibration([True, False, True, False], [0.5, 0.5, 0.5, 0.5])
+    assert bins.counts.tolist() == [4]
+    assert bins.observed.tolist() == [0.5]

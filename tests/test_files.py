@@ -1,0 +1,295 @@
+"""Tables from files, and what is wrong with a file, in one line."""
+
+import gzip
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from separatrix.data.builtin import BUILTIN, REGRESSIONS, builtin
+from separatrix.data.files import read_batches, read_table, replacing
+from separatrix.errors import ArgumentError, ColumnError, DataError, FileError
+
+
+def rows(path: Path | str) -> list[tuple[Any, ...]]:
+    return list(read_table(str(path)).rows())
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """A function that writes a file and returns its path."""
+
+    def write(content: str | bytes, name: str = "data.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def refusal(path: Path | str, error: type[DataError] = FileError) -> str:
+    """The one-line message with which the file is refused."""
+    with pytest.raises(error) as caught:
+        read_table(str(path))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path).split("*")[0] in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a,b\n1,x\n2,y\n",
+        "a,b\n1,x\n2,y",
+        "a,b\n1,x\n2,y\n\n\n",
+        "\n\na,b\n1,x\n2,y\n",
+        "a,b\r\n1,x\r\n2,y\r\n",
+        "\ufeffa,b\n1,x\n2,y\n",
+        "a;b\n1;x\n2;y\n",
+        "a\tb\n1\tx\n2\ty\n",
+        "a|b\n1|x\n2|y\n",
+        '"a","b"\n"1","x"\n"2","y"\n',
+        " a , b\n1,x\n2,y\n",
+        gzip.compress(b"a,b\n1,x\n2,y\n"),
+    ],
+)
+def test_the_same_table_is_read_from_every_dialect(write, content):
+    table = read_table(str(write(content)))
+    assert table.columns == ["a", "b"]
+    assert list(table.rows()) == [(1, "x"), (2, "y")]
+
+
+def test_quoted_cells_hold_delimiters_quotes_and_line_ends(write):
+    assert rows(write('a,b\n"x, ""y""",1\n"two\nlines",2\n')) == [('x, "y"', 1), ("two\nlines", 2)]
+
+
+def test_a_type_is_settled_by_the_whole_file(write):
+    table = read_table(str(write("a,b\n" + "1,2\n" * 50_000 + "x,2.5\n")))
+    assert table.schema == {"a": nw.String, "b": nw.Float64}
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1", "-2", " 3"], nw.Int64),
+        (["1", "2.0"], nw.Int64),
+        (["1", "2.5", "1e3"], nw.Float64),
+        (["true", "False"], nw.Boolean),
+        (["2020-01-31", "2020-02-01"], nw.Datetime),
+        (["007", "012"], nw.String),
+        (["0", "0.5"], nw.Float64),
+        (["1", "x"], nw.String),
+        (["NA", "?"], nw.String),
+    ],
+)
+def test_a_column_has_the_narrowest_type_that_loses_no_cell(write, cells, kind):
+    table = read_table(str(write("a,b\n" + "".join(f"{cell},x\n" for cell in cells))))
+    assert table.schema["a"] == kind
+
+
+def test_a_decimal_comma_is_read_where_semicolons_part_the_cells(write):
+    assert rows(write("a;b\n1,5;x\n-2,25;y\n")) == [(1.5, "x"), (-2.25, "y")]
+    assert rows(write('a,b\n"1,5",x\n"2,25",y\n')) == [("1,5", "x"), ("2,25", "y")]
+
+
+def test_the_usual_marks_of_a_missing_cell_are_missing(write):
+    marks = ["", " ", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", ".", '""', '"NA"']
+    table = read_table(str(write("a,b\n7,x\n" + "".join(f"{mark},x\n" for mark in marks))))
+    assert table["a"].to_list() == [7] + [None] * len(marks)
+
+
+def test_a_number_sign_does_not_begin_a_comment(write):
+    assert rows(write("a,b\n#1,x # y\n")) == [("#1", "x # y")]
+
+
+def test_names_that_differ_in_capitals_are_two_columns(write):
+    assert read_table(str(write("a,A\n1,2\n"))).to_dict(as_series=False) == {"a": [1], "A": [2]}
+
+
+def test_a_column_without_a_name_is_named_by_its_place(write):
+    assert read_table(str(write(",b\n1,2\n"))).columns == ["column 1", "b"]
+
+
+@pytest.mark.parametrize("row", ["5", "5,6,7"])
+def test_a_ragged_csv_names_its_line(write, row):
+    path = write("a,b\n" + "1,2\n" * 1000 + f"{row}\n" + "3,4\n" * 1000)
+    found = 1 + row.count(",")
+    assert f"line 1002 ('{row}'): cells found {found}, columns named in the first line 2" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ("\n \n", "is empty"),
+        (gzip.compress(b""), "is empty"),
+        ("a,b\n", "holds column names but no rows"),
+        ("5.1,3.5\n4.9,3.0\n", r"begins with numbers \(5.1, 3.5\), not column names"),
+        ('a,b\n1,"x\n2,y\n', "line 2 .*: a quote is not closed"),
+        (b"a,b\n1,x\n2,caf\xe9\n", "line 3 .*: not text in UTF-8"),
+        ("a,b\n1,x\n".encode("utf-16"), "neither Parquet nor text in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "neither Parquet nor text in UTF-8"),
+        (b"PK\x03\x04\x14\0\x06\0\x08\0", "neither Parquet nor text in UTF-8"),
+        (b"PAR1", "cannot be read .* is it damaged or cut short"),
+        (
+            gzip.compress(bytes(i * i % 251 for i in range(9999)))[:99],
+            "is it damaged or cut short|neither Parquet",
+        ),
+    ],
+)
+def test_what_is_no_table_is_refused_with_its_fault(write, content, message):
+    assert re.search(message, refusal(write(content)))
+
+
+def test_two_columns_of_one_name_are_refused(write):
+    assert "has 2 columns named 'a'" in refusal(write("a,b,a\n1,2,3\n"), ColumnError)
+
+
+def test_a_file_that_is_not_there_is_answered_with_the_nearest(write):
+    path = write("a,b\n1,2\n", "march.csv")
+    assert f"Did you mean '{path}'?" in refusal(path.with_name("mrach.csv"))
+    assert "Did you mean 'iris'?" in refusal("irsi")
+
+
+def test_a_folder_is_answered_with_a_glob(tmp_path):
+    assert f"{tmp_path}/*.csv" in refusal(tmp_path)
+
+
+def test_a_glob_that_matches_nothing_is_refused(tmp_path):
+    assert "no file" in refusal(tmp_path / "*.csv")
+
+
+def test_a_glob_is_read_in_the_order_of_names_with_one_type_for_all(write, tmp_path):
+    write("a,b\n3,x\n", "2.csv")
+    write("a,b\n1.5,y\n", "1.csv")
+    assert rows(tmp_path / "*.csv") == [(1.5, "y"), (3.0, "x")]
+
+
+def test_a_name_with_brackets_is_a_name(write):
+    assert rows(write("a,b\n1,2\n", "data [1].csv")) == [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("second", "error", "message"),
+    [
+        ("a,c\n1,2\n", ColumnError, "2.csv has no column 'b', but .*1.csv has"),
+        ("a,b,c\n1,2,3\n", ColumnError, "2.csv has a column 'c', but .*1.csv has none"),
+        ("b,a\n1,2\n", ColumnError, "2.csv has the columns of .*1.csv in another order"),
+        ("a;b\n1;2\n", FileError, "2.csv is not laid out like .*1.csv"),
+        ("a,b\n1\n", FileError, r"2.csv, line 2 \('1'\): cells found 1"),
+        ("", FileError, "2.csv is empty"),
+    ],
+)
+def test_files_that_do_not_go_together_are_named(write, tmp_path, second, error, message):
+    write("a,b\n1,2\n", "1.csv")
+    write(second, "2.csv")
+    with pytest.raises(error, match=message):
+        read_table(str(tmp_path / "*.csv"))
+
+
+def parquet(path: Path, **columns: Any) -> Path:
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_parquet_is_known_by_its_content_and_keeps_its_categories(tmp_path):
+    path = parquet(tmp_path / "data.csv", a=[1, 2], c=pa.array(["x", "y"]).dictionary_encode())
+    assert read_table(str(path)).schema == {"a": nw.Int64, "c": nw.Categorical}
+
+
+def test_parquet_files_may_differ_in_order_and_width_but_not_in_kind(tmp_path):
+    parquet(tmp_path / "1.parquet", a=[1], b=["x"])
+    parquet(tmp_path / "2.parquet", b=["y"], a=[2.5])
+    assert rows(tmp_path / "*.parquet") == [(1.0, "x"), (2.5, "y")]
+    parquet(tmp_path / "3.parquet", b=["y"], a=["2"])
+    assert "Field a has incompatible types" in refusal(tmp_path / "*.parquet", ColumnError)
+
+
+def test_a_parquet_file_cut_short_is_refused(tmp_path):
+    path = parquet(tmp_path / "data.parquet", a=list(range(1000)))
+    path.write_bytes(path.read_bytes()[:-20])
+    assert "is it damaged or cut short?" in refusal(path)
+
+
+def test_a_parquet_file_without_rows_is_refused(tmp_path):
+    assert "no rows" in refusal(parquet(tmp_path / "data.parquet", a=pa.array([], pa.int64())))
+
+
+def test_csv_and_parquet_do_not_go_together(write, tmp_path):
+    write("a\n1\n", "1")
+    parquet(tmp_path / "2", a=[1])
+    assert "2 is Parquet and" in refusal(tmp_path / "*")
+
+
+def test_batches_add_up_to_the_table(write, tmp_path):
+    csv = write("a,b\n" + "".join(f"{i},x{i}\n" for i in range(5000)))
+    for data in (str(csv), str(parquet(tmp_path / "data.parquet", a=list(range(5000)))), "iris"):
+        batches = list(read_batches(data, rows=999))
+        assert len(batches) > 1 or data == "iris"
+        assert all(len(batch) <= 999 for batch in batches)
+        assert [row for batch in batches for row in batch.rows()] == rows(data)
+
+
+def test_a_file_named_like_a_built_in_set_comes_first(write, monkeypatch, tmp_path):
+    write("a\n1\n", "iris")
+    monkeypatch.chdir(tmp_path)
+    assert rows("iris") == [(1,)]
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_a_built_in_set_ends_with_its_target(name):
+    table, target = builtin(name)
+    assert table.columns[-1] == target == BUILTIN[name]
+    assert (table[target].n_unique() > 10) == (name in REGRESSIONS)
+
+
+def test_a_built_in_set_that_is_not_there_is_answered_with_the_nearest():
+    with pytest.raises(ArgumentError, match="Did you mean 'wine'"):
+        builtin("wines")
+
+
+def test_replacing_writes_the_whole_file_and_makes_its_folder(tmp_path):
+    path = tmp_path / "new" / "out.txt"
+    with replacing(path) as partial:
+        partial.write_text("all of it")
+        assert not path.exists()
+    assert path.read_text() == "all of it"
+    assert os.listdir(path.parent) == ["out.txt"]
+
+
+def write_and_fail(path: Path, fault: type[BaseException]) -> None:
+    with replacing(path) as partial:
+        partial.write_text("ne")
+        raise fault
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, ValueError])
+def test_replacing_leaves_the_old_file_when_interrupted(tmp_path, fault):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+
+    with pytest.raises(fault):
+        write_and_fail(path, fault)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out.txt"]
+
+
+def test_a_place_that_takes_no_file_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(FileError, match=r"out\.txt cannot be written"),
+        replacing(tmp_path / "file" / "out.txt"),
+    ):
+        pytest.fail("the work was done")
+
+
+def test_a_folder_is_not_replaced(tmp_path):
+    with pytest.raises(FileError, match="cannot be written"), replacing(tmp_path) as partial:
+        partial.write_text("x")
+    assert tmp_path.is_dir()
