@@ -81,9 +81,12 @@ def solved_problems() -> list[tuple[Problem, np.ndarray]]:
 
 
 def points_on_the_way(problem: Problem, best: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    """Zero, a far point, points nearer and nearer to the optimum, and the optimum rounded to double."""
+    """Zero, a far point, points nearer and nearer to the optimum, and the optimum rounded to double.
+
+    All of them canonical (softmax's columns sum to zero), as iterates are.
+    """
     theta = best[:, 1:] if problem.K == 2 else best
-    noise = np.random.default_rng(seed).normal(size=theta.shape)
+    noise = problem.objective().canonical(np.random.default_rng(seed).normal(size=theta.shape))
     yield np.zeros(theta.shape)
     yield (theta + 10 * noise).astype(float)
     for size in (1.0, 1e-1, 1e-2, 1e-4, 1e-7):
@@ -109,8 +112,7 @@ def test_no_certified_gap_is_below_the_true_gap():
         for theta in points_on_the_way(problem, best, seed):
             gap = true_gap(problem, theta, best)
             for order in (1, 2):
-                certificate = certify(objective, objective.evaluate(theta, order))
-                assert certificate.gap >= gap, (seed, order, certificate, gap)
+                assert certify(objective, objective.evaluate(theta, order)).gap >= gap
 
 
 def test_each_bound_holds_by_itself_wherever_it_is_asked():
@@ -129,15 +131,14 @@ def test_coefficient_and_probability_errors_hold():
         objective = problem.objective()
         best_p = long_objective(problem, best)[3]
         for theta in points_on_the_way(problem, best, seed):
-            theta = objective.canonical(theta)
             bound = by_self_concordance(objective, objective.evaluate(theta, order=2))
             if bound.coef_error is None or bound.probability_error is None:
                 continue
             error = np.abs(all_columns(problem, theta) - best)
-            slack = 1e-14 * (1 + np.abs(best))  # theta is a double, and best has an error of its own
-            assert np.all(error[:, -bound.coef_error.shape[1] :] <= bound.coef_error + slack[:, : bound.coef_error.shape[1]])
+            slack = 1e-12 * np.abs(best).max()  # the gradient the bound starts from is rounded
+            assert np.all(error[:, -theta.shape[1] :] <= bound.coef_error + slack)
             p = long_objective(problem, all_columns(problem, theta))[3]
-            assert np.abs(p - best_p).max() <= bound.probability_error + 1e-15
+            assert np.abs(p - best_p).max() <= bound.probability_error + 1e-13
             checked += 1
     assert checked > 500
 

@@ -22,15 +22,17 @@ t = margin(y, eta)
 likelihood = sigmoid(t).prod()
 print("probabilities:", sigmoid(t).round(3), "  product:", likelihood.round(5))
 
-# A product of a million numbers below 1 is 0 in any computer. The logarithm turns it into a sum, and
-# as it rises with its argument, the best w stays the same. With a minus sign in front:
+# A product of many numbers below 1 soon is 0 in a computer: 1100 coin tosses are enough. Its logarithm
+# is a sum, and as log rises with its argument, the best w stays the same. With a minus in front,
 #
 #     -log sigmoid(t) = -log(1 / (1 + exp(-t))) = log(1 + exp(-t))
 #
 # and there it is: best w = argmin of the sum over i = 1 .. n of log(1 + exp(-t_i)). The logarithm is
 # the natural one; where you see "log^n", the n has slipped down from the sum.
+print("0.5 to the power of 1100:", 0.5**1100, "  1100 losses of log 2:", round(1100 * np.log(2), 2))
 loss = MarginLoss().value(y, eta)
-print("losses:", loss.round(4), "  sum:", loss.sum().round(4), "  -log(product):", -np.log(likelihood).round(4))
+print("losses:", loss.round(4))
+print(f"their sum: {loss.sum():.4f}   -log(product): {-np.log(likelihood):.4f}")
 assert np.isclose(loss.sum(), -np.log(likelihood))
 
 # --- The same loss with y = 0 or 1 ----------------------------------------------------------------
@@ -55,11 +57,18 @@ assert LogLoss().value(0, 40.0) == 40
 assert np.isinf(cross_entropy(0, sigmoid(40.0)))
 
 # --- Why not the sigmoid itself -------------------------------------------------------------------
-# "Gradient descent finds the minimum of the sigmoid." There is none: it falls for ever to the left
-# and is 0 nowhere. Nor is the sum of sigmoids of chapter 4 what is optimised in the end; sums of
-# sigmoids and of their logarithms have different best w's. What is minimised is the log loss, and
-# its great merit is that it is convex, curved upwards everywhere, so that downhill leads to the one
-# minimum. 1 - sigmoid(t) has its hills:
+# "Gradient descent finds the minimum of the sigmoid." It has none: to the left it falls for ever and
+# reaches 0 nowhere. What is minimised is the log loss. Nor is that the same as making the sum of
+# sigmoids of chapter 4 large. Here is a bold model and a careful one, on three points:
+bold, careful = np.array([3, 3, -3]), np.array([1, 1, -1])
+for name, margins in (("bold   ", bold), ("careful", careful)):
+    log_loss = MarginLoss().value(1, margins).sum()
+    print(f"{name}: sum of sigmoids {sigmoid(margins).sum():.3f}   sum of log losses {log_loss:.3f}")
+assert sigmoid(bold).sum() > sigmoid(careful).sum()  # the sum of sigmoids prefers the bold one,
+assert MarginLoss().value(1, bold).sum() > MarginLoss().value(1, careful).sum()  # the log loss does not
+
+# Being wrong and sure of it costs more. The other merit of the log loss is that it is convex, curved
+# upwards everywhere, so that every way down leads to the same lowest value. 1 - sigmoid(t) is not:
 grid = np.linspace(-8, 8, 1601)
 curves = {
     "wrong or right": (grid < 0) * 1.0,
@@ -73,8 +82,8 @@ assert np.all(np.diff(curves["log(1 + exp(-t))"], 2) > 0)
 assert np.isclose(np.mean(np.diff(curves["1 - sigmoid(t)"], 2) > 0), 0.5, atol=0.01)
 
 # --- What it costs --------------------------------------------------------------------------------
-# The price of being convex: a point far out on the RIGHT side costs nothing, as with the sigmoid, but
-# one far out on the WRONG side costs as much as it is far. One label typed wrong still matters.
+# The price of being convex: a point far out on the right side costs nothing, as with the sigmoid, but
+# one far out on the wrong side costs about as much as it is far. One label typed wrong can matter.
 print("   t   1 - sigmoid   log loss")
 for far in (-20.0, -2.0, 0.0, 2.0, 20.0):
     print(f"{far:4.0f}   {sigmoid(-far):11.6f}   {MarginLoss().value(1, far):8.6f}")

@@ -40,7 +40,7 @@ assert np.allclose(by_formula, by_nudging, atol=1e-8)
 # Start at 0, predict, take the error, step against the gradient, repeat.
 theta = np.zeros(2)
 losses = []
-for _ in range(5000):
+for _ in range(10_000):
     losses.append(mean_loss(theta))
     gradient = Z.T @ (sigmoid(Z @ theta) - y) / 12
     theta = theta - 0.1 * gradient
@@ -48,14 +48,14 @@ print("by hand:      w, b =", theta.round(6), "  loss", round(losses[0], 4), "->
 
 # The class does these steps and no others. `separatrix.LogisticRegression` goes another way, by
 # Newton's method, and proves how far it is from the minimum at most. C=inf: no penalty (chapter 8).
-model = LogisticRegression(learning_rate=0.1, num_iterations=5000).fit(X, y)
+model = LogisticRegression(learning_rate=0.1, num_iterations=10_000).fit(X, y)
 exact = separatrix.LogisticRegression(C=np.inf).fit(X, y)
 print(f"scratch:      w, b = [{model.weights_[0]:.6f} {model.bias_:.6f}]")
 print(f"the minimum:  w, b = [{exact.coef_[0, 0]:.6f} {exact.intercept_[0]:.6f}]", end="")
 print(f"  in {exact.n_iter_[0]} steps, gap below {exact.certificate_.gap:.0e}")
 assert np.allclose([*model.weights_, model.bias_], theta, rtol=1e-12)
 assert np.allclose([exact.coef_[0, 0], exact.intercept_[0]], theta, atol=1e-6)
-print("even odds at", -theta[1] / theta[0], "x 100 euro")  # 6.5, the middle: this y is symmetric
+print(f"even odds at {-theta[1] / theta[0]:.3f} x 100 euro")  # 6.5, the middle: half are frauds
 
 # --- The learning rate ----------------------------------------------------------------------------
 # Too small and it takes for ever. Too large and each step lands on the other slope, higher up than it
@@ -64,13 +64,13 @@ print("even odds at", -theta[1] / theta[0], "x 100 euro")  # 6.5, the middle: th
 safe = largest_safe_rate(Z, LogLoss.curvature_bound)
 print(f"safe below {safe:.4f}")
 for rate in (0.001, 0.01, 0.1, 0.99 * safe):
-    tried = LogisticRegression(learning_rate=rate, num_iterations=5000).fit(X, y)
-    print(f"rate {rate:.3f}: {tried.losses_[-1] - losses[-1]:.1e} above the minimum after 5000 steps")
+    tried = LogisticRegression(learning_rate=rate, num_iterations=10_000).fit(X, y)
+    print(f"rate {rate:.3f}: {tried.losses_[-1] - losses[-1]:.1e} above the minimum after 10,000 steps")
     assert np.all(np.diff(tried.losses_) < 1e-15)
 
 # Somewhat above it, luck may carry you. Five times above it does not, and you are told what would:
 try:
-    LogisticRegression(learning_rate=5 * safe, num_iterations=5000).fit(X, y)
+    LogisticRegression(learning_rate=5 * safe, num_iterations=10_000).fit(X, y)
     raise AssertionError("this should have diverged")
 except DivergenceError as error:
     print("DivergenceError:", error)
@@ -79,14 +79,14 @@ except DivergenceError as error:
 # The safe rate is small because amounts around 6 are far from 0. Subtract their mean and divide by
 # their spread: the minimum is the same, but the valley is round and a large rate is safe.
 scaled = (X - X.mean()) / X.std()
-quick = LogisticRegression(learning_rate=1.0, num_iterations=5000).fit(scaled, y)
+quick = LogisticRegression(learning_rate=1.0, num_iterations=10_000).fit(scaled, y)
 slow_steps, quick_steps = (int(np.argmax(m.losses_ < losses[-1] + 1e-6)) for m in (model, quick))
 print(f"steps to within 1e-6 of the minimum: {slow_steps} as it is, {quick_steps} scaled")
 assert np.isclose(quick.losses_[-1], losses[-1])
 assert slow_steps > 20 * quick_steps
 
 # --- The pictures ---------------------------------------------------------------------------------
-crawl = LogisticRegression(learning_rate=0.001, num_iterations=5000).fit(X, y)
+crawl = LogisticRegression(learning_rate=0.001, num_iterations=10_000).fit(X, y)
 display = plot_losses(crawl.losses_, label="rate 0.001")
 plot_losses(model.losses_, label="rate 0.1", ax=display.ax_)
 plot_losses(quick.losses_, label="rate 1, scaled", ax=display.ax_)

@@ -27,6 +27,7 @@ app = App(
     name="separatrix",
     help="Logistic and linear regression: fit a table, see how good the answer is, use it on new rows.",
     version=separatrix.__version__,
+    suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=()),
 )
 
@@ -206,7 +207,7 @@ def write_results(training: "Training", data: str, out: Path) -> None:
 def main() -> None:
     """The entry point: runs the command, and turns what went wrong into one line and an exit code."""
     try:
-        app(exit_on_error=False, print_error=False)
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
     except CycloptsError as error:
         sys.exit(complain(str(error), code=2))
     except ArgumentError as error:

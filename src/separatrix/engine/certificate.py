@@ -66,7 +66,10 @@ def certify(objective: Objective, at: Evaluation) -> Certificate:
 
 
 def by_self_concordance(objective: Objective, at: Evaluation) -> Certificate:
-    """The bound from the Newton decrement; its gap is inf where S nu >= 1, that is, too far from the optimum."""
+    """The bound from the Newton decrement; its gap is inf where S nu >= 1, that is, too far from the optimum.
+
+    theta must be canonical, as every iterate is: along flat directions the curvature is not the objective's own.
+    """
     factor, unit = factor_positive(at.curvature)
     inverse = cho_solve(factor, np.eye(len(unit)))
     g = at.gradient.ravel() / unit
@@ -116,7 +119,7 @@ def by_duality(objective: Objective, loss: ClassLoss, at: Evaluation) -> Certifi
     if len(at.theta) > p:  # an intercept: q must reproduce the share of each class
         share = mean_p - two_sided(at.gradient[p], len(mean_p))
         mixed = 1.0 - float(np.min(share / mean_p))
-        constant = (share - (1.0 - mixed) * mean_p) / mixed if mixed > 0 else share
+        constant = np.maximum(share - (1.0 - mixed) * mean_p, 0.0) / mixed if mixed > 0 else share
         entropy = (1.0 - mixed) * entropy + mixed * entropy_of(constant[None, :])[0]  # entropy is concave
         towards = np.outer(mean_x, constant[-K:]) - (mean_xp[:, -K:] - data_gradient)
         data_gradient = (1.0 - mixed) * data_gradient + mixed * towards

@@ -1,0 +1,245 @@
+"""The command, asked as a user asks it: what it prints, what it writes, and how it says no."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from separatrix import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Runs the command in an empty folder; returns exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["separatrix", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+def customers(rows=200, seed=0):
+    """A CSV with a number, a category, gaps, and a target that depends on both."""
+    random = np.random.default_rng(seed)
+    age, city = random.integers(18, 80, rows), random.choice(["Rome", "Oslo", "Bergen"], rows)
+    eta = (age - 50) / 10 + (city == "Oslo") + random.logistic(size=rows)
+    cells = [("" if i % 17 == 0 else str(a), c, "yes" if e > 0 else "no") for i, (a, c, e) in enumerate(zip(age, city, eta))]
+    return "age,city,left\n" + "".join(",".join(row) + "\n" for row in cells)
+
+
+def written(text, name="data.csv"):
+    Path(name).write_text(text)
+    return name
+
+
+def test_help_answers_before_anything_heavy_is_imported():
+    program = "import sys, separatrix.cli; print([m for m in ('numpy','sklearn','duckdb','matplotlib','pyarrow') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_fit_iris_needs_no_target_and_writes_a_model_and_a_report(run, tmp_path):
+    code, out, err = run("fit", "iris")
+    assert code == 0
+    for said in ("setosa", "petal width (cm)", "log loss", "baseline", "odds ratio", "newton", "150 rows"):
+        assert said in out
+    assert {path.name for path in tmp_path.iterdir()} == {"model.json", "report.html"}
+    assert "model.json" in err
+
+
+def test_the_terminal_says_what_was_done_to_each_column_and_shows_the_confusion_matrix(run):
+    _, out, _ = run("fit", written(customers()), "--target", "left")
+    assert "category of 3 levels" in out
+    assert "filled with the mean" in " ".join(out.split())
+    assert "Confusion matrix" in out
+
+
+def test_a_fitted_model_predicts_and_is_judged_on_new_rows(run):
+    assert run("fit", written(customers()), "--target", "left")[0] == 0
+    code, out, _ = run("predict", "model.json", written(customers(50, seed=1), "new.csv"))
+    lines = out.splitlines()
+    assert (code, len(lines)) == (0, 51)
+    assert lines[0].replace('"', "") == "row,prediction,P(no),P(yes)"
+    row, label, no, yes = lines[1].replace('"', "").split(",")
+    assert (row, label) == ("1", "yes" if float(yes) > float(no) else "no")
+    assert float(no) + float(yes) == pytest.approx(1)
+    code, out, _ = run("evaluate", "model.json", "new.csv")
+    assert code == 0
+    assert "ROC AUC" in out
+    assert "Confusion matrix" in out
+
+
+def test_predictions_can_be_written_as_parquet_and_as_csv(run):
+    run("fit", written(customers()), "--target", "left")
+    assert run("predict", "model.json", "data.csv", "--out", "p.parquet")[0] == 0
+    assert run("predict", "model.json", "data.csv", "--out", "p.csv")[0] == 0
+    table = pq.read_table("p.parquet")
+    assert table.column_names == ["row", "prediction", "P(no)", "P(yes)"]
+    assert Path("p.csv").read_text().count("\n") == table.num_rows + 1 == 201
+
+
+def test_the_same_seed_gives_the_same_model(run):
+    models = []
+    for seed in (3, 3, 4):
+        run("fit", "iris", "--seed", seed)
+        models.append(json.loads(Path("model.json").read_text())["model"]["coefficients"])
+    assert models[0] == models[1] != models[2]
+
+
+def test_a_number_is_predicted_with_regression(run):
+    code, out, _ = run("fit", "diabetes")
+    assert code == 0
+    for metric in ("R²", "root mean squared error", "mean squared error"):
+        assert metric in out
+    assert "odds" not in out
+    code, out, _ = run("predict", "model.json", "diabetes")
+    assert out.splitlines()[0].replace('"', "") == "row,prediction"
+
+
+def test_one_class_can_be_set_against_the_rest(run):
+    code, out, _ = run("fit", "iris", "--positive", "virginica")
+    assert code == 0
+    assert "not virginica" in out
+
+
+def test_columns_can_be_dropped_and_the_boundary_of_two_is_drawn(run):
+    assert run("fit", "iris", "--drop", "sepal length (cm), sepal width (cm)")[0] == 0
+    assert "Decision boundary" in Path("report.html").read_text()
+    assert run("predict", "model.json", "iris")[0] == 0
+
+
+def test_without_a_penalty_separable_classes_are_a_finding_and_not_a_crash(run):
+    code, out, _ = run("fit", "iris", "--positive", "setosa", "--C", "inf")
+    assert code == 0
+    assert "separable" in out
+
+
+def test_the_model_file_holds_no_training_row(run):
+    text = "secret,y\n" + "".join(f"{1234.5 + i * 0.123},{i % 2}\n" for i in range(100))
+    run("fit", written(text), "--target", "y")
+    model = Path("model.json").read_text()
+    inner = [f"{1234.5 + i * 0.123}" for i in range(1, 99)]
+    assert not any(value in model for value in inner)
+
+
+REFUSALS = {
+    "a missing file": (None, ["nowhere.csv", "--target", "y"], 1, ["nowhere.csv"]),
+    "an empty file": ("", ["data.csv", "--target", "y"], 1, ["data.csv", "empty"]),
+    "a target that is not there": (customers(), ["data.csv", "--target", "lefd"], 1, ["lefd", "Did you mean 'left'"]),
+    "no target named": (customers(), ["data.csv"], 2, ["--target", "age, city, left"]),
+    "a target of one class": ("a,y\n1,0\n2,0\n3,0\n", ["data.csv", "--target", "y"], 1, ["'y'", "one class"]),
+    "as many classes as rows": ("a,y\n1,p\n2,q\n3,r\n", ["data.csv", "--target", "y"], 1, ["'y'", "3 classes", "3 rows"]),
+    "text where a number is due": (
+        "a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(40)) + "old,1\n", ["data.csv", "--target", "y"], 1, ["'a'", "row 41", "'old'"],
+    ),
+    "infinity": ("a,y\n1,0\ninf,1\n2,0\n3,1\n", ["data.csv", "--target", "y"], 1, ["'a'", "row 2", "inf"]),
+    "a ragged row": ("a,b,y\n1,2,0\n1,2\n3,4,1\n", ["data.csv", "--target", "y"], 1, ["data.csv", "line 3"]),
+    "a duplicate column": ("a,a,y\n1,2,0\n3,4,1\n", ["data.csv", "--target", "y"], 1, ["'a'"]),
+    "no usable column": ("a,y\n1,0\n1,1\n1,0\n1,1\n", ["data.csv", "--target", "y"], 1, ["no column", "'a'"]),
+    "a drop that is not there": (customers(), ["data.csv", "--target", "left", "--drop", "agee"], 1, ["'agee'", "'age'"]),
+    "a penalty below zero": (customers(), ["data.csv", "--target", "left", "--C", "-1"], 2, ["C=-1"]),
+    "a solver that is none": (customers(), ["data.csv", "--target", "left", "--solver", "magic"], 2, ["magic", "newton"]),
+    "a misspelt option": (customers(), ["data.csv", "--targett", "left"], 2, ["--targett"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_bad_input_gets_one_line_that_says_what_and_where(case, run, tmp_path):
+    text, arguments, expected, said = REFUSALS[case]
+    if text is not None:
+        written(text)
+    before = set(tmp_path.iterdir())
+    code, out, err = run("fit", *arguments)
+    assert code == expected, err
+    assert not out
+    assert len(err.strip().splitlines()) == 1, err
+    for words in said:
+        assert words in err
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_new_data_without_a_needed_column_names_it(run):
+    run("fit", written(customers()), "--target", "left")
+    code, _, err = run("predict", "model.json", written("age,town\n30,Rome\n", "new.csv"))
+    assert code == 1
+    assert "'city'" in err
+    assert "new.csv" in err
+
+
+def test_an_unseen_category_says_how_many_rows_and_what_it_did(run):
+    run("fit", written(customers()), "--target", "left")
+    code, out, err = run("predict", "model.json", written("age,city\n30,Paris\n40,Paris\n50,Oslo\n", "new.csv"))
+    assert code == 0
+    assert "'city': 2 rows hold 1 value unseen at fit (Paris)" in err
+    assert "counted as" in err
+    assert len(out.splitlines()) == 4
+
+
+def test_text_for_a_number_in_new_data_names_its_row(run):
+    run("fit", written(customers()), "--target", "left")
+    code, _, err = run("predict", "model.json", written("age,city\n30,Rome\nold,Oslo\n", "new.csv"))
+    assert code == 1
+    for words in ("'age'", "row 2", "'old'"):
+        assert words in err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "damaged"),
+        ("[1, 2]", "not a model of separatrix"),
+        ('{"weights": [1, 2]}', "not a model of separatrix"),
+        ('{"format": "separatrix model", "version": 99}', "version 99"),
+        ('{"format": "separatrix model", "version": 1, "model": {}}', "damaged"),
+        (b"\xff\xfe\x00", "damaged"),
+    ],
+)
+def test_a_damaged_or_foreign_model_is_refused(content, said, run):
+    Path("model.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    code, _, err = run("predict", "model.json", "iris")
+    assert code == 1
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_model_with_a_coefficient_missing_is_refused(run):
+    run("fit", "iris")
+    model = json.loads(Path("model.json").read_text())
+    model["model"]["coefficients"][1].pop()
+    Path("model.json").write_text(json.dumps(model))
+    code, _, err = run("predict", "model.json", "iris")
+    assert code == 1
+    assert "coefficients[1] has 3 entries where 4 are due" in err
+
+
+def test_ctrl_c_leaves_no_file_and_says_so(run, monkeypatch, tmp_path):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("separatrix.export.json.write_model", interrupted)
+    code, _, err = run("fit", "iris")
+    assert code == 130
+    assert "stopped" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_prediction_leaves_the_old_file_as_it_was(run, monkeypatch):
+    run("fit", "iris")
+    Path("p.csv").write_text("old")
+    monkeypatch.setattr("separatrix.cli.score", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    code, _, _ = run("predict", "model.json", "iris", "--out", "p.csv")
+    assert code == 130
+    assert Path("p.csv").read_text() == "old"
+    assert {path.name for path in Path().iterdir()} == {"model.json", "report.html", "p.csv"}
