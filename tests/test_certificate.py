@@ -81,13 +81,14 @@ def solved_problems() -> list[tuple[Problem, np.ndarray]]:
 
 
 def points_on_the_way(problem: Problem, best: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    """Zero, a far point, points nearer and nearer to the optimum, and the optimum rounded to double.
+    """Zero, far points, points nearer and nearer to the optimum, and the optimum rounded to double.
 
     All of them canonical (softmax's columns sum to zero), as iterates are.
     """
     theta = best[:, 1:] if problem.K == 2 else best
     noise = problem.objective().canonical(np.random.default_rng(seed).normal(size=theta.shape))
     yield np.zeros(theta.shape)
+    yield (theta + 1e5 * noise).astype(float)
     yield (theta + 10 * noise).astype(float)
     for size in (1.0, 1e-1, 1e-2, 1e-4, 1e-7):
         yield (theta + size * noise).astype(float)
@@ -158,8 +159,15 @@ def test_duality_bounds_a_first_order_solver_without_a_curvature_matrix():
             objective = problem.objective()
             theta = (best[:, 1:] if problem.K == 2 else best).astype(float)
             certificate = certify(objective, objective.evaluate(theta, order=1))
-            assert certificate.gap <= 1e-11
+            assert certificate.gap <= 1e-13
             assert certificate.method == "duality"
+
+
+def test_the_duality_gap_falls_with_the_square_of_the_distance_to_the_optimum():
+    problem = make_problem(14, strength=0.1)
+    best, objective = long_optimum(problem)[:, 1:].astype(float), problem.objective()
+    near, nearer = (certify(objective, objective.evaluate(best + size, order=1)).gap for size in (1e-3, 1e-5))
+    assert nearer < 1e-3 * near
 
 
 @pytest.mark.parametrize("solver", ["newton", "conjugate-gradient", "gradient-descent"])

@@ -36,7 +36,10 @@ def customers(rows=200, seed=0):
     random = np.random.default_rng(seed)
     age, city = random.integers(18, 80, rows), random.choice(["Rome", "Oslo", "Bergen"], rows)
     eta = (age - 50) / 10 + (city == "Oslo") + random.logistic(size=rows)
-    cells = [("" if i % 17 == 0 else str(a), c, "yes" if e > 0 else "no") for i, (a, c, e) in enumerate(zip(age, city, eta))]
+    cells = [
+        ("" if i % 17 == 0 else str(a), c, "yes" if e > 0 else "no")
+        for i, (a, c, e) in enumerate(zip(age, city, eta, strict=True))
+    ]
     return "age,city,left\n" + "".join(",".join(row) + "\n" for row in cells)
 
 
@@ -46,8 +49,11 @@ def written(text, name="data.csv"):
 
 
 def test_help_answers_before_anything_heavy_is_imported():
-    program = "import sys, separatrix.cli; print([m for m in ('numpy','sklearn','duckdb','matplotlib','pyarrow') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "[]"
+    heavy = "numpy", "sklearn", "duckdb", "matplotlib", "pyarrow"
+    program = f"import sys, separatrix.cli; print([name for name in {heavy} if name in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "[]"
+    )
 
 
 def test_fit_iris_needs_no_target_and_writes_a_model_and_a_report(run, tmp_path):
@@ -57,6 +63,11 @@ def test_fit_iris_needs_no_target_and_writes_a_model_and_a_report(run, tmp_path)
         assert said in out
     assert {path.name for path in tmp_path.iterdir()} == {"model.json", "report.html"}
     assert "model.json" in err
+
+
+def test_a_built_in_set_is_found_though_a_folder_has_its_name(run):
+    for _ in range(2):
+        assert run("fit", "iris", "--out", "iris")[0] == 0
 
 
 def test_the_terminal_says_what_was_done_to_each_column_and_shows_the_confusion_matrix(run):
@@ -112,6 +123,7 @@ def test_one_class_can_be_set_against_the_rest(run):
     code, out, _ = run("fit", "iris", "--positive", "virginica")
     assert code == 0
     assert "not virginica" in out
+    assert "66.37%" in out
 
 
 def test_columns_can_be_dropped_and_the_boundary_of_two_is_drawn(run):
@@ -137,20 +149,43 @@ def test_the_model_file_holds_no_training_row(run):
 REFUSALS = {
     "a missing file": (None, ["nowhere.csv", "--target", "y"], 1, ["nowhere.csv"]),
     "an empty file": ("", ["data.csv", "--target", "y"], 1, ["data.csv", "empty"]),
-    "a target that is not there": (customers(), ["data.csv", "--target", "lefd"], 1, ["lefd", "Did you mean 'left'"]),
+    "a target that is not there": (
+        customers(),
+        ["data.csv", "--target", "lefd"],
+        1,
+        ["lefd", "Did you mean 'left'"],
+    ),
     "no target named": (customers(), ["data.csv"], 2, ["--target", "age, city, left"]),
     "a target of one class": ("a,y\n1,0\n2,0\n3,0\n", ["data.csv", "--target", "y"], 1, ["'y'", "one class"]),
-    "as many classes as rows": ("a,y\n1,p\n2,q\n3,r\n", ["data.csv", "--target", "y"], 1, ["'y'", "3 classes", "3 rows"]),
+    "as many classes as rows": (
+        "a,y\n1,p\n2,q\n3,r\n",
+        ["data.csv", "--target", "y"],
+        1,
+        ["'y'", "3 classes", "3 rows"],
+    ),
     "text where a number is due": (
-        "a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(40)) + "old,1\n", ["data.csv", "--target", "y"], 1, ["'a'", "row 41", "'old'"],
+        "a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(40)) + "old,1\n",
+        ["data.csv", "--target", "y"],
+        1,
+        ["'a'", "row 41", "'old'"],
     ),
     "infinity": ("a,y\n1,0\ninf,1\n2,0\n3,1\n", ["data.csv", "--target", "y"], 1, ["'a'", "row 2", "inf"]),
     "a ragged row": ("a,b,y\n1,2,0\n1,2\n3,4,1\n", ["data.csv", "--target", "y"], 1, ["data.csv", "line 3"]),
     "a duplicate column": ("a,a,y\n1,2,0\n3,4,1\n", ["data.csv", "--target", "y"], 1, ["'a'"]),
     "no usable column": ("a,y\n1,0\n1,1\n1,0\n1,1\n", ["data.csv", "--target", "y"], 1, ["no column", "'a'"]),
-    "a drop that is not there": (customers(), ["data.csv", "--target", "left", "--drop", "agee"], 1, ["'agee'", "'age'"]),
+    "a drop that is not there": (
+        customers(),
+        ["data.csv", "--target", "left", "--drop", "agee"],
+        1,
+        ["'agee'", "'age'"],
+    ),
     "a penalty below zero": (customers(), ["data.csv", "--target", "left", "--C", "-1"], 2, ["C=-1"]),
-    "a solver that is none": (customers(), ["data.csv", "--target", "left", "--solver", "magic"], 2, ["magic", "newton"]),
+    "a solver that is none": (
+        customers(),
+        ["data.csv", "--target", "left", "--solver", "magic"],
+        2,
+        ["magic", "newton"],
+    ),
     "a misspelt option": (customers(), ["data.csv", "--targett", "left"], 2, ["--targett"]),
 }
 
@@ -180,7 +215,9 @@ def test_new_data_without_a_needed_column_names_it(run):
 
 def test_an_unseen_category_says_how_many_rows_and_what_it_did(run):
     run("fit", written(customers()), "--target", "left")
-    code, out, err = run("predict", "model.json", written("age,city\n30,Paris\n40,Paris\n50,Oslo\n", "new.csv"))
+    code, out, err = run(
+        "predict", "model.json", written("age,city\n30,Paris\n40,Paris\n50,Oslo\n", "new.csv")
+    )
     assert code == 0
     assert "'city': 2 rows hold 1 value unseen at fit (Paris)" in err
     assert "counted as" in err

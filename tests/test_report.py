@@ -235,16 +235,14 @@ def test_names_that_look_like_markup_are_shown_as_they_are(hostile: Fitted):
     assert "<b>label</b> = [b]yes & $" in text
 
 
-def test_an_evaluation_shows_metrics_confusion_and_notes(digits: Fitted):
+def test_an_evaluation_shows_metrics_and_confusion(digits: Fitted):
     out = io.StringIO()
-    note = "column 'pixel_0_2': 1 row holds no value; counted as the mean"
-    summary = summarize_evaluation(digits.model, digits.evaluation, data="new.csv", notes=[note])
+    summary = summarize_evaluation(digits.model, digits.evaluation, data="new.csv")
     show_evaluation(summary, Console(file=out, width=120))
     text = out.getvalue()
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert "new.csv: 898 rows" in text
     assert "held-out" not in text
-    assert note in text
     row_of_eights = [str(count) for count in digits.evaluation.confusion[8]]
     assert any(line.split() == ["8", *row_of_eights] for line in text.splitlines())
 

@@ -4,6 +4,7 @@ Heavy imports are inside the commands, so that `--help` answers at once. Exit co
 the model, 2 wrong usage, 130 stopped by Ctrl-C.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from separatrix.data.encoders import Note
     from separatrix.engine.iterate import Step
     from separatrix.model import FloatArray, Model
+    from separatrix.report.summarize import Summary
     from separatrix.training import Training
 
 app = App(
@@ -60,7 +62,8 @@ def fit(
     Parameters
     ----------
     data
-        A CSV or Parquet file, a quoted glob of such files, or a built-in set: iris, breast_cancer, wine, digits, diabetes.
+        A CSV or Parquet file, a quoted glob of such files, or a built-in set: iris, breast_cancer, wine, digits,
+        diabetes.
     target
         The column to predict; the built-in sets know theirs.
     positive
@@ -74,7 +77,8 @@ def fit(
     numeric
         Columns to take as numbers.
     C
-        Inverse strength of the L2 penalty on standardised columns; inf for none. [default: 1, or none with --regression]
+        Inverse strength of the L2 penalty on standardised columns; inf for none. By default 1, or none with
+        --regression.
     test_size
         Share of the rows to hold out.
     seed
@@ -88,14 +92,14 @@ def fit(
     out
         Folder for model.json and report.html.
     """
-    from separatrix.data.builtin import BUILTIN, REGRESSIONS
-    from separatrix.data.files import read_table
+    from separatrix.data.builtin import BUILTIN, REGRESSIONS, is_builtin
+    from separatrix.data.files import read_table, replacing
+    from separatrix.report.terminal import show
     from separatrix.training import Settings, train
 
-    built_in = data in BUILTIN and not Path(data).exists()
     settings = Settings(
         positive=positive,
-        regression=regression or (built_in and data in REGRESSIONS),
+        regression=regression or (is_builtin(data) and data in REGRESSIONS),
         drop=names(drop),
         categorical=names(categorical),
         numeric=names(numeric),
@@ -106,15 +110,20 @@ def fit(
         tol=tol,
         max_iter=max_iter,
     )
-    with progress(f"reading {data}") as say:
+    # The report's place is taken first: a folder that takes no files is known before the work, not after.
+    with replacing(out / "report.html") as page, progress(f"reading {data}") as say:
         table = read_table(data)
-        target = target or (BUILTIN[data] if built_in else None)
+        target = target or (BUILTIN[data] if is_builtin(data) else None)
         if target is None:
-            raise ArgumentError(f"say which column to predict: --target NAME. {data} has: {listing(table.columns, 20)}.")
+            raise ArgumentError(
+                f"say which column to predict: --target NAME. {data} has: {listing(table.columns, 20)}."
+            )
         say(f"fitting {target}")
         training = train(table, target, settings, where=data, watch=lambda step: say(in_words(step)))
         say("drawing the report")
-        write_results(training, data, out)
+        summary = write_results(training, data, page, out / "model.json")
+    show(summary, Console())
+    tell(f"Wrote {out / 'model.json'} and {out / 'report.html'}")
 
 
 @app.command
@@ -185,35 +194,33 @@ def score(
         say(f"{first - 1:,} rows of {data}")
 
 
-def write_results(training: "Training", data: str, out: Path) -> None:
-    """model.json and report.html into a folder, both or neither; the summary to the terminal."""
-    from separatrix.data.files import replacing
+def write_results(training: "Training", data: str, page: Path, model_file: Path) -> "Summary":
+    """The report and the model file; returns the summary."""
     from separatrix.export.json import write_model
     from separatrix.report.pictures import draw_pictures
     from separatrix.report.render import render
     from separatrix.report.summarize import summarize
-    from separatrix.report.terminal import show
 
     model, evaluation = training.model, training.evaluation
     summary = summarize(model, evaluation, training.findings, data=data, rows=training.rows)
-    report = render(summary, draw_pictures(model, evaluation, training.X, training.y))
-    with replacing(out / "report.html") as page:
-        page.write_text(report, encoding="utf-8")
-        write_model(model, out / "model.json")
-    show(summary, Console())
-    tell(f"Wrote {out / 'model.json'} and {out / 'report.html'}")
+    pictures = draw_pictures(model, evaluation, training.X, training.y)
+    page.write_text(render(summary, pictures), encoding="utf-8")
+    write_model(model, model_file)
+    return summary
 
 
 def main() -> None:
     """The entry point: runs the command, and turns what went wrong into one line and an exit code."""
     try:
-        app(sys.argv[1:], exit_on_error=False, print_error=False)
+        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         sys.exit(complain(str(error), code=2))
     except ArgumentError as error:
         sys.exit(complain(str(error), code=2))
     except SeparatrixError as error:
         sys.exit(complain(str(error), code=1))
+    except BrokenPipeError:  # whoever read our output, say `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit(complain("stopped; no file was written", code=130))
 

@@ -122,9 +122,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
         return self
 
-    def _fits(
-        self, X: Any, codes: NDArray, weight: FloatArray, strength: float, options: Options
-    ) -> list[Fit]:
+    def _fits(self, X: Any, codes: NDArray, weight: FloatArray, strength: float, options: Options) -> list[Fit]:
         """One fit, or with "ovr" one for each class against the rest."""
         K = len(self.classes_)
         if K == 2 or not self._one_vs_rest():
@@ -136,7 +134,14 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ]
 
     def _fit_one(
-        self, X: Any, y: NDArray, weight: FloatArray, loss: ClassLoss, strength: float, options: Options, rows: slice
+        self,
+        X: Any,
+        y: NDArray,
+        weight: FloatArray,
+        loss: ClassLoss,
+        strength: float,
+        options: Options,
+        rows: slice,
     ) -> Fit:
         source = memory_source(X, y, weight, centre=self.fit_intercept)
         penalty = L2(np.full(X.shape[1], strength / weight.sum()))
@@ -259,7 +264,12 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
 
 def check_number(
-    name: str, value: Any, *, above: float | None = None, at_least: float | None = None, infinite: bool = False
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    infinite: bool = False,
 ) -> None:
     """ArgumentError unless the value is a number in its range."""
     limit = f"above {above}" if above is not None else f"at least {at_least}"

@@ -315,7 +315,9 @@ def as_points(X: ArrayLike) -> FloatArray:
     except (TypeError, ValueError) as error:
         raise CellError(f"X must hold numbers only: {error}. Encode text and categories first.") from None
     if points.ndim != 2 or 0 in points.shape:
-        raise ArgumentError(f"X has the shape {points.shape}: it needs rows and columns. For one column use X[:, None].")
+        raise ArgumentError(
+            f"X has the shape {points.shape}: it needs rows and columns. For one column use X[:, None]."
+        )
     bad = np.argwhere(~np.isfinite(points))
     if len(bad):
         row, column = bad[0]
@@ -341,7 +343,9 @@ def two_values(y: NDArray[Any]) -> NDArray[Any]:
         return values
     if len(values) == 1:
         raise TargetError(f"y has one class, {values[0]!r}: there is nothing to tell apart.")
-    raise TargetError(f"y has {len(values)} values ({listing(values)}): use SoftmaxRegression, or pick one against the rest.")
+    raise TargetError(
+        f"y has {len(values)} values ({listing(values)}): use SoftmaxRegression, or pick one against the rest."
+    )
 
 
 def with_ones(X: FloatArray) -> FloatArray:

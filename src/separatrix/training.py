@@ -80,9 +80,7 @@ def train(
     meaning.
     """
     check_settings(settings)
-    target = learn_target(
-        table, target_name, positive=settings.positive, regression=settings.regression, where=where
-    )
+    target = learn_target(table, target_name, positive=settings.positive, regression=settings.regression, where=where)
     learn_columns = partial(
         Columns.learn,
         target=target_name,

@@ -1,5 +1,6 @@
 """The data sets that come with scikit-learn, as tables with a named target."""
 
+import os
 from typing import Any
 
 import narwhals as nw
@@ -19,6 +20,11 @@ BUILTIN = {
 
 REGRESSIONS = frozenset({"diabetes"})
 """The sets whose target is a number."""
+
+
+def is_builtin(data: str) -> bool:
+    """Is it the name of a built-in set? A file of that name comes first, a folder does not."""
+    return data in BUILTIN and not os.path.isfile(data)
 
 
 def builtin(name: str) -> tuple[Table, str]:

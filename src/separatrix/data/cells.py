@@ -174,10 +174,7 @@ def _with_nulls(values: Any) -> Any:
 def _kind(kind: Any) -> Kind:
     if pa.types.is_boolean(kind):
         return "boolean"
-    if any(
-        test(kind)
-        for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
-    ):
+    if any(test(kind) for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)):
         return "number"
     if is_text(kind):
         return "text"

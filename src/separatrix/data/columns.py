@@ -89,9 +89,7 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         columns = cls(list(without_duplicates(table, learned)))
         if not columns.needs:
             reasons = listing(f"{name!r} ({words})" for name, words in columns.describe())
-            raise ColumnError(
-                f"no column of {where} can be learned from: {reasons or 'it has only the target'}."
-            )
+            raise ColumnError(f"no column of {where} can be learned from: {reasons or 'it has only the target'}.")
         return columns
 
     @property

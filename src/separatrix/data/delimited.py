@@ -43,9 +43,7 @@ class Dialect(NamedTuple):
     packed: bool
 
 
-def scan(
-    connection: duckdb.DuckDBPyConnection, paths: list[Path], rows: int
-) -> tuple[list[str], pa.RecordBatchReader]:
+def scan(connection: duckdb.DuckDBPyConnection, paths: list[Path], rows: int) -> tuple[list[str], pa.RecordBatchReader]:
     """The column names, and a reader of batches of typed columns: bounded memory, the order of the files.
 
     Raises
@@ -124,19 +122,13 @@ def explain(message: str, data: str) -> str:
 def _check_names(names: list[str], path: Path) -> None:
     if all(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", name) for name in names):
         row = ", ".join(names[:3])
-        raise FileError(
-            f"{path} begins with numbers ({row}), not column names; put a line of names above them."
-        )
+        raise FileError(f"{path} begins with numbers ({row}), not column names; put a line of names above them.")
     refuse_twins(names, path)
 
 
-def _as_text(
-    connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: Dialect
-) -> duckdb.DuckDBPyRelation:
+def _as_text(connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: Dialect) -> duckdb.DuckDBPyRelation:
     """The files as columns c0, c1, ... of text: names that differ only in capitals are one name to DuckDB."""
-    files: Any = [
-        glob.escape(str(path)) for path in paths
-    ]  # DuckDB takes a list, its type hint does not say so
+    files: Any = [glob.escape(str(path)) for path in paths]  # DuckDB takes a list, its type hint does not say so
     return connection.read_csv(
         files,
         auto_detect=False,

@@ -41,9 +41,7 @@ class Note:
 
     def merge(self, other: "Note") -> "Note":
         """Both notes as one."""
-        return replace(
-            self, rows=self.rows + other.rows, values=tuple(dict.fromkeys(self.values + other.values))
-        )
+        return replace(self, rows=self.rows + other.rows, values=tuple(dict.fromkeys(self.values + other.values)))
 
 
 def merged(notes: Iterable[Note]) -> list[Note]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from separatrix.data.builtin import BUILTIN, builtin
+from separatrix.data.builtin import BUILTIN, builtin, is_builtin
 from separatrix.data.cells import Table
 from separatrix.data.delimited import different, explain, refuse_twins, scan
 from separatrix.errors import ColumnError, FileError, listing
@@ -82,12 +82,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
 @contextmanager
 def _opened(data: str, rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
     """The batches of the data, one at least; whatever goes wrong while they are read is said in one line."""
-    if data in BUILTIN and not os.path.exists(data):
+    if is_builtin(data):
         yield builtin(data)[0].to_native().to_reader(rows)
         return
     paths = _find(data)
     try:
         with duckdb.connect() as connection:
+            connection.execute("SET enable_progress_bar = false")  # it would write into our output
             names, reader = _parquet(paths, rows) if _are_parquet(paths) else scan(connection, paths, rows)
             filled = (batch.rename_columns(names) for batch in reader if batch.num_rows)
             if (first := next(filled, None)) is None:
@@ -100,23 +101,15 @@ def _opened(data: str, rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
 def _find(data: str) -> list[Path]:
     """The files that `data` names, in alphabetical order; what is itself a file is not taken as a glob."""
     if os.path.isdir(data):
-        raise FileError(
-            f"{data} is a folder; name a file in it, or several by a glob: {Path(data) / '*.csv'}."
-        )
-    paths = (
-        [Path(data)]
-        if os.path.isfile(data)
-        else sorted(Path(name) for name in glob.glob(data, recursive=True))
-    )
+        raise FileError(f"{data} is a folder; name a file in it, or several by a glob: {Path(data) / '*.csv'}.")
+    paths = [Path(data)] if os.path.isfile(data) else sorted(Path(name) for name in glob.glob(data, recursive=True))
     if paths := [path for path in paths if path.is_file()]:
         return paths
     beside = Path(data).parent
     known = [*BUILTIN, *(str(beside / name) for name in (os.listdir(beside) if beside.is_dir() else []))]
     near = get_close_matches(data, known, n=1)
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    raise FileError(
-        f"no file {data!r}.{guess} Name a CSV or Parquet file, or a built-in set: {listing(BUILTIN)}."
-    )
+    raise FileError(f"no file {data!r}.{guess} Name a CSV or Parquet file, or a built-in set: {listing(BUILTIN)}.")
 
 
 def _are_parquet(paths: list[Path]) -> bool:
@@ -138,9 +131,7 @@ def _parquet(paths: list[Path], rows: int) -> tuple[list[str], pa.RecordBatchRea
         try:
             schema = pa.unify_schemas([schema, other], promote_options="permissive")
         except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
-            raise ColumnError(
-                f"{path} does not go with {paths[0]} ({error}); store the column alike."
-            ) from None
+            raise ColumnError(f"{path} does not go with {paths[0]} ({error}); store the column alike.") from None
     # Read ahead as little as keeps the reader busy: memory is bounded by it.
     files = ds.dataset(paths, schema=schema, format="parquet")
     return schema.names, files.scanner(batch_size=rows, batch_readahead=2, fragment_readahead=1).to_reader()

@@ -113,9 +113,7 @@ def _from_text(cells: Cells) -> Column:
         reason = "free text" if length > LONG else "identifier"
         return LeftOut(cells.name, f"{reason}: {levels:,} different values in {rows:,} rows")
     if levels > FEW_ROWS and length > 2 * LONG:
-        return LeftOut(
-            cells.name, f"free text: {length:.0f} characters on average, {levels:,} different values"
-        )
+        return LeftOut(cells.name, f"free text: {length:.0f} characters on average, {levels:,} different values")
     return category(cells)
 
 

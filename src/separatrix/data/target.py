@@ -29,9 +29,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         """The class of code 1, when there are two."""
         return self.classes[1] if len(self.classes) == 2 else None
 
-    def encode(
-        self, table: Table, where: str = "the data", first_row: int = 1
-    ) -> NDArray[np.int64] | FloatArray:
+    def encode(self, table: Table, where: str = "the data", first_row: int = 1) -> NDArray[np.int64] | FloatArray:
         """Class codes 0..K-1, or the numbers of a regression, (rows,).
 
         Raises
@@ -47,9 +45,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
             return cells.numbers()
         known = [*self.others, self.classes[1]] if self.others else self.classes
         codes = cells.codes([_text(label) for label in known]).astype(np.int64)
-        cells.refuse(
-            codes < 0, f"is not a class of the target ({listing(known)}); fix the label or leave out the row"
-        )
+        cells.refuse(codes < 0, f"is not a class of the target ({listing(known)}); fix the label or leave out the row")
         return (codes == len(self.others)).astype(np.int64) if self.others else codes
 
 
@@ -107,9 +103,7 @@ def rows_with_target(table: Table, name: str, where: str = "the data") -> tuple[
 
 def _number(cells: Cells, positive: str | None, here: str) -> Target:
     if positive is not None:
-        raise ArgumentError(
-            f"positive={positive!r} names a class, but a regression has none; give one of the two."
-        )
+        raise ArgumentError(f"positive={positive!r} names a class, but a regression has none; give one of the two.")
     numbers = cells.numbers("a regression needs numbers: fix the cell, or fit classes")
     if np.nanmin(numbers) == np.nanmax(numbers):
         raise TargetError(f"{here} is {np.nanmin(numbers):g} in every row; there is nothing to learn.")
@@ -131,13 +125,9 @@ def _check_classes(cells: Cells, labels: list[Label], here: str) -> None:
         cells.numbers()  # refuses infinity, with its row
         fractions = any(isinstance(label, float) for label in labels)
         if many > FEW_CLASSES and (fractions or many > MANY_CLASSES or many > rows / 2):
-            raise TargetError(
-                f"{here} holds {many:,} different numbers, more than classes; pass --regression."
-            )
+            raise TargetError(f"{here} holds {many:,} different numbers, more than classes; pass --regression.")
     if many == rows > 2 or many > max(rows / 2, FEW_CLASSES):
-        raise TargetError(
-            f"{here} holds {many:,} classes in {rows:,} rows, too few rows of each; choose another."
-        )
+        raise TargetError(f"{here} holds {many:,} classes in {rows:,} rows, too few rows of each; choose another.")
 
 
 def _against(positive: str, labels: list[Label], name: str, here: str) -> Target:
@@ -147,11 +137,7 @@ def _against(positive: str, labels: list[Label], name: str, here: str) -> Target
         raise TargetError(no_such("class", positive, by_text, f"in {here}"))
     chosen = by_text[positive]
     others = [label for label in labels if label != chosen]
-    return (
-        Target(name, [*others, chosen])
-        if len(others) == 1
-        else Target(name, [f"not {positive}", chosen], others)
-    )
+    return Target(name, [*others, chosen]) if len(others) == 1 else Target(name, [f"not {positive}", chosen], others)
 
 
 def _text(label: Label) -> str:

@@ -14,7 +14,8 @@ Duality. With an L2 penalty of strength lambda, for any probabilities q with sum
 
     F* >= mean entropy(q) - sum_j |mean_i x_ij (q_i - y_i)|^2 / (2 lambda_j)
 
-q is the fitted p mixed with a constant until it meets the condition (no intercept, no condition).
+q is the fitted p tilted until it meets the condition (no intercept, no condition): q_k = p_k (1 + s_k - sum_l p_l s_l),
+the first-order effect of shifting the intercepts by s. These are probabilities while no two s differ by more than 1.
 
 Last, F* >= 0, so F itself is a bound.
 """
@@ -110,21 +111,25 @@ def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float
 
 
 def by_duality(objective: Objective, loss: ClassLoss, at: Evaluation) -> Certificate:
-    """The bound from a feasible point of the dual problem; it needs a penalty on every weight. One pass."""
-    K, p = at.theta.shape[1], objective.source.n_columns
-    sums = objective.add_up(lambda block: dual_sums(block, loss, at.theta))
-    weight = sums.pop("weight")
-    mean_p, entropy, mean_x, mean_xp = (sums[name] / weight for name in ("p", "entropy", "x", "xp"))
-    data_gradient = at.gradient[:p] - objective.penalty.gradient(at.theta[:p])
-    if len(at.theta) > p:  # an intercept: q must reproduce the share of each class
-        share = mean_p - two_sided(at.gradient[p], len(mean_p))
-        mixed = 1.0 - float(np.min(share / mean_p))
-        constant = np.maximum(share - (1.0 - mixed) * mean_p, 0.0) / mixed if mixed > 0 else share
-        entropy = (1.0 - mixed) * entropy + mixed * entropy_of(constant[None, :])[0]  # entropy is concave
-        towards = np.outer(mean_x, constant[-K:]) - (mean_xp[:, -K:] - data_gradient)
-        data_gradient = (1.0 - mixed) * data_gradient + mixed * towards
-    dual = entropy - 0.5 * np.sum(data_gradient**2 / objective.penalty.strength[:, None])
+    """The bound from a feasible point of the dual problem; it needs a penalty on every weight. One or two passes."""
+    tilt = np.zeros(1)
+    if len(at.theta) > objective.source.n_columns:  # an intercept: q must reproduce the share of each class
+        spread = objective.add_up(lambda block: spread_sums(block, loss, at.theta))
+        gradient = two_sided(at.gradient[-1], len(spread) - 1)
+        tilt = np.linalg.lstsq(spread[:-1] / spread[-1], -gradient)[0]
+        if np.ptp(tilt) > 1.0:
+            return Certificate(np.inf, "none: the intercept is too far from its optimum for a bound")
+    sums = objective.add_up(lambda block: dual_sums(block, loss, at.theta, tilt))
+    entropy, gradient = sums["entropy"] / sums["weight"], sums["gradient"] / sums["weight"]
+    dual = entropy - 0.5 * np.sum(gradient**2 / objective.penalty.strength[:, None])
     return Certificate(max(at.value - float(dual), 0.0) + rounding(at), "duality")
+
+
+def spread_sums(block: Block, loss: ClassLoss, theta: FloatArray) -> FloatArray:
+    """diag(p) - p p' summed over a block, (classes, classes), and under it a row of the total weight."""
+    p = loss.probabilities(block_eta(block, theta))
+    spread = np.diag(block.weight @ p) - p.T @ (block.weight[:, None] * p)
+    return np.vstack([spread, np.full((1, p.shape[1]), block.weight.sum())])
 
 
 class DualSums(dict[str, Any]):
@@ -134,16 +139,16 @@ class DualSums(dict[str, Any]):
         return DualSums({name: self[name] + other[name] for name in self})
 
 
-def dual_sums(block: Block, loss: ClassLoss, theta: FloatArray) -> DualSums:
-    """What the dual bound needs of a block: sums of p, entropy(p), x and x p'."""
-    p = loss.probabilities(block_eta(block, theta))
-    weighted = block.weight[:, None] * p
+def dual_sums(block: Block, loss: ClassLoss, theta: FloatArray, tilt: FloatArray) -> DualSums:
+    """What the dual bound needs of a block: sums of entropy(q) and x (q - y)', q the tilted probabilities."""
+    eta = block_eta(block, theta)
+    p = loss.probabilities(eta)
+    change = p * (tilt - np.sum(p * tilt, axis=1, keepdims=True))
+    residual = loss.gradient(block.y, eta) + change[:, -eta.shape[1] :]
     return DualSums(
         weight=block.weight.sum(),
-        p=weighted.sum(axis=0),
-        entropy=block.weight @ entropy_of(p),
-        x=back_project(block.X, block.weight),
-        xp=back_project(block.X, weighted),
+        entropy=block.weight @ entropy_of(np.maximum(p + change, 0.0)),
+        gradient=back_project(block.X, block.weight[:, None] * residual),
     )
 
 

@@ -24,9 +24,7 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
         at, _ = backtrack(objective, at, step, order=1)
 
 
-def conjugate_gradients(
-    objective: Objective, theta: FloatArray, gradient: FloatArray, unit: FloatArray
-) -> FloatArray:
+def conjugate_gradients(objective: Objective, theta: FloatArray, gradient: FloatArray, unit: FloatArray) -> FloatArray:
     """The step with curvature @ step = -gradient, to a relative residual of min(1/10, sqrt |gradient|)."""
     step, residual = np.zeros_like(theta), -gradient
     direction = residual / unit

@@ -47,7 +47,15 @@ def least_squares(source: Source, targets: int, alpha: FloatArray, fit_intercept
     objective = Objective(source, SquaredLoss(), L2(alpha / total), fit_intercept)
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
     gap = certified_gap(R, at.gradient, m, p, alpha) * total
-    step = Step(1, at.loss, at.value, float(np.linalg.norm(at.gradient)), gap, 1 + objective.passes, perf_counter() - started)
+    step = Step(
+        1,
+        at.loss,
+        at.value,
+        float(np.linalg.norm(at.gradient)),
+        gap,
+        1 + objective.passes,
+        perf_counter() - started,
+    )
     trace = Trace("qr", "least squares has a closed form", (step,), step.passes)
     certificate = Certificate(gap, "the Newton decrement, exact for a quadratic")
     return LeastSquares(w.T, b[0] - w.T @ source.centre, rank, trace, certificate)

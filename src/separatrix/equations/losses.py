@@ -7,7 +7,8 @@ r"""What a wrong prediction costs, row by row, with its first and second derivat
     SquaredLoss   real            real         (eta - y)^2 / 2                eta - y        1
 
 LogLoss and MarginLoss are one loss in the two codings of its labels, and `cross_entropy` is the same once more as a
-function of p. The engine minimises LogLoss with eta (rows, 1) and SoftmaxLoss with eta (rows, K); SquaredLoss has a closed form.
+function of p. The engine minimises LogLoss with eta (rows, 1) and SoftmaxLoss with eta (rows, K); SquaredLoss has a
+closed form.
 """
 
 from typing import Protocol, runtime_checkable

@@ -1,6 +1,6 @@
 """What large weights cost: a value, its gradient and its curvature. The intercept is never penalised.
 
-    L2      (1/2) sum_j strength_j w_j^2        strength = 1 / C in the units of C * sum(loss) + |w|^2 / 2
+L2      (1/2) sum_j strength_j w_j^2        strength = 1 / C in the units of C * sum(loss) + |w|^2 / 2
 """
 
 from dataclasses import dataclass

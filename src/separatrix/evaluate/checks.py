@@ -132,9 +132,7 @@ def _rare_class(codes: IntArray, target: Target) -> list[Finding]:
         return []
     rarest = target.classes[int(counts.argmin())]
     text = f"class {rarest!r} has {counts.min():,} of {len(codes):,} training rows ({share:.2%})."
-    return [
-        Finding("SX101", "note", text, "Judge by recall, precision and average precision, not by accuracy.")
-    ]
+    return [Finding("SX101", "note", text, "Judge by recall, precision and average precision, not by accuracy.")]
 
 
 def _few_rows(rows: int, features: int, kind: str) -> list[Finding]:
@@ -202,9 +200,7 @@ def _pure(X: Any, codes: IntArray, columns: Columns, target: Target) -> list[Fin
     for j in _levels(columns):
         k = int(rows_of[j].argmax())
         if total[j] and rows_of[j, k] == total[j] and rates[k] ** total[j] < 1e-6:
-            pure.append(
-                f"all {int(total[j]):,} rows with {columns.feature_names[j]!r} are {target.classes[k]!r}"
-            )
+            pure.append(f"all {int(total[j]):,} rows with {columns.feature_names[j]!r} are {target.classes[k]!r}")
     if not pure:
         return []
     remedy = "Check that it is known before the outcome, and keep a finite C."
@@ -256,10 +252,8 @@ def _separated(p: FloatArray | None, codes: IntArray, C: float | None) -> list[F
     else:
         return []
     if nearly_free:
-        return [Finding("SX107", "warning", text, "Use a finite C (1 is the default), or Firth's penalty.")]
-    return [
-        Finding("SX107", "note", text, f"The penalty (C = {C:g}) alone sets the size of the coefficients.")
-    ]
+        return [Finding("SX107", "warning", text, "Use a finite C; 1 is the default.")]
+    return [Finding("SX107", "note", text, f"The penalty (C = {C:g}) alone sets the size of the coefficients.")]
 
 
 def _unconverged(gap: float, tol: float) -> list[Finding]:
@@ -285,19 +279,13 @@ def _no_better_than_baseline(evaluation: Evaluation | NumberEvaluation | None) -
     if evaluation is None:
         return []
     name, label = (
-        ("mse", "mean squared error")
-        if isinstance(evaluation, NumberEvaluation)
-        else ("log_loss", "log loss")
+        ("mse", "mean squared error") if isinstance(evaluation, NumberEvaluation) else ("log_loss", "log loss")
     )
     ours, theirs = evaluation.metrics[name], evaluation.baseline[name]
     if ours < theirs:
         return []
     text = f"on {evaluation.rows:,} held-out rows the {label} is {ours:.4g}, the baseline's {theirs:.4g}."
-    return [
-        Finding(
-            "SX111", "warning", text, "Lower C, drop columns, or find columns that tell about the target."
-        )
-    ]
+    return [Finding("SX111", "warning", text, "Lower C, drop columns, or find columns that tell about the target.")]
 
 
 def _undefined(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:

@@ -56,9 +56,7 @@ class NumberEvaluation:
     notes: tuple[str, ...]
 
 
-def evaluate_classes(
-    y: ArrayLike, probabilities: ArrayLike, classes: Sequence[Label], rates: ArrayLike
-) -> Evaluation:
+def evaluate_classes(y: ArrayLike, probabilities: ArrayLike, classes: Sequence[Label], rates: ArrayLike) -> Evaluation:
     """How good class probabilities are, beside predicting the training rates for every row.
 
     The label of a row is its most probable class. For two classes, precision, recall, F1, ROC AUC and average
@@ -228,11 +226,7 @@ def _undefined(per_class: Sequence[ClassRow]) -> tuple[str, ...]:
     left_out = "left out of the means" if len(per_class) > 2 else "left out"
     sentences = []
     if absent:
-        sentences.append(
-            f"no evaluated row is of class {listing(absent)}: its recall and ROC AUC are {left_out}."
-        )
+        sentences.append(f"no evaluated row is of class {listing(absent)}: its recall and ROC AUC are {left_out}.")
     if unpredicted:
-        sentences.append(
-            f"no evaluated row was predicted {listing(unpredicted)}: its precision is {left_out}."
-        )
+        sentences.append(f"no evaluated row was predicted {listing(unpredicted)}: its precision is {left_out}.")
     return tuple(sentences)

@@ -23,7 +23,11 @@ def prediction_table(model: Model, values: FloatArray, first_row: int) -> pa.Tab
     classes = model.target.classes
     labels = pa.array([classes[k] for k in values.argmax(axis=1)])
     return pa.table(
-        {"row": rows, "prediction": labels, **{f"P({label})": values[:, k] for k, label in enumerate(classes)}}
+        {
+            "row": rows,
+            "prediction": labels,
+            **{f"P({label})": values[:, k] for k, label in enumerate(classes)},
+        }
     )
 
 

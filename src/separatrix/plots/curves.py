@@ -125,9 +125,7 @@ class SigmoidDisplay(Display):
         labels = read_labels(y, len(values))
         eta = ask(model, "decision_function", X)
         if eta.ndim > 1:
-            raise ArgumentError(
-                f"model has {eta.shape[1]} classes; the S-curve is of two. Use plot_boundary."
-            )
+            raise ArgumentError(f"model has {eta.shape[1]} classes; the S-curve is of two. Use plot_boundary.")
         classes = classes_of(model, labels, 2)
         names = name_classes(classes, class_names)
         return cls(eta, encode(labels, classes), ask(model, "predict_proba", X), names).plot(ax)
@@ -184,9 +182,7 @@ class LossDisplay(Display):
         """
         values = np.asarray(losses, dtype=float)
         if values.ndim != 1 or not np.isfinite(values).any():
-            raise ArgumentError(
-                f"losses must be a list of numbers, at least one finite; shape {values.shape}."
-            )
+            raise ArgumentError(f"losses must be a list of numbers, at least one finite; shape {values.shape}.")
         return cls(values, label).plot(ax)
 
 
@@ -213,6 +209,4 @@ def name_last(ax: Axes, iterations: IntArray, losses: FloatArray, colour: str) -
         "ha": "right",
         "va": "top" if side < 0 else "bottom",
     }
-    ax.annotate(
-        f"{losses[-1]:.4g}", end, (0, 7 * side), size=TICK_SIZE, color=INK, path_effects=HALO, **place
-    )
+    ax.annotate(f"{losses[-1]:.4g}", end, (0, 7 * side), size=TICK_SIZE, color=INK, path_effects=HALO, **place)

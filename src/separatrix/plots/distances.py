@@ -114,9 +114,7 @@ def hyperplane_of(model: object) -> tuple[FloatArray, float]:
     if w.shape != (2,) or b.shape != (1,):
         raise ArgumentError(f"model has {w.size} weights; one line in the plane has two. Use plot_boundary.")
     if not w.any():
-        raise ArgumentError(
-            "model has no boundary: both weights are zero. Fit it for longer, or on other columns."
-        )
+        raise ArgumentError("model has no boundary: both weights are zero. Fit it for longer, or on other columns.")
     return w, float(b[0])
 
 

@@ -194,9 +194,7 @@ class ProbabilityDisplay(Display):
         grid = Grid.over(values)
         probability = ask(model, "predict_proba", like(X, grid.places))
         if probability.ndim > 1:
-            raise ArgumentError(
-                f"model has {probability.shape[1]} classes; bands show two. Use plot_boundary."
-            )
+            raise ArgumentError(f"model has {probability.shape[1]} classes; bands show two. Use plot_boundary.")
         points = model_points(model, X, y, 2, feature_names, class_names)
         return cls(points, grid, probability.reshape(RESOLUTION, RESOLUTION)).plot(ax)
 

@@ -111,9 +111,7 @@ def read_columns(X: Any) -> tuple[FloatArray, Sequence[str] | None]:
     """X as (n, p >= 2) finite numbers, and its column names if it is a dataframe."""
     values, names = read_numbers(X)
     if values.shape[1] < 2:
-        raise ArgumentError(
-            f"X has {values.shape[1]} column; a picture of the plane needs two. Pass two columns."
-        )
+        raise ArgumentError(f"X has {values.shape[1]} column; a picture of the plane needs two. Pass two columns.")
     return values, names
 
 
@@ -135,18 +133,12 @@ def read_numbers(X: Any) -> tuple[FloatArray, Sequence[str] | None]:
     try:
         values = np.asarray(frame.to_numpy() if is_frame else X, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(
-            "X holds something other than numbers. Encode its columns as numbers first."
-        ) from error
+        raise ArgumentError("X holds something other than numbers. Encode its columns as numbers first.") from error
     if values.ndim != 2 or len(values) == 0:
-        raise ArgumentError(
-            f"X must hold rows and columns, but has shape {values.shape}. Pass an (n, p) array."
-        )
+        raise ArgumentError(f"X must hold rows and columns, but has shape {values.shape}. Pass an (n, p) array.")
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
-        raise ArgumentError(
-            f"X holds NaN or infinity in row {listing(bad, most=3)}. Fill or drop these rows."
-        )
+        raise ArgumentError(f"X holds NaN or infinity in row {listing(bad, most=3)}. Fill or drop these rows.")
     return values, frame.columns if is_frame else None
 
 
@@ -177,9 +169,7 @@ def encode(labels: NDArray[Any], classes: NDArray[Any]) -> IntArray:
     position = {label: k for k, label in enumerate(classes.tolist())}
     unknown = sorted(set(labels.tolist()) - set(position), key=str)
     if unknown:
-        raise ArgumentError(
-            f"y holds {listing(unknown, 3)}, which the model does not know: {listing(classes)}."
-        )
+        raise ArgumentError(f"y holds {listing(unknown, 3)}, which the model does not know: {listing(classes)}.")
     return np.array([position[label] for label in labels.tolist()], dtype=np.int64)
 
 

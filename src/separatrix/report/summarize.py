@@ -56,15 +56,9 @@ def summarize(
     }
 
 
-def summarize_evaluation(
-    model: Model, evaluation: Evaluation | NumberEvaluation, *, data: str, notes: Sequence[str] = ()
-) -> Summary:
-    """How a model does on new rows, as `summarize` says it of the held-out ones.
-
-    `notes` are sentences about cells the model had not seen the like of (`Prediction.notes`).
-    """
-    judged = _judged(model, evaluation, "rows")
-    return judged | {"data": {"source": data, "rows": evaluation.rows}, "notes": [*judged["notes"], *notes]}
+def summarize_evaluation(model: Model, evaluation: Evaluation | NumberEvaluation, *, data: str) -> Summary:
+    """How a model does on new rows, as `summarize` says it of the held-out ones."""
+    return _judged(model, evaluation, "rows") | {"data": {"source": data, "rows": evaluation.rows}}
 
 
 def _judged(model: Model, evaluation: Evaluation | NumberEvaluation, rows: str) -> Summary:
@@ -235,6 +229,4 @@ def align(numbers: Sequence[str], pad: str = " ") -> list[str]:
     """
     tails = [0 if "e" in text else len(text) - len(text.split(".")[0]) for text in numbers]
     most = max(tails, default=0)
-    return [
-        text if "e" in text else text + pad * (most - tail) for text, tail in zip(numbers, tails, strict=True)
-    ]
+    return [text if "e" in text else text + pad * (most - tail) for text, tail in zip(numbers, tails, strict=True)]

@@ -3,67 +3,80 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from separatrix.errors import listing
 from separatrix.report.summarize import Summary, align, number
 
 MOST_COEFFICIENTS = 20
+MOST_COLUMNS = 40
+MOST_CLASSES = 12
 
 
 def show(summary: Summary, console: Console) -> None:
-    """Print a summary (see `summarize`): held-out metrics, findings, coefficients, the fit."""
-    data, fit = summary["data"], summary["fit"]
-    console.print()
-    console.print(Text(summary["title"], style="bold"))
-    console.print(Text(_sizes(data), style="dim"))
-    console.print()
-    console.print(Text(summary["headline"]))
-    _section(console, "Held-out rows", _metrics(summary))
-    if len(summary["per_class"]) > 2:
-        _section(console, "By class", _per_class(summary))
+    """Print a fit (see `summarize`): held-out metrics, findings, columns, coefficients, how it was found."""
+    _judged(summary, console, _sizes(summary["data"]), "Held-out rows")
     if summary["findings"]:
         _findings(console, summary["findings"])
+    _columns(console, summary["columns"])
     _coefficients(console, summary)
-    console.print()
-    console.print(Text("Fit", style="bold"))
-    for line in _fit(fit):
+    _head(console, "Fit")
+    for line in _fit(summary["fit"]):
         _indented(console, Text(line))
     console.print()
 
 
 def show_evaluation(summary: Summary, console: Console) -> None:
-    """Print how a model does on new rows (see `summarize_evaluation`): metrics, classes, confusion, notes."""
+    """Print how a model does on new rows (see `summarize_evaluation`): metrics, classes, confusion."""
+    data = summary["data"]
+    _judged(summary, console, [f"{data['source']}: {data['rows']:,} rows"], "Metrics")
     console.print()
-    console.print(Text(summary["title"], style="bold"))
-    console.print(Text(f"{summary['data']['source']}: {summary['data']['rows']:,} rows", style="dim"))
+
+
+def _judged(summary: Summary, console: Console, sizes: Sequence[str], metrics: str) -> None:
+    """What a fit and an evaluation have in common: the title, the rows, and how good the predictions are."""
+    _head(console, summary["title"])
+    for line in sizes:
+        console.print(Text(line, style="dim"))
     console.print()
     console.print(Text(summary["headline"]))
-    _section(console, "Metrics", _metrics(summary))
-    if summary["per_class"]:
+    _section(console, metrics, _metrics(summary))
+    if len(summary["per_class"]) > 2:
         _section(console, "By class", _per_class(summary))
-    if summary["confusion"]:
-        _section(console, "Confusion: true class down, predicted across", _confusion(summary["confusion"]))
-    if summary["notes"]:
-        console.print()
-        console.print(Text("Notes", style="bold"))
+    if summary["confusion"] and len(summary["confusion"]["classes"]) <= MOST_CLASSES:
+        _section(
+            console,
+            "Confusion matrix: the true class down, the predicted across",
+            _confusion(summary["confusion"]),
+        )
     for note in summary["notes"]:
         _indented(console, Text(f"{note.rstrip('.')}."))
-    console.print()
 
 
-def _sizes(data: Summary) -> str:
-    return (
+def _sizes(data: Summary) -> list[str]:
+    lines = [
         f"{data['source']}: {data['rows']:,} rows, {data['training_rows']:,} to train on and "
         f"{data['held_out_rows']:,} held out; {data['columns']:,} columns, {data['features']:,} features"
-    )
+    ]
+    if data["rates"]:
+        shares = [
+            f"{label} {rate:.4g}%" for label, rate in zip(data["classes"], 100 * np.array(data["rates"]), strict=True)
+        ]
+        lines.append(f"training rows by class: {listing(shares, MOST_CLASSES)}")
+    return lines
+
+
+def _head(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, style="bold"))
 
 
 def _section(console: Console, title: str, table: Table) -> None:
-    console.print()
-    console.print(Text(title, style="bold"))
+    _head(console, title)
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
@@ -104,13 +117,10 @@ def _confusion(confusion: Summary) -> Table:
 
 
 def _findings(console: Console, findings: Sequence[Summary]) -> None:
-    console.print()
-    console.print(Text("Findings", style="bold"))
+    _head(console, "Findings")
     for finding in findings:
         style = "yellow" if finding["level"] == "warning" else "cyan"
-        head = Text.assemble(
-            (f"{finding['code']} ", style), (f"{finding['level']}: {finding['title']}. ", "bold")
-        )
+        head = Text.assemble((f"{finding['code']} ", style), (f"{finding['level']}: {finding['title']}. ", "bold"))
         _indented(console, head + Text(f"{finding['text']} {finding['remedy']}"))
 
 
@@ -119,6 +129,22 @@ def _indented(console: Console, text: Text) -> None:
     for line in text.wrap(console, console.width - 2):
         line.rstrip()
         console.print(Text("  ") + line)
+
+
+def _columns(console: Console, columns: Sequence[Summary]) -> None:
+    """What was done to each column; the target is not among them."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(overflow="fold", max_width=30)
+    table.add_column(overflow="fold")
+    for row in columns[:MOST_COLUMNS]:
+        table.add_row(Text(row["column"]), Text(row["what"]))
+    _section(console, "Columns, and what was done to each", table)
+    _more(console, len(columns) - MOST_COLUMNS)
+
+
+def _more(console: Console, many: int) -> None:
+    if many > 0:
+        console.print(Text(f"  and {many:,} more, in the report", style="dim"))
 
 
 class _Line(NamedTuple):
@@ -158,8 +184,7 @@ def _coefficients(console: Console, summary: Summary) -> None:
         columns["odds ratio per sd"] = [number(line.per_sd) for line in shown]
     table = _table("", [line.label for line in shown], columns)
     _section(console, f"Coefficients{kind}, the strongest first", table)
-    if len(lines) > MOST_COEFFICIENTS:
-        console.print(Text(f"  and {len(lines) - MOST_COEFFICIENTS:,} more, in the report", style="dim"))
+    _more(console, len(lines) - MOST_COEFFICIENTS)
 
 
 def _fit(fit: Summary) -> list[str]:

@@ -1,0 +1,75 @@
+"""The report in a real browser: it opens from disk, asks nothing of any host, and fits narrow and wide windows."""
+
+import os
+import shutil
+import sys
+
+import pytest
+
+from separatrix import cli
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("SEPARATRIX_REQUIRE_BROWSER"), reason="no Chromium on this machine"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch:
+        arguments = ["fit", "iris", "--positive", "virginica", "--drop", "sepal length (cm),sepal width (cm)"]
+        patch.setattr(sys, "argv", ["separatrix", *arguments, "--out", str(folder)])
+        cli.main()
+    return folder / "report.html"
+
+
+@pytest.fixture
+def page(browser, report):
+    """The report, opened; requests, console messages and page errors are kept beside it."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.heard = []
+    page.on("request", lambda request: page.heard.append(request.url))
+    page.on("console", lambda message: page.heard.append(message.text))
+    page.on("pageerror", lambda error: page.heard.append(str(error)))
+    page.goto(report.as_uri())
+    yield page
+    page.close()
+
+
+def test_the_report_asks_for_nothing_but_itself_and_logs_no_error(page, report):
+    assert page.heard == [report.as_uri()]
+
+
+def test_the_first_screen_says_what_was_predicted_and_how_well(page):
+    assert "virginica" in page.locator("h1").inner_text()
+    assert page.locator("h1").bounding_box()["y"] < 200
+    assert page.get_by_text("commonest class").first.bounding_box()["y"] < 900
+
+
+def test_every_picture_is_drawn_with_a_size_and_a_title(page):
+    pictures = page.locator("svg[role=img]")
+    titles = pictures.locator("> title").all_text_contents()
+    assert {"Decision boundary", "Confusion matrix", "ROC curve", "Calibration", "Loss"} <= set(titles)
+    for picture in pictures.all():
+        box = picture.bounding_box()
+        assert box["width"] > 200
+        assert box["height"] > 150
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_the_page_fits_the_window(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

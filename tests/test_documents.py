@@ -1,0 +1,34 @@
+"""What the documents say is true: their commands exist, their links lead somewhere, CI runs the README's test."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(path for path in ROOT.glob("**/*.md") if not {".venv", "node_modules"} & set(path.parts))
+
+
+def shell_blocks(text):
+    return re.findall(r"```sh\n(.*?)\n```", text, re.DOTALL)
+
+
+def test_the_readme_has_one_command_to_run_and_one_to_test_and_ci_runs_the_second():
+    run, test = shell_blocks((ROOT / "README.md").read_text())
+    assert run.count("\n") == test.count("\n") == 0
+    assert "separatrix fit iris" in run
+    assert test in (ROOT / ".ci/run").read_text().splitlines()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_to_a_file_leads_to_one(document):
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_every_file_the_map_names_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / "src/separatrix" / name).exists()] == []

@@ -1,0 +1,230 @@
+"""Least squares against certified values, NumPy and scikit-learn.
+
+Longley, Filip and Wampler are Statistical Reference Datasets of the National Institute of Standards and Technology
+(public domain), with their certified coefficients.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import Ridge
+from statsmodels.datasets import longley
+
+from separatrix.data.memory import memory_source
+from separatrix.engine.least_squares import LeastSquares, least_squares
+
+seeds = st.integers(0, 10**6)
+few = settings(max_examples=25)
+
+LONGLEY = [-3482258.63459582, 15.0618722713733, -0.0358191792925910, -2.02022980381683]
+LONGLEY += [-1.03322686717359, -0.0511041056535807, 1829.15146461355]
+
+FILIP = [-1467.48961422980, -2772.17959193342, -2316.37108160893, -1127.97394098372, -354.478233703349]
+FILIP += [-75.1242017393757, -10.8753180355343, -1.06221498588947, -0.0670191154593408, -0.00246781078275479]
+FILIP += [-0.0000402962525080404]
+FILIP_DATA = """
+0.8116 -6.860120914  0.9072 -4.324130045  0.9052 -4.358625055  0.9039 -4.358426747  0.8053 -6.955852379
+0.8377 -6.661145254  0.8667 -6.355462942  0.8809 -6.118102026  0.7975 -7.115148017  0.8162 -6.815308569
+0.8515 -6.519993057  0.8766 -6.204119983  0.8885 -5.853871964  0.8859 -6.109523091  0.8959 -5.79832982
+0.8913 -5.482672118  0.8959 -5.171791386  0.8971 -4.851705903  0.9021 -4.517126416  0.909 -4.143573228
+0.9139 -3.709075441  0.9199 -3.499489089  0.8692 -6.300769497  0.8872 -5.953504836  0.89 -5.642065153
+0.891 -5.031376979  0.8977 -4.680685696  0.9035 -4.329846955  0.9078 -3.928486195  0.7675 -8.56735134
+0.7705 -8.363211311  0.7713 -8.107682739  0.7736 -7.823908741  0.7775 -7.522878745  0.7841 -7.218819279
+0.7971 -6.920818754  0.8329 -6.628932138  0.8641 -6.323946875  0.8804 -5.991399828  0.7668 -8.781464495
+0.7633 -8.663140179  0.7678 -8.473531488  0.7697 -8.247337057  0.77 -7.971428747  0.7749 -7.676129393
+0.7796 -7.352812702  0.7897 -7.072065318  0.8131 -6.774174009  0.8498 -6.478861916  0.8741 -6.159517513
+0.8061 -6.835647144  0.846 -6.53165267  0.8751 -6.224098421  0.8856 -5.910094889  0.8919 -5.598599459
+0.8934 -5.290645224  0.894 -4.974284616  0.8957 -4.64454848  0.9047 -4.290560426  0.9129 -3.885055584
+0.9209 -3.408378962  0.9219 -3.13200249  0.7739 -8.726767166  0.7681 -8.66695597  0.7665 -8.511026475
+0.7703 -8.165388579  0.7702 -7.886056648  0.7761 -7.588043762  0.7809 -7.283412422  0.7961 -6.995678626
+0.8253 -6.691862621  0.8602 -6.392544977  0.8809 -6.067374056  0.8301 -6.684029655  0.8664 -6.378719832
+0.8834 -6.065855188  0.8898 -5.752272167  0.8964 -5.132414673  0.8963 -4.811352704  0.9074 -4.098269308
+0.9119 -3.66174277  0.9228 -3.2644011
+"""
+
+WAMPLER_NOISE = [759, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 1838, -2048]
+WAMPLER_NOISE = np.array([*WAMPLER_NOISE, 2048, *WAMPLER_NOISE[::-1]])
+
+
+def fit(X: Any, y: Any, weight: Any = None, alpha: float = 0.0, fit_intercept: bool = True) -> LeastSquares:
+    targets = np.reshape(np.asarray(y, dtype=float), (len(y), -1))
+    source = memory_source(X, targets, weight, centre=fit_intercept)
+    return least_squares(source, targets.shape[1], np.full(source.n_columns, alpha), fit_intercept)
+
+
+def digits(actual: Any, certified: Any) -> float:
+    """How many leading digits agree, in the worst of the numbers (NIST's log relative error)."""
+    return float(-np.log10(np.max(np.abs(np.subtract(actual, certified)) / np.abs(certified)) + 1e-16))
+
+
+def powers(x: np.ndarray, degree: int) -> np.ndarray:
+    return x[:, None] ** np.arange(1, degree + 1)
+
+
+def test_longley_has_eleven_certified_digits():
+    data = longley.load()
+    found = fit(data.exog.to_numpy(dtype=float), data.endog)
+    assert digits(np.append(found.intercepts, found.coefficients), LONGLEY) > 11
+
+
+def test_longley_is_the_same_with_its_intercept_as_a_column():
+    data = longley.load()
+    X = np.column_stack([np.ones(16), data.exog.to_numpy(dtype=float)])
+    assert digits(fit(X, data.endog, fit_intercept=False).coefficients[0], LONGLEY) > 8
+
+
+def test_filip_of_degree_ten_has_six_certified_digits():
+    y, x = np.array(FILIP_DATA.split(), dtype=float).reshape(-1, 2).T
+    assert len(x) == 82
+    found = fit(powers(x, 10), y)
+    assert found.rank == 10
+    assert digits(np.append(found.intercepts, found.coefficients), FILIP) > 6
+
+
+@pytest.mark.parametrize(("noise", "least"), [(0, 9), (1, 9), (100, 7.5), (10_000, 5.5)])
+def test_wamplers_polynomials_have_coefficients_of_one(noise, least):
+    x = np.arange(21.0)
+    X = powers(x, 5)
+    assert not np.any(WAMPLER_NOISE @ np.column_stack([np.ones(21), X]))  # so that it changes no coefficient
+    found = fit(X, X.sum(axis=1) + 1 + noise * WAMPLER_NOISE)
+    assert digits(np.append(found.intercepts, found.coefficients), np.ones(6)) > least
+
+
+def test_wamplers_second_polynomial_has_coefficients_of_powers_of_ten():
+    X = powers(np.arange(21.0), 5)
+    certified = 10.0 ** -np.arange(6)
+    found = fit(X, 1 + X @ certified[1:])
+    assert digits(np.append(found.intercepts, found.coefficients), certified) > 10
+
+
+def random_data(seed: int, rows: int, p: int, targets: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(rows, p)), rng.normal(size=(rows, targets))
+
+
+@given(seeds, st.integers(1, 6), st.integers(1, 3))
+def test_the_residuals_are_orthogonal_to_every_column_and_to_the_intercept(seed, p, targets):
+    X, y = random_data(seed, 15, p, targets)
+    weight = np.random.default_rng(seed).uniform(0.1, 3.0, 15)
+    found = fit(X, y, weight)
+    residual = weight[:, None] * (y - X @ found.coefficients.T - found.intercepts)
+    np.testing.assert_allclose(np.column_stack([np.ones(15), X]).T @ residual, 0.0, atol=1e-12)
+    assert found.rank == p
+    assert 0.0 <= found.certificate.gap < 1e-28
+
+
+@given(seeds, st.integers(2, 8), st.integers(1, 3), st.booleans(), st.integers(2, 12))
+def test_where_columns_are_collinear_the_smallest_solution_is_taken_as_numpy_takes_it(seed, p, rank, intercept, rows):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(rows, rank)) @ rng.normal(size=(rank, p))
+    y = rng.normal(size=(rows, 2))
+    found = fit(X, y, fit_intercept=intercept)
+    centred = (X - X.mean(axis=0), y - y.mean(axis=0)) if intercept else (X, y)
+    w, _, true_rank, _ = np.linalg.lstsq(*centred, rcond=1e-10)
+    assert found.rank == true_rank
+    np.testing.assert_allclose(found.coefficients.T, w, atol=1e-7 * (1 + np.abs(w).max()))
+    np.testing.assert_allclose(found.intercepts, (y.mean(axis=0) - X.mean(axis=0) @ w) * intercept, atol=1e-6)
+
+
+def test_a_constant_column_beside_the_intercept_gets_nothing():
+    X, y = random_data(0, 10, 2)
+    found = fit(np.column_stack([X, np.full(10, 7.0)]), y)
+    np.testing.assert_allclose(found.coefficients[0, :2], fit(X, y).coefficients[0], rtol=1e-12)
+    assert found.coefficients[0, 2] == pytest.approx(0.0, abs=1e-12)
+    assert found.rank == 2
+
+
+@given(seeds, st.sampled_from([1e-6, 0.1, 1.0, 1e4]), st.booleans(), st.sampled_from([(20, 4), (6, 15), (5, 5)]))
+def test_ridge_is_scikit_learns_for_tall_and_for_wide_data(seed, alpha, intercept, shape):
+    X, y = random_data(seed, *shape, targets=2)
+    weight = np.random.default_rng(seed).uniform(0.1, 3.0, shape[0])
+    found = fit(X, y, weight, alpha, intercept)
+    peer = Ridge(alpha=alpha, fit_intercept=intercept, solver="svd").fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(found.coefficients, peer.coef_, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(found.intercepts, peer.intercept_ * np.ones(2), rtol=1e-8, atol=1e-9)
+
+
+@given(seeds)
+def test_the_intercept_is_never_penalised(seed):
+    X, y = random_data(seed, 12, 3)
+    near, far = fit(X, y, alpha=5.0), fit(X, y + 1000.0, alpha=5.0)
+    np.testing.assert_allclose(far.coefficients, near.coefficients, atol=1e-11)
+    assert far.intercepts[0] == pytest.approx(near.intercepts[0] + 1000.0)
+
+
+@given(seeds, st.sampled_from([0.0, 0.5]))
+def test_a_weight_of_k_is_k_copies_of_the_row_and_a_weight_of_zero_is_none(seed, alpha):
+    X, y = random_data(seed, 15, 3)
+    copies = np.random.default_rng(seed).integers(0, 4, 15) + (np.arange(15) < 6)
+    weighted, copied = fit(X, y, copies, alpha), fit(X.repeat(copies, axis=0), y.repeat(copies, axis=0), None, alpha)
+    np.testing.assert_allclose(weighted.coefficients, copied.coefficients, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(weighted.intercepts, copied.intercepts, rtol=1e-9, atol=1e-10)
+
+
+@given(seeds, st.sampled_from([0.0, 0.5]), st.booleans())
+def test_sparse_rows_give_the_dense_answer(seed, alpha, intercept):
+    S = sparse.random_array((20, 4), density=0.5, rng=np.random.default_rng(seed), format="csr")
+    y = random_data(seed, 20, 1)[1]
+    a, b = fit(S, y, None, alpha, intercept), fit(S.toarray(), y, None, alpha, intercept)
+    np.testing.assert_allclose(a.coefficients, b.coefficients, atol=1e-9 * (1 + np.abs(b.coefficients).max()))
+    np.testing.assert_allclose(a.intercepts, b.intercepts, atol=1e-9 * (1 + np.abs(b.coefficients).max()))
+
+
+@given(seeds, st.sampled_from([0.0, 0.5]))
+def test_many_targets_are_that_many_fits(seed, alpha):
+    X, y = random_data(seed, 15, 3, targets=3)
+    together = fit(X, y, alpha=alpha)
+    for k in range(3):
+        alone = fit(X, y[:, k], alpha=alpha)
+        np.testing.assert_allclose(together.coefficients[k], alone.coefficients[0], rtol=1e-11, atol=1e-12)
+        np.testing.assert_allclose(together.intercepts[k], alone.intercepts[0], rtol=1e-11, atol=1e-12)
+
+
+@given(seeds, st.lists(st.integers(-9, 9), min_size=3, max_size=3))
+def test_the_units_of_a_column_only_divide_its_coefficient(seed, exponents):
+    X, y = random_data(seed, 15, 3)
+    factors = 10.0 ** np.array(exponents)
+    scaled, plain = fit(X * factors, y), fit(X, y)
+    np.testing.assert_allclose(scaled.coefficients * factors, plain.coefficients, rtol=1e-9, atol=1e-11)
+    assert scaled.rank == 3
+
+
+@given(seeds)
+def test_columns_a_billion_away_keep_their_slopes(seed):
+    X, y = np.round(random_data(seed, 15, 3)[0] * 8) / 8, random_data(seed, 15, 3)[1]
+    near, far = fit(X, y), fit(X + 1e9, y)
+    if near.rank == 3:
+        np.testing.assert_allclose(far.coefficients, near.coefficients, atol=1e-8 * (1 + np.abs(near.coefficients).max()))
+
+
+@few
+@given(seeds, st.sampled_from([0.0, 3.0]))
+def test_many_blocks_give_the_answer_of_one(seed, alpha):
+    X, y = random_data(seed, 500, 600)
+    X[:, 300:] = 0.0  # blocks of 218 rows: wide ones, stacked, must still find the rank
+    X[0, 300:] = 1.0
+    found = fit(X, y, alpha=alpha)
+    active = fit(np.column_stack([X[:, :300], X[:, 300] * 300**0.5]), y, alpha=alpha)
+    np.testing.assert_allclose(found.coefficients[0, :300], active.coefficients[0, :300], atol=1e-9)
+    np.testing.assert_allclose(found.coefficients[0, 300:] * 300**0.5, active.coefficients[0, 300], atol=1e-8)
+
+
+def test_the_readings_of_the_data_are_counted():
+    X, y = load_diabetes(return_X_y=True)
+    source = memory_source(X, y[:, None])
+    readings = []
+
+    class Counting:
+        n_columns, centre = source.n_columns, source.centre
+
+        def add_up(self, *args: Any) -> Any:
+            readings.append(1)
+            return source.add_up(*args)
+
+    trace = least_squares(Counting(), 1, np.zeros(10), True).trace
+    assert trace.passes == trace.steps[-1].passes == len(readings)
