@@ -21,7 +21,7 @@ from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
 
 FloatArray = NDArray[np.floating]
-EPS = float(np.finfo(float).eps)
+ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def least_squares(source: Source, targets: int, alpha: FloatArray, fit_intercept
     m, p = int(fit_intercept), source.n_columns
     R = source.add_up(lambda block: triangle(rows_of(block, m)), lambda a, b: triangle(np.vstack([a, b])))
     R_x, q = R[m:, m : m + p], R[m:, m + p :]
-    w, rank = ridge(R_x, q, alpha) if alpha.all() else minimum_norm(R_x, q)
+    length = np.linalg.norm(R[:, m : m + p], axis=0)
+    w, rank = ridge(R_x, q, alpha) if alpha.all() else minimum_norm(R_x, q, length)
     b = (R[:m, m + p :] - R[:m, m : m + p] @ w) / R[:m, :m] if m else np.zeros((1, targets))
     total = source.add_up(lambda block: float(block.weight.sum()))
     objective = Objective(source, SquaredLoss(), L2(alpha / total), fit_intercept)
@@ -53,7 +54,7 @@ def least_squares(source: Source, targets: int, alpha: FloatArray, fit_intercept
         at.value,
         float(np.linalg.norm(at.gradient)),
         gap,
-        1 + objective.passes,
+        2 + objective.passes,
         perf_counter() - started,
     )
     trace = Trace("qr", "least squares has a closed form", (step,), step.passes)
@@ -72,23 +73,26 @@ def triangle(A: FloatArray) -> FloatArray:
     return np.linalg.qr(A, mode="r")
 
 
-def minimum_norm(R: FloatArray, q: FloatArray) -> tuple[FloatArray, int]:
+def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, int]:
     """The w with the least |R w - q|, of those the one with the least |w|; and the rank of R.
 
-    Columns are scaled to unit length before their rank is judged, so that units do not matter.
+    Columns are scaled to unit length before their rank is judged, so that units do not matter. `length` (p,) is theirs
+    before the intercept was taken out of them: rounding is relative to it, and it is all that remains of a constant.
     """
     unit = np.linalg.norm(R, axis=0)
-    scale = np.where(unit > 0, unit, 1.0)
-    A = R / scale
+    varies = unit > ROUNDING * length
+    scale = np.where(varies, unit, 1.0)
+    A = np.where(varies, R / scale, 0.0)
+    tolerance = ROUNDING * np.max(length / scale, where=varies, initial=1.0)
     if A.shape[0] >= A.shape[1]:
         Q, T, order = qr(A, mode="economic", pivoting=True)
         diagonal = np.abs(np.diagonal(T))
-        if diagonal.size and diagonal.min() > EPS * len(T) * diagonal.max():
+        if diagonal.size and diagonal.min() > tolerance * diagonal.max():
             w = np.empty((A.shape[1], q.shape[1]))
             w[order] = solve_triangular(T, Q.T @ q)
             return w / scale[:, None], A.shape[1]
     U, s, Vt = svd(A, full_matrices=False)
-    rank = int(np.sum(s > EPS * max(A.shape) * s.max(initial=0.0)))
+    rank = int(np.sum(s > tolerance * s.max(initial=0.0)))
     any_w = (Vt[:rank].T / s[:rank]) @ (U[:, :rank].T @ q) / scale[:, None]
     row_space, _ = np.linalg.qr(Vt[:rank].T * scale[:, None])
     return row_space @ (row_space.T @ any_w), rank
@@ -118,5 +122,5 @@ def certified_gap(R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: Fl
     g = np.vstack([gradient[p:], gradient[:p]])  # R has the intercept first
     scale = np.linalg.norm(root, axis=0)
     scale[scale == 0] = 1.0
-    nu = lstsq((root / scale).T, g / scale[:, None], lapack_driver="gelsy")[0]
+    nu = lstsq((root / scale).T, g / scale[:, None], cond=ROUNDING, lapack_driver="gelsy")[0]
     return 0.5 * float(np.sum(np.square(nu)))
