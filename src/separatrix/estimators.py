@@ -143,7 +143,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         options: Options,
         rows: slice,
     ) -> Fit:
-        source = memory_source(X, y, weight, centre=self.fit_intercept)
+        source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=2)
         penalty = L2(np.full(X.shape[1], strength / weight.sum()))
         return fit_linear_model(source, loss, penalty, options, self._start(X.shape[1], rows))
 

@@ -23,8 +23,17 @@ class Block:
 class Source(Protocol):
     """Rows, wherever they are. `centre` (p,) was subtracted from every row of X (zero where it was not needed)."""
 
-    n_columns: int
     centre: NDArray[np.floating]
+
+    @property
+    def n_rows(self) -> int: ...
+
+    @property
+    def n_columns(self) -> int: ...
+
+    def sample(self, rows: int, random: np.random.Generator) -> "Source | None":
+        """A source of about so many of the rows, weighted to stand for all; None if that is not far fewer."""
+        ...
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[T, T], T] = operator.add) -> T:
         """function of every block, combined in the order of the rows; one reading of the data."""

@@ -1,4 +1,4 @@
-"""Rows that are in memory: arrays and sparse matrices, cut into blocks that stay in cache."""
+"""Rows that are in memory: arrays and sparse matrices, cut into blocks that stay in cache, shared by threads."""
 
 import operator
 from collections.abc import Callable, Iterator
@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.data.block import Block
+from separatrix.data.threads import on_threads
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
+FAR_ROWS = 1000  # from which mean and standard deviation are judged
 CELLS = 2**17  # of a dense block: 1 MB in double, so a block is read from memory once a pass
 SPARSE_ROWS = 2**15
+CHUNKS = 16  # of blocks, each summed by one thread; a fixed number, so the sum is the same for any number of threads
+FEW_CELLS = 2**18  # are not worth a thread
 
 
 @dataclass(frozen=True)
@@ -29,22 +33,57 @@ class MemorySource:
     y: NDArray
     weight: NDArray[np.floating]
     centre: NDArray[np.floating]
+    n_threads: int = 1
 
     @property
     def n_columns(self) -> int:
         return self.X.shape[1]
 
-    def blocks(self) -> Iterator[Block]:
-        """The rows in order; at least one block, even of no rows."""
-        rows, columns = self.X.shape
-        step = SPARSE_ROWS if sparse.issparse(self.X) else max(64, CELLS // max(columns, 1))
-        for first in range(0, max(rows, 1), step):
-            some = slice(first, first + step)
-            yield Block(self._shifted(self.X[some]), self.y[some], self.weight[some])
+    @property
+    def n_rows(self) -> int:
+        return self.X.shape[0]
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[T, T], T] = operator.add) -> T:
-        """function of every block, combined in the order of the rows."""
-        return reduce(combine, map(function, self.blocks()))
+        """function of every block, combined in the order of the rows, whatever the number of threads."""
+
+        def chunk_sum(rows: slice) -> T:
+            return reduce(combine, map(function, self._blocks(rows)))
+
+        chunks = self._chunks()
+        if self.n_threads == 1 or len(chunks) == 1:
+            return reduce(combine, map(chunk_sum, chunks))
+        return reduce(combine, on_threads(chunk_sum, chunks, self.n_threads))
+
+    def sample(self, rows: int, random: np.random.Generator) -> "MemorySource | None":
+        """About so many rows, as many of each class, weighted to stand for all; None if that is not far fewer.
+
+        Every row of a class that has no more than its share is kept: it is the rare class that knows.
+        """
+        if self.n_rows < 4 * rows:
+            return None
+        codes, chosen, weight = self.y.ravel().astype(np.intp), [], []
+        counts = np.bincount(codes)
+        for k in np.flatnonzero(counts):
+            members, share = np.flatnonzero(codes == k), rows // np.count_nonzero(counts)
+            if counts[k] > share:
+                members = members[np.sort(random.integers(counts[k], size=share))]
+            chosen.append(members)
+            weight.append(self.weight[members] * (counts[k] / len(members)))
+        kept = np.concatenate(chosen)
+        return replace(self, X=self.X[kept], y=self.y[kept], weight=np.concatenate(weight))
+
+    def _chunks(self) -> list[slice]:
+        cells = self.X.nnz if sparse.issparse(self.X) else self.X.size
+        many = CHUNKS if cells > FEW_CELLS else 1
+        edges = np.linspace(0, self.n_rows, many + 1).astype(int)
+        return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+    def _blocks(self, chunk: slice) -> Iterator[Block]:
+        """The rows of a chunk in order; at least one block, even of no rows."""
+        step = SPARSE_ROWS if sparse.issparse(self.X) else max(64, CELLS // max(self.n_columns, 1))
+        for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
+            some = slice(first, min(first + step, chunk.stop))
+            yield Block(self._shifted(self.X[some]), self.y[some], self.weight[some])
 
     def _shifted(self, X: Any) -> Any:
         if sparse.issparse(X):
@@ -52,7 +91,9 @@ class MemorySource:
         return X - self.centre if self.centre.any() else np.asarray(X, dtype=np.float64)
 
 
-def memory_source(X: Any, y: NDArray, weight: NDArray | None = None, centre: bool = True) -> MemorySource:
+def memory_source(
+    X: Any, y: NDArray, weight: NDArray | None = None, centre: bool = True, n_threads: int = 1
+) -> MemorySource:
     """A source over arrays; `centre` shifts dense columns that lie far from zero (it needs an intercept to be undone).
 
     A row of weight zero says nothing: such rows are left out.
@@ -66,22 +107,17 @@ def memory_source(X: Any, y: NDArray, weight: NDArray | None = None, centre: boo
     if not weight.all():
         kept = np.flatnonzero(weight)
         X, y, weight = X[kept], y[kept], weight[kept]
-    source = MemorySource(X, y, weight, np.zeros(X.shape[1]))
-    return replace(source, centre=far_columns(source)) if centre and not sparse.issparse(X) else source
+    shift = far_columns(X) if centre and not sparse.issparse(X) else np.zeros(X.shape[1])
+    return MemorySource(X, y, weight, shift, n_threads)
 
 
-def far_columns(source: MemorySource) -> NDArray[np.float64]:
-    """The mean of each column that lies FAR standard deviations from zero, else 0; (p,).
+def far_columns(X: NDArray) -> NDArray[np.float64]:
+    """About the mean of each column that lies FAR standard deviations from zero, else 0; (p,).
 
-    Moments are taken about the first row: about zero, the square of a timestamp would swamp its spread.
+    Judged from FAR_ROWS rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
+    square of a timestamp would swamp its spread.
     """
-    first = np.array(source.X[0], dtype=np.float64)
-
-    def moments(block: Block) -> NDArray[np.float64]:
-        centred = block.X - first
-        return np.stack([block.weight @ centred, block.weight @ centred**2])
-
-    total, squares = source.add_up(moments) / source.weight.sum()
-    spread = np.sqrt(np.maximum(squares - total**2, 0.0))
-    mean = first + total
+    some = X[:: max(1, len(X) // FAR_ROWS)].astype(np.float64)
+    offsets = some - some[0]
+    mean, spread = some[0] + offsets.mean(axis=0), offsets.std(axis=0)
     return np.where((np.abs(mean) > FAR * spread) & (spread > 0), mean, 0.0)

@@ -31,7 +31,7 @@ from scipy.special import xlogy
 
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import factor_positive
-from separatrix.engine.objective import Evaluation, Objective, block_eta, intercept_columns
+from separatrix.engine.objective import Evaluation, Objective, block_eta
 from separatrix.equations.hyperplane import back_project, squared
 from separatrix.equations.losses import ClassLoss
 
@@ -53,38 +53,46 @@ class Certificate:
     probability_error: float | None = None
 
 
-def certify(objective: Objective, at: Evaluation) -> Certificate:
-    """The smallest of the bounds that can be had at this point without building a large matrix."""
+def certify(objective: Objective, at: Evaluation, metric: Evaluation | None = None) -> Certificate:
+    """The smallest of the bounds that can be had at this point without building a large matrix.
+
+    `metric` is an evaluation of order 2, here or nearby.
+    """
     bounds = [Certificate(at.value, "the objective itself: losses are never negative")]
     penalised = bool(np.all(objective.penalty.strength > 0))
-    if at.curvature is None and not penalised and at.theta.size <= LARGEST_CURVATURE:
-        at = objective.evaluate(at.theta, order=2)
-    if at.curvature is not None:
-        bounds.append(by_self_concordance(objective, at))
+    metric = at if at.curvature is not None else metric
+    if metric is None and not penalised and at.theta.size <= LARGEST_CURVATURE:
+        metric = objective.evaluate(at.theta, order=2)
+    if metric is not None:
+        bounds.append(by_self_concordance(objective, at, metric))
     if penalised and bounds[-1].coef_error is None and isinstance(objective.loss, ClassLoss):
         bounds.append(by_duality(objective, objective.loss, at))
     return min(bounds, key=lambda bound: bound.gap)
 
 
-def by_self_concordance(objective: Objective, at: Evaluation) -> Certificate:
+def by_self_concordance(objective: Objective, at: Evaluation, metric: Evaluation | None = None) -> Certificate:
     """The bound from the Newton decrement; its gap is inf where S nu >= 1, that is, too far from the optimum.
 
-    theta must be canonical, as every iterate is: along flat directions the curvature is not the objective's own.
+    theta must be canonical, as every iterate is: along flat directions the curvature is not the objective's own. The
+    curvature H' of a point at a distance r in its own norm serves too, for H >= exp(-S' r) H'.
     """
-    factor, unit = factor_positive(at.curvature)
+    metric = metric or at
+    factor, unit = factor_positive(metric.curvature)
     inverse = cho_solve(factor, np.eye(len(unit)))
-    g = at.gradient.ravel() / unit
-    nu = float(np.sqrt(max(g @ inverse @ g, 0.0)))
+    g, away = at.gradient.ravel() / unit, (at.theta - metric.theta).ravel()
     S = objective.loss.third_bound * longest_row(objective, at, unit) * float(np.linalg.norm(inverse)) ** 0.5
+    with np.errstate(over="ignore"):
+        grown = float(np.exp(0.5 * S * float(np.sqrt(away @ metric.curvature @ away))))
+    nu, S = grown * float(np.sqrt(max(g @ inverse @ g, 0.0))), grown * S
     t = S * nu
     if t >= 1.0:
         return Certificate(np.inf, "none: too far from the optimum for a bound")
     # For small t the closed form cancels; its series t^2 (1/2 + t/6 + t^2/12 + ..) is at most t^2 / 2 (1 + t).
     gap = nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2
     u = 2 * nu if S == 0 else farthest(t) / S
-    errors = u * np.sqrt(np.diagonal(inverse)) / unit
+    errors = grown * u * np.sqrt(np.diagonal(inverse)) / unit
     return Certificate(
-        gap + rounding(at),
+        float(gap) + rounding(at),
         "Newton decrement, self-concordance",
         errors.reshape(at.theta.shape),
         min(1.0, S * u / 4.0),
@@ -104,10 +112,9 @@ def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float
     p = objective.source.n_columns
 
     def longest(block: Block) -> float:
-        ones = intercept_columns(block, at.theta)
-        return float((squared(block.X) @ inverse_square[:p] + ones @ inverse_square[p:]).max(initial=0.0))
+        return float((squared(block.X) @ inverse_square[:p]).max(initial=0.0))
 
-    return float(np.sqrt(objective.add_up(longest, max)))
+    return float(np.sqrt(objective.add_up(longest, max) + inverse_square[p:].sum()))
 
 
 def by_duality(objective: Objective, loss: ClassLoss, at: Evaluation) -> Certificate:

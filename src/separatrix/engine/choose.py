@@ -47,6 +47,11 @@ class Choice:
         """The generator of iterates, started."""
         return SOLVERS[self.name](*args)
 
+    @property
+    def starts_small(self) -> bool:
+        """Whether it is worth a start on a sample of the rows: gradient descent is for looking on, from zero."""
+        return self.name != "gradient-descent"
+
     def target(self, tol: float) -> float:
         """The estimated gap to reach for a gap of tol. Each of Newton's steps squares it, so one more pass buys
         tol^2, and coefficients that are as exact as the loss."""

@@ -13,6 +13,7 @@ from separatrix.engine.certificate import Certificate
 from separatrix.engine.choose import choose
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Objective, block_eta
+from separatrix.engine.sampling import sample_start
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ConvergenceWarning, SeparationWarning
@@ -28,6 +29,7 @@ class Options:
     tol: float = 1e-8
     max_iter: int = 100
     fit_intercept: bool = True
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ def fit_linear_model(
     objective = Objective(source, loss, penalty, options.fit_intercept)
     theta = objective.canonical(centred_theta(source, *start, options.fit_intercept))
     choice = choose(options.solver, *theta.shape)
+    if choice.starts_small and not theta.any():
+        theta = sample_start(objective, theta, np.random.default_rng(options.seed))
     solver, target = choice.solver(objective, theta), choice.target(options.tol)
     solution = minimise(objective, solver, options.tol, target, options.max_iter, watch)
     penalised = bool(penalty.strength.any())

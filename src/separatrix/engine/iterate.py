@@ -15,10 +15,12 @@ from separatrix.engine.objective import Evaluation, Objective
 
 @dataclass(frozen=True)
 class Iterate:
-    """A point, and the solver's own estimate of how far its objective is above the optimum."""
+    """A point, the solver's own estimate of how far its objective is above the optimum, and, if it has one, the
+    evaluation of order 2 whose curvature it went by."""
 
     at: Evaluation
     gap: float
+    metric: Evaluation | None = None
 
 
 Solver = Iterator[Iterate]
@@ -119,7 +121,7 @@ def minimise(
         stalled = before / 2 < iterate.gap <= tolerance
         before = iterate.gap
         if iterate.gap <= target or stalled or number >= max_iter:
-            certificate = certify(objective, at)
+            certificate = certify(objective, at, iterate.metric)
             if certificate.gap <= tolerance:
                 return Solution(at.theta, tuple(steps), certificate, Status.CONVERGED)
             if number >= max_iter:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 FloatArray = NDArray[np.floating]
+Factor = tuple[tuple[FloatArray, bool], FloatArray]
 
 
 def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
@@ -13,11 +14,16 @@ def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
     A is scaled to a unit diagonal first, so that the units of the columns do not matter; a ridge of a few roundings
     is added, and raised, only if A is not positive definite in double precision (collinear columns, no penalty).
     """
-    factor, unit = factor_positive(A)
-    return cho_solve(factor, b / unit) / unit
+    return solve_factored(factor_positive(A), b)
 
 
-def factor_positive(A: FloatArray) -> tuple[tuple[FloatArray, bool], FloatArray]:
+def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
+    """A^-1 b from the factor of A."""
+    cholesky, unit = factor
+    return cho_solve(cholesky, b / unit) / unit
+
+
+def factor_positive(A: FloatArray) -> Factor:
     """Cholesky factor of A scaled to a unit diagonal, as scipy's cho_solve wants it, and the scale (rows,)."""
     diagonal = np.diagonal(A)
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))

@@ -6,7 +6,7 @@ theta is (p + 1, K), the weights w above the intercept b, or (p, K) without an i
 split of the rows gives the same answer to rounding.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.data.block import Block, Source
-from separatrix.equations.hyperplane import back_project, squared, weighted_gram
+from separatrix.equations.hyperplane import Matrix, back_project, squared, weighted_gram
 from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import L2
 
@@ -55,49 +55,43 @@ class Evaluation:
 
 def block_sums(block: Block, loss: Loss, theta: FloatArray, order: int) -> Sums:
     """Loss, gradient (order 1) and curvature (order 2) summed over the rows of one block."""
-    ones = intercept_columns(block, theta)
-    eta = block_eta(block, theta)
-    weight = float(block.weight.sum())
-    value = float(np.sum(block.weight @ loss.value(block.y, eta)))
+    eta, weight = block_eta(block, theta), float(block.weight.sum())
     if order == 0:
-        return Sums(weight, value)
-    r = block.weight[:, None] * loss.gradient(block.y, eta)
-    gradient = np.vstack([back_project(block.X, r), ones.T @ r])
-    if order == 1:
-        return Sums(weight, value, gradient)
-    return Sums(weight, value, gradient, block_curvature(block, loss, eta, ones))
+        return Sums(weight, float(np.sum(block.weight @ loss.value(block.y, eta))))
+    value, gradient, state = loss.together(block.y, eta)
+    gradient *= block.weight[:, None]
+    sums = Sums(weight, float(np.sum(block.weight @ value)), with_intercept(block.X, gradient, theta))
+    return sums if order == 1 else replace(sums, curvature=block_curvature(block, loss, state, len(theta)))
 
 
-def block_curvature(block: Block, loss: Loss, eta: FloatArray, ones: FloatArray) -> FloatArray:
+def block_curvature(block: Block, loss: Loss, state: FloatArray, P: int) -> FloatArray:
     """Second derivatives summed over a block, (P, K, P, K): one weighted Gram matrix for each pair of classes."""
-    rows, K = eta.shape
-    P = block.X.shape[1] + ones.shape[1]
-    h = loss.curvature(block.y, eta).reshape(rows, K, K)
+    K, ones = state.shape[1], P - block.X.shape[1]
     curvature = np.empty((P, K, P, K))
     for k in range(K):
-        for l in range(k + 1):  # noqa: E741 - k, l are the classes, as in the equations
+        for m in range(k + 1):
             # Off the diagonal a loss's curvature is negative, and a Gram matrix wants a weight that is not.
-            sign = 1.0 if k == l else -1.0
-            pair = sign * gram(block.X, ones, sign * block.weight * h[:, k, l])
-            curvature[:, k, :, l] = curvature[:, l, :, k] = pair
+            sign = 1.0 if k == m else -1.0
+            pair = sign * weighted_gram(block.X, sign * block.weight * loss.second(state, k, m), ones)
+            curvature[:, k, :, m] = curvature[:, m, :, k] = pair
     return curvature
-
-
-def gram(X: Any, ones: FloatArray, h: FloatArray) -> FloatArray:
-    """[X 1]' diag(h) [X 1] without building [X 1]."""
-    edge = back_project(X, h[:, None] * ones)
-    return np.block([[weighted_gram(X, h), edge], [edge.T, ones.T @ (h[:, None] * ones)]])
 
 
 def block_eta(block: Block, theta: FloatArray) -> FloatArray:
     """eta = X w + b for the rows of a block, (rows, K)."""
     p = block.X.shape[1]
-    return block.X @ theta[:p] + intercept_columns(block, theta) @ theta[p:]
+    eta = block.X @ theta[:p]
+    for b in theta[p:]:
+        eta += b
+    return eta
 
 
-def intercept_columns(block: Block, theta: FloatArray) -> FloatArray:
-    """The column of ones that theta's last row multiplies, (rows, 1), or (rows, 0) without an intercept."""
-    return np.ones((block.X.shape[0], theta.shape[0] - block.X.shape[1]))
+def with_intercept(X: Matrix, r: FloatArray, theta: FloatArray) -> FloatArray:
+    """[X 1]' r, (P, K): what theta's last row multiplies, if it has one for the intercept, is a column of ones."""
+    product = np.empty(theta.shape)
+    product[: X.shape[1]] = back_project(X, r)
+    product[X.shape[1] :] = r.sum(axis=0)
+    return product
 
 
 @dataclass
@@ -129,11 +123,10 @@ class Objective:
         """Curvature at theta times a direction, both (P, K), in one pass and without building the matrix."""
 
         def product(block: Block) -> FloatArray:
-            eta, along = block_eta(block, theta), block_eta(block, direction)
-            h = self.loss.curvature(block.y, eta).reshape(*eta.shape, eta.shape[1])
-            r = block.weight[:, None] * np.einsum("nkl,nl->nk", h, along)
-            sums = np.vstack([back_project(block.X, r), intercept_columns(block, theta).T @ r])
-            return np.vstack([sums, np.full((1, sums.shape[1]), block.weight.sum())])
+            _, _, state = self.loss.together(block.y, block_eta(block, theta))
+            r = block.weight[:, None] * self.loss.curvature_times(state, block_eta(block, direction))
+            total = np.full((1, r.shape[1]), block.weight.sum())
+            return np.vstack([with_intercept(block.X, r, theta), total])
 
         sums = self.add_up(product)
         result = sums[:-1] / sums[-1]
@@ -145,13 +138,13 @@ class Objective:
         """An upper bound on the curvature's diagonal that holds everywhere, (P, 1): the scale of each coefficient."""
 
         def squares(block: Block) -> FloatArray:
-            ones = intercept_columns(block, theta)
-            return np.concatenate([block.weight @ squared(block.X), block.weight @ ones, [block.weight.sum()]])
+            weight = block.weight[:, None]
+            return np.vstack([with_intercept(squared(block.X), weight, theta[:, :1]), weight.sum(axis=0)])
 
         sums = self.add_up(squares)
         diagonal = self.loss.curvature_bound * sums[:-1] / sums[-1]
-        diagonal[: self.source.n_columns] += self.penalty.strength
-        return np.where(diagonal > 0, diagonal, 1.0)[:, None]
+        diagonal[: self.source.n_columns] += self.penalty.strength[:, None]
+        return np.where(diagonal > 0, diagonal, 1.0)
 
     def add_up(self, function: Any, combine: Any = None) -> Any:
         """One pass: the function of every block, summed, or combined as told."""

@@ -66,17 +66,23 @@ def back_project(X: Matrix, r: FloatArray) -> FloatArray:
     return np.asarray(X.T @ r)
 
 
-def weighted_gram(X: Matrix, h: FloatArray) -> FloatArray:
-    """X' diag(h) X for h >= 0, (p, p): one symmetric product of sqrt(h) X with itself.
+def weighted_gram(X: Matrix, h: FloatArray, ones: int = 0) -> FloatArray:
+    """[X 1]' diag(h) [X 1] for h >= 0, with so many columns of ones beside X (0 or 1): (p + ones, p + ones).
 
-    >>> weighted_gram(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 0.0]))
-    array([[1., 2.],
-           [2., 4.]])
+    One symmetric product of sqrt(h) [X 1] with itself.
+
+    >>> weighted_gram(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 0.0]), ones=1)
+    array([[1., 2., 1.],
+           [2., 4., 2.],
+           [1., 2., 1.]])
     """
+    root = np.sqrt(h)[:, None]
     if sparse.issparse(X):
-        half = sparse.diags_array(np.sqrt(h)) @ X
+        half = sparse.hstack([X, np.ones((X.shape[0], ones))], format="csr").multiply(root).tocsr()
         return (half.T @ half).toarray()
-    half = X * np.sqrt(h)[:, None]
+    half = np.empty((X.shape[0], X.shape[1] + ones))
+    np.multiply(X, root, out=half[:, : X.shape[1]])
+    half[:, X.shape[1] :] = root
     return half.T @ half
 
 

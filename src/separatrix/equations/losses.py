@@ -28,6 +28,9 @@ class Loss(Protocol):
     `curvature_bound` is the largest eigenvalue any row's curvature can have; `third_bound` the R in
     |third derivative along v| <= R |v| curvature (self-concordance; Bach 2010); `flat` spans the directions of eta,
     (K, m), along which the loss does not change.
+
+    For passes over many rows, `together` gives value, gradient and a state (rows, K) from one exponential; of that
+    state, `second` makes the second derivative in eta_k and eta_m, (rows,), and `curvature_times` the product with v.
     """
 
     curvature_bound: float
@@ -36,6 +39,9 @@ class Loss(Protocol):
     def value(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
     def gradient(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
     def curvature(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
+    def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]: ...
+    def second(self, state: FloatArray, k: int, m: int) -> FloatArray: ...
+    def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray: ...
     def flat(self, K: int) -> FloatArray: ...
 
 
@@ -77,6 +83,24 @@ class LogLoss:
         # sigmoid(-eta), not 1 - sigmoid(eta): the second loses every digit at eta = 40.
         eta = np.asarray(eta)
         return sigmoid(eta) * sigmoid(-eta)
+
+    def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Value, gradient and curvature, (rows, 1) each, from one exponential."""
+        size = np.abs(eta)
+        small = np.exp(-size)
+        large = 1.0 / (1.0 + small)  # sigmoid(|eta|)
+        value, small = log1p(small), small * large  # log(1 + exp(-|eta|)), sigmoid(-|eta|)
+        positive = eta > 0
+        wrong = np.abs(positive - y)  # 0 where the row is on its side of the boundary, 1 where it is not
+        value += size * wrong
+        gradient = wrong * large - (1.0 - wrong) * small
+        return value, np.where(positive, gradient, -gradient), small * large
+
+    def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
+        return state[:, 0]
+
+    def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
+        return state * v
 
     def probabilities(self, eta: FloatArray) -> FloatArray:
         """(rows, 2) from eta (rows, 1): of y = 0, then of y = 1."""
@@ -142,19 +166,10 @@ class SoftmaxLoss:
     third_bound = 2**0.5  # the range of v over the classes is at most sqrt(2) |v|
 
     def value(self, y: NDArray, eta: ArrayLike) -> FloatArray:
-        # logsumexp(eta) - eta_y, without the cancellation: both terms are >= 0.
-        eta = np.asarray(eta)
-        weight, top = exp_below_top(eta)
-        return log1p(others(weight, np.argmax(eta, axis=-1))) + (top[..., 0] - of_class(eta, y))
+        return self.together(y, np.asarray(eta))[0]
 
-    @np.errstate(under="ignore")
     def gradient(self, y: NDArray, eta: ArrayLike) -> FloatArray:
-        # For the row's own class p - 1 = -(the others' share), which keeps its digits where p is nearly 1.
-        weight, _ = exp_below_top(np.asarray(eta))
-        total = weight.sum(axis=-1, keepdims=True)
-        p = weight / total
-        np.put_along_axis(p, y[..., None], -others(weight, y)[..., None] / total, axis=-1)
-        return p
+        return self.together(y, np.asarray(eta))[1]
 
     @np.errstate(under="ignore")
     def curvature(self, y: NDArray, eta: ArrayLike) -> FloatArray:
@@ -169,6 +184,25 @@ class SoftmaxLoss:
     def probabilities(self, eta: FloatArray) -> FloatArray:
         """(rows, K) from eta (rows, K)."""
         return softmax(eta)
+
+    @np.errstate(under="ignore")
+    def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Value (rows,), gradient and p (rows, K), from one exponential."""
+        weight, top = exp_below_top(eta)
+        total = weight.sum(axis=-1, keepdims=True)
+        # logsumexp(eta) - eta_y, without the cancellation: both terms are >= 0.
+        value = log1p(others(weight, np.argmax(eta, axis=-1))) + (top[..., 0] - of_class(eta, y))
+        p = weight / total
+        gradient = p.copy()
+        # For the row's own class p - 1 = -(the others' share), which keeps its digits where p is nearly 1.
+        np.put_along_axis(gradient, y[..., None], -others(weight, y)[..., None] / total, axis=-1)
+        return value, gradient, p
+
+    def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
+        return state[:, k] * ((1.0 if k == m else 0.0) - state[:, m])
+
+    def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
+        return state * (v - np.sum(state * v, axis=1, keepdims=True))
 
     def margin(self, y: NDArray, eta: FloatArray) -> FloatArray:
         rivals = np.array(eta)
@@ -201,6 +235,16 @@ class SquaredLoss:
 
     def curvature(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
         return np.ones_like(np.asarray(eta, dtype=float))
+
+    def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Value, gradient and curvature, (rows, K) each."""
+        return self.value(y, eta), self.gradient(y, eta), self.curvature(y, eta)
+
+    def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
+        return state[:, k] * (k == m)
+
+    def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
+        return state * v
 
     def flat(self, K: int) -> FloatArray:
         return np.zeros((K, 0))
