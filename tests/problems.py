@@ -96,9 +96,7 @@ def problems(draw: st.DrawFn, penalised: bool | None = None) -> Problem:
     )
 
 
-def solve(
-    problem: Problem, solver: str = "auto", tol: float = 1e-12, max_iter: int = 200, **start: Any
-) -> Fit:
+def solve(problem: Problem, solver: str = "auto", tol: float = 1e-12, max_iter: int = 200, **start: Any) -> Fit:
     """The engine's answer; not reaching `tol` in `max_iter` is an error."""
     options = Options(solver, tol, max_iter, problem.fit_intercept)
     with warnings.catch_warnings():

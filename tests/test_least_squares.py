@@ -199,8 +199,8 @@ def test_the_units_of_a_column_only_divide_its_coefficient(seed, exponents):
 def test_columns_a_billion_away_keep_their_slopes(seed):
     X, y = np.round(random_data(seed, 15, 3)[0] * 8) / 8, random_data(seed, 15, 3)[1]
     near, far = fit(X, y), fit(X + 1e9, y)
-    if near.rank == 3:
-        np.testing.assert_allclose(far.coefficients, near.coefficients, atol=1e-8 * (1 + np.abs(near.coefficients).max()))
+    assert near.rank == far.rank == 3
+    np.testing.assert_allclose(far.coefficients, near.coefficients, atol=1e-8 * (1 + np.abs(near.coefficients).max()))
 
 
 @pytest.mark.parametrize("alpha", [0.0, 3.0])

@@ -199,7 +199,8 @@ class SoftmaxLoss:
         return value, gradient, p
 
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
-        return state[:, k] * ((1.0 if k == m else 0.0) - state[:, m])
+        # p (1 - p) with the second factor as a sum, which keeps its digits where p is nearly 1.
+        return state[:, k] * (np.delete(state, k, axis=1).sum(axis=1) if k == m else -state[:, m])
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         return state * (v - np.sum(state * v, axis=1, keepdims=True))
