@@ -1,4 +1,4 @@
-"""Small classification problems, and how a test asks the engine to solve one."""
+"""Small classification problems, how a test asks the engine to solve one, and what all tests of numbers run under."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -14,6 +14,8 @@ from separatrix.engine.objective import Objective
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ConvergenceWarning
+
+seeds = st.integers(0, 10**6)
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,7 @@ def problems(draw: st.DrawFn, penalised: bool | None = None) -> Problem:
     )
 
 
-def solve(
-    problem: Problem, solver: str = "auto", tol: float = 1e-12, max_iter: int = 200, **start: Any
-) -> Fit:
+def solve(problem: Problem, solver: str = "auto", tol: float = 1e-12, max_iter: int = 200, **start: Any) -> Fit:
     """The engine's answer; not reaching `tol` in `max_iter` is an error."""
     options = Options(solver, tol, max_iter, problem.fit_intercept)
     with warnings.catch_warnings():

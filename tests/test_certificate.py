@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import Problem, make_problem, solve
 
+from problems import Problem, make_problem, solve
 from separatrix.engine.certificate import by_duality, by_self_concordance, certify
 from separatrix.engine.objective import Evaluation
 from separatrix.equations.losses import SquaredLoss
@@ -69,9 +69,7 @@ def solved_problems() -> list[tuple[Problem, np.ndarray]]:
     """240 problems and their optima: classes, columns, penalties, intercepts, and how nearly they are separable."""
     shapes = [(p, K, noise) for p in (1, 3) for K in (2, 3) for noise in (1.0, 0.1, 1e-3)]
     problems = [
-        make_problem(
-            100 * number + repeat, p=p, K=K, points=6, strength=strength, fit_intercept=intercept, noise=noise
-        )
+        make_problem(100 * number + repeat, p=p, K=K, points=6, strength=strength, fit_intercept=intercept, noise=noise)
         for number, (p, K, noise) in enumerate(shapes)
         for strength in STRENGTHS
         for intercept in (True, False)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import Problem, make_problem, problems, solve
 from scipy import sparse
 
+from problems import Problem, make_problem, problems, seeds, solve
 from separatrix.data.memory import CELLS, memory_source
 from separatrix.engine.choose import SOLVERS, SYNONYMS, choose
 from separatrix.engine.fit import Fit, Options, fit_linear_model
@@ -22,13 +22,10 @@ from separatrix.equations.penalties import L2
 from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning
 
 few = settings(max_examples=25)
-seeds = st.integers(0, 10**6)
 
 
 def random_theta(problem: Problem, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(
-        size=(problem.X.shape[1] + problem.fit_intercept, problem.columns_of_eta)
-    )
+    return np.random.default_rng(seed).normal(size=(problem.X.shape[1] + problem.fit_intercept, problem.columns_of_eta))
 
 
 def assert_same_sums(a: Sums, b: Sums, rtol: float = 1e-13) -> None:
@@ -68,9 +65,7 @@ def test_gradient_and_curvature_are_the_slopes_of_the_objective(problem, seed):
     h = 1e-5 * v / np.linalg.norm(v)
     up, down = (objective.evaluate(theta + sign * h, order=1) for sign in (1, -1))
     assert up.value - down.value == pytest.approx(2 * np.sum(at.gradient * h), rel=1e-5, abs=1e-12)
-    np.testing.assert_allclose(
-        up.gradient - down.gradient, 2 * (at.curvature @ h.ravel()).reshape(h.shape), atol=1e-11
-    )
+    np.testing.assert_allclose(up.gradient - down.gradient, 2 * (at.curvature @ h.ravel()).reshape(h.shape), atol=1e-11)
     np.testing.assert_allclose(
         objective.curvature_times(theta, v).ravel(), at.curvature @ v.ravel(), rtol=1e-10, atol=1e-12
     )
@@ -88,9 +83,7 @@ def test_the_diagonal_bound_is_above_the_diagonal_of_the_curvature_everywhere(pr
 @given(problems(), seeds)
 def test_a_weight_of_k_is_k_copies_of_the_row(problem, seed):
     copies = np.random.default_rng(seed).integers(1, 4, len(problem.y))
-    repeated = replace(problem, weight=np.ones(len(problem.y))).rows(
-        np.repeat(np.arange(len(copies)), copies)
-    )
+    repeated = replace(problem, weight=np.ones(len(problem.y))).rows(np.repeat(np.arange(len(copies)), copies))
     assert_same_fit(solve(replace(problem, weight=copies * 1.0)), solve(repeated))
 
 
@@ -131,9 +124,7 @@ def test_a_penalty_in_the_units_of_the_column_scales_with_it(problem):
 def test_columns_moved_a_billion_away_keep_their_slopes(problem):
     problem = replace(problem, fit_intercept=True)
     far, near = solve(replace(problem, X=problem.X + 1e9)), solve(problem)
-    np.testing.assert_allclose(
-        far.coefficients, near.coefficients, atol=1e-8 * (1 + np.abs(near.coefficients).max())
-    )
+    np.testing.assert_allclose(far.coefficients, near.coefficients, atol=1e-8 * (1 + np.abs(near.coefficients).max()))
     assert far.certificate.gap <= 1e-12
 
 
@@ -188,6 +179,12 @@ def test_every_solver_reaches_the_same_optimum(name, K):
     best, other = solve(problem), solve(problem, name, tol=1e-13)
     assert_same_fit(other, best, tol=1e-6)
     assert other.certificate.gap <= 1e-13
+
+
+def test_gradient_descent_does_not_leap_from_side_to_side_of_a_valley():
+    for seed in range(20):
+        fit = solve(make_problem(seed, p=1, strength=0.1, fit_intercept=False), "gradient-descent", max_iter=40)
+        assert fit.certificate.gap <= 1e-12
 
 
 def test_a_name_that_is_no_solver_is_answered_with_those_that_are():
@@ -247,9 +244,7 @@ class CountingSource:
 def test_every_reading_of_the_data_is_counted(solver, strength):
     problem = make_problem(3, strength=strength)
     source = CountingSource(problem)
-    fit = fit_linear_model(
-        source, problem.loss, L2(problem.strength), Options(solver, 1e-6, 5000), problem.start()
-    )
+    fit = fit_linear_model(source, problem.loss, L2(problem.strength), Options(solver, 1e-6, 5000), problem.start())
     assert fit.trace.passes == source.readings
     assert list(fit.trace.column("passes")) == sorted(fit.trace.column("passes"))
 
@@ -271,9 +266,7 @@ def test_max_iter_is_kept_and_the_warning_quotes_the_gap():
         fit = fit_linear_model(problem.source(), problem.loss, L2(problem.strength), options, problem.start())
     assert fit.iterations == 2
     assert fit.status is Status.MAX_ITER
-    assert f"stopped after 2 iterations, at most {fit.certificate.gap:.1e} above the best" in str(
-        caught[0].message
-    )
+    assert f"stopped after 2 iterations, at most {fit.certificate.gap:.1e} above the best" in str(caught[0].message)
 
 
 @pytest.mark.parametrize("K", [2, 3])

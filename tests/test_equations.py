@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
+from problems import seeds
 from separatrix.equations.hyperplane import (
     back_project,
     linear_predictor,
@@ -142,18 +143,14 @@ def test_softmax_loss_and_its_derivatives_are_exact(row_and_class):
 @given(eta=small_etas)
 def test_log_loss_derivatives_are_the_slopes_of_what_they_differentiate(y, eta):
     assert slope(lambda e: LOG.value(y, e), eta) == pytest.approx(LOG.gradient(y, eta), rel=1e-7, abs=1e-9)
-    assert slope(lambda e: LOG.gradient(y, e), eta) == pytest.approx(
-        LOG.curvature(y, eta), rel=1e-7, abs=1e-9
-    )
+    assert slope(lambda e: LOG.gradient(y, e), eta) == pytest.approx(LOG.curvature(y, eta), rel=1e-7, abs=1e-9)
 
 
 @pytest.mark.parametrize("loss", [MARGIN, SQUARED])
 @given(eta=small_etas, y=st.sampled_from([-1.0, 1.0]))
 def test_margin_and_squared_loss_derivatives_are_the_slopes_of_what_they_differentiate(loss, eta, y):
     assert slope(lambda e: loss.value(y, e), eta) == pytest.approx(loss.gradient(y, eta), rel=1e-7, abs=1e-8)
-    assert slope(lambda e: loss.gradient(y, e), eta) == pytest.approx(
-        loss.curvature(y, eta), rel=1e-7, abs=1e-8
-    )
+    assert slope(lambda e: loss.gradient(y, e), eta) == pytest.approx(loss.curvature(y, eta), rel=1e-7, abs=1e-8)
 
 
 @given(eta_rows(small_etas))
@@ -164,9 +161,7 @@ def test_softmax_loss_derivatives_are_the_slopes_of_what_they_differentiate(row_
         value = slope(lambda e: SOFTMAX.value(labels, (row + e * direction)[None, :])[0], 0.0)  # noqa: B023
         gradient = slope(lambda e: SOFTMAX.gradient(labels, (row + e * direction)[None, :])[0], 0.0)  # noqa: B023
         np.testing.assert_allclose(value, SOFTMAX.gradient(labels, row[None, :])[0, k], rtol=1e-7, atol=1e-8)
-        np.testing.assert_allclose(
-            gradient, SOFTMAX.curvature(labels, row[None, :])[0, k], rtol=1e-7, atol=1e-8
-        )
+        np.testing.assert_allclose(gradient, SOFTMAX.curvature(labels, row[None, :])[0, k], rtol=1e-7, atol=1e-8)
 
 
 @given(arrays(float, (4, 2), elements=small_etas), arrays(float, 4, elements=st.floats(0, 3)))
@@ -235,7 +230,7 @@ def test_curvatures_are_positive_semidefinite_and_below_their_bound(row_and_clas
         assert 0 <= LOG.curvature(y % 2, eta) <= LOG.curvature_bound * (1 + 1e-15)
 
 
-@given(eta_rows(st.floats(-20, 20)), st.integers(0, 2**32 - 1))
+@given(eta_rows(st.floats(-20, 20)), seeds)
 def test_third_derivatives_are_below_the_self_concordance_bound(row_and_class, seed):
     row, y = row_and_class
     labels = np.array([y])
@@ -273,9 +268,7 @@ def at_label(loss: Any, y: Any) -> list[Callable[[Any], Any]]:
 
 
 def test_a_certain_prediction_costs_nothing_when_right_and_everything_when_wrong():
-    np.testing.assert_array_equal(
-        cross_entropy([1, 0, 1, 0], [1.0, 0.0, 0.0, 1.0]), [0.0, 0.0, np.inf, np.inf]
-    )
+    np.testing.assert_array_equal(cross_entropy([1, 0, 1, 0], [1.0, 0.0, 0.0, 1.0]), [0.0, 0.0, np.inf, np.inf])
 
 
 @given(eta_rows())
@@ -306,7 +299,7 @@ def test_the_foot_of_the_perpendicular_is_on_the_plane_at_the_signed_distance(pl
     assert np.sign(d) == np.sign(linear_predictor(x[None, :], w, b)[0])
 
 
-@given(planes, st.integers(0, 2**32 - 1))
+@given(planes, seeds)
 def test_no_other_point_of_the_plane_is_nearer(plane, seed):
     x, w, b = plane
     d = signed_distance(x[None, :], w, b)[0]
@@ -324,9 +317,7 @@ def test_the_distance_does_not_depend_on_how_the_plane_is_scaled(plane, factor):
         return
     expected = signed_distance(x[None, :], w, b)
     scale = np.linalg.norm(x) + abs(b) / np.linalg.norm(w)
-    np.testing.assert_allclose(
-        signed_distance(x[None, :], w * factor, b * factor), expected, atol=1e-13 * scale
-    )
+    np.testing.assert_allclose(signed_distance(x[None, :], w * factor, b * factor), expected, atol=1e-13 * scale)
 
 
 def test_a_zero_vector_has_no_distance_to_give():
@@ -334,15 +325,13 @@ def test_a_zero_vector_has_no_distance_to_give():
         signed_distance([[1.0, 2.0]], [0.0, 0.0], 1.0)
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0, 1))
+@given(seeds, st.floats(0, 1))
 def test_sparse_and_dense_rows_give_the_same_products(seed, density):
     rng = np.random.default_rng(seed)
     S = sparse.random_array((7, 4), density=density, rng=rng, format="csr")
     X, w, h = S.toarray(), rng.normal(size=(4, 3)), rng.random(7)
     r = rng.normal(size=(7, 3))
-    np.testing.assert_allclose(
-        linear_predictor(S, w, 1.0), linear_predictor(X, w, 1.0), rtol=1e-13, atol=1e-13
-    )
+    np.testing.assert_allclose(linear_predictor(S, w, 1.0), linear_predictor(X, w, 1.0), rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(back_project(S, r), back_project(X, r), rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(weighted_gram(S, h), weighted_gram(X, h), rtol=1e-13, atol=1e-13)
     np.testing.assert_array_equal(squared(S).toarray(), squared(X))
@@ -351,7 +340,7 @@ def test_sparse_and_dense_rows_give_the_same_products(seed, density):
     )
 
 
-@given(st.integers(0, 2**32 - 1))
+@given(seeds)
 def test_the_weighted_gram_matrix_is_the_sum_of_the_rows_outer_products(seed):
     rng = np.random.default_rng(seed)
     X, h = rng.normal(size=(6, 3)), rng.random(6)

@@ -15,10 +15,9 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from statsmodels.datasets import longley
 
+from problems import seeds
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import LeastSquares, least_squares
-
-seeds = st.integers(0, 10**6)
 
 LONGLEY = [-3482258.63459582, 15.0618722713733, -0.0358191792925910, -2.02022980381683]
 LONGLEY += [-1.03322686717359, -0.0511041056535807, 1829.15146461355]
@@ -199,8 +198,8 @@ def test_the_units_of_a_column_only_divide_its_coefficient(seed, exponents):
 def test_columns_a_billion_away_keep_their_slopes(seed):
     X, y = np.round(random_data(seed, 15, 3)[0] * 8) / 8, random_data(seed, 15, 3)[1]
     near, far = fit(X, y), fit(X + 1e9, y)
-    if near.rank == 3:
-        np.testing.assert_allclose(far.coefficients, near.coefficients, atol=1e-8 * (1 + np.abs(near.coefficients).max()))
+    assert near.rank == far.rank == 3
+    np.testing.assert_allclose(far.coefficients, near.coefficients, atol=1e-8 * (1 + np.abs(near.coefficients).max()))
 
 
 @pytest.mark.parametrize("alpha", [0.0, 3.0])

@@ -104,8 +104,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.multi_class = multi_class
         self.warm_start = warm_start
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), rows weighted by sample_weight (rows,)."""
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,)."""
         options, strength = self._checked()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         check_classification_targets(y)
@@ -162,6 +162,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_number("C", self.C, above=0, infinite=True)
         check_number("tol", self.tol, above=0)
         check_number("max_iter", self.max_iter, at_least=1)
+        if self.max_iter != int(self.max_iter):
+            raise ArgumentError(f"max_iter={self.max_iter!r} must be a whole number.")
+        check_flag("fit_intercept", self.fit_intercept)
+        check_flag("warm_start", self.warm_start)
         if self.l1_ratio not in (0, None):
             raise ArgumentError(f"l1_ratio={self.l1_ratio!r}: only the L2 penalty is available; use l1_ratio=0.")
         if self.multi_class not in MULTI_CLASS:
@@ -237,9 +241,10 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.alpha = alpha
         self.fit_intercept = fit_intercept
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets)."""
         check_number("alpha", self.alpha, at_least=0)
+        check_flag("fit_intercept", self.fit_intercept)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
@@ -267,16 +272,22 @@ def check_number(
     name: str,
     value: Any,
     *,
-    above: float | None = None,
-    at_least: float | None = None,
+    above: float = -np.inf,
+    at_least: float = -np.inf,
     infinite: bool = False,
 ) -> None:
     """ArgumentError unless the value is a number in its range."""
-    limit = f"above {above}" if above is not None else f"at least {at_least}"
+    limit = f"above {above}" if above > -np.inf else f"at least {at_least}"
     fine = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and not np.isnan(value)
-    fine = fine and (value > above if above is not None else value >= at_least)
+    fine = fine and value > above and value >= at_least
     if not fine or (np.isinf(value) and not infinite):
         raise ArgumentError(f"{name}={value!r} must be a number {limit}{', or inf' if infinite else ''}.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """ArgumentError unless the value is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"{name}={value!r} must be True or False.")
 
 
 def check_two_classes(classes: NDArray, codes: NDArray, weight: FloatArray) -> None:

@@ -14,7 +14,7 @@ from separatrix.equations.hyperplane import Matrix, linear_predictor
 from separatrix.equations.links import sigmoid, softmax
 
 Task = Literal["binary", "multinomial", "linear"]
-FloatArray = NDArray[np.float64]
+FloatArray = NDArray[np.floating]
 
 
 class FitRecord(Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,9 +23,11 @@ class Block:
 class Source(Protocol):
     """Rows, wherever they are. `centre` (p,) was subtracted from every row of X (zero where it was not needed)."""
 
-    n_columns: int
-    centre: NDArray[np.floating]
+    @property
+    def n_columns(self) -> int: ...
+    @property
+    def centre(self) -> NDArray[np.floating]: ...
 
-    def add_up(self, function: Callable[[Block], T], combine: Callable[[T, T], T] = operator.add) -> T:
+    def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows; one reading of the data."""
         ...

@@ -42,7 +42,7 @@ class MemorySource:
             some = slice(first, first + step)
             yield Block(self._shifted(self.X[some]), self.y[some], self.weight[some])
 
-    def add_up(self, function: Callable[[Block], T], combine: Callable[[T, T], T] = operator.add) -> T:
+    def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows."""
         return reduce(combine, map(function, self.blocks()))
 

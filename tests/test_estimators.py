@@ -1,0 +1,344 @@
+"""scikit-learn's door: its own checks, its own optimum, and ours told apart from it."""
+
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+from sklearn import linear_model as peers
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine, make_classification
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from statsmodels.api import Logit, MNLogit, add_constant
+from statsmodels.datasets import anes96, spector
+
+import problems  # noqa: F401 - one thread
+import separatrix
+from separatrix import LinearRegression, LogisticRegression
+from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning, SeparatrixError, TargetError
+
+SETS = {
+    "iris": load_iris,
+    "breast_cancer": load_breast_cancer,
+    "wine": load_wine,
+    "digits": load_digits,
+}
+
+
+@parametrize_with_checks(
+    [LogisticRegression(), LogisticRegression(multi_class="ovr"), LinearRegression(), LinearRegression(alpha=1.0)]
+)
+def test_scikit_learns_own_checks_pass(estimator, check):
+    check(estimator)
+
+
+def peer(**parameters: Any) -> peers.LogisticRegression:
+    """scikit-learn's logistic regression, at its optimum to rounding."""
+    return peers.LogisticRegression(**{"solver": "newton-cholesky", "tol": 1e-14, "max_iter": 1000} | parameters)
+
+
+def fit_quietly(model: Any, *args: Any, **kwargs: Any) -> Any:
+    """For a peer, which warns where its line search can go no lower."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(*args, **kwargs)
+
+
+def assert_same_coefficients(ours: LogisticRegression, theirs: Any, tol: float = 1e-6) -> None:
+    """Within `tol` of the largest coefficient; softmax classes are compared up to what they have in common."""
+    K = len(ours.classes_)
+    centred = [m.coef_ - m.coef_.mean(axis=0) * (K > 2) for m in (ours, theirs)]
+    intercepts = [m.intercept_ - m.intercept_.mean() * (K > 2) for m in (ours, theirs)]
+    np.testing.assert_allclose(*centred, atol=tol * np.abs(centred[1]).max())
+    np.testing.assert_allclose(*intercepts, atol=tol * max(1.0, np.abs(intercepts[1]).max()))
+
+
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("name", SETS)
+def test_coefficients_are_scikit_learns_where_it_has_converged(name, C):
+    X, y = SETS[name](return_X_y=True)
+    ours, theirs = LogisticRegression(C=C).fit(X, y), fit_quietly(peer(C=C), X, y)
+    assert_same_coefficients(ours, theirs)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-6)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+@pytest.mark.parametrize("name", ["iris", "breast_cancer", "wine"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"fit_intercept": False},
+        {"class_weight": "balanced"},
+        {"class_weight": {0: 3.0, 1: 0.5}},
+        {"class_weight": "balanced", "C": 10.0, "fit_intercept": False},
+    ],
+    ids=str,
+)
+def test_every_way_to_weight_a_class_and_to_leave_out_the_intercept_means_what_it_means_to_scikit_learn(name, settings):
+    X, y = SETS[name](return_X_y=True)
+    weight = np.random.default_rng(0).uniform(0.0, 2.0, len(y))
+    weight[::7] = 0.0
+    ours = LogisticRegression(**settings).fit(X, y, sample_weight=weight)
+    assert_same_coefficients(ours, fit_quietly(peer(**settings), X, y, sample_weight=weight))
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton", "conjugate-gradient", "lbfgs", "newton-cg", "liblinear", "saga"])
+def test_every_solver_name_ends_at_the_same_coefficients(solver):
+    X, y = load_wine(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    assert_same_coefficients(LogisticRegression(solver=solver, tol=1e-13).fit(X, y), peer().fit(X, y))
+
+
+def test_one_vs_rest_is_one_binary_fit_for_each_class():
+    X, y = load_iris(return_X_y=True)
+    ours = LogisticRegression(multi_class="ovr").fit(X, y)
+    theirs = OneVsRestClassifier(peer()).fit(X, y)
+    np.testing.assert_allclose(ours.coef_, np.vstack([m.coef_ for m in theirs.estimators_]), atol=1e-6)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-7)
+    np.testing.assert_allclose(np.exp(ours.predict_log_proba(X)), ours.predict_proba(X), rtol=1e-12)
+    assert len(ours.trace_) == len(ours.certificate_) == len(ours.n_iter_) == 3
+
+
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
+def test_sparse_rows_give_the_dense_coefficients(form):
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:200, 20:30], y[:200]
+    dense, thin = LogisticRegression().fit(X, y), LogisticRegression().fit(form(X), y)
+    assert_same_coefficients(thin, dense, tol=1e-9)
+    np.testing.assert_allclose(thin.predict_proba(form(X)), dense.predict_proba(X), atol=1e-9)
+    D, z = load_diabetes(return_X_y=True)
+    np.testing.assert_allclose(LinearRegression().fit(form(D), z).coef_, LinearRegression().fit(D, z).coef_, rtol=1e-9)
+
+
+def test_labels_may_be_called_anything_in_any_order():
+    X, y = load_iris(return_X_y=True)
+    plain = LogisticRegression().fit(X, y)
+    names = np.array(["violet", "blue", "iris"])  # sorted: blue, iris, violet
+    named = LogisticRegression().fit(X, names[y])
+    np.testing.assert_array_equal(named.classes_, sorted(names))
+    np.testing.assert_allclose(named.coef_, plain.coef_[[1, 2, 0]], atol=1e-9)
+    np.testing.assert_array_equal(named.predict(X), names[plain.predict(X)])
+
+
+def test_the_certified_gap_is_kept_and_traced():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = LogisticRegression(tol=1e-10).fit(X, y)
+    assert 0 < model.certificate_.gap <= 1e-10
+    losses, objective = model.trace_.column("loss"), model.trace_.column("objective")
+    assert len(losses) == model.n_iter_[0] + 1
+    assert losses[0] == pytest.approx(np.log(2))
+    assert np.all(np.diff(objective) <= 1e-15)
+    assert np.all(np.diff(model.trace_.column("passes")) > 0)
+    assert np.all(np.diff(model.trace_.column("seconds")) >= 0)
+    assert model.trace_.column("gap")[-1] < 1e-10
+    assert model.trace_.passes >= model.trace_.column("passes")[-1]
+
+
+def test_far_predictions_keep_their_logarithm():
+    X, y = np.array([[-1.0], [1.0], [-0.9], [0.9], [0.1], [-0.1]]), [0, 1, 0, 1, 0, 1]
+    model = LogisticRegression().fit(X, y)
+    far = np.array([[1e6]])
+    assert model.predict_proba(far)[0, 0] == 0.0
+    assert model.predict_log_proba(far)[0, 0] == pytest.approx(-model.decision_function(far)[0])
+    assert model.predict_proba(far).sum() == 1.0
+
+
+def test_columns_of_a_data_frame_are_remembered_and_checked():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    plain = LogisticRegression().fit(X.to_numpy(), y)
+    for frame in (X, pl.from_pandas(X)):
+        model = LogisticRegression().fit(frame, y)
+        assert list(model.feature_names_in_) == list(X.columns)
+        np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-9)
+        np.testing.assert_array_equal(LinearRegression().fit(frame, y).feature_names_in_, X.columns)
+    with pytest.raises(ValueError, match="feature names"):
+        LogisticRegression().fit(X, y).predict(X.rename(columns={"petal width (cm)": "width"}))
+
+
+def test_labels_in_a_series_are_labels():
+    X, y = load_iris(return_X_y=True)
+    names = load_iris().target_names[y]
+    for labels in (pd.Series(names), pl.Series(names), list(names)):
+        np.testing.assert_array_equal(LogisticRegression().fit(X, labels).classes_, load_iris().target_names)
+
+
+def test_it_works_in_a_pipeline_and_a_grid_search():
+    X, y = load_breast_cancer(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    search = GridSearchCV(pipeline, {"logisticregression__C": [1e-3, 1.0]}, cv=3, scoring="neg_log_loss").fit(X, y)
+    assert search.best_params_ == {"logisticregression__C": 1.0}
+    assert search.best_estimator_.score(X, y) > 0.97
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(C=3.0), LinearRegression(alpha=2.0)])
+def test_a_model_survives_pickling_and_cloning(model):
+    X, y = load_iris(return_X_y=True)
+    fitted = clone(model).fit(X, y)
+    back = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(back.predict(X), fitted.predict(X))
+    assert back.certificate_.gap == fitted.certificate_.gap
+    assert clone(fitted).get_params() == model.get_params()
+    assert not hasattr(clone(fitted), "coef_")
+
+
+def test_a_warm_start_goes_on_from_the_last_fit():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = LogisticRegression(warm_start=True).fit(X, y)
+    cold = model.n_iter_[0]
+    assert model.fit(X, y).n_iter_[0] <= 1 < cold
+    assert model.set_params(C=1.1).fit(X, y).n_iter_[0] < cold
+    assert model.fit(X[:, :5], y).coef_.shape == (1, 5)  # no start fits: from zero
+
+
+def test_no_penalty_on_separable_classes_warns_with_a_remedy():
+    X, y = load_iris(return_X_y=True)
+    with pytest.warns(SeparationWarning, match=r"no finite fit exists.*Use a finite C\.") as caught:
+        model = LogisticRegression(C=np.inf).fit(X[:, :2], y == 0)
+    assert caught[0].filename == __file__
+    assert model.score(X[:, :2], y == 0) == 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LogisticRegression(C=1e6).fit(X[:, :2], y == 0)
+
+
+def test_too_few_iterations_warn_with_the_gap():
+    X, y = load_digits(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match=r"stopped after 3 iterations, at most \d\.\de-?\d+ above") as caught:
+        model = LogisticRegression(max_iter=3).fit(X, y)
+    assert f"{model.certificate_.gap:.1e}" in str(caught[0].message)
+    assert caught[0].filename == __file__
+    assert model.n_iter_[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"C": 0}, "C=0 must be a number above 0, or inf"),
+        ({"C": -1.0}, r"C=-1\.0 must"),
+        ({"C": "1"}, "C='1' must"),
+        ({"C": np.nan}, "C=nan must"),
+        ({"C": True}, "C=True must"),
+        ({"tol": 0.0}, r"tol=0\.0 must be a number above 0"),
+        ({"tol": np.inf}, "tol=inf must"),
+        ({"max_iter": 0}, "max_iter=0 must be a number at least 1"),
+        ({"max_iter": None}, "max_iter=None must"),
+        ({"max_iter": 2.5}, r"max_iter=2\.5 must be a whole number"),
+        ({"l1_ratio": 0.5}, r"l1_ratio=0\.5: only the L2 penalty is available"),
+        ({"multi_class": "crammer"}, "multi_class='crammer' must be one of auto, multinomial, ovr"),
+        ({"solver": "sgd"}, "solver='sgd' is no solver. Use one of: auto"),
+        ({"fit_intercept": "yes"}, "fit_intercept='yes' must be True or False"),
+        ({"warm_start": None}, "warm_start=None must be True or False"),
+    ],
+    ids=str,
+)
+def test_parameters_without_meaning_are_refused_by_name(setting, message):
+    with pytest.raises(ArgumentError, match=message):
+        LogisticRegression(**setting).fit([[0.0], [1.0], [2.0]], [0, 1, 0])
+
+
+@pytest.mark.parametrize("alpha", [-1.0, np.nan, np.inf, "1", None])
+def test_a_ridge_without_meaning_is_refused_by_name(alpha):
+    with pytest.raises(ArgumentError, match=f"alpha={alpha!r} must be a number at least 0"):
+        LinearRegression(alpha=alpha).fit([[0.0], [1.0]], [0.0, 1.0])
+
+
+@pytest.mark.parametrize("Model", [LogisticRegression, LinearRegression])
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+def test_a_hole_in_X_is_refused(Model, hole):
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        Model().fit([[0.0], [hole], [2.0]], [0, 1, 0])
+
+
+@pytest.mark.parametrize(("y", "weight"), [([1, 1, 1], None), ([0, 1, 1], [0.0, 1.0, 1.0])])
+def test_one_class_is_nothing_to_tell_apart(y, weight):
+    with pytest.raises(TargetError, match="nothing to tell apart"):
+        LogisticRegression().fit([[0.0], [1.0], [2.0]], y, sample_weight=weight)
+
+
+def test_everything_it_refuses_is_also_a_separatrix_error():
+    with pytest.raises(SeparatrixError):
+        separatrix.LogisticRegression(C=0).fit([[0.0], [1.0]], [0, 1])
+
+
+def test_a_class_weight_that_leaves_one_class_is_refused():
+    with pytest.raises(TargetError, match="positive weight"):
+        LogisticRegression(class_weight={0: 0.0, 1: 1.0}).fit([[0.0], [1.0], [2.0]], [0, 1, 0])
+
+
+def test_logit_agrees_with_statsmodels_on_spectors_students():
+    data = spector.load()
+    X = data.exog.to_numpy(dtype=float)
+    theirs = Logit(data.endog, add_constant(X)).fit(disp=0, method="newton", tol=1e-14, maxiter=200)
+    ours = LogisticRegression(C=np.inf, tol=1e-12).fit(X, data.endog)
+    np.testing.assert_allclose(np.append(ours.intercept_, ours.coef_), theirs.params, rtol=1e-8)
+    assert -ours.trace_.steps[-1].loss * len(X) == pytest.approx(theirs.llf, rel=1e-12)
+
+
+def test_multinomial_logit_agrees_with_statsmodels_on_the_election_study():
+    data = anes96.load()
+    X, y = data.exog.to_numpy(dtype=float), data.endog.to_numpy().astype(int)
+    theirs = MNLogit(y, add_constant(X)).fit(disp=0, method="newton", tol=1e-14, maxiter=200).params
+    ours = LogisticRegression(C=np.inf, tol=1e-12).fit(X, y)
+    table = np.column_stack([ours.intercept_, ours.coef_])
+    np.testing.assert_allclose((table[1:] - table[0]).T, theirs, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_linear_regression_is_scikit_learns(fit_intercept):
+    X, y = load_diabetes(return_X_y=True)
+    weight = np.random.default_rng(0).uniform(0.1, 2.0, len(y))
+    pairs = [
+        (LinearRegression(fit_intercept=fit_intercept), peers.LinearRegression(fit_intercept=fit_intercept)),
+        (LinearRegression(alpha=0.7, fit_intercept=fit_intercept), peers.Ridge(0.7, fit_intercept=fit_intercept)),
+    ]
+    for ours, theirs in pairs:
+        for target in (y, np.column_stack([y, y**2])):
+            ours.fit(X, target, sample_weight=weight)
+            theirs.fit(X, target, sample_weight=weight)
+            np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-8)
+            np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-8)
+            np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-8)
+            assert np.shape(ours.coef_) == np.shape(theirs.coef_)
+            assert np.shape(ours.intercept_) == np.shape(theirs.intercept_) or not fit_intercept
+    assert ours.rank_ == 10
+
+
+def test_ten_times_more_columns_than_rows_are_fitted_too():
+    X, y = make_classification(60, 600, n_informative=20, random_state=0)
+    assert_same_coefficients(LogisticRegression(C=0.1).fit(X, y), peer(C=0.1, solver="lbfgs").fit(X, y), tol=1e-6)
+
+
+def test_a_constant_column_beside_the_intercept_gets_nothing():
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X[:, :3])
+    padded = np.column_stack([X, np.full(len(y), 7.0)])
+    for C in (1.0, np.inf):
+        plain, wide = LogisticRegression(C=C).fit(X, y), LogisticRegression(C=C).fit(padded, y)
+        np.testing.assert_allclose(wide.coef_[:, :3], plain.coef_, rtol=1e-6)
+        np.testing.assert_allclose(wide.predict_proba(padded), plain.predict_proba(X), atol=1e-7)
+
+
+def test_a_column_given_twice_changes_no_prediction():
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X[:, :3])
+    twice = np.column_stack([X, X[:, 0]])
+    plain, wide = LogisticRegression(C=np.inf).fit(X, y), LogisticRegression(C=np.inf).fit(twice, y)
+    np.testing.assert_allclose(wide.predict_proba(twice), plain.predict_proba(X), atol=1e-6)
+    assert wide.certificate_.gap <= 1e-8
+
+
+def test_seconds_since_1970_and_fractions_of_a_cent_are_fitted_alike():
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X[:, :3])
+    units = np.array([1.0, 1e7, 1e-7])
+    plain = LogisticRegression(C=np.inf).fit(X, y)
+    far = LogisticRegression(C=np.inf).fit(X * units + [0.0, 1.7e9, 0.0], y)
+    np.testing.assert_allclose(far.coef_ * units, plain.coef_, rtol=1e-6)
