@@ -12,6 +12,7 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from separatrix.arrays import FloatArray
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.least_squares import least_squares
@@ -21,7 +22,6 @@ from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ArgumentError, TargetError
 
-FloatArray = NDArray[np.floating]
 FLOATS = (np.float64, np.float32)
 MULTI_CLASS = ("auto", "multinomial", "ovr")
 

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from separatrix.arrays import FloatArray
 from separatrix.equations.hyperplane import linear_predictor, signed_distance
 from separatrix.equations.links import log1pexp, sigmoid, softmax
 from separatrix.equations.losses import LogLoss, SoftmaxLoss, SquaredLoss
@@ -40,8 +41,6 @@ from separatrix.errors import (
     TargetError,
     listing,
 )
-
-FloatArray = NDArray[np.floating]
 
 
 class _GradientDescent:

@@ -24,18 +24,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_solve
 from scipy.optimize import brentq
 from scipy.special import xlogy
 
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import factor_positive
 from separatrix.engine.objective import Evaluation, Objective, block_eta, intercept_columns
 from separatrix.equations.hyperplane import back_project, squared
 from separatrix.equations.losses import ClassLoss
 
-FloatArray = NDArray[np.floating]
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.engine.certificate import Certificate
 from separatrix.engine.choose import choose
@@ -16,8 +16,6 @@ from separatrix.engine.objective import Objective, block_eta
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ConvergenceWarning, SeparationWarning
-
-FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import lstsq, qr, solve_triangular, svd
 
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.engine.certificate import Certificate
 from separatrix.engine.iterate import Step, Trace
@@ -21,7 +21,6 @@ from separatrix.engine.objective import Objective
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
 
-FloatArray = NDArray[np.floating]
 ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 
 

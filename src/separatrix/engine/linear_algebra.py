@@ -1,10 +1,9 @@
 """Systems with a symmetric matrix that is positive definite, or nearly."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-FloatArray = NDArray[np.floating]
+from separatrix.arrays import FloatArray
 
 
 def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:

@@ -1,14 +1,12 @@
 """theta <- theta - curvature^-1 gradient, by Cholesky: for few columns."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.objective import Objective
-
-FloatArray = NDArray[np.floating]
 
 
 def newton(objective: Objective, theta: FloatArray) -> Solver:
