@@ -1,4 +1,4 @@
-"""Small classification problems, and how a test asks the engine to solve one."""
+"""Small classification problems, how a test asks the engine to solve one, and what all tests of numbers run under."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -14,6 +14,8 @@ from separatrix.engine.objective import Objective
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ConvergenceWarning
+
+seeds = st.integers(0, 10**6)
 
 
 @dataclass(frozen=True)

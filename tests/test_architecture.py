@@ -13,7 +13,18 @@ import separatrix
 
 ROOT = Path(separatrix.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
-ROWS = [["errors"], ["equations"], ["data"], ["engine"], ["evaluate"], ["model"], ["export"], ["plots"], ["report"]]
+ROWS = [
+    ["errors"],
+    ["arrays"],
+    ["equations"],
+    ["data"],
+    ["engine"],
+    ["evaluate"],
+    ["model"],
+    ["export"],
+    ["plots"],
+    ["report"],
+]
 ROWS += [["training"], ["scratch", "estimators", "cli"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 HEAVY = ("sklearn", "matplotlib", "scipy", "duckdb", "pandas", "polars")

@@ -172,9 +172,7 @@ def test_a_model_worse_than_its_baseline_is_a_warning():
     finding = found(examine(X, noise(), columns, BINARY, evaluation=held_out), "SX111")
     assert "3 held-out rows" in finding.text
     numbers = evaluate_numbers([1.0, 2.0], [5.0, -5.0], mean=1.5)
-    number = found(
-        examine(X, draw().normal(size=ROWS), columns, Target("y", []), evaluation=numbers), "SX111"
-    )
+    number = found(examine(X, draw().normal(size=ROWS), columns, Target("y", []), evaluation=numbers), "SX111")
     assert "mean squared error" in number.text
 
 

@@ -51,9 +51,7 @@ def written(text, name="data.csv"):
 def test_help_answers_before_anything_heavy_is_imported():
     heavy = "numpy", "sklearn", "duckdb", "matplotlib", "pyarrow"
     program = f"import sys, separatrix.cli; print([name for name in {heavy} if name in sys.modules])"
-    assert (
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "[]"
-    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_fit_iris_needs_no_target_and_writes_a_model_and_a_report(run, tmp_path):
@@ -215,9 +213,7 @@ def test_new_data_without_a_needed_column_names_it(run):
 
 def test_an_unseen_category_says_how_many_rows_and_what_it_did(run):
     run("fit", written(customers()), "--target", "left")
-    code, out, err = run(
-        "predict", "model.json", written("age,city\n30,Paris\n40,Paris\n50,Oslo\n", "new.csv")
-    )
+    code, out, err = run("predict", "model.json", written("age,city\n30,Paris\n40,Paris\n50,Oslo\n", "new.csv"))
     assert code == 0
     assert "'city': 2 rows hold 1 value unseen at fit (Paris)" in err
     assert "counted as" in err

@@ -97,9 +97,7 @@ def test_true_and_false_are_one_and_zero_however_they_are_stored():
 
 
 def test_what_is_neither_true_nor_false_is_refused():
-    with pytest.raises(
-        CellError, match=r"column 'smokes', row 2 of new\.csv: 'often' is neither true nor false"
-    ):
+    with pytest.raises(CellError, match=r"column 'smokes', row 2 of new\.csv: 'often' is neither true nor false"):
         learn(smokes=[True, False]).encode(table(smokes=["true", "often"]), "new.csv")
 
 
@@ -167,9 +165,7 @@ def test_a_few_codes_among_numbers_make_a_category():
 def test_one_wrong_cell_among_many_numbers_is_named_with_its_remedy():
     cells = [str(i) for i in range(20)]
     cells[12] = "1O"
-    with pytest.raises(
-        CellError, match=r"column 'age', row 13 of f\.csv: '1O' is not a number.*--categorical age"
-    ):
+    with pytest.raises(CellError, match=r"column 'age', row 13 of f\.csv: '1O' is not a number.*--categorical age"):
         Columns.learn(table(age=cells, y=[0, 1] * 10), target="y", where="f.csv")
 
 
@@ -208,9 +204,7 @@ def test_new_rows_that_lack_a_column_are_refused_with_the_nearest_name():
 
 
 def test_no_usable_column_says_why_for_each():
-    with pytest.raises(
-        ColumnError, match=r"'a' \(left out: constant: every row holds 1\), 'b' \(left out: empty"
-    ):
+    with pytest.raises(ColumnError, match=r"'a' \(left out: constant: every row holds 1\), 'b' \(left out: empty"):
         Columns.learn(table(a=[1, 1], b=[None, None], y=[0, 1]), target="y")
 
 
@@ -278,9 +272,7 @@ def test_a_categorical_type_is_a_category_even_of_numbers(data):
 
 
 def test_mixed_objects_of_pandas_are_text():
-    column = Columns.learn(
-        frame(pd.DataFrame({"c": [1, "a", None, 1], "y": [0, 1, 0, 1]})), target="y"
-    ).columns[0]
+    column = Columns.learn(frame(pd.DataFrame({"c": [1, "a", None, 1], "y": [0, 1, 0, 1]})), target="y").columns[0]
     assert column == Category("c", ["1", "a"], "1", 1)
 
 

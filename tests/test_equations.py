@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
+from problems import seeds
 from separatrix.equations.hyperplane import (
     back_project,
     linear_predictor,
@@ -229,7 +230,7 @@ def test_curvatures_are_positive_semidefinite_and_below_their_bound(row_and_clas
         assert 0 <= LOG.curvature(y % 2, eta) <= LOG.curvature_bound * (1 + 1e-15)
 
 
-@given(eta_rows(st.floats(-20, 20)), st.integers(0, 2**32 - 1))
+@given(eta_rows(st.floats(-20, 20)), seeds)
 def test_third_derivatives_are_below_the_self_concordance_bound(row_and_class, seed):
     row, y = row_and_class
     labels = np.array([y])
@@ -298,7 +299,7 @@ def test_the_foot_of_the_perpendicular_is_on_the_plane_at_the_signed_distance(pl
     assert np.sign(d) == np.sign(linear_predictor(x[None, :], w, b)[0])
 
 
-@given(planes, st.integers(0, 2**32 - 1))
+@given(planes, seeds)
 def test_no_other_point_of_the_plane_is_nearer(plane, seed):
     x, w, b = plane
     d = signed_distance(x[None, :], w, b)[0]
@@ -324,7 +325,7 @@ def test_a_zero_vector_has_no_distance_to_give():
         signed_distance([[1.0, 2.0]], [0.0, 0.0], 1.0)
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0, 1))
+@given(seeds, st.floats(0, 1))
 def test_sparse_and_dense_rows_give_the_same_products(seed, density):
     rng = np.random.default_rng(seed)
     S = sparse.random_array((7, 4), density=density, rng=rng, format="csr")
@@ -339,7 +340,7 @@ def test_sparse_and_dense_rows_give_the_same_products(seed, density):
     )
 
 
-@given(st.integers(0, 2**32 - 1))
+@given(seeds)
 def test_the_weighted_gram_matrix_is_the_sum_of_the_rows_outer_products(seed):
     rng = np.random.default_rng(seed)
     X, h = rng.normal(size=(6, 3)), rng.random(6)

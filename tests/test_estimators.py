@@ -20,6 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from statsmodels.api import Logit, MNLogit, add_constant
 from statsmodels.datasets import anes96, spector
 
+import problems  # noqa: F401 - one thread
 import separatrix
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning, SeparatrixError, TargetError

@@ -15,10 +15,9 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from statsmodels.datasets import longley
 
+from problems import seeds
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import LeastSquares, least_squares
-
-seeds = st.integers(0, 10**6)
 
 LONGLEY = [-3482258.63459582, 15.0618722713733, -0.0358191792925910, -2.02022980381683]
 LONGLEY += [-1.03322686717359, -0.0511041056535807, 1829.15146461355]

@@ -129,9 +129,7 @@ def test_a_perpendicular_ends_on_the_boundary_and_is_as_long_as_its_number_says(
     chosen = [15, 41, 110]
     display = plots.plot_distances(MODEL, X, Y, chosen, ax=ax)
     np.testing.assert_allclose(MODEL.decision_function(display.feet), 0, atol=1e-12)
-    segments = [
-        line.get_xydata() for line in ax.lines if len(line.get_xydata()) == 2 and not isinstance(line, AxLine)
-    ]
+    segments = [line.get_xydata() for line in ax.lines if len(line.get_xydata()) == 2 and not isinstance(line, AxLine)]
     written = [float(text.get_text().replace("\u2212", "-")) for text in ax.texts]
     for (point, foot), row, number in zip(segments, chosen, written, strict=True):
         np.testing.assert_array_equal(point, X[row])
@@ -287,15 +285,11 @@ REFUSED = {
     "X has 1 column": lambda ax: plots.plot_points(X[:, :1], Y, ax=ax),
     "X has 4 columns": lambda ax: plots.plot_boundary(WIDE, IRIS.data, Y, ax=ax),
     r"X must hold rows and columns, but has shape \(150,\)": lambda ax: plots.plot_points(X[:, 0], Y, ax=ax),
-    r"X must hold rows and columns, but has shape \(0, 2\)": lambda ax: plots.plot_points(
-        X[:0], Y[:0], ax=ax
-    ),
+    r"X must hold rows and columns, but has shape \(0, 2\)": lambda ax: plots.plot_points(X[:0], Y[:0], ax=ax),
     "other than numbers": lambda ax: plots.plot_points([["a", "b"]], [0], ax=ax),
     "infinity in row 1": lambda ax: plots.plot_points([[0, 0], [np.nan, 1]], [0, 1], ax=ax),
     r"shape \(150,\), but has shape \(3,\)": lambda ax: plots.plot_boundary(MODEL, X, [0, 1, 0], ax=ax),
-    "y holds 2, which the model does not know: 0, 1": lambda ax: plots.plot_boundary(
-        MODEL, X, SPECIES, ax=ax
-    ),
+    "y holds 2, which the model does not know: 0, 1": lambda ax: plots.plot_boundary(MODEL, X, SPECIES, ax=ax),
     "class_names has 1 names for 2": lambda ax: plots.plot_points(X, Y, class_names=["a"], ax=ax),
     "feature_names has 1 names": lambda ax: plots.plot_points(X, Y, feature_names=["a"], ax=ax),
     "has no decision_function": lambda ax: plots.plot_boundary(scratch.LinearRegression(), X, Y, ax=ax),
@@ -303,9 +297,7 @@ REFUSED = {
     "the S-curve is of two": lambda ax: plots.plot_sigmoid(THREE, X, SPECIES, ax=ax),
     "SVC has no coef_": lambda ax: plots.plot_distances(SVC().fit(X, Y), X, Y, [0], ax=ax),
     "model has 6 weights": lambda ax: plots.plot_distances(THREE, X, SPECIES, [0], ax=ax),
-    "chosen names row 150, but X has rows 0 to 149": lambda ax: plots.plot_distances(
-        MODEL, X, Y, [150], ax=ax
-    ),
+    "chosen names row 150, but X has rows 0 to 149": lambda ax: plots.plot_distances(MODEL, X, Y, [150], ax=ax),
     "chosen must be row positions": lambda ax: plots.plot_distances(MODEL, X, Y, [0.5], ax=ax),
     "at least one finite": lambda ax: plots.plot_losses([], ax=ax),
     "y_true holds 1 classes": lambda ax: plots.plot_roc([1, 1], [0.2, 0.3], ax=ax),

@@ -215,9 +215,7 @@ def test_the_gap_bounds_how_far_probabilities_are_from_the_optimal_ones(plane: F
 
 
 def test_a_fit_without_a_bound_says_so(plane: Fitted):
-    unknown = msgspec.structs.replace(
-        record(), gap=float("inf"), certificate="none: too far from the optimum"
-    )
+    unknown = msgspec.structs.replace(record(), gap=float("inf"), certificate="none: too far from the optimum")
     model = msgspec.structs.replace(plane.model, fit=unknown)
     summary = summarize(model, plane.evaluation, [], data="iris", rows=150)
     assert "is not known (none: too far from the optimum)" in summary["fit"]["quality"]
@@ -281,9 +279,7 @@ def test_a_page_is_whole_small_and_asks_no_host(name: str, request: pytest.Fixtu
     assert len(html) < 1_000_000
     assert not page.all("script")
     assert not page.all("link")
-    sources = [
-        value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")
-    ]
+    sources = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")]
     assert all(str(source).startswith(("#", "data:")) for source in sources)
     assert not re.search(r"url\((?!#|['\"]?data:)|@import", html)
 

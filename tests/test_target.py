@@ -85,9 +85,7 @@ def test_labels_are_matched_by_value_when_a_file_stores_them_differently():
 
 
 def test_a_positive_class_that_is_not_there_is_answered_with_the_nearest():
-    with pytest.raises(
-        TargetError, match=r"no class '50K' in target 'y' of the data\. Did you mean '>50K'\?"
-    ):
+    with pytest.raises(TargetError, match=r"no class '50K' in target 'y' of the data\. Did you mean '>50K'\?"):
         learn_target(table(["<=50K", ">50K", ">50K"]), "y", positive="50K")
 
 

@@ -18,10 +18,11 @@ import separatrix
 from separatrix.errors import ArgumentError, SeparatrixError, listing
 
 if TYPE_CHECKING:
+    from separatrix.arrays import FloatArray
     from separatrix.data.columns import Table
     from separatrix.data.encoders import Note
     from separatrix.engine.iterate import Step
-    from separatrix.model import FloatArray, Model
+    from separatrix.model import Model
     from separatrix.report.summarize import Summary
     from separatrix.training import Training
 

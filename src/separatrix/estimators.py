@@ -8,11 +8,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
-from sklearn.utils import compute_class_weight
+from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from separatrix.arrays import FloatArray
 from separatrix.data.memory import memory_source
+from separatrix.data.threads import thread_count
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.least_squares import least_squares
 from separatrix.equations.hyperplane import linear_predictor
@@ -21,7 +23,6 @@ from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ArgumentError, TargetError
 
-FloatArray = NDArray[np.floating]
 FLOATS = (np.float64, np.float32)
 MULTI_CLASS = ("auto", "multinomial", "ovr")
 
@@ -43,8 +44,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     fit_intercept : bool, default True
     class_weight : dict, "balanced" or None
         Weight of each class, times `sample_weight`; "balanced" gives every class the same total.
-    random_state : int or None
-        Accepted for compatibility; no solver draws a random number.
+    random_state : int, RandomState or None
+        Draws the sample of rows that a fit of many rows starts on; None is 0, so fits repeat. The optimum is the same.
     solver : str, default "auto"
         "auto", "newton", "conjugate-gradient", "gradient-descent", or a scikit-learn name
         (`separatrix.engine.choose`). All reach the same optimum.
@@ -53,6 +54,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         For three or more classes: one softmax model, or one binary model for each class against the rest.
     warm_start : bool, default False
         Start from the coefficients of the last fit, where their shape still fits.
+    n_threads : int or None
+        Threads that share a pass over the rows; by default $SEPARATRIX_NUM_THREADS, else the cores this process has.
 
     Attributes
     ----------
@@ -92,6 +95,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         max_iter: int = 100,
         multi_class: str = "auto",
         warm_start: bool = False,
+        n_threads: int | None = None,
     ) -> None:
         self.C = C
         self.l1_ratio = l1_ratio
@@ -103,9 +107,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.max_iter = max_iter
         self.multi_class = multi_class
         self.warm_start = warm_start
+        self.n_threads = n_threads
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), rows weighted by sample_weight (rows,)."""
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,)."""
         options, strength = self._checked()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         check_classification_targets(y)
@@ -143,7 +148,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         options: Options,
         rows: slice,
     ) -> Fit:
-        source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=2)
+        source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=thread_count(self.n_threads))
         penalty = L2(np.full(X.shape[1], strength / weight.sum()))
         return fit_linear_model(source, loss, penalty, options, self._start(X.shape[1], rows))
 
@@ -162,11 +167,16 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_number("C", self.C, above=0, infinite=True)
         check_number("tol", self.tol, above=0)
         check_number("max_iter", self.max_iter, at_least=1)
+        if self.max_iter != int(self.max_iter):
+            raise ArgumentError(f"max_iter={self.max_iter!r} must be a whole number.")
+        check_flag("fit_intercept", self.fit_intercept)
+        check_flag("warm_start", self.warm_start)
         if self.l1_ratio not in (0, None):
             raise ArgumentError(f"l1_ratio={self.l1_ratio!r}: only the L2 penalty is available; use l1_ratio=0.")
         if self.multi_class not in MULTI_CLASS:
             raise ArgumentError(f"multi_class={self.multi_class!r} must be one of {', '.join(MULTI_CLASS)}.")
-        return Options(self.solver, self.tol, int(self.max_iter), self.fit_intercept), 1.0 / self.C
+        seed = int(check_random_state(self.random_state or 0).randint(2**31))
+        return Options(self.solver, self.tol, int(self.max_iter), self.fit_intercept, seed), 1.0 / self.C
 
     def _one_vs_rest(self) -> bool:
         return self.multi_class == "ovr"
@@ -237,9 +247,10 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.alpha = alpha
         self.fit_intercept = fit_intercept
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets)."""
         check_number("alpha", self.alpha, at_least=0)
+        check_flag("fit_intercept", self.fit_intercept)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
@@ -267,16 +278,22 @@ def check_number(
     name: str,
     value: Any,
     *,
-    above: float | None = None,
-    at_least: float | None = None,
+    above: float = -np.inf,
+    at_least: float = -np.inf,
     infinite: bool = False,
 ) -> None:
     """ArgumentError unless the value is a number in its range."""
-    limit = f"above {above}" if above is not None else f"at least {at_least}"
+    limit = f"above {above}" if above > -np.inf else f"at least {at_least}"
     fine = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and not np.isnan(value)
-    fine = fine and (value > above if above is not None else value >= at_least)
+    fine = fine and value > above and value >= at_least
     if not fine or (np.isinf(value) and not infinite):
         raise ArgumentError(f"{name}={value!r} must be a number {limit}{', or inf' if infinite else ''}.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """ArgumentError unless the value is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"{name}={value!r} must be True or False.")
 
 
 def check_two_classes(classes: NDArray, codes: NDArray, weight: FloatArray) -> None:

@@ -5,16 +5,15 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
+from separatrix.arrays import FloatArray, Matrix
 from separatrix.data.columns import Columns, Table
 from separatrix.data.encoders import Note
 from separatrix.data.target import Target
-from separatrix.equations.hyperplane import Matrix, linear_predictor
+from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.links import sigmoid, softmax
 
 Task = Literal["binary", "multinomial", "linear"]
-FloatArray = NDArray[np.float64]
 
 
 class FitRecord(Struct, frozen=True, forbid_unknown_fields=True):

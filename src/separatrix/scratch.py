@@ -16,16 +16,18 @@ In its order and its words:
     >>> round(float((model.predict(X) == y).mean()), 3)
     0.953
 
-These classes penalise nothing and go exactly as far as they are told. For the optimum itself, use `separatrix.LogisticRegression`.
+These classes penalise nothing and go exactly as far as they are told: for the optimum, `separatrix.LogisticRegression`.
 """
 
 import warnings
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from separatrix.arrays import FloatArray
 from separatrix.equations.hyperplane import linear_predictor, signed_distance
 from separatrix.equations.links import log1pexp, sigmoid, softmax
 from separatrix.equations.losses import LogLoss, SoftmaxLoss, SquaredLoss
@@ -39,8 +41,6 @@ from separatrix.errors import (
     TargetError,
     listing,
 )
-
-FloatArray = NDArray[np.floating]
 
 
 class _GradientDescent:
@@ -67,10 +67,8 @@ class _GradientDescent:
         self.verbose = verbose
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._settings().items())})"
-
-    def _settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("learning_rate", "num_iterations", "fit_intercept", "verbose")}
+        settings = (f"{name}={value!r}" for name, value in vars(self).items() if not name.endswith("_"))
+        return f"{type(self).__name__}({', '.join(settings)})"
 
     def _eta(self, X: ArrayLike) -> FloatArray:
         if not hasattr(self, "weights_"):
@@ -92,7 +90,7 @@ class LogisticRegression(_GradientDescent):
 
     After fit: classes_ (2,), weights_ (p,), bias_, losses_ (num_iterations,), the mean loss before each step.
 
-    >>> model = LogisticRegression(learning_rate=0.5, num_iterations=100).fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+    >>> model = LogisticRegression(learning_rate=0.5, num_iterations=100).fit([[0], [1], [2], [3]], [0, 1, 0, 1])
     >>> model.predict([[-1.0], [4.0]])
     array([0, 1])
     """
@@ -104,7 +102,10 @@ class LogisticRegression(_GradientDescent):
         too large, TargetError when y has not exactly two values, CellError for NaN or infinity.
         """
         X, y = as_points(X), as_labels(X, y)
-        self.classes_ = two_values(y)
+        self.classes_ = distinct(y)
+        if len(self.classes_) > 2:
+            many = f"{len(self.classes_)} values ({listing(self.classes_)})"
+            raise TargetError(f"y has {many}: use SoftmaxRegression, or pick one against the rest.")
         sign = np.where(y == self.classes_[1], 1.0, -1.0)
         Z = with_ones(X) if self.fit_intercept else X
         A = -sign[:, None] * Z  # row i is -y_i (x_i, 1), so that A theta = -t
@@ -155,9 +156,8 @@ class SoftmaxRegression(_GradientDescent):
     def fit(self, X: ArrayLike, y: ArrayLike) -> "SoftmaxRegression":
         """Learns W and b from points X (n, p) and labels y (n,); warns and raises as LogisticRegression.fit does."""
         X, y = as_points(X), as_labels(X, y)
-        self.classes_, k = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise TargetError(f"y has one class, {self.classes_[0]!r}: there is nothing to tell apart.")
+        self.classes_ = distinct(y)
+        k = np.searchsorted(self.classes_, y)
         Z = with_ones(X) if self.fit_intercept else X
         loss = SoftmaxLoss()
 
@@ -206,7 +206,9 @@ class LinearRegression(_GradientDescent):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> "LinearRegression":
         """Learns w and b from points X (n, p) and numbers y (n,); raises as LogisticRegression.fit does."""
-        X, y = as_points(X), as_labels(X, y).astype(float)
+        X, y = as_points(X), as_labels(X, y)
+        if y.dtype.kind not in "biuf":
+            raise CellError(f"y must hold numbers, not {y[0]!r}: to learn classes use LogisticRegression.")
         Z = with_ones(X) if self.fit_intercept else X
         loss = SquaredLoss()
 
@@ -233,30 +235,32 @@ def descend(
     theta: FloatArray,
     curvature_bound: float,
 ) -> tuple[FloatArray, FloatArray]:
-    """theta <- theta - learning_rate * gradient(theta), num_iterations times; the last theta and the loss before each step.
+    """theta <- theta - learning_rate * gradient(theta), num_iterations times: the last theta, all losses.
 
     The path is kept for some hundred steps at a time, and its losses taken together: the same numbers, sooner.
     """
     learning_rate, steps = checked_settings(model)
     losses = np.empty(steps)
-    stride = int(np.clip(2**18 // max(len(Z), 1), 1, 1000))
+    stride = int(np.clip(2**18 // len(Z), 1, min(1000, max(steps // 10, 1))))
     with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is reported below, by name
         for first in range(0, steps, stride):
-            path = np.empty((min(stride, steps - first), *theta.shape))
+            last = min(first + stride, steps)
+            path = np.empty((last - first, *theta.shape))
             for i in range(len(path)):
                 path[i] = theta
                 theta = theta - learning_rate * gradient(theta)
-            losses[first : first + len(path)] = mean_losses(path)
-            if not np.isfinite(losses[first + len(path) - 1]):
-                raise_divergence(losses[: first + len(path)], learning_rate, Z, curvature_bound)
-            if model.verbose and first // (steps / 10) != (first + len(path)) // (steps / 10):
-                print(f"iteration {first + len(path):>9,}   mean loss {losses[first + len(path) - 1]:.6g}")
+            losses[first:last] = mean_losses(path)
+            if not np.isfinite(losses[last - 1]):
+                losses = losses[:last]
+                break
+            if model.verbose and 10 * first // steps != 10 * last // steps:
+                print(f"iteration {last:>9,}   mean loss {losses[last - 1]:.6g}")
     report_rising(losses, learning_rate, Z, curvature_bound)
     return theta, losses
 
 
 def largest_safe_rate(Z: FloatArray, curvature_bound: float) -> float:
-    """2 / L, L the largest eigenvalue of the bound c Z'Z / n on the mean loss's curvature: below it, the loss only falls.
+    """2 / L, L the largest eigenvalue of the bound c Z'Z / n on the curvature: below it, the loss only falls.
 
     >>> round(largest_safe_rate(np.array([[2.0], [2.0]]), 0.25), 12)
     2.0
@@ -264,27 +268,23 @@ def largest_safe_rate(Z: FloatArray, curvature_bound: float) -> float:
     return float(2.0 / (curvature_bound * np.linalg.norm(Z, 2) ** 2 / len(Z)))
 
 
-def raise_divergence(losses: FloatArray, learning_rate: float, Z: FloatArray, curvature_bound: float) -> None:
-    """Says that the run went astray, and the rate that would not have."""
-    safe = largest_safe_rate(Z, curvature_bound)
-    raise DivergenceError(
-        f"learning_rate={learning_rate:g} is too large: the mean loss went from {losses[0]:.4g} to {losses[-1]:.4g} in "
-        f"{len(losses):,} iterations. The largest safe rate for this data is {safe:.4g}; or scale the columns first."
-    )
-
-
 def report_rising(losses: FloatArray, learning_rate: float, Z: FloatArray, curvature_bound: float) -> None:
     """Raises if the loss ended above where it began; warns if it ended above the lowest it had been."""
-    if losses[-1] > losses[0]:
-        raise_divergence(losses, learning_rate, Z, curvature_bound)
-    if losses[-1] > losses.min() * (1 + 1e-6):
-        safe = largest_safe_rate(Z, curvature_bound)
-        warnings.warn(
-            f"the loss went up and down and ended at {losses[-1]:.4g}, above the {losses.min():.4g} it had reached: "
-            f"learning_rate={learning_rate:g} is too large. The largest safe rate for this data is {safe:.4g}.",
-            ConvergenceWarning,
-            stacklevel=4,
+    began, lowest, ended = losses[0], losses.min(), losses[-1]
+    if ended <= lowest * (1 + 1e-6):
+        return
+    safe = f"The largest safe rate for this data is {largest_safe_rate(Z, curvature_bound):.4g}"
+    if not ended <= began:  # above it, or no number at all
+        raise DivergenceError(
+            f"learning_rate={learning_rate:g} is too large: the mean loss went from {began:.4g} to {ended:.4g} in "
+            f"{len(losses):,} iterations. {safe}; or scale the columns first."
         )
+    warnings.warn(
+        f"the loss went up and down and ended at {ended:.4g}, above the {lowest:.4g} it had reached: "
+        f"learning_rate={learning_rate:g} is too large. {safe}.",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
 
 
 def warn_of_separation() -> None:
@@ -301,9 +301,9 @@ def warn_of_separation() -> None:
 def checked_settings(model: _GradientDescent) -> tuple[float, int]:
     """learning_rate and num_iterations, or an ArgumentError."""
     rate, steps = model.learning_rate, model.num_iterations
-    if not (np.isfinite(rate) and rate > 0):
+    if not (isinstance(rate, Real) and 0 < rate < np.inf):
         raise ArgumentError(f"learning_rate={rate!r} must be a number above 0.")
-    if int(steps) != steps or steps < 1:
+    if not (isinstance(steps, Real) and 1 <= steps < np.inf and steps == int(steps)):
         raise ArgumentError(f"num_iterations={steps!r} must be a whole number, at least 1.")
     return float(rate), int(steps)
 
@@ -336,16 +336,12 @@ def as_labels(X: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     return labels
 
 
-def two_values(y: NDArray[Any]) -> NDArray[Any]:
-    """The two values of y, in order."""
+def distinct(y: NDArray[Any]) -> NDArray[Any]:
+    """The values of y in order, two or more."""
     values = np.unique(y)
-    if len(values) == 2:
-        return values
-    if len(values) == 1:
+    if len(values) < 2:
         raise TargetError(f"y has one class, {values[0]!r}: there is nothing to tell apart.")
-    raise TargetError(
-        f"y has {len(values)} values ({listing(values)}): use SoftmaxRegression, or pick one against the rest."
-    )
+    return values
 
 
 def with_ones(X: FloatArray) -> FloatArray:

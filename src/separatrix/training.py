@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.columns import Columns, Table
 from separatrix.data.memory import memory_source
 from separatrix.data.target import Target, learn_target, rows_with_target
@@ -25,8 +26,6 @@ from separatrix.errors import ArgumentError, SeparatrixWarning, TargetError
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
 from separatrix.model import FitRecord, Model
-
-FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,7 @@ def with_metrics(model: Model, evaluation: Evaluation | NumberEvaluation) -> Mod
     return msgspec.structs.replace(model, metrics=dict(evaluation.metrics))
 
 
-def hold_out(codes: NDArray | None, rows: int, test_size: float, seed: int) -> NDArray[np.bool_]:
+def hold_out(codes: NDArray | None, rows: int, test_size: float, seed: int) -> BoolArray:
     """Which rows are held out, (rows,): a share of each class, or without classes of all; the same for a seed.
 
     A class keeps at least one row to train on.

@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from separatrix.arrays import FloatArray
+
 T = TypeVar("T")
 
 
@@ -17,24 +19,23 @@ class Block:
 
     X: Any
     y: NDArray
-    weight: NDArray[np.floating]
+    weight: FloatArray
 
 
 class Source(Protocol):
     """Rows, wherever they are. `centre` (p,) was subtracted from every row of X (zero where it was not needed)."""
 
-    centre: NDArray[np.floating]
-
     @property
     def n_rows(self) -> int: ...
-
     @property
     def n_columns(self) -> int: ...
+    @property
+    def centre(self) -> FloatArray: ...
 
     def sample(self, rows: int, random: np.random.Generator) -> "Source | None":
         """A source of about so many of the rows, weighted to stand for all; None if that is not far fewer."""
         ...
 
-    def add_up(self, function: Callable[[Block], T], combine: Callable[[T, T], T] = operator.add) -> T:
+    def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows; one reading of the data."""
         ...

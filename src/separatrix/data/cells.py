@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
+from separatrix.arrays import BoolArray, FloatArray
 from separatrix.errors import CellError, ColumnError, no_such
 
 Table = nw.DataFrame[Any]
-FloatArray = NDArray[np.float64]
 Kind = Literal["number", "boolean", "text", "category", "date", "other"]
 
 pc: Any = pyarrow.compute  # makes its functions when imported, so type checkers cannot see them
@@ -35,7 +35,7 @@ class Cells:
     first_row: int = 1
 
     @property
-    def missing(self) -> NDArray[np.bool_]:
+    def missing(self) -> BoolArray:
         """Which cells are missing, (rows,)."""
         return self.values.is_null().to_numpy(zero_copy_only=False)
 
@@ -84,11 +84,11 @@ class Cells:
         self.refuse(np.isinf(numbers), f"is not a finite number; {remedy}")
         return numbers
 
-    def numeric(self) -> NDArray[np.bool_]:
+    def numeric(self) -> BoolArray:
         """Which cells of a text column are missing or read as a number, (rows,)."""
         return pc.match_substring_regex(self.values, NUMBER).fill_null(True).to_numpy(zero_copy_only=False)
 
-    def refuse(self, bad: NDArray[np.bool_], why: str) -> None:
+    def refuse(self, bad: BoolArray, why: str) -> None:
         """Raise the CellError that names the first bad row, if there is one."""
         if bad.any():
             row = int(np.argmax(bad))

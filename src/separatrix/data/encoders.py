@@ -7,7 +7,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from separatrix.data.cells import Cells, FloatArray, pc
+from separatrix.arrays import BoolArray, FloatArray
+from separatrix.data.cells import Cells, pc
 from separatrix.errors import listing
 
 
@@ -131,13 +132,13 @@ class Category(Struct, frozen=True, forbid_unknown_fields=True, tag="category"):
         own = f", {_count(self.missing, 'missing cell')} as one more level" if self.missing else ""
         return f"category of {_count(len(self.levels), 'level')} against {self.reference!r}{own}"
 
-    def _unseen(self, cells: Cells, unseen: NDArray[np.bool_]) -> list[Note]:
+    def _unseen(self, cells: Cells, unseen: BoolArray) -> list[Note]:
         if not unseen.any():
             return []
         values = pc.unique(cells.text().filter(unseen)).to_pylist()
         return [Note(self.name, int(unseen.sum()), repr(self.reference), tuple(values))]
 
-    def _unexpected(self, missing: NDArray[np.bool_]) -> list[Note]:
+    def _unexpected(self, missing: BoolArray) -> list[Note]:
         return [] if self.missing else _noted(self.name, missing, repr(self.reference))
 
 
@@ -170,7 +171,7 @@ def _imputed(numbers: FloatArray, mean: float, flag: int, name: str) -> Part:
     return Part(slots, _noted(name, missing, f"the mean, {_plain(mean)}"))
 
 
-def _noted(name: str, missing: NDArray[np.bool_], stand_in: str) -> list[Note]:
+def _noted(name: str, missing: BoolArray, stand_in: str) -> list[Note]:
     return [Note(name, int(missing.sum()), stand_in)] if missing.any() else []
 
 

@@ -4,12 +4,14 @@ import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.data.threads import on_threads
 
@@ -31,8 +33,8 @@ class MemorySource:
 
     X: Any
     y: NDArray
-    weight: NDArray[np.floating]
-    centre: NDArray[np.floating]
+    weight: FloatArray
+    centre: FloatArray
     n_threads: int = 1
 
     @property
@@ -43,7 +45,7 @@ class MemorySource:
     def n_rows(self) -> int:
         return self.X.shape[0]
 
-    def add_up(self, function: Callable[[Block], T], combine: Callable[[T, T], T] = operator.add) -> T:
+    def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows, whatever the number of threads."""
 
         def chunk_sum(rows: slice) -> T:
@@ -76,7 +78,7 @@ class MemorySource:
         cells = self.X.nnz if sparse.issparse(self.X) else self.X.size
         many = CHUNKS if cells > FEW_CELLS else 1
         edges = np.linspace(0, self.n_rows, many + 1).astype(int)
-        return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [slice(a, b) for a, b in pairwise(edges.tolist())]
 
     def _blocks(self, chunk: slice) -> Iterator[Block]:
         """The rows of a chunk in order; at least one block, even of no rows."""
@@ -111,7 +113,7 @@ def memory_source(
     return MemorySource(X, y, weight, shift, n_threads)
 
 
-def far_columns(X: NDArray) -> NDArray[np.float64]:
+def far_columns(X: NDArray) -> FloatArray:
     """About the mean of each column that lies FAR standard deviations from zero, else 0; (p,).
 
     Judged from FAR_ROWS rows: any centre near the rows will do. Moments are taken about the first row: about zero, the

@@ -5,7 +5,8 @@ import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from separatrix.data.cells import Cells, FloatArray, Table, as_text, cells_of, pc
+from separatrix.arrays import FloatArray
+from separatrix.data.cells import Cells, Table, as_text, cells_of, pc
 from separatrix.errors import ArgumentError, TargetError, listing, no_such
 
 Label = str | int | float | bool

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def thread_count(asked: int | None = None) -> int:
-    """`asked`, else $SEPARATRIX_NUM_THREADS, else $OMP_NUM_THREADS (joblib's workers set it), else this process's cores.
+    """`asked`, else $SEPARATRIX_NUM_THREADS, else $OMP_NUM_THREADS (which joblib sets), else this process's cores.
 
     >>> thread_count(3)
     3

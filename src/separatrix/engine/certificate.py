@@ -24,18 +24,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import cho_solve
+from scipy.linalg import solve_triangular
 from scipy.optimize import brentq
 from scipy.special import xlogy
 
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import factor_positive
 from separatrix.engine.objective import Evaluation, Objective, block_eta
 from separatrix.equations.hyperplane import back_project, squared
 from separatrix.equations.losses import ClassLoss
 
-FloatArray = NDArray[np.floating]
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 
 
@@ -77,15 +76,17 @@ def by_self_concordance(objective: Objective, at: Evaluation, metric: Evaluation
     curvature H' of a point at a distance r in its own norm serves too, for H >= exp(-S' r) H'.
     """
     metric = metric or at
-    factor, unit = factor_positive(metric.curvature)
-    inverse = cho_solve(factor, np.eye(len(unit)))
-    g, away = at.gradient.ravel() / unit, (at.theta - metric.theta).ravel()
-    S = objective.loss.third_bound * longest_row(objective, at, unit) * float(np.linalg.norm(inverse)) ** 0.5
-    with np.errstate(over="ignore"):
-        grown = float(np.exp(0.5 * S * float(np.sqrt(away @ metric.curvature @ away))))
-    nu, S = grown * float(np.sqrt(max(g @ inverse @ g, 0.0))), grown * S
-    t = S * nu
-    if t >= 1.0:
+    (cholesky, _), unit = factor_positive(metric.curvature)
+    root = solve_triangular(cholesky, np.eye(len(unit)), lower=True)
+    inverse = root.T @ root
+    row, away = longest_row(objective, at, unit), (at.theta - metric.theta).ravel()
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
+        g = at.gradient.ravel() / unit
+        S = objective.loss.third_bound * row * float(np.linalg.norm(inverse)) ** 0.5
+        grown = float(np.exp(0.5 * S * np.sqrt(max(away @ metric.curvature @ away, 0.0))))
+        nu, S = grown * float(np.linalg.norm(root @ g)), grown * S
+        t = S * nu
+    if not t < 1.0:
         return Certificate(np.inf, "none: too far from the optimum for a bound")
     # For small t the closed form cancels; its series t^2 (1/2 + t/6 + t^2/12 + ..) is at most t^2 / 2 (1 + t).
     gap = nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2
@@ -108,7 +109,8 @@ def farthest(t: float) -> float:
 
 def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
     """max_i |(x_i, 1) / unit|, with the smaller unit where classes differ; one pass."""
-    inverse_square = (1.0 / unit.reshape(at.theta.shape).min(axis=1)) ** 2
+    # The square of a unit below 1e-100 would be nothing: a curvature like that is too far from the optimum for a bound anyway.
+    inverse_square = 1.0 / np.maximum(unit.reshape(at.theta.shape).min(axis=1), 1e-100) ** 2
     p = objective.source.n_columns
 
     def longest(block: Block) -> float:

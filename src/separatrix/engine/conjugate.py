@@ -1,13 +1,12 @@
 """theta <- theta - curvature^-1 gradient, by conjugate gradients: for very many columns, no matrix is built."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.objective import Objective
 
-FloatArray = NDArray[np.floating]
 MOST_PRODUCTS = 500  # in one Newton step
 
 

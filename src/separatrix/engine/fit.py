@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.engine.certificate import Certificate
 from separatrix.engine.choose import choose
@@ -17,8 +17,6 @@ from separatrix.engine.sampling import sample_start
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ConvergenceWarning, SeparationWarning
-
-FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def warn_of(solution: Solution, options: Options, separated: bool, penalised: bo
             "the weights grow without end and the loss tends to 0. The labels can be trusted, the size of the "
             "weights cannot. Use a finite C.",
             SeparationWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     elif solution.status is Status.MAX_ITER:
         doubt = "" if penalised else " Without a penalty, some weights may grow without end: a finite C stops that."
@@ -108,5 +106,5 @@ def warn_of(solution: Solution, options: Options, separated: bool, penalised: bo
             f"stopped after {options.max_iter} iterations, at most {solution.certificate.gap:.1e} above the best mean "
             f"loss (asked: {options.tol:.0e}). Raise max_iter, or see trace_ for how fast the loss still falls.{doubt}",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )

@@ -80,7 +80,7 @@ class Trace:
 class Solution:
     """Where the loop stopped, how it got there, and how good that is."""
 
-    theta: NDArray[np.float64]
+    theta: NDArray[np.floating]
     steps: tuple[Step, ...]
     certificate: Certificate
     status: Status

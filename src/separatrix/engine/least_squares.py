@@ -7,12 +7,13 @@ in the normal equations.
 
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import lstsq, qr, solve_triangular, svd
 
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.engine.certificate import Certificate
 from separatrix.engine.iterate import Step, Trace
@@ -20,7 +21,6 @@ from separatrix.engine.objective import Objective
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
 
-FloatArray = NDArray[np.floating]
 ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 
 
@@ -70,7 +70,7 @@ def rows_of(block: Block, intercept: int) -> FloatArray:
 
 def triangle(A: FloatArray) -> FloatArray:
     """R of A = QR."""
-    return np.linalg.qr(A, mode="r")
+    return np.asarray(np.linalg.qr(A, mode="r"))
 
 
 def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, int]:
@@ -85,7 +85,7 @@ def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[Floa
     A = np.where(varies, R / scale, 0.0)
     tolerance = ROUNDING * np.max(length / scale, where=varies, initial=1.0)
     if A.shape[0] >= A.shape[1]:
-        Q, T, order = qr(A, mode="economic", pivoting=True)
+        Q, T, order = cast(Any, qr(A, mode="economic", pivoting=True))
         diagonal = np.abs(np.diagonal(T))
         if diagonal.size and diagonal.min() > tolerance * diagonal.max():
             w = np.empty((A.shape[1], q.shape[1]))
@@ -122,5 +122,5 @@ def certified_gap(R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: Fl
     g = np.vstack([gradient[p:], gradient[:p]])  # R has the intercept first
     scale = np.linalg.norm(root, axis=0)
     scale[scale == 0] = 1.0
-    nu = lstsq((root / scale).T, g / scale[:, None], cond=ROUNDING, lapack_driver="gelsy")[0]
+    nu, *_ = cast(Any, lstsq((root / scale).T, g / scale[:, None], cond=ROUNDING, lapack_driver="gelsy"))
     return 0.5 * float(np.sum(np.square(nu)))

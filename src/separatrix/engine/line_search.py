@@ -10,7 +10,12 @@ SHORTEST = 2.0**-40
 
 
 def backtrack(
-    objective: Objective, at: Evaluation, direction: NDArray[np.floating], order: int, length: float = 1.0
+    objective: Objective,
+    at: Evaluation,
+    direction: NDArray[np.floating],
+    order: int,
+    length: float = 1.0,
+    sufficient: float = SUFFICIENT,
 ) -> tuple[Evaluation, float]:
     """The first of at + length direction, at + length/2 direction, ... where the objective falls, and its length.
 
@@ -21,7 +26,7 @@ def backtrack(
     rounding = 4.0 * np.finfo(float).eps * abs(at.value)
     while length > SHORTEST:
         there = objective.evaluate(at.theta + length * direction, order)
-        if there.value <= at.value + SUFFICIENT * length * slope + rounding:
+        if there.value <= at.value + sufficient * length * slope + rounding:
             return there, length
         length /= 2.0
     return at, length

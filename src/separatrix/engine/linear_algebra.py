@@ -1,10 +1,10 @@
 """Systems with a symmetric matrix that is positive definite, or nearly."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-FloatArray = NDArray[np.floating]
+from separatrix.arrays import FloatArray
+
 Factor = tuple[tuple[FloatArray, bool], FloatArray]
 
 

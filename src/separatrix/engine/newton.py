@@ -1,14 +1,13 @@
 """theta <- theta - curvature^-1 gradient, by Cholesky: for few columns."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import factor_positive, solve_factored
 from separatrix.engine.objective import Objective
 
-FloatArray = NDArray[np.floating]
 KEEP = 0.01  # a step that leaves less than this share of the gap keeps the curvature for the next
 
 

@@ -11,14 +11,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.equations.hyperplane import Matrix, back_project, squared, weighted_gram
 from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import L2
-
-FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,11 @@
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
+from separatrix.arrays import FloatArray
 from separatrix.engine.choose import choose
 from separatrix.engine.objective import Objective
 
-FloatArray = NDArray[np.floating]
 ROWS_PER_COEFFICIENT = 50
 SHARE = 20  # the sample holds at least one row in so many
 MOST_ITERATIONS = 30

@@ -9,16 +9,12 @@
 X is (rows, p), dense of any layout or scipy sparse; w is (p,) or (p, K), b a number or (K,).
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
+from separatrix.arrays import FloatArray, Matrix
 from separatrix.errors import ArgumentError
-
-Matrix = Any  # a NumPy array or a scipy sparse matrix or array
-FloatArray = NDArray[np.floating]
 
 
 def linear_predictor(X: Matrix, w: ArrayLike, b: ArrayLike = 0.0) -> FloatArray:

@@ -12,7 +12,7 @@ All hold for any argument up to 1e300 in size without overflow or warning, and t
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.floating]
+from separatrix.arrays import FloatArray
 
 
 @np.errstate(over="ignore", under="ignore")

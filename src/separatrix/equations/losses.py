@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 
+from separatrix.arrays import FloatArray
 from separatrix.equations.links import exp_below_top, log1p, log1pexp, others, sigmoid, softmax
-
-FloatArray = NDArray[np.floating]
 
 
 class Loss(Protocol):

@@ -6,9 +6,8 @@ L2      (1/2) sum_j strength_j w_j^2        strength = 1 / C in the units of C *
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating]
+from separatrix.arrays import FloatArray
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from scipy.sparse import issparse
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import rankdata
 
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.columns import Category, Columns, LeftOut
 from separatrix.data.target import Target
 from separatrix.equations.hyperplane import back_project
 from separatrix.errors import listing
 from separatrix.evaluate.codes import CODES
-from separatrix.evaluate.curves import FloatArray, IntArray
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
 
 RARE_CLASS = 0.05

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.target import Label
 from separatrix.errors import ArgumentError, listing
-from separatrix.evaluate.curves import Calibration, FloatArray, IntArray, Roc, calibration, roc
+from separatrix.evaluate.curves import Calibration, Roc, calibration, roc
 
 
 class ClassRow(NamedTuple):

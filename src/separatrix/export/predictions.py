@@ -11,8 +11,9 @@ import pyarrow as pa
 from pyarrow.csv import CSVWriter
 from pyarrow.parquet import ParquetWriter
 
+from separatrix.arrays import FloatArray
 from separatrix.data.files import replacing
-from separatrix.model import FloatArray, Model
+from separatrix.model import Model
 
 
 def prediction_table(model: Model, values: FloatArray, first_row: int) -> pa.Table:

@@ -9,12 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.equations.links import sigmoid
 from separatrix.errors import ArgumentError
 from separatrix.plots.points import (
     Classifier,
-    FloatArray,
-    IntArray,
     ask,
     classes_of,
     encode,

@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.equations.hyperplane import signed_distance
 from separatrix.errors import ArgumentError, listing
 from separatrix.plots.plane import model_points
-from separatrix.plots.points import FloatArray, IntArray, PointsDisplay, view
+from separatrix.plots.points import PointsDisplay, view
 from separatrix.plots.style import ACCENT, HALO, INK, TICK_SIZE, Display
 
 

@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import FixedLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.errors import ArgumentError
 from separatrix.evaluate.curves import roc
-from separatrix.plots.points import FloatArray, name_classes, read_labels
+from separatrix.plots.points import name_classes, read_labels
 from separatrix.plots.style import (
     ACCENT,
     INK,
@@ -42,7 +43,7 @@ class ConfusionDisplay(Display):
     class_names : K names.
     """
 
-    matrix: NDArray[np.int64]
+    matrix: IntArray
     class_names: Sequence[str]
 
     def plot(self, ax: Axes | None = None) -> Self:
@@ -106,7 +107,7 @@ class ConfusionDisplay(Display):
         return cls.from_predictions(y, model.predict(X), class_names=class_names, ax=ax)
 
 
-def write_counts(ax: Axes, matrix: NDArray[np.int64], shares: FloatArray, cell: float) -> None:
+def write_counts(ax: Axes, matrix: IntArray, shares: FloatArray, cell: float) -> None:
     """The count in each cell, as large as the cell (its side in points) allows."""
     size = min(12.0, 0.5 * cell, cell / (0.65 * len(f"{matrix.max():,}")))
     for (row, column), count in np.ndenumerate(matrix):
@@ -203,7 +204,7 @@ class CalibrationDisplay(Display):
 
     predicted: FloatArray
     observed: FloatArray
-    counts: NDArray[np.int64]
+    counts: IntArray
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw bins, intervals and the diagonal."""
@@ -226,7 +227,7 @@ class CalibrationDisplay(Display):
         return self
 
 
-def wilson_interval(frequency: FloatArray, counts: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+def wilson_interval(frequency: FloatArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
     """Wilson's 95 % interval of a frequency in so many rows."""
     z2 = 1.96**2
     centre = (frequency + z2 / (2 * counts)) / (1 + z2 / counts)

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.contour import ContourSet
 from numpy.typing import ArrayLike
 
+from separatrix.arrays import FloatArray
 from separatrix.equations.links import logit
 from separatrix.errors import ArgumentError
 from separatrix.plots.points import (
     Classifier,
-    FloatArray,
     PointsDisplay,
     ask,
     classes_of,

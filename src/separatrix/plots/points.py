@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.errors import ArgumentError, listing
 from separatrix.plots.style import (
     MARKERS,
@@ -19,9 +20,6 @@ from separatrix.plots.style import (
     name_axes,
     plain,
 )
-
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
 
 
 class Classifier(Protocol):

@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from separatrix.evaluate.curves import FloatArray, IntArray, Roc
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.evaluate.curves import Roc
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
 from separatrix.model import Model
 from separatrix.plots import CalibrationDisplay, ConfusionDisplay, RocDisplay, plot_boundary, plot_losses

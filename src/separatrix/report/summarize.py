@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from separatrix.arrays import FloatArray
 from separatrix.evaluate.checks import Finding
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
-from separatrix.model import FloatArray, Model
+from separatrix.model import Model
 
 Summary = dict[str, Any]
 

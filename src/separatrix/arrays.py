@@ -1,0 +1,12 @@
+"""The kinds of array that signatures speak of."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+IntArray = NDArray[np.integer]
+BoolArray = NDArray[np.bool_]
+Matrix = Any
+"""A NumPy array or a scipy sparse matrix or array, (rows, columns)."""
