@@ -18,6 +18,7 @@ from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.objective import Sums, block_sums
+from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning
 
@@ -161,7 +162,6 @@ def test_many_blocks_give_the_answer_of_one():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3 * CELLS // 4, 4)).astype(np.float32)
     y = (X[:, 0] + rng.normal(size=len(X)) > 0)[:, None] * 1.0
-    source = memory_source(X, y)
     problem = Problem(X, y[:, 0].astype(int), np.ones(len(X)), 2, np.zeros(4))
     theta = rng.normal(size=(5, 1))
     # One product of 100,000 rows in float32 would not be the sum of its blocks in float64.
@@ -169,6 +169,33 @@ def test_many_blocks_give_the_answer_of_one():
     at = problem.objective().evaluate(theta, order=2)
     np.testing.assert_allclose(at.gradient, whole.gradient / whole.weight, rtol=1e-11)
     np.testing.assert_allclose(at.value, whole.value / whole.weight, rtol=1e-12)
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(CELLS, 4))
+    y = (X[:, 0] + rng.normal(size=len(X)) > 0)[:, None] * 1.0
+    fits = []
+    for n_threads in (1, 2, 3):
+        source = memory_source(X, y, n_threads=n_threads)
+        fits.append(
+            fit_linear_model(source, LogLoss(), L2(np.full(4, 1e-6)), Options(), (np.zeros((1, 4)), np.zeros(1)))
+        )
+    assert fits[0].coefficients.tobytes() == fits[1].coefficients.tobytes() == fits[2].coefficients.tobytes()
+
+
+def test_a_start_on_a_sample_leads_to_the_optimum_of_all_rows():
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(40_000, 3))
+    y = (X[:, :1] - 5 + rng.logistic(size=(40_000, 1)) > 0) * 1.0  # a rare class
+    start = np.zeros((1, 3)), np.zeros(1)
+    fits = [
+        fit_linear_model(memory_source(X, y), LogLoss(), L2(np.full(3, 1e-4)), Options(seed=seed), start)
+        for seed in (0, 1)
+    ]
+    assert fits[0].trace.column("gap")[0] < 1e-3
+    np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, rtol=1e-8)
+    assert fits[0].trace.passes < 6
 
 
 @pytest.mark.parametrize("K", [2, 3])

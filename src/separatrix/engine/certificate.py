@@ -109,7 +109,7 @@ def farthest(t: float) -> float:
 
 def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
     """max_i |(x_i, 1) / unit|, with the smaller unit where classes differ; one pass."""
-    # The square of a unit below 1e-100 would be nothing: a curvature like that is too far from the optimum for a bound anyway.
+    # The square of a unit below 1e-100 would be nothing; a curvature that small is too far from the optimum anyway.
     inverse_square = 1.0 / np.maximum(unit.reshape(at.theta.shape).min(axis=1), 1e-100) ** 2
     p = objective.source.n_columns
 
