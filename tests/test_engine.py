@@ -195,7 +195,7 @@ def test_a_start_on_a_sample_leads_to_the_optimum_of_all_rows():
     ]
     assert fits[0].trace.column("gap")[0] < 1e-3
     np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, rtol=1e-8)
-    assert fits[0].trace.passes < 6
+    assert fits[0].trace.passes <= 8
 
 
 @pytest.mark.parametrize("K", [2, 3])
