@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import thread_count
 from separatrix.engine.fit import Fit, Options, fit_linear_model
@@ -24,6 +24,7 @@ from separatrix.equations.penalties import L2
 from separatrix.errors import ArgumentError, TargetError
 
 FLOATS = (np.float64, np.float32)
+WIDEST_COUNT = 100_000  # of the range of integer labels that are counted instead of sorted
 MULTI_CLASS = ("auto", "multinomial", "ovr")
 
 
@@ -113,8 +114,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,)."""
         options, strength = self._checked()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.classes_, codes = label_codes(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
@@ -272,6 +272,22 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
+    """The different labels in order, and the position of each row's among them.
+
+    >>> label_codes(np.array([7, 5, 7]))
+    (array([5, 7]), array([1, 0, 1]))
+    """
+    if y.dtype.kind in "iu" and (span := int(y.max()) - (low := int(y.min()))) < WIDEST_COUNT:
+        # A million labels are counted in a tenth of the time it takes to sort them.
+        counts = np.bincount(y - low, minlength=span + 1)
+        position = np.cumsum(counts > 0) - 1
+        return (np.flatnonzero(counts) + low).astype(y.dtype), position[y - low]
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    return classes, codes
 
 
 def check_number(

@@ -20,8 +20,8 @@ FAR = 100.0  # a dense column whose mean is this many standard deviations from z
 FAR_ROWS = 1000  # from which mean and standard deviation are judged
 CELLS = 2**17  # of a dense block: 1 MB in double, so a block is read from memory once a pass
 SPARSE_ROWS = 2**15
-CHUNKS = 16  # of blocks, each summed by one thread; a fixed number, so the sum is the same for any number of threads
-FEW_CELLS = 2**18  # are not worth a thread
+CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
+FEW_CELLS = 2**15  # are not worth a chunk of their own
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class MemorySource:
 
     def _chunks(self) -> list[slice]:
         cells = self.X.nnz if sparse.issparse(self.X) else self.X.size
-        many = CHUNKS if cells > FEW_CELLS else 1
+        many = int(np.clip(cells // FEW_CELLS, 1, CHUNKS))
         edges = np.linspace(0, self.n_rows, many + 1).astype(int)
         return [slice(a, b) for a, b in pairwise(edges.tolist())]
 

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -30,15 +31,20 @@ def thread_count(asked: int | None = None) -> int:
 
 
 def on_threads(function: Callable[[S], T], parts: Iterable[S], n_threads: int) -> list[T]:
-    """function of each part, in order; BLAS is held to one thread inside, so that threads do not fight for cores.
+    """function of each part, in order. BLAS should be held to one thread meanwhile: see `one_blas_thread`.
 
     Threads are started and ended here: a process that forks between two calls has none to lose.
     """
-    with blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
+    with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(function, parts))
 
 
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Holds BLAS to one thread: its own wait for each other in a loop, and on a busy core they wait long."""
+    return _blas().limit(limits=1, user_api="blas")
+
+
 @cache
-def blas() -> ThreadpoolController:
+def _blas() -> ThreadpoolController:
     """The BLAS libraries of this process; finding them takes milliseconds, so once."""
     return ThreadpoolController()

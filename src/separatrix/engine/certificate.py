@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.optimize import brentq
 from scipy.special import xlogy
 
@@ -77,7 +76,7 @@ def by_self_concordance(objective: Objective, at: Evaluation, metric: Evaluation
     """
     metric = metric or at
     (cholesky, _), unit = factor_positive(metric.curvature)
-    root = solve_triangular(cholesky, np.eye(len(unit)), lower=True)
+    root = np.linalg.inv(np.tril(cholesky))
     inverse = root.T @ root
     row, away = longest_row(objective, at, unit), (at.theta - metric.theta).ravel()
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says

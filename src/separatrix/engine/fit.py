@@ -9,8 +9,9 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
+from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate
-from separatrix.engine.choose import choose
+from separatrix.engine.choose import Choice, choose
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.engine.sampling import sample_start
@@ -61,18 +62,26 @@ def fit_linear_model(
     """
     objective = Objective(source, loss, penalty, options.fit_intercept)
     theta = objective.canonical(centred_theta(source, *start, options.fit_intercept))
-    choice = choose(options.solver, *theta.shape)
-    if choice.starts_small and not theta.any():
-        theta = sample_start(objective, theta, np.random.default_rng(options.seed))
-    solver, target = choice.solver(objective, theta), choice.target(options.tol)
-    solution = minimise(objective, solver, options.tol, target, options.max_iter, watch)
     penalised = bool(penalty.strength.any())
-    separated = not penalised and smallest_margin(objective, loss, solution.theta) > 0
+    with one_blas_thread():  # the threads are those of the source
+        choice, solution = solve(objective, theta, options, watch)
+        separated = not penalised and smallest_margin(objective, loss, solution.theta) > 0
     warn_of(solution, options, separated, penalised)
     coefficients = solution.theta[: source.n_columns].T
     intercepts = solution.theta[source.n_columns :].sum(axis=0) - coefficients @ source.centre
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
     return Fit(coefficients, intercepts, trace, solution.certificate, solution.status, separated)
+
+
+def solve(
+    objective: Objective, theta: FloatArray, options: Options, watch: Callable[[Step], Any]
+) -> tuple[Choice, Solution]:
+    """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
+    choice = choose(options.solver, *theta.shape)
+    if choice.starts_small and not theta.any():
+        theta = sample_start(objective, theta, np.random.default_rng(options.seed))
+    solver, target = choice.solver(objective, theta), choice.target(options.tol)
+    return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch)
 
 
 def centred_theta(source: Source, coefficients: FloatArray, intercepts: FloatArray, fit_intercept: bool) -> FloatArray:
