@@ -1,0 +1,1 @@
+"""How fast a fit reaches the optimum, beside other solvers: `python -m benchmarks --help`."""

@@ -1,0 +1,86 @@
+"""python -m benchmarks [--data DIR] [--cases a,b] [--peers x,y] [--quick] [--scaling] [--out FILE.json]
+
+The seconds every solver needs to come within a relative 1e-6 of the optimum. `docs/benchmarks.md` says how.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.cases import CASES, SCALING, Case, Read, as_record, describe, prepare, reader
+from benchmarks.judge import Run, race
+from benchmarks.measure import Job, machine, run
+from benchmarks.peers import PEERS, Peer
+from benchmarks.report import table
+
+SCALING_PEERS = "separatrix,lbfgs,newton-cholesky,intelex,glum"
+Record = dict[str, Any]
+
+
+def main() -> None:
+    """Measures case after case; prints each table, and saves what there is after each."""
+    arguments = parse()
+    known = {case.name: case for case in SCALING} if arguments.scaling else CASES
+    cases = chosen("case", arguments.cases, known)
+    peers = chosen("peer", arguments.peers or (SCALING_PEERS if arguments.scaling else ""), PEERS)
+    with TemporaryDirectory() as cache:
+        for case in cases:
+            record = measured(case, peers, reader(arguments.data), arguments.quick, arguments.limit, Path(cache))
+            print(table(record), flush=True)
+            if arguments.out:
+                save(arguments.out, record)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n\n")[1])
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of Parquet files; without it, OpenML")
+    parser.add_argument("--cases", default="", help=f"some of: {', '.join(CASES)}")
+    parser.add_argument("--peers", default="", help=f"some of: {', '.join(PEERS)}")
+    parser.add_argument("--quick", action="store_true", help="rows divided by up to 20: a trial")
+    parser.add_argument("--scaling", action="store_true", help="made data of 1e3 to 1e7 rows and 10 to 2000 columns")
+    parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="for one fit (default 300)")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="results; cases not run now are kept in it")
+    return parser.parse_args()
+
+
+def chosen(kind: str, names: str, known: dict[str, Any]) -> list[Any]:
+    """The values of comma-separated names, or all; SystemExit for an unknown one."""
+    unknown = set(filter(None, names.split(","))) - set(known)
+    if unknown:
+        raise SystemExit(f"no such {kind}: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
+    return [known[name] for name in names.split(",")] if names else list(known.values())
+
+
+def measured(case: Case, peers: list[Peer], read: Read, quick: bool, limit: float, cache: Path) -> Record:
+    """A case with a line for every peer, as it is saved; without its data, the reason."""
+    try:
+        folder = prepare(case.data, read, quick, cache)
+    except (LookupError, OSError) as missing:
+        return {"name": case.name, "missing": str(missing)}
+    problem = describe(case, folder)
+
+    def measure(peer: str, tol: float, threads: int, augment: bool) -> Run:
+        return run(Job(str(folder), peer, case.C, case.l1_ratio, tol, threads, limit, augment))
+
+    optimum, entries = race(problem, peers, measure)
+    return {
+        **as_record(case, problem),
+        "quick": quick,
+        "machine": machine(),
+        "reference": asdict(optimum) | {"agreed": optimum.agreed},
+        "entries": [asdict(each) for each in entries],
+    }
+
+
+def save(path: Path, record: Record) -> None:
+    """Puts a case into the file, in place of its older result."""
+    kept = json.loads(path.read_text()) if path.exists() else []
+    kept = [other for other in kept if other["name"] != record["name"]]
+    path.write_text(json.dumps([*kept, record], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

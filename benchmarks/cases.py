@@ -1,0 +1,237 @@
+"""What is fitted: the data sets, made or read, and the penalty each is fitted with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Matrix = Any  # (rows, columns), a dense array or a CSR matrix
+Data = tuple[Matrix, NDArray]
+Table = Mapping[str, NDArray]
+Read = Callable[[str], Table]
+
+OPENML = {
+    "creditcard_fraud": 1597,
+    "covtype": 1596,
+    "mnist70k": 554,
+}  # the target is their last column, as in the files
+QUICK, FEWEST = 20, 1_000  # --quick divides the rows by up to 20, and keeps at least 1,000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set and its penalty: C * sum(loss) + (1 - l1_ratio)/2 |w|^2 + l1_ratio |w|_1, as in scikit-learn."""
+
+    name: str
+    data: str
+    C: float = 1.0
+    l1_ratio: float = 0.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What decides whether a solver applies; `columns` counts without the intercept."""
+
+    rows: int
+    columns: int
+    classes: int
+    sparse: bool
+    C: float
+    l1_ratio: float
+
+    @property
+    def hessian_gigabytes(self) -> float:
+        """Of the dense Hessian of all coefficients."""
+        outputs = 1 if self.classes == 2 else self.classes
+        return 8e-9 * ((self.columns + 1) * outputs) ** 2
+
+
+def reader(folder: Path | None) -> Read:
+    """Reads a table by name: NAME.parquet in the folder, or without a folder from OpenML."""
+    return partial(read_parquet, folder) if folder else read_openml
+
+
+def read_parquet(folder: Path, name: str) -> Table:
+    from pyarrow import parquet
+
+    table = parquet.read_table(folder / f"{name}.parquet")
+    return {column: table[column].to_numpy() for column in table.column_names}
+
+
+def read_openml(name: str) -> Table:
+    """Raises LookupError for a table that OpenML has not."""
+    from sklearn.datasets import fetch_openml
+
+    if name not in OPENML:
+        raise LookupError(f"{name} is not on OpenML: give --data DIR with {name}.parquet.")
+    fetched: Any = fetch_openml(data_id=OPENML[name], as_frame=True)
+    frame = fetched.frame
+    return {column: frame[column].to_numpy() for column in frame.columns}
+
+
+def gaussian(read: Read, rows: int, columns: int, correlation: float) -> Data:
+    """Equicorrelated normal columns, labels drawn from a logistic model with log-odds of standard deviation near 2."""
+    random = np.random.default_rng(0)
+    shared = random.standard_normal((rows, 1))
+    X = random.standard_normal((rows, columns))
+    X *= np.sqrt(1 - correlation)
+    X += np.sqrt(correlation) * shared
+    return X, draw(random, X @ random.standard_normal(columns))
+
+
+def wide(read: Read) -> Data:
+    """200 rows of 20,000 columns, 50 of which matter."""
+    random = np.random.default_rng(0)
+    X = random.standard_normal((200, 20_000))
+    return X, draw(random, X[:, :50] @ random.standard_normal(50))
+
+
+def indicators(read: Read) -> Data:
+    """Zeros and ones in the shape of the HIVA set, 3,845 x 1,617, columns from rare to frequent, few positives."""
+    random = np.random.default_rng(0)
+    X = (random.random((3_845, 1_617)) < random.beta(0.5, 5, size=1_617)).astype(float)
+    eta = X @ random.standard_normal(1_617)
+    return X, draw(random, eta, offset=-3.5)
+
+
+def draw(random: np.random.Generator, eta: NDArray, offset: float = 0.0) -> NDArray:
+    """0/1 labels with log-odds 2 eta / std(eta) about the offset."""
+    log_odds = 2 * (eta - eta.mean()) / eta.std() + offset
+    return (random.logistic(size=len(eta)) < log_odds).astype(int)
+
+
+def numbers(read: Read, name: str, positive: int | None = None, scale: float | None = 1.0) -> Data:
+    """All columns but the last, which is the target (`positive`: that class against the rest).
+
+    `scale` divides every column; None standardises those that are not indicators.
+    """
+    columns = [np.asarray(column, dtype=float) for column in read(name).values()]
+    X, y = np.column_stack(columns[:-1]), columns[-1].astype(int)
+    y = y if positive is None else (y == positive).astype(int)
+    return (standardise(X) if scale is None else X / scale), y
+
+
+def standardise(X: NDArray) -> NDArray:
+    """Every column but those of zeros and ones to mean 0, standard deviation 1."""
+    measured = ~((X == 0) | (X == 1)).all(axis=0)
+    X[:, measured] -= X[:, measured].mean(axis=0)
+    X[:, measured] /= X[:, measured].std(axis=0)
+    return X
+
+
+def digits_of_mnist(read: Read) -> Data:
+    X, y = numbers(read, "mnist70k", scale=255)
+    return X[:60_000], y[:60_000]
+
+
+def flights(read: Read) -> Data:
+    """The numeric columns; the delay itself is the answer."""
+    table = read("flights_3m")
+    names = ["month", "day", "dow", "hour", "minute", "distance"]
+    return standardise(np.column_stack([table[name].astype(float) for name in names])), table["late15"]
+
+
+def text(read: Read, name: str, fields: list[str], target: str, longest: int = 1) -> Data:
+    """TF-IDF of n-grams up to `longest` words, scikit-learn's defaults but for the logarithm of the counts."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    table = read(name)
+    texts = ["\n".join(map(str, row)) for row in zip(*(table[field] for field in fields), strict=True)]
+    return TfidfVectorizer(sublinear_tf=True, ngram_range=(1, longest)).fit_transform(texts), table[target]
+
+
+def builtin(read: Read, name: str, columns: int | None = None) -> Data:
+    from sklearn import datasets
+
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    return X[:, :columns], y
+
+
+def setosa(read: Read) -> Data:
+    """Sepal length and width: the first flower against the others."""
+    X, y = builtin(read, "iris", 2)
+    return X, (y != 0).astype(int)
+
+
+SIZES = [10**power for power in range(3, 8)]
+WIDTHS = [10, 30, 100, 300, 1_000, 2_000]
+
+DATA: dict[str, Callable[[Read], Data]] = {
+    "synthetic-0.5": partial(gaussian, rows=1_000_000, columns=28, correlation=0.5),
+    "synthetic-0.99": partial(gaussian, rows=1_000_000, columns=28, correlation=0.99),
+    "synthetic-0.5-small": partial(gaussian, rows=200_000, columns=28, correlation=0.5),
+    "fraud": partial(numbers, name="creditcard_fraud", scale=None),
+    "fraud-raw": partial(numbers, name="creditcard_fraud"),
+    "covtype-2": partial(numbers, name="covtype", positive=2, scale=None),
+    "covtype-7": partial(numbers, name="covtype", scale=None),
+    "flights": flights,
+    "mnist": digits_of_mnist,
+    "digits": partial(builtin, name="digits"),
+    "breast_cancer-raw": partial(builtin, name="breast_cancer"),
+    "iris": setosa,
+    "wide": wide,
+    "hiva-like": indicators,
+    "rotten_tomatoes": partial(text, name="rotten_tomatoes", fields=["text"], target="category"),
+    "sms_spam": partial(text, name="sms_spam", fields=["text"], target="spam"),
+    "spamassassin": partial(text, name="spamassassin_email", fields=["subject", "body"], target="spam"),
+    "newsgroups": partial(text, name="newsgroups20", fields=["Text"], target="Category", longest=2),
+    **{f"rows-{rows}": partial(gaussian, rows=rows, columns=28, correlation=0.5) for rows in SIZES},
+    **{f"columns-{columns}": partial(gaussian, rows=50_000, columns=columns, correlation=0.5) for columns in WIDTHS},
+}
+
+# The numbers say about how many in a hundred columns are kept; each C was found by bisection for that.
+SPARSE_CASES = [
+    Case("fraud-l1-10", "fraud", 0.0017, 1.0),
+    Case("fraud-l1-50", "fraud", 0.03, 1.0),
+    Case("fraud-l1-90", "fraud", 0.3, 1.0),
+    Case("fraud-en-10", "fraud", 0.00033, 0.5),
+    Case("fraud-en-50", "fraud", 0.0125, 0.5),
+    Case("fraud-en-90", "fraud", 0.23, 0.5),
+    Case("covtype-2-l1-10", "covtype-2", 5.6e-5, 1.0),
+    Case("covtype-2-l1-50", "covtype-2", 9e-4, 1.0),
+    Case("covtype-2-l1-90", "covtype-2", 0.05, 1.0),
+    Case("spamassassin-l1", "spamassassin", 1.0, 1.0),
+    Case("rotten_tomatoes-l1", "rotten_tomatoes", 1.0, 1.0),
+]
+SCALING = [Case(name, name) for name in DATA if name.startswith(("rows-", "columns-"))]
+PLAIN = [Case(name, name) for name in DATA if not name.startswith(("rows-", "columns-", "synthetic-0.5-small"))]
+UNPENALISED = [Case("synthetic-0.5-unpenalised", "synthetic-0.5-small", np.inf)]
+CASES = {case.name: case for case in [*PLAIN, *UNPENALISED, *SPARSE_CASES]}
+
+
+def prepare(data: str, read: Read, quick: bool, cache: Path) -> Path:
+    """Makes or reads a data set and stores it in a folder of the cache, unless it is there; y as codes from 0."""
+    folder = cache / data
+    if folder.exists():
+        return folder
+    X, y = DATA[data](read)
+    step = max(1, min(QUICK, X.shape[0] // FEWEST)) if quick else 1
+    folder.mkdir(parents=True)
+    np.save(folder / "y.npy", np.unique(y[::step], return_inverse=True)[1])
+    if sparse.issparse(X):
+        sparse.save_npz(folder / "X.npz", X[::step], compressed=False)
+    else:
+        np.save(folder / "X.npy", np.ascontiguousarray(X[::step]))
+    return folder
+
+
+def load(folder: Path) -> Data:
+    """X, dense in rows or CSR, and y."""
+    dense = folder / "X.npy"
+    return (np.load(dense) if dense.exists() else sparse.load_npz(folder / "X.npz")), np.load(folder / "y.npy")
+
+
+def describe(case: Case, folder: Path) -> Problem:
+    """The shape of a prepared case."""
+    X, y = load(folder)
+    rows, columns = X.shape
+    return Problem(rows, columns, int(y.max()) + 1, sparse.issparse(X), case.C, case.l1_ratio)
+
+
+def as_record(case: Case, problem: Problem) -> dict[str, Any]:
+    return {"name": case.name, "data": case.data, **asdict(problem)}

@@ -1,0 +1,156 @@
+"""The benchmark judges rightly: its objective, its translations of the penalty, its choice of runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))
+
+from benchmarks.cases import Case, Problem, describe, prepare, reader  # noqa: E402
+from benchmarks.judge import Reference, Run, climb, entry, lowest, objective  # noqa: E402
+from benchmarks.measure import Job, run  # noqa: E402
+from benchmarks.peers import ALL, PEERS, Peer  # noqa: E402
+from benchmarks.report import table  # noqa: E402
+
+PENALTIES = [(0.05, 0.0), (0.05, 1.0), (0.05, 0.4), (np.inf, 0.0)]
+FREE = [peer for peer in ALL if peer.installed and not peer.penalises_intercept]
+
+
+def noisy(rows=400, columns=6, classes=2):
+    """Columns of different units and a frequent class, so that scalings and intercepts matter; not separable."""
+    random = np.random.default_rng(1)
+    X = random.standard_normal((rows, columns)) * np.geomspace(0.5, 3, columns)
+    eta = X @ random.standard_normal((columns, classes)) / 3 + np.arange(classes)
+    return X, (eta + random.gumbel(size=eta.shape)).argmax(axis=1)
+
+
+def slope(X, y, coef, intercept, C, l1_ratio):
+    """The gradient of the objective by central differences."""
+    theta, h = np.column_stack([coef, intercept]), 1e-5
+    steps = h * np.eye(theta.size).reshape(theta.size, *theta.shape)
+    values = [[objective(X, y, t[:, :-1], t[:, -1], C, l1_ratio) for t in (theta + s, theta - s)] for s in steps]
+    return np.array([(up - down) / (2 * h) for up, down in values])
+
+
+def test_the_objective_of_one_row_is_what_it_is_by_hand():
+    X, coef, intercept = np.array([[2.0]]), np.array([[3.0]]), np.array([-6.0])
+    value = objective(X, np.array([1]), coef, intercept, C=0.5, l1_ratio=0.25)
+    assert value == pytest.approx(np.log(2) + (0.75 / 2 * 9 + 0.25 * 3) / 0.5)
+    assert objective(X, np.array([1]), coef, intercept, 0.5, 0.0, True) == pytest.approx(np.log(2) + 45)
+
+
+def test_the_objective_of_three_classes_is_what_it_is_by_hand():
+    coef, intercept = np.zeros((3, 2)), np.log([1.0, 2.0, 5.0])
+    value = objective(np.ones((2, 2)), np.array([1, 2]), coef, intercept, np.inf, 0.0)
+    assert value == pytest.approx(-(np.log(2 / 8) + np.log(5 / 8)) / 2)
+
+
+def fits(peer: Peer, C, l1_ratio, is_sparse):
+    """Whether a peer takes such a problem: separatrix has no L1 penalty yet."""
+    problem = Problem(400, 6, 2, is_sparse, C, l1_ratio)
+    return not peer.unfit(problem) and not (peer.name == "separatrix" and l1_ratio)
+
+
+@pytest.mark.parametrize(
+    ("name", "C", "l1_ratio", "is_sparse"),
+    [
+        (p.name, *penalty, kind)
+        for p in FREE
+        for penalty in PENALTIES
+        for kind in (False, True)
+        if fits(p, *penalty, kind)
+    ],
+)
+def test_a_peer_stops_where_the_true_objective_is_stationary(name, C, l1_ratio, is_sparse):
+    X, y = noisy()
+    answer = PEERS[name].fit(sparse.csr_matrix(X) if is_sparse else X, y, C=C, l1_ratio=l1_ratio, tol=1e-10)
+    gradient = slope(X, y, answer.coef, answer.intercept, C, l1_ratio)
+    at_zero = np.append(answer.coef[0] == 0, False)  # there the differences of |w| cancel, and the loss may push so far
+    assert gradient[~at_zero] == pytest.approx(0, abs=1e-6)
+    assert (np.abs(gradient[at_zero]) <= l1_ratio / (C * len(y))).all()
+
+
+@pytest.mark.parametrize("name", ["separatrix", "lbfgs", "newton-cholesky", "saga", "statsmodels"])
+def test_a_peer_of_three_classes_stops_where_the_true_objective_is_stationary(name):
+    X, y = noisy(classes=3)
+    C = np.inf if name == "statsmodels" else 0.05
+    if not PEERS[name].installed:
+        pytest.skip("not installed")
+    answer = PEERS[name].fit(X, y, C=C, l1_ratio=0.0, tol=1e-10)
+    assert slope(X, y, answer.coef, answer.intercept, C, 0.0) == pytest.approx(0, abs=1e-6)
+
+
+def test_liblinear_and_a_column_of_ones_reach_the_same_penalised_optimum():
+    X, y = noisy()
+    own = PEERS["liblinear"].fit(X, y, C=0.05, l1_ratio=0.0, tol=1e-10)
+    ones = PEERS["lbfgs"].fit(np.column_stack([X, np.ones(len(X))]), y, 0.05, 0.0, 1e-10, fit_intercept=False)
+    assert own.coef == pytest.approx(ones.coef[:, :-1], abs=1e-5)
+    assert own.intercept == pytest.approx(ones.coef[:, -1], abs=1e-5)
+
+
+def scripted(values):
+    """A peer's runs, from a table of (tol, threads) -> (seconds, objective), and what was asked."""
+    asked = []
+
+    def measure(peer, tol, threads, augment):
+        asked.append((tol, threads))
+        seconds, value = values.get((tol, threads), (9.0, 2.0))
+        return Run(peer, tol, threads, "done", seconds, value, value)
+
+    return measure, asked
+
+
+def test_the_fastest_run_that_reaches_the_gap_counts():
+    measure, asked = scripted({(1e-4, 2): (3.0, 1.0), (1e-4, 1): (2.0, 1.0), (1e-3, 1): (1.5, 1 + 1e-7)})
+    peer, optimum = PEERS["lbfgs"], Reference(1.0, (), 0.0)
+    line = entry(peer, climb(peer, measure, optimum), {False: optimum})
+    assert (line.status, line.run and line.run.seconds) == ("reached", 1.5)
+    assert asked == [(1e-2, 2), (1e-4, 2), (1e-4, 1), (1e-3, 1)]
+
+
+def test_a_peer_that_never_reaches_the_gap_is_shown_with_its_smallest():
+    measure, _ = scripted({(1e-8, 2): (5.0, 1.01)})
+    peer, optimum = PEERS["saga"], Reference(1.0, (), 0.0)
+    runs = [measure("saga", tol, 2, False) for tol in peer.tolerances]
+    line = entry(peer, runs, {False: optimum})
+    assert (line.status, line.gap) == ("short", pytest.approx(0.01))
+
+
+def test_two_references_that_differ_are_not_called_agreed():
+    runs = [Run("a", 0.0, 1, "done", 1.0, 1.0), Run("b", 0.0, 1, "done", 1.0, 1 + 1e-8)]
+    assert not lowest(runs, False).agreed
+    assert not lowest(runs[:1], False).agreed
+
+
+def test_a_fit_that_outlasts_its_limit_is_killed_and_says_so(tmp_path):
+    folder = prepare("columns-300", reader(None), True, tmp_path)
+    result = run(Job(str(folder), "saga", 1.0, 0.0, 1e-14, 1, limit=0.05))
+    assert (result.status, result.note) == ("killed", "killed after 0.05 s at tol 1e-14")
+
+
+def test_an_argument_that_a_peer_refuses_is_shown_in_its_own_words(tmp_path):
+    folder = prepare("iris", reader(None), False, tmp_path)
+    result = run(Job(str(folder), "separatrix", -1.0, 0.0, 1e-6))
+    assert result.status == "refused"
+    assert "C=-1.0" in result.note
+
+
+def test_a_prepared_case_is_described_as_it_is(tmp_path):
+    folder = prepare("digits", reader(None), False, tmp_path)
+    assert describe(Case("digits", "digits", 2.0), folder) == Problem(1797, 64, 10, False, 2.0, 0.0)
+
+
+def test_the_command_measures_saves_and_prints_a_case(tmp_path):
+    out = tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks", "--cases", "iris", "--peers", "separatrix,newton-cholesky"]
+    done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=True)
+    (record,) = json.loads(out.read_text())
+    assert [line["status"] for line in record["entries"]] == ["reached", "reached"]
+    assert record["reference"]["agreed"]
+    assert table(record) in done.stdout
