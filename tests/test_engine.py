@@ -1,5 +1,6 @@
 """What must not change the answer of the engine, and what must."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import reduce
 from operator import add
@@ -194,7 +195,7 @@ def test_a_start_on_a_sample_leads_to_the_optimum_of_all_rows():
         for seed in (0, 1)
     ]
     assert fits[0].trace.column("gap")[0] < 1e-3
-    np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, rtol=1e-8)
+    np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, atol=1e-7)
     assert fits[0].trace.passes <= 8
 
 
@@ -260,6 +261,9 @@ class CountingSource:
         self.inner = problem.source()
         self.n_rows, self.n_columns = self.inner.X.shape
         self.centre, self.readings = self.inner.centre, 0
+
+    def working(self) -> Any:
+        return nullcontext(self)
 
     def sample(self, *args: Any) -> Any:
         return self.inner.sample(*args)

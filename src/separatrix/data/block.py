@@ -2,7 +2,8 @@
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -15,11 +16,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows: X (rows, p) dense float64 or CSR, y as the loss codes it, weight (rows,) >= 0."""
+    """Some rows: X (rows, p) dense float64 or CSR, y as the loss codes it, weight (rows,) >= 0; and which rows of the
+    source they are."""
 
     X: Any
     y: NDArray
     weight: FloatArray
+    rows: slice = field(default_factory=lambda: slice(None))
 
 
 class Source(Protocol):
@@ -31,6 +34,10 @@ class Source(Protocol):
     def n_columns(self) -> int: ...
     @property
     def centre(self) -> FloatArray: ...
+
+    def working(self) -> "AbstractContextManager[Source]":
+        """The source with whatever it works by, threads or connections, for as long as the context lasts."""
+        ...
 
     def sample(self, rows: int, random: np.random.Generator) -> "Source | None":
         """A source of about so many of the rows, weighted to stand for all; None if that is not far fewer."""

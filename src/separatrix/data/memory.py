@@ -2,6 +2,8 @@
 
 import operator
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
@@ -13,7 +15,6 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.data.threads import on_threads
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
@@ -22,6 +23,7 @@ CELLS = 2**17  # of a dense block: 1 MB in double, so a block is read from memor
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
 FEW_CELLS = 2**15  # are not worth a chunk of their own
+FEW_NON_ZEROS = 2**19  # of sparse rows, neither
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class MemorySource:
     weight: FloatArray
     centre: FloatArray
     n_threads: int = 1
+    pool: ThreadPoolExecutor | None = None
 
     @property
     def n_columns(self) -> int:
@@ -52,9 +55,17 @@ class MemorySource:
             return reduce(combine, map(function, self._blocks(rows)))
 
         chunks = self._chunks()
-        if self.n_threads == 1 or len(chunks) == 1:
-            return reduce(combine, map(chunk_sum, chunks))
-        return reduce(combine, on_threads(chunk_sum, chunks, self.n_threads))
+        spread = self.pool.map if self.pool and len(chunks) > 1 else map
+        return reduce(combine, spread(chunk_sum, chunks))
+
+    @contextmanager
+    def working(self) -> Iterator["MemorySource"]:
+        """This source with its threads. They end with it: a process that forks between two fits has none to lose."""
+        if self.n_threads == 1:
+            yield self
+        else:
+            with ThreadPoolExecutor(self.n_threads) as pool:  # starts a thread when there is work for one
+                yield replace(self, pool=pool)
 
     def sample(self, rows: int, random: np.random.Generator) -> "MemorySource | None":
         """About so many rows, as many of each class, weighted to stand for all; None if that is not far fewer.
@@ -75,8 +86,12 @@ class MemorySource:
         return replace(self, X=self.X[kept], y=self.y[kept], weight=np.concatenate(weight))
 
     def _chunks(self) -> list[slice]:
-        cells = self.X.nnz if sparse.issparse(self.X) else self.X.size
-        many = int(np.clip(cells // FEW_CELLS, 1, CHUNKS))
+        # A chunk of sparse rows must outweigh its gradient, which is dense.
+        if sparse.issparse(self.X):
+            many = min(self.X.nnz // (4 * self.n_columns), self.X.nnz // FEW_NON_ZEROS)
+        else:
+            many = self.X.size // FEW_CELLS
+        many = int(np.clip(many, 1, CHUNKS))
         edges = np.linspace(0, self.n_rows, many + 1).astype(int)
         return [slice(a, b) for a, b in pairwise(edges.tolist())]
 
@@ -85,12 +100,20 @@ class MemorySource:
         step = SPARSE_ROWS if sparse.issparse(self.X) else max(64, CELLS // max(self.n_columns, 1))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
-            yield Block(self._shifted(self.X[some]), self.y[some], self.weight[some])
+            yield Block(self._rows(some), self.y[some], self.weight[some], some)
 
-    def _shifted(self, X: Any) -> Any:
-        if sparse.issparse(X):
-            return X
+    def _rows(self, some: slice) -> Any:
+        if sparse.issparse(self.X):
+            return csr_rows(self.X, some)
+        X = self.X[some]
         return X - self.centre if self.centre.any() else np.asarray(X, dtype=np.float64)
+
+
+def csr_rows(X: Any, some: slice) -> Any:
+    """Consecutive rows of a CSR matrix that share its memory; slicing would copy them."""
+    first, last = X.indptr[some.start], X.indptr[some.stop]
+    parts = X.data[first:last], X.indices[first:last], X.indptr[some.start : some.stop + 1] - first
+    return sparse.csr_array(parts, shape=(some.stop - some.start, X.shape[1]), copy=False)
 
 
 def memory_source(

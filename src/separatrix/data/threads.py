@@ -1,18 +1,13 @@
-"""How many threads a pass over the data uses, and how they share the processor with BLAS."""
+"""How many threads share a pass over the data, and the processor with BLAS."""
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
 from separatrix.errors import ArgumentError
-
-S = TypeVar("S")
-T = TypeVar("T")
 
 
 def thread_count(asked: int | None = None) -> int:
@@ -28,15 +23,6 @@ def thread_count(asked: int | None = None) -> int:
     if not str(told).isdigit() or int(told) < 1:
         raise ArgumentError(f"n_threads={told!r} must be a whole number, at least 1.")
     return int(told)
-
-
-def on_threads(function: Callable[[S], T], parts: Iterable[S], n_threads: int) -> list[T]:
-    """function of each part, in order. BLAS should be held to one thread meanwhile: see `one_blas_thread`.
-
-    Threads are started and ended here: a process that forks between two calls has none to lose.
-    """
-    with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(function, parts))
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

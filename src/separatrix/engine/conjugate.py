@@ -5,7 +5,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.objective import Objective
+from separatrix.engine.objective import Evaluation, Objective
 
 MOST_PRODUCTS = 500  # in one Newton step
 
@@ -16,23 +16,23 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
     Preconditioned by the bound on the curvature's diagonal. The estimated gap is the decrease the step promises.
     """
     unit = objective.diagonal_bound(theta)
-    at = objective.evaluate(theta, order=1)
+    at = objective.evaluate(theta, order=1, keep_state=True)
     while True:
-        step = conjugate_gradients(objective, at.theta, at.gradient, unit)
+        step = conjugate_gradients(objective, at, unit)
         yield Iterate(at, gap=min(-0.5 * float(np.sum(at.gradient * step)), at.value))
-        at, _ = backtrack(objective, at, step, order=1)
+        at, _ = backtrack(objective, at, step, order=1, keep_state=True)
 
 
-def conjugate_gradients(objective: Objective, theta: FloatArray, gradient: FloatArray, unit: FloatArray) -> FloatArray:
+def conjugate_gradients(objective: Objective, at: Evaluation, unit: FloatArray) -> FloatArray:
     """The step with curvature @ step = -gradient, to a relative residual of min(1/10, sqrt |gradient|)."""
-    step, residual = np.zeros_like(theta), -gradient
+    step, residual = np.zeros_like(at.theta), -at.gradient
     direction = residual / unit
     size = start = float(np.sum(residual * direction))
     enough = start * min(0.1, start**0.25) ** 2
-    for _ in range(min(MOST_PRODUCTS, theta.size)):
+    for _ in range(min(MOST_PRODUCTS, at.theta.size)):
         if size <= enough:
             break
-        product = objective.curvature_times(theta, direction)
+        product = objective.curvature_times(at, direction)
         length = size / float(np.sum(direction * product))
         step, residual = step + length * direction, residual - length * product
         before, size = size, float(np.sum(residual**2 / unit))

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from separatrix.engine.certificate import Certificate
 from separatrix.engine.choose import Choice, choose
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Objective, block_eta
+from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
@@ -60,17 +61,20 @@ def fit_linear_model(
     Warns with ConvergenceWarning when max_iter is reached first, and with SeparationWarning when there is no penalty
     and the plane that was found has every row on its right side, which proves that no finite optimum exists.
     """
-    objective = Objective(source, loss, penalty, options.fit_intercept)
-    theta = objective.canonical(centred_theta(source, *start, options.fit_intercept))
     penalised = bool(penalty.strength.any())
-    with one_blas_thread():  # the threads are those of the source
+    with one_blas_thread(), source.working() as source:  # the threads are those of the source
+        space = smallest_space(source, penalty)
+        objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
+        theta = objective.canonical(theta_of(source, space, *start, options.fit_intercept))
         choice, solution = solve(objective, theta, options, watch)
         separated = not penalised and smallest_margin(objective, loss, solution.theta) > 0
+        w, b = np.split(solution.theta, [space.source.n_columns])
+        coefficients = space.back(w).T
     warn_of(solution, options, separated, penalised)
-    coefficients = solution.theta[: source.n_columns].T
-    intercepts = solution.theta[source.n_columns :].sum(axis=0) - coefficients @ source.centre
+    intercepts = b.sum(axis=0) - coefficients @ source.centre
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
-    return Fit(coefficients, intercepts, trace, solution.certificate, solution.status, separated)
+    certificate = solution.certificate if space.source is source else replace(solution.certificate, coef_error=None)
+    return Fit(coefficients, intercepts, trace, certificate, solution.status, separated)
 
 
 def solve(
@@ -84,9 +88,11 @@ def solve(
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch)
 
 
-def centred_theta(source: Source, coefficients: FloatArray, intercepts: FloatArray, fit_intercept: bool) -> FloatArray:
-    """theta (P, K) for columns that were shifted by the source's centre."""
-    theta = np.vstack([coefficients.T, (intercepts + coefficients @ source.centre)[None, :]])
+def theta_of(
+    source: Source, space: Space, coefficients: FloatArray, intercepts: FloatArray, fit_intercept: bool
+) -> FloatArray:
+    """theta (P, K) for columns that were shifted by the source's centre, in the space where the problem is solved."""
+    theta = np.vstack([space.there(coefficients.T), (intercepts + coefficients @ source.centre)[None, :]])
     return theta if fit_intercept else theta[:-1]
 
 

@@ -16,6 +16,7 @@ def backtrack(
     order: int,
     length: float = 1.0,
     sufficient: float = SUFFICIENT,
+    keep_state: bool = False,
 ) -> tuple[Evaluation, float]:
     """The first of at + length direction, at + length/2 direction, ... where the objective falls, and its length.
 
@@ -25,7 +26,7 @@ def backtrack(
     slope = float(np.sum(at.gradient * direction))
     rounding = 4.0 * np.finfo(float).eps * abs(at.value)
     while length > SHORTEST:
-        there = objective.evaluate(at.theta + length * direction, order)
+        there = objective.evaluate(at.theta + length * direction, order, keep_state)
         if there.value <= at.value + sufficient * length * slope + rounding:
             return there, length
         length /= 2.0

@@ -49,14 +49,20 @@ class Evaluation:
     loss: float
     gradient: Any = None
     curvature: Any = None
+    state: Any = None
 
 
-def block_sums(block: Block, loss: Loss, theta: FloatArray, order: int) -> Sums:
-    """Loss, gradient (order 1) and curvature (order 2) summed over the rows of one block."""
+def block_sums(block: Block, loss: Loss, theta: FloatArray, order: int, keep: Any = None) -> Sums:
+    """Loss, gradient (order 1) and curvature (order 2) summed over the rows of one block.
+
+    `keep` (all rows, K) takes the loss's state of these rows, of which products with the curvature are made.
+    """
     eta, weight = block_eta(block, theta), float(block.weight.sum())
     if order == 0:
         return Sums(weight, float(np.sum(block.weight @ loss.value(block.y, eta))))
     value, gradient, state = loss.together(block.y, eta)
+    if keep is not None:
+        keep[block.rows] = state
     gradient *= block.weight[:, None]
     sums = Sums(weight, float(np.sum(block.weight @ value)), with_intercept(block.X, gradient, theta))
     return sums if order == 1 else replace(sums, curvature=block_curvature(block, loss, state, len(theta)))
@@ -102,9 +108,10 @@ class Objective:
     fit_intercept: bool
     passes: int = field(default=0, init=False)
 
-    def evaluate(self, theta: FloatArray, order: int) -> Evaluation:
+    def evaluate(self, theta: FloatArray, order: int, keep_state: bool = False) -> Evaluation:
         """Value, and for order 1 gradient, and for order 2 curvature, in one pass."""
-        sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order))
+        state = np.empty((self.source.n_rows, theta.shape[1])) if keep_state else None
+        sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state))
         w = theta[: self.source.n_columns]
         loss = sums.value / sums.weight
         value = loss + self.penalty.value(w)
@@ -113,18 +120,18 @@ class Objective:
         gradient = sums.gradient / sums.weight
         gradient[: len(w)] += self.penalty.gradient(w)
         if order == 1:
-            return Evaluation(theta, value, loss, gradient)
+            return Evaluation(theta, value, loss, gradient, state=state)
         curvature = self._with_penalty(sums.curvature / sums.weight, w)
         return Evaluation(theta, value, loss, gradient, curvature.reshape(theta.size, theta.size))
 
-    def curvature_times(self, theta: FloatArray, direction: FloatArray) -> FloatArray:
-        """Curvature at theta times a direction, both (P, K), in one pass and without building the matrix."""
+    def curvature_times(self, at: Evaluation, direction: FloatArray) -> FloatArray:
+        """Curvature times a direction, both (P, K), at a point whose state was kept: one pass, and no matrix."""
 
         def product(block: Block) -> FloatArray:
-            _, _, state = self.loss.together(block.y, block_eta(block, theta))
-            r = block.weight[:, None] * self.loss.curvature_times(state, block_eta(block, direction))
+            along = self.loss.curvature_times(at.state[block.rows], block_eta(block, direction))
+            r = block.weight[:, None] * along
             total = np.full((1, r.shape[1]), block.weight.sum())
-            return np.vstack([with_intercept(block.X, r, theta), total])
+            return np.vstack([with_intercept(block.X, r, direction), total])
 
         sums = self.add_up(product)
         result = sums[:-1] / sums[-1]
