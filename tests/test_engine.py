@@ -19,6 +19,7 @@ from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.objective import Sums, block_sums
+from separatrix.engine.rowspace import smallest_space
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning
@@ -61,7 +62,7 @@ def test_the_order_of_the_rows_does_not_matter(problem, seed):
 @given(problems(), seeds)
 def test_gradient_and_curvature_are_the_slopes_of_the_objective(problem, seed):
     objective, theta = problem.objective(), random_theta(problem, seed)
-    at = objective.evaluate(theta, order=2)
+    at, kept = objective.evaluate(theta, order=2), objective.evaluate(theta, order=1, keep_state=True)
     v = np.random.default_rng(seed + 1).normal(size=theta.shape)
     v -= v @ objective.loss.flat(v.shape[1]) @ objective.loss.flat(v.shape[1]).T
     h = 1e-5 * v / np.linalg.norm(v)
@@ -69,15 +70,16 @@ def test_gradient_and_curvature_are_the_slopes_of_the_objective(problem, seed):
     assert up.value - down.value == pytest.approx(2 * np.sum(at.gradient * h), rel=1e-5, abs=1e-12)
     np.testing.assert_allclose(up.gradient - down.gradient, 2 * (at.curvature @ h.ravel()).reshape(h.shape), atol=1e-11)
     np.testing.assert_allclose(
-        objective.curvature_times(theta, v).ravel(), at.curvature @ v.ravel(), rtol=1e-10, atol=1e-12
+        objective.curvature_times(kept, v).ravel(), at.curvature @ v.ravel(), rtol=1e-10, atol=1e-12
     )
 
 
 @given(problems(), seeds)
 def test_the_diagonal_bound_is_above_the_diagonal_of_the_curvature_everywhere(problem, seed):
     objective, theta = problem.objective(), random_theta(problem, seed)
+    kept = objective.evaluate(theta, order=1, keep_state=True)
     eye = np.eye(theta.size).reshape(-1, *theta.shape)
-    diagonal = np.array([np.sum(e * objective.curvature_times(theta, e)) for e in eye]).reshape(theta.shape)
+    diagonal = np.array([np.sum(e * objective.curvature_times(kept, e)) for e in eye]).reshape(theta.shape)
     assert np.all(objective.diagonal_bound(theta) >= diagonal * (1 - 1e-12))
 
 
@@ -172,6 +174,15 @@ def test_many_blocks_give_the_answer_of_one():
     np.testing.assert_allclose(at.value, whole.value / whole.weight, rtol=1e-12)
 
 
+@given(problems(penalised=True), seeds)
+def test_more_columns_than_rows_have_the_answer_that_every_column_gives(problem, seed):
+    wide = np.random.default_rng(seed).normal(size=(len(problem.y), 3 * len(problem.y)))
+    problem = replace(problem, X=wide, strength=np.linspace(0.5, 2.0, wide.shape[1]))
+    assert smallest_space(problem.source(), L2(problem.strength)).source.n_columns <= len(problem.y)
+    as_sparse = solve(replace(problem, X=sparse.csr_array(wide)), "newton")  # stays in the columns
+    assert_same_fit(solve(problem, "newton"), as_sparse, tol=1e-7)
+
+
 def test_any_number_of_threads_gives_the_same_bits():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(CELLS, 4))
@@ -229,7 +240,7 @@ def test_the_shape_of_the_problem_decides_the_solver():
 def test_more_columns_than_a_small_matrix_go_through_conjugate_gradients_to_the_same_optimum():
     rng = np.random.default_rng(5)
     X, y = rng.normal(size=(40, 2100)), np.arange(40) % 2
-    fit = solve(Problem(X, y, np.ones(40), 2, np.full(2100, 1.0)), tol=1e-12)
+    fit = solve(Problem(sparse.csr_array(X), y, np.ones(40), 2, np.full(2100, 1.0)), tol=1e-12)
     assert fit.trace.solver == "conjugate-gradient"
     # The optimum lies in the span of the rows: in an orthonormal basis of it, 40 columns give the same fit.
     basis = np.linalg.qr(X.T)[0]

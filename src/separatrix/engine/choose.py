@@ -1,7 +1,7 @@
 """The shape of the problem decides the solver, and says why in words that reach the trace.
 
     name                    for
-    newton                  a curvature matrix that is small: coefficients times classes up to 2,000
+    newton                  a curvature matrix that is small: up to 2,000 coefficients, or 1,000 of several classes
     conjugate-gradient      more than that, dense or sparse
     gradient-descent        looking on; it needs many more passes than the others
 
@@ -20,6 +20,8 @@ from separatrix.engine.gradient_descent import gradient_descent
 from separatrix.engine.iterate import Solver
 from separatrix.engine.newton import newton
 from separatrix.errors import ArgumentError, listing
+
+LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
 
 SOLVERS: dict[str, Callable[..., Solver]] = {
     "newton": newton,
@@ -73,6 +75,6 @@ def choose(solver: str, coefficients: int, classes: int) -> Choice:
         known = listing(["auto", *SOLVERS, *SYNONYMS], most=20)
         raise ArgumentError(f"solver={solver!r} is no solver. Use one of: {known}.")
     size = coefficients * classes
-    if size <= LARGEST_CURVATURE:
+    if size <= (LARGEST_CURVATURE if classes == 1 else LARGEST_CURVATURE_OF_CLASSES):
         return Choice("newton", f"the curvature of {size:,} coefficients is a small matrix")
     return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients is too large to build")

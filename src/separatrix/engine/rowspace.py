@@ -33,8 +33,9 @@ class Space:
 def smallest_space(source: Source, penalty: L2) -> Space:
     """The span of the rows where it is smaller than that of the columns, every weight has a penalty, and the rows are
     dense and in memory; else the space as it is."""
-    dense = isinstance(source, MemorySource) and not sparse.issparse(source.X)
-    if not dense or not source.n_rows < min(source.n_columns, MOST_ROWS) or not penalty.strength.all():
+    if not isinstance(source, MemorySource) or sparse.issparse(source.X):
+        return Space(source, penalty)
+    if not source.n_rows < min(source.n_columns, MOST_ROWS) or not penalty.strength.all():
         return Space(source, penalty)
     unit = np.sqrt(penalty.strength)[:, None]
     X = (source.X - source.centre) / unit.T
