@@ -14,7 +14,6 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import memory_source
-from separatrix.data.threads import thread_count
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.least_squares import least_squares
 from separatrix.equations.hyperplane import linear_predictor
@@ -148,7 +147,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         options: Options,
         rows: slice,
     ) -> Fit:
-        source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=thread_count(self.n_threads))
+        source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=self.n_threads)
         penalty = L2(np.full(X.shape[1], strength / weight.sum()))
         return fit_linear_model(source, loss, penalty, options, self._start(X.shape[1], rows))
 

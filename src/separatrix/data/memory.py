@@ -15,6 +15,7 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
+from separatrix.data.threads import thread_count
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
@@ -88,7 +89,7 @@ class MemorySource:
     def _chunks(self) -> list[slice]:
         # A chunk of sparse rows must outweigh its gradient, which is dense.
         if sparse.issparse(self.X):
-            many = min(self.X.nnz // (4 * self.n_columns), self.X.nnz // FEW_NON_ZEROS)
+            many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
         else:
             many = self.X.size // FEW_CELLS
         many = int(np.clip(many, 1, CHUNKS))
@@ -117,11 +118,11 @@ def csr_rows(X: Any, some: slice) -> Any:
 
 
 def memory_source(
-    X: Any, y: NDArray, weight: NDArray | None = None, centre: bool = True, n_threads: int = 1
+    X: Any, y: NDArray, weight: NDArray | None = None, centre: bool = True, n_threads: int | None = None
 ) -> MemorySource:
     """A source over arrays; `centre` shifts dense columns that lie far from zero (it needs an intercept to be undone).
 
-    A row of weight zero says nothing: such rows are left out.
+    A row of weight zero says nothing: such rows are left out. For n_threads see `thread_count`.
 
     >>> source = memory_source(np.array([[1e9], [1e9 + 1]]), np.array([0.0, 1.0]))
     >>> source.centre
@@ -133,7 +134,7 @@ def memory_source(
         kept = np.flatnonzero(weight)
         X, y, weight = X[kept], y[kept], weight[kept]
     shift = far_columns(X) if centre and not sparse.issparse(X) else np.zeros(X.shape[1])
-    return MemorySource(X, y, weight, shift, n_threads)
+    return MemorySource(X, y, weight, shift, thread_count(n_threads))
 
 
 def far_columns(X: NDArray) -> FloatArray:
