@@ -115,7 +115,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        weight = weight * self._weight_of_classes(y, weight)[codes]
+        if self.class_weight is not None:
+            weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
         fits = self._fits(X, codes, weight, strength, options)
         self.coef_ = np.vstack([fit.coefficients for fit in fits])
@@ -174,7 +175,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             raise ArgumentError(f"l1_ratio={self.l1_ratio!r}: only the L2 penalty is available; use l1_ratio=0.")
         if self.multi_class not in MULTI_CLASS:
             raise ArgumentError(f"multi_class={self.multi_class!r} must be one of {', '.join(MULTI_CLASS)}.")
-        seed = int(check_random_state(self.random_state or 0).randint(2**31))
+        seed = 0 if self.random_state is None else int(check_random_state(self.random_state).randint(2**31))
         return Options(self.solver, self.tol, int(self.max_iter), self.fit_intercept, seed), 1.0 / self.C
 
     def _one_vs_rest(self) -> bool:

@@ -92,9 +92,8 @@ class MemorySource:
             many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
         else:
             many = self.X.size // FEW_CELLS
-        many = int(np.clip(many, 1, CHUNKS))
-        edges = np.linspace(0, self.n_rows, many + 1).astype(int)
-        return [slice(a, b) for a, b in pairwise(edges.tolist())]
+        many = min(max(many, 1), CHUNKS)
+        return [slice(a, b) for a, b in pairwise(self.n_rows * i // many for i in range(many + 1))]
 
     def _blocks(self, chunk: slice) -> Iterator[Block]:
         """The rows of a chunk in order; at least one block, even of no rows."""
