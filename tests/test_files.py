@@ -293,3 +293,13 @@ def test_a_folder_is_not_replaced(tmp_path):
     with pytest.raises(FileError, match="cannot be written"), replacing(tmp_path) as partial:
         partial.write_text("x")
     assert tmp_path.is_dir()
+
+
+def test_ctrl_c_while_duckdb_reads_is_ctrl_c(monkeypatch, tmp_path):
+    def interrupted(*_):
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr("separatrix.data.files.scan", interrupted)
+    (tmp_path / "data.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(KeyboardInterrupt):
+        read_table(str(tmp_path / "data.csv"))

@@ -94,6 +94,10 @@ def _opened(data: str, rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
             if (first := next(filled, None)) is None:
                 raise FileError(f"{data} holds column names but no rows; add rows.")
             yield chain([first], filled)
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if "interrupted" in str(error).lower():  # what DuckDB makes of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     except (duckdb.Error, pa.ArrowException, OSError, EOFError) as error:
         raise FileError(explain(str(error), data)) from None
 
