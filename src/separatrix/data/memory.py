@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.threads import on_threads
 
@@ -73,6 +73,10 @@ class MemorySource:
             weight.append(self.weight[members] * (counts[k] / len(members)))
         kept = np.concatenate(chosen)
         return replace(self, X=self.X[kept], y=self.y[kept], weight=np.concatenate(weight))
+
+    def columns(self, chosen: IntArray) -> "MemorySource":
+        """The same rows with only these columns of X, which are copied."""
+        return replace(self, X=self.X[:, chosen], centre=self.centre[chosen])
 
     def _chunks(self) -> list[slice]:
         cells = self.X.nnz if sparse.issparse(self.X) else self.X.size

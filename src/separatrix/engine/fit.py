@@ -15,7 +15,7 @@ from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, min
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.engine.sampling import sample_start
 from separatrix.equations.losses import ClassLoss
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
 
 
@@ -49,7 +49,7 @@ class Fit:
 def fit_linear_model(
     source: Source,
     loss: ClassLoss,
-    penalty: L2,
+    penalty: ElasticNet,
     options: Options,
     start: tuple[FloatArray, FloatArray],
     watch: Callable[[Step], Any] = ignore,
@@ -61,12 +61,12 @@ def fit_linear_model(
     """
     objective = Objective(source, loss, penalty, options.fit_intercept)
     theta = objective.canonical(centred_theta(source, *start, options.fit_intercept))
-    choice = choose(options.solver, *theta.shape)
+    choice = choose(options.solver, *theta.shape, l1=bool(penalty.l1.any()))
     if choice.starts_small and not theta.any():
         theta = sample_start(objective, theta, np.random.default_rng(options.seed))
     solver, target = choice.solver(objective, theta), choice.target(options.tol)
     solution = minimise(objective, solver, options.tol, target, options.max_iter, watch)
-    penalised = bool(penalty.strength.any())
+    penalised = bool(penalty.l1.any() or penalty.l2.any())
     separated = not penalised and smallest_margin(objective, loss, solution.theta) > 0
     warn_of(solution, options, separated, penalised)
     coefficients = solution.theta[: source.n_columns].T
