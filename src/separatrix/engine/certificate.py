@@ -12,18 +12,18 @@ and minimising the right side over r, with t = S nu < 1,
 
 It is for penalties without an L1 part.
 
-Duality. Let h be the penalty, h*(g) = sum_j max(|g_j| - l1_j, 0)^2 / (2 l2_j) its conjugate, and G(q) = mean_i x_i (q_i
-- y_i). For any probabilities q with mean_i (q_i - y_i) = 0 (no intercept, no condition), and |G_j(q)| <= l1_j where l2_j
-= 0, Fenchel's inequality gives
+Duality. Let h be the penalty, h*(g) = sum_j max(|g_j| - l1_j, 0)^2 / (2 l2_j) its conjugate, and G(q) the gradient
+mean_i x_i (q_i - y_i). For any probabilities q with mean_i (q_i - y_i) = 0 (no intercept, no condition), and with
+|G_j(q)| <= l1_j where l2_j = 0, Fenchel's inequality gives
 
     F* >= mean entropy(q) - h*(-G(q))
 
 Take q = y + c (t - y), with t the fitted p tilted until it meets the condition on the intercept: t_k = p_k (1 + s_k -
-sum_l p_l s_l), the first-order effect of shifting the intercepts by s, solved for exactly. These are probabilities while
-no two s differ by more than 1, and c = min(1, min_j l1_j / |G_j(t)|) over columns with l2_j = 0 meets the other
-condition: G(q) = c G(t), and q is between t and y. Entropy is concave and never negative, so entropy(q) >= c entropy(t);
-entropy(t) = loss(eta, y) - (t - y) eta - KL(t, p); and KL(t, p) <= sum_k (t_k - p_k)^2 / p_k, whose mean is s'Vs with V
-= mean(diag(p) - pp'). Together, with the objective F = mean loss + h(w),
+sum_l p_l s_l), the first-order effect of shifting the intercepts by s, solved for exactly. These are probabilities
+while no two s differ by more than 1, and c = min(1, min_j l1_j / |G_j(t)|) over columns with l2_j = 0 meets the other
+condition: G(q) = c G(t), and q lies between t and y. Entropy is concave and never negative, so entropy(q) >= c
+entropy(t); entropy(t) = loss(eta, y) - (t - y) eta - KL(t, p); and KL(t, p) <= sum_k (t_k - p_k)^2 / p_k, whose mean is
+s'Vs with V = mean(diag(p) - pp'). Together, with F = mean loss + h(w),
 
     F - F* <= (1 - c) mean loss + c s'Vs + [h(w) + c w'G(t) + h*(-c G(t))]
 
@@ -148,10 +148,13 @@ def by_duality(objective: Objective, at: Evaluation) -> Certificate:
     if len(gradient) > p:
         effects = intercept_effects(objective, at.theta)
         tilt = np.linalg.lstsq(effects[:, -1], -gradient[-1])[0]
-        if np.ptp(np.append(tilt, 0.0)) > 1.0:
-            return Certificate(np.inf, "none: the intercept is too far from its optimum for a bound")
         divergence = float(tilt @ effects[:, -1] @ tilt)
-        gradient += np.tensordot(tilt, effects, axes=1)
+        tilted = gradient + np.tensordot(tilt, effects, axes=1)
+        # Where all p are 0 or 1, no tilt moves them, and the condition stays unmet.
+        unmet = np.abs(tilted[-1]).max() > 1e-10 * np.abs(gradient[-1]).max() + np.finfo(float).eps
+        if unmet or np.ptp(np.append(tilt, 0.0)) > 1.0:
+            return Certificate(np.inf, "none: the intercept is too far from its optimum for a bound")
+        gradient = tilted
     return Certificate(duality_gap(objective.penalty, w, gradient[:p], at.loss, divergence) + rounding(at), "duality")
 
 

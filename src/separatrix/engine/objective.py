@@ -18,7 +18,6 @@ from separatrix.equations.hyperplane import Matrix, back_project, squared, weigh
 from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import ElasticNet
 
-
 TRACE = 1e-10  # of a curvature: enough to make a matrix positive definite, too little to slow a step
 
 

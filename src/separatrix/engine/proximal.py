@@ -24,14 +24,17 @@ from separatrix.equations.hyperplane import squared
 from separatrix.equations.penalties import soft_threshold
 
 SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data
-SMALLEST_SET = 100  # columns of a working set
 KEEP = 0.01  # a step that leaves less than this share of the gap keeps the curvature for the next
-EXACT = 1e-12  # of what the model's coordinates promised at first, is none
-TRUNCATED = 1e-2
-MOST_ROUNDS = 50
-MOST_PRODUCTS = 200
-MOST_STEPS = 20
-SOLVED = 1e-3
+EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing,
+TRUNCATED = 0.1  # or what is no waste on a working set that will change
+MOST_TURNS = 50
+
+SMALLEST_SET = 200  # columns
+MOST_STEPS = 3  # on one working set,
+LITTLE = 0.1  # while a step promises more than this share of the first
+MOST_PRODUCTS = 30  # of conjugate gradients, and the squared residual that is small enough
+SOLVED = 0.03
+MOST_PROXIMAL_STEPS = 20
 
 
 def proximal_newton(objective: Objective, theta: FloatArray) -> Solver:
@@ -58,21 +61,37 @@ def on_all_columns(objective: Objective, theta: FloatArray) -> Solver:
 
 
 def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
-    """Each step minimises the model of a working set, nearly; the gradient of all columns then chooses the next."""
+    """Each iteration takes a few steps on a working set; the gradient of all columns then chooses the next.
+
+    The estimated gap is the decrease that a quadratic model with the bound on the curvature's diagonal promises, or
+    more where the certificate will ask for more.
+    """
     unit = objective.diagonal_bound(theta)
     at = objective.evaluate(theta, order=1)
     while True:
-        chosen = working_set(objective, at, np.sqrt(unit))
-        rows = np.append(chosen, np.arange(objective.source.n_columns, len(theta)))
-        part = objective.columns(chosen)
-        w, g = at.theta[rows].ravel(), at.gradient[rows].ravel()
-        l1 = np.broadcast_to(part.l1, (len(rows), theta.shape[1])).ravel()
-        v, _ = minimise_model(products(part, at.theta[rows]), w, g, l1, TRUNCATED)
         promised = 0.5 * float(np.sum(objective.subgradient(at) ** 2 / unit))
         yield Iterate(at, estimated_gap(objective, at, promised))
-        step = np.zeros_like(theta)
-        step[rows] = (v - w).reshape(len(rows), -1)
-        at, _ = backtrack(objective, at, step, order=1, slope=promised_slope(w, v, g, l1))
+        chosen = working_set(objective, at, np.sqrt(unit))
+        rows = np.append(chosen, np.arange(objective.source.n_columns, len(theta)))
+        theta = at.theta.copy()
+        start = Evaluation(at.theta[rows], at.value, at.loss, at.gradient[rows])
+        theta[rows] = steps_on(objective.columns(chosen), start)
+        at = objective.evaluate(theta, order=1)
+
+
+def steps_on(part: Objective, at: Evaluation) -> FloatArray:
+    """theta (P, K) after some steps, each to about the minimum of the model there, until one promises little."""
+    first = None
+    for _ in range(MOST_STEPS):
+        w, g = at.theta.ravel(), at.gradient.ravel()
+        l1 = np.broadcast_to(part.l1, at.theta.shape).ravel()
+        v, _ = minimise_model(products(part, at.theta), w, g, l1, TRUNCATED)
+        slope = promised_slope(w, v, g, l1)
+        first = slope if first is None else first
+        at, _ = backtrack(part, at, (v - w).reshape(at.theta.shape), order=1, slope=slope)
+        if slope > LITTLE * first:
+            break
+    return at.theta
 
 
 def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntArray:
@@ -179,7 +198,7 @@ def minimise_model(
     v, slope, decrease, first = w, g, 0.0, None
     unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=np.finfo(float).tiny))
     with blas().limit(limits=1, user_api="blas"):  # systems so small are slower on several threads
-        for turn in range(MOST_ROUNDS):
+        for turn in range(MOST_TURNS):
             s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
             size = float(s**2 @ (1.0 / unit))
             first = size if first is None else first
@@ -219,7 +238,7 @@ def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArra
     """Proximal gradient steps, in units of the diagonal, of the length that the curvature along the last one asked for
     (Wright, Nowak and Figueiredo 2009, "SpaRSA"), until they change no sign; the lowest point on the way."""
     best, fallen, rate = (v, slope, 0.0), 0.0, 1.0
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_PROXIMAL_STEPS):
         there = soft_threshold(v - slope / (rate * unit), l1 / (rate * unit))
         change = there - v
         moved = H.times(change)

@@ -88,4 +88,4 @@ def squared(X: Matrix) -> Matrix:
     >>> squared(np.array([[1.0, -2.0]]))
     array([[1., 4.]])
     """
-    return X.multiply(X).tocsr() if sparse.issparse(X) else X * X
+    return X.power(2) if sparse.issparse(X) else X * X

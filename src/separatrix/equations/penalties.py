@@ -67,6 +67,10 @@ class ElasticNet:
         conjugate = np.divide(0.5 * beyond**2, l2, out=np.zeros_like(g), where=l2 > 0)
         return float(np.sum(np.maximum(l1 * np.abs(w) + 0.5 * l2 * w**2 + conjugate - w * g, 0.0)))
 
+    def in_units(self, units: FloatArray) -> "ElasticNet":
+        """This penalty on columns divided by their units (p,), as one on the columns as they are."""
+        return ElasticNet(self.l1 * units, self.l2 * units**2)
+
     def columns(self, chosen: IntArray) -> "ElasticNet":
         """The penalty on some of the columns."""
         return ElasticNet(self.l1[chosen], self.l2[chosen])
