@@ -12,7 +12,7 @@ from separatrix.data.memory import MemorySource, memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import ElasticNet, elastic_net
 from separatrix.errors import ConvergenceWarning
 
 seeds = st.integers(0, 10**6)
@@ -28,6 +28,11 @@ class Problem:
     K: int
     strength: np.ndarray
     fit_intercept: bool = True
+    l1_ratio: float = 0.0
+
+    @property
+    def penalty(self) -> ElasticNet:
+        return elastic_net(self.strength, self.l1_ratio)
 
     @property
     def loss(self) -> ClassLoss:
@@ -50,7 +55,7 @@ class Problem:
         return memory_source(self.X, self.coded, self.weight, centre=self.fit_intercept)
 
     def objective(self) -> Objective:
-        return Objective(self.source(), self.loss, L2(self.strength), self.fit_intercept)
+        return Objective(self.source(), self.loss, self.penalty, self.fit_intercept)
 
     def rows(self, chosen: Any) -> "Problem":
         return replace(self, X=self.X[chosen], y=self.y[chosen], weight=self.weight[chosen])
@@ -104,5 +109,5 @@ def solve(problem: Problem, solver: str = "auto", tol: float = 1e-12, max_iter: 
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         return fit_linear_model(
-            problem.source(), problem.loss, L2(problem.strength), options, start.get("start", problem.start())
+            problem.source(), problem.loss, problem.penalty, options, start.get("start", problem.start())
         )

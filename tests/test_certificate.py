@@ -121,7 +121,7 @@ def test_each_bound_holds_by_itself_wherever_it_is_asked():
             gap, at = true_gap(problem, theta, best), objective.evaluate(theta, order=2)
             assert by_self_concordance(objective, at).gap >= gap
             if problem.strength.all():
-                assert by_duality(objective, problem.loss, at).gap >= gap
+                assert by_duality(objective, at).gap >= gap
 
 
 def test_coefficient_and_probability_errors_hold():

@@ -54,6 +54,18 @@ def test_help_answers_before_anything_heavy_is_imported():
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(("data", "C"), [("breast_cancer", "0.05"), ("digits", "0.05"), ("diabetes", "0.0005")])
+def test_an_l1_penalty_leaves_coefficients_out_and_says_how_many(run, data, C):
+    code, out, err = run("fit", data, "--l1-ratio", "0.5", "--C", C)
+    assert (code, err.count("Traceback")) == (0, 0)
+    coefficients = np.array(json.loads(Path("model.json").read_text())["model"]["coefficients"])
+    zeros = f"{np.count_nonzero(coefficients == 0):,} of {coefficients.size:,} coefficients are exactly zero"
+    assert f"C = {C}, l1_ratio = 0.5" in out
+    assert zeros in out
+    assert zeros in Path("report.html").read_text()
+    assert 0 < np.count_nonzero(coefficients == 0) < coefficients.size
+
+
 def test_fit_iris_needs_no_target_and_writes_a_model_and_a_report(run, tmp_path):
     code, out, err = run("fit", "iris")
     assert code == 0
@@ -176,6 +188,12 @@ REFUSALS = {
         ["data.csv", "--target", "left", "--drop", "agee"],
         1,
         ["'agee'", "'age'"],
+    ),
+    "more than all of the penalty": (
+        customers(),
+        ["data.csv", "--target", "left", "--l1-ratio", "2"],
+        2,
+        ["l1_ratio=2"],
     ),
     "a penalty below zero": (customers(), ["data.csv", "--target", "left", "--C", "-1"], 2, ["C=-1"]),
     "a solver that is none": (

@@ -23,7 +23,7 @@ from separatrix.equations.hyperplane import (
 )
 from separatrix.equations.links import log1pexp, logit, logsumexp, sigmoid, softmax
 from separatrix.equations.losses import LogLoss, MarginLoss, SoftmaxLoss, SquaredLoss, cross_entropy
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import L2, ElasticNet
 from separatrix.errors import ArgumentError
 
 LOG, MARGIN, SOFTMAX, SQUARED = LogLoss(), MarginLoss(), SoftmaxLoss(), SquaredLoss()
@@ -174,6 +174,44 @@ def test_penalty_derivatives_are_the_slopes_of_what_they_differentiate(w, streng
         gradient = slope(lambda e: penalty.gradient(w + e * direction), 0.0)  # noqa: B023
         assert value == pytest.approx(penalty.gradient(w)[j, k], rel=1e-6, abs=1e-6)
         np.testing.assert_allclose(gradient, penalty.curvature(w)[j, k] * direction, rtol=1e-6, atol=1e-6)
+
+
+strengths = arrays(float, 4, elements=st.floats(0, 3))
+weights = arrays(float, (4, 2), elements=st.floats(-5, 5).map(lambda w: 0.0 if abs(w) < 0.5 else w))
+
+
+@given(weights, strengths, strengths, st.floats(0.1, 2))
+def test_no_point_near_the_prox_is_lower(u, l1, l2, step):
+    penalty = ElasticNet(l1, l2)
+
+    def height(w):
+        return np.sum((w - u) ** 2) / (2 * step) + penalty.value(w)
+
+    best = penalty.prox(u, step)
+    for nudge in (1e-3, -1e-3, 0.5, -0.5):
+        for j, k in np.ndindex(best.shape):
+            moved = best.copy()
+            moved[j, k] += nudge
+            assert height(moved) >= height(best)
+
+
+@given(weights, weights, strengths, strengths)
+def test_the_smallest_subgradient_is_one_and_no_other_is_smaller(w, g, l1, l2):
+    penalty = ElasticNet(l1, l2)
+    smallest = penalty.subgradient(w, g + penalty.gradient(w))
+    for there in (w + 1.0, w - 1.0, np.zeros_like(w), -w):  # the plane through w lies below
+        assert penalty.value(there) - penalty.value(w) >= np.sum((smallest - g) * (there - w)) - 1e-9
+    for end in (-1.0, 1.0):  # the subgradients where w = 0 are an interval, and both its ends are farther from 0
+        sign = np.where(w == 0, end, np.sign(w))
+        assert np.all(np.abs(smallest) <= np.abs(g + penalty.gradient(w) + l1[:, None] * sign))
+
+
+@given(weights, weights, strengths, arrays(float, 4, elements=st.floats(0.1, 3)))
+def test_the_fenchel_gap_is_the_height_of_the_penalty_over_its_highest_plane_of_that_slope(w, g, l1, l2):
+    penalty = ElasticNet(l1, l2)
+    touching = penalty.prox(g * 1e9, 1e9)  # argmax of g w - h(w), but for 1e-9
+    plane = np.sum(g * (w - touching)) + penalty.value(touching)
+    assert penalty.fenchel_gap(w, g) == pytest.approx(penalty.value(w) - plane, rel=1e-6, abs=1e-6)
 
 
 def slope(function: Callable[[float], Any], at: float, h: float = 1e-3) -> Any:

@@ -18,6 +18,7 @@ from statsmodels.datasets import longley
 from problems import seeds
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import LeastSquares, least_squares
+from separatrix.equations.penalties import L2
 
 LONGLEY = [-3482258.63459582, 15.0618722713733, -0.0358191792925910, -2.02022980381683]
 LONGLEY += [-1.03322686717359, -0.0511041056535807, 1829.15146461355]
@@ -52,7 +53,7 @@ WAMPLER_NOISE = np.array([*WAMPLER_NOISE, 2048, *WAMPLER_NOISE[::-1]])
 def fit(X: Any, y: Any, weight: Any = None, alpha: float = 0.0, fit_intercept: bool = True) -> LeastSquares:
     targets = np.reshape(np.asarray(y, dtype=float), (len(y), -1))
     source = memory_source(X, targets, weight, centre=fit_intercept)
-    return least_squares(source, targets.shape[1], np.full(source.n_columns, alpha), fit_intercept)
+    return least_squares(source, targets.shape[1], L2(np.full(source.n_columns, alpha)), fit_intercept)
 
 
 def digits(actual: Any, certified: Any) -> float:
@@ -226,5 +227,5 @@ def test_the_readings_of_the_data_are_counted():
             readings.append(1)
             return source.add_up(*args)
 
-    trace = least_squares(Counting(), 1, np.zeros(10), True).trace
+    trace = least_squares(Counting(), 1, L2(np.zeros(10)), True).trace
     assert trace.passes == trace.steps[-1].passes == len(readings)

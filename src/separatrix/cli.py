@@ -49,6 +49,7 @@ def fit(
     categorical: str = "",
     numeric: str = "",
     C: Annotated[float | None, Parameter(name="--C")] = None,
+    l1_ratio: float = 0.0,
     test_size: float = 0.25,
     seed: int = 0,
     solver: str = "auto",
@@ -78,14 +79,15 @@ def fit(
     numeric
         Columns to take as numbers.
     C
-        Inverse strength of the L2 penalty on standardised columns; inf for none. By default 1, or none with
-        --regression.
+        Inverse strength of the penalty on standardised columns; inf for none. By default 1, or none with --regression.
+    l1_ratio
+        Share of the L1 penalty, 0 to 1; above 0, columns that help little get a coefficient of exactly zero.
     test_size
         Share of the rows to hold out.
     seed
         Decides which rows are held out.
     solver
-        auto, newton, conjugate-gradient or gradient-descent.
+        auto, newton, conjugate-gradient, gradient-descent or proximal-newton.
     tol
         How far the mean loss may be from its optimum.
     max_iter
@@ -105,6 +107,7 @@ def fit(
         categorical=names(categorical),
         numeric=names(numeric),
         C=C,
+        l1_ratio=l1_ratio,
         test_size=test_size,
         seed=seed,
         solver=solver,

@@ -19,7 +19,7 @@ from separatrix.engine.least_squares import least_squares
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, TargetError
 
 FLOATS = (np.float64, np.float32)
@@ -30,15 +30,15 @@ MULTI_CLASS = ("auto", "multinomial", "ovr")
 class LogisticRegression(ClassifierMixin, BaseEstimator):
     r"""Logistic regression with an exact, certified optimum; a drop-in for scikit-learn's.
 
-    Minimises  C * sum_i weight_i loss(y_i, x_i'w + b) + |w|^2 / 2,  the intercept b unpenalised. The loss is the
-    log loss for two classes and the softmax loss for more (`separatrix.equations.losses`).
+    Minimises  C * sum_i weight_i loss(y_i, x_i'w + b) + (1 - l1_ratio) |w|^2 / 2 + l1_ratio |w|_1,  the intercept b
+    unpenalised. The loss is the log loss for two classes and the softmax loss for more (`separatrix.equations.losses`).
 
     Parameters
     ----------
     C : float, default 1.0
-        Inverse strength of the L2 penalty; `inf` is no penalty.
+        Inverse strength of the penalty; `inf` is no penalty.
     l1_ratio : float, default 0.0
-        Share of the L1 penalty; only 0 is available.
+        Share of the L1 penalty, between 0 (L2 alone) and 1 (L1 alone). Above 0, weights become exactly zero.
     tol : float, default 1e-8
         Upper bound on the gap to the optimum of the objective per unit weight (that is, of the mean loss).
     fit_intercept : bool, default True
@@ -47,8 +47,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     random_state : int, RandomState or None
         Draws the sample of rows that a fit of many rows starts on; None is 0, so fits repeat. The optimum is the same.
     solver : str, default "auto"
-        "auto", "newton", "conjugate-gradient", "gradient-descent", or a scikit-learn name
-        (`separatrix.engine.choose`). All reach the same optimum.
+        "auto", "newton", "conjugate-gradient", "gradient-descent", "proximal-newton" (the one for l1_ratio > 0), or a
+        scikit-learn name (`separatrix.engine.choose`). All reach the same optimum.
     max_iter : int, default 100
     multi_class : {"auto", "multinomial", "ovr"}
         For three or more classes: one softmax model, or one binary model for each class against the rest.
@@ -149,7 +149,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         rows: slice,
     ) -> Fit:
         source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=self.n_threads)
-        penalty = L2(np.full(X.shape[1], strength / weight.sum()))
+        penalty = elastic_net(np.full(X.shape[1], strength / weight.sum()), self.l1_ratio or 0.0)
         return fit_linear_model(source, loss, penalty, options, self._start(X.shape[1], rows))
 
     def _start(self, p: int, rows: slice) -> tuple[FloatArray, FloatArray]:
@@ -171,8 +171,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             raise ArgumentError(f"max_iter={self.max_iter!r} must be a whole number.")
         check_flag("fit_intercept", self.fit_intercept)
         check_flag("warm_start", self.warm_start)
-        if self.l1_ratio not in (0, None):
-            raise ArgumentError(f"l1_ratio={self.l1_ratio!r}: only the L2 penalty is available; use l1_ratio=0.")
+        check_l1_ratio(0.0 if self.l1_ratio is None else self.l1_ratio)
         if self.multi_class not in MULTI_CLASS:
             raise ArgumentError(f"multi_class={self.multi_class!r} must be one of {', '.join(MULTI_CLASS)}.")
         seed = 0 if self.random_state is None else int(check_random_state(self.random_state).randint(2**31))
@@ -220,15 +219,18 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
 
 class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    r"""Least squares by QR, never by the normal equations; `alpha` > 0 makes it ridge regression.
+    r"""Least squares by QR, never by the normal equations; `alpha` > 0 makes it ridge regression, lasso or elastic net.
 
-    Minimises  sum_i weight_i (y_i - x_i'w - b)^2 + alpha |w|^2,  the intercept b unpenalised. Where columns are
-    collinear and alpha = 0, of all solutions the one with the smallest |w|.
+    Minimises  sum_i weight_i (y_i - x_i'w - b)^2 + alpha ((1 - l1_ratio) |w|^2 + 2 l1_ratio |w|_1),  the intercept b
+    unpenalised. Where columns are collinear and alpha = 0, of all solutions the one with the smallest |w|.
 
     Parameters
     ----------
     alpha : float, default 0.0
-        Strength of the L2 penalty.
+        Strength of the penalty. scikit-learn's Ridge means the same by it; its Lasso and ElasticNet divide the squares
+        by 2 sum(weight), so that their alpha is this one / sum(weight).
+    l1_ratio : float, default 0.0
+        Share of the L1 penalty, between 0 (ridge) and 1 (lasso). Above 0, weights become exactly zero.
     fit_intercept : bool, default True
 
     Attributes
@@ -243,19 +245,22 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     array([21.])
     """
 
-    def __init__(self, *, alpha: float = 0.0, fit_intercept: bool = True) -> None:
+    def __init__(self, *, alpha: float = 0.0, l1_ratio: float = 0.0, fit_intercept: bool = True) -> None:
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets)."""
         check_number("alpha", self.alpha, at_least=0)
+        check_l1_ratio(self.l1_ratio)
         check_flag("fit_intercept", self.fit_intercept)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         source = memory_source(X, targets, weight, centre=self.fit_intercept)
-        fit = least_squares(source, targets.shape[1], np.full(X.shape[1], float(self.alpha)), self.fit_intercept)
+        penalty = elastic_net(np.full(X.shape[1], float(self.alpha)), self.l1_ratio)
+        fit = least_squares(source, targets.shape[1], penalty, self.fit_intercept)
         single = np.ndim(y) == 1
         self.coef_ = fit.coefficients[0] if single else fit.coefficients
         self.intercept_ = float(fit.intercepts[0]) if single else fit.intercepts
@@ -304,6 +309,13 @@ def check_number(
     fine = fine and value > above and value >= at_least
     if not fine or (np.isinf(value) and not infinite):
         raise ArgumentError(f"{name}={value!r} must be a number {limit}{', or inf' if infinite else ''}.")
+
+
+def check_l1_ratio(value: Any) -> None:
+    """ArgumentError unless the value is a number between 0 and 1."""
+    check_number("l1_ratio", value, at_least=0)
+    if value > 1:
+        raise ArgumentError(f"l1_ratio={value!r} must be at most 1: it is the share of the L1 penalty.")
 
 
 def check_flag(name: str, value: Any) -> None:

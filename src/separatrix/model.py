@@ -19,9 +19,9 @@ Task = Literal["binary", "multinomial", "linear"]
 class FitRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """How the coefficients were found, and how good they are.
 
-    `C` is the inverse strength of the penalty on standardised columns, None without a penalty; `gap` bounds the
-    distance of the mean loss to its optimum, and `certificate` says how that is known; `losses` has one entry for each
-    iteration. Seconds are wall-clock.
+    `C` is the inverse strength of the penalty on standardised columns, None without a penalty, and `l1_ratio` the share
+    of L1 in it; `gap` bounds the distance of the mean loss to its optimum, and `certificate` says how that is known;
+    `losses` has one entry for each iteration. Seconds are wall-clock.
     """
 
     rows: int
@@ -34,6 +34,7 @@ class FitRecord(Struct, frozen=True, forbid_unknown_fields=True):
     gap: float
     certificate: str
     losses: list[float]
+    l1_ratio: float = 0.0
 
 
 @dataclass(frozen=True)

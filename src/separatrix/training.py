@@ -21,7 +21,7 @@ from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.iterate import Step, ignore
 from separatrix.engine.least_squares import least_squares
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, SeparatrixWarning, TargetError
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
@@ -32,8 +32,8 @@ from separatrix.model import FitRecord, Model
 class Settings:
     """What a user may decide about a fit; see `separatrix fit --help`.
 
-    C is the inverse strength of the L2 penalty on standardised columns; None is the default: 1 for classes, and no
-    penalty for a regression.
+    C is the inverse strength of the penalty on standardised columns, (1 - l1_ratio) |w|^2 / 2 + l1_ratio |w|_1; None is
+    the default: 1 for classes, and no penalty for a regression.
     """
 
     positive: str | None = None
@@ -42,6 +42,7 @@ class Settings:
     categorical: Sequence[str] = ()
     numeric: Sequence[str] = ()
     C: float | None = None
+    l1_ratio: float = 0.0
     test_size: float = 0.25
     seed: int = 0
     solver: str = "auto"
@@ -119,7 +120,7 @@ def fit(
 ) -> Model:
     """The model of encoded rows. The penalty is on standardised columns, the coefficients are not."""
     scales = standard_deviations(X)
-    units = np.where(scales > 0, scales, 1.0) ** 2
+    units = np.where(scales > 0, scales, 1.0)
     K, n = len(target.classes), X.shape[0]
     if K:
         loss, codes, rows = (LogLoss(), y[:, None] * 1.0, 1) if K == 2 else (SoftmaxLoss(), y, K)
@@ -127,16 +128,18 @@ def fit(
         options = Options(settings.solver, settings.tol, settings.max_iter)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SeparatrixWarning)  # each of them is a finding
-            penalty = L2(settings.strength * units / n)
+            penalty = elastic_net(np.full(len(units), settings.strength / n), settings.l1_ratio).in_units(units)
             found = fit_linear_model(memory_source(X, codes), loss, penalty, options, start, watch)
         rates = np.bincount(y, minlength=K) / n
     else:
-        found = least_squares(memory_source(X, y[:, None]), 1, settings.strength * units, fit_intercept=True)
+        penalty = elastic_net(np.full(len(units), settings.strength), settings.l1_ratio).in_units(units)
+        found = least_squares(memory_source(X, y[:, None]), 1, penalty, fit_intercept=True)
         watch(found.trace.steps[-1])
         rates = np.array([y.mean()])
     record = FitRecord(
         rows=n,
         C=1.0 / settings.strength if settings.strength else None,
+        l1_ratio=settings.l1_ratio if settings.strength else 0.0,
         solver=found.trace.solver,
         why=found.trace.why,
         passes=found.trace.passes,
@@ -206,6 +209,10 @@ def check_settings(settings: Settings) -> None:
     """ArgumentError unless every number is in its range."""
     if settings.C is not None and not settings.C > 0:
         raise ArgumentError(f"C={settings.C:g} must be above 0; inf is no penalty.")
+    if not 0 <= settings.l1_ratio <= 1:
+        raise ArgumentError(
+            f"l1_ratio={settings.l1_ratio:g} must lie between 0 and 1: it is the share of the L1 penalty."
+        )
     if not 0 < settings.test_size < 1:
         raise ArgumentError(f"test_size={settings.test_size:g} must lie between 0 and 1.")
     if not settings.tol > 0:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 
 T = TypeVar("T")
 
@@ -41,6 +41,10 @@ class Source(Protocol):
 
     def sample(self, rows: int, random: np.random.Generator) -> "Source | None":
         """A source of about so many of the rows, weighted to stand for all; None if that is not far fewer."""
+        ...
+
+    def columns(self, chosen: IntArray) -> "Source":
+        """The same rows with only these columns of X."""
         ...
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:

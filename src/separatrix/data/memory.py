@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.threads import thread_count
 
@@ -85,6 +85,10 @@ class MemorySource:
             weight.append(self.weight[members] * (counts[k] / len(members)))
         kept = np.concatenate(chosen)
         return replace(self, X=self.X[kept], y=self.y[kept], weight=np.concatenate(weight))
+
+    def columns(self, chosen: IntArray) -> "MemorySource":
+        """The same rows with only these columns of X, which are copied."""
+        return replace(self, X=self.X[:, chosen], centre=self.centre[chosen])
 
     def _chunks(self) -> list[slice]:
         # A chunk of sparse rows must outweigh its gradient, which is dense.

@@ -10,12 +10,25 @@ and minimising the right side over r, with t = S nu < 1,
 
     F(theta) - F* <= (t + (1 - t) log(1 - t)) / S^2        (nu^2 / 2 for S = 0: a quadratic)
 
-Duality. With an L2 penalty of strength lambda, for any probabilities q with sum_i weight_i (q_i - y_i) = 0,
+It is for penalties without an L1 part.
 
-    F* >= mean entropy(q) - sum_j |mean_i x_ij (q_i - y_i)|^2 / (2 lambda_j)
+Duality. Let h be the penalty, h*(g) = sum_j max(|g_j| - l1_j, 0)^2 / (2 l2_j) its conjugate, and G(q) the gradient
+mean_i x_i (q_i - y_i). For any probabilities q with mean_i (q_i - y_i) = 0 (no intercept, no condition), and with
+|G_j(q)| <= l1_j where l2_j = 0, Fenchel's inequality gives
 
-q is the fitted p tilted until it meets the condition (no intercept, no condition): q_k = p_k (1 + s_k - sum_l p_l s_l),
-the first-order effect of shifting the intercepts by s. These are probabilities while no two s differ by more than 1.
+    F* >= mean entropy(q) - h*(-G(q))
+
+Take q = y + c (t - y), with t the fitted p tilted until it meets the condition on the intercept: t_k = p_k (1 + s_k -
+sum_l p_l s_l), the first-order effect of shifting the intercepts by s, solved for exactly. These are probabilities
+while no two s differ by more than 1, and c = min(1, min_j l1_j / |G_j(t)|) over columns with l2_j = 0 meets the other
+condition: G(q) = c G(t), and q lies between t and y. Entropy is concave and never negative, so entropy(q) >= c
+entropy(t); entropy(t) = loss(eta, y) - (t - y) eta - KL(t, p); and KL(t, p) <= sum_k (t_k - p_k)^2 / p_k, whose mean is
+s'Vs with V = mean(diag(p) - pp'). Together, with F = mean loss + h(w),
+
+    F - F* <= (1 - c) mean loss + c s'Vs + [h(w) + c w'G(t) + h*(-c G(t))]
+
+Every term, and every coordinate of the bracket, is at least 0: nothing cancels. With c = 1 it falls with the square of
+the distance to the optimum, with c < 1 in proportion to it.
 
 Last, F* >= 0, so F itself is a bound.
 """
@@ -25,14 +38,14 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import xlogy
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import factor_positive
-from separatrix.engine.objective import Evaluation, Objective, block_eta
-from separatrix.equations.hyperplane import back_project, squared
+from separatrix.engine.objective import Evaluation, Objective, block_eta, with_intercept
+from separatrix.equations.hyperplane import squared
 from separatrix.equations.losses import ClassLoss
+from separatrix.equations.penalties import ElasticNet
 
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 
@@ -57,15 +70,20 @@ def certify(objective: Objective, at: Evaluation, metric: Evaluation | None = No
     `metric` is an evaluation of order 2, here or nearby.
     """
     bounds = [Certificate(at.value, "the objective itself: losses are never negative")]
-    penalised = bool(np.all(objective.penalty.strength > 0))
+    smooth, penalised = not objective.penalty.l1.any(), penalises_all(objective.penalty)
     metric = at if at.curvature is not None else metric
-    if metric is None and not penalised and at.theta.size <= LARGEST_CURVATURE:
+    if metric is None and smooth and not penalised and at.theta.size <= LARGEST_CURVATURE:
         metric = objective.evaluate(at.theta, order=2)
-    if metric is not None:
+    if metric is not None and smooth:
         bounds.append(by_self_concordance(objective, at, metric))
     if penalised and bounds[-1].coef_error is None and isinstance(objective.loss, ClassLoss):
-        bounds.append(by_duality(objective, objective.loss, at))
+        bounds.append(by_duality(objective, at))
     return min(bounds, key=lambda bound: bound.gap)
+
+
+def penalises_all(penalty: ElasticNet) -> bool:
+    """Whether every weight is penalised, without which there is no dual bound."""
+    return bool(np.all(penalty.l1 + penalty.l2 > 0))
 
 
 def by_self_concordance(objective: Objective, at: Evaluation, metric: Evaluation | None = None) -> Certificate:
@@ -118,56 +136,47 @@ def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float
     return float(np.sqrt(objective.add_up(longest, max) + inverse_square[p:].sum()))
 
 
-def by_duality(objective: Objective, loss: ClassLoss, at: Evaluation) -> Certificate:
-    """The bound from a feasible point of the dual problem; it needs a penalty on every weight. One or two passes."""
-    tilt = np.zeros(1)
-    if len(at.theta) > objective.source.n_columns:  # an intercept: q must reproduce the share of each class
-        spread = objective.add_up(lambda block: spread_sums(block, loss, at.theta))
-        gradient = two_sided(at.gradient[-1], len(spread) - 1)
-        tilt = np.linalg.lstsq(spread[:-1] / spread[-1], -gradient)[0]
-        if np.ptp(tilt) > 1.0:
+def by_duality(objective: Objective, at: Evaluation) -> Certificate:
+    """The bound from a feasible point of the dual problem; it needs a penalty on every weight.
+
+    One pass for the intercept, none without one.
+    """
+    p = objective.source.n_columns
+    w, gradient, divergence = at.theta[:p], at.gradient.copy(), 0.0
+    gradient[:p] -= objective.penalty.gradient(w)
+    if len(gradient) > p:
+        effects = intercept_effects(objective, at.theta)
+        tilt = np.linalg.lstsq(effects[:, -1], -gradient[-1])[0]
+        divergence = float(tilt @ effects[:, -1] @ tilt)
+        tilted = gradient + np.tensordot(tilt, effects, axes=1)
+        # Where all p are 0 or 1, no tilt moves them, and the condition stays unmet.
+        unmet = np.abs(tilted[-1]).max() > 1e-10 * np.abs(gradient[-1]).max() + np.finfo(float).eps
+        if unmet or np.ptp(np.append(tilt, 0.0)) > 1.0:
             return Certificate(np.inf, "none: the intercept is too far from its optimum for a bound")
-    sums = objective.add_up(lambda block: dual_sums(block, loss, at.theta, tilt))
-    entropy, gradient = sums["entropy"] / sums["weight"], sums["gradient"] / sums["weight"]
-    dual = entropy - 0.5 * np.sum(gradient**2 / objective.penalty.strength[:, None])
-    return Certificate(max(at.value - float(dual), 0.0) + rounding(at), "duality")
+        gradient = tilted
+    return Certificate(duality_gap(objective.penalty, w, gradient[:p], at.loss, divergence) + rounding(at), "duality")
 
 
-def spread_sums(block: Block, loss: ClassLoss, theta: FloatArray) -> FloatArray:
-    """diag(p) - p p' summed over a block, (classes, classes), and under it a row of the total weight."""
-    p = loss.probabilities(block_eta(block, theta))
-    spread = np.diag(block.weight @ p) - p.T @ (block.weight[:, None] * p)
-    return np.vstack([spread, np.full((1, p.shape[1]), block.weight.sum())])
+def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, divergence: float = 0.0) -> float:
+    """(1 - c) loss + c divergence + h(w) + c w'G + h*(-c G), for w and G (p, K), with the largest c in [0, 1] that is
+    feasible."""
+    bound = (penalty.l2 == 0) & (np.abs(G).max(axis=1, initial=0.0) > penalty.l1)
+    c = float((penalty.l1[bound] / np.abs(G[bound]).max(axis=1)).min()) if bound.any() else 1.0
+    return (1.0 - c) * loss + c * divergence + penalty.fenchel_gap(w, -c * G)
 
 
-class DualSums(dict[str, Any]):
-    """Named sums that add entry by entry."""
+def intercept_effects(objective: Objective, theta: FloatArray) -> FloatArray:
+    """What a unit of each intercept does to the gradient of the mean loss, to first order: (K, P, K), in one pass."""
+    K, loss = theta.shape[1], objective.loss
 
-    def __add__(self, other: "DualSums") -> "DualSums":
-        return DualSums({name: self[name] + other[name] for name in self})
+    def effects(block: Block) -> FloatArray:
+        _, _, state = loss.together(block.y, block_eta(block, theta))
+        shifted = [block.weight[:, None] * loss.curvature_times(state, unit[None, :]) for unit in np.eye(K)]
+        gradients = [with_intercept(block.X, shift, theta).ravel() for shift in shifted]
+        return np.append(np.concatenate(gradients), block.weight.sum())
 
-
-def dual_sums(block: Block, loss: ClassLoss, theta: FloatArray, tilt: FloatArray) -> DualSums:
-    """What the dual bound needs of a block: sums of entropy(q) and x (q - y)', q the tilted probabilities."""
-    eta = block_eta(block, theta)
-    p = loss.probabilities(eta)
-    change = p * (tilt - np.sum(p * tilt, axis=1, keepdims=True))
-    residual = loss.gradient(block.y, eta) + change[:, -eta.shape[1] :]
-    return DualSums(
-        weight=block.weight.sum(),
-        entropy=block.weight @ entropy_of(np.maximum(p + change, 0.0)),
-        gradient=back_project(block.X, block.weight[:, None] * residual),
-    )
-
-
-def entropy_of(p: FloatArray) -> FloatArray:
-    """-sum_k p_k log p_k of each row, (rows,)."""
-    return -xlogy(p, p).sum(axis=1)
-
-
-def two_sided(value: FloatArray, classes: int) -> FloatArray:
-    """A quantity of the last K classes as one of all of them: two classes have one eta, and opposite derivatives."""
-    return value if len(value) == classes else np.concatenate([-value, value])
+    sums = objective.add_up(effects)
+    return (sums[:-1] / sums[-1]).reshape(K, *theta.shape)
 
 
 def rounding(at: Evaluation) -> float:

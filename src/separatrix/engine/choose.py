@@ -4,6 +4,7 @@
     newton                  a curvature matrix that is small: up to 2,000 coefficients, or 1,000 of several classes
     conjugate-gradient      more than that, dense or sparse
     gradient-descent        looking on; it needs many more passes than the others
+    proximal-newton         a penalty with an L1 part, which has no derivative at zero; no other solver knows it
 
 scikit-learn's names are understood; every solver reaches the same optimum, so they only pick the way:
 
@@ -19,6 +20,7 @@ from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.gradient_descent import gradient_descent
 from separatrix.engine.iterate import Solver
 from separatrix.engine.newton import newton
+from separatrix.engine.proximal import proximal_newton
 from separatrix.errors import ArgumentError, listing
 
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
@@ -27,6 +29,7 @@ SOLVERS: dict[str, Callable[..., Solver]] = {
     "newton": newton,
     "conjugate-gradient": conjugate_newton,
     "gradient-descent": gradient_descent,
+    "proximal-newton": proximal_newton,
 }
 SYNONYMS = {
     "newton-cholesky": "newton",
@@ -57,23 +60,27 @@ class Choice:
     def target(self, tol: float) -> float:
         """The estimated gap to reach for a gap of tol. Each of Newton's steps squares it, so one more pass buys
         tol^2, and coefficients that are as exact as the loss."""
-        return min(tol, tol**2) if self.name == "newton" else tol
+        return min(tol, tol**2) if self.name in ("newton", "proximal-newton") else tol
 
 
-def choose(solver: str, coefficients: int, classes: int) -> Choice:
+def choose(solver: str, coefficients: int, classes: int, l1: bool = False) -> Choice:
     """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta.
 
-    Raises ArgumentError for a name that is no solver.
+    Raises ArgumentError for a name that is no solver, or of one that does not know the L1 part of the penalty.
 
     >>> choose("auto", 31, 1)
     Choice(name='newton', why='the curvature of 31 coefficients is a small matrix')
     """
     name = SYNONYMS.get(solver, solver)
+    if l1 and name in SOLVERS and name != "proximal-newton":
+        raise ArgumentError(f"solver={solver!r} cannot minimise an L1 penalty. Use 'auto' or 'proximal-newton'.")
     if name in SOLVERS:
         return Choice(name, f"solver={solver!r} was asked for")
     if name != "auto":
         known = listing(["auto", *SOLVERS, *SYNONYMS], most=20)
         raise ArgumentError(f"solver={solver!r} is no solver. Use one of: {known}.")
+    if l1:
+        return Choice("proximal-newton", "an L1 penalty has no derivative where a weight is zero")
     size = coefficients * classes
     if size <= (LARGEST_CURVATURE if classes == 1 else LARGEST_CURVATURE_OF_CLASSES):
         return Choice("newton", f"the curvature of {size:,} coefficients is a small matrix")

@@ -70,7 +70,7 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
     total, gram = source.add_up(
         lambda block: np.array([block.weight.sum(), weighted_gram(block.X, block.weight, P - p)], dtype=object)
     )
-    strength = np.diag(np.concatenate([objective.penalty.strength, np.zeros(P - p)]))
+    strength = np.diag(np.concatenate([objective.penalty.l2, np.zeros(P - p)]))
 
     def at_point(at: Evaluation) -> Callable[[FloatArray], FloatArray]:
         mean = [objective.loss.second(at.state, k, k).mean() for k in range(theta.shape[1])]

@@ -17,7 +17,7 @@ from separatrix.engine.objective import Objective, block_eta
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
 from separatrix.equations.losses import ClassLoss
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
 
 
@@ -51,7 +51,7 @@ class Fit:
 def fit_linear_model(
     source: Source,
     loss: ClassLoss,
-    penalty: L2,
+    penalty: ElasticNet,
     options: Options,
     start: tuple[FloatArray, FloatArray],
     watch: Callable[[Step], Any] = ignore,
@@ -61,7 +61,7 @@ def fit_linear_model(
     Warns with ConvergenceWarning when max_iter is reached first, and with SeparationWarning when there is no penalty
     and the plane that was found has every row on its right side, which proves that no finite optimum exists.
     """
-    penalised = bool(penalty.strength.any())
+    penalised = bool(penalty.l1.any() or penalty.l2.any())
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty)
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
@@ -81,7 +81,7 @@ def solve(
     objective: Objective, theta: FloatArray, options: Options, watch: Callable[[Step], Any]
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
-    choice = choose(options.solver, *theta.shape)
+    choice = choose(options.solver, *theta.shape, l1=bool(objective.penalty.l1.any()))
     if choice.starts_small and not theta.any():
         theta = sample_start(objective, theta, np.random.default_rng(options.seed))
     solver, target = choice.solver(objective, theta), choice.target(options.tol)

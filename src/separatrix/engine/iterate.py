@@ -35,7 +35,10 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """One line of the trace, at the end of an iteration; loss and objective are per unit weight."""
+    """One line of the trace, at the end of an iteration; loss and objective are per unit weight.
+
+    With an L1 penalty, `gradient_norm` is that of the smallest subgradient.
+    """
 
     iteration: int
     loss: float
@@ -111,7 +114,7 @@ def minimise(
                 number,
                 at.loss,
                 at.value,
-                float(np.linalg.norm(at.gradient)),
+                float(np.linalg.norm(objective.subgradient(at))),
                 iterate.gap,
                 objective.passes,
                 perf_counter() - started,

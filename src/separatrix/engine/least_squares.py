@@ -1,8 +1,8 @@
-r"""Least squares, exactly: minimise sum_i weight_i (y_i - x_i'w - b)^2 + sum_j alpha_j w_j^2 by a streaming QR.
+r"""Least squares, exactly: minimise sum_i weight_i (y_i - x_i'w - b)^2 / 2 + penalty(w) by a streaming QR.
 
 Blocks of sqrt(weight) [1 X y] are reduced to their triangular factor, and factors are stacked and reduced again (TSQR;
 Demmel et al. 2012), so the rows are read once and never squared: the condition number of X counts once, not twice as
-in the normal equations.
+in the normal equations. A penalty with an L1 part then is a small problem in R: |R w - q|^2 / 2 + penalty(w).
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ from scipy.linalg import lstsq, qr, solve_triangular, svd
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
-from separatrix.engine.certificate import Certificate
+from separatrix.engine.certificate import Certificate, duality_gap, rounding
 from separatrix.engine.iterate import Step, Trace
-from separatrix.engine.objective import Objective
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.proximal import EXACT, matrix, minimise_model
 from separatrix.equations.losses import SquaredLoss
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import ElasticNet
 
 ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 
@@ -35,30 +36,35 @@ class LeastSquares:
     certificate: Certificate
 
 
-def least_squares(source: Source, targets: int, alpha: FloatArray, fit_intercept: bool) -> LeastSquares:
-    """The exact fit, alpha (p,) all zero or all above it; where it is not unique, the one with the smallest |w|."""
+def least_squares(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
+    """The exact fit, the penalty's strengths all zero or all above it; where an unpenalised one is not unique, the one
+    with the smallest |w|."""
     started = perf_counter()
     m, p = int(fit_intercept), source.n_columns
     R = source.add_up(lambda block: triangle(rows_of(block, m)), lambda a, b: triangle(np.vstack([a, b])))
     R_x, q = R[m:, m : m + p], R[m:, m + p :]
     length = np.linalg.norm(R[:, m : m + p], axis=0)
-    w, rank = ridge(R_x, q, alpha) if alpha.all() else minimum_norm(R_x, q, length)
+    if penalty.l1.any():
+        w, rank = elastic_net(R_x, q, penalty)
+    else:
+        w, rank = ridge(R_x, q, penalty.l2) if penalty.l2.all() else minimum_norm(R_x, q, length)
     b = (R[:m, m + p :] - R[:m, m : m + p] @ w) / R[:m, :m] if m else np.zeros((1, targets))
     total = source.add_up(lambda block: float(block.weight.sum()))
-    objective = Objective(source, SquaredLoss(), L2(alpha / total), fit_intercept)
+    objective = Objective(source, SquaredLoss(), ElasticNet(penalty.l1 / total, penalty.l2 / total), fit_intercept)
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
-    gap = certified_gap(R, at.gradient, m, p, alpha) * total
+    certificate = certify_quadratic(objective, at, R, total)
     step = Step(
         1,
         at.loss,
         at.value,
-        float(np.linalg.norm(at.gradient)),
-        gap,
+        float(np.linalg.norm(objective.subgradient(at))),
+        certificate.gap,
         2 + objective.passes,
         perf_counter() - started,
     )
-    trace = Trace("qr", "least squares has a closed form", (step,), step.passes)
-    certificate = Certificate(gap, "the Newton decrement, exact for a quadratic")
+    why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
+    why = why if penalty.l1.any() else "least squares has a closed form"
+    trace = Trace("qr", why, (step,), step.passes)
     return LeastSquares(w.T, b[0] - w.T @ source.centre, rank, trace, certificate)
 
 
@@ -113,6 +119,44 @@ def ridge(R: FloatArray, q: FloatArray, alpha: FloatArray) -> tuple[FloatArray, 
     Q, T = np.linalg.qr(np.vstack([A, np.eye(p)]))
     z = solve_triangular(T, Q.T @ np.vstack([q, np.zeros((p, q.shape[1]))]))
     return row_space @ z / unit, p
+
+
+def elastic_net(R: FloatArray, q: FloatArray, penalty: ElasticNet) -> tuple[FloatArray, int]:
+    """The w with the least |R w - q|^2 / 2 + penalty(w), and the most columns that any target uses.
+
+    R'R serves to find out which weights are zero and the signs of the others; these follow from QR, as in `ridge`.
+    """
+    H, w = R.T @ R + np.diag(penalty.l2), np.zeros((R.shape[1], q.shape[1]))
+    for t, target in enumerate(q.T):
+        rough, _ = minimise_model(matrix(H), w[:, t], -(R.T @ target), penalty.l1, EXACT)
+        w[:, t] = refined(R, target, penalty, rough)
+    return w, int(np.count_nonzero(w, axis=0).max(initial=0))
+
+
+def refined(R: FloatArray, q: FloatArray, penalty: ElasticNet, rough: FloatArray) -> FloatArray:
+    """The minimum with the zeros and the signs of `rough`, (p,); `rough` itself where that has other signs, as it may
+    where columns are collinear."""
+    support, sign = np.flatnonzero(rough), np.sign(rough[rough != 0])
+    A = np.vstack([R[:, support], np.diag(np.sqrt(penalty.l2[support]))])
+    Q, T = np.linalg.qr(A)
+    if T.shape[0] < T.shape[1] or np.any(np.abs(np.diagonal(T)) <= ROUNDING * np.linalg.norm(A, axis=0)):
+        return rough
+    pull = solve_triangular(T.T, penalty.l1[support] * sign, lower=True)
+    w = np.zeros_like(rough)
+    w[support] = solve_triangular(T, Q[: len(q)].T @ q - pull)
+    return w if np.array_equal(np.sign(w[support]), sign) else rough
+
+
+def certify_quadratic(objective: Objective, at: Evaluation, R: FloatArray, total: float) -> Certificate:
+    """How far from the optimum rounding left it, per unit weight."""
+    penalty, p = objective.penalty, objective.source.n_columns
+    if not penalty.l1.any():
+        gap = certified_gap(R, at.gradient, len(at.theta) - p, p, total * penalty.l2) * total
+        return Certificate(gap, "the Newton decrement, exact for a quadratic")
+    w = at.theta[:p]
+    # The bound for classes holds here too, as (1 - c)^2 <= 1 - c: the conjugate of r^2 / 2 is quadratic.
+    gap = duality_gap(penalty, w, at.gradient[:p] - penalty.gradient(w), at.loss)
+    return Certificate(gap + rounding(at), "duality")
 
 
 def certified_gap(R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: FloatArray) -> float:

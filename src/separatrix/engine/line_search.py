@@ -17,17 +17,31 @@ def backtrack(
     length: float = 1.0,
     sufficient: float = SUFFICIENT,
     keep_state: bool = False,
+    slope: float | None = None,
 ) -> tuple[Evaluation, float]:
-    """The first of at + length direction, at + length/2 direction, ... where the objective falls, and its length.
+    """The first of ever shorter steps along the direction where the objective falls, and its length.
 
     A fall smaller than the rounding of the objective itself counts as one: near the optimum no other is left. If no
-    length helps, the point stays.
+    length helps, the point stays. `slope` is the decrease that a unit of length promises, where the gradient does not
+    know it: with an L1 part.
     """
-    slope = float(np.sum(at.gradient * direction))
+    slope = float(np.sum(at.gradient * direction)) if slope is None else slope
     rounding = 4.0 * np.finfo(float).eps * abs(at.value)
+    trial = order
     while length > SHORTEST:
-        there = objective.evaluate(at.theta + length * direction, order, keep_state)
+        there = objective.evaluate(at.theta + length * direction, trial, keep_state)
         if there.value <= at.value + sufficient * length * slope + rounding:
-            return there, length
-        length /= 2.0
+            return there if trial == order else objective.evaluate(there.theta, order), length
+        # A curvature costs several values, so after a first disappointment it is left until the length is known.
+        trial = order % 2
+        length *= shorter(at.value, slope * length, there.value)
     return at, length
+
+
+def shorter(value: float, slope: float, there: float) -> float:
+    """Where between 0 and 1 to try next: at the minimum of the parabola through what is known, but not at the ends.
+
+    >>> shorter(value=1.0, slope=-1.0, there=2.0)
+    0.25
+    """
+    return min(max(-0.5 * slope / (there - value - slope), 0.1), 0.5)

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block, Source
 from separatrix.equations.hyperplane import Matrix, back_project, squared, weighted_gram
 from separatrix.equations.losses import Loss
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import ElasticNet
+
+TRACE = 1e-10  # of a curvature: enough to make a matrix positive definite, too little to slow a step
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,10 @@ class Sums:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The objective at theta: value = loss + penalty, per unit weight; gradient (P, K), curvature (P K, P K)."""
+    """The objective at theta: value = loss + penalty, per unit weight; gradient (P, K), curvature (P K, P K).
+
+    Both derivatives leave out the L1 part of the penalty, which has none where a weight is zero.
+    """
 
     theta: FloatArray
     value: float
@@ -104,7 +109,7 @@ class Objective:
 
     source: Source
     loss: Loss
-    penalty: L2
+    penalty: ElasticNet
     fit_intercept: bool
     passes: int = field(default=0, init=False)
 
@@ -148,7 +153,7 @@ class Objective:
 
         sums = self.add_up(squares)
         diagonal = self.loss.curvature_bound * sums[:-1] / sums[-1]
-        diagonal[: self.source.n_columns] += self.penalty.strength[:, None]
+        diagonal[: self.source.n_columns] += self.penalty.l2[:, None]
         return np.where(diagonal > 0, diagonal, 1.0)
 
     def add_up(self, function: Any, combine: Any = None) -> Any:
@@ -160,17 +165,36 @@ class Objective:
         """Adds the penalty's curvature, and some along the directions in which the loss is flat.
 
         Iterates start and stay orthogonal to those (see `canonical`), so it changes no step; it makes the matrix
-        positive definite, which softmax's alone is not.
+        positive definite, which softmax's alone is not. With an L1 part the penalty alone decides along them, so a
+        trace must do.
         """
         P, K = curvature.shape[:2]
         rows, columns = np.arange(P)[:, None], np.arange(K)[None, :]
         scale = curvature[rows, columns, rows, columns].mean(axis=1)
+        scale[self.l1[:, 0] > 0] *= TRACE
         flat = self.loss.flat(K)
         curvature[np.arange(P), :, np.arange(P), :] += scale[:, None, None] * (flat @ flat.T)
         curvature[rows[: len(w)], columns, rows[: len(w)], columns] += self.penalty.curvature(w)
         return curvature
 
     def canonical(self, theta: FloatArray) -> FloatArray:
-        """The member of theta's equivalence class with no part along flat directions: never a larger penalty."""
+        """The member of theta's equivalence class with no part along flat directions: never a larger penalty.
+
+        Rows with an L1 part stay: there it would be another penalty.
+        """
         flat = self.loss.flat(theta.shape[1])
-        return theta - theta @ flat @ flat.T
+        return np.where(self.l1 > 0, theta, theta - theta @ flat @ flat.T)
+
+    def columns(self, chosen: IntArray) -> "Objective":
+        """The objective over some of the columns, the weights of the others zero. Its passes are its own."""
+        return Objective(self.source.columns(chosen), self.loss, self.penalty.columns(chosen), self.fit_intercept)
+
+    @property
+    def l1(self) -> FloatArray:
+        """The L1 strength of each row of theta, (P, 1): zero for the intercept."""
+        return np.append(self.penalty.l1, np.zeros(int(self.fit_intercept)))[:, None]
+
+    def subgradient(self, at: Evaluation) -> FloatArray:
+        """The smallest subgradient, (P, K): the gradient itself where there is no L1 part."""
+        p = self.source.n_columns
+        return np.vstack([self.penalty.subgradient(at.theta[:p], at.gradient[:p]), at.gradient[p:]])

@@ -15,7 +15,7 @@ from scipy.linalg import eigh
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import L2, ElasticNet
 
 MOST_ROWS = 2_000  # whose matrix G is still small
 
@@ -25,19 +25,19 @@ class Space:
     """Where a problem is solved: its rows and penalty there, and the way of weights (p, K) there and back."""
 
     source: Source
-    penalty: L2
+    penalty: ElasticNet
     there: Callable[[FloatArray], FloatArray] = lambda w: w
     back: Callable[[FloatArray], FloatArray] = lambda z: z
 
 
-def smallest_space(source: Source, penalty: L2) -> Space:
+def smallest_space(source: Source, penalty: ElasticNet) -> Space:
     """The span of the rows where it is smaller than that of the columns, every weight has a penalty, and the rows are
     dense and in memory; else the space as it is."""
-    if not isinstance(source, MemorySource) or sparse.issparse(source.X):
+    if not isinstance(source, MemorySource) or sparse.issparse(source.X) or penalty.l1.any():
         return Space(source, penalty)
-    if not source.n_rows < min(source.n_columns, MOST_ROWS) or not penalty.strength.all():
+    if not source.n_rows < min(source.n_columns, MOST_ROWS) or not penalty.l2.all():
         return Space(source, penalty)
-    unit = np.sqrt(penalty.strength)[:, None]
+    unit = np.sqrt(penalty.l2)[:, None]
     X = (source.X - source.centre) / unit.T
     s, V = eigh(X @ X.T)
     kept = s > np.finfo(float).eps * len(s) * s[-1]

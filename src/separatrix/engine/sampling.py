@@ -24,7 +24,9 @@ def sample_start(objective: Objective, theta: FloatArray, random: np.random.Gene
         return theta
     small = Objective(source, objective.loss, objective.penalty, objective.fit_intercept)
     enough = 0.1 * theta.size / (2 * rows)
-    for iterate in islice(choose("auto", *theta.shape).solver(small, theta), MOST_ITERATIONS):
+    for iterate in islice(
+        choose("auto", *theta.shape, l1=bool(objective.penalty.l1.any())).solver(small, theta), MOST_ITERATIONS
+    ):
         theta = iterate.at.theta
         if iterate.gap <= enough:
             break

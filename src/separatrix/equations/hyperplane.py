@@ -88,6 +88,4 @@ def squared(X: Matrix) -> Matrix:
     >>> squared(np.array([[1.0, -2.0]]))
     array([[1., 4.]])
     """
-    if not sparse.issparse(X):
-        return X * X
-    return sparse.csr_array((X.data * X.data, X.indices, X.indptr), shape=X.shape)
+    return X.power(2) if sparse.issparse(X) else X * X

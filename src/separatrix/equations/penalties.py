@@ -1,37 +1,105 @@
-"""What large weights cost: a value, its gradient and its curvature. The intercept is never penalised.
+r"""What large weights cost. The intercept is never penalised.
 
-L2      (1/2) sum_j strength_j w_j^2        strength = 1 / C in the units of C * sum(loss) + |w|^2 / 2
+    ElasticNet    sum_jk l1_j |w_jk| + (1/2) sum_jk l2_j w_jk^2
+    L2            its special case l1 = 0
+
+In the units of C * sum(weight * loss) + (1 - l1_ratio) / 2 |w|^2 + l1_ratio |w|_1 the strengths per unit weight are
+l1 = l1_ratio / (C sum(weight)) and l2 = (1 - l1_ratio) / (C sum(weight)).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class L2:
-    """(1/2) sum_jk strength_j w_jk^2; strength (p,) >= 0, one per column, w (p, K). No penalty is strength 0.
+class ElasticNet:
+    r"""h(w) = sum_jk l1_j |w_jk| + (1/2) sum_jk l2_j w_jk^2; l1, l2 (p,) >= 0, one each per column, w (p, K).
 
-    A strength per column penalises each column in a unit of its own: strength_j = s_j^2 is the plain penalty on
-    columns divided by s_j, without dividing them.
+        gradient, curvature     l2 w,  l2                           of the smooth part
+        prox                    S(u, step l1) / (1 + step l2)       argmin_w |w - u|^2 / (2 step) + h(w)
+        conjugate               max(|g| - l1, 0)^2 / (2 l2)         sup_w g w - h(w); for l2 = 0, inf where |g| > l1
+
+    with the soft threshold S(u, t) = sign(u) max(|u| - t, 0). A strength per column penalises each column in a unit of
+    its own: l1_j s_j and l2_j s_j^2 are the penalty on columns divided by s_j, without dividing them.
+
+    >>> ElasticNet(l1=np.array([1.0, 0.0]), l2=np.array([1.0, 2.0])).value(np.array([[2.0], [3.0]]))
+    13.0
+    """
+
+    l1: FloatArray
+    l2: FloatArray
+
+    def value(self, w: FloatArray) -> float:
+        return float(np.sum(self.l1[:, None] * np.abs(w)) + 0.5 * np.sum(self.l2[:, None] * w**2))
+
+    def gradient(self, w: FloatArray) -> FloatArray:
+        """Of the smooth part, (p, K)."""
+        return self.l2[:, None] * w
+
+    def curvature(self, w: FloatArray) -> FloatArray:
+        """Of the smooth part, (p, K)."""
+        return np.broadcast_to(self.l2[:, None], w.shape)
+
+    def prox(self, u: FloatArray, step: float = 1.0) -> FloatArray:
+        """argmin_w |w - u|^2 / (2 step) + h(w), (p, K)."""
+        return soft_threshold(u, step * self.l1[:, None]) / (1.0 + step * self.l2[:, None])
+
+    def subgradient(self, w: FloatArray, g: FloatArray) -> FloatArray:
+        """The smallest subgradient of a smooth function plus this penalty, (p, K), zero at the optimum only.
+
+        g is the gradient of the smooth function and the L2 part together: where w is zero, the L1 part takes up to l1
+        off it.
+        """
+        l1 = self.l1[:, None]
+        return np.where(w == 0, soft_threshold(g, l1), g + l1 * np.sign(w))
+
+    def fenchel_gap(self, w: FloatArray, g: FloatArray) -> float:
+        """h(w) + h*(g) - w'g >= 0, and 0 where g is a subgradient of h at w.
+
+        For a column without L2 part |g| <= l1 is taken for granted. Each coordinate is rounded on its own, so the sum
+        keeps its digits where it is small.
+        """
+        l1, l2 = self.l1[:, None], self.l2[:, None]
+        beyond = np.maximum(np.abs(g) - l1, 0.0)
+        conjugate = np.divide(0.5 * beyond**2, l2, out=np.zeros_like(g), where=l2 > 0)
+        return float(np.sum(np.maximum(l1 * np.abs(w) + 0.5 * l2 * w**2 + conjugate - w * g, 0.0)))
+
+    def in_units(self, units: FloatArray) -> "ElasticNet":
+        """This penalty on columns divided by their units (p,), as one on the columns as they are."""
+        return ElasticNet(self.l1 * units, self.l2 * units**2)
+
+    def columns(self, chosen: IntArray) -> "ElasticNet":
+        """The penalty on some of the columns."""
+        return ElasticNet(self.l1[chosen], self.l2[chosen])
+
+
+class L2(ElasticNet):
+    """(1/2) sum_jk strength_j w_jk^2; strength (p,) >= 0. No penalty is strength 0.
 
     >>> L2(np.array([1.0, 0.0])).value(np.array([[2.0], [3.0]]))
     2.0
     """
 
-    strength: FloatArray
+    def __init__(self, strength: FloatArray) -> None:
+        super().__init__(l1=np.zeros_like(strength, dtype=float), l2=strength)
 
-    def value(self, w: FloatArray) -> float:
-        return 0.5 * float(np.sum(self.strength[:, None] * w**2))
 
-    def gradient(self, w: FloatArray) -> FloatArray:
-        return self.strength[:, None] * w
+def elastic_net(strength: FloatArray, l1_ratio: float) -> ElasticNet:
+    """strength ((1 - l1_ratio) / 2 |w|^2 + l1_ratio |w|_1), strength (p,).
 
-    def curvature(self, w: FloatArray) -> FloatArray:
-        return np.broadcast_to(self.strength[:, None], w.shape)
+    >>> elastic_net(np.array([2.0]), l1_ratio=0.25)
+    ElasticNet(l1=array([0.5]), l2=array([1.5]))
+    """
+    return ElasticNet(l1=strength * l1_ratio, l2=strength * (1.0 - l1_ratio))
 
-    def scaled(self, factor: float) -> "L2":
-        """factor times this penalty."""
-        return L2(self.strength * factor)
+
+def soft_threshold(u: FloatArray, t: FloatArray) -> FloatArray:
+    """sign(u) max(|u| - t, 0), any shape: what minimises (w - u)^2 / 2 + t |w|.
+
+    >>> soft_threshold(np.array([-3.0, 0.5, 2.0]), 1.0)
+    array([-2.,  0.,  1.])
+    """
+    return np.sign(u) * np.maximum(np.abs(u) - t, 0.0)

@@ -183,12 +183,20 @@ def _fit(model: Model) -> Summary:
         "solver": fit.solver,
         "why": fit.why,
         "C": fit.C,
+        "l1_ratio": fit.l1_ratio,
+        "zeros": _zeros(model) if fit.l1_ratio else None,
         "passes": fit.passes,
         "seconds": fit.seconds,
         "loss": fit.loss,
         "gap": fit.gap if math.isfinite(fit.gap) else None,
         "quality": _quality(model),
     }
+
+
+def _zeros(model: Model) -> str:
+    """How many coefficients an L1 penalty made exactly zero."""
+    w = np.array(model.coefficients)
+    return f"{np.count_nonzero(w == 0):,} of {w.size:,} coefficients are exactly zero"
 
 
 def _quality(model: Model) -> str:

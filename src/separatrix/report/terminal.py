@@ -189,8 +189,10 @@ def _coefficients(console: Console, summary: Summary) -> None:
 
 def _fit(fit: Summary) -> list[str]:
     penalty = "no penalty" if fit["C"] is None else f"C = {fit['C']:g}"
+    penalty += f", l1_ratio = {fit['l1_ratio']:g}" if fit["l1_ratio"] else ""
     return [
         f"{fit['solver']}, {penalty}: {fit['why']}",
+        *([f"{fit['zeros']}."] if fit["zeros"] else []),
         f"{fit['passes']:,} passes, {number(fit['seconds'])} s, mean loss {number(fit['loss'])}",
         fit["quality"],
     ]

@@ -1,0 +1,252 @@
+r"""Proximal Newton for a penalty with an L1 part: theta <- argmin of the objective's quadratic model + sum l1 |theta|.
+
+    model(theta + d) = F(theta) + g'd + d'Hd / 2,      g and H of loss and L2 part
+
+Few columns: H is a small matrix of all of them. Many: the model knows a working set, the columns with a weight and
+those whose gradient says most loudly that zero is not their optimum (Massias et al. 2018, "Celer"), and H is never
+built: its products read these columns only, which a pass over the data does not count.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.engine.certificate import duality_gap, penalises_all
+from separatrix.engine.iterate import Iterate, Solver
+from separatrix.engine.line_search import backtrack
+from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.objective import TRACE, Evaluation, Objective, block_eta, with_intercept
+from separatrix.equations.hyperplane import squared
+from separatrix.equations.penalties import soft_threshold
+
+SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data
+KEEP = 0.01  # a step that leaves less than this share of the gap keeps the curvature for the next
+EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing,
+TRUNCATED = 0.1  # or what is no waste on a working set that will change
+MOST_TURNS = 50
+
+SMALLEST_SET = 200  # columns
+MOST_STEPS = 3  # on one working set,
+LITTLE = 0.1  # while a step promises more than this share of the first
+MOST_PRODUCTS = 30  # of conjugate gradients, and the squared residual that is small enough
+SOLVED = 0.03
+MOST_PROXIMAL_STEPS = 20
+
+
+def proximal_newton(objective: Objective, theta: FloatArray) -> Solver:
+    """Proximal Newton (Lee, Sun and Saunders 2014), on a working set where the columns are many."""
+    return on_all_columns(objective, theta) if theta.size <= SMALL else on_working_sets(objective, theta)
+
+
+def on_all_columns(objective: Objective, theta: FloatArray) -> Solver:
+    """Each step minimises the model with the L1 part, shortened until the objective falls.
+
+    As in `newton`, the curvature is computed afresh only where the last one has done too little. The estimated gap is
+    the decrease that the model promises, or more where the certificate will ask for more.
+    """
+    at = metric = objective.evaluate(theta, order=2)
+    l1, before = np.broadcast_to(objective.l1, theta.shape).ravel(), 0.0
+    while True:
+        w, g = at.theta.ravel(), at.gradient.ravel()
+        v, decrease = minimise_model(matrix(metric.curvature), w, g, l1, EXACT)
+        yield Iterate(at, estimated_gap(objective, at, decrease), metric)
+        order, before = 1 if decrease <= KEEP * before else 2, decrease
+        step, slope = (v - w).reshape(theta.shape), promised_slope(w, v, g, l1)
+        at, _ = backtrack(objective, at, step, order, slope=slope)
+        metric = metric if at.curvature is None else at
+
+
+def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
+    """Each iteration takes a few steps on a working set; the gradient of all columns then chooses the next.
+
+    The estimated gap is the decrease that a quadratic model with the bound on the curvature's diagonal promises, or
+    more where the certificate will ask for more.
+    """
+    unit = objective.diagonal_bound(theta)
+    at = objective.evaluate(theta, order=1)
+    while True:
+        promised = 0.5 * float(np.sum(objective.subgradient(at) ** 2 / unit))
+        yield Iterate(at, estimated_gap(objective, at, promised))
+        chosen = working_set(objective, at, np.sqrt(unit))
+        rows = np.append(chosen, np.arange(objective.source.n_columns, len(theta)))
+        theta = at.theta.copy()
+        start = Evaluation(at.theta[rows], at.value, at.loss, at.gradient[rows])
+        theta[rows] = steps_on(objective.columns(chosen), start)
+        at = objective.evaluate(theta, order=1)
+
+
+def steps_on(part: Objective, at: Evaluation) -> FloatArray:
+    """theta (P, K) after some steps, each to about the minimum of the model there, until one promises little."""
+    first = None
+    for _ in range(MOST_STEPS):
+        w, g = at.theta.ravel(), at.gradient.ravel()
+        l1 = np.broadcast_to(part.l1, at.theta.shape).ravel()
+        v, _ = minimise_model(products(part, at.theta), w, g, l1, TRUNCATED)
+        slope = promised_slope(w, v, g, l1)
+        first = slope if first is None else first
+        at, _ = backtrack(part, at, (v - w).reshape(at.theta.shape), order=1, slope=slope)
+        if slope > LITTLE * first:
+            break
+    return at.theta
+
+
+def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntArray:
+    """The columns with a weight, and as many others, those of the largest subgradient first; in order."""
+    p = objective.source.n_columns
+    weighted = at.theta[:p].any(axis=1)
+    score = np.where(weighted, np.inf, np.abs(objective.subgradient(at) / unit)[:p].max(axis=1))
+    size = min(max(SMALLEST_SET, 2 * np.count_nonzero(weighted)), np.count_nonzero(score))
+    return np.sort(np.argpartition(-score, size - 1)[:size]) if size else np.arange(0)
+
+
+def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> float:
+    """The promised decrease, or the square of the duality gap here if that is more, and never more than F.
+
+    The square, because without an L2 part that gap falls with the distance to the optimum and the decrease with its
+    square: an estimate that is small enough for the coefficients is then small enough for the certificate.
+    """
+    if penalises_all(objective.penalty):
+        w = at.theta[: objective.source.n_columns]
+        gradient = at.gradient[: len(w)] - objective.penalty.gradient(w)
+        promised = max(promised, duality_gap(objective.penalty, w, gradient, at.loss) ** 2)
+    return min(promised, at.value)
+
+
+def promised_slope(w: FloatArray, v: FloatArray, g: FloatArray, l1: FloatArray) -> float:
+    """g'(v - w) + l1'(|v| - |w|): what a step from w to v promises. Without a change of sign nothing cancels."""
+    sign = np.where(w != 0, np.sign(w), np.sign(v))
+    return float(np.sum((g + l1 * sign) * (v - w) + l1 * (np.abs(v) - sign * v)))
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them."""
+
+    diagonal: FloatArray
+    times: Callable[[FloatArray], FloatArray]
+    solve: Callable[[IntArray, FloatArray], FloatArray]
+
+
+def matrix(H: FloatArray) -> Curvature:
+    """H as a small matrix."""
+    return Curvature(
+        np.diagonal(H),
+        lambda d: H @ d,
+        lambda some, b: solve_positive(H[np.ix_(some, some)], b),
+    )
+
+
+def products(part: Objective, theta: FloatArray) -> Curvature:
+    """H at theta (P, K) as products with the rows of the data, which it keeps; its inverse by conjugate gradients."""
+    loss, (P, K) = part.loss, theta.shape
+
+    def keep(block: Block) -> list[tuple[Block, FloatArray]]:
+        return [(block, loss.together(block.y, block_eta(block, theta))[2])]
+
+    kept = part.add_up(keep)
+    total = sum(float(block.weight.sum()) for block, _ in kept)
+    diagonal = np.zeros((P, K))
+    for block, state in kept:
+        h = block.weight[:, None] * np.stack([loss.second(state, k, k) for k in range(K)], axis=1)
+        diagonal += with_intercept(squared(block.X), h, theta) / total
+    ridge = TRACE * diagonal
+    ridge[: len(part.penalty.l2)] += part.penalty.l2[:, None]
+
+    def times(d: FloatArray) -> FloatArray:
+        d = d.reshape(P, K)
+        result = ridge * d
+        for block, state in kept:
+            r = block.weight[:, None] * loss.curvature_times(state, block_eta(block, d))
+            result += with_intercept(block.X, r, d) / total
+        return result.ravel()
+
+    diagonal = (diagonal + ridge).ravel()
+    return Curvature(diagonal, times, lambda some, b: conjugate_gradients(times, diagonal, some, b))
+
+
+def conjugate_gradients(
+    times: Callable[[FloatArray], FloatArray], diagonal: FloatArray, some: IntArray, b: FloatArray
+) -> FloatArray:
+    """About H^-1 b on some of the coefficients, preconditioned by the diagonal."""
+    unit = diagonal[some]
+    x, residual, full = np.zeros_like(b), b, np.zeros_like(diagonal)
+    direction = residual / unit
+    size = start = float(residual @ direction)
+    for _ in range(MOST_PRODUCTS):
+        if size <= SOLVED * start:
+            break
+        full[some] = direction
+        product = times(full)[some]
+        length = size / float(direction @ product)
+        x, residual = x + length * direction, residual - length * product
+        before, size = size, float(residual**2 @ (1.0 / unit))
+        direction = residual / unit + (size / before) * direction
+    return x
+
+
+def minimise_model(
+    H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float
+) -> tuple[FloatArray, float]:
+    """The v, (n,), with the least g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, with exact zeros; and the decrease from w.
+
+    By turns, proximal gradient steps choose the signs, and a projected Newton step moves to the minimum that has them.
+    """
+    v, slope, decrease, first = w, g, 0.0, None
+    unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=np.finfo(float).tiny))
+    for turn in range(MOST_TURNS):
+        s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
+        size = float(s**2 @ (1.0 / unit))
+        first = size if first is None else first
+        if size <= enough * first:
+            break
+        step = newton_step if turn % 2 == 0 else proximal_steps
+        v, slope, fall = step(H, v, slope, l1, unit)
+        decrease += fall
+    return v, decrease
+
+
+Moved = tuple[FloatArray, FloatArray, float]
+"""A new v, the slope of the model there, and how far the model with the L1 part fell."""
+
+
+def newton_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
+    """To the minimum over the support. Coordinates that would change sign stop at zero; if the model does not fall with
+    that, the step is cut, at the latest to where the first of them is zero."""
+    free = np.flatnonzero((v != 0) | (l1 == 0))
+    sign, here = np.sign(v[free]), v[free]
+    s = slope[free] + l1[free] * sign
+    newton = H.solve(free, -s)
+    crosses = ((here + newton) * sign < 0) & (l1[free] > 0)
+    nearest = float(np.min(here[crosses] / -newton[crosses], initial=1.0))
+    change = np.zeros_like(v)
+    for length in (1.0, 0.3, 0.1, nearest):
+        there = here + length * newton
+        change[free] = np.where(crosses & (there * sign <= 0), 0.0, there) - here
+        moved = H.times(change)
+        fall = -float(s @ change[free]) - 0.5 * float(change @ moved)
+        if fall > 0:
+            return v + change, slope + moved, fall
+    return v, slope, 0.0
+
+
+def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
+    """Proximal gradient steps, in units of the diagonal, of the length that the curvature along the last one asked for
+    (Wright, Nowak and Figueiredo 2009, "SpaRSA"), until they change no sign; the lowest point on the way."""
+    best, fallen, rate = (v, slope, 0.0), 0.0, 1.0
+    for _ in range(MOST_PROXIMAL_STEPS):
+        there = soft_threshold(v - slope / (rate * unit), l1 / (rate * unit))
+        change = there - v
+        moved = H.times(change)
+        bend = float(change @ moved)
+        fallen -= promised_slope(v, there, slope, l1) + 0.5 * bend
+        same = np.array_equal(np.sign(there), np.sign(v))
+        v, slope = there, slope + moved
+        if fallen > best[2]:
+            best = v, slope, fallen
+        if same:
+            break
+        rate = max(bend / float(change**2 @ unit), 0.1)
+    return best

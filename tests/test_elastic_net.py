@@ -1,0 +1,370 @@
+"""Penalties with an L1 part: the optimum, its exact zeros, and the bound that certifies it."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.linear_model import ElasticNet as PeerElasticNet
+from sklearn.linear_model import Lasso as PeerLasso
+from sklearn.linear_model import LogisticRegression as Peer
+
+from problems import Problem, make_problem, seeds, solve
+from separatrix import LinearRegression, LogisticRegression
+from separatrix.engine.certificate import by_duality, certify
+from separatrix.engine.choose import choose
+from separatrix.engine.fit import Fit, Options, fit_linear_model
+from separatrix.engine.proximal import SMALL, Curvature, conjugate_gradients, matrix, minimise_model
+from separatrix.errors import ArgumentError
+from test_certificate import LONG, all_columns, long_objective
+
+few = settings(max_examples=25)
+l1_ratios = st.sampled_from([0.3, 1.0])
+
+
+@st.composite
+def l1_problems(draw: st.DrawFn) -> Problem:
+    """A problem of 2 or 3 classes and 1 to 4 columns, whose penalty has an L1 part."""
+    return replace(
+        make_problem(
+            draw(seeds),
+            p=draw(st.integers(1, 4)),
+            K=draw(st.sampled_from([2, 3])),
+            strength=draw(st.sampled_from([1e-3, 0.02, 0.1])),
+            fit_intercept=draw(st.booleans()),
+            noise=draw(st.sampled_from([1.0, 0.3])),
+        ),
+        l1_ratio=draw(l1_ratios),
+    )
+
+
+def theta_of(problem: Problem, fit: Fit) -> np.ndarray:
+    return np.vstack([fit.coefficients.T, fit.intercepts[None, :]])[: problem.X.shape[1] + problem.fit_intercept]
+
+
+def strengths(problem: Problem) -> tuple[np.ndarray, Problem]:
+    """l1 of each row of theta, (P, 1), and the problem with the L2 part alone."""
+    l1 = np.append(problem.strength * problem.l1_ratio, np.zeros(int(problem.fit_intercept)))[:, None]
+    return l1, replace(problem, strength=problem.strength * (1.0 - problem.l1_ratio), l1_ratio=0.0)
+
+
+def long_value(problem: Problem, theta: np.ndarray) -> Any:
+    """The objective in extended precision."""
+    l1, smooth = strengths(problem)
+    return long_objective(smooth, all_columns(problem, theta))[0] + np.sum(l1 * np.abs(theta.astype(LONG)))
+
+
+def long_subgradient(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest subgradient in extended precision, and the Hessian (P, L, P, L) of the smooth part."""
+    l1, smooth = strengths(problem)
+    free = slice(1, None) if problem.K == 2 else slice(None)
+    _, gradient, hessian, _ = long_objective(smooth, all_columns(problem, theta))
+    g = gradient[:, free]
+    inside = np.sign(g) * np.maximum(np.abs(g) - l1, 0)
+    return np.where(theta == 0, inside, g + l1 * np.sign(theta)), hessian[:, free, :, free]
+
+
+def long_optimum(problem: Problem) -> np.ndarray:
+    """The engine's answer, refined on its support by Newton in extended precision until the smallest subgradient is
+    rounding, which for a convex objective proves it."""
+    theta = theta_of(problem, solve(problem, tol=1e-10)).astype(LONG)
+    for _ in range(20):
+        s, hessian = long_subgradient(problem, theta)
+        if np.abs(s).max() < 1e-16:
+            return theta
+        support = np.flatnonzero((theta != 0) | (np.arange(len(theta))[:, None] >= problem.X.shape[1]))
+        H = hessian.reshape(theta.size, theta.size).astype(float)[np.ix_(support, support)]
+        step = np.linalg.pinv(H, rcond=1e-13, hermitian=True) @ s.ravel()[support].astype(float)
+        theta.ravel()[support] -= step
+    raise AssertionError(f"the reference has not converged: subgradient {np.abs(s).max():.1e}")
+
+
+@cache
+def solved_problems() -> list[tuple[Problem, np.ndarray]]:
+    """144 problems and their optima."""
+    shapes = [(p, K, noise) for p in (1, 3, 5) for K in (2, 3) for noise in (1.0, 0.1)]
+    problems = [
+        replace(
+            make_problem(1000 + 10 * number, p=p, K=K, strength=strength, fit_intercept=intercept, noise=noise),
+            l1_ratio=l1_ratio,
+        )
+        for number, (p, K, noise) in enumerate(shapes)
+        for strength in (1e-3, 0.02, 0.1)
+        for intercept in (True, False)
+        for l1_ratio in (0.5, 1.0)
+    ]
+    return [(problem, long_optimum(problem)) for problem in problems]
+
+
+def points_on_the_way(best: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    """Zero, far points, points nearer and nearer to the optimum with and without its zeros, and it in double."""
+    noise = np.random.default_rng(seed).normal(size=best.shape)
+    yield np.zeros(best.shape)
+    for size in (1e5, 10.0, 1.0, 1e-2, 1e-4, 1e-7, 1e-10):
+        yield (best + size * noise).astype(float)
+        yield (best + size * noise * (best != 0)).astype(float)
+    yield best.astype(float)
+
+
+def test_no_certified_gap_is_below_the_true_gap():
+    assert len(solved_problems()) >= 100
+    for seed, (problem, best) in enumerate(solved_problems()):
+        objective, lowest = problem.objective(), long_value(problem, best)
+        for theta in points_on_the_way(best, seed):
+            at = objective.evaluate(theta, order=1)
+            gap = float(long_value(problem, theta) - lowest)
+            assert by_duality(objective, at).gap >= gap
+            assert certify(objective, at, objective.evaluate(theta, order=2)).gap >= gap
+
+
+def test_the_certified_gap_vanishes_at_the_optimum():
+    for problem, best in solved_problems():
+        objective = problem.objective()
+        assert certify(objective, objective.evaluate(best.astype(float), order=1)).gap <= 1e-13
+
+
+def test_the_engine_ends_at_the_optimum_with_its_zeros():
+    for problem, best in solved_problems():
+        theta = theta_of(problem, solve(problem, tol=1e-9))
+        assert float(long_value(problem, theta) - long_value(problem, best)) <= 1e-9
+        np.testing.assert_array_equal(theta == 0, best == 0)
+
+
+def test_zeros_abound_and_some_weights_remain():
+    zeros = [np.mean(best[: problem.X.shape[1]] == 0) for problem, best in solved_problems()]
+    assert sum(share == 1 for share in zeros) >= 5
+    assert sum(0 < share < 1 for share in zeros) >= 40
+
+
+@few
+@given(l1_problems())
+def test_the_optimality_conditions_hold(problem):
+    theta = theta_of(problem, solve(problem))
+    s, _ = long_subgradient(problem, theta)
+    assert np.abs(s).max() <= 1e-7
+
+
+@few
+@given(l1_problems(), seeds)
+def test_a_weight_of_k_is_k_copies_of_the_row(problem, seed):
+    copies = np.random.default_rng(seed).integers(1, 4, len(problem.y))
+    repeated = replace(problem, weight=np.ones(len(problem.y))).rows(np.repeat(np.arange(len(copies)), copies))
+    weighted = replace(problem, weight=copies * 1.0)
+    a, b = theta_of(problem, solve(weighted)), theta_of(problem, solve(repeated))
+    assert float(abs(long_value(weighted, a) - long_value(weighted, b))) <= 1e-11
+
+
+@few
+@given(l1_problems())
+def test_sparse_rows_give_the_dense_answer(problem):
+    a, b = theta_of(problem, solve(replace(problem, X=sparse.csr_array(problem.X)))), theta_of(problem, solve(problem))
+    assert float(abs(long_value(problem, a) - long_value(problem, b))) <= 1e-11
+
+
+@few
+@given(l1_problems(), st.integers(-3, 3))
+def test_a_penalty_in_the_units_of_the_column_scales_with_it(problem, power):
+    factors = 10.0 ** (power * np.arange(problem.X.shape[1]))
+    source = replace(problem, X=problem.X * factors).source()
+    options = Options("auto", 1e-12, 200, problem.fit_intercept)
+    scaled = fit_linear_model(source, problem.loss, problem.penalty.in_units(factors), options, problem.start())
+    scaled = replace(scaled, coefficients=scaled.coefficients * factors)
+    a, b = theta_of(problem, scaled), theta_of(problem, solve(problem))
+    assert float(abs(long_value(problem, a) - long_value(problem, b))) <= 1e-11
+
+
+def wide(rows: int = 60, p: int = SMALL + 100, K: int = 2) -> Problem:
+    """More columns than the small matrix takes."""
+    rng = np.random.default_rng(K)
+    X = rng.normal(size=(rows, p)) * (rng.uniform(size=(rows, p)) < 0.3)
+    y = (X[:, :K] + rng.gumbel(size=(rows, K))).argmax(axis=1)
+    return Problem(X, y, rng.uniform(0.5, 2.0, rows), K, np.full(p, 0.02))
+
+
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+@pytest.mark.parametrize("K", [2, 4])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_a_working_set_finds_the_optimum_over_all_columns(K, l1_ratio, form):
+    problem = replace(wide(K=K), l1_ratio=l1_ratio)
+    fit = solve(replace(problem, X=form(problem.X)), tol=1e-10)
+    s, _ = long_subgradient(problem, theta_of(problem, fit))
+    assert fit.certificate.gap <= 1e-10
+    assert np.abs(s).max() <= 1e-8
+    assert 0 < np.count_nonzero(fit.coefficients) < fit.coefficients.size / 2
+
+
+@pytest.mark.parametrize("p", [4, SMALL + 100])
+def test_columns_left_out_by_the_optimum_do_not_change_it(p):
+    problem = replace(wide(p=p), l1_ratio=1.0)
+    fit = solve(problem)
+    kept = np.flatnonzero(fit.coefficients[0])
+    alone = solve(replace(problem, X=problem.X[:, kept], strength=problem.strength[kept]))
+    np.testing.assert_allclose(alone.coefficients[0], fit.coefficients[0, kept], atol=1e-7)
+
+
+@pytest.mark.parametrize("p", [3, SMALL + 100])
+@pytest.mark.parametrize("K", [2, 3])
+def test_a_huge_penalty_leaves_the_shares_of_the_classes(K, p):
+    problem = replace(wide(K=K, p=p), strength=np.full(p, 1e6), l1_ratio=1.0)
+    fit = solve(problem)
+    shares = np.bincount(problem.y, problem.weight) / problem.weight.sum()
+    assert not fit.coefficients.any()
+    np.testing.assert_allclose(problem.loss.probabilities(fit.intercepts[None, :])[0], shares, atol=1e-9)
+
+
+def test_identical_and_constant_columns_are_no_trouble():
+    problem = replace(make_problem(3, p=2, strength=0.01), l1_ratio=1.0)
+    X = np.hstack([problem.X, problem.X, np.zeros((len(problem.y), 1)), np.ones((len(problem.y), 1))])
+    twice = replace(problem, X=X, strength=np.full(6, 0.01))
+    fit = solve(twice, tol=1e-10)
+    once = float(long_value(problem, theta_of(problem, solve(problem))))
+    assert float(long_value(twice, theta_of(twice, fit))) == pytest.approx(once, abs=1e-10)
+    assert not fit.coefficients[0, 4:].any()
+
+
+@pytest.mark.parametrize("l1_ratio", [0.3, 1.0])
+def test_a_warm_start_at_the_optimum_takes_one_iteration_at_most(l1_ratio):
+    for problem in (replace(make_problem(8, strength=0.02), l1_ratio=l1_ratio), replace(wide(), l1_ratio=l1_ratio)):
+        cold = solve(problem)
+        warm = solve(problem, tol=1e-8, start=(cold.coefficients, cold.intercepts))
+        assert warm.iterations <= 1
+
+
+def test_a_sample_start_leads_to_the_optimum_of_all_rows():
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(40_000, 3))
+    y = (X[:, 0] - 4 + rng.logistic(size=40_000) > 0).astype(int)
+    problem = Problem(X, y, np.ones(len(y)), 2, np.full(3, 1e-3), l1_ratio=1.0)
+    fit = solve(problem, tol=1e-9)
+    assert fit.trace.column("gap")[0] < 1e-2
+    assert np.abs(long_subgradient(problem, theta_of(problem, fit))[0]).max() <= 1e-8
+
+
+@given(seeds, st.integers(1, 8))
+def test_the_minimum_of_a_model_meets_its_conditions_by_either_solver(seed, n):
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(n + 2, n))
+    H, g, w, l1 = (
+        root.T @ root,
+        rng.normal(size=n),
+        rng.normal(size=n) * (rng.uniform(size=n) < 0.5),
+        rng.uniform(size=n),
+    )
+    by_products = Curvature(
+        np.diagonal(H), lambda d: H @ d, lambda some, b: conjugate_gradients(lambda d: H @ d, np.diagonal(H), some, b)
+    )
+    for curvature, enough in ((matrix(H), 1e-12), (by_products, 1e-8)):
+        v, decrease = minimise_model(curvature, w, g, l1, enough)
+        slope = g + H @ (v - w)
+        outside = np.where(v == 0, np.maximum(np.abs(slope) - l1, 0), np.abs(slope + l1 * np.sign(v)))
+        assert outside.max() <= 1e-2 * np.sqrt(enough) ** 0.5 * (1 + np.abs(g).max() + np.abs(H).max())
+        fall = g @ (v - w) + (v - w) @ H @ (v - w) / 2 + l1 @ (np.abs(v) - np.abs(w))
+        assert decrease == pytest.approx(-fall, abs=1e-9)
+
+
+def test_only_the_proximal_solver_takes_an_l1_penalty():
+    assert choose("auto", 31, 1, l1=True).name == "proximal-newton"
+    assert "no derivative" in choose("saga", 31, 1, l1=True).why
+    for name in ("newton", "newton-cg", "conjugate-gradient", "gradient-descent"):
+        with pytest.raises(ArgumentError, match=f"solver='{name}' cannot minimise an L1 penalty. Use 'auto'"):
+            choose(name, 31, 1, l1=True)
+
+
+def standardised(load: Any, rows: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+    X, y = load(return_X_y=True)
+    X = X[rows]
+    return (X - X.mean(axis=0)) / np.where(X.std(axis=0) > 0, X.std(axis=0), 1.0), y[rows]
+
+
+def peer(**settings: Any) -> Any:
+    return Peer(tol=1e-10, max_iter=100_000, random_state=0, **settings)
+
+
+@pytest.mark.parametrize("l1_ratio", [0.4, 1.0])
+@pytest.mark.parametrize("C", [0.02, 0.2])
+def test_saga_agrees_for_two_classes(C, l1_ratio):
+    X, y = standardised(load_breast_cancer)
+    ours = LogisticRegression(C=C, l1_ratio=l1_ratio, tol=1e-11).fit(X, y)
+    theirs = peer(C=C, l1_ratio=l1_ratio, solver="saga").fit(X, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-6)
+
+
+def test_liblinear_agrees_without_an_intercept():
+    X, y = standardised(load_breast_cancer)
+    ours = LogisticRegression(C=0.1, l1_ratio=1.0, tol=1e-11, fit_intercept=False).fit(X, y)
+    theirs = peer(C=0.1, l1_ratio=1.0, solver="liblinear", fit_intercept=False).fit(X, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("l1_ratio", [0.4, 1.0])
+def test_saga_agrees_for_several_classes(l1_ratio):
+    X, y = standardised(load_digits, slice(300))
+    X, y = X[y < 4][:, 10:40], y[y < 4]
+    ours = LogisticRegression(C=0.1, l1_ratio=l1_ratio, tol=1e-11).fit(X, y)
+    theirs = peer(C=0.1, l1_ratio=l1_ratio, solver="saga").fit(X, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+
+
+def test_one_against_the_rest_is_a_fit_for_each_class():
+    X, y = standardised(load_digits, slice(300))
+    X, y = X[y < 3], y[y < 3]
+    together = LogisticRegression(C=0.1, l1_ratio=1.0, multi_class="ovr").fit(X, y)
+    for k in range(3):
+        alone = LogisticRegression(C=0.1, l1_ratio=1.0).fit(X, y == k)
+        np.testing.assert_array_equal(together.coef_[k], alone.coef_[0])
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("alpha", "l1_ratio"), [(0.1, 1.0), (1.0, 1.0), (0.01, 0.5), (0.3, 0.9)])
+def test_the_lasso_and_the_elastic_net_agree_with_the_translated_alpha(alpha, l1_ratio, fit_intercept):
+    X, y = load_diabetes(return_X_y=True)
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
+    model = LinearRegression(alpha=alpha * weight.sum(), l1_ratio=l1_ratio, fit_intercept=fit_intercept)
+    ours = model.fit(X, y, sample_weight=weight)
+    theirs = PeerElasticNet(alpha=alpha, l1_ratio=l1_ratio, fit_intercept=fit_intercept, tol=1e-14, max_iter=10**6)
+    theirs.fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-8)
+    np.testing.assert_array_equal(ours.coef_ == 0, theirs.coef_ == 0)
+    assert ours.certificate_.gap <= 1e-9
+    assert ours.rank_ == np.count_nonzero(ours.coef_)
+
+
+def test_a_lasso_of_more_columns_than_rows_and_of_several_targets_agrees():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(30, 100))
+    Y = X[:, :2] + rng.normal(size=(30, 2))
+    ours = LinearRegression(alpha=6.0, l1_ratio=1.0).fit(X, Y)
+    theirs = np.array([PeerLasso(alpha=0.2, tol=1e-14, max_iter=10**6).fit(X, y).coef_ for y in Y.T])
+    np.testing.assert_allclose(ours.coef_, theirs, atol=1e-8)
+
+
+def test_an_l1_share_of_nothing_is_the_ridge():
+    X, y = load_diabetes(return_X_y=True)
+    tiny, none = (LinearRegression(alpha=2.0, l1_ratio=r).fit(X, y).coef_ for r in (1e-12, 0.0))
+    np.testing.assert_allclose(tiny, none, rtol=1e-9)
+
+
+@pytest.mark.parametrize("model", [LogisticRegression, LinearRegression])
+@pytest.mark.parametrize("l1_ratio", [-0.1, 1.1, np.nan, "half"])
+def test_an_l1_ratio_outside_0_and_1_is_refused(model, l1_ratio):
+    with pytest.raises(ArgumentError, match=f"l1_ratio={l1_ratio!r} must be"):
+        model(l1_ratio=l1_ratio).fit([[0.0], [1.0], [2.0]], [0, 1, 0])
+
+
+def test_a_fit_that_must_stop_early_says_how_far_it_is():
+    problem = replace(make_problem(5, p=4, strength=1e-3, noise=0.1), l1_ratio=1.0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        options = Options("auto", 1e-13, 1)
+        fit = fit_linear_model(problem.source(), problem.loss, problem.penalty, options, problem.start())
+    assert f"at most {fit.certificate.gap:.1e} above the best" in str(caught[0].message)
+    best = long_optimum(problem)
+    assert float(long_value(problem, theta_of(problem, fit)) - long_value(problem, best)) <= fit.certificate.gap
