@@ -174,7 +174,7 @@ def _coefficient_lines(table: Summary) -> list[_Line]:
 
 def _coefficients(console: Console, summary: Summary) -> None:
     coefficients, kind = summary["coefficients"], "" if summary["task"] == "linear" else " (log-odds)"
-    lines = _coefficient_lines(coefficients)
+    lines = [line for line in _coefficient_lines(coefficients) if line.coefficient != 0]  # zeros are counted below
     shown = lines[:MOST_COEFFICIENTS]
     if len(coefficients["of"]) == 1:
         shown.append(_Line("intercept", coefficients["intercepts"][0]))
