@@ -37,15 +37,16 @@ def smallest_space(source: Source, penalty: ElasticNet) -> Space:
         return Space(source, penalty)
     if not source.n_rows < min(source.n_columns, MOST_ROWS) or not penalty.l2.all():
         return Space(source, penalty)
-    unit = np.sqrt(penalty.l2)[:, None]
-    X = (source.X - source.centre) / unit.T
-    s, V = eigh(X @ X.T)
+    strength = penalty.l2[:, None]
+    X = source.X - source.centre if source.centre.any() else np.asarray(source.X, dtype=np.float64)
+    even = np.ptp(strength) == 0  # then X need not be copied to be weighted
+    s, V = eigh(X @ X.T / strength[0] if even else (X / strength.T) @ X.T)
     kept = s > np.finfo(float).eps * len(s) * s[-1]
     root, V = np.sqrt(s[kept])[:, None], V[:, kept]
     reduced = replace(source, X=V * root.T, centre=np.zeros(len(root)))
     return Space(
         reduced,
         L2(np.ones(len(root))),
-        there=lambda w: (V.T @ (X @ (w * unit))) / root,
-        back=lambda z: (X.T @ (V @ (z / root))) / unit,
+        there=lambda w: (V.T @ (X @ w)) / root,
+        back=lambda z: (X.T @ (V @ (z / root))) / strength,
     )
