@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import mpmath as mp
@@ -15,10 +17,13 @@ from scipy import sparse
 from problems import seeds
 from separatrix.equations.hyperplane import (
     back_project,
+    gram_diagonal,
     linear_predictor,
     margin,
+    paired_grams,
+    row_squares,
+    scratch,
     signed_distance,
-    squared,
     weighted_gram,
 )
 from separatrix.equations.links import log1pexp, logit, logsumexp, sigmoid, softmax
@@ -373,7 +378,9 @@ def test_sparse_and_dense_rows_give_the_same_products(seed, density):
     np.testing.assert_allclose(linear_predictor(S, w, 1.0), linear_predictor(X, w, 1.0), rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(back_project(S, r), back_project(X, r), rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(weighted_gram(S, h), weighted_gram(X, h), rtol=1e-13, atol=1e-13)
-    np.testing.assert_array_equal(squared(S).toarray(), squared(X))
+    np.testing.assert_allclose(paired_grams(S, r, ones=1), paired_grams(X, r, ones=1), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(gram_diagonal(S, r), gram_diagonal(X, r), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(row_squares(S, w), row_squares(X, w), rtol=1e-13)
     np.testing.assert_allclose(
         signed_distance(S, w[:, 0], 2.0), signed_distance(X, w[:, 0], 2.0), rtol=1e-12, atol=1e-12
     )
@@ -386,3 +393,31 @@ def test_the_weighted_gram_matrix_is_the_sum_of_the_rows_outer_products(seed):
     np.testing.assert_allclose(
         weighted_gram(X, h), sum(a * np.outer(x, x) for a, x in zip(h, X, strict=True)), rtol=1e-12
     )
+
+
+@given(seeds)
+def test_the_paired_gram_matrices_are_those_of_the_products_of_two_weights(seed):
+    rng = np.random.default_rng(seed)
+    X, roots = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    grams = paired_grams(X, roots)
+    for k, m in np.ndindex(2, 2):
+        expected = X.T @ np.diag(roots[:, k] * roots[:, m]) @ X
+        np.testing.assert_allclose(grams[:, k, :, m], expected, rtol=1e-11, atol=1e-13)
+
+
+@given(seeds)
+def test_a_gram_matrix_in_single_precision_is_the_one_in_double_to_seven_digits(seed):
+    rng = np.random.default_rng(seed)
+    X, h = rng.normal(size=(50, 3)), rng.random(50)
+    single, double = weighted_gram(X, h, 1, np.float32), weighted_gram(X, h, 1)
+    assert single.dtype == np.float32
+    unit = np.sqrt(np.diagonal(double))
+    np.testing.assert_allclose(single / unit / unit[:, None], double / unit / unit[:, None], atol=1e-5)
+    assert not np.array_equal(single, double)
+
+
+def test_scratch_memory_is_the_threads_own():
+    with ThreadPoolExecutor(2) as pool:
+        meet = Barrier(2)
+        one, other = pool.map(lambda _: (meet.wait(), scratch((3,), np.float64))[1], range(2))
+    assert not np.shares_memory(one, other)

@@ -43,7 +43,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import factor_positive
 from separatrix.engine.objective import Evaluation, Objective, block_eta, with_intercept
-from separatrix.equations.hyperplane import squared
+from separatrix.equations.hyperplane import row_squares
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 
@@ -131,7 +131,7 @@ def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float
     p = objective.source.n_columns
 
     def longest(block: Block) -> float:
-        return float((squared(block.X) @ inverse_square[:p]).max(initial=0.0))
+        return float(row_squares(block.X, inverse_square[:p]).max(initial=0.0))
 
     return float(np.sqrt(objective.add_up(longest, max) + inverse_square[p:].sum()))
 

@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Block, Source
-from separatrix.equations.hyperplane import Matrix, back_project, squared, weighted_gram
+from separatrix.equations.hyperplane import back_project, gram_diagonal
 from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import ElasticNet
 
@@ -57,8 +58,15 @@ class Evaluation:
     state: Any = None
 
 
-def block_sums(block: Block, loss: Loss, theta: FloatArray, order: int, keep: Any = None) -> Sums:
-    """Loss, gradient (order 1) and curvature (order 2) summed over the rows of one block.
+def block_sums(
+    block: Block,
+    loss: Loss,
+    theta: FloatArray,
+    order: int,
+    keep: Any = None,
+    dtype: DTypeLike = np.float64,
+) -> Sums:
+    """Loss, gradient (order 1) and curvature (order 2, made in the precision of dtype) summed over the rows of a block.
 
     `keep` (all rows, K) takes the loss's state of these rows, of which products with the curvature are made.
     """
@@ -70,20 +78,10 @@ def block_sums(block: Block, loss: Loss, theta: FloatArray, order: int, keep: An
         keep[block.rows] = state
     gradient *= block.weight[:, None]
     sums = Sums(weight, float(np.sum(block.weight @ value)), with_intercept(block.X, gradient, theta))
-    return sums if order == 1 else replace(sums, curvature=block_curvature(block, loss, state, len(theta)))
-
-
-def block_curvature(block: Block, loss: Loss, state: FloatArray, P: int) -> FloatArray:
-    """Second derivatives summed over a block, (P, K, P, K): one weighted Gram matrix for each pair of classes."""
-    K, ones = state.shape[1], P - block.X.shape[1]
-    curvature = np.empty((P, K, P, K))
-    for k in range(K):
-        for m in range(k + 1):
-            # Off the diagonal a loss's curvature is negative, and a Gram matrix wants a weight that is not.
-            sign = 1.0 if k == m else -1.0
-            pair = sign * weighted_gram(block.X, sign * block.weight * loss.second(state, k, m), ones)
-            curvature[:, k, :, m] = curvature[:, m, :, k] = pair
-    return curvature
+    if order == 1:
+        return sums
+    ones = len(theta) - block.X.shape[1]
+    return replace(sums, curvature=loss.gram(block.X, block.weight, state, ones, dtype).astype(np.float64))
 
 
 def block_eta(block: Block, theta: FloatArray) -> FloatArray:
@@ -113,10 +111,15 @@ class Objective:
     fit_intercept: bool
     passes: int = field(default=0, init=False)
 
-    def evaluate(self, theta: FloatArray, order: int, keep_state: bool = False) -> Evaluation:
-        """Value, and for order 1 gradient, and for order 2 curvature, in one pass."""
+    def evaluate(
+        self, theta: FloatArray, order: int, keep_state: bool = False, dtype: DTypeLike = np.float64
+    ) -> Evaluation:
+        """Value, and for order 1 gradient, and for order 2 curvature, in one pass.
+
+        dtype is the precision of the products of which a curvature is made; all else is in double.
+        """
         state = np.empty((self.source.n_rows, theta.shape[1])) if keep_state else None
-        sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state))
+        sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state, dtype=dtype))
         w = theta[: self.source.n_columns]
         loss = sums.value / sums.weight
         value = loss + self.penalty.value(w)
@@ -149,7 +152,8 @@ class Objective:
 
         def squares(block: Block) -> FloatArray:
             weight = block.weight[:, None]
-            return np.vstack([with_intercept(squared(block.X), weight, theta[:, :1]), weight.sum(axis=0)])
+            ones = np.full((len(theta) - block.X.shape[1] + 1, 1), weight.sum())
+            return np.vstack([gram_diagonal(block.X, weight), ones])
 
         sums = self.add_up(squares)
         diagonal = self.loss.curvature_bound * sums[:-1] / sums[-1]

@@ -19,7 +19,7 @@ from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.objective import TRACE, Evaluation, Objective, block_eta, with_intercept
-from separatrix.equations.hyperplane import squared
+from separatrix.equations.hyperplane import gram_diagonal
 from separatrix.equations.penalties import soft_threshold
 
 SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data
@@ -151,7 +151,7 @@ def products(part: Objective, theta: FloatArray) -> Curvature:
     diagonal = np.zeros((P, K))
     for block, state in kept:
         h = block.weight[:, None] * np.stack([loss.second(state, k, k) for k in range(K)], axis=1)
-        diagonal += with_intercept(squared(block.X), h, theta) / total
+        diagonal += np.vstack([gram_diagonal(block.X, h), np.tile(h.sum(axis=0), (P - block.X.shape[1], 1))]) / total
     ridge = TRACE * diagonal
     ridge[: len(part.penalty.l2)] += part.penalty.l2[:, None]
 

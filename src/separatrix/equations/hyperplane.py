@@ -9,8 +9,10 @@
 X is (rows, p), dense of any layout or scipy sparse; w is (p,) or (p, K), b a number or (K,).
 """
 
+import threading
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
@@ -62,30 +64,73 @@ def back_project(X: Matrix, r: FloatArray) -> FloatArray:
     return np.asarray(X.T @ r)
 
 
-def weighted_gram(X: Matrix, h: FloatArray, ones: int = 0) -> FloatArray:
+def weighted_gram(X: Matrix, h: FloatArray, ones: int = 0, dtype: DTypeLike = np.float64) -> FloatArray:
     """[X 1]' diag(h) [X 1] for h >= 0, with so many columns of ones beside X (0 or 1): (p + ones, p + ones).
 
-    One symmetric product of sqrt(h) [X 1] with itself.
+    One symmetric product of sqrt(h) [X 1] with itself, in the precision of dtype.
 
     >>> weighted_gram(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 0.0]), ones=1)
     array([[1., 2., 1.],
            [2., 4., 2.],
            [1., 2., 1.]])
     """
-    root = np.sqrt(h)[:, None]
-    if sparse.issparse(X):
-        half = sparse.hstack([X, np.ones((X.shape[0], ones))], format="csr").multiply(root).tocsr()
-        return (half.T @ half).toarray()
-    half = np.empty((X.shape[0], X.shape[1] + ones))
-    np.multiply(X, root, out=half[:, : X.shape[1]])
-    half[:, X.shape[1] :] = root
-    return half.T @ half
+    return paired_grams(X, np.sqrt(h)[:, None], ones, dtype)[:, 0, :, 0]
 
 
-def squared(X: Matrix) -> Matrix:
-    """X with every entry squared; X' diag(h) X has the diagonal squared(X)' h.
+def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike = np.float64) -> FloatArray:
+    """[X 1]' diag(r_k r_m) [X 1] for every pair of the columns of roots (rows, K): (P, K, P, K), P = p + ones.
 
-    >>> squared(np.array([[1.0, -2.0]]))
-    array([[1., 4.]])
+    One symmetric product, of the (rows, P K) matrix that holds r_k [X 1] for every k, with itself.
+
+    >>> paired_grams(np.array([[1.0], [2.0]]), np.array([[1.0, 0.0], [0.5, 3.0]])).reshape(2, 2)
+    array([[ 2.,  6.],
+           [ 6., 36.]])
     """
-    return X.power(2) if sparse.issparse(X) else X * X
+    (rows, p), K = X.shape, roots.shape[1]
+    P = p + ones
+    if sparse.issparse(X):
+        design = sparse.hstack([X, np.ones((rows, ones))], format="csr")
+        half = sparse.hstack([design.multiply(root[:, None]) for root in roots.T], format="csr")
+        return (half.T @ half).toarray().reshape(K, P, K, P).transpose(1, 0, 3, 2)
+    half = scratch((rows, K, P), dtype)
+    half[:, :, :p], half[:, :, p:] = X[:, None, :], 1.0
+    half *= roots.astype(dtype)[:, :, None]
+    flat = half.reshape(rows, K * P)
+    return (flat.T @ flat).reshape(K, P, K, P).transpose(1, 0, 3, 2)
+
+
+def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:
+    """The diagonal of X' diag(h) X, or for h (rows, K) one diagonal each: (p,) or (p, K).
+
+    >>> gram_diagonal(np.array([[1.0, -2.0]]), np.array([3.0]))
+    array([ 3., 12.])
+    """
+    return np.asarray(_squared(X).T @ h)
+
+
+def row_squares(X: Matrix, v: FloatArray) -> FloatArray:
+    """sum_j v_j x_ij^2 of each row, or for v (p, K) one sum each: (rows,) or (rows, K).
+
+    >>> row_squares(np.array([[1.0, -2.0]]), np.array([1.0, 0.5]))
+    array([3.])
+    """
+    return np.asarray(_squared(X) @ v)
+
+
+def _squared(X: Matrix) -> Matrix:
+    """Every entry squared; of a dense X good until this thread's next call."""
+    return X.power(2) if sparse.issparse(X) else np.multiply(X, X, out=scratch(X.shape, np.float64))
+
+
+def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
+    """An array that is this thread's own and is written over next time: to have new pages of memory for every block
+    costs as much as the product they are for."""
+    size, dtype = int(np.prod(shape)), np.dtype(dtype)
+    held = getattr(_held, dtype.name, None)
+    if held is None or held.size < size:
+        held = np.empty(size, dtype)
+        setattr(_held, dtype.name, held)
+    return held[:size].reshape(shape)
+
+
+_held = threading.local()

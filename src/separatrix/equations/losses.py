@@ -14,10 +14,11 @@ closed form.
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.special import xlogy
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, Matrix
+from separatrix.equations.hyperplane import paired_grams, weighted_gram
 from separatrix.equations.links import exp_below_top, log1p, log1pexp, others, sigmoid, softmax
 
 
@@ -29,7 +30,8 @@ class Loss(Protocol):
     (K, m), along which the loss does not change.
 
     For passes over many rows, `together` gives value, gradient and a state (rows, K) from one exponential; of that
-    state, `second` makes the second derivative in eta_k and eta_m, (rows,), and `curvature_times` the product with v.
+    state, `second` makes the second derivative in eta_k and eta_m, (rows,), `curvature_times` the product with v, and
+    `gram` the curvature in the coefficients, summed over weighted rows of [X 1]: (P, K, P, K).
     """
 
     curvature_bound: float
@@ -41,6 +43,9 @@ class Loss(Protocol):
     def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]: ...
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray: ...
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray: ...
+    def gram(
+        self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = ...
+    ) -> FloatArray: ...
     def flat(self, K: int) -> FloatArray: ...
 
 
@@ -100,6 +105,11 @@ class LogLoss:
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         return state * v
+
+    def gram(
+        self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
+    ) -> FloatArray:
+        return weighted_gram(X, weight * state[:, 0], ones, dtype)[:, None, :, None]
 
     def probabilities(self, eta: FloatArray) -> FloatArray:
         """(rows, 2) from eta (rows, 1): of y = 0, then of y = 1."""
@@ -204,6 +214,17 @@ class SoftmaxLoss:
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         return state * (v - np.sum(state * v, axis=1, keepdims=True))
 
+    def gram(
+        self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
+    ) -> FloatArray:
+        # diag(p) - pp' is the Laplacian of the graph whose edge k-m weighs p_k p_m. All edges come from one symmetric
+        # product, and a diagonal made as the sum of its edges keeps the matrix semi-definite in any precision.
+        curvature = -paired_grams(X, state * np.sqrt(weight)[:, None], ones, dtype)
+        for k in range(state.shape[1]):
+            curvature[:, k, :, k] = 0.0
+            curvature[:, k, :, k] = -curvature[:, k].sum(axis=2)
+        return curvature
+
     def margin(self, y: NDArray, eta: FloatArray) -> FloatArray:
         rivals = np.array(eta)
         np.put_along_axis(rivals, y[..., None], -np.inf, axis=-1)
@@ -245,6 +266,12 @@ class SquaredLoss:
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         return state * v
+
+    def gram(
+        self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
+    ) -> FloatArray:
+        one = weighted_gram(X, weight, ones, dtype)
+        return one[:, None, :, None] * np.eye(state.shape[1])[:, None, :]
 
     def flat(self, K: int) -> FloatArray:
         return np.zeros((K, 0))
