@@ -328,5 +328,5 @@ def check_two_classes(classes: NDArray, codes: NDArray, weight: FloatArray) -> N
     """TargetError unless two classes have rows that count."""
     if len(classes) < 2:
         raise TargetError(f"y has one class, {classes[0]!r}: there is nothing to tell apart.")
-    if len(np.unique(codes[weight > 0])) < 2:
+    if np.count_nonzero(np.bincount(codes, weight > 0)) < 2:
         raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")

@@ -39,8 +39,8 @@ class Source(Protocol):
         """The source with whatever it works by, threads or connections, for as long as the context lasts."""
         ...
 
-    def sample(self, rows: int, random: np.random.Generator) -> "Source | None":
-        """A source of about so many of the rows, weighted to stand for all; None if that is not far fewer."""
+    def sample(self, chance: Callable[[Block], FloatArray], random: np.random.Generator) -> "Source":
+        """Every row with its own chance, (rows,) for a block, weighted by 1 / chance to stand for all."""
         ...
 
     def columns(self, chosen: IntArray) -> "Source":

@@ -68,23 +68,17 @@ class MemorySource:
             with ThreadPoolExecutor(self.n_threads) as pool:  # starts a thread when there is work for one
                 yield replace(self, pool=pool)
 
-    def sample(self, rows: int, random: np.random.Generator) -> "MemorySource | None":
-        """About so many rows, as many of each class, weighted to stand for all; None if that is not far fewer.
+    def sample(self, chance: Callable[[Block], FloatArray], random: np.random.Generator) -> "MemorySource":
+        """Every row with its own chance (rows of a block,), weighted by 1 / chance to stand for all."""
+        draw = random.random(self.n_rows)
 
-        Every row of a class that has no more than its share is kept: it is the rare class that knows.
-        """
-        if self.n_rows < 4 * rows:
-            return None
-        codes, chosen, weight = self.y.ravel().astype(np.intp), [], []
-        counts = np.bincount(codes)
-        for k in np.flatnonzero(counts):
-            members, share = np.flatnonzero(codes == k), rows // np.count_nonzero(counts)
-            if counts[k] > share:
-                members = members[np.sort(random.integers(counts[k], size=share))]
-            chosen.append(members)
-            weight.append(self.weight[members] * (counts[k] / len(members)))
-        kept = np.concatenate(chosen)
-        return replace(self, X=self.X[kept], y=self.y[kept], weight=np.concatenate(weight))
+        def kept(block: Block) -> list[tuple[IntArray, FloatArray]]:
+            likely = chance(block)
+            some = np.flatnonzero(draw[block.rows] < likely)
+            return [(some + block.rows.start, block.weight[some] / likely[some])]
+
+        rows, weight = map(np.concatenate, zip(*self.add_up(kept), strict=True))
+        return replace(self, X=self.X[rows], y=self.y[rows], weight=weight)
 
     def columns(self, chosen: IntArray) -> "MemorySource":
         """The same rows with only these columns of X, which are copied."""

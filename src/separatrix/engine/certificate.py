@@ -64,21 +64,26 @@ class Certificate:
     probability_error: float | None = None
 
 
-def certify(objective: Objective, at: Evaluation, metric: Evaluation | None = None) -> Certificate:
+def certify(
+    objective: Objective, at: Evaluation, metric: Evaluation | None = None, tolerance: float = 0.0
+) -> Certificate:
     """The smallest of the bounds that can be had at this point without building a large matrix.
 
-    `metric` is an evaluation of order 2, here or nearby.
+    `metric` is an evaluation of order 2, here or nearby. Without one the curvature is computed only if the other
+    bounds are above the tolerance.
     """
     bounds = [Certificate(at.value, "the objective itself: losses are never negative")]
-    smooth, penalised = not objective.penalty.l1.any(), penalises_all(objective.penalty)
+    smooth = not objective.penalty.l1.any()
     metric = at if at.curvature is not None else metric
-    if metric is None and smooth and not penalised and at.theta.size <= LARGEST_CURVATURE:
-        metric = objective.evaluate(at.theta, order=2)
     if metric is not None and smooth:
         bounds.append(by_self_concordance(objective, at, metric))
-    if penalised and bounds[-1].coef_error is None and isinstance(objective.loss, ClassLoss):
+    if penalises_all(objective.penalty) and bounds[-1].coef_error is None and isinstance(objective.loss, ClassLoss):
         bounds.append(by_duality(objective, at))
-    return min(bounds, key=lambda bound: bound.gap)
+    best = min(bounds, key=lambda bound: bound.gap)
+    if metric is None and smooth and best.gap > tolerance and at.theta.size <= LARGEST_CURVATURE:
+        newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2))
+        return min(best, newton, key=lambda bound: bound.gap)
+    return best
 
 
 def penalises_all(penalty: ElasticNet) -> bool:

@@ -13,20 +13,23 @@ scikit-learn's names are understood; every solver reaches the same optimum, so t
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from separatrix.arrays import FloatArray
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.gradient_descent import gradient_descent
 from separatrix.engine.iterate import Solver
 from separatrix.engine.newton import newton
+from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
+from separatrix.engine.quasi_newton import quasi_newton
 from separatrix.errors import ArgumentError, listing
 
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
 
 SOLVERS: dict[str, Callable[..., Solver]] = {
     "newton": newton,
+    "quasi-newton": quasi_newton,
     "conjugate-gradient": conjugate_newton,
     "gradient-descent": gradient_descent,
     "proximal-newton": proximal_newton,
@@ -48,9 +51,14 @@ class Choice:
     name: str
     why: str
 
-    def solver(self, *args: Any) -> Solver:
-        """The generator of iterates, started."""
-        return SOLVERS[self.name](*args)
+    def solver(self, objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:
+        """The generator of iterates, started; `metric` is a curvature near the objective's own, where one is known."""
+        return SOLVERS[self.name](objective, theta, *([metric] if self.takes_metric else []))
+
+    @property
+    def takes_metric(self) -> bool:
+        """Whether the solver can start from a curvature of its problem that is about right."""
+        return self.name == "quasi-newton"
 
     @property
     def starts_small(self) -> bool:
@@ -60,7 +68,7 @@ class Choice:
     def target(self, tol: float) -> float:
         """The estimated gap to reach for a gap of tol. Each of Newton's steps squares it, so one more pass buys
         tol^2, and coefficients that are as exact as the loss."""
-        return min(tol, tol**2) if self.name in ("newton", "proximal-newton") else tol
+        return min(tol, tol**2) if self.name in ("newton", "quasi-newton", "proximal-newton") else tol
 
 
 def choose(solver: str, coefficients: int, classes: int, l1: bool = False) -> Choice:
@@ -83,5 +91,5 @@ def choose(solver: str, coefficients: int, classes: int, l1: bool = False) -> Ch
         return Choice("proximal-newton", "an L1 penalty has no derivative where a weight is zero")
     size = coefficients * classes
     if size <= (LARGEST_CURVATURE if classes == 1 else LARGEST_CURVATURE_OF_CLASSES):
-        return Choice("newton", f"the curvature of {size:,} coefficients is a small matrix")
+        return Choice("quasi-newton", f"the curvature of {size:,} coefficients is a small matrix")
     return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients is too large to build")

@@ -10,6 +10,7 @@ from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.sampling import sampled
 from separatrix.equations.hyperplane import weighted_gram
 
 MOST_PRODUCTS = 500  # in one Newton step
@@ -66,8 +67,8 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
     That is the curvature if all rows were as curved as their mean, and the classes did not know of each other.
     """
     P, p = len(theta), objective.source.n_columns
-    source = objective.source.sample(SAMPLE * P, np.random.default_rng(0)) or objective.source
-    total, gram = source.add_up(
+    some = sampled(objective, theta, SAMPLE * P, np.random.default_rng(0))
+    total, gram = some.add_up(
         lambda block: np.array([block.weight.sum(), weighted_gram(block.X, block.weight, P - p)], dtype=object)
     )
     strength = np.diag(np.concatenate([objective.penalty.l2, np.zeros(P - p)]))

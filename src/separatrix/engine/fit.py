@@ -82,9 +82,11 @@ def solve(
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
     choice = choose(options.solver, *theta.shape, l1=bool(objective.penalty.l1.any()))
+    metric = None
     if choice.starts_small and not theta.any():
-        theta = sample_start(objective, theta, np.random.default_rng(options.seed))
-    solver, target = choice.solver(objective, theta), choice.target(options.tol)
+        random = np.random.default_rng(options.seed)
+        theta, metric = sample_start(objective, theta, choice.solver, choice.takes_metric, random)
+    solver, target = choice.solver(objective, theta, metric), choice.target(options.tol)
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch)
 
 

@@ -124,7 +124,7 @@ def minimise(
         stalled = before / 2 < iterate.gap <= tolerance
         before = iterate.gap
         if iterate.gap <= target or stalled or number >= max_iter:
-            certificate = certify(objective, at, iterate.metric)
+            certificate = certify(objective, at, iterate.metric, tolerance)
             if certificate.gap <= tolerance:
                 return Solution(at.theta, tuple(steps), certificate, Status.CONVERGED)
             if number >= max_iter:

@@ -1,7 +1,7 @@
 """How far to go along a direction."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from separatrix.engine.objective import Evaluation, Objective
 
@@ -18,20 +18,21 @@ def backtrack(
     sufficient: float = SUFFICIENT,
     keep_state: bool = False,
     slope: float | None = None,
+    dtype: DTypeLike = np.float64,
 ) -> tuple[Evaluation, float]:
     """The first of ever shorter steps along the direction where the objective falls, and its length.
 
     A fall smaller than the rounding of the objective itself counts as one: near the optimum no other is left. If no
     length helps, the point stays. `slope` is the decrease that a unit of length promises, where the gradient does not
-    know it: with an L1 part.
+    know it: with an L1 part. dtype is the precision of a curvature.
     """
     slope = float(np.sum(at.gradient * direction)) if slope is None else slope
     rounding = 4.0 * np.finfo(float).eps * abs(at.value)
     trial = order
     while length > SHORTEST:
-        there = objective.evaluate(at.theta + length * direction, trial, keep_state)
+        there = objective.evaluate(at.theta + length * direction, trial, keep_state, dtype)
         if there.value <= at.value + sufficient * length * slope + rounding:
-            return there if trial == order else objective.evaluate(there.theta, order), length
+            return there if trial == order else objective.evaluate(there.theta, order, dtype=dtype), length
         # A curvature costs several values, so after a first disappointment it is left until the length is known.
         trial = order % 2
         length *= shorter(at.value, slope * length, there.value)

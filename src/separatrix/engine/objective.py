@@ -6,6 +6,7 @@ theta is (p + 1, K), the weights w above the intercept b, or (p, K) without an i
 split of the rows gives the same answer to rounding.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Block, Source
-from separatrix.equations.hyperplane import back_project, gram_diagonal
+from separatrix.equations.hyperplane import back_project, gram_diagonal, project
 from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import ElasticNet
 
@@ -87,7 +88,7 @@ def block_sums(
 def block_eta(block: Block, theta: FloatArray) -> FloatArray:
     """eta = X w + b for the rows of a block, (rows, K)."""
     p = block.X.shape[1]
-    eta = block.X @ theta[:p]
+    eta = project(block.X, theta[:p])
     for b in theta[p:]:
         eta += b
     return eta
@@ -97,7 +98,7 @@ def with_intercept(X: Matrix, r: FloatArray, theta: FloatArray) -> FloatArray:
     """[X 1]' r, (P, K): what theta's last row multiplies, if it has one for the intercept, is a column of ones."""
     product = np.empty(theta.shape)
     product[: X.shape[1]] = back_project(X, r)
-    product[X.shape[1] :] = r.sum(axis=0)
+    product[X.shape[1] :] = r.T.sum(axis=1)
     return product
 
 
@@ -188,6 +189,11 @@ class Objective:
         """
         flat = self.loss.flat(theta.shape[1])
         return np.where(self.l1 > 0, theta, theta - theta @ flat @ flat.T)
+
+    def sample(self, chance: Callable[[Block], FloatArray], random: np.random.Generator) -> "Objective":
+        """The objective over a sample of the rows (see `Source.sample`), in one pass. Its passes are its own."""
+        self.passes += 1
+        return replace(self, source=self.source.sample(chance, random))
 
     def columns(self, chosen: IntArray) -> "Objective":
         """The objective over some of the columns, the weights of the others zero. Its passes are its own."""

@@ -1,33 +1,95 @@
-"""A start near the optimum, from a sample of the rows that costs a fraction of one pass."""
+"""A start near the optimum and a curvature near the true one, from a sample of the rows.
 
+A sample that stands for all must hold what is rare: the rows of a rare class, rows far out, rows where a column that is
+zero almost everywhere is not. So a row's chance is one half the same for all rows of its class, and one half in
+proportion to sum_j x_ij^2 / sum_i' x_i'j^2 over its class, its leverage if the columns were orthogonal; and it counts
+for 1 / chance rows (Drineas, Mahoney and Muthukrishnan 2006; for classes, the case-control sample of Fithian and Hastie
+2014). The curvature of such a sample is the true one to a factor near 1 in every direction.
+"""
+
+from collections.abc import Callable
 from itertools import islice
 
 import numpy as np
 
-from separatrix.arrays import FloatArray
-from separatrix.engine.choose import choose
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.engine.iterate import Solver
 from separatrix.engine.objective import Objective
+from separatrix.equations.hyperplane import gram_diagonal, row_squares
 
-ROWS_PER_COEFFICIENT = 50
-SHARE = 20  # the sample holds at least one row in so many
+ROWS_PER_COEFFICIENT = 20
+SHARE = 8  # the sample holds one row in so many,
+SAVING = 4  # and is not worth its while if it holds more than one in so many
+MOST_CELLS = 10_000  # columns x classes, for which leverages are worth their cost
 MOST_ITERATIONS = 30
 
 
-def sample_start(objective: Objective, theta: FloatArray, random: np.random.Generator) -> FloatArray:
-    """Minimises the same objective over a sample, as far as the sample can know; theta as it is if that is no saving.
+def sample_start(
+    objective: Objective, theta: FloatArray, solver: Callable[..., Solver], curved: bool, random: np.random.Generator
+) -> tuple[FloatArray, FloatArray | None]:
+    """theta near the optimum, by the same solver on a sample, which starts on a sample of its own; and, if `curved`,
+    the sample's curvature there. theta as it is, and None, where a sample is no saving.
 
-    The optimum of m rows is about (coefficients) / (2 m) above that of all, so a tenth of it is near enough.
+    The optimum of m rows is about (coefficients) / (2 m) above that of all, so a thousandth of it is near enough.
     """
     rows = max(ROWS_PER_COEFFICIENT * theta.size, objective.source.n_rows // SHARE)
-    source = objective.source.sample(rows, random)
-    if source is None:
-        return theta
-    small = Objective(source, objective.loss, objective.penalty, objective.fit_intercept)
-    enough = 0.1 * theta.size / (2 * rows)
-    for iterate in islice(
-        choose("auto", *theta.shape, l1=bool(objective.penalty.l1.any())).solver(small, theta), MOST_ITERATIONS
-    ):
+    small = sampled(objective, theta, rows, random)
+    if small is objective:
+        return theta, None
+    theta, metric = sample_start(small, theta, solver, curved, random)
+    enough = 0.001 * theta.size / (2 * rows)
+    for iterate in islice(solver(small, theta, metric), MOST_ITERATIONS):
         theta = iterate.at.theta
         if iterate.gap <= enough:
             break
-    return theta
+    return theta, small.evaluate(theta, order=2).curvature if curved else None
+
+
+def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.random.Generator) -> Objective:
+    """The objective over about so many of the rows, weighted to stand for all, in two passes; or as it is, if those
+    are not far fewer."""
+    p, classes = objective.source.n_columns, max(2, theta.shape[1])
+    if objective.source.n_rows < SAVING * rows:
+        return objective
+    weigh = p * classes <= MOST_CELLS
+
+    def sums(block: Block) -> FloatArray:
+        """By class (columns) the number of rows and, below it, the weighted squares of every column of X."""
+        code = codes(block)
+        counts = np.bincount(code, minlength=classes)
+        if not weigh:
+            return counts[None, :]
+        weights = np.where(np.arange(classes)[:, None] == code, block.weight, 0.0).T
+        return np.vstack([counts, gram_diagonal(block.X, weights)])
+
+    counts, squares = np.split(objective.add_up(sums), [1])
+    share = shares(counts[0], rows)
+    inverse = np.divide(1.0, p * squares, out=np.zeros_like(squares), where=squares > 0)
+
+    def chance(block: Block) -> FloatArray:
+        code = codes(block)
+        even = 1.0 / counts[0, code]
+        if weigh:
+            leverage = block.weight * row_squares(block.X, inverse)[np.arange(len(code)), code]
+            even = 0.5 * (even + leverage)
+        return np.minimum(1.0, share[code] * even)
+
+    return objective.sample(chance, random)
+
+
+def codes(block: Block) -> IntArray:
+    """The class of each row, from 0."""
+    return block.y.ravel().astype(np.intp)
+
+
+def shares(counts: FloatArray, rows: int) -> FloatArray:
+    """How many rows of each class (K,): the same number of each, and what a rare class cannot give, of the others.
+
+    >>> shares(np.array([1000.0, 5.0]), 100)
+    array([95.,  5.])
+    """
+    even = rows / np.count_nonzero(counts)
+    many = counts > even
+    left = even * np.count_nonzero((counts > 0) & ~many) - counts[~many].sum()
+    return np.where(many, even + left / max(np.count_nonzero(many), 1), counts)

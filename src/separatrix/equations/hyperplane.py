@@ -54,6 +54,15 @@ def signed_distance(X: Matrix, w: ArrayLike, b: float = 0.0) -> FloatArray:
     return linear_predictor(X, w / scale, b / scale) / np.linalg.norm(w / scale)
 
 
+def project(X: Matrix, w: FloatArray) -> FloatArray:
+    """X w, (rows, K), each of its columns contiguous: then sums over a few classes are fast.
+
+    >>> project(np.array([[1.0, 2.0]]), np.array([[1.0, 0.0], [1.0, 3.0]]))
+    array([[3., 6.]])
+    """
+    return np.asfortranarray(X @ w) if sparse.issparse(X) else (w.T @ X.T).T
+
+
 def back_project(X: Matrix, r: FloatArray) -> FloatArray:
     """X'r: (rows, K) of residuals to the (p, K) gradient they add up to.
 

@@ -10,7 +10,7 @@ All hold for any argument up to 1e300 in size without overflow or warning, and t
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from separatrix.arrays import FloatArray
 
@@ -80,7 +80,7 @@ def logsumexp(eta: ArrayLike) -> FloatArray:
     """
     eta = np.asarray(eta)
     weight, top = exp_below_top(eta)
-    return top[..., 0] + log1p(others(weight, np.argmax(eta, axis=-1)))
+    return top[..., 0] + log1p(below_top(weight, eta, top))
 
 
 def exp_below_top(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -95,14 +95,14 @@ def exp_below_top(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
     lost = (eta - (below - back)) - (top + back)
     with np.errstate(under="ignore"):
         weight = np.exp(below)
-        return weight + weight * lost, top
+        lost *= weight
+        return weight + lost, top
 
 
-def others(weight: FloatArray, column: NDArray[np.integer]) -> FloatArray:
-    """Row sums of weight (..., K) without the entry in `column` (...): no digit is lost, as in sum - entry."""
-    left = weight.copy()
-    np.put_along_axis(left, column[..., None], 0.0, axis=-1)
-    return left.sum(axis=-1)
+def below_top(weight: FloatArray, eta: FloatArray, top: FloatArray) -> FloatArray:
+    """Sum of weight (..., K) but for one entry of the maximum, which is 1: no digit is lost, as in sum - 1; (...)."""
+    at_top = eta == top
+    return np.where(at_top, 0.0, weight).sum(axis=-1) + (at_top.sum(axis=-1) - 1)
 
 
 def log1p(x: FloatArray) -> FloatArray:

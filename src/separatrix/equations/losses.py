@@ -19,7 +19,7 @@ from scipy.special import xlogy
 
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.equations.hyperplane import paired_grams, weighted_gram
-from separatrix.equations.links import exp_below_top, log1p, log1pexp, others, sigmoid, softmax
+from separatrix.equations.links import below_top, exp_below_top, log1p, log1pexp, sigmoid, softmax
 
 
 class Loss(Protocol):
@@ -198,13 +198,13 @@ class SoftmaxLoss:
     def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Value (rows,), gradient and p (rows, K), from one exponential."""
         weight, top = exp_below_top(eta)
-        total = weight.sum(axis=-1, keepdims=True)
         # logsumexp(eta) - eta_y, without the cancellation: both terms are >= 0.
-        value = log1p(others(weight, np.argmax(eta, axis=-1))) + (top[..., 0] - of_class(eta, y))
-        p = weight / total
-        gradient = p.copy()
+        value = log1p(below_top(weight, eta, top)) + (top[..., 0] - of_class(eta, y))
+        p = weight / weight.sum(axis=-1, keepdims=True)
         # For the row's own class p - 1 = -(the others' share), which keeps its digits where p is nearly 1.
-        np.put_along_axis(gradient, y[..., None], -others(weight, y)[..., None] / total, axis=-1)
+        gradient, own = p.copy(order="K"), (np.arange(len(y)), y)
+        gradient[own] = 0.0
+        gradient[own] = -gradient.sum(axis=-1)
         return value, gradient, p
 
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
@@ -279,4 +279,4 @@ class SquaredLoss:
 
 def of_class(eta: FloatArray, y: NDArray) -> FloatArray:
     """eta_y: of each row of (rows, K) the entry of its class, (rows,)."""
-    return np.take_along_axis(eta, y[..., None], axis=-1)[..., 0]
+    return eta[np.arange(len(y)), y]

@@ -1,0 +1,72 @@
+"""theta <- theta - B gradient, B near the inverse curvature: a sample's, corrected by what the steps have shown."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from separatrix.arrays import FloatArray
+from separatrix.engine.iterate import Iterate, Solver
+from separatrix.engine.line_search import backtrack
+from separatrix.engine.linear_algebra import Factor, factor_positive, solve_factored
+from separatrix.engine.objective import Objective
+
+MOST_PAIRS = 20
+PER_GRADIENT = 15  # coefficients whose curvature costs one gradient more to compute
+WORTH = 0.01  # the share of the gap that a step with a fresh curvature may leave
+SINGLE = 0.01  # the least conditional standard deviation, of 1 without the other columns, that single precision knows
+
+Pair = tuple[FloatArray, FloatArray]
+"""A step and what it did to the gradient."""
+
+
+def quasi_newton(objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:
+    """BFGS of limited memory (Nocedal 1980) from a metric that knows the scales and correlations of the columns.
+
+    `metric` (n, n) is a curvature near the objective's own, of a sample of the rows for one: then a step costs one
+    gradient. It is replaced by the curvature of all rows where that is cheaper than to go on: if it costs c gradients,
+    that is where a step leaves more than WORTH^(1/c) of the gap. The estimated gap is half the squared Newton decrement
+    in this metric.
+    """
+    keep = WORTH ** (1.0 / (1.0 + theta.size / PER_GRADIENT))
+    at = objective.evaluate(theta, order=2 if metric is None else 1)
+    exact = at if metric is None else None
+    factor, pairs, before = factor_positive(at.curvature if metric is None else metric), [], np.inf
+    while True:
+        step = inverse_times(factor, pairs, -at.gradient)
+        gap = min(-0.5 * float(np.sum(at.gradient * step)), at.value)
+        yield Iterate(at, gap, exact)
+        order, dtype = 1 if gap <= keep * before else 2, np.float32 if is_well_conditioned(factor) else np.float64
+        there, _ = backtrack(objective, at, step, order, dtype=dtype)
+        if there is at or order == 1:
+            pairs, before = with_pair(pairs, there.theta - at.theta, there.gradient - at.gradient), gap
+        else:
+            factor, pairs, before = factor_positive(there.curvature), [], np.inf
+            exact = there if dtype is np.float64 else None
+            there = there if exact else replace(there, curvature=None)
+        at = there
+
+
+def is_well_conditioned(factor: Factor) -> bool:
+    """Whether single precision is enough for the matrix of this factor."""
+    (cholesky, _), _ = factor
+    return bool(np.diagonal(cholesky).min() >= SINGLE)
+
+
+def with_pair(pairs: list[Pair], step: FloatArray, change: FloatArray) -> list[Pair]:
+    """The last pairs and this one, if it shows curvature: more than the rounding of the gradients."""
+    bend = float(np.sum(step * change))
+    sure = bend > np.sqrt(np.finfo(float).eps) * np.linalg.norm(step) * np.linalg.norm(change)
+    return [*pairs, (step, change)][-MOST_PAIRS:] if sure else pairs
+
+
+def inverse_times(factor: Factor, pairs: Sequence[Pair], r: FloatArray) -> FloatArray:
+    """B r, (P, K), by the two loops over the pairs (Nocedal and Wright 2006, algorithm 7.4)."""
+    lengths = []
+    for step, change in reversed(pairs):
+        lengths.append(np.sum(step * r) / np.sum(step * change))
+        r = r - lengths[-1] * change
+    result = solve_factored(factor, r.ravel()).reshape(r.shape)
+    for (step, change), length in zip(pairs, reversed(lengths), strict=True):
+        result = result + step * (length - np.sum(change * result) / np.sum(step * change))
+    return result
