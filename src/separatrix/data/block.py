@@ -39,8 +39,8 @@ class Source(Protocol):
         """The source with whatever it works by, threads or connections, for as long as the context lasts."""
         ...
 
-    def sample(self, chance: Callable[[Block], FloatArray], random: np.random.Generator) -> "Source":
-        """Every row with its own chance, (rows,) for a block, weighted by 1 / chance to stand for all."""
+    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "Source":
+        """Rows with a chance each, (rows,) for a block, weighted by 1 / chance to stand for all; 0 <= draw < 1."""
         ...
 
     def columns(self, chosen: IntArray) -> "Source":

@@ -68,13 +68,15 @@ class MemorySource:
             with ThreadPoolExecutor(self.n_threads) as pool:  # starts a thread when there is work for one
                 yield replace(self, pool=pool)
 
-    def sample(self, chance: Callable[[Block], FloatArray], random: np.random.Generator) -> "MemorySource":
-        """Every row with its own chance (rows of a block,), weighted by 1 / chance to stand for all."""
-        draw = random.random(self.n_rows)
+    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "MemorySource":
+        """Rows with a chance each, (rows,) for a block, weighted by 1 / chance to stand for all; 0 <= draw < 1.
+
+        Systematic: a row is taken where the sum of the chances so far passes draw plus a whole number (Madow 1949).
+        """
 
         def kept(block: Block) -> list[tuple[IntArray, FloatArray]]:
             likely = chance(block)
-            some = np.flatnonzero(draw[block.rows] < likely)
+            some = np.flatnonzero(np.diff(np.floor(draw + np.cumsum(likely)), prepend=0.0))
             return [(some + block.rows.start, block.weight[some] / likely[some])]
 
         rows, weight = map(np.concatenate, zip(*self.add_up(kept), strict=True))

@@ -190,10 +190,10 @@ class Objective:
         flat = self.loss.flat(theta.shape[1])
         return np.where(self.l1 > 0, theta, theta - theta @ flat @ flat.T)
 
-    def sample(self, chance: Callable[[Block], FloatArray], random: np.random.Generator) -> "Objective":
+    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "Objective":
         """The objective over a sample of the rows (see `Source.sample`), in one pass. Its passes are its own."""
         self.passes += 1
-        return replace(self, source=self.source.sample(chance, random))
+        return replace(self, source=self.source.sample(chance, draw))
 
     def columns(self, chosen: IntArray) -> "Objective":
         """The objective over some of the columns, the weights of the others zero. Its passes are its own."""

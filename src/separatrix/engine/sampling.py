@@ -19,7 +19,7 @@ from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import gram_diagonal, row_squares
 
 ROWS_PER_COEFFICIENT = 20
-SHARE = 8  # the sample holds one row in so many,
+SHARE = 32  # the sample holds one row in so many,
 SAVING = 4  # and is not worth its while if it holds more than one in so many
 MOST_CELLS = 10_000  # columns x classes, for which leverages are worth their cost
 MOST_ITERATIONS = 30
@@ -47,10 +47,10 @@ def sample_start(
 
 
 def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.random.Generator) -> Objective:
-    """The objective over about so many of the rows, weighted to stand for all, in two passes; or as it is, if those
-    are not far fewer."""
-    p, classes = objective.source.n_columns, max(2, theta.shape[1])
-    if objective.source.n_rows < SAVING * rows:
+    """The objective over about so many of the rows, weighted to stand for all, in a pass and a glance; or as it is, if
+    those are not far fewer."""
+    n, p, classes = objective.source.n_rows, objective.source.n_columns, max(2, theta.shape[1])
+    if n < SAVING * rows:
         return objective
     weigh = p * classes <= MOST_CELLS
 
@@ -75,7 +75,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
             even = 0.5 * (even + leverage)
         return np.minimum(1.0, share[code] * even)
 
-    return objective.sample(chance, random)
+    return objective.sample(chance, random.random())
 
 
 def codes(block: Block) -> IntArray:
