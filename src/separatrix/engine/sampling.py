@@ -18,9 +18,11 @@ from separatrix.engine.iterate import Solver
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import gram_diagonal, row_squares
 
-ROWS_PER_COEFFICIENT = 20
-SHARE = 32  # the sample holds one row in so many,
-SAVING = 4  # and is not worth its while if it holds more than one in so many
+ROWS_PER_COEFFICIENT = 200
+SHARE = 16  # the sample holds one row in so many,
+SAVING = 3  # and is not worth its while if it holds more than one in so many
+GLANCE = 16  # one row in so many tells which columns and classes are rare
+RARE = 1e100  # a leverage that is surely kept, times the square of any number
 MOST_CELLS = 10_000  # columns x classes, for which leverages are worth their cost
 MOST_ITERATIONS = 30
 
@@ -47,33 +49,34 @@ def sample_start(
 
 
 def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.random.Generator) -> Objective:
-    """The objective over about so many of the rows, weighted to stand for all, in a pass and a glance; or as it is, if
-    those are not far fewer."""
-    n, p, classes = objective.source.n_rows, objective.source.n_columns, max(2, theta.shape[1])
-    if n < SAVING * rows:
+    """The objective over about so many of the rows, weighted to stand for all, in two passes; or as it is, if those are
+    not far fewer."""
+    if objective.source.n_rows < SAVING * rows:
         return objective
+    p, classes = objective.source.n_columns, max(2, theta.shape[1])
     weigh = p * classes <= MOST_CELLS
 
     def sums(block: Block) -> FloatArray:
-        """By class (columns) the number of rows and, below it, the weighted squares of every column of X."""
+        """By class (columns) the number of rows, their weight, and below the weighted squares of every column of X."""
         code = codes(block)
-        counts = np.bincount(code, minlength=classes)
-        if not weigh:
-            return counts[None, :]
-        weights = np.where(np.arange(classes)[:, None] == code, block.weight, 0.0).T
-        return np.vstack([counts, gram_diagonal(block.X, weights)])
+        member = np.where(np.arange(classes)[:, None] == code, block.weight, 0.0).T
+        squares = gram_diagonal(block.X, member) if weigh else np.empty((0, classes))
+        return np.vstack([np.bincount(code, minlength=classes), member.sum(axis=0), squares])
 
-    counts, squares = np.split(objective.add_up(sums), [1])
-    share = shares(counts[0], rows)
-    inverse = np.divide(1.0, p * squares, out=np.zeros_like(squares), where=squares > 0)
+    # One row in some is enough to judge by: what it did not meet is so rare that every row of it is kept.
+    glance = objective.sample(lambda block: np.full(len(block.y), 1.0 / GLANCE), 0.5)
+    total = glance.add_up(sums)
+    share = shares(GLANCE * total[0], rows)
+    even, squares = 1.0 / np.maximum(total[1], 1.0 / RARE), total[2:]
+    inverse = np.divide(1.0, p * squares, out=np.full_like(squares, RARE), where=squares > 0)
 
     def chance(block: Block) -> FloatArray:
         code = codes(block)
-        even = 1.0 / counts[0, code]
+        likely = block.weight * even[code]
         if weigh:
             leverage = block.weight * row_squares(block.X, inverse)[np.arange(len(code)), code]
-            even = 0.5 * (even + leverage)
-        return np.minimum(1.0, share[code] * even)
+            likely = 0.5 * (likely + leverage)
+        return np.minimum(1.0, share[code] * likely)
 
     return objective.sample(chance, random.random())
 
@@ -84,7 +87,8 @@ def codes(block: Block) -> IntArray:
 
 
 def shares(counts: FloatArray, rows: int) -> FloatArray:
-    """How many rows of each class (K,): the same number of each, and what a rare class cannot give, of the others.
+    """How many rows of each class (K,): the same number of each, and what a rare class cannot give, of the others; at
+    least 1, for a class of which no row is known yet.
 
     >>> shares(np.array([1000.0, 5.0]), 100)
     array([95.,  5.])
@@ -92,4 +96,4 @@ def shares(counts: FloatArray, rows: int) -> FloatArray:
     even = rows / np.count_nonzero(counts)
     many = counts > even
     left = even * np.count_nonzero((counts > 0) & ~many) - counts[~many].sum()
-    return np.where(many, even + left / max(np.count_nonzero(many), 1), counts)
+    return np.maximum(np.where(many, even + left / max(np.count_nonzero(many), 1), counts), 1.0)
