@@ -156,7 +156,7 @@ def test_duality_bounds_a_first_order_solver_without_a_curvature_matrix():
         if problem.strength.all() and problem.strength[0] >= 1e-3:
             objective = problem.objective()
             theta = (best[:, 1:] if problem.K == 2 else best).astype(float)
-            certificate = certify(objective, objective.evaluate(theta, order=1))
+            certificate = certify(objective, objective.evaluate(theta, order=1), tolerance=1e-13)
             assert certificate.gap <= 1e-13
             assert certificate.method == "duality"
 
