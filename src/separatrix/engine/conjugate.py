@@ -44,7 +44,10 @@ def conjugate_gradients(objective: Objective, at: Evaluation, near: Callable[[Fl
         if size <= enough:
             break
         product = objective.curvature_times(at, direction)
-        length = size / float(np.sum(direction * product))
+        bend = float(np.sum(direction * product))
+        if not bend > 0:  # every row is so far from the boundary that its loss has rounded to a straight line
+            return step if step.any() else direction
+        length = size / bend
         step, residual = step + length * direction, residual - length * product
         towards, before = near(residual), size
         size = float(np.sum(residual * towards))
