@@ -18,7 +18,7 @@ from separatrix.engine.certificate import duality_gap, penalises_all
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import solve_positive
-from separatrix.engine.objective import TRACE, Evaluation, Objective, block_eta, with_intercept
+from separatrix.engine.objective import TRACE, Evaluation, Objective, block_eta, block_plane, with_intercept
 from separatrix.equations.hyperplane import gram_diagonal
 from separatrix.equations.penalties import soft_threshold
 
@@ -27,6 +27,7 @@ KEEP = 0.01  # a step that leaves less than this share of the gap keeps the curv
 EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing,
 TRUNCATED = 0.1  # or what is no waste on a working set that will change
 MOST_TURNS = 50
+NOTHING = 1e-100  # of a curvature; its inverse is still a number
 
 SMALLEST_SET = 200  # columns
 MOST_STEPS = 3  # on one working set,
@@ -159,7 +160,7 @@ def products(part: Objective, theta: FloatArray) -> Curvature:
         d = d.reshape(P, K)
         result = ridge * d
         for block, state in kept:
-            r = block.weight[:, None] * loss.curvature_times(state, block_eta(block, d))
+            r = block.weight[:, None] * loss.curvature_times(state, block_plane(block, d))
             result += with_intercept(block.X, r, d) / total
         return result.ravel()
 
@@ -195,7 +196,7 @@ def minimise_model(
     By turns, proximal gradient steps choose the signs, and a projected Newton step moves to the minimum that has them.
     """
     v, slope, decrease, first = w, g, 0.0, None
-    unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=np.finfo(float).tiny))
+    unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
     for turn in range(MOST_TURNS):
         s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
         size = float(s**2 @ (1.0 / unit))

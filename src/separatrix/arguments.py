@@ -1,0 +1,98 @@
+"""What the arguments of a call must be. An ArgumentError names the argument, quotes its value, and says what is due."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from separatrix.arrays import FloatArray
+from separatrix.errors import ArgumentError
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -np.inf,
+    at_least: float = -np.inf,
+    infinite: bool = False,
+) -> None:
+    """ArgumentError unless the value is a number in its range."""
+    limit = f"above {above}" if above > -np.inf else f"at least {at_least}"
+    fine = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and not np.isnan(value)
+    fine = fine and value > above and value >= at_least
+    if not fine or (np.isinf(value) and not infinite):
+        raise ArgumentError(f"{name}={value!r} must be a number {limit}{', or inf' if infinite else ''}.")
+
+
+def check_l1_ratio(value: Any) -> None:
+    """ArgumentError unless the value is a number between 0 and 1."""
+    check_number("l1_ratio", value, at_least=0)
+    if value > 1:
+        raise ArgumentError(f"l1_ratio={value!r} must be at most 1: it is the share of the L1 penalty.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """ArgumentError unless the value is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"{name}={value!r} must be True or False.")
+
+
+def check_offset(offset: ArrayLike | None, rows: int, columns: int) -> FloatArray | None:
+    """The offset as (rows, columns of eta), or None; for one column (rows,) will do.
+
+    >>> check_offset([1, 2], rows=2, columns=1)
+    array([[1.],
+           [2.]])
+    """
+    if offset is None:
+        return None
+    given = np.asarray(offset)
+    if columns == 1 and given.shape == (rows, 1):
+        given = given[:, 0]
+    shape = (rows,) if columns == 1 else (rows, columns)
+    return finite_numbers("offset", given, shape).reshape(rows, columns)
+
+
+def check_sample_weight(sample_weight: ArrayLike | None, rows: int) -> FloatArray:
+    """The weights (rows,): at least 0, some above; None is 1 for each row, a number the same for each.
+
+    >>> check_sample_weight([2, 0], rows=2)
+    array([2., 0.])
+    """
+    given = np.asarray(1.0 if sample_weight is None else sample_weight)
+    weight = finite_numbers("sample_weight", np.full(rows, given) if given.ndim == 0 else given, (rows,))
+    for row in np.flatnonzero(weight < 0)[:1]:
+        raise ArgumentError(f"sample_weight[{row}]={weight[row]:g} must be at least 0.")
+    if not weight.any():
+        raise ArgumentError(f"sample_weight={listed(weight)} is zero in every row: give some row a positive weight.")
+    return weight
+
+
+def finite_numbers(name: str, given: NDArray, shape: tuple[int, ...]) -> FloatArray:
+    """The array in double precision and row order; ArgumentError unless it holds finite numbers and has this shape."""
+    if given.dtype.kind not in "iufbO":
+        raise ArgumentError(f"{name}={listed(given)} is of type {given.dtype}, and must be numbers of shape {shape}.")
+    if given.shape != shape:
+        raise ArgumentError(
+            f"{name}={listed(given)} has shape {given.shape}, and must have {shape}: a number for each row"
+            f"{' and each class or target' if len(shape) == 2 else ''}."
+        )
+    try:
+        numbers = np.ascontiguousarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}={listed(given)} must be numbers, and some are not.") from None
+    for place in np.argwhere(~np.isfinite(numbers))[:1].tolist():
+        value = float(numbers[tuple(place)])
+        raise ArgumentError(f"{name}{place}={value} must be finite. Leave the row out, or fill the gap.")
+    return numbers
+
+
+def listed(values: Any) -> str:
+    """An array in a message: the first few of its values.
+
+    >>> listed(np.arange(9.0))
+    '[0.0, 1.0, 2.0, ...]'
+    """
+    some = ", ".join(repr(value) for value in np.ravel(values)[:3].tolist())
+    return f"[{some}{', ...' if np.size(values) > 3 else ''}]"
