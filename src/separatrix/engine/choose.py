@@ -60,7 +60,7 @@ class Choice:
     @property
     def takes_metric(self) -> bool:
         """Whether the solver can start from a curvature of its problem that is about right."""
-        return self.name == "quasi-newton"
+        return self.name in ("quasi-newton", "proximal-newton")
 
     @property
     def starts_small(self) -> bool:

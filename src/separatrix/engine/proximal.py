@@ -19,11 +19,11 @@ from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.objective import TRACE, Evaluation, Objective, block_eta, block_plane, with_intercept
+from separatrix.engine.quasi_newton import share_to_keep, shows_curvature
 from separatrix.equations.hyperplane import gram_diagonal
 from separatrix.equations.penalties import soft_threshold
 
 SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data
-KEEP = 0.01  # a step that leaves less than this share of the gap keeps the curvature for the next
 EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing,
 TRUNCATED = 0.1  # or what is no waste on a working set that will change
 MOST_TURNS = 50
@@ -37,27 +37,45 @@ SOLVED = 0.03
 MOST_PROXIMAL_STEPS = 20
 
 
-def proximal_newton(objective: Objective, theta: FloatArray) -> Solver:
-    """Proximal Newton (Lee, Sun and Saunders 2014), on a working set where the columns are many."""
-    return on_all_columns(objective, theta) if theta.size <= SMALL else on_working_sets(objective, theta)
+def proximal_newton(objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:
+    """Proximal Newton (Lee, Sun and Saunders 2014), on a working set where the columns are many.
+
+    `metric` (n, n) is a curvature near the objective's own.
+    """
+    return on_all_columns(objective, theta, metric) if theta.size <= SMALL else on_working_sets(objective, theta)
 
 
-def on_all_columns(objective: Objective, theta: FloatArray) -> Solver:
+def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:
     """Each step minimises the model with the L1 part, shortened until the objective falls.
 
-    As in `newton`, the curvature is computed afresh only where the last one has done too little. The estimated gap is
-    the decrease that the model promises, or more where the certificate will ask for more.
+    As in `quasi_newton`, the curvature is computed only where the last one, corrected by what the steps have shown, has
+    done too little. The estimated gap is the decrease that the model promises, or more where the certificate will ask
+    for more.
     """
-    at = metric = objective.evaluate(theta, order=2)
-    l1, before = np.broadcast_to(objective.l1, theta.shape).ravel(), 0.0
+    keep, before = share_to_keep(theta.size), np.inf
+    at = objective.evaluate(theta, order=2 if metric is None else 1)
+    H = at.curvature if metric is None else metric
+    l1 = np.broadcast_to(objective.l1, theta.shape).ravel()
     while True:
         w, g = at.theta.ravel(), at.gradient.ravel()
-        v, decrease = minimise_model(matrix(metric.curvature), w, g, l1, EXACT)
-        yield Iterate(at, estimated_gap(objective, at, decrease), metric)
-        order, before = 1 if decrease <= KEEP * before else 2, decrease
+        v, decrease = minimise_model(matrix(H), w, g, l1, EXACT)
+        yield Iterate(at, estimated_gap(objective, at, decrease))
+        order, before = 1 if decrease <= keep * before else 2, decrease
         step, slope = (v - w).reshape(theta.shape), promised_slope(w, v, g, l1)
-        at, _ = backtrack(objective, at, step, order, slope=slope)
-        metric = metric if at.curvature is None else at
+        there, _ = backtrack(objective, at, step, order, slope=slope)
+        if there is at or order == 1:
+            H = corrected(H, (there.theta - at.theta).ravel(), (there.gradient - at.gradient).ravel())
+        else:
+            H, before = there.curvature, np.inf
+        at = there
+
+
+def corrected(H: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
+    """H with H step = change, the change of the gradient (BFGS; Nocedal and Wright 2006, eq. 6.19)."""
+    if not shows_curvature(step, change):
+        return H
+    Hs = H @ step
+    return H - np.outer(Hs, Hs) / (step @ Hs) + np.outer(change, change) / (step @ change)
 
 
 def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:

@@ -9,7 +9,7 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import Factor, factor_positive, solve_factored
-from separatrix.engine.objective import Objective
+from separatrix.engine.objective import Evaluation, Objective
 
 MOST_PAIRS = 20
 PER_GRADIENT = 15  # coefficients whose curvature costs one gradient more to compute
@@ -24,14 +24,13 @@ def quasi_newton(objective: Objective, theta: FloatArray, metric: FloatArray | N
     """BFGS of limited memory (Nocedal 1980) from a metric that knows the scales and correlations of the columns.
 
     `metric` (n, n) is a curvature near the objective's own, of a sample of the rows for one: then a step costs one
-    gradient. It is replaced by the curvature of all rows where that is cheaper than to go on: if it costs c gradients,
-    that is where a step leaves more than WORTH^(1/c) of the gap. The estimated gap is half the squared Newton decrement
-    in this metric.
+    gradient. It is replaced by the curvature of all rows where that is cheaper than to go on (`share_to_keep`). The
+    estimated gap is half the squared Newton decrement in this metric.
     """
-    keep = WORTH ** (1.0 / (1.0 + theta.size / PER_GRADIENT))
+    keep, before = share_to_keep(theta.size), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact = at if metric is None else None
-    factor, pairs, before = factor_positive(at.curvature if metric is None else metric), [], np.inf
+    factor, pairs = factor_positive(at.curvature if metric is None else metric), []
     while True:
         step = inverse_times(factor, pairs, -at.gradient)
         gap = min(-0.5 * float(np.sum(at.gradient * step)), at.value)
@@ -39,7 +38,7 @@ def quasi_newton(objective: Objective, theta: FloatArray, metric: FloatArray | N
         order, dtype = 1 if gap <= keep * before else 2, np.float32 if is_well_conditioned(factor) else np.float64
         there, _ = backtrack(objective, at, step, order, dtype=dtype)
         if there is at or order == 1:
-            pairs, before = with_pair(pairs, there.theta - at.theta, there.gradient - at.gradient), gap
+            pairs, before = with_pair(pairs, at, there), gap
         else:
             factor, pairs, before = factor_positive(there.curvature), [], np.inf
             exact = there if dtype is np.float64 else None
@@ -53,11 +52,22 @@ def is_well_conditioned(factor: Factor) -> bool:
     return bool(np.diagonal(cholesky).min() >= SINGLE)
 
 
-def with_pair(pairs: list[Pair], step: FloatArray, change: FloatArray) -> list[Pair]:
-    """The last pairs and this one, if it shows curvature: more than the rounding of the gradients."""
+def with_pair(pairs: list[Pair], at: Evaluation, there: Evaluation) -> list[Pair]:
+    """The last pairs and this one."""
+    step, change = there.theta - at.theta, there.gradient - at.gradient
+    return [*pairs, (step, change)][-MOST_PAIRS:] if shows_curvature(step, change) else pairs
+
+
+def shows_curvature(step: FloatArray, change: FloatArray) -> bool:
+    """Whether the change of the gradient along a step is more than the gradients' rounding."""
     bend = float(np.sum(step * change))
-    sure = bend > np.sqrt(np.finfo(float).eps) * np.linalg.norm(step) * np.linalg.norm(change)
-    return [*pairs, (step, change)][-MOST_PAIRS:] if sure else pairs
+    return bend > np.sqrt(np.finfo(float).eps) * float(np.linalg.norm(step) * np.linalg.norm(change))
+
+
+def share_to_keep(coefficients: int) -> float:
+    """A step that leaves no more than this share of the gap keeps the curvature for the next: if a curvature costs c
+    gradients and its step leaves WORTH, WORTH^(1/c)."""
+    return WORTH ** (1.0 / (1.0 + coefficients / PER_GRADIENT))
 
 
 def inverse_times(factor: Factor, pairs: Sequence[Pair], r: FloatArray) -> FloatArray:
