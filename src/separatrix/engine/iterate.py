@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.engine.certificate import Certificate, certify
+from separatrix.engine.certificate import Certificate, certify, rounding
 from separatrix.engine.objective import Evaluation, Objective
 
 
@@ -103,10 +103,10 @@ def minimise(
 ) -> Solution:
     """Draws iterates until one is proved to be within `tolerance` of the optimum, or max_iter steps were taken.
 
-    A solver's gap is an estimate: once it has reached `target`, or is within `tolerance` and falls no more, the
-    certificate decides. Where that says no, the estimate has to fall by what was missing.
+    A solver's gap is an estimate: once it has reached `target`, or is within `tolerance` where neither it nor the
+    objective falls any more, the certificate decides. Where that says no, the estimate has to fall by what was missing.
     """
-    started, steps, before = perf_counter(), [], np.inf
+    started, steps, before, value = perf_counter(), [], np.inf, np.inf
     for number, iterate in enumerate(solver):
         at = iterate.at
         steps.append(
@@ -121,8 +121,8 @@ def minimise(
             )
         )
         watch(steps[-1])
-        stalled = before / 2 < iterate.gap <= tolerance
-        before = iterate.gap
+        stalled = before / 2 < iterate.gap <= tolerance and at.value >= value - rounding(at)
+        before, value = iterate.gap, at.value
         if iterate.gap <= target or stalled or number >= max_iter:
             certificate = certify(objective, at, iterate.metric, tolerance)
             if certificate.gap <= tolerance:

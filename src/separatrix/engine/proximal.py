@@ -75,7 +75,9 @@ def corrected(H: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray
     if not shows_curvature(step, change):
         return H
     Hs = H @ step
-    return H - np.outer(Hs, Hs) / (step @ Hs) + np.outer(change, change) / (step @ change)
+    bend = float(step @ Hs)  # 0 where every row was so far from the boundary that its curvature has rounded away
+    known = np.outer(Hs, Hs) / bend if bend > 0 else 0.0
+    return H - known + np.outer(change, change) / (step @ change)
 
 
 def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:

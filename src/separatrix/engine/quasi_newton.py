@@ -13,7 +13,7 @@ from separatrix.engine.objective import Evaluation, Objective
 
 MOST_PAIRS = 20
 PER_GRADIENT = 15  # coefficients whose curvature costs one gradient more to compute
-WORTH = 0.01  # the share of the gap that a step with a fresh curvature may leave
+WORTH = 0.001  # the share of the gap that a step with a fresh curvature may leave
 SINGLE = 0.01  # the least conditional standard deviation, of 1 without the other columns, that single precision knows
 
 Pair = tuple[FloatArray, FloatArray]
@@ -30,13 +30,14 @@ def quasi_newton(objective: Objective, theta: FloatArray, metric: FloatArray | N
     keep, before = share_to_keep(theta.size), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact = at if metric is None else None
-    factor, pairs = factor_positive(at.curvature if metric is None else metric), []
+    factor, pairs, length = factor_positive(at.curvature if metric is None else metric), [], 1.0
     while True:
         step = inverse_times(factor, pairs, -at.gradient)
         gap = min(-0.5 * float(np.sum(at.gradient * step)), at.value)
         yield Iterate(at, gap, exact)
-        order, dtype = 1 if gap <= keep * before else 2, np.float32 if is_well_conditioned(factor) else np.float64
-        there, _ = backtrack(objective, at, step, order, dtype=dtype)
+        order = 1 if gap <= keep * before and length == 1.0 else 2
+        dtype = np.float32 if is_well_conditioned(factor) else np.float64
+        there, length = backtrack(objective, at, step, order, dtype=dtype)
         if there is at or order == 1:
             pairs, before = with_pair(pairs, at, there), gap
         else:
