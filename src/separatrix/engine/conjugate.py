@@ -48,7 +48,10 @@ def conjugate_gradients(
     products = 0
     while size > enough and products < min(MOST_PRODUCTS, at.theta.size):
         product, products = objective.curvature_times(at, direction), products + 1
-        length = size / float(np.sum(direction * product))
+        bend = float(np.sum(direction * product))
+        if not bend > 0:  # every row is so far from the boundary that its loss has rounded to a straight line
+            return step if step.any() else direction, products
+        length = size / bend
         step, residual = step + length * direction, residual - length * product
         towards, before = near(residual), size
         size = float(np.sum(residual * towards))

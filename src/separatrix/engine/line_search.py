@@ -25,11 +25,17 @@ def backtrack(
     A fall smaller than the rounding of the objective itself counts as one: near the optimum no other is left. If no
     length helps, the point stays. `slope` is the decrease that a unit of length promises, where the gradient does not
     know it: with an L1 part. dtype is the precision of a curvature.
+
+    An objective, which is never negative, cannot fall by more than itself. A step that promises twice that comes from
+    where the loss is all but straight and its curvature next to nothing, and is cut to a promise that could be kept.
     """
     slope = float(np.sum(at.gradient * direction)) if slope is None else slope
+    if -slope * length > 2.0 * at.value > 0:
+        length = -2.0 * at.value / slope
     rounding = 4.0 * np.finfo(float).eps * abs(at.value)
     trial = order
-    while length > SHORTEST:
+    shortest = SHORTEST * length
+    while length > shortest:
         there = objective.evaluate(at.theta + length * direction, trial, keep_state, dtype)
         if there.value <= at.value + sufficient * length * slope + rounding:
             return there if trial == order else objective.evaluate(there.theta, order, dtype=dtype), length

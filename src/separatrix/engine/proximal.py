@@ -27,6 +27,7 @@ KEEP = 0.01  # a step that leaves less than this share of the gap keeps the curv
 EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing,
 TRUNCATED = 0.1  # or what is no waste on a working set that will change
 MOST_TURNS = 50
+NOTHING = 1e-100  # of a curvature; its inverse is still a number
 
 SMALLEST_SET = 200  # columns
 MOST_STEPS = 3  # on one working set,
@@ -195,7 +196,7 @@ def minimise_model(
     By turns, proximal gradient steps choose the signs, and a projected Newton step moves to the minimum that has them.
     """
     v, slope, decrease, first = w, g, 0.0, None
-    unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=np.finfo(float).tiny))
+    unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
     for turn in range(MOST_TURNS):
         s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
         size = float(s**2 @ (1.0 / unit))
