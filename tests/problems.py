@@ -20,7 +20,8 @@ seeds = st.integers(0, 10**6)
 
 @dataclass(frozen=True)
 class Problem:
-    """X (n, p), class codes y (n,), weight (n,), K classes, penalty strength (p,) in the units of the mean loss."""
+    """X (n, p), class codes y (n,), weight (n,), K classes, penalty strength (p,) in the units of the mean loss,
+    offset (n, columns of eta) or None."""
 
     X: Any
     y: np.ndarray
@@ -29,6 +30,7 @@ class Problem:
     strength: np.ndarray
     fit_intercept: bool = True
     l1_ratio: float = 0.0
+    offset: np.ndarray | None = None
 
     @property
     def penalty(self) -> ElasticNet:
@@ -49,16 +51,17 @@ class Problem:
 
     @property
     def block(self) -> Block:
-        return Block(self.X, self.coded, self.weight)
+        return Block(self.X, self.coded, self.weight, offset=self.offset)
 
     def source(self) -> MemorySource:
-        return memory_source(self.X, self.coded, self.weight, centre=self.fit_intercept)
+        return memory_source(self.X, self.coded, self.weight, centre=self.fit_intercept, offset=self.offset)
 
     def objective(self) -> Objective:
         return Objective(self.source(), self.loss, self.penalty, self.fit_intercept)
 
     def rows(self, chosen: Any) -> "Problem":
-        return replace(self, X=self.X[chosen], y=self.y[chosen], weight=self.weight[chosen])
+        offset = None if self.offset is None else self.offset[chosen]
+        return replace(self, X=self.X[chosen], y=self.y[chosen], weight=self.weight[chosen], offset=offset)
 
     def start(self) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros((self.columns_of_eta, self.X.shape[1])), np.zeros(self.columns_of_eta)
@@ -73,6 +76,7 @@ def make_problem(
     strength: float = 0.0,
     fit_intercept: bool = True,
     noise: float = 1.0,
+    offset: bool = False,
 ) -> Problem:
     """Points with every label on each of them, so that no plane separates them and the optimum is finite.
 
@@ -86,12 +90,13 @@ def make_problem(
     favourite = (X @ rng.normal(size=(p, K)) + rng.normal(size=K)).argmax(axis=1)
     X, y = np.repeat(X, K, axis=0), np.tile(np.arange(K), points)
     weight = rng.uniform(0.5, 2.0, len(y)) * np.where(y == np.repeat(favourite, K), 1.0, noise)
-    return Problem(X, y, weight, K, np.full(p, strength), fit_intercept)
+    shifts = np.round(rng.normal(size=(len(y), 1 if K == 2 else K)) * 8) / 4 if offset else None
+    return Problem(X, y, weight, K, np.full(p, strength), fit_intercept, offset=shifts)
 
 
 @st.composite
 def problems(draw: st.DrawFn, penalised: bool | None = None) -> Problem:
-    """A problem of 2 to 4 classes and 1 to 4 columns; its optimum is finite, with a penalty or without."""
+    """A problem of 2 to 4 classes and 1 to 4 columns; its optimum is finite, with penalty and offset or without."""
     penalised = draw(st.booleans()) if penalised is None else penalised
     return make_problem(
         draw(st.integers(0, 10**6)),
@@ -100,6 +105,7 @@ def problems(draw: st.DrawFn, penalised: bool | None = None) -> Problem:
         strength=draw(st.sampled_from([1e-3, 0.1, 10.0])) if penalised else 0.0,
         fit_intercept=draw(st.booleans()),
         noise=draw(st.sampled_from([1.0, 0.3])),
+        offset=draw(st.booleans()),
     )
 
 

@@ -16,6 +16,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 ROWS = [
     ["errors"],
     ["arrays"],
+    ["arguments"],
     ["equations"],
     ["data"],
     ["engine"],

@@ -26,6 +26,8 @@ def long_objective(problem: Problem, theta: np.ndarray) -> tuple[Any, np.ndarray
     K = problem.K
     Z = np.hstack([problem.X, np.ones((len(problem.y), int(problem.fit_intercept)))]).astype(LONG)
     eta = Z @ theta.astype(LONG)
+    if problem.offset is not None:
+        eta[:, -problem.offset.shape[1] :] += problem.offset
     e = np.exp(eta - eta.max(axis=1, keepdims=True))
     P = e / e.sum(axis=1, keepdims=True)
     share = problem.weight.astype(LONG) / problem.weight.astype(LONG).sum()
@@ -66,14 +68,24 @@ def long_optimum(problem: Problem) -> np.ndarray:
 
 @cache
 def solved_problems() -> list[tuple[Problem, np.ndarray]]:
-    """240 problems and their optima: classes, columns, penalties, intercepts, and how nearly they are separable."""
+    """240 problems and their optima: classes, columns, penalties, intercepts, offsets, and how nearly they are
+    separable."""
     shapes = [(p, K, noise) for p in (1, 3) for K in (2, 3) for noise in (1.0, 0.1, 1e-3)]
     problems = [
-        make_problem(100 * number + repeat, p=p, K=K, points=6, strength=strength, fit_intercept=intercept, noise=noise)
+        make_problem(
+            100 * number + offset,
+            p=p,
+            K=K,
+            points=6,
+            strength=strength,
+            fit_intercept=intercept,
+            noise=noise,
+            offset=offset,
+        )
         for number, (p, K, noise) in enumerate(shapes)
         for strength in STRENGTHS
         for intercept in (True, False)
-        for repeat in range(2)
+        for offset in (False, True)
     ]
     return [(problem, long_optimum(problem)) for problem in problems]
 

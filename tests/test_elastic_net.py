@@ -40,6 +40,7 @@ def l1_problems(draw: st.DrawFn) -> Problem:
             strength=draw(st.sampled_from([1e-3, 0.02, 0.1])),
             fit_intercept=draw(st.booleans()),
             noise=draw(st.sampled_from([1.0, 0.3])),
+            offset=draw(st.booleans()),
         ),
         l1_ratio=draw(l1_ratios),
     )
@@ -92,7 +93,15 @@ def solved_problems() -> list[tuple[Problem, np.ndarray]]:
     shapes = [(p, K, noise) for p in (1, 3, 5) for K in (2, 3) for noise in (1.0, 0.1)]
     problems = [
         replace(
-            make_problem(1000 + 10 * number, p=p, K=K, strength=strength, fit_intercept=intercept, noise=noise),
+            make_problem(
+                1000 + 10 * number,
+                p=p,
+                K=K,
+                strength=strength,
+                fit_intercept=intercept,
+                noise=noise,
+                offset=number % 3 == 0,
+            ),
             l1_ratio=l1_ratio,
         )
         for number, (p, K, noise) in enumerate(shapes)

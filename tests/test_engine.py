@@ -135,7 +135,10 @@ def test_columns_moved_a_billion_away_keep_their_slopes(problem):
 @few
 @given(problems())
 def test_the_order_of_the_classes_does_not_matter(problem):
-    renamed = solve(replace(problem, y=problem.K - 1 - problem.y))
+    offset = problem.offset
+    if offset is not None:
+        offset = -offset if problem.K == 2 else offset[:, ::-1]
+    renamed = solve(replace(problem, y=problem.K - 1 - problem.y, offset=offset))
     plain = solve(problem)
     if problem.K == 2:
         plain = replace(plain, coefficients=-plain.coefficients, intercepts=-plain.intercepts)

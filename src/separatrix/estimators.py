@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
@@ -30,8 +31,10 @@ MULTI_CLASS = ("auto", "multinomial", "ovr")
 class LogisticRegression(ClassifierMixin, BaseEstimator):
     r"""Logistic regression with an exact, certified optimum; a drop-in for scikit-learn's.
 
-    Minimises  C * sum_i weight_i loss(y_i, x_i'w + b) + (1 - l1_ratio) |w|^2 / 2 + l1_ratio |w|_1,  the intercept b
-    unpenalised. The loss is the log loss for two classes and the softmax loss for more (`separatrix.equations.losses`).
+    Minimises  C * sum_i weight_i loss(y_i, eta_i) + (1 - l1_ratio) |w|^2 / 2 + l1_ratio |w|_1,  eta_i = x_i'w + b, the
+    intercept b unpenalised. The loss is the log loss for two classes and the softmax loss for more
+    (`separatrix.equations.losses`). An offset is added to eta, in the fit and in predictions: (rows,) for two classes,
+    for more (rows, K), which "ovr" takes column by column.
 
     Parameters
     ----------
@@ -70,8 +73,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     Notes
     -----
     Warns with ConvergenceWarning if max_iter comes before tol, and with SeparationWarning if C=inf and the classes
-    are separable, so that no finite optimum exists. Raises ArgumentError for parameters without meaning and TargetError
-    for a target with one class.
+    are separable, so that no finite optimum exists. Raises ArgumentError for parameters, or an offset, without meaning
+    and TargetError for a target with one class.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
@@ -109,8 +112,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.warm_start = warm_start
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
-        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,)."""
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset."""
         options, strength = self._checked()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
@@ -118,7 +121,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:
             weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
-        fits = self._fits(X, codes, weight, strength, options)
+        offset = check_offset(offset, X.shape[0], self._columns_of_eta())
+        fits = self._fits(X, codes, weight, offset, strength, options)
         self.coef_ = np.vstack([fit.coefficients for fit in fits])
         self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
         self.n_iter_ = np.array([fit.iterations for fit in fits])
@@ -127,15 +131,24 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
         return self
 
-    def _fits(self, X: Any, codes: NDArray, weight: FloatArray, strength: float, options: Options) -> list[Fit]:
+    def _fits(
+        self,
+        X: Any,
+        codes: NDArray,
+        weight: FloatArray,
+        offset: FloatArray | None,
+        strength: float,
+        options: Options,
+    ) -> list[Fit]:
         """One fit, or with "ovr" one for each class against the rest."""
         K = len(self.classes_)
         if K == 2 or not self._one_vs_rest():
             y, loss = (codes[:, None] * 1.0, LogLoss()) if K == 2 else (codes, SoftmaxLoss())
-            return [self._fit_one(X, y, weight, loss, strength, options, slice(None))]
-        against = [(codes == k)[:, None] * 1.0 for k in range(K)]
+            return [self._fit_one(X, y, weight, offset, loss, strength, options, slice(None))]
+        against = [((codes == k)[:, None] * 1.0, slice(k, k + 1)) for k in range(K)]
         return [
-            self._fit_one(X, y, weight, LogLoss(), strength, options, slice(k, k + 1)) for k, y in enumerate(against)
+            self._fit_one(X, y, weight, None if offset is None else offset[:, k], LogLoss(), strength, options, k)
+            for y, k in against
         ]
 
     def _fit_one(
@@ -143,18 +156,22 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         X: Any,
         y: NDArray,
         weight: FloatArray,
+        offset: FloatArray | None,
         loss: ClassLoss,
         strength: float,
         options: Options,
         rows: slice,
     ) -> Fit:
-        source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=self.n_threads)
+        source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
         penalty = elastic_net(np.full(X.shape[1], strength / weight.sum()), self.l1_ratio or 0.0)
         return fit_linear_model(source, loss, penalty, options, self._start(X.shape[1], rows))
 
+    def _columns_of_eta(self) -> int:
+        return 1 if len(self.classes_) == 2 else len(self.classes_)
+
     def _start(self, p: int, rows: slice) -> tuple[FloatArray, FloatArray]:
         """Zero, or with warm_start the last coefficients if they fit; of the classes in `rows`."""
-        K = 1 if len(self.classes_) == 2 else len(self.classes_)
+        K = self._columns_of_eta()
         if self.warm_start and getattr(self, "coef_", np.empty(0)).shape == (K, p):
             return self.coef_[rows], self.intercept_[rows]
         return np.zeros((K, p))[rows], np.zeros(K)[rows]
@@ -180,33 +197,34 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _one_vs_rest(self) -> bool:
         return self.multi_class == "ovr"
 
-    def _eta(self, X: Any) -> FloatArray:
+    def _eta(self, X: Any, offset: ArrayLike | None) -> FloatArray:
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return linear_predictor(X, self.coef_.T, self.intercept_)
+        offset = check_offset(offset, X.shape[0], len(self.coef_))
+        return linear_predictor(X, self.coef_.T, self.intercept_ if offset is None else self.intercept_ + offset)
 
-    def decision_function(self, X: Any) -> FloatArray:
-        """x'w + b: (rows,) for two classes, positive for classes_[1]; else (rows, K)."""
-        eta = self._eta(X)
+    def decision_function(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
+        """x'w + b + offset: (rows,) for two classes, positive for classes_[1]; else (rows, K)."""
+        eta = self._eta(X, offset)
         return eta[:, 0] if eta.shape[1] == 1 else eta
 
-    def predict(self, X: Any) -> NDArray:
+    def predict(self, X: Any, offset: ArrayLike | None = None) -> NDArray:
         """The most probable class of each row, (rows,)."""
-        eta = self._eta(X)
+        eta = self._eta(X, offset)
         codes = (eta[:, 0] > 0).astype(int) if eta.shape[1] == 1 else eta.argmax(axis=1)
         return self.classes_[codes]
 
-    def predict_proba(self, X: Any) -> FloatArray:
+    def predict_proba(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
         """P(class | row), (rows, K), rows that sum to 1."""
-        eta = self._eta(X)
+        eta = self._eta(X, offset)
         if eta.shape[1] == 1:
             return np.hstack([sigmoid(-eta), sigmoid(eta)])
         # One-vs-rest divides its K sigmoids by their sum, which is softmax of their logarithms.
         return softmax(-log1pexp(-eta) if self._one_vs_rest() else eta)
 
-    def predict_log_proba(self, X: Any) -> FloatArray:
+    def predict_log_proba(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
         """log P(class | row), (rows, K), exact where P itself has rounded to 0."""
-        eta = self._eta(X)
+        eta = self._eta(X, offset)
         if eta.shape[1] == 1:
             return -np.hstack([log1pexp(eta), log1pexp(-eta)])
         log_p = -log1pexp(-eta) if self._one_vs_rest() else eta
@@ -222,7 +240,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Least squares by QR, never by the normal equations; `alpha` > 0 makes it ridge regression, lasso or elastic net.
 
     Minimises  sum_i weight_i (y_i - x_i'w - b)^2 + alpha ((1 - l1_ratio) |w|^2 + 2 l1_ratio |w|_1),  the intercept b
-    unpenalised. Where columns are collinear and alpha = 0, of all solutions the one with the smallest |w|.
+    unpenalised. An offset, of the shape of y, is added to x'w + b, in the fit and in predictions. Where
+    columns are collinear and alpha = 0, of all solutions the one with the smallest |w|.
 
     Parameters
     ----------
@@ -250,15 +269,16 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
-        """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets)."""
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets), with an offset."""
         check_number("alpha", self.alpha, at_least=0)
         check_l1_ratio(self.l1_ratio)
         check_flag("fit_intercept", self.fit_intercept)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-        source = memory_source(X, targets, weight, centre=self.fit_intercept)
+        offset = check_offset(offset, *targets.shape)
+        source = memory_source(X, targets, weight, centre=self.fit_intercept, offset=offset)
         penalty = elastic_net(np.full(X.shape[1], float(self.alpha)), self.l1_ratio)
         fit = least_squares(source, targets.shape[1], penalty, self.fit_intercept)
         single = np.ndim(y) == 1
@@ -267,11 +287,13 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
         return self
 
-    def predict(self, X: Any) -> FloatArray:
-        """x'w + b of each row, (rows,) or (rows, targets)."""
+    def predict(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
+        """x'w + b + offset of each row, (rows,) or (rows, targets)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return linear_predictor(X, self.coef_.T, self.intercept_)
+        eta = linear_predictor(X, self.coef_.T, self.intercept_)
+        offset = check_offset(offset, X.shape[0], len(np.atleast_2d(self.coef_)))
+        return eta if offset is None else eta + offset.reshape(eta.shape)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -293,35 +315,6 @@ def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)
     return classes, codes
-
-
-def check_number(
-    name: str,
-    value: Any,
-    *,
-    above: float = -np.inf,
-    at_least: float = -np.inf,
-    infinite: bool = False,
-) -> None:
-    """ArgumentError unless the value is a number in its range."""
-    limit = f"above {above}" if above > -np.inf else f"at least {at_least}"
-    fine = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and not np.isnan(value)
-    fine = fine and value > above and value >= at_least
-    if not fine or (np.isinf(value) and not infinite):
-        raise ArgumentError(f"{name}={value!r} must be a number {limit}{', or inf' if infinite else ''}.")
-
-
-def check_l1_ratio(value: Any) -> None:
-    """ArgumentError unless the value is a number between 0 and 1."""
-    check_number("l1_ratio", value, at_least=0)
-    if value > 1:
-        raise ArgumentError(f"l1_ratio={value!r} must be at most 1: it is the share of the L1 penalty.")
-
-
-def check_flag(name: str, value: Any) -> None:
-    """ArgumentError unless the value is True or False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise ArgumentError(f"{name}={value!r} must be True or False.")
 
 
 def check_two_classes(classes: NDArray, codes: NDArray, weight: FloatArray) -> None:

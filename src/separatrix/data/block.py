@@ -15,13 +15,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows: X (rows, p) dense float64 or CSR, y as the loss codes it, weight (rows,) >= 0; and which rows of the
-    source they are."""
+    """Some rows: X (rows, p) dense float64 or CSR, y as the loss codes it, weight (rows,) >= 0; which rows of the
+    source they are; and what is added to their eta, offset (rows, K), None where that is nothing."""
 
     X: Any
     y: NDArray
     weight: FloatArray
     rows: slice = field(default_factory=lambda: slice(None))
+    offset: FloatArray | None = None
 
 
 class Source(Protocol):

@@ -29,7 +29,7 @@ FEW_NON_ZEROS = 2**19  # of sparse rows, neither
 
 @dataclass(frozen=True)
 class MemorySource:
-    """X (rows, p) dense of any layout and float type, or CSR; y (rows, ...); weight (rows,).
+    """X (rows, p) dense of any layout and float type, or CSR; y (rows, ...); weight (rows,); offset (rows, K) or None.
 
     X is never copied whole: each block is widened to double, and shifted by `centre`, as it is used.
     """
@@ -40,6 +40,7 @@ class MemorySource:
     centre: FloatArray
     n_threads: int = 1
     pool: ThreadPoolExecutor | None = None
+    offset: FloatArray | None = None
 
     @property
     def n_columns(self) -> int:
@@ -80,7 +81,7 @@ class MemorySource:
             return [(some + block.rows.start, block.weight[some] / likely[some])]
 
         rows, weight = map(np.concatenate, zip(*self.add_up(kept), strict=True))
-        return replace(self, X=self.X[rows], y=self.y[rows], weight=weight)
+        return replace(self, X=self.X[rows], y=self.y[rows], weight=weight, offset=some_rows(self.offset, rows))
 
     def columns(self, chosen: IntArray) -> "MemorySource":
         """The same rows with only these columns of X, which are copied."""
@@ -100,13 +101,18 @@ class MemorySource:
         step = SPARSE_ROWS if sparse.issparse(self.X) else max(64, CELLS // max(self.n_columns, 1))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
-            yield Block(self._rows(some), self.y[some], self.weight[some], some)
+            yield Block(self._rows(some), self.y[some], self.weight[some], some, some_rows(self.offset, some))
 
     def _rows(self, some: slice) -> Any:
         if sparse.issparse(self.X):
             return csr_rows(self.X, some)
         X = self.X[some]
         return X - self.centre if self.centre.any() else np.asarray(X, dtype=np.float64)
+
+
+def some_rows(offset: FloatArray | None, chosen: Any) -> FloatArray | None:
+    """The offset of some rows, where there is one."""
+    return None if offset is None else offset[chosen]
 
 
 def csr_rows(X: Any, some: slice) -> Any:
@@ -117,11 +123,16 @@ def csr_rows(X: Any, some: slice) -> Any:
 
 
 def memory_source(
-    X: Any, y: NDArray, weight: NDArray | None = None, centre: bool = True, n_threads: int | None = None
+    X: Any,
+    y: NDArray,
+    weight: NDArray | None = None,
+    centre: bool = True,
+    n_threads: int | None = None,
+    offset: FloatArray | None = None,
 ) -> MemorySource:
     """A source over arrays; `centre` shifts dense columns that lie far from zero (it needs an intercept to be undone).
 
-    A row of weight zero says nothing: such rows are left out. For n_threads see `thread_count`.
+    A row of weight zero says nothing: such rows are left out. For n_threads see `thread_count`; offset is (rows, K).
 
     >>> source = memory_source(np.array([[1e9], [1e9 + 1]]), np.array([0.0, 1.0]))
     >>> source.centre
@@ -131,9 +142,9 @@ def memory_source(
     weight = np.ones(X.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
     if not weight.all():
         kept = np.flatnonzero(weight)
-        X, y, weight = X[kept], y[kept], weight[kept]
+        X, y, weight, offset = X[kept], y[kept], weight[kept], some_rows(offset, kept)
     shift = far_columns(X) if centre and not sparse.issparse(X) else np.zeros(X.shape[1])
-    return MemorySource(X, y, weight, shift, thread_count(n_threads))
+    return MemorySource(X, y, weight, shift, thread_count(n_threads), offset=offset)
 
 
 def far_columns(X: NDArray) -> FloatArray:
@@ -143,6 +154,6 @@ def far_columns(X: NDArray) -> FloatArray:
     square of a timestamp would swamp its spread.
     """
     some = X[:: max(1, len(X) // FAR_ROWS)].astype(np.float64)
-    offsets = some - some[0]
-    mean, spread = some[0] + offsets.mean(axis=0), offsets.std(axis=0)
+    moved = some - some[0]
+    mean, spread = some[0] + moved.mean(axis=0), moved.std(axis=0)
     return np.where((np.abs(mean) > FAR * spread) & (spread > 0), mean, 0.0)

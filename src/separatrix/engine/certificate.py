@@ -10,20 +10,21 @@ and minimising the right side over r, with t = S nu < 1,
 
     F(theta) - F* <= (t + (1 - t) log(1 - t)) / S^2        (nu^2 / 2 for S = 0: a quadratic)
 
-It is for penalties without an L1 part.
+It is for penalties without an L1 part. An offset moves eta, and no step moves the offset: nothing changes.
 
-Duality. Let h be the penalty, h*(g) = sum_j max(|g_j| - l1_j, 0)^2 / (2 l2_j) its conjugate, and G(q) the gradient
-mean_i x_i (q_i - y_i). For any probabilities q with mean_i (q_i - y_i) = 0 (no intercept, no condition), and with
-|G_j(q)| <= l1_j where l2_j = 0, Fenchel's inequality gives
+Duality. Let h be the penalty, h*(g) = sum_j max(|g_j| - l1_j, 0)^2 / (2 l2_j) its conjugate, o the offset, and G(q)
+the gradient mean_i x_i (q_i - y_i). For any probabilities q with mean_i (q_i - y_i) = 0 (no intercept, no condition),
+and with |G_j(q)| <= l1_j where l2_j = 0, Fenchel's inequality gives, as loss >= entropy(q) + (q - y) eta,
 
-    F* >= mean entropy(q) - h*(-G(q))
+    F* >= mean entropy(q) + mean (q - y) o - h*(-G(q))
 
 Take q = y + c (t - y), with t the fitted p tilted until it meets the condition on the intercept: t_k = p_k (1 + s_k -
 sum_l p_l s_l), the first-order effect of shifting the intercepts by s, solved for exactly. These are probabilities
 while no two s differ by more than 1, and c = min(1, min_j l1_j / |G_j(t)|) over columns with l2_j = 0 meets the other
 condition: G(q) = c G(t), and q lies between t and y. Entropy is concave and never negative, so entropy(q) >= c
 entropy(t); entropy(t) = loss(eta, y) - (t - y) eta - KL(t, p); and KL(t, p) <= sum_k (t_k - p_k)^2 / p_k, whose mean is
-s'Vs with V = mean(diag(p) - pp'). Together, with F = mean loss + h(w),
+s'Vs with V = mean(diag(p) - pp'). In mean (t - y) (eta - o) = w'G(t) + b mean (t - y) the last term is zero: the offset
+is in eta, and in nothing else of what remains. Together, with F = mean loss + h(w),
 
     F - F* <= (1 - c) mean loss + c s'Vs + [h(w) + c w'G(t) + h*(-c G(t))]
 

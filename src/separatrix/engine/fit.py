@@ -13,7 +13,7 @@ from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate
 from separatrix.engine.choose import Choice, choose
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
-from separatrix.engine.objective import Objective, block_eta
+from separatrix.engine.objective import Objective, block_plane
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
 from separatrix.equations.losses import ClassLoss
@@ -99,10 +99,13 @@ def theta_of(
 
 
 def smallest_margin(objective: Objective, loss: ClassLoss, theta: FloatArray) -> float:
-    """The margin of the row that is closest to the wrong side, or farthest on it; one pass."""
+    """The margin, by the plane alone, of the row that is closest to the wrong side, or farthest on it; one pass.
+
+    An offset does not count: it stays as it is while the weights grow, and could put every row on its side by itself.
+    """
 
     def smallest(block: Block) -> float:
-        return float(loss.margin(block.y, block_eta(block, theta)).min(initial=np.inf))
+        return float(loss.margin(block.y, block_plane(block, theta)).min(initial=np.inf))
 
     return objective.add_up(smallest, min)
 

@@ -1,5 +1,7 @@
 r"""Least squares, exactly: minimise sum_i weight_i (y_i - x_i'w - b)^2 / 2 + penalty(w) by a streaming QR.
 
+An offset is taken from y, which comes to the same.
+
 Blocks of sqrt(weight) [1 X y] are reduced to their triangular factor, and factors are stacked and reduced again (TSQR;
 Demmel et al. 2012), so the rows are read once and never squared: the condition number of X counts once, not twice as
 in the normal equations. A penalty with an L1 part then is a small problem in R: |R w - q|^2 / 2 + penalty(w).
@@ -69,9 +71,10 @@ def least_squares(source: Source, targets: int, penalty: ElasticNet, fit_interce
 
 
 def rows_of(block: Block, intercept: int) -> FloatArray:
-    """sqrt(weight) [1 X y] of a block, dense."""
+    """sqrt(weight) [1 X y - offset] of a block, dense."""
     X = block.X.toarray() if sparse.issparse(block.X) else block.X
-    return np.sqrt(block.weight)[:, None] * np.hstack([np.ones((len(X), intercept)), X, block.y])
+    y = block.y if block.offset is None else block.y - block.offset
+    return np.sqrt(block.weight)[:, None] * np.hstack([np.ones((len(X), intercept)), X, y])
 
 
 def triangle(A: FloatArray) -> FloatArray:

@@ -1,9 +1,9 @@
 r"""The objective as a sum over rows, and the only place that asks the data for it.
 
-    F(theta) = (1 / sum_i weight_i) sum_i weight_i loss(y_i, eta_i) + penalty(w),      eta = X w + b
+    F(theta) = (1 / sum_i weight_i) sum_i weight_i loss(y_i, eta_i) + penalty(w),      eta = X w + b + offset
 
-theta is (p + 1, K), the weights w above the intercept b, or (p, K) without an intercept. Sums over blocks add, so any
-split of the rows gives the same answer to rounding.
+theta is (p + 1, K), the weights w above the intercept b, or (p, K) without an intercept; the offset (rows, K) is given,
+often none. Sums over blocks add, so any split of the rows gives the same answer to rounding.
 """
 
 from collections.abc import Callable
@@ -86,12 +86,20 @@ def block_sums(
 
 
 def block_eta(block: Block, theta: FloatArray) -> FloatArray:
-    """eta = X w + b for the rows of a block, (rows, K)."""
-    p = block.X.shape[1]
-    eta = project(block.X, theta[:p])
-    for b in theta[p:]:
-        eta += b
+    """eta = X w + b + offset for the rows of a block, (rows, K)."""
+    eta = block_plane(block, theta)
+    if block.offset is not None:
+        eta += block.offset
     return eta
+
+
+def block_plane(block: Block, theta: FloatArray) -> FloatArray:
+    """X w + b for the rows of a block, (rows, K): eta without its offset, and what a step of theta adds to eta."""
+    p = block.X.shape[1]
+    plane = project(block.X, theta[:p])
+    for b in theta[p:]:
+        plane += b
+    return plane
 
 
 def with_intercept(X: Matrix, r: FloatArray, theta: FloatArray) -> FloatArray:
@@ -137,7 +145,7 @@ class Objective:
         """Curvature times a direction, both (P, K), at a point whose state was kept: one pass, and no matrix."""
 
         def product(block: Block) -> FloatArray:
-            along = self.loss.curvature_times(at.state[block.rows], block_eta(block, direction))
+            along = self.loss.curvature_times(at.state[block.rows], block_plane(block, direction))
             r = block.weight[:, None] * along
             total = np.full((1, r.shape[1]), block.weight.sum())
             return np.vstack([with_intercept(block.X, r, direction), total])

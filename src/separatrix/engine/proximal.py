@@ -18,7 +18,7 @@ from separatrix.engine.certificate import duality_gap, penalises_all
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import solve_positive
-from separatrix.engine.objective import TRACE, Evaluation, Objective, block_eta, with_intercept
+from separatrix.engine.objective import TRACE, Evaluation, Objective, block_eta, block_plane, with_intercept
 from separatrix.equations.hyperplane import gram_diagonal
 from separatrix.equations.penalties import soft_threshold
 
@@ -160,7 +160,7 @@ def products(part: Objective, theta: FloatArray) -> Curvature:
         d = d.reshape(P, K)
         result = ridge * d
         for block, state in kept:
-            r = block.weight[:, None] * loss.curvature_times(state, block_eta(block, d))
+            r = block.weight[:, None] * loss.curvature_times(state, block_plane(block, d))
             result += with_intercept(block.X, r, d) / total
         return result.ravel()
 
