@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from problems import Problem, make_problem, problems, seeds, solve
 from separatrix.data.memory import CELLS, memory_source
+from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import SOLVERS, SYNONYMS, choose
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status
@@ -238,6 +240,34 @@ def test_the_shape_of_the_problem_decides_the_solver():
     assert choose("auto", 2001, 1).name == "conjugate-gradient"
     assert choose("auto", 201, 10).name == "conjugate-gradient"
     assert "2,010 coefficients" in choose("auto", 201, 10).why
+
+
+def test_a_curvature_that_memory_cannot_hold_is_replaced_in_words():
+    choice = choose("newton-cholesky", 100_001, 1)
+    assert choice.name == "conjugate-gradient"
+    assert "'newton-cholesky' was asked for, but a curvature of 100,001 coefficients would take 80.0 GB" in choice.why
+    assert choose("newton", 5_000, 2).name == "newton"
+
+
+def test_newton_on_a_hundred_thousand_columns_is_fitted_another_way():
+    X = sparse.random_array((60, 100_000), density=1e-3, rng=np.random.default_rng(0), format="csr")
+    fit = solve(Problem(X, np.arange(60) % 2, np.ones(60), 2, np.full(100_000, 0.01)), "newton", tol=1e-10)
+    assert "80.0 GB" in fit.trace.why
+    assert fit.certificate.gap <= 1e-10
+
+
+def test_fits_at_the_same_time_share_their_hold_on_blas():
+    def numbers() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert numbers() == {1}  # the second fit goes on as it began
+        second.__exit__(None, None, None)
+        assert numbers() == {2}
 
 
 def test_more_columns_than_a_small_matrix_go_through_conjugate_gradients_to_the_same_optimum():

@@ -1,9 +1,11 @@
 """How many threads share a pass over the data, and the processor with BLAS."""
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
@@ -25,9 +27,47 @@ def thread_count(asked: int | None = None) -> int:
     return int(told)
 
 
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """Holds BLAS to one thread: its own wait for each other in a loop, and on a busy core they wait long."""
-    return _blas().limit(limits=1, user_api="blas")
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Holds BLAS to one thread: its own wait for each other in a loop, and on a busy core they wait long.
+
+    The number is the whole process's, so fits on several threads share one hold: the first takes it, the last gives it
+    back. Otherwise one that ends gives its neighbours another number, and their sums other bits.
+    """
+    hold = _hold
+    with hold.lock:
+        if hold.fits == 0:
+            hold.limit.enter_context(_blas().limit(limits=1, user_api="blas"))
+        hold.fits += 1
+    try:
+        yield
+    finally:
+        with hold.lock:
+            hold.fits -= 1
+            if hold.fits == 0:
+                hold.limit.close()
+
+
+@dataclass
+class _Hold:
+    """How many fits hold BLAS to one thread, and what to undo when none does."""
+
+    fits: int = 0
+    limit: ExitStack = field(default_factory=ExitStack)
+    lock: Lock = field(default_factory=Lock)
+
+
+_hold = _Hold()
+
+
+def _forget() -> None:
+    """In a forked process the threads that held are gone, and would never let go."""
+    global _hold
+    _hold = _Hold()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 @cache

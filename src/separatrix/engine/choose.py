@@ -1,7 +1,8 @@
 """The shape of the problem decides the solver, and says why in words that reach the trace.
 
     name                    for
-    newton                  a curvature matrix that is small: up to 2,000 coefficients, or 1,000 of several classes
+    newton                  a curvature matrix that is small: up to 2,000 coefficients, or 1,000 of several classes; up
+                            to 10,000 where it is asked for, beyond which memory ends and conjugate-gradient steps in
     conjugate-gradient      more than that, dense or sparse
     gradient-descent        looking on; it needs many more passes than the others
     proximal-newton         a penalty with an L1 part, which has no derivative at zero; no other solver knows it
@@ -25,6 +26,7 @@ from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
 from separatrix.errors import ArgumentError, listing
 
+LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB, and a solve a few copies of it
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
 
 SOLVERS: dict[str, Callable[..., Solver]] = {
@@ -82,6 +84,13 @@ def choose(solver: str, coefficients: int, classes: int, l1: bool = False) -> Ch
     name = SYNONYMS.get(solver, solver)
     if l1 and name in SOLVERS and name != "proximal-newton":
         raise ArgumentError(f"solver={solver!r} cannot minimise an L1 penalty. Use 'auto' or 'proximal-newton'.")
+    size = coefficients * classes
+    if name == "newton" and size > LARGEST_ASKED_FOR:
+        gigabytes = 8e-9 * size**2
+        why = (
+            f"solver={solver!r} was asked for, but a curvature of {size:,} coefficients would take {gigabytes:,.1f} GB"
+        )
+        return Choice("conjugate-gradient", why)
     if name in SOLVERS:
         return Choice(name, f"solver={solver!r} was asked for")
     if name != "auto":
@@ -89,7 +98,6 @@ def choose(solver: str, coefficients: int, classes: int, l1: bool = False) -> Ch
         raise ArgumentError(f"solver={solver!r} is no solver. Use one of: {known}.")
     if l1:
         return Choice("proximal-newton", "an L1 penalty has no derivative where a weight is zero")
-    size = coefficients * classes
     if size <= (LARGEST_CURVATURE if classes == 1 else LARGEST_CURVATURE_OF_CLASSES):
         return Choice("quasi-newton", f"the curvature of {size:,} coefficients is a small matrix")
     return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients is too large to build")
