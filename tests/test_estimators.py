@@ -259,6 +259,31 @@ def test_a_hole_in_X_is_refused(Model, hole):
         Model().fit([[0.0], [hole], [2.0]], [0, 1, 0])
 
 
+@pytest.mark.parametrize("Model", [LogisticRegression, LinearRegression])
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1.0, np.nan, 1.0], r"sample_weight\[1\]=nan must be finite"),
+        ([1.0, 1.0, np.inf], r"sample_weight\[2\]=inf must be finite"),
+        ([1.0, -2.0, 1.0], r"sample_weight\[1\]=-2 must be at least 0"),
+        ([0.0, 0.0, 0.0], r"sample_weight=\[0\.0, 0\.0, 0\.0\] is zero in every row"),
+        (0.0, r"sample_weight=.* is zero in every row"),
+        ([1.0, 2.0], r"sample_weight=\[1\.0, 2\.0\] has shape \(2,\), and must have \(3,\)"),
+        (["a", "b", "c"], r"sample_weight=\['a', 'b', 'c'\] is of type <U1"),
+    ],
+    ids=str,
+)
+def test_weights_without_meaning_are_refused_by_name_and_value(Model, weight, message):
+    with pytest.raises(ArgumentError, match=message):
+        Model().fit([[0.0], [1.0], [2.0]], [0, 1, 0], sample_weight=weight)
+
+
+def test_a_single_weight_is_that_of_every_row():
+    X, y = load_diabetes(return_X_y=True)
+    same, each = (LinearRegression(alpha=1.0).fit(X, y, weight) for weight in (2, np.full(len(y), 2.0)))
+    np.testing.assert_array_equal(same.coef_, each.coef_)
+
+
 @pytest.mark.parametrize(("y", "weight"), [([1, 1, 1], None), ([0, 1, 1], [0.0, 1.0, 1.0])])
 def test_one_class_is_nothing_to_tell_apart(y, weight):
     with pytest.raises(TargetError, match="nothing to tell apart"):

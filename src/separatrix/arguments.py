@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from separatrix.arrays import FloatArray
 from separatrix.errors import ArgumentError
@@ -48,21 +48,44 @@ def check_offset(offset: ArrayLike | None, rows: int, columns: int) -> FloatArra
     if offset is None:
         return None
     given = np.asarray(offset)
-    due = f"({rows},)" if columns == 1 else f"({rows}, {columns})"
+    if columns == 1 and given.shape == (rows, 1):
+        given = given[:, 0]
+    shape = (rows,) if columns == 1 else (rows, columns)
+    return finite_numbers("offset", given, shape).reshape(rows, columns)
+
+
+def check_sample_weight(sample_weight: ArrayLike | None, rows: int) -> FloatArray:
+    """The weights (rows,): at least 0, some above; None is 1 for each row, a number the same for each.
+
+    >>> check_sample_weight([2, 0], rows=2)
+    array([2., 0.])
+    """
+    given = np.asarray(1.0 if sample_weight is None else sample_weight)
+    weight = finite_numbers("sample_weight", np.full(rows, given) if given.ndim == 0 else given, (rows,))
+    for row in np.flatnonzero(weight < 0)[:1]:
+        raise ArgumentError(f"sample_weight[{row}]={weight[row]:g} must be at least 0.")
+    if not weight.any():
+        raise ArgumentError(f"sample_weight={listed(weight)} is zero in every row: give some row a positive weight.")
+    return weight
+
+
+def finite_numbers(name: str, given: NDArray, shape: tuple[int, ...]) -> FloatArray:
+    """The array in double precision and row order; ArgumentError unless it holds finite numbers and has this shape."""
     if given.dtype.kind not in "iufbO":
-        raise ArgumentError(f"offset={listed(given)} is of type {given.dtype}, and must be numbers of shape {due}.")
-    if given.shape != (rows, columns) and given.shape != (rows,) * (columns == 1):
+        raise ArgumentError(f"{name}={listed(given)} is of type {given.dtype}, and must be numbers of shape {shape}.")
+    if given.shape != shape:
         raise ArgumentError(
-            f"offset={listed(given)} has shape {given.shape}, and must have {due}: a number for each row"
-            f"{'' if columns == 1 else ' and each class or target'}."
+            f"{name}={listed(given)} has shape {given.shape}, and must have {shape}: a number for each row"
+            f"{' and each class or target' if len(shape) == 2 else ''}."
         )
     try:
-        given = np.ascontiguousarray(given, dtype=np.float64).reshape(rows, columns)
+        numbers = np.ascontiguousarray(given, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ArgumentError(f"offset={listed(given)} must be numbers, and some are not.") from None
-    for row in np.flatnonzero(~np.isfinite(given).all(axis=1))[:1]:
-        raise ArgumentError(f"offset[{row}]={listed(given[row])} must be finite. Leave the row out, or fill the gap.")
-    return given
+        raise ArgumentError(f"{name}={listed(given)} must be numbers, and some are not.") from None
+    for place in np.argwhere(~np.isfinite(numbers))[:1].tolist():
+        value = float(numbers[tuple(place)])
+        raise ArgumentError(f"{name}{place}={value} must be finite. Leave the row out, or fill the gap.")
+    return numbers
 
 
 def listed(values: Any) -> str:

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset
+from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset, check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
@@ -117,7 +117,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         options, strength = self._checked()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weight = check_sample_weight(sample_weight, X.shape[0])
         if self.class_weight is not None:
             weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
@@ -275,7 +275,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_l1_ratio(self.l1_ratio)
         check_flag("fit_intercept", self.fit_intercept)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weight = check_sample_weight(sample_weight, X.shape[0])
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         offset = check_offset(offset, *targets.shape)
         source = memory_source(X, targets, weight, centre=self.fit_intercept, offset=offset)
