@@ -117,3 +117,10 @@ def solve(problem: Problem, solver: str = "auto", tol: float = 1e-12, max_iter: 
         return fit_linear_model(
             problem.source(), problem.loss, problem.penalty, options, start.get("start", problem.start())
         )
+
+
+def assert_same_fit(a: Fit, b: Fit, tol: float = 1e-8) -> None:
+    """Coefficients within `tol` of the largest."""
+    scale = np.abs(b.coefficients).max() + np.abs(b.intercepts).max() + 1.0
+    np.testing.assert_allclose(a.coefficients, b.coefficients, atol=tol * scale)
+    np.testing.assert_allclose(a.intercepts, b.intercepts, atol=tol * scale)

@@ -4,6 +4,7 @@ Longley, Filip and Wampler are Statistical Reference Datasets of the National In
 (public domain), with their certified coefficients.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -222,6 +223,9 @@ def test_the_readings_of_the_data_are_counted():
 
     class Counting:
         n_columns, centre = source.n_columns, source.centre
+
+        def working(self) -> Any:
+            return nullcontext(self)
 
         def add_up(self, *args: Any) -> Any:
             readings.append(1)

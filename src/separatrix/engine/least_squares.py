@@ -17,6 +17,7 @@ from scipy.linalg import lstsq, qr, solve_triangular, svd
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
+from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate, duality_gap, rounding
 from separatrix.engine.iterate import Step, Trace
 from separatrix.engine.objective import Evaluation, Objective
@@ -41,6 +42,12 @@ class LeastSquares:
 def least_squares(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
     """The exact fit, the penalty's strengths all zero or all above it; where an unpenalised one is not unique, the one
     with the smallest |w|."""
+    with one_blas_thread(), source.working() as source:
+        return solve(source, targets, penalty, fit_intercept)
+
+
+def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
+    """As `least_squares`, of a source at work."""
     started = perf_counter()
     m, p = int(fit_intercept), source.n_columns
     R = source.add_up(lambda block: triangle(rows_of(block, m)), lambda a, b: triangle(np.vstack([a, b])))

@@ -93,7 +93,7 @@ def shares(counts: FloatArray, rows: int) -> FloatArray:
     >>> shares(np.array([1000.0, 5.0]), 100)
     array([95.,  5.])
     """
-    even = rows / np.count_nonzero(counts)
+    even = rows / max(np.count_nonzero(counts), 1)
     many = counts > even
     left = even * np.count_nonzero((counts > 0) & ~many) - counts[~many].sum()
     return np.maximum(np.where(many, even + left / max(np.count_nonzero(many), 1), counts), 1.0)
