@@ -114,8 +114,13 @@ class LogisticRegressionCV(LogisticRegression):
         self.multi_class = multi_class
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
-        """Chooses C and l1_ratio on X (rows, p), dense, sparse or a dataframe, and labels y (rows,), and fits."""
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
+        """Chooses C and l1_ratio on X (rows, p), dense, sparse or a dataframe, and labels y (rows,), and fits.
+
+        Raises ArgumentError for an offset, which the scores would not know.
+        """
+        if offset is not None:
+            raise ArgumentError(f"offset={offset!r} is given: scorers know none. Use LogisticRegression with a C.")
         options, _ = self._model()._checked()
         self.Cs_, self.l1_ratios_ = grid_of_Cs(self.Cs), grid_of_ratios(self.l1_ratios)
         check_flag("refit", self.refit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score, log_loss, make_scorer
 
 from separatrix.arrays import FloatArray, IntArray
@@ -31,7 +31,7 @@ class Rows:
 class DecisionValues(LogisticRegression):
     """A model that is given decision values, (n, K), in place of X: what scorers ask of a model follows from them."""
 
-    def _eta(self, X: Any) -> FloatArray:
+    def _eta(self, X: Any, offset: ArrayLike | None) -> FloatArray:
         return X
 
 
