@@ -259,5 +259,5 @@ def test_fits_that_ran_out_of_iterations_are_counted_in_one_warning():
 
 def test_an_offset_is_refused_and_not_ignored():
     X, y = load_iris(return_X_y=True)
-    with pytest.raises(ArgumentError, match="offset=.* is given"):
+    with pytest.raises(ArgumentError, match=r"offset=.* is given"):
         LogisticRegressionCV().fit(X, y, offset=np.zeros(len(y)))
