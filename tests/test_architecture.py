@@ -26,7 +26,7 @@ ROWS = [
     ["plots"],
     ["report"],
 ]
-ROWS += [["training"], ["scratch", "estimators", "cli"]]
+ROWS += [["training"], ["scratch", "estimators", "cli"], ["cross_validation"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 HEAVY = ("sklearn", "matplotlib", "scipy", "duckdb", "pandas", "polars")
 LONGEST_MODULE, LONGEST_FUNCTION = 350, 60

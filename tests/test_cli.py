@@ -66,6 +66,43 @@ def test_an_l1_penalty_leaves_coefficients_out_and_says_how_many(run, data, C):
     assert 0 < np.count_nonzero(coefficients == 0) < coefficients.size
 
 
+@pytest.mark.parametrize(
+    ("given", "by", "folds"),
+    [(["--cv"], "5 folds", 5), (["--cv", "3"], "3 folds", 3), (["--cv", "loo"], "leave-one-out", 1)],
+)
+def test_cv_chooses_C_on_rows_left_out_and_says_how(run, tmp_path, given, by, folds):
+    code, out, _ = run("fit", "breast_cancer", *given)
+    record = json.loads(Path("model.json").read_text())["model"]["fit"]
+    losses = np.array(record["choice"]["losses"])
+    assert code == 0
+    assert losses.shape == (folds, len(record["choice"]["Cs"]))
+    assert record["C"] == pytest.approx(record["choice"]["Cs"][losses.mean(axis=0).argmin()])
+    assert record["choice"]["by"] == by
+    assert f"was chosen of 17 by {by}" in " ".join(out.split())
+    assert "Choice of C" in Path("report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "said"),
+    [
+        ("iris", ["--cv", "1"], "cv=1 must be at least 2 folds, or loo"),
+        ("iris", ["--cv", "--C", "1"], "C=1 is given, and cv=5 is to choose it"),
+        ("diabetes", ["--cv"], "cv=5 chooses C for classes"),
+        ("iris", ["--cv", "few"], "Invalid value for --cv"),
+    ],
+)
+def test_a_choice_that_cannot_be_made_is_refused_in_words(run, data, given, said):
+    code, _, err = run("fit", data, *given)
+    assert code == 2
+    assert said in err
+
+
+def test_without_cv_nothing_is_said_of_a_choice(run):
+    _, out, _ = run("fit", "iris")
+    assert "chosen" not in out
+    assert "Choice of C" not in Path("report.html").read_text()
+
+
 def test_fit_iris_needs_no_target_and_writes_a_model_and_a_report(run, tmp_path):
     code, out, err = run("fit", "iris")
     assert code == 0

@@ -14,18 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from separatrix import plots, scratch
+    from separatrix.cross_validation import LogisticRegressionCV
     from separatrix.estimators import LinearRegression, LogisticRegression
 
 __version__ = "0.1.0"
-__all__ = ["LinearRegression", "LogisticRegression", "__version__", "plots", "scratch"]
+__all__ = ["LinearRegression", "LogisticRegression", "LogisticRegressionCV", "__version__", "plots", "scratch"]
 
-_ESTIMATORS = ("LinearRegression", "LogisticRegression")
+_ESTIMATORS = {
+    "LinearRegression": "separatrix.estimators",
+    "LogisticRegression": "separatrix.estimators",
+    "LogisticRegressionCV": "separatrix.cross_validation",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Public names are imported when they are first used: scikit-learn alone takes a second."""
     if name in _ESTIMATORS:
-        return getattr(import_module("separatrix.estimators"), name)
+        return getattr(import_module(_ESTIMATORS[name]), name)
     if name in ("plots", "scratch"):
         return import_module(f"separatrix.{name}")
     raise AttributeError(f"module 'separatrix' has no attribute {name!r}")

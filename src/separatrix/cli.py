@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
@@ -49,6 +49,7 @@ def fit(
     categorical: str = "",
     numeric: str = "",
     C: Annotated[float | None, Parameter(name="--C")] = None,
+    cv: Annotated[list[int | Literal["loo"]] | None, Parameter(consume_multiple=(0, 1))] = None,
     l1_ratio: float = 0.0,
     test_size: float = 0.25,
     seed: int = 0,
@@ -80,6 +81,9 @@ def fit(
         Columns to take as numbers.
     C
         Inverse strength of the penalty on standardised columns; inf for none. By default 1, or none with --regression.
+    cv
+        Choose C by cross-validation on the training rows: a number of folds, 5 if none is given, or loo, which leaves
+        out one row at a time.
     l1_ratio
         Share of the L1 penalty, 0 to 1; above 0, columns that help little get a coefficient of exactly zero.
     test_size
@@ -107,6 +111,7 @@ def fit(
         categorical=names(categorical),
         numeric=names(numeric),
         C=C,
+        cv=None if cv is None else (cv or [5])[0],
         l1_ratio=l1_ratio,
         test_size=test_size,
         seed=seed,

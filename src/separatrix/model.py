@@ -16,12 +16,21 @@ from separatrix.equations.links import sigmoid, softmax
 Task = Literal["binary", "multinomial", "linear"]
 
 
+class Choice(Struct, frozen=True, forbid_unknown_fields=True):
+    """How C was chosen: `by` so many folds or leave-one-out, of `Cs`, each with the mean log loss of the rows that each
+    fold left out, `losses` (folds, Cs)."""
+
+    by: str
+    Cs: list[float]
+    losses: list[list[float]]
+
+
 class FitRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """How the coefficients were found, and how good they are.
 
     `C` is the inverse strength of the penalty on standardised columns, None without a penalty, and `l1_ratio` the share
     of L1 in it; `gap` bounds the distance of the mean loss to its optimum, and `certificate` says how that is known;
-    `losses` has one entry for each iteration. Seconds are wall-clock.
+    `losses` has one entry for each iteration. Seconds are wall-clock. `choice` is there where cross-validation chose C.
     """
 
     rows: int
@@ -35,6 +44,7 @@ class FitRecord(Struct, frozen=True, forbid_unknown_fields=True):
     certificate: str
     losses: list[float]
     l1_ratio: float = 0.0
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True)

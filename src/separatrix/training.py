@@ -5,7 +5,7 @@ The one path from rows to a model, whoever asks; it prints nothing and writes no
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -20,12 +20,13 @@ from separatrix.data.target import Target, learn_target, rows_with_target
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.iterate import Step, ignore
 from separatrix.engine.least_squares import least_squares
+from separatrix.engine.selection import Folds, Selection, select_C
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, SeparatrixWarning, TargetError
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
-from separatrix.model import FitRecord, Model
+from separatrix.model import Choice, FitRecord, Model
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Settings:
     """What a user may decide about a fit; see `separatrix fit --help`.
 
     C is the inverse strength of the penalty on standardised columns, (1 - l1_ratio) |w|^2 / 2 + l1_ratio |w|_1; None is
-    the default: 1 for classes, and no penalty for a regression.
+    the default: 1 for classes, and no penalty for a regression. `cv`, a number of folds or "loo", chooses it by
+    cross-validation on the training rows.
     """
 
     positive: str | None = None
@@ -42,6 +44,7 @@ class Settings:
     categorical: Sequence[str] = ()
     numeric: Sequence[str] = ()
     C: float | None = None
+    cv: Folds | None = None
     l1_ratio: float = 0.0
     test_size: float = 0.25
     seed: int = 0
@@ -121,15 +124,18 @@ def fit(
     """The model of encoded rows. The penalty is on standardised columns, the coefficients are not."""
     scales = standard_deviations(X)
     units = np.where(scales > 0, scales, 1.0)
-    K, n = len(target.classes), X.shape[0]
+    K, n, chosen = len(target.classes), X.shape[0], None
     if K:
         loss, codes, rows = (LogLoss(), y[:, None] * 1.0, 1) if K == 2 else (SoftmaxLoss(), y, K)
         start = np.zeros((rows, X.shape[1])), np.zeros(rows)
-        options = Options(settings.solver, settings.tol, settings.max_iter)
+        options = Options(settings.solver, settings.tol, settings.max_iter, seed=settings.seed)
+        source, penalty = memory_source(X, codes), elastic_net(np.ones(len(units)), settings.l1_ratio).in_units(units)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SeparatrixWarning)  # each of them is a finding
-            penalty = elastic_net(np.full(len(units), settings.strength / n), settings.l1_ratio).in_units(units)
-            found = fit_linear_model(memory_source(X, codes), loss, penalty, options, start, watch)
+            if settings.cv:
+                chosen = select_C(source, loss, rows, penalty, settings.cv, options)
+                settings = replace(settings, C=chosen.C)
+            found = fit_linear_model(source, loss, penalty.times(settings.strength / n), options, start, watch)
         rates = np.bincount(y, minlength=K) / n
     else:
         penalty = elastic_net(np.full(len(units), settings.strength), settings.l1_ratio).in_units(units)
@@ -148,6 +154,7 @@ def fit(
         gap=found.certificate.gap,
         certificate=found.certificate.method,
         losses=found.trace.column("loss").tolist(),
+        choice=recorded(chosen) if chosen else None,
     )
     return Model(
         task="linear" if not K else "binary" if K == 2 else "multinomial",
@@ -159,6 +166,14 @@ def fit(
         rates=rates.tolist(),
         fit=record,
         metrics={},
+    )
+
+
+def recorded(chosen: Selection) -> Choice:
+    """How C was chosen, for the model file."""
+    folds = len(chosen.losses)
+    return Choice(
+        by=f"{folds} folds" if folds > 1 else "leave-one-out", Cs=chosen.Cs.tolist(), losses=chosen.losses.tolist()
     )
 
 
@@ -209,6 +224,7 @@ def check_settings(settings: Settings) -> None:
     """ArgumentError unless every number is in its range."""
     if settings.C is not None and not settings.C > 0:
         raise ArgumentError(f"C={settings.C:g} must be above 0; inf is no penalty.")
+    check_cv(settings)
     if not 0 <= settings.l1_ratio <= 1:
         raise ArgumentError(
             f"l1_ratio={settings.l1_ratio:g} must lie between 0 and 1: it is the share of the L1 penalty."
@@ -219,3 +235,15 @@ def check_settings(settings: Settings) -> None:
         raise ArgumentError(f"tol={settings.tol:g} must be above 0.")
     if settings.max_iter < 1:
         raise ArgumentError(f"max_iter={settings.max_iter} must be at least 1.")
+
+
+def check_cv(settings: Settings) -> None:
+    """ArgumentError unless cross-validation, if there is any, is to choose something and has folds."""
+    if settings.cv is None:
+        return
+    if settings.cv != "loo" and settings.cv < 2:
+        raise ArgumentError(f"cv={settings.cv} must be at least 2 folds, or loo.")
+    if settings.C is not None:
+        raise ArgumentError(f"C={settings.C:g} is given, and cv={settings.cv} is to choose it: leave out one of them.")
+    if settings.regression:
+        raise ArgumentError(f"cv={settings.cv} chooses C for classes. For a regression give C.")

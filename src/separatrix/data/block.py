@@ -24,6 +24,11 @@ class Block:
     rows: slice = field(default_factory=lambda: slice(None))
     offset: FloatArray | None = None
 
+    def take(self, some: IntArray) -> "Block":
+        """Some of the rows, by their positions in the block. They remember no source."""
+        offset = None if self.offset is None else self.offset[some]
+        return Block(self.X[some], self.y[some], self.weight[some], offset=offset)
+
 
 class Source(Protocol):
     """Rows, wherever they are. `centre` (p,) was subtracted from every row of X (zero where it was not needed)."""

@@ -83,6 +83,12 @@ class MemorySource:
         rows, weight = map(np.concatenate, zip(*self.add_up(kept), strict=True))
         return replace(self, X=self.X[rows], y=self.y[rows], weight=weight, offset=some_rows(self.offset, rows))
 
+    def take(self, some: IntArray) -> "MemorySource":
+        """Some of the rows, which are copied."""
+        return replace(
+            self, X=self.X[some], y=self.y[some], weight=self.weight[some], offset=some_rows(self.offset, some)
+        )
+
     def columns(self, chosen: IntArray) -> "MemorySource":
         """The same rows with only these columns of X, which are copied."""
         return replace(self, X=self.X[:, chosen], centre=self.centre[chosen])

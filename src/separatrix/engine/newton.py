@@ -11,15 +11,18 @@ from separatrix.engine.objective import Objective
 KEEP = 0.01  # a step that leaves less than this share of the gap keeps the curvature for the next
 
 
-def newton(objective: Objective, theta: FloatArray) -> Solver:
+def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None) -> Solver:
     """Newton's method, shortened until the objective falls (Boyd and Vandenberghe 2004, algorithm 9.5).
 
     A curvature costs some gradients, so it is computed afresh only where the last one has done too little (the chord
     method; Kelley 1995, section 5.4.1). The estimated gap is half the squared Newton decrement, or the objective itself
-    where that is less: the losses of classification are never negative.
+    where that is less: the losses of classification are never negative. A `start` that is known, with gradient and
+    metric, saves the first pass.
     """
-    at = metric = objective.evaluate(theta, order=2)
-    factor, before = factor_positive(metric.curvature), 0.0
+    at = start.at if start else objective.evaluate(theta, order=2)
+    metric = (start and start.metric) or at
+    # The metric of a known start may be old: the second step shows what it is worth.
+    factor, before = factor_positive(metric.curvature), np.inf if start else 0.0
     while True:
         step = solve_factored(factor, -at.gradient.ravel()).reshape(at.theta.shape)
         gap = min(-0.5 * float(np.sum(at.gradient * step)), at.value)

@@ -129,14 +129,18 @@ class Objective:
         """
         state = np.empty((self.source.n_rows, theta.shape[1])) if keep_state else None
         sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state, dtype=dtype))
+        return self.evaluation(theta, sums, state)
+
+    def evaluation(self, theta: FloatArray, sums: Sums, state: Any = None) -> Evaluation:
+        """What sums over all rows at theta amount to: per unit weight, and with the penalty."""
         w = theta[: self.source.n_columns]
         loss = sums.value / sums.weight
         value = loss + self.penalty.value(w)
-        if order == 0:
+        if sums.gradient is None:
             return Evaluation(theta, value, loss)
         gradient = sums.gradient / sums.weight
         gradient[: len(w)] += self.penalty.gradient(w)
-        if order == 1:
+        if sums.curvature is None:
             return Evaluation(theta, value, loss, gradient, state=state)
         curvature = self._with_penalty(sums.curvature / sums.weight, w)
         return Evaluation(theta, value, loss, gradient, curvature.reshape(theta.size, theta.size))

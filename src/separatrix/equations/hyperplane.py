@@ -5,6 +5,7 @@
     signed distance  = (X w + b) / |w|      in the units of X
     X'r                                     gradients
     X' diag(h) X                            curvatures
+    x'A x                                   leverages
 
 X is (rows, p), dense of any layout or scipy sparse; w is (p,) or (p, K), b a number or (K,).
 """
@@ -84,6 +85,18 @@ def weighted_gram(X: Matrix, h: FloatArray, ones: int = 0, dtype: DTypeLike = np
            [1., 2., 1.]])
     """
     return paired_grams(X, np.sqrt(h)[:, None], ones, dtype)[:, 0, :, 0]
+
+
+def quadratic_forms(X: Matrix, A: FloatArray) -> FloatArray:
+    """[x 1] A [x 1]' of every row, (rows,); A symmetric, (p, p), or (p + 1, p + 1) where a one stands beside x.
+
+    >>> quadratic_forms(np.array([[1.0, 2.0]]), np.diag([1.0, 1.0, 10.0]))
+    array([15.])
+    """
+    p = X.shape[1]
+    product = X @ A[:p, :p]
+    forms = X.multiply(product).sum(axis=1) if sparse.issparse(X) else np.einsum("ij,ij->i", X, product)
+    return np.asarray(forms).ravel() + np.sum(2.0 * (X @ A[:p, p:]), axis=1) + A[p:, p:].sum()
 
 
 def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike = np.float64) -> FloatArray:

@@ -71,6 +71,10 @@ class ElasticNet:
         """This penalty on columns divided by their units (p,), as one on the columns as they are."""
         return ElasticNet(self.l1 * units, self.l2 * units**2)
 
+    def times(self, factor: float) -> "ElasticNet":
+        """The penalty so many times as strong."""
+        return ElasticNet(self.l1 * factor, self.l2 * factor)
+
     def columns(self, chosen: IntArray) -> "ElasticNet":
         """The penalty on some of the columns."""
         return ElasticNet(self.l1[chosen], self.l2[chosen])

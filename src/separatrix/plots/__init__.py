@@ -6,6 +6,7 @@ A display holds the arrays of one picture; its `plot(ax=None)` draws them and se
 Colours mean the same everywhere: a class keeps its colour, and the accent is what the model says.
 """
 
+from separatrix.plots.choice import ChoiceDisplay
 from separatrix.plots.curves import LossDisplay, SigmoidDisplay
 from separatrix.plots.distances import DistanceDisplay
 from separatrix.plots.evaluation import CalibrationDisplay, ConfusionDisplay, RocDisplay
@@ -15,6 +16,7 @@ from separatrix.plots.points import PointsDisplay
 __all__ = [
     "BoundaryDisplay",
     "CalibrationDisplay",
+    "ChoiceDisplay",
     "ConfusionDisplay",
     "DistanceDisplay",
     "LossDisplay",

@@ -18,7 +18,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.evaluate.curves import Roc
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
 from separatrix.model import Model
-from separatrix.plots import CalibrationDisplay, ConfusionDisplay, RocDisplay, plot_boundary, plot_losses
+from separatrix.plots import CalibrationDisplay, ChoiceDisplay, ConfusionDisplay, RocDisplay, plot_boundary, plot_losses
 from separatrix.plots.style import ACCENT, INK, MUTED, TICK_SIZE, class_colour, light_grid, name_axes, plain
 
 Draw = Callable[[Axes], object]
@@ -47,6 +47,10 @@ PICTURES = {
         "Residuals",
         "What is left over, held-out rows. A pattern here is something a straight line cannot say.",
     ),
+    "choice": (
+        "Choice of C",
+        "Mean log loss of training rows that were left out, against C; thin lines are folds, the dot is the choice.",
+    ),
     "loss": ("Loss", "The mean training loss after each step of the solver."),
 }
 """Name of a picture -> its heading and its caption."""
@@ -58,7 +62,7 @@ def draw_pictures(
     """The report's pictures, name -> inline SVG, in the order of the page.
 
     For classes: boundary (two features only), confusion, roc, calibration (two classes only). For numbers:
-    actual, residuals. Then loss, if the fit took more than one step.
+    actual, residuals. Then choice, if C was chosen by cross-validation, and loss, if the fit took more than one step.
 
     Parameters
     ----------
@@ -72,6 +76,8 @@ def draw_pictures(
         draws = _class_draws(evaluation)
         if X is not None and y is not None and len(model.columns.feature_names) == 2:
             draws = {"boundary": partial(_draw_boundary, model, X, np.asarray(y, dtype=np.int64))} | draws
+    if choice := model.fit.choice:
+        draws["choice"] = ChoiceDisplay(np.array(choice.Cs), np.array(choice.losses)).plot
     if len(model.fit.losses) > 1:
         draws["loss"] = lambda ax: plot_losses(model.fit.losses, ax=ax)
     return {name: svg(name, PICTURES[name][0], draw) for name, draw in draws.items()}

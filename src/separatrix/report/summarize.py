@@ -184,6 +184,7 @@ def _fit(model: Model) -> Summary:
         "why": fit.why,
         "C": fit.C,
         "l1_ratio": fit.l1_ratio,
+        "choice": _choice(model),
         "zeros": _zeros(model) if fit.l1_ratio else None,
         "passes": fit.passes,
         "seconds": fit.seconds,
@@ -191,6 +192,20 @@ def _fit(model: Model) -> Summary:
         "gap": fit.gap if math.isfinite(fit.gap) else None,
         "quality": _quality(model),
     }
+
+
+def _choice(model: Model) -> str | None:
+    """How C was chosen, and what it promises."""
+    choice = model.fit.choice
+    if choice is None:
+        return None
+    losses = np.mean(choice.losses, axis=0)
+    best = int(losses.argmin())
+    end = " It is the last of those tried." if best in (0, len(losses) - 1) else ""
+    return (
+        f"C = {choice.Cs[best]:g} was chosen of {len(losses)} by {choice.by}: mean log loss {number(losses[best])} on "
+        f"training rows that were left out.{end}"
+    )
 
 
 def _zeros(model: Model) -> str:

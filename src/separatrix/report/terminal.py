@@ -192,6 +192,7 @@ def _fit(fit: Summary) -> list[str]:
     penalty += f", l1_ratio = {fit['l1_ratio']:g}" if fit["l1_ratio"] else ""
     return [
         f"{fit['solver']}, {penalty}: {fit['why']}",
+        *([fit["choice"]] if fit["choice"] else []),
         *([f"{fit['zeros']}."] if fit["zeros"] else []),
         f"{fit['passes']:,} passes, {number(fit['seconds'])} s, mean loss {number(fit['loss'])}",
         fit["quality"],

@@ -1,0 +1,115 @@
+"""The scores of many fits, by any of scikit-learn's scorers, from their decision values."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import accuracy_score, log_loss, make_scorer
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.engine.path import Paths
+from separatrix.equations.hyperplane import linear_predictor
+from separatrix.estimators import LogisticRegression
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to be scored: X (n, p) or decision values, labels and their codes (n,), and weights or None."""
+
+    X: Any
+    y: NDArray
+    codes: IntArray
+    weight: FloatArray | None
+
+    def take(self, some: IntArray) -> "Rows":
+        return Rows(self.X[some], self.y[some], self.codes[some], None if self.weight is None else self.weight[some])
+
+
+class DecisionValues(LogisticRegression):
+    """A model that is given decision values, (n, K), in place of X: what scorers ask of a model follows from them."""
+
+    def _eta(self, X: Any, offset: ArrayLike | None) -> FloatArray:
+        return X
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores fits as scikit-learn's class does: `labels` is told to a scorer that asks, so a fold may lack a class."""
+
+    scorer: Any
+    classes: NDArray
+    multi_class: str
+
+    def of_path(self, path: Paths, f: int, rows: Rows) -> list[float]:
+        """The score of each fit of fold f on some rows."""
+        if hasattr(self.scorer, "_score_func"):
+            return self.of_values(values_along(path, f, rows.X), rows)
+        model = LogisticRegression(multi_class=self.multi_class)
+        pairs = zip(path.coefficients[f], path.intercepts[f], strict=True)
+        return [self._ask(with_coefficients(model, self.classes, w, b), rows.X, rows) for w, b in pairs]
+
+    def of_values(self, values: FloatArray | None, rows: Rows) -> list[float]:
+        """The score of each of the decision values (fits, n, K), if they are of these rows."""
+        assert values is not None
+        plain = not getattr(self.scorer, "_kwargs", {})
+        direct = DIRECT.get(getattr(self.scorer, "_score_func", None)) if plain else None
+        model = DecisionValues(multi_class=self.multi_class)
+        if direct:
+            model.classes_ = np.arange(len(self.classes))
+            return [direct(model, eta, rows) for eta in values]
+        K, p = values.shape[2], 1
+        with_coefficients(model, self.classes, np.zeros((K, p)), np.zeros(K))
+        return [self._ask(model, eta, rows) for eta in values]
+
+    def _ask(self, model: LogisticRegression, X: Any, rows: Rows) -> float:
+        weigh = {} if rows.weight is None else {"sample_weight": rows.weight}
+        return float(told_labels(self.scorer, self.classes)(model, X, rows.y, **weigh))
+
+
+def share_right(model: DecisionValues, eta: FloatArray, rows: Rows) -> float:
+    """Accuracy, without what scikit-learn's own does to find out what labels are."""
+    return float(np.average(model.predict(eta) == rows.codes, weights=rows.weight))
+
+
+def mean_log_likelihood(model: DecisionValues, eta: FloatArray, rows: Rows) -> float:
+    """Minus the log loss; as in scikit-learn's, a probability is at least the rounding of a double."""
+    own = np.take_along_axis(model.predict_log_proba(eta), rows.codes[:, None], axis=1)[:, 0]
+    return float(np.average(np.maximum(own, np.log(np.finfo(float).eps)), weights=rows.weight))
+
+
+DIRECT: dict[Any, Callable[[DecisionValues, FloatArray, Rows], float]] = {
+    accuracy_score: share_right,
+    log_loss: mean_log_likelihood,
+}
+"""The usual scores; on many rows scikit-learn's own take longer than the fits."""
+
+
+def told_labels(scorer: Any, classes: NDArray) -> Any:
+    """The scorer, with the labels there are where its metric wants to know, as scikit-learn does it."""
+    known = inspect.signature(scorer._score_func).parameters if hasattr(scorer, "_score_func") else {}
+    if "labels" not in known:
+        return scorer
+    told = {"labels": classes} | ({"pos_label": classes[-1]} if len(classes) == 2 and "pos_label" in known else {})
+    return make_scorer(
+        scorer._score_func,
+        greater_is_better=scorer._sign == 1,
+        response_method=scorer._response_method,
+        **(told | scorer._kwargs),
+    )
+
+
+def with_coefficients(model: LogisticRegression, classes: NDArray, w: FloatArray, b: FloatArray) -> LogisticRegression:
+    """The model as if it had been fitted so: w (K, p) and b (K,)."""
+    model.classes_, model.coef_, model.intercept_ = classes, w, b
+    vars(model)["n_features_in_"] = w.shape[1]
+    return model
+
+
+def values_along(path: Paths, f: int, X: Any) -> FloatArray:
+    """eta of the rows of X by every fit of fold f, (Cs, rows, K), in one product."""
+    Cs, K, p = path.coefficients[f].shape
+    eta = linear_predictor(X, path.coefficients[f].reshape(Cs * K, p).T, path.intercepts[f].ravel())
+    return np.ascontiguousarray(eta.reshape(-1, Cs, K).swapaxes(0, 1))

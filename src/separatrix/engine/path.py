@@ -1,0 +1,259 @@
+r"""Fits along a path of penalties, from strong to weak: of all rows, and of the rows that each fold trains on.
+
+Newton's method goes from the optimum of all rows. One pass there, with sums over the rows of each fold apart, gives the
+gradient and the curvature of every fold (sums add), and so
+
+    theta_fold = theta - H_fold^-1 g_fold
+
+which differs from the fold's own optimum in the second order of what was left out: for many rows one more pass per fold
+shows that it is near enough, and for few rows it is where Newton's method goes on from. The same sums, with the next
+penalty, start all rows on the next stretch. Other solvers start each fit from the one before it on the path.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache, partial, reduce
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+
+from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.data.memory import MemorySource
+from separatrix.data.threads import one_blas_thread
+from separatrix.engine.choose import Choice, choose
+from separatrix.engine.fit import Options
+from separatrix.engine.iterate import Iterate, minimise
+from separatrix.engine.leverage import leave_one_out
+from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.newton import KEEP, newton
+from separatrix.engine.objective import Evaluation, Objective, Sums, block_sums
+from separatrix.engine.rowspace import Space, smallest_space
+from separatrix.engine.sampling import sample_start
+from separatrix.equations.losses import ClassLoss
+from separatrix.equations.penalties import ElasticNet
+
+LARGEST_SHARED = 500  # coefficients whose curvature is kept for each fold
+NOTHING = 1e-4  # of tol: what a fit on the path may be above its optimum after the step that is not looked at
+MOST_FOLDS = 62  # that the bits of a number can tell apart
+
+
+@dataclass(frozen=True)
+class Point:
+    """theta (P, K), at most about `gap` above its optimum, after so many iterations."""
+
+    theta: FloatArray
+    gap: float
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Fits for every C: coefficients (F, Cs, K, p) and intercepts (F, Cs, K), gaps and iterations (F, Cs).
+
+    F is the number of folds and one: the first is the fit of all rows. `gaps` are the solver's estimates, per unit
+    weight. `left_out` (Cs, n, K) is eta of each row about as it were without that row, where it was asked for.
+    """
+
+    coefficients: FloatArray
+    intercepts: FloatArray
+    gaps: FloatArray
+    iterations: IntArray
+    left_out: FloatArray | None = None
+
+
+def fit_paths(
+    source: MemorySource,
+    loss: ClassLoss,
+    K: int,
+    penalty: ElasticNet,
+    Cs: FloatArray,
+    train: BoolArray,
+    options: Options,
+    leave_out: bool = False,
+) -> Paths:
+    """Minimises C * sum(weight * loss) + penalty for each C, over all rows and over those of each fold.
+
+    Parameters
+    ----------
+    K : columns of eta, as the loss wants them.
+    penalty : that of C = 1, in the units of sum(weight * loss).
+    Cs : (Cs,) in any order; inf is no penalty.
+    train : (n, folds) the rows that each fold trains on.
+    leave_out : whether to approximate eta of each row without that row, too.
+    """
+    order = np.argsort(Cs, kind="stable")
+    with one_blas_thread(), source.working() as source:
+        space = smallest_space(source, penalty) if np.isfinite(Cs).all() else Space(source, penalty)
+        assert isinstance(space.source, MemorySource)
+        rows = np.column_stack([np.ones(source.n_rows, dtype=bool), train])
+        course = Course(space.source, loss, K, space.penalty, options, rows)
+        walk = list(course.walk(Cs[order]))
+        wholes = [(course.objective(0, C), points[0].theta) for C, points in zip(Cs[order], walk, strict=True)]
+        left_out = np.array([leave_one_out(*whole) for whole in wholes]) if leave_out else None
+    place = np.argsort(order)
+
+    def of_all(name: str) -> NDArray:
+        return np.array([[getattr(point, name) for point in points] for points in walk])[place].swapaxes(0, 1)
+
+    w, b = np.split(of_all("theta"), [space.source.n_columns], axis=2)
+    side_by_side = w.transpose(2, 0, 1, 3).reshape(w.shape[2], -1)
+    coefficients = space.back(side_by_side).T.reshape(*w.shape[:2], K, source.n_columns)
+    intercepts = b.sum(axis=2) - coefficients @ source.centre
+    left_out = None if left_out is None else left_out[place]
+    return Paths(coefficients, intercepts, of_all("gap"), of_all("iterations"), left_out)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the fits of all paths have in common; `rows` (n, F) says which rows each of them is of, the first of all."""
+
+    source: MemorySource
+    loss: ClassLoss
+    K: int
+    penalty: ElasticNet
+    options: Options
+    rows: BoolArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """That of theta."""
+        return self.source.n_columns + int(self.options.fit_intercept), self.K
+
+    def objective(self, f: int, C: float) -> Objective:
+        """That of fold f. The rows it leaves out weigh nothing, so X is shared."""
+        weight = self.source.weight * self.rows[:, f]
+        penalty = self.penalty.times(1.0 / (C * weight.sum()))
+        return Objective(replace(self.source, weight=weight), self.loss, penalty, self.options.fit_intercept)
+
+    def walk(self, Cs: FloatArray) -> Iterator[list[Point]]:
+        """The fits of every fold, for each of the Cs as they come: increasing."""
+        choice = choose(self.options.solver, *self.shape, l1=bool(self.penalty.l1.any()))
+        together = choice.name in ("newton", "quasi-newton") and np.prod(self.shape) <= LARGEST_SHARED
+        return self.from_the_whole(Cs) if together else self.each_by_itself(Cs, choice)
+
+    def from_the_whole(self, Cs: FloatArray) -> Iterator[list[Point]]:
+        """By Newton's method, the folds from the optimum of all rows, if where they are is no good under the next C."""
+        groups = groups_of(self.rows)
+        last: list[Stop] = []
+        for C in Cs:
+            whole, *folds = [self.objective(f, C) for f in range(self.rows.shape[1])]
+            stops = [last[0].further(whole, self.options) if last else self.first(whole)]
+            theta = stops[0].point.theta
+            sums = cache(partial(sums_of_folds, whole, theta, groups)) if groups else None
+            for f, objective in enumerate(folds, start=1):
+                stop = last[f].further(objective, replace(self.options, max_iter=0)) if last else None
+                if stop is None or not stop.arrived:
+                    at = objective.evaluation(theta, sums()[f]) if sums else objective.evaluate(theta, order=2)
+                    stop = refine(objective, Iterate(at, np.inf, at), self.options)
+                stops.append(stop)
+            yield [stop.point for stop in stops]
+            last = stops
+
+    def first(self, whole: Objective) -> "Stop":
+        """The fit of all rows under the strongest penalty."""
+        random = np.random.default_rng(self.options.seed)
+        theta, _ = sample_start(whole, np.zeros(self.shape), newton, curved=False, random=random)
+        at = whole.evaluate(theta, order=2)
+        return refine(whole, Iterate(at, np.inf, at), self.options)
+
+    def each_by_itself(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
+        """By any solver, each fit from the last one of its own path; its gap is certified."""
+        thetas = [np.zeros(self.shape)] * self.rows.shape[1]
+        sources = [self.source.take(np.flatnonzero(rows)) for rows in self.rows.T]
+        tol = self.options.tol
+        for C in Cs:
+            points = []
+            for source, theta in zip(sources, thetas, strict=True):
+                penalty = self.penalty.times(1.0 / (C * source.weight.sum()))
+                objective = Objective(source, self.loss, penalty, self.options.fit_intercept)
+                solver = choice.solver(objective, theta)
+                found = minimise(objective, solver, tol, choice.target(tol), self.options.max_iter)
+                points.append(Point(found.theta, found.certificate.gap, len(found.steps)))
+            thetas = [point.theta for point in points]
+            yield points
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a fit on the path stopped, whether for being near enough, and what was known there under its penalty.
+
+    `rate` is the share of a gap that a step by this metric leaves, as far as that was seen.
+    """
+
+    point: Point
+    arrived: bool
+    at: Evaluation
+    metric: Evaluation
+    penalty: ElasticNet
+    rate: float
+
+    def further(self, objective: Objective, options: Options) -> "Stop":
+        """On to the optimum under the penalty of the objective, which is of the same rows: what is known serves."""
+        more = ElasticNet(objective.penalty.l1 - self.penalty.l1, objective.penalty.l2 - self.penalty.l2)
+        metric = with_more(self.metric, more)
+        at = metric if self.at is self.metric else with_more(self.at, more)
+        return refine(objective, Iterate(at, np.inf, metric), options, self.rate)
+
+
+def with_more(at: Evaluation, more: ElasticNet) -> Evaluation:
+    """The evaluation with an L2 penalty added."""
+    w, gradient, curvature = at.theta[: len(more.l2)], at.gradient.copy(), at.curvature
+    gradient[: len(w)] += more.gradient(w)
+    if curvature is not None:
+        curvature = curvature.copy()
+        np.einsum("ii->i", curvature)[: w.size] += more.curvature(w).ravel()
+    return Evaluation(at.theta, at.value + more.value(w), at.loss, gradient, curvature)
+
+
+def refine(objective: Objective, start: Iterate, options: Options, rate: float = KEEP) -> Stop:
+    """Newton's method until its estimated gap is within tol and one more step, which costs no pass, is to leave next to
+    nothing of it: the share of it that the step before has left."""
+    iterate, number, before, arrived = start, 0, None, False
+    for number, iterate in enumerate(newton(objective, start.at.theta, start)):
+        if before is not None:
+            rate = min(iterate.gap / before, 1.0)
+        before = max(iterate.gap, np.finfo(float).tiny)
+        arrived = iterate.gap <= options.tol and rate * iterate.gap <= NOTHING * options.tol
+        if arrived or number >= options.max_iter:
+            break
+    at, metric = iterate.at, iterate.metric or iterate.at
+    step = solve_positive(metric.curvature, -at.gradient.ravel()).reshape(at.theta.shape)
+    near = -0.5 * float(np.sum(at.gradient * step)) <= options.tol
+    point = Point(at.theta + step if near else at.theta, iterate.gap, max(number, 1))
+    return Stop(point, arrived, at, metric, objective.penalty, rate)
+
+
+Groups = tuple[IntArray, BoolArray]
+"""The group of each row, (n,), and which fits the rows of each group belong to, (groups, F)."""
+
+
+def groups_of(rows: BoolArray) -> Groups | None:
+    """Rows that go into the same fits make a group; None if the groups are many more than the fits.
+
+    The folds of one k-fold split are k groups, each in all fits but one.
+
+    >>> groups_of(np.array([[True, False], [True, True], [True, False]]))
+    (array([0, 1, 0]), array([[ True, False],
+           [ True,  True]]))
+    """
+    F = rows.shape[1]
+    if F > MOST_FOLDS:
+        return None
+    pattern = rows @ (1 << np.arange(F, dtype=np.int64))
+    _, first, group = np.unique(pattern, return_index=True, return_inverse=True)
+    return (group, rows[first]) if len(first) <= 2 * F else None
+
+
+def sums_of_folds(objective: Objective, theta: FloatArray, groups: Groups) -> list[Sums]:
+    """Of each fit the sums of order 2 over its rows at theta, in one pass."""
+    group, members = groups
+
+    def by_group(block: Block) -> list[Sums]:
+        here = group[block.rows]
+        parts = (block.take(np.flatnonzero(here == g)) for g in range(len(members)))
+        return [block_sums(part, objective.loss, theta, order=2) for part in parts]
+
+    sums = objective.add_up(by_group, lambda a, b: list(map(add, a, b)))
+    return [reduce(add, (sums[g] for g in np.flatnonzero(some))) for some in members.T]

@@ -1,0 +1,73 @@
+"""The C whose fits lose least on rows they have not seen."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.memory import MemorySource
+from separatrix.engine.fit import Options
+from separatrix.engine.path import fit_paths
+from separatrix.equations.hyperplane import linear_predictor
+from separatrix.equations.losses import ClassLoss
+from separatrix.equations.penalties import ElasticNet
+
+Folds = int | Literal["loo"]
+CS = np.logspace(-4, 4, 17)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The chosen C, with all Cs (Cs,) and the mean loss of the rows that each fold left out, (folds, Cs)."""
+
+    C: float
+    Cs: FloatArray
+    losses: FloatArray
+
+
+def select_C(
+    source: MemorySource,
+    loss: ClassLoss,
+    K: int,
+    penalty: ElasticNet,
+    folds: Folds,
+    options: Options,
+    Cs: FloatArray = CS,
+) -> Selection:
+    """The C with the least mean loss over the folds, or with "loo" over rows that are left out one at a time, about
+    (`separatrix.engine.leverage`).
+
+    Parameters
+    ----------
+    K : columns of eta, as the loss wants them.
+    penalty : that of C = 1, in the units of sum(weight * loss).
+    folds : how many, each with its share of every class; or "loo", one "fold" of all rows.
+    """
+    if folds == "loo":
+        train = np.ones((source.n_rows, 0), dtype=bool)
+        paths = fit_paths(source, loss, K, penalty, Cs, train, options, leave_out=True)
+        losses = np.array([[loss.value(source.y, eta).mean() for eta in np.asarray(paths.left_out)]])
+    else:
+        fold = fold_of_rows(source.y.ravel().astype(np.intp), folds, options.seed)
+        paths = fit_paths(source, loss, K, penalty, Cs, fold[:, None] != np.arange(folds), options)
+        losses = np.empty((folds, len(Cs)))
+        for f in range(folds):
+            X, y = source.X[fold == f], source.y[fold == f]
+            for c in range(len(Cs)):
+                eta = linear_predictor(X, paths.coefficients[f + 1, c].T, paths.intercepts[f + 1, c])
+                losses[f, c] = loss.value(y, eta).mean()
+    return Selection(float(Cs[losses.mean(axis=0).argmin()]), Cs, losses)
+
+
+def fold_of_rows(codes: IntArray, folds: int, seed: int) -> IntArray:
+    """The fold of each row, (rows,): at random, the rows of each class dealt out in turn.
+
+    >>> fold_of_rows(np.array([0, 0, 1, 1]), folds=2, seed=0).reshape(2, 2).sum(axis=1)
+    array([1, 1])
+    """
+    fold = np.empty(len(codes), dtype=np.intp)
+    # Class after class, so that the turn goes on where the last class ended, and the folds are of one size.
+    dealt = np.lexsort((np.random.default_rng(seed).permutation(len(codes)), codes))
+    fold[dealt] = np.arange(len(codes)) % folds
+    return fold

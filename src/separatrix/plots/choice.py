@@ -1,0 +1,65 @@
+"""The choice of C: what each costs on rows it has not seen."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from separatrix.arrays import FloatArray
+from separatrix.plots.style import ACCENT, HALO, INK, TICK_SIZE, Display, light_grid, name_axes, tint
+
+
+@dataclass(eq=False, repr=False)
+class ChoiceDisplay(Display):
+    """The mean loss of left-out rows against C, the chosen C marked; behind it each fold, and their standard error.
+
+    Parameters
+    ----------
+    Cs : (m,) inverse strengths of the penalty, in increasing order.
+    losses : (folds, m) mean loss of the rows that each fold left out.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> display = ChoiceDisplay(np.array([0.1, 1.0, 10.0]), np.array([[0.5, 0.3, 0.4], [0.6, 0.4, 0.4]]))
+    >>> display.plot(ax=Figure().subplots()).C
+    1.0
+    """
+
+    Cs: FloatArray
+    losses: FloatArray
+
+    @property
+    def C(self) -> float:
+        """The one with the least mean loss."""
+        return float(self.Cs[self.losses.mean(axis=0).argmin()])
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the folds, their mean and its standard error, and the choice."""
+        ax = self._open(ax)
+        light_grid(ax)
+        ax.set_xscale("log")
+        mean, folds = self.losses.mean(axis=0), len(self.losses)
+        if folds > 1:
+            error = self.losses.std(axis=0, ddof=1) / np.sqrt(folds)
+            ax.fill_between(self.Cs, mean - error, mean + error, color=tint(ACCENT, 0.18), lw=0)
+            ax.plot(self.Cs, self.losses.T, color=tint(ACCENT, 0.4), lw=0.8)
+        ax.plot(self.Cs, mean, color=ACCENT, lw=1.8)
+        best = mean.argmin()
+        ax.axvline(self.C, color=ACCENT, lw=0.8, ls="dashed")
+        ax.plot(self.C, mean[best], color=ACCENT, marker="o", ms=6, mec="white")
+        ax.annotate(
+            f"C = {self.C:.3g}",
+            (self.C, mean[best]),
+            xytext=(6, 8),
+            textcoords="offset points",
+            color=INK,
+            size=TICK_SIZE,
+            path_effects=HALO,
+        )
+        # A fold that a weak penalty ruins would press all others flat.
+        low, high = self.losses.min(), np.quantile(self.losses, 0.95)
+        ax.set_ylim(low - 0.08 * (high - low), high + 0.12 * (high - low) or None)
+        name_axes(ax, "C, the inverse strength of the penalty", "log loss of left-out rows")
+        return self

@@ -1,0 +1,263 @@
+"""Choosing C: scikit-learn's folds and scores, and leave-one-out against the fits it stands for."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn import linear_model as peers
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import LeaveOneOut, RepeatedStratifiedKFold, ShuffleSplit
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import problems  # noqa: F401 - one thread
+from separatrix import LogisticRegression, LogisticRegressionCV
+from separatrix.data.memory import memory_source
+from separatrix.engine.fit import Options
+from separatrix.engine.path import fit_paths
+from separatrix.equations.losses import LogLoss
+from separatrix.equations.penalties import elastic_net
+from separatrix.errors import ArgumentError, ConvergenceWarning
+
+FEW_CS = (0.01, 1.0, 10.0)
+SETS = {"breast_cancer": load_breast_cancer, "iris": load_iris, "wine": load_wine}
+
+
+@parametrize_with_checks([LogisticRegressionCV(Cs=3, cv=3), LogisticRegressionCV(Cs=[0.1, 1.0], cv="loo")])
+def test_scikit_learns_own_checks_pass(estimator, check):
+    check(estimator)
+
+
+def peer(X: Any, y: Any, sample_weight: Any = None, **parameters: Any) -> peers.LogisticRegressionCV:
+    """scikit-learn's class, its fits at their optimum to rounding."""
+    exact = {"solver": "newton-cholesky", "tol": 1e-12, "max_iter": 1000, "l1_ratios": (0,), "cv": 5}
+    model = peers.LogisticRegressionCV(use_legacy_attributes=False, **(exact | parameters))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(X, y, sample_weight)
+
+
+def assert_agrees(ours: LogisticRegressionCV, theirs: peers.LogisticRegressionCV, tol: float = 1e-6) -> None:
+    """The same scores and choice, and coefficients within 10 tol of the largest, up to what all classes share."""
+    shared = [path - path.mean(axis=3, keepdims=True) * (path.shape[3] > 1) for path in paths_of(ours, theirs)]
+    np.testing.assert_allclose(ours.scores_, theirs.scores_, atol=tol)
+    np.testing.assert_allclose(*shared, atol=10 * tol * np.abs(shared[1]).max())
+    assert (ours.C_, ours.l1_ratio_) == (theirs.C_, theirs.l1_ratio_)
+
+
+def paths_of(*models: Any) -> list[Any]:
+    return [model.coefs_paths_ for model in models]
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss", "roc_auc_ovr", "neg_brier_score"])
+def test_scores_paths_and_choice_are_those_of_scikit_learn(name, scoring):
+    X, y = SETS[name](return_X_y=True)
+    ours = LogisticRegressionCV(Cs=FEW_CS, scoring=scoring).fit(X, y)
+    theirs = peer(X, y, Cs=FEW_CS, scoring=scoring)
+    assert_agrees(ours, theirs)
+    assert ours.score(X, y) == pytest.approx(theirs.score(X, y), abs=1e-6)
+
+
+def test_weights_reach_the_fits_and_the_scores_as_in_scikit_learn():
+    X, y = load_breast_cancer(return_X_y=True)
+    weight = np.random.default_rng(0).integers(0, 4, len(y)).astype(float)
+    for scoring in ("accuracy", "neg_log_loss", "average_precision"):
+        ours = LogisticRegressionCV(Cs=FEW_CS, scoring=scoring, class_weight="balanced").fit(X, y, weight)
+        assert_agrees(ours, peer(X, y, weight, Cs=FEW_CS, scoring=scoring, class_weight="balanced"))
+
+
+@pytest.mark.parametrize("cv", [ShuffleSplit(4, random_state=0), RepeatedStratifiedKFold(n_splits=3, n_repeats=4)])
+def test_folds_that_overlap_are_fitted_to_the_rows_they_name(cv):
+    X, y = load_breast_cancer(return_X_y=True)
+    folds = list(cv.split(X, y))
+    assert_agrees(LogisticRegressionCV(Cs=FEW_CS, cv=folds).fit(X, y), peer(X, y, Cs=FEW_CS, cv=folds))
+
+
+def test_without_an_intercept_the_path_has_no_place_for_one():
+    X, y = load_breast_cancer(return_X_y=True)
+    ours = LogisticRegressionCV(Cs=FEW_CS, fit_intercept=False).fit(X, y)
+    assert_agrees(ours, peer(X, y, Cs=FEW_CS, fit_intercept=False))
+    assert ours.intercept_ == 0
+
+
+def test_without_refit_the_model_is_the_mean_of_the_folds():
+    X, y = load_iris(return_X_y=True)
+    ours, theirs = LogisticRegressionCV(Cs=FEW_CS, refit=False).fit(X, y), peer(X, y, Cs=FEW_CS, refit=False)
+    np.testing.assert_allclose(ours.C_, theirs.C_)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+@pytest.mark.parametrize("l1_ratios", [(0.0,), (0.3, 1.0)])
+def test_every_fit_of_the_path_is_the_fit_of_its_fold(multi_class, l1_ratios):
+    X, y = load_wine(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    folds = list(ShuffleSplit(2, random_state=1).split(X))
+    model = LogisticRegressionCV(Cs=(1.0, 0.1), l1_ratios=l1_ratios, cv=folds, multi_class=multi_class).fit(X, y)
+    for f, (train, test) in enumerate(folds):
+        for r, l1_ratio in enumerate(l1_ratios):
+            for c, C in enumerate((1.0, 0.1)):
+                alone = LogisticRegression(C=C, l1_ratio=l1_ratio, multi_class=multi_class).fit(X[train], y[train])
+                there = np.column_stack([alone.coef_, alone.intercept_])
+                np.testing.assert_allclose(model.coefs_paths_[f, r, c], there, atol=1e-5)
+                assert model.scores_[f, r, c] == alone.score(X[test], y[test])
+    assert model.gaps_.max() <= model.tol
+
+
+def test_the_refit_is_the_certified_fit_of_all_rows():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = LogisticRegressionCV(scoring="neg_log_loss", l1_ratios=(0.0, 0.5), Cs=FEW_CS).fit(X, y)
+    alone = LogisticRegression(C=model.C_, l1_ratio=model.l1_ratio_).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), alone.predict_proba(X), atol=1e-6)
+    assert model.certificate_.gap <= model.tol
+    assert model.scores_.shape == model.n_iter_.shape == (5, 2, 3)
+
+
+def test_wide_and_sparse_rows_have_paths_too():
+    X, y = make_classification(60, 200, n_informative=10, random_state=0)
+    dense = LogisticRegressionCV(Cs=FEW_CS, scoring="neg_log_loss").fit(X, y)
+    assert_agrees(dense, peer(X, y, Cs=FEW_CS, scoring="neg_log_loss"))
+    few = LogisticRegressionCV(Cs=FEW_CS, scoring="neg_log_loss").fit(sparse.csr_array(X), y)
+    np.testing.assert_allclose(few.scores_, dense.scores_, atol=1e-6)
+
+
+def test_the_solver_that_was_asked_for_comes_to_the_same_scores():
+    X, y = load_iris(return_X_y=True)
+    scores = [
+        LogisticRegressionCV(Cs=FEW_CS, scoring="neg_log_loss", solver=solver).fit(X, y).scores_
+        for solver in ("newton", "conjugate-gradient")
+    ]
+    np.testing.assert_allclose(*scores, atol=1e-4)
+
+
+def test_a_function_as_scorer_is_given_the_fold_s_model_and_rows():
+    X, y = load_iris(return_X_y=True)
+
+    def right(model: Any, X: Any, y: Any) -> float:
+        assert X.shape[1] == model.coef_.shape[1] == 4
+        return float(np.mean(model.predict(X) == y))
+
+    by_function = LogisticRegressionCV(Cs=FEW_CS, scoring=right).fit(X, y)
+    np.testing.assert_array_equal(by_function.scores_, LogisticRegressionCV(Cs=FEW_CS).fit(X, y).scores_)
+
+
+def test_labels_of_any_kind_get_the_scores_of_their_codes():
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["x", "a", "m"])[y]
+    for scoring in ("accuracy", "neg_log_loss", "f1_macro"):
+        scores = [LogisticRegressionCV(Cs=FEW_CS, scoring=scoring).fit(X, each).scores_ for each in (y, names)]
+        np.testing.assert_allclose(*scores, atol=1e-8)
+
+
+def test_many_rows_take_few_passes_and_strong_agreement_between_folds_costs_none():
+    source = memory_source(*made(20_000, 8))
+    Counting.readings.clear()
+    counted = Counting(source.X, source.y, source.weight, source.centre)
+    train = np.arange(20_000)[:, None] % 5 != np.arange(5)
+    paths = fit_paths(counted, LogLoss(), 1, elastic_net(np.ones(8), 0.0), np.logspace(-4, 4, 10), train, Options())
+    assert paths.gaps.max() <= 1e-8
+    assert len(counted.readings) < 75  # for sixty fits, which alone would take three or more each
+
+
+class Counting(type(memory_source(np.ones((2, 1)), np.ones((2, 1))))):
+    """A source that counts how often it is read, whatever weights it is read with."""
+
+    readings: list[int] = []  # noqa: RUF012 - shared by the sources that are made of it
+
+    def add_up(self, *args: Any) -> Any:
+        self.readings.append(1)
+        return super().add_up(*args)
+
+
+def made(n: int, p: int, seed: int = 0) -> tuple[Any, Any]:
+    """X (n, p) and 0/1 labels (n, 1) of a model of moderate weights."""
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((n, p))
+    y = random.random(n) < 1 / (1 + np.exp(-X @ random.standard_normal(p) / np.sqrt(p)))
+    return X, y[:, None] * 1.0
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+def test_leave_one_out_is_near_the_fits_without_each_row(l1_ratio, K, multi_class):
+    X, y = make_classification(
+        120, 6, n_informative=4, n_redundant=0, n_classes=K, n_clusters_per_class=1, flip_y=0.2, random_state=3
+    )
+    weight = np.random.default_rng(0).uniform(0.5, 1.5, len(y))
+    same = {"Cs": FEW_CS, "l1_ratios": (l1_ratio,), "multi_class": multi_class}
+    approximate = LogisticRegressionCV(cv="loo", **same).fit(X, y, weight).scores_[0, 0]
+    exact = LogisticRegressionCV(cv=LeaveOneOut(), scoring="neg_log_loss", **same).fit(X, y, weight)
+    exactly = np.average(exact.scores_[:, 0], weights=weight, axis=0)
+    fitted = [LogisticRegression(C=C, l1_ratio=l1_ratio, multi_class=multi_class).fit(X, y, weight) for C in FEW_CS]
+    training = [np.average(own(model.predict_log_proba(X), y), weights=weight) for model in fitted]
+    # What leaving out costs is known to a tenth of itself; with an L1 part, whose columns may change, to a sixth.
+    share = 1 / 6 if l1_ratio else 1 / 10
+    assert np.all(np.abs(approximate - exactly) < share * np.abs(training - exactly))
+
+
+def own(log_p: Any, y: Any) -> Any:
+    return log_p[np.arange(len(y)), y]
+
+
+def test_leave_one_out_of_many_columns_is_that_of_their_rows_span():
+    X, y = make_classification(50, 120, n_informative=10, random_state=0)
+    scores = LogisticRegressionCV(cv="loo", Cs=(1e-4, 1e-3)).fit(X, y).scores_[0, 0]
+    exact = LogisticRegressionCV(cv=LeaveOneOut(), scoring="neg_log_loss", Cs=(1e-4, 1e-3)).fit(X, y).scores_
+    np.testing.assert_allclose(scores, exact.mean(axis=0)[0], rtol=0.02)
+
+
+def test_leave_one_out_serves_any_scorer_and_rows_without_weight():
+    X, y = load_breast_cancer(return_X_y=True)
+    weight = (np.arange(len(y)) % 7 > 0) * 1.0
+    some = weight > 0
+    for scoring in ("roc_auc", "accuracy", make_scorer(lambda y, p: np.mean(y == p))):
+        kept = LogisticRegressionCV(cv="loo", Cs=FEW_CS, scoring=scoring).fit(X[some], y[some])
+        assert 0.9 < kept.scores_.max() <= 1
+    weighted = LogisticRegressionCV(cv="loo", Cs=FEW_CS).fit(X, y, weight)
+    kept = LogisticRegressionCV(cv="loo", Cs=FEW_CS).fit(X[some], y[some])
+    np.testing.assert_allclose(weighted.scores_, kept.scores_, rtol=1e-6)
+
+
+def test_leave_one_out_refuses_a_curvature_that_is_too_large_in_words():
+    X = sparse.random(3000, 2500, density=0.01, random_state=0, format="csr")
+    with pytest.raises(ArgumentError, match=r"cv='loo'.* 2,501 coefficients .* Use a number of folds"):
+        LogisticRegressionCV(cv="loo", Cs=(1.0,)).fit(X, np.arange(3000) % 2)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"Cs": 0}, "Cs=0 must be a number at least 1"),
+        ({"Cs": [1.0, -1.0]}, "Cs=-1.0 must be a number above 0"),
+        ({"Cs": []}, "Cs=.* is empty"),
+        ({"Cs": "few"}, "Cs='few' must be a number"),
+        ({"l1_ratios": [0.5, 1.5]}, "l1_ratio=1.5 must be at most 1"),
+        ({"l1_ratios": []}, "l1_ratios=.* is empty"),
+        ({"cv": "leave-one-out"}, "cv='leave-one-out' must be a number of folds"),
+        ({"refit": "yes"}, "refit='yes' must be True or False"),
+        ({"tol": 0.0}, "tol=0.0 must be a number above 0"),
+        ({"solver": "magic"}, "solver='magic' is no solver"),
+        ({"l1_ratios": [0.5], "solver": "newton"}, "cannot minimise an L1 penalty"),
+    ],
+)
+def test_a_parameter_without_meaning_is_named_with_its_value(parameters, says):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ArgumentError, match=says):
+        LogisticRegressionCV(**parameters).fit(X, y)
+
+
+def test_fits_that_ran_out_of_iterations_are_counted_in_one_warning():
+    X, y = load_breast_cancer(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match=r"\d+ of 10 fits stopped after 1 iterations"):
+        LogisticRegressionCV(Cs=(1e-4, 1e4), max_iter=1).fit(X, y)
+
+
+def test_an_offset_is_refused_and_not_ignored():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ArgumentError, match=r"offset=.* is given"):
+        LogisticRegressionCV().fit(X, y, offset=np.zeros(len(y)))
