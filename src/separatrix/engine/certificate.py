@@ -99,8 +99,8 @@ def by_self_concordance(objective: Objective, at: Evaluation, metric: Evaluation
     curvature H' of a point at a distance r in its own norm serves too, for H >= exp(-S' r) H'.
     """
     metric = metric or at
-    (cholesky, _), unit = factor_positive(metric.curvature)
-    root = np.linalg.inv(np.tril(cholesky))
+    lower, unit = factor_positive(metric.curvature)
+    root = np.linalg.inv(lower)
     inverse = root.T @ root
     row, away = longest_row(objective, at, unit), (at.theta - metric.theta).ravel()
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says

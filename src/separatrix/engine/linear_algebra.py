@@ -1,11 +1,21 @@
 """Systems with a symmetric matrix that is positive definite, or nearly."""
 
+from typing import NamedTuple
+
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError
+from scipy.linalg.lapack import dpotrf, dpotrs  # for matrices of a few columns, scipy's cho_factor is mostly checks
 
 from separatrix.arrays import FloatArray
 
-Factor = tuple[tuple[FloatArray, bool], FloatArray]
+RIDGES = (0.0, *np.finfo(float).eps * 10.0 ** np.arange(1, 17, 2))
+
+
+class Factor(NamedTuple):
+    """A = unit L L' unit: the lower triangle L of A scaled to a unit diagonal, (n, n), and the scale (n,)."""
+
+    lower: FloatArray
+    unit: FloatArray
 
 
 def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
@@ -18,19 +28,19 @@ def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
-    """A^-1 b from the factor of A."""
-    cholesky, unit = factor
-    return cho_solve(cholesky, b / unit) / unit
+    """A^-1 b from the factor of A, b (n,)."""
+    solution, _ = dpotrs(factor.lower, b / factor.unit, lower=True)
+    return solution / factor.unit
 
 
 def factor_positive(A: FloatArray) -> Factor:
-    """Cholesky factor of A scaled to a unit diagonal, as scipy's cho_solve wants it, and the scale (rows,)."""
+    """The factor of A."""
     diagonal = np.diagonal(A)
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled = A / unit[:, None] / unit[None, :]
-    for ridge in (0.0, *np.finfo(float).eps * 10.0 ** np.arange(1, 17, 2)):
-        try:
-            return cho_factor(scaled + ridge * np.eye(len(A)), lower=True), unit
-        except LinAlgError:
-            continue
+    for ridge in RIDGES:
+        scaled = A / unit[:, None] / unit
+        np.einsum("ii->i", scaled)[:] += ridge
+        lower, failed = dpotrf(scaled.T, lower=True, overwrite_a=True)
+        if not failed:
+            return Factor(lower, unit)
     raise LinAlgError("the curvature holds NaN or infinity")

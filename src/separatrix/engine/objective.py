@@ -186,12 +186,12 @@ class Objective:
         trace must do.
         """
         P, K = curvature.shape[:2]
-        rows, columns = np.arange(P)[:, None], np.arange(K)[None, :]
-        scale = curvature[rows, columns, rows, columns].mean(axis=1)
-        scale[self.l1[:, 0] > 0] *= TRACE
         flat = self.loss.flat(K)
-        curvature[np.arange(P), :, np.arange(P), :] += scale[:, None, None] * (flat @ flat.T)
-        curvature[rows[: len(w)], columns, rows[: len(w)], columns] += self.penalty.curvature(w)
+        if flat.size:
+            scale = np.einsum("jkjk->jk", curvature).mean(axis=1)
+            scale[self.l1[:, 0] > 0] *= TRACE
+            curvature[np.arange(P), :, np.arange(P), :] += scale[:, None, None] * (flat @ flat.T)
+        np.einsum("jkjk->jk", curvature)[: len(w)] += self.penalty.curvature(w)
         return curvature
 
     def canonical(self, theta: FloatArray) -> FloatArray:
@@ -218,5 +218,7 @@ class Objective:
 
     def subgradient(self, at: Evaluation) -> FloatArray:
         """The smallest subgradient, (P, K): the gradient itself where there is no L1 part."""
+        if not self.penalty.l1.any():
+            return at.gradient
         p = self.source.n_columns
         return np.vstack([self.penalty.subgradient(at.theta[:p], at.gradient[:p]), at.gradient[p:]])

@@ -49,8 +49,7 @@ def quasi_newton(objective: Objective, theta: FloatArray, metric: FloatArray | N
 
 def is_well_conditioned(factor: Factor) -> bool:
     """Whether single precision is enough for the matrix of this factor."""
-    (cholesky, _), _ = factor
-    return bool(np.diagonal(cholesky).min() >= SINGLE)
+    return bool(np.diagonal(factor.lower).min() >= SINGLE)
 
 
 def with_pair(pairs: list[Pair], at: Evaluation, there: Evaluation) -> list[Pair]:
