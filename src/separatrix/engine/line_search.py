@@ -7,6 +7,7 @@ from separatrix.engine.objective import Evaluation, Objective
 
 SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo; Nocedal and Wright 2006, eq. 3.6a)
 SHORTEST = 2.0**-40
+FAR_TOO_MUCH = 100.0  # times the objective
 
 
 def backtrack(
@@ -26,11 +27,11 @@ def backtrack(
     length helps, the point stays. `slope` is the decrease that a unit of length promises, where the gradient does not
     know it: with an L1 part. dtype is the precision of a curvature.
 
-    An objective, which is never negative, cannot fall by more than itself. A step that promises twice that comes from
-    where the loss is all but straight and its curvature next to nothing, and is cut to a promise that could be kept.
+    An objective, which is never negative, cannot fall by more than itself. A step that promises far more comes
+    from where the loss is all but straight and its curvature next to nothing: it is cut to a promise that can be kept.
     """
     slope = float(np.sum(at.gradient * direction)) if slope is None else slope
-    if -slope * length > 2.0 * at.value > 0:
+    if -slope * length > FAR_TOO_MUCH * at.value > 0:
         length = -2.0 * at.value / slope
     rounding = 4.0 * np.finfo(float).eps * abs(at.value)
     trial = order
