@@ -18,7 +18,7 @@ from separatrix.engine.fit import Options
 from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
-from separatrix.errors import ArgumentError, ConvergenceWarning
+from separatrix.errors import ArgumentError, ConvergenceWarning, listing
 from separatrix.estimators import (
     FLOATS,
     LogisticRegression,
@@ -120,7 +120,8 @@ class LogisticRegressionCV(LogisticRegression):
         Raises ArgumentError for an offset, which the scores would not know.
         """
         if offset is not None:
-            raise ArgumentError(f"offset={offset!r} is given: scorers know none. Use LogisticRegression with a C.")
+            given = listing(np.ravel(offset), most=3)
+            raise ArgumentError(f"offset={given} is given: scorers know none. Use LogisticRegression with a C.")
         options, _ = self._model()._checked()
         self.Cs_, self.l1_ratios_ = grid_of_Cs(self.Cs), grid_of_ratios(self.l1_ratios)
         check_flag("refit", self.refit)
