@@ -1,11 +1,11 @@
 """Rows that are in memory: arrays and sparse matrices, cut into blocks that stay in cache, shared by threads."""
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -53,10 +53,10 @@ class MemorySource:
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows, whatever the number of threads."""
 
-        def chunk_sum(rows: slice) -> T:
-            return reduce(combine, map(function, self._blocks(rows)))
+        def chunk_sum(blocks: Iterable[Block]) -> T:
+            return reduce(combine, map(function, blocks))
 
-        chunks = self._chunks()
+        chunks = self._sparse_blocks if sparse.issparse(self.X) else [self._blocks(rows) for rows in self._chunks()]
         spread = self.pool.map if self.pool and len(chunks) > 1 else map
         return reduce(combine, spread(chunk_sum, chunks))
 
@@ -93,6 +93,11 @@ class MemorySource:
         """The same rows with only these columns of X, which are copied."""
         return replace(self, X=self.X[:, chosen], centre=self.centre[chosen])
 
+    @cached_property
+    def _sparse_blocks(self) -> list[list[Block]]:
+        """The blocks of each chunk of sparse rows, cut once: they share X's memory, and cutting is not free."""
+        return [list(self._blocks(rows)) for rows in self._chunks()]
+
     def _chunks(self) -> list[slice]:
         # A chunk of sparse rows must outweigh its gradient, which is dense.
         if sparse.issparse(self.X):
@@ -123,6 +128,8 @@ def some_rows(offset: FloatArray | None, chosen: Any) -> FloatArray | None:
 
 def csr_rows(X: Any, some: slice) -> Any:
     """Consecutive rows of a CSR matrix that share its memory; slicing would copy them."""
+    if some == slice(0, X.shape[0]):
+        return X
     first, last = X.indptr[some.start], X.indptr[some.stop]
     parts = X.data[first:last], X.indices[first:last], X.indptr[some.start : some.stop + 1] - first
     return sparse.csr_array(parts, shape=(some.stop - some.start, X.shape[1]), copy=False)
