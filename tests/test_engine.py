@@ -101,6 +101,21 @@ def test_more_columns_than_rows_have_the_answer_that_every_column_gives(problem,
     assert_same_fit(solve(problem, "newton"), as_sparse, tol=1e-7)
 
 
+@few
+@given(problems(penalised=True), seeds)
+def test_columns_with_an_entry_in_one_row_only_can_be_merged(problem, seed):
+    rng, n = np.random.default_rng(seed), len(problem.y)
+    shared = sparse.random_array((n, 2 * n), density=0.2, rng=rng)
+    single = sparse.coo_array((rng.normal(size=3 * n), (rng.integers(n, size=3 * n), np.arange(3 * n))), (n, 3 * n))
+    X = sparse.hstack([shared, single], format="csr")
+    problem = replace(problem, X=X, strength=np.full(X.shape[1], 0.5))
+    space = smallest_space(problem.source(), L2(problem.strength), classes=3)
+    assert space.source.n_columns <= 3 * n
+    w = space.back(rng.normal(size=(space.source.n_columns, 2)))
+    np.testing.assert_allclose(space.source.X @ space.there(w), X @ w, atol=1e-12)
+    assert_same_fit(solve(problem, tol=1e-13), solve(replace(problem, X=X.toarray()), "newton", tol=1e-13), tol=1e-5)
+
+
 def test_a_start_on_a_sample_leads_to_the_optimum_of_all_rows():
     rng = np.random.default_rng(2)
     X = rng.normal(size=(40_000, 3))

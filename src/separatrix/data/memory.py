@@ -29,7 +29,8 @@ FEW_NON_ZEROS = 2**19  # of sparse rows, neither
 
 @dataclass(frozen=True)
 class MemorySource:
-    """X (rows, p) dense of any layout and float type, or CSR; y (rows, ...); weight (rows,); offset (rows, K) or None.
+    """X (rows, p) dense of any layout and float type, CSR, or CSC as one block; y (rows, ...); weight (rows,); offset
+    (rows, K) or None.
 
     X is never copied whole: each block is widened to double, and shifted by `centre`, as it is used.
     """
@@ -100,7 +101,9 @@ class MemorySource:
 
     def _chunks(self) -> list[slice]:
         # A chunk of sparse rows must outweigh its gradient, which is dense.
-        if sparse.issparse(self.X):
+        if sparse.issparse(self.X) and self.X.format == "csc":
+            many = 1
+        elif sparse.issparse(self.X):
             many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
         else:
             many = self.X.size // FEW_CELLS
@@ -109,7 +112,10 @@ class MemorySource:
 
     def _blocks(self, chunk: slice) -> Iterator[Block]:
         """The rows of a chunk in order; at least one block, even of no rows."""
-        step = SPARSE_ROWS if sparse.issparse(self.X) else max(64, CELLS // max(self.n_columns, 1))
+        if sparse.issparse(self.X):
+            step = self.n_rows if self.X.format == "csc" else SPARSE_ROWS
+        else:
+            step = max(64, CELLS // max(self.n_columns, 1))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
             yield Block(self._rows(some), self.y[some], self.weight[some], some, some_rows(self.offset, some))

@@ -63,7 +63,7 @@ def fit_linear_model(
     """
     penalised = bool(penalty.l1.any() or penalty.l2.any())
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
-        space = smallest_space(source, penalty)
+        space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
         theta = objective.canonical(theta_of(source, space, *start, options.fit_intercept))
         choice, solution = solve(objective, theta, options, watch)
