@@ -176,6 +176,19 @@ def test_fits_at_the_same_time_share_their_hold_on_blas():
         assert numbers() == {2}
 
 
+def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_the_penalty_is_weak():
+    rng = np.random.default_rng(6)
+    X = (rng.random((900, 600)) < 0.05) * 1.0
+    y = (X @ rng.normal(size=600) + rng.logistic(size=900) > 0).astype(int)
+    problem = Problem(X, y, np.ones(900), 2, np.full(600, 1 / 900))
+    fit = solve(problem, "auto", tol=1e-12)
+    assert (fit.trace.solver, fit.certificate.gap <= 1e-12) == ("conjugate-gradient", True)
+    assert "mostly zeros" in fit.trace.why
+    assert_same_fit(fit, solve(problem, "newton"), tol=1e-5)
+    assert solve(replace(problem, strength=np.full(600, 1e-6)), "auto").trace.solver == "quasi-newton"
+    assert solve(replace(problem, X=X + 1.0), "auto").trace.solver == "quasi-newton"
+
+
 def test_more_columns_than_a_small_matrix_go_through_conjugate_gradients_to_the_same_optimum():
     rng = np.random.default_rng(5)
     X, y = rng.normal(size=(40, 2100)), np.arange(40) % 2

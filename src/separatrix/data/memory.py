@@ -19,7 +19,7 @@ from separatrix.data.threads import thread_count
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
-FAR_ROWS = 1000  # from which mean and standard deviation are judged
+FAR_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged
 CELLS = 2**17  # of a dense block: 1 MB in double, so a block is read from memory once a pass
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
@@ -139,6 +139,23 @@ def csr_rows(X: Any, some: slice) -> Any:
     first, last = X.indptr[some.start], X.indptr[some.stop]
     parts = X.data[first:last], X.indices[first:last], X.indptr[some.start : some.stop + 1] - first
     return sparse.csr_array(parts, shape=(some.stop - some.start, X.shape[1]), copy=False)
+
+
+def csr_of(X: NDArray) -> Any:
+    """Dense rows as CSR in double; by their flat positions, in half the time of scipy's two indices an entry."""
+    flat = np.flatnonzero(X)
+    ends = np.append(0, np.cumsum(np.count_nonzero(X, axis=1)))
+    index = np.int32 if X.size <= np.iinfo(np.int32).max else np.int64
+    entries = np.asarray(X.reshape(-1)[flat], dtype=np.float64)
+    return sparse.csr_array((entries, (flat % X.shape[1]).astype(index), ends.astype(index)), shape=X.shape)
+
+
+def share_of_entries(X: Any) -> float:
+    """How many of the entries are not zero; of dense rows, some are judged."""
+    if sparse.issparse(X):
+        return X.nnz / max(X.shape[0] * X.shape[1], 1)
+    some = X[:: max(1, len(X) // FAR_ROWS)]
+    return np.count_nonzero(some) / max(some.size, 1)
 
 
 def memory_source(

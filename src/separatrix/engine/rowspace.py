@@ -18,7 +18,8 @@ from scipy.linalg import eigh
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
-from separatrix.data.memory import MemorySource
+from separatrix.data.memory import MemorySource, csr_of
+from separatrix.engine.choose import products_pay
 from separatrix.equations.penalties import L2, ElasticNet
 
 MOST_ROWS = 2_000  # whose matrix G is still small
@@ -40,10 +41,15 @@ def smallest_space(source: Source, penalty: ElasticNet, classes: int = 1) -> Spa
     if not isinstance(source, MemorySource) or penalty.l1.any() or not penalty.l2.all():
         return Space(source, penalty)
     if not source.n_rows < source.n_columns:
-        return Space(source, penalty)
+        return sparsely(source, penalty) if classes == 1 and products_pay(source, penalty) else Space(source, penalty)
     if sparse.issparse(source.X):
         return by_columns(source, penalty) if classes > 1 and np.ptp(penalty.l2) == 0 else Space(source, penalty)
     return span_of_rows(source, penalty) if source.n_rows < MOST_ROWS else Space(source, penalty)
+
+
+def sparsely(source: MemorySource, penalty: ElasticNet) -> Space:
+    """The space as it is, mostly zeros stored without them."""
+    return Space(source if sparse.issparse(source.X) else replace(source, X=csr_of(source.X)), penalty)
 
 
 def by_columns(source: MemorySource, penalty: ElasticNet) -> Space:
