@@ -101,6 +101,21 @@ def test_more_columns_than_rows_have_the_answer_that_every_column_gives(problem,
     assert_same_fit(solve(problem, "newton"), as_sparse, tol=1e-7)
 
 
+@few
+@given(problems(penalised=True), seeds)
+def test_columns_with_an_entry_in_one_row_only_can_be_merged(problem, seed):
+    rng, n = np.random.default_rng(seed), len(problem.y)
+    shared = sparse.random_array((n, 2 * n), density=0.2, rng=rng)
+    single = sparse.coo_array((rng.normal(size=3 * n), (rng.integers(n, size=3 * n), np.arange(3 * n))), (n, 3 * n))
+    X = sparse.hstack([shared, single], format="csr")
+    problem = replace(problem, X=X, strength=np.full(X.shape[1], 0.5))
+    space = smallest_space(problem.source(), L2(problem.strength), classes=3)
+    assert space.source.n_columns <= 3 * n
+    w = space.back(rng.normal(size=(space.source.n_columns, 2)))
+    np.testing.assert_allclose(space.source.X @ space.there(w), X @ w, atol=1e-12)
+    assert_same_fit(solve(problem, tol=1e-13), solve(replace(problem, X=X.toarray()), "newton", tol=1e-13), tol=1e-5)
+
+
 def test_a_start_on_a_sample_leads_to_the_optimum_of_all_rows():
     rng = np.random.default_rng(2)
     X = rng.normal(size=(40_000, 3))
@@ -159,6 +174,19 @@ def test_fits_at_the_same_time_share_their_hold_on_blas():
         assert numbers() == {1}  # the second fit goes on as it began
         second.__exit__(None, None, None)
         assert numbers() == {2}
+
+
+def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_the_penalty_is_weak():
+    rng = np.random.default_rng(6)
+    X = (rng.random((900, 600)) < 0.05) * 1.0
+    y = (X @ rng.normal(size=600) + rng.logistic(size=900) > 0).astype(int)
+    problem = Problem(X, y, np.ones(900), 2, np.full(600, 1 / 900))
+    fit = solve(problem, "auto", tol=1e-12)
+    assert (fit.trace.solver, fit.certificate.gap <= 1e-12) == ("conjugate-gradient", True)
+    assert "mostly zeros" in fit.trace.why
+    assert_same_fit(fit, solve(problem, "newton"), tol=1e-5)
+    assert solve(replace(problem, strength=np.full(600, 1e-6)), "auto").trace.solver == "quasi-newton"
+    assert solve(replace(problem, X=X + 1.0), "auto").trace.solver == "quasi-newton"
 
 
 def test_more_columns_than_a_small_matrix_go_through_conjugate_gradients_to_the_same_optimum():

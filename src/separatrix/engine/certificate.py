@@ -34,7 +34,9 @@ the distance to the optimum, with c < 1 in proportion to it.
 Last, F* >= 0, so F itself is a bound.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,7 +45,7 @@ from scipy.optimize import brentq
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import factor_positive
-from separatrix.engine.objective import Evaluation, Objective, block_eta, with_intercept
+from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
 from separatrix.equations.hyperplane import row_squares
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
@@ -145,16 +147,16 @@ def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float
 def by_duality(objective: Objective, at: Evaluation) -> Certificate:
     """The bound from a feasible point of the dual problem; it needs a penalty on every weight.
 
-    One pass for the intercept, none without one.
+    One pass for the intercept, or two shorter ones where the state of the loss was kept, none without one.
     """
     p = objective.source.n_columns
     w, gradient, divergence = at.theta[:p], at.gradient.copy(), 0.0
     gradient[:p] -= objective.penalty.gradient(w)
     if len(gradient) > p:
-        effects = intercept_effects(objective, at.theta)
-        tilt = np.linalg.lstsq(effects[:, -1], -gradient[-1])[0]
-        divergence = float(tilt @ effects[:, -1] @ tilt)
-        tilted = gradient + np.tensordot(tilt, effects, axes=1)
+        V, effect = intercepts(objective, at)
+        tilt = np.linalg.lstsq(V, -gradient[-1])[0]
+        divergence = float(tilt @ V @ tilt)
+        tilted = gradient + effect(tilt)
         # Where all p are 0 or 1, no tilt moves them, and the condition stays unmet.
         unmet = np.abs(tilted[-1]).max() > 1e-10 * np.abs(gradient[-1]).max() + np.finfo(float).eps
         if unmet or np.ptp(np.append(tilt, 0.0)) > 1.0:
@@ -171,6 +173,18 @@ def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, 
     return (1.0 - c) * loss + c * divergence + penalty.fenchel_gap(w, -c * G)
 
 
+def intercepts(objective: Objective, at: Evaluation) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+    """The second derivatives of the mean loss in the intercepts, (K, K); and what a shift of them, (K,), does to its
+    gradient, (P, K).
+
+    In one pass, but for gradients of so many coefficients that the solver kept the loss's state to save them.
+    """
+    if at.state is not None:
+        return intercept_curvature(objective, at), partial(intercept_effect, objective, at)
+    effects = intercept_effects(objective, at.theta)
+    return effects[:, -1], lambda shift: np.tensordot(shift, effects, axes=1)
+
+
 def intercept_effects(objective: Objective, theta: FloatArray) -> FloatArray:
     """What a unit of each intercept does to the gradient of the mean loss, to first order: (K, P, K), in one pass."""
     K, loss = theta.shape[1], objective.loss
@@ -178,11 +192,34 @@ def intercept_effects(objective: Objective, theta: FloatArray) -> FloatArray:
     def effects(block: Block) -> FloatArray:
         _, _, state = loss.together(block.y, block_eta(block, theta))
         shifted = [block.weight[:, None] * loss.curvature_times(state, unit[None, :]) for unit in np.eye(K)]
-        gradients = [with_intercept(block.X, shift, theta).ravel() for shift in shifted]
+        gradients = [with_intercept(block.transposed, shift, len(theta)).ravel() for shift in shifted]
         return np.append(np.concatenate(gradients), block.weight.sum())
 
     sums = objective.add_up(effects)
     return (sums[:-1] / sums[-1]).reshape(K, *theta.shape)
+
+
+def intercept_curvature(objective: Objective, at: Evaluation) -> FloatArray:
+    """The second derivatives of the mean loss in the intercepts, (K, K), at a point whose state was kept."""
+
+    def curvature(block: Block) -> Sums:
+        state = at.state[block.rows]
+        V = [block.weight @ objective.loss.curvature_times(state, unit[None, :]) for unit in np.eye(state.shape[1])]
+        return Sums(float(block.weight.sum()), 0.0, np.array(V))
+
+    sums = objective.add_up(curvature)
+    return sums.gradient / sums.weight
+
+
+def intercept_effect(objective: Objective, at: Evaluation, shift: FloatArray) -> FloatArray:
+    """What a shift of the intercepts, (K,), does to the gradient of the mean loss, to first order: (P, K)."""
+
+    def effect(block: Block) -> Sums:
+        r = block.weight[:, None] * objective.loss.curvature_times(at.state[block.rows], shift[None, :])
+        return Sums(float(block.weight.sum()), 0.0, with_intercept(block.transposed, r, len(at.theta)))
+
+    sums = objective.add_up(effect)
+    return sums.gradient / sums.weight
 
 
 def rounding(at: Evaluation) -> float:

@@ -3,7 +3,7 @@
     name                    for
     newton                  a curvature matrix that is small: up to 2,000 coefficients, or 1,000 of several classes; up
                             to 10,000 where it is asked for, beyond which memory ends and conjugate-gradient steps in
-    conjugate-gradient      more than that, dense or sparse
+    conjugate-gradient      more than that, dense or sparse; or more than 500 for two classes, where X is mostly zeros
     gradient-descent        looking on; it needs many more passes than the others
     proximal-newton         a penalty with an L1 part, which has no derivative at zero; no other solver knows it
 
@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from separatrix.arrays import FloatArray
+from separatrix.data.block import Source
+from separatrix.data.memory import MemorySource, share_of_entries
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.gradient_descent import gradient_descent
@@ -24,10 +26,14 @@ from separatrix.engine.newton import newton
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
+from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ArgumentError, listing
 
 LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB, and a solve a few copies of it
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
+LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
+MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
+WEAK = 0.01  # of a row: a penalty below it leaves small curvatures, for which conjugate gradients need many products
 
 SOLVERS: dict[str, Callable[..., Solver]] = {
     "newton": newton,
@@ -73,8 +79,17 @@ class Choice:
         return min(tol, tol**2) if self.name in ("newton", "quasi-newton", "proximal-newton") else tol
 
 
-def choose(solver: str, coefficients: int, classes: int, l1: bool = False) -> Choice:
-    """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta.
+def products_pay(source: Source, penalty: ElasticNet) -> bool:
+    """Whether products with X are cheap and a few dozen will do: mostly zeros, and every weight held by the penalty."""
+    if not isinstance(source, MemorySource) or source.n_columns <= LARGEST_CURVATURE_OF_ZEROS or source.centre.any():
+        return False
+    held = not penalty.l1.any() and float(penalty.l2.min()) * float(source.weight.sum()) >= WEAK
+    return held and share_of_entries(source.X) <= MOSTLY_ZERO
+
+
+def choose(solver: str, coefficients: int, classes: int, l1: bool = False, zeros: bool = False) -> Choice:
+    """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta;
+    `zeros` says that `products_pay`.
 
     Raises ArgumentError for a name that is no solver, or of one that does not know the L1 part of the penalty.
 
@@ -98,6 +113,8 @@ def choose(solver: str, coefficients: int, classes: int, l1: bool = False) -> Ch
         raise ArgumentError(f"solver={solver!r} is no solver. Use one of: {known}.")
     if l1:
         return Choice("proximal-newton", "an L1 penalty has no derivative where a weight is zero")
+    if classes == 1 and zeros and size > LARGEST_CURVATURE_OF_ZEROS:
+        return Choice("conjugate-gradient", f"X is mostly zeros: products cost less than {size:,} columns' curvature")
     if size <= (LARGEST_CURVATURE if classes == 1 else LARGEST_CURVATURE_OF_CLASSES):
         return Choice("quasi-newton", f"the curvature of {size:,} coefficients is a small matrix")
     return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients is too large to build")

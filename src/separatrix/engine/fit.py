@@ -11,7 +11,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate
-from separatrix.engine.choose import Choice, choose
+from separatrix.engine.choose import Choice, choose, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Objective, block_plane
 from separatrix.engine.rowspace import Space, smallest_space
@@ -63,7 +63,7 @@ def fit_linear_model(
     """
     penalised = bool(penalty.l1.any() or penalty.l2.any())
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
-        space = smallest_space(source, penalty)
+        space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
         theta = objective.canonical(theta_of(source, space, *start, options.fit_intercept))
         choice, solution = solve(objective, theta, options, watch)
@@ -81,7 +81,8 @@ def solve(
     objective: Objective, theta: FloatArray, options: Options, watch: Callable[[Step], Any]
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
-    choice = choose(options.solver, *theta.shape, l1=bool(objective.penalty.l1.any()))
+    zeros = theta.shape[1] == 1 and products_pay(objective.source, objective.penalty)
+    choice = choose(options.solver, *theta.shape, l1=bool(objective.penalty.l1.any()), zeros=zeros)
     metric = None
     if choice.starts_small and not theta.any():
         random = np.random.default_rng(options.seed)

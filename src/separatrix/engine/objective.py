@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Block, Source
-from separatrix.equations.hyperplane import back_project, gram_diagonal, project
+from separatrix.equations.hyperplane import gram_diagonal, project
 from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import ElasticNet
 
@@ -78,7 +78,7 @@ def block_sums(
     if keep is not None:
         keep[block.rows] = state
     gradient *= block.weight[:, None]
-    sums = Sums(weight, float(np.sum(block.weight @ value)), with_intercept(block.X, gradient, theta))
+    sums = Sums(weight, float(np.sum(block.weight @ value)), with_intercept(block.transposed, gradient, len(theta)))
     if order == 1:
         return sums
     ones = len(theta) - block.X.shape[1]
@@ -102,11 +102,11 @@ def block_plane(block: Block, theta: FloatArray) -> FloatArray:
     return plane
 
 
-def with_intercept(X: Matrix, r: FloatArray, theta: FloatArray) -> FloatArray:
-    """[X 1]' r, (P, K): what theta's last row multiplies, if it has one for the intercept, is a column of ones."""
-    product = np.empty(theta.shape)
-    product[: X.shape[1]] = back_project(X, r)
-    product[X.shape[1] :] = r.T.sum(axis=1)
+def with_intercept(transposed: Matrix, r: FloatArray, P: int) -> FloatArray:
+    """[X 1]' r, (P, K), of X' (p, rows): what theta's last row multiplies, if P > p, is a column of ones."""
+    product, p = np.empty((P, r.shape[1])), transposed.shape[0]
+    product[:p] = transposed @ r
+    product[p:] = r.T.sum(axis=1)
     return product
 
 
@@ -148,29 +148,34 @@ class Objective:
     def curvature_times(self, at: Evaluation, direction: FloatArray) -> FloatArray:
         """Curvature times a direction, both (P, K), at a point whose state was kept: one pass, and no matrix."""
 
-        def product(block: Block) -> FloatArray:
+        def product(block: Block) -> Sums:
             along = self.loss.curvature_times(at.state[block.rows], block_plane(block, direction))
-            r = block.weight[:, None] * along
-            total = np.full((1, r.shape[1]), block.weight.sum())
-            return np.vstack([with_intercept(block.X, r, direction), total])
+            along *= block.weight[:, None]
+            return Sums(float(block.weight.sum()), 0.0, with_intercept(block.transposed, along, len(direction)))
 
         sums = self.add_up(product)
-        result = sums[:-1] / sums[-1]
+        result = sums.gradient
+        result /= sums.weight
         w = direction[: self.source.n_columns]
         result[: len(w)] += self.penalty.curvature(w) * w
         return result
 
+    def column_moments(self) -> tuple[FloatArray, FloatArray]:
+        """The weighted mean of every column and of its square, (p, 1) each; one pass."""
+
+        def moments(block: Block) -> Sums:
+            weight = block.weight[:, None]
+            both = np.hstack([block.transposed @ weight, gram_diagonal(block.X, weight)])
+            return Sums(float(block.weight.sum()), 0.0, both)
+
+        sums = self.add_up(moments)
+        mean, square = np.split(sums.gradient / sums.weight, 2, axis=1)
+        return mean, square
+
     def diagonal_bound(self, theta: FloatArray) -> FloatArray:
         """An upper bound on the curvature's diagonal that holds everywhere, (P, 1): the scale of each coefficient."""
-
-        def squares(block: Block) -> FloatArray:
-            weight = block.weight[:, None]
-            ones = np.full((len(theta) - block.X.shape[1] + 1, 1), weight.sum())
-            return np.vstack([gram_diagonal(block.X, weight), ones])
-
-        sums = self.add_up(squares)
-        diagonal = self.loss.curvature_bound * sums[:-1] / sums[-1]
-        diagonal[: self.source.n_columns] += self.penalty.l2[:, None]
+        diagonal, p = np.full((len(theta), 1), self.loss.curvature_bound), self.source.n_columns
+        diagonal[:p] = self.loss.curvature_bound * self.column_moments()[1] + self.penalty.l2[:, None]
         return np.where(diagonal > 0, diagonal, 1.0)
 
     def add_up(self, function: Any, combine: Any = None) -> Any:

@@ -181,7 +181,7 @@ def products(part: Objective, theta: FloatArray) -> Curvature:
         result = ridge * d
         for block, state in kept:
             r = block.weight[:, None] * loss.curvature_times(state, block_plane(block, d))
-            result += with_intercept(block.X, r, d) / total
+            result += with_intercept(block.transposed, r, P) / total
         return result.ravel()
 
     diagonal = (diagonal + ridge).ravel()

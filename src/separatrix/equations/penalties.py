@@ -33,7 +33,8 @@ class ElasticNet:
     l2: FloatArray
 
     def value(self, w: FloatArray) -> float:
-        return float(np.sum(self.l1[:, None] * np.abs(w)) + 0.5 * np.sum(self.l2[:, None] * w**2))
+        sparsity = float(self.l1 @ np.abs(w).sum(axis=1)) if self.l1.any() else 0.0
+        return sparsity + 0.5 * float(self.l2 @ np.einsum("jk,jk->j", w, w))
 
     def gradient(self, w: FloatArray) -> FloatArray:
         """Of the smooth part, (p, K)."""
