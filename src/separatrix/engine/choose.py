@@ -1,8 +1,9 @@
 """The shape of the problem decides the solver, and says why in words that reach the trace.
 
     name                    for
-    newton                  a curvature matrix that is small: up to 2,000 coefficients, or 1,000 of several classes; up
-                            to 10,000 where it is asked for, beyond which memory ends and conjugate-gradient steps in
+    newton                  a curvature that costs next to nothing: few coefficients, few rows
+    quasi-newton            one that is a small matrix: up to 2,000 coefficients, or 1,000 of several classes; both up
+                            to 10,000 where asked for, beyond which memory ends and conjugate-gradient steps in
     conjugate-gradient      more than that, dense or sparse; or more than 500 for two classes, where X is mostly zeros
     gradient-descent        looking on; it needs many more passes than the others
     proximal-newton         a penalty with an L1 part, which has no derivative at zero; no other solver knows it
@@ -14,6 +15,8 @@ scikit-learn's names are understood; every solver reaches the same optimum, so t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
@@ -29,6 +32,7 @@ from separatrix.engine.quasi_newton import quasi_newton
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ArgumentError, listing
 
+CHEAP = 10_000_000  # multiplications for a curvature: less than what surrounds them costs
 LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB, and a solve a few copies of it
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
 LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
@@ -87,14 +91,16 @@ def products_pay(source: Source, penalty: ElasticNet) -> bool:
     return held and share_of_entries(source.X) <= MOSTLY_ZERO
 
 
-def choose(solver: str, coefficients: int, classes: int, l1: bool = False, zeros: bool = False) -> Choice:
-    """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta;
-    `zeros` says that `products_pay`.
+def choose(
+    solver: str, coefficients: int, classes: int, l1: bool = False, zeros: bool = False, rows: float = np.inf
+) -> Choice:
+    """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta, and so
+    many rows; `zeros` says that `products_pay`.
 
     Raises ArgumentError for a name that is no solver, or of one that does not know the L1 part of the penalty.
 
     >>> choose("auto", 31, 1)
-    Choice(name='newton', why='the curvature of 31 coefficients is a small matrix')
+    Choice(name='quasi-newton', why='the curvature of 31 coefficients is a small matrix')
     """
     name = SYNONYMS.get(solver, solver)
     if l1 and name in SOLVERS and name != "proximal-newton":
@@ -115,6 +121,8 @@ def choose(solver: str, coefficients: int, classes: int, l1: bool = False, zeros
         return Choice("proximal-newton", "an L1 penalty has no derivative where a weight is zero")
     if classes == 1 and zeros and size > LARGEST_CURVATURE_OF_ZEROS:
         return Choice("conjugate-gradient", f"X is mostly zeros: products cost less than {size:,} columns' curvature")
+    if rows * size**2 <= CHEAP:
+        return Choice("newton", f"the curvature of {size:,} coefficients over {rows:,} rows costs next to nothing")
     if size <= (LARGEST_CURVATURE if classes == 1 else LARGEST_CURVATURE_OF_CLASSES):
         return Choice("quasi-newton", f"the curvature of {size:,} coefficients is a small matrix")
     return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients is too large to build")
