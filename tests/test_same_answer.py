@@ -25,6 +25,11 @@ SAME = 1e-7
 KINDS = ["binary", "multinomial", "ovr"]
 
 
+def same(solver: str) -> float:
+    """How near the coefficients are: the gap, which these two bring to EXACT, is of second order in them."""
+    return 1e-6 if solver in ("gradient-descent", "conjugate-gradient") else SAME
+
+
 def exactly(problem: Problem, solver: str = "auto") -> Any:
     return solve(problem, solver, tol=EXACT, max_iter=5000)
 
@@ -101,7 +106,7 @@ def test_an_estimator_takes_every_form_of_X(kind, form):
 def test_the_order_of_the_rows_does_not_matter(problem, solver, seed):
     problem = replace(problem, strength=problem.strength + 0.1)
     order = np.random.default_rng(seed).permutation(len(problem.y))
-    assert_same_fit(exactly(problem.rows(order), solver), exactly(problem), SAME)
+    assert_same_fit(exactly(problem.rows(order), solver), exactly(problem), same(solver))
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64])
@@ -122,7 +127,7 @@ def test_a_weight_of_k_is_k_copies_of_the_row(problem, solver, seed):
     problem = replace(problem, strength=problem.strength + 0.1)
     copies = np.random.default_rng(seed).integers(1, 4, len(problem.y))
     repeated = replace(problem, weight=np.ones(len(problem.y))).rows(np.repeat(np.arange(len(copies)), copies))
-    assert_same_fit(exactly(replace(problem, weight=copies * 1.0), solver), exactly(repeated), SAME)
+    assert_same_fit(exactly(replace(problem, weight=copies * 1.0), solver), exactly(repeated), same(solver))
 
 
 @few

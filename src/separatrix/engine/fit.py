@@ -83,7 +83,7 @@ def solve(
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
     zeros = theta.shape[1] == 1 and products_pay(objective.source, objective.penalty)
     l1, rows = bool(objective.penalty.l1.any()), objective.source.n_rows
-    choice = choose(options.solver, *theta.shape, l1, zeros, rows)
+    choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows)
     metric = None
     if choice.starts_small and not theta.any():
         random = np.random.default_rng(options.seed)

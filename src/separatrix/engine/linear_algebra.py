@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import LinAlgError
-from scipy.linalg.lapack import dpotrf, dpotrs  # for matrices of a few columns, scipy's cho_factor is mostly checks
+from scipy.linalg import LinAlgError, get_lapack_funcs
 
 from separatrix.arrays import FloatArray
 
+# Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
+potrf, potrs = get_lapack_funcs(("potrf", "potrs"), dtype=np.float64)
 RIDGES = (0.0, *np.finfo(float).eps * 10.0 ** np.arange(1, 17, 2))
 
 
@@ -29,18 +30,19 @@ def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
 
 def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
     """A^-1 b from the factor of A, b (n,)."""
-    solution, _ = dpotrs(factor.lower, b / factor.unit, lower=True)
-    return solution / factor.unit
+    return potrs(factor.lower, b / factor.unit, lower=True)[0] / factor.unit if len(b) else b
 
 
 def factor_positive(A: FloatArray) -> Factor:
     """The factor of A."""
+    if not len(A):  # which LAPACK does not take
+        return Factor(A, np.empty(0))
     diagonal = np.diagonal(A)
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     for ridge in RIDGES:
         scaled = A / unit[:, None] / unit
         np.einsum("ii->i", scaled)[:] += ridge
-        lower, failed = dpotrf(scaled.T, lower=True, overwrite_a=True)
+        lower, failed = potrf(scaled.T, lower=True, overwrite_a=True)
         if not failed:
             return Factor(lower, unit)
     raise LinAlgError("the curvature holds NaN or infinity")

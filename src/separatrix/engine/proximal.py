@@ -55,14 +55,14 @@ def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray |
     keep, before = share_to_keep(theta.size), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     H = at.curvature if metric is None else metric
-    l1 = np.broadcast_to(objective.l1, theta.shape).ravel()
+    l1, length = np.broadcast_to(objective.l1, theta.shape).ravel(), 1.0
     while True:
         w, g = at.theta.ravel(), at.gradient.ravel()
         v, decrease = minimise_model(matrix(H), w, g, l1, EXACT)
         yield Iterate(at, estimated_gap(objective, at, decrease))
-        order, before = 1 if decrease <= keep * before else 2, decrease
+        order, before = 1 if decrease <= keep * before and length == 1.0 else 2, decrease
         step, slope = (v - w).reshape(theta.shape), promised_slope(w, v, g, l1)
-        there, _ = backtrack(objective, at, step, order, slope=slope)
+        there, length = backtrack(objective, at, step, order, slope=slope)
         if there is at or order == 1:
             H = corrected(H, (there.theta - at.theta).ravel(), (there.gradient - at.gradient).ravel())
         else:
@@ -255,7 +255,7 @@ def newton_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, 
 
 def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
     """Proximal gradient steps, in units of the diagonal, of the length that the curvature along the last one asked for
-    (Wright, Nowak and Figueiredo 2009, "SpaRSA"), until they change no sign; the lowest point on the way."""
+    (Wright, Nowak and Figueiredo 2009, "SpaRSA"), until one changes no sign and leads lower; the lowest point met."""
     best, fallen, rate = (v, slope, 0.0), 0.0, 1.0
     for _ in range(MOST_PROXIMAL_STEPS):
         there = soft_threshold(v - slope / (rate * unit), l1 / (rate * unit))
@@ -264,10 +264,10 @@ def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArra
         bend = float(change @ moved)
         fallen -= promised_slope(v, there, slope, l1) + 0.5 * bend
         same = np.array_equal(np.sign(there), np.sign(v))
-        v, slope = there, slope + moved
-        if fallen > best[2]:
+        v, slope, lower = there, slope + moved, fallen > best[2]
+        if lower:
             best = v, slope, fallen
-        if same:
+        if same and (lower or not change.any()):
             break
         rate = max(bend / float(change**2 @ unit), 0.1)
     return best

@@ -61,7 +61,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
         code = codes(block)
         member = np.where(np.arange(classes)[:, None] == code, block.weight, 0.0).T
         squares = gram_diagonal(block.X, member) if weigh else np.empty((0, classes))
-        return np.vstack([np.bincount(code, minlength=classes), member.sum(axis=0), squares])
+        return np.vstack([1.0 * np.bincount(code, minlength=classes), member.sum(axis=0), squares])
 
     # One row in some is enough to judge by: what it did not meet is so rare that every row of it is kept.
     glance = objective.sample(lambda block: np.full(len(block.y), 1.0 / GLANCE), 0.5)
