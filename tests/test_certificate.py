@@ -133,7 +133,10 @@ def test_each_bound_holds_by_itself_wherever_it_is_asked():
             gap, at = true_gap(problem, theta, best), objective.evaluate(theta, order=2)
             assert by_self_concordance(objective, at).gap >= gap
             if problem.strength.all():
-                assert by_duality(objective, at).gap >= gap
+                bound, error = by_duality(objective, at), np.abs(all_columns(problem, theta) - best)
+                assert bound.gap >= gap
+                if bound.coef_error is not None:
+                    assert np.all(error[:, -theta.shape[1] :] <= bound.coef_error + 1e-12 * np.abs(best).max())
 
 
 def test_coefficient_and_probability_errors_hold():

@@ -57,8 +57,8 @@ LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matri
 class Certificate:
     """An upper bound on objective - optimum, per unit weight, and how it was obtained.
 
-    coef_error (P, K) bounds the distance of each coefficient (the intercept last) to the optimum's, and
-    probability_error that of any fitted probability of a row seen in the fit; None where no bound is known.
+    coef_error (P, K) bounds the distance of each coefficient (the intercept last) to the optimum's, inf where no bound
+    is known, and probability_error that of any fitted probability of a row seen in the fit; None where there is none.
     """
 
     gap: float
@@ -162,7 +162,18 @@ def by_duality(objective: Objective, at: Evaluation) -> Certificate:
         if unmet or np.ptp(np.append(tilt, 0.0)) > 1.0:
             return Certificate(np.inf, "none: the intercept is too far from its optimum for a bound")
         gradient = tilted
-    return Certificate(duality_gap(objective.penalty, w, gradient[:p], at.loss, divergence) + rounding(at), "duality")
+    gap = duality_gap(objective.penalty, w, gradient[:p], at.loss, divergence) + rounding(at)
+    return Certificate(gap, "duality", by_strong_convexity(objective.penalty, at.theta, gap))
+
+
+def by_strong_convexity(penalty: ElasticNet, theta: FloatArray, gap: float) -> FloatArray | None:
+    """sqrt(2 gap / l2_j), (P, K): how far from the optimum a weight can be that the L2 penalty holds; inf for the
+    intercept, which nothing holds, and None where some weight is not held either."""
+    if not penalty.l2.all():
+        return None
+    errors = np.full(theta.shape, np.inf)
+    errors[: len(penalty.l2)] = np.sqrt(2.0 * gap / penalty.l2)[:, None]
+    return errors
 
 
 def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, divergence: float = 0.0) -> float:
