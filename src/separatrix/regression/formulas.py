@@ -148,4 +148,7 @@ def matrix(spec: Any, frame: Any) -> Matrix:
         try:
             return spec.get_model_matrix(frame, na_action="ignore").to_numpy(dtype=float)
         except Warning as warning:
-            raise DataError(f"the new rows do not fit the formula: {warning}") from None
+            levels = str(warning).rpartition("{")[2].partition("}")[0]
+            raise DataError(
+                f"a category has levels that the rows of the fit did not have: {levels or warning}. Leave them out."
+            ) from None

@@ -129,7 +129,7 @@ def notes(result: Any) -> tuple[str, ...]:
     robust = f"Standard errors are robust to unequal variances ({result.covariance})."
     words.append(PENALISED if result.penalty else ERRORS.get(result.covariance, robust).format(clusters=clusters))
     if sample.missing:
-        words.append(f"{sample.missing} rows were left out for missing values.")
+        words.append(f"Left out for missing values: {sample.missing} {'row' if sample.missing == 1 else 'rows'}.")
     if sample.dropped:
         words.append(f"Left out, as linear combinations of other columns: {listing(sample.dropped)}.")
     if result.estimate.infinite.any():
