@@ -56,6 +56,7 @@ def logit(
     -----
     Warns with SeparationWarning where coefficients have no finite estimate: they are inf, without standard errors.
 
+    >>> import numpy as np
     >>> y, x = [0, 0, 1, 0, 1, 1], np.array([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]])
     >>> fit = logit(y, x)
     >>> fit.params.round(4), fit.bse.round(4)
@@ -89,7 +90,7 @@ def ols(
     The arguments are those of `logit`, but for the outcome, which is numbers (n,), and the penalty, which stands beside
     half the sum of squares.
 
-    >>> fit = ols([1.0, 3.0, 4.0, 8.0], np.array([0.0, 1.0, 2.0, 3.0]))
+    >>> fit = ols([1.0, 3.0, 4.0, 8.0], [0.0, 1.0, 2.0, 3.0])
     >>> fit.params.round(4), fit.bse.round(4)
     (array([0.7, 2.2]), array([0.8888, 0.4751]))
     """
