@@ -20,13 +20,15 @@ ROWS = [
     ["equations"],
     ["data"],
     ["engine"],
+    ["inference"],
+    ["regression"],
     ["evaluate"],
     ["model"],
     ["export"],
     ["plots"],
     ["report"],
 ]
-ROWS += [["training"], ["scratch", "estimators", "cli"], ["cross_validation"]]
+ROWS += [["training"], ["scratch", "estimators", "formula", "cli"], ["cross_validation"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 HEAVY = ("sklearn", "matplotlib", "scipy", "duckdb", "pandas", "polars")
 LONGEST_MODULE, LONGEST_FUNCTION = 350, 60

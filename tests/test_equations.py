@@ -29,9 +29,11 @@ from separatrix.equations.hyperplane import (
 from separatrix.equations.links import log1pexp, logit, logsumexp, sigmoid, softmax
 from separatrix.equations.losses import LogLoss, MarginLoss, SoftmaxLoss, SquaredLoss, cross_entropy
 from separatrix.equations.penalties import L2, ElasticNet
+from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError
 
 LOG, MARGIN, SOFTMAX, SQUARED = LogLoss(), MarginLoss(), SoftmaxLoss(), SquaredLoss()
+REFERENCE = ReferenceLoss()
 TINY = np.finfo(float).tiny  # below it a double is denormal and holds fewer digits
 
 etas = st.floats(-700, 700)
@@ -123,6 +125,32 @@ def test_log_loss_and_its_derivatives_are_exact(eta, y):
     assert_exact(LOG.value(y, eta), value)
     assert_exact(LOG.gradient(y, eta), p - y)
     assert_exact(LOG.curvature(y, eta), p * (1 - p))
+
+
+@given(eta_rows())
+def test_reference_loss_is_softmax_loss_with_a_zero_for_the_reference(row_and_class):
+    row, y = row_and_class
+    row = row - row[0]
+    eta, all_eta, labels = row[None, 1:], row[None, :], np.array([y])
+    np.testing.assert_array_equal(REFERENCE.value(labels, eta), SOFTMAX.value(labels, all_eta))
+    np.testing.assert_array_equal(REFERENCE.gradient(labels, eta), SOFTMAX.gradient(labels, all_eta)[:, 1:])
+    np.testing.assert_array_equal(REFERENCE.curvature(labels, eta), SOFTMAX.curvature(labels, all_eta)[:, 1:, 1:])
+    np.testing.assert_array_equal(REFERENCE.margin(labels, eta), SOFTMAX.margin(labels, all_eta))
+
+
+@given(eta_rows(small_etas), st.integers(0, 10**6))
+def test_reference_loss_makes_the_same_of_its_state_as_of_its_curvature(row_and_class, seed):
+    row, y = row_and_class
+    eta, labels, rng = row[None, 1:] - row[0], np.array([y]), np.random.default_rng(seed)
+    curvature, K = REFERENCE.curvature(labels, eta), len(row) - 1
+    _, _, state = REFERENCE.together(labels, eta)
+    v, X = rng.normal(size=(1, K)), rng.normal(size=(1, 2))
+    for k, m in np.ndindex(K, K):
+        np.testing.assert_allclose(REFERENCE.second(state, k, m), curvature[:, k, m], atol=1e-15)
+    np.testing.assert_allclose(REFERENCE.curvature_times(state, v)[0], curvature[0] @ v[0], atol=1e-14)
+    design = np.append(X, 1.0)
+    gram = np.einsum("j,l,km->jklm", design, design, 3.0 * curvature[0])
+    np.testing.assert_allclose(REFERENCE.gram(X, np.array([3.0]), state, 1), gram, atol=1e-13)
 
 
 @given(etas, st.sampled_from([-1, 1]))

@@ -2,6 +2,7 @@
 
     from separatrix.scratch import LogisticRegression    the tutorial's gradient descent, to be read
     from separatrix import LogisticRegression            a scikit-learn estimator: the exact optimum, certified
+    from separatrix import logit, ols                    a statistician's formulas, standard errors and tests
     separatrix fit data.csv --target y                   the same from a terminal
 
 >>> from separatrix import LogisticRegression
@@ -16,21 +17,33 @@ if TYPE_CHECKING:
     from separatrix import plots, scratch
     from separatrix.cross_validation import LogisticRegressionCV
     from separatrix.estimators import LinearRegression, LogisticRegression
+    from separatrix.formula import logit, ols
 
 __version__ = "0.1.0"
-__all__ = ["LinearRegression", "LogisticRegression", "LogisticRegressionCV", "__version__", "plots", "scratch"]
+__all__ = [
+    "LinearRegression",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "__version__",
+    "logit",
+    "ols",
+    "plots",
+    "scratch",
+]
 
-_ESTIMATORS = {
+_HOMES = {
     "LinearRegression": "separatrix.estimators",
     "LogisticRegression": "separatrix.estimators",
     "LogisticRegressionCV": "separatrix.cross_validation",
+    "logit": "separatrix.formula",
+    "ols": "separatrix.formula",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Public names are imported when they are first used: scikit-learn alone takes a second."""
-    if name in _ESTIMATORS:
-        return getattr(import_module(_ESTIMATORS[name]), name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     if name in ("plots", "scratch"):
         return import_module(f"separatrix.{name}")
     raise AttributeError(f"module 'separatrix' has no attribute {name!r}")

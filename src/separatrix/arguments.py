@@ -54,18 +54,19 @@ def check_offset(offset: ArrayLike | None, rows: int, columns: int) -> FloatArra
     return finite_numbers("offset", given, shape).reshape(rows, columns)
 
 
-def check_sample_weight(sample_weight: ArrayLike | None, rows: int) -> FloatArray:
-    """The weights (rows,): at least 0, some above; None is 1 for each row, a number the same for each.
+def check_sample_weight(sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight") -> FloatArray:
+    """The weights (rows,): at least 0, some above; None is 1 for each row, a number the same for each. `name` is what
+    the argument is called.
 
     >>> check_sample_weight([2, 0], rows=2)
     array([2., 0.])
     """
     given = np.asarray(1.0 if sample_weight is None else sample_weight)
-    weight = finite_numbers("sample_weight", np.full(rows, given) if given.ndim == 0 else given, (rows,))
+    weight = finite_numbers(name, np.full(rows, given) if given.ndim == 0 else given, (rows,))
     for row in np.flatnonzero(weight < 0)[:1]:
-        raise ArgumentError(f"sample_weight[{row}]={weight[row]:g} must be at least 0.")
+        raise ArgumentError(f"{name}[{row}]={weight[row]:g} must be at least 0.")
     if not weight.any():
-        raise ArgumentError(f"sample_weight={listed(weight)} is zero in every row: give some row a positive weight.")
+        raise ArgumentError(f"{name}={listed(weight)} is zero in every row: give some row a positive weight.")
     return weight
 
 

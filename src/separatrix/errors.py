@@ -8,6 +8,7 @@
     │   ├── CellError       one cell holds what its column cannot
     │   └── TargetError     the target cannot be learned
     ├── ModelError          a model file is damaged, foreign, or does not fit the data
+    ├── InferenceError      a standard error or test is asked for that would not be true
     ├── NotFittedError      a model is asked before it was fitted
     └── DivergenceError     gradient descent ran away
 
@@ -52,6 +53,10 @@ class TargetError(DataError):
 
 class ModelError(SeparatrixError, ValueError):
     """A model file is damaged, foreign, or does not fit the data."""
+
+
+class InferenceError(SeparatrixError, ValueError):
+    """A standard error, test or interval is asked for that would not be true."""
 
 
 class NotFittedError(SeparatrixError, ValueError, AttributeError):

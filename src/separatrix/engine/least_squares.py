@@ -30,13 +30,17 @@ ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, r
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """coefficients (T, p) and intercepts (T,) for T targets, the rank of X (centred, if there is an intercept)."""
+    """coefficients (T, p) and intercepts (T,) for T targets, the rank of X (centred, if there is an intercept).
+
+    `triangle` is R of the weighted rows [1 X y - offset], X less the source's centre, the one with an intercept only.
+    """
 
     coefficients: FloatArray
     intercepts: FloatArray
     rank: int
     trace: Trace
     certificate: Certificate
+    triangle: FloatArray
 
 
 def least_squares(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
@@ -74,7 +78,7 @@ def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool
     why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
     why = why if penalty.l1.any() else "least squares has a closed form"
     trace = Trace("qr", why, (step,), step.passes)
-    return LeastSquares(w.T, b[0] - w.T @ source.centre, rank, trace, certificate)
+    return LeastSquares(w.T, b[0] - w.T @ source.centre, rank, trace, certificate, R)
 
 
 def rows_of(block: Block, intercept: int) -> FloatArray:

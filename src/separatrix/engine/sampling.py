@@ -53,7 +53,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     not far fewer."""
     if objective.source.n_rows < SAVING * rows:
         return objective
-    p, classes = objective.source.n_columns, max(2, theta.shape[1])
+    p, classes = objective.source.n_columns, objective.loss.classes(theta.shape[1])
     weigh = p * classes <= MOST_CELLS
 
     def sums(block: Block) -> FloatArray:

@@ -8,7 +8,7 @@ r"""What a wrong prediction costs, row by row, with its first and second derivat
 
 LogLoss and MarginLoss are one loss in the two codings of its labels, and `cross_entropy` is the same once more as a
 function of p. The engine minimises LogLoss with eta (rows, 1) and SoftmaxLoss with eta (rows, K); SquaredLoss has a
-closed form.
+closed form. ReferenceLoss, in a module of its own, is SoftmaxLoss with eta_0 = 0.
 """
 
 from typing import Protocol, runtime_checkable
@@ -27,7 +27,7 @@ class Loss(Protocol):
 
     `curvature_bound` is the largest eigenvalue any row's curvature can have; `third_bound` the R in
     |third derivative along v| <= R |v| curvature (self-concordance; Bach 2010); `flat` spans the directions of eta,
-    (K, m), along which the loss does not change.
+    (K, m), along which the loss does not change; `classes` is how many there are (1 for numbers).
 
     For passes over many rows, `together` gives value, gradient and a state (rows, K) from one exponential; of that
     state, `second` makes the second derivative in eta_k and eta_m, (rows,), `curvature_times` the product with v, and
@@ -47,6 +47,7 @@ class Loss(Protocol):
         self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = ...
     ) -> FloatArray: ...
     def flat(self, K: int) -> FloatArray: ...
+    def classes(self, K: int) -> int: ...
 
 
 @runtime_checkable
@@ -120,6 +121,9 @@ class LogLoss:
 
     def flat(self, K: int) -> FloatArray:
         return np.zeros((K, 0))
+
+    def classes(self, K: int) -> int:
+        return 2
 
 
 class MarginLoss:
@@ -233,6 +237,9 @@ class SoftmaxLoss:
     def flat(self, K: int) -> FloatArray:
         return np.full((K, 1), K**-0.5)
 
+    def classes(self, K: int) -> int:
+        return K
+
 
 class SquaredLoss:
     r"""Half the squared error, per row and of any shape: linear regression.
@@ -275,6 +282,9 @@ class SquaredLoss:
 
     def flat(self, K: int) -> FloatArray:
         return np.zeros((K, 0))
+
+    def classes(self, K: int) -> int:
+        return 1
 
 
 def of_class(eta: FloatArray, y: NDArray) -> FloatArray:

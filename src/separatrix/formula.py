@@ -1,0 +1,135 @@
+"""The statistician's door: `logit` and `ols`, by a formula or with arrays."""
+
+from typing import Any
+
+from separatrix.arguments import check_flag, check_number
+from separatrix.errors import ArgumentError, DataError
+from separatrix.regression.fitting import fit_classes, fit_numbers
+from separatrix.regression.formulas import formula_sample
+from separatrix.regression.logit_result import LogitResult
+from separatrix.regression.ols_result import OLSResult, error_variance
+from separatrix.regression.outcome import classes_of, numbers_of
+from separatrix.regression.result import covariance_of
+from separatrix.regression.sample import Columns, Sample, complete, default_names, matrix_of, ways
+
+
+def logit(
+    formula: Any,
+    data: Any,
+    *,
+    intercept: bool = True,
+    weights: Any = None,
+    offset: Any = None,
+    penalty: Any = None,
+    covariance: str = "nonrobust",
+    groups: Any = None,
+    singular: str = "raise",
+) -> LogitResult:
+    """Logistic regression with standard errors, tests and intervals: `logit("y ~ x + C(site)", data)`, `logit(y, X)`.
+
+    Parameters
+    ----------
+    formula : str, or the outcome y (n,)
+        "y ~ x1 + C(site)", or "successes + failures ~ x" for grouped data. The outcome is 0 and 1, booleans, or labels:
+        the first in order is the reference, and of two the second is modelled. More than two give the multinomial
+        model. As an array, y is the same, or (n, 2) of successes and failures.
+    data : any dataframe or dict of columns; with y an array, X (n, p), a matrix or a dataframe of numbers
+    intercept : bool
+        Of arrays only; a formula says "- 1".
+    weights : (n,) or the name of a column
+        Frequencies: how many equal observations a row stands for.
+    offset : (n,), (n, K - 1), or the name of a column
+        Added to the linear predictor.
+    penalty : number or "l2"
+        Strength of penalty / 2 |w|^2 beside the log-likelihood ("l2" is 1). Such a fit has no standard errors.
+    covariance : "nonrobust", "HC0", "HC1", "HC2", "HC3" or "cluster"
+    groups : (n,), the name of a column, or a pair of them
+        The clusters of covariance="cluster".
+    singular : "raise" or "drop"
+        What to do with columns that are linear combinations of others.
+
+    Raises
+    ------
+    ArgumentError, ColumnError, DataError, TargetError : each in one line that says what to do
+
+    Notes
+    -----
+    Warns with SeparationWarning where coefficients have no finite estimate: they are inf, without standard errors.
+
+    >>> import numpy as np
+    >>> y, x = [0, 0, 1, 0, 1, 1], np.array([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]])
+    >>> fit = logit(y, x)
+    >>> fit.params.round(4), fit.bse.round(4)
+    (array([-3.3435,  0.9553]), array([2.7198, 0.7237]))
+    """
+    strength, codes = penalty_of(penalty), check_singular(singular)
+    if isinstance(formula, str):
+        sample = formula_sample(formula, data, False, weights, offset, groups)
+    else:
+        sample = array_sample(formula, data, intercept, False)
+        sample = complete(sample, weights, offset, ways(groups))
+    sample, estimate = fit_classes(sample, strength, codes)
+    cov = covariance_of(sample, estimate, covariance, 1.0, strength)
+    return LogitResult(sample, estimate, covariance, cov, strength)
+
+
+def ols(
+    formula: Any,
+    data: Any,
+    *,
+    intercept: bool = True,
+    weights: Any = None,
+    offset: Any = None,
+    penalty: Any = None,
+    covariance: str = "nonrobust",
+    groups: Any = None,
+    singular: str = "raise",
+) -> OLSResult:
+    """Linear regression by QR with standard errors, tests and intervals: `ols("y ~ x", data)`, `ols(y, X)`.
+
+    The arguments are those of `logit`, but for the outcome, which is numbers (n,), and the penalty, which stands beside
+    half the sum of squares.
+
+    >>> fit = ols([1.0, 3.0, 4.0, 8.0], [0.0, 1.0, 2.0, 3.0])
+    >>> fit.params.round(4), fit.bse.round(4)
+    (array([0.7, 2.2]), array([0.8888, 0.4751]))
+    """
+    strength, codes = penalty_of(penalty), check_singular(singular)
+    if isinstance(formula, str):
+        sample = formula_sample(formula, data, True, weights, offset, groups)
+    else:
+        sample = array_sample(formula, data, intercept, True)
+        sample = complete(sample, weights, offset, ways(groups))
+    sample, estimate = fit_numbers(sample, strength, codes)
+    cov = covariance_of(sample, estimate, covariance, error_variance(sample, estimate), strength)
+    return OLSResult(sample, estimate, covariance, cov, strength)
+
+
+def array_sample(y: Any, X: Any, intercept: bool, numeric: bool) -> Sample:
+    """The sample of arrays; every column is a term."""
+    check_flag("intercept", intercept)
+    X, names = matrix_of(X)
+    names = tuple(names) if names else default_names(X.shape[1])
+    name = str(getattr(y, "name", None) or "y")
+    outcome = numbers_of(y, name) if numeric else classes_of(y, name)
+    if len(outcome.y) != X.shape[0]:
+        raise DataError(f"y has {len(outcome.y)} rows and X {X.shape[0]}: give as many of each.")
+    terms = {column: (j,) for j, column in enumerate(names)}
+    return Sample(outcome, X, names, bool(intercept), terms, Columns(names))
+
+
+def penalty_of(penalty: Any) -> float:
+    """The strength of a penalty: 0 for None, 1 for "l2"."""
+    if penalty is None or penalty == "l2":
+        return float(penalty == "l2")
+    if isinstance(penalty, str):
+        raise ArgumentError(f"penalty={penalty!r} must be a number at least 0, or 'l2'.")
+    check_number("penalty", penalty, at_least=0)
+    return float(penalty)
+
+
+def check_singular(singular: str) -> str:
+    """ArgumentError unless it is "raise" or "drop"."""
+    if singular not in ("raise", "drop"):
+        raise ArgumentError(f"singular={singular!r} must be 'raise' or 'drop'.")
+    return singular

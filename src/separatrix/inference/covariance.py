@@ -1,0 +1,161 @@
+r"""Covariances of the estimates: from the curvature, or from what each row or cluster pulls (sandwiches).
+
+    Fisher      I^-1                              I the information: the curvature of the total log-likelihood
+    HC0         I^-1 (sum_i s_i s_i') I^-1        s_i the score of an observation (Huber 1967; White 1980)
+    HC1         HC0 * n / (n - P K)               Hinkley 1977
+    HC2         s_i s_i' / (1 - h_i)              h_i the leverage; unbiased for equal variances (Horn et al. 1975)
+    HC3         s_i s_i' / (1 - h_i)^2            about the jackknife (MacKinnon and White 1985)
+    cluster     I^-1 (sum_g s_g s_g') I^-1 * G / (G - 1) * (n - 1) / (n - P K)        s_g the sum over a cluster
+    two ways    V_a + V_b - V_ab                  ab the cells of both (Cameron, Gelbach and Miller 2011)
+
+A frequency f_i says that row i stands for so many equal observations; the rest of its weight (the trials of a binomial
+row) belongs to the observation. The small-sample factors are those of Stata and statsmodels.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.engine.leverage import leverages, total_weight
+from separatrix.engine.linear_algebra import factor_positive, solve_factored
+from separatrix.engine.objective import Objective, block_eta
+from separatrix.equations.hyperplane import paired_grams
+from separatrix.errors import ArgumentError
+
+HETEROSCEDASTIC = ("HC0", "HC1", "HC2", "HC3")
+COVARIANCES = ("nonrobust", *HETEROSCEDASTIC, "cluster")
+
+
+def information(objective: Objective, theta: FloatArray) -> FloatArray:
+    """The curvature of the total negative log-likelihood at theta, (P K, P K); one pass."""
+    return objective.evaluate(theta, order=2).curvature * objective.source.add_up(total_weight)
+
+
+def inverse(information: FloatArray) -> FloatArray:
+    """I^-1, (n, n), symmetric.
+
+    >>> inverse(np.array([[4.0, 0.0], [0.0, 2.0]]))
+    array([[0.25, 0.  ],
+           [0.  , 0.5 ]])
+    """
+    factor = factor_positive(information)
+    columns = np.array([solve_factored(factor, unit) for unit in np.eye(len(information))])
+    return (columns + columns.T) / 2
+
+
+def heteroscedastic(
+    objective: Objective, theta: FloatArray, bread: FloatArray, kind: str, frequency: FloatArray | None = None
+) -> FloatArray:
+    """HC0 to HC3, (P K, P K), from the bread I^-1; frequency (rows,) or None for ones. One pass.
+
+    Raises ArgumentError for HC2 and HC3 of several classes, whose observations have no single leverage.
+    """
+    K = theta.shape[1]
+    if kind in ("HC2", "HC3") and K > 1:
+        raise ArgumentError(
+            f"covariance={kind!r} divides by 1 - leverage, which an observation of {K + 1} classes does not have. "
+            "Use 'HC0' or 'HC1'."
+        )
+    power = {"HC2": 0.5, "HC3": 1.0}.get(kind, 0.0)
+    blocks = bread.reshape(*theta.shape, *theta.shape)
+
+    def meat(block: Block) -> FloatArray:
+        f = frequencies(block, frequency)
+        _, gradient, state = objective.loss.together(block.y, block_eta(block, theta))
+        roots = gradient * (block.weight / np.sqrt(f))[:, None]
+        if power:
+            h = block.weight / f * objective.loss.second(state, 0, 0) * leverages(block, blocks)[:, 0, 0]
+            roots /= np.maximum(1.0 - h, np.finfo(float).eps)[:, None] ** power
+        return paired_grams(block.X, roots, len(theta) - block.X.shape[1])
+
+    total = objective.add_up(meat).reshape(bread.shape)
+    n = observations(objective, frequency)
+    factor = n / (n - theta.size) if kind == "HC1" else 1.0
+    return factor * bread @ total @ bread
+
+
+def clustered(
+    objective: Objective,
+    theta: FloatArray,
+    bread: FloatArray,
+    groups: Sequence[IntArray],
+    frequency: FloatArray | None = None,
+) -> FloatArray:
+    """The cluster covariance, (P K, P K), from the codes (rows,) of one or two ways to group the rows; a pass each.
+
+    Raises ArgumentError where a way has a single cluster, or more than two ways are given.
+    """
+    if len(groups) > 2:
+        raise ArgumentError(f"groups has {len(groups)} ways to cluster; give one or two.")
+    n = observations(objective, frequency)
+
+    def one_way(codes: IntArray) -> FloatArray:
+        total, G = cluster_meat(objective, theta, codes), int(codes.max()) + 1
+        return G / (G - 1) * (n - 1) / (n - theta.size) * bread @ total @ bread
+
+    for codes in groups:
+        check_clusters(codes)
+    covariance = sum(map(one_way, groups))
+    if len(groups) == 2:
+        covariance = covariance - one_way(cells(*groups))
+    return np.asarray(covariance)
+
+
+def check_clusters(codes: IntArray) -> None:
+    """ArgumentError unless there are two clusters: the sum of all scores is zero, and so would be every error."""
+    if codes.max(initial=0) == 0:
+        raise ArgumentError(
+            "groups has one cluster: the scores within it sum to zero, and nothing can be learned from how clusters "
+            "differ. Give at least two, better forty, or use covariance='HC3'."
+        )
+
+
+def cells(a: IntArray, b: IntArray) -> IntArray:
+    """The code of each pair of codes that occurs, (rows,).
+
+    >>> cells(np.array([0, 0, 1]), np.array([1, 1, 0]))
+    array([0, 0, 1])
+    """
+    return np.unique(a * (b.max(initial=0) + 1) + b, return_inverse=True)[1]
+
+
+def cluster_meat(objective: Objective, theta: FloatArray, codes: IntArray) -> FloatArray:
+    """sum_g s_g s_g', (P K, P K), s_g the sum of the scores of a cluster's rows, wherever these are. One pass."""
+
+    def sums(block: Block) -> list[tuple[IntArray, FloatArray]]:
+        """The clusters that a block meets, and the sums of the scores of its rows of each."""
+        met, code = np.unique(codes[block.rows], return_inverse=True)
+        return [(met, indicator(code, len(met)) @ scores(block, objective, theta))]
+
+    met, parts = map(np.concatenate, zip(*objective.add_up(sums), strict=True))
+    total = indicator(met, int(codes.max()) + 1) @ parts
+    return total.T @ total
+
+
+def scores(block: Block, objective: Objective, theta: FloatArray) -> FloatArray:
+    """weight * gradient of each row's loss in theta.ravel(), (rows, P K)."""
+    _, gradient, _ = objective.loss.together(block.y, block_eta(block, theta))
+    pull = gradient * block.weight[:, None]
+    X = block.X.toarray() if sparse.issparse(block.X) else block.X
+    design = np.hstack([X, np.ones((len(X), len(theta) - X.shape[1]))])
+    return (design[:, :, None] * pull[:, None, :]).reshape(len(X), theta.size)
+
+
+def indicator(codes: IntArray, many: int) -> Any:
+    """The (many, rows) matrix that sums rows by their code."""
+    rows = len(codes)
+    return sparse.csr_array((np.ones(rows), (codes, np.arange(rows))), shape=(many, rows))
+
+
+def frequencies(block: Block, frequency: FloatArray | None) -> FloatArray:
+    """How many observations each row of a block stands for, (rows,)."""
+    return np.ones(len(block.weight)) if frequency is None else frequency[block.rows]
+
+
+def observations(objective: Objective, frequency: FloatArray | None) -> float:
+    """How many observations there are."""
+    return float(objective.source.n_rows) if frequency is None else float(frequency.sum())

@@ -1,0 +1,137 @@
+"""Fits against each other: nested pairs, term by term, and a fit against columns that it left out."""
+
+from typing import Any
+
+import numpy as np
+
+from separatrix.arrays import FloatArray
+from separatrix.data.memory import memory_source
+from separatrix.engine.objective import Objective
+from separatrix.equations.losses import SquaredLoss
+from separatrix.equations.penalties import L2
+from separatrix.errors import ArgumentError
+from separatrix.inference.likelihood_ratio import likelihood_ratio, score
+from separatrix.inference.wald import Test, f_test
+from separatrix.regression.fitting import Estimate, at_work
+from separatrix.regression.result import Result, dataframe
+from separatrix.regression.sample import Sample, matrix_of
+
+
+class ComparedResult(Result):
+    """A result with its tests against other models of the same rows."""
+
+    def refit(self, sample: Sample) -> Estimate:
+        """The same kind of fit of another sample."""
+        raise NotImplementedError
+
+    def lr_test(self, other: "ComparedResult") -> Test:
+        """The likelihood-ratio test against a fit of the same rows that is nested in this one, or holds it.
+
+        Raises ArgumentError for fits that are not nested, or of other rows.
+        """
+        return lr_test(self, other)
+
+    def score_test(self, columns: Any) -> Test:
+        """The score test (Rao 1948) of columns (n,) or (n, m) that this model left out; it needs no further fit."""
+        return score_test(self, columns)
+
+    def anova(self, type: int = 1) -> Any:
+        """A test for every term, as a dataframe: the likelihood ratio, or of a linear model F. Of type 1, terms enter
+        in order; of type 2, each comes after all others but those that contain it."""
+        return anova(self, type)
+
+
+def lr_test(a: Any, b: Any) -> Test:
+    """The likelihood-ratio test of the smaller of two fits within the larger.
+
+    Raises ArgumentError for fits of other rows, and InferenceError for penalised ones.
+    """
+    small, large = sorted((a, b), key=lambda result: result.n_params)
+    for result in (small, large):
+        result._check_inference("likelihood ratios")
+    y, other = small.sample.outcome.y, large.sample.outcome.y
+    if y.shape != other.shape or not np.array_equal(y, other):
+        raise ArgumentError(f"the fits are of {len(y)} and {len(other)} rows, not of the same ones: use one set.")
+    gone = [name for name in large.param_names if name not in small.param_names]
+    hypothesis = " = ".join([*gone, "0"]) if gone else "the smaller model"
+    return likelihood_ratio(small.llf, large.llf, large.n_params - small.n_params, hypothesis)
+
+
+def score_test(result: Any, columns: Any) -> Test:
+    """The score test of columns (n,) or (n, m) that a fit left out."""
+    result._check_inference("score tests")
+    Z, names = matrix_of(columns)
+    sample, estimate = result.sample, result.estimate
+    if len(Z) != sample.n_rows:
+        raise ArgumentError(f"columns has {len(Z)} rows, and the fit had {sample.n_rows}: give the same ones.")
+    m, theta = Z.shape[1], estimate.theta
+    p = len(theta) - sample.intercept
+    X = np.hstack([sample.X - estimate.objective.source.centre, Z])
+    source = memory_source(X, sample.outcome.y, sample.weight, centre=False, offset=sample.offset)
+    objective = Objective(source, sample.outcome.loss, L2(np.zeros(p + m)), sample.intercept)
+    wide = np.vstack([theta[:p], np.zeros((m, theta.shape[1])), theta[p:]])
+    linear = isinstance(sample.outcome.loss, SquaredLoss)
+    with at_work(objective) as working:
+        words = " = ".join([*(names or [f"column {j + 1}" for j in range(m)]), "0"])
+        return score(working, wide, words, m * theta.shape[1], result.ssr / result.nobs if linear else 1.0)
+
+
+def anova(result: Any, type: int) -> Any:
+    """A test for every term, as a dataframe with a row each: likelihood ratios, or of a linear model F."""
+    if type not in (1, 2):
+        raise ArgumentError(f"type={type!r} must be 1, terms in order, or 2, each after the others.")
+    result._check_inference("analyses of deviance")
+    columns: dict[str, list[Any]] = {"term": [], "df": [], "statistic": [], "p_value": []}
+    for term, smaller, larger in comparisons(result.sample, type):
+        test = compare(result, smaller, larger, term)
+        row = (term, test.df, test.statistic, test.pvalue)
+        for name, value in zip(columns, row, strict=True):
+            columns[name].append(value)
+    return dataframe({name: np.array(values) for name, values in columns.items()}, result.sample.backend)
+
+
+def comparisons(sample: Sample, type: int) -> list[tuple[str, list[int], list[int]]]:
+    """Each term with the columns of the model without it and of that with it."""
+    found, terms = [], list(sample.terms)
+    for place, term in enumerate(terms):
+        before = terms[:place] if type == 1 else [t for t in terms if t != term and not contains(t, term)]
+        smaller = sorted(j for t in before for j in sample.terms[t])
+        found.append((term, smaller, sorted([*smaller, *sample.terms[term]])))
+    return found
+
+
+def contains(term: str, part: str) -> bool:
+    """Whether a term is an interaction with another.
+
+    >>> contains("a:b", "a"), contains("ab", "a")
+    (True, False)
+    """
+    return set(part.split(":")) < set(term.split(":"))
+
+
+def compare(result: Any, smaller: list[int], larger: list[int], term: str) -> Test:
+    """The test of a term; F has the variance of the full model in its denominator, as in R."""
+    df = (len(larger) - len(smaller)) * result.sample.outcome.columns
+    losses = [loss_of(result, columns) for columns in (smaller, larger)]
+    if isinstance(result.sample.outcome.loss, SquaredLoss):
+        statistic = 2.0 * (losses[0] - losses[1]) / df / result.scale
+        return f_test("F", f"{term} = 0", statistic, df, result.df_resid)
+    return likelihood_ratio(-losses[0], -losses[1], df, f"{term} = 0")
+
+
+def loss_of(result: Any, columns: list[int]) -> float:
+    """The loss of the fit of some of the columns."""
+    if len(columns) == len(result.sample.names):
+        return result.estimate.loss
+    if columns or result.sample.intercept:
+        return result.refit(result.sample.columns(columns)).loss
+    return nothing(result)
+
+
+def nothing(result: Result) -> float:
+    """The loss of no columns at all: of the offset alone."""
+    objective = result.estimate.objective
+    theta: FloatArray = np.zeros_like(result.estimate.theta)
+    with at_work(objective) as working:
+        at = working.evaluate(theta, order=0)
+    return at.loss * float(result.sample.weight.sum())

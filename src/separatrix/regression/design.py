@@ -1,0 +1,95 @@
+"""Columns that say nothing new: found by QR, named, and told as what they are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from separatrix.arrays import FloatArray
+from separatrix.data.block import Block, Source
+from separatrix.engine.least_squares import rows_of, triangle
+from separatrix.errors import DataError
+from separatrix.regression.sample import INTERCEPT, Sample
+
+DEPENDENT = 1e-13  # of a column's length: what is left of it beside the columns before it, if that is rounding
+SHOWN = 1e-8  # the least share in a combination that is named
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """A column, and the linear combination of columns before it that it is."""
+
+    name: str
+    combination: str
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.combination}"
+
+
+def design_triangle(source: Source, sample: Sample) -> FloatArray:
+    """R of [1 X], (P, P), X less the source's centre; one pass."""
+    m = int(sample.intercept)
+
+    def factor(block: Block) -> FloatArray:
+        return triangle(rows_of(Block(block.X, np.empty((len(block.weight), 0)), np.ones(len(block.weight))), m))
+
+    return source.add_up(factor, lambda a, b: triangle(np.vstack([a, b])))
+
+
+def dependences(R: FloatArray, names: tuple[str, ...]) -> list[Dependence]:
+    """The columns that depend on those before them, by R (m, P) of all; of a constant column, on the intercept.
+
+    >>> R = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, -1.0], [0.0, 0.0, 0.0]])
+    >>> print(*dependences(R, ("a", "b", "c")))
+    c = 2 a - b
+    """
+    found, kept, j = [], list(range(R.shape[1])), 0
+    while j < len(kept):
+        part = triangle(R[:, kept[: j + 1]])
+        length = float(np.linalg.norm(R[:, kept[j]]))
+        left = abs(part[j, j]) if j < len(part) else 0.0
+        if left > DEPENDENT * length:
+            j += 1
+            continue
+        combination = solve_triangular(part[:j, :j], part[:j, j]) if length else np.zeros(j)
+        found.append(Dependence(names[kept[j]], in_words(combination, [names[k] for k in kept[:j]])))
+        del kept[j]
+    return found
+
+
+def in_words(coefficients: FloatArray, names: list[str]) -> str:
+    """A linear combination as it is written by hand; the share of the intercept is 'a constant'.
+
+    >>> in_words(np.array([3.0, 1.0, 0.0, -0.5]), ["Intercept", "x", "y", "z"])
+    'a constant + x - 0.5 z'
+    """
+    largest = np.abs(coefficients).max(initial=0.0)
+    words = ""
+    for c, name in zip(coefficients, names, strict=True):
+        if abs(c) <= SHOWN * largest:
+            continue
+        size = "" if np.isclose(abs(c), 1.0) else f"{abs(c):.6g} "
+        term = "a constant" if name == INTERCEPT else f"{size}{name}"
+        sign = "" if name == INTERCEPT or (c > 0 and not words) else "-" if c < 0 else "+"
+        words += f" {sign} {term}" if words else f"{sign}{term}"
+    return words or "0"
+
+
+def check_rows(sample: Sample) -> None:
+    """DataError where there are fewer rows than parameters."""
+    many = len(sample.parameters) * sample.outcome.columns
+    if sample.n_rows < many:
+        raise DataError(
+            f"{sample.n_rows} rows for {many} parameters: they cannot be told apart. Leave columns out, or use "
+            "LogisticRegression or LinearRegression with a penalty."
+        )
+
+
+def without_dependent(sample: Sample, found: list[Dependence], singular: str) -> Sample:
+    """The sample without the columns that depend on others, or a DataError that names them."""
+    if singular == "raise":
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise DataError(
+            f"the design is singular: {'; '.join(map(str, found[:3]))}{more}. Leave some out, or use singular='drop'."
+        )
+    return sample.without([dependence.name for dependence in found])

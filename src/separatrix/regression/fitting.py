@@ -1,0 +1,193 @@
+"""From a sample to its estimate: the engine's optimum, its information, and what has no finite value."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.data.threads import one_blas_thread
+from separatrix.engine.fit import Options, fit_linear_model
+from separatrix.engine.iterate import Status, Trace
+from separatrix.engine.least_squares import least_squares
+from separatrix.engine.linear_algebra import factor_positive, solve_factored
+from separatrix.engine.objective import Evaluation, Objective, block_eta
+from separatrix.equations.losses import ClassLoss
+from separatrix.equations.penalties import L2
+from separatrix.errors import SeparationWarning, listing
+from separatrix.inference.covariance import inverse
+from separatrix.regression.design import check_rows, dependences, design_triangle, without_dependent
+from separatrix.regression.sample import Sample
+
+NEAR = 1e-8  # standard errors from the optimum, after which a fresh curvature would change no digit that is shown
+POLISHING = 2  # curvatures at most
+STILL_MOVES = 1e-3  # of a coefficient by one of Newton's steps at the optimum: then it has none
+SHAKY = 1e-5  # a conditional standard deviation, of 1 without the other columns, that may be none
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """theta (P, K) for columns less the source's centre, the intercept its last row; bread is the inverse of their
+    information (P K, P K) per unit of scale, loss the total, triangle R of least squares.
+
+    `infinite` (P, K) is the sign of coefficients that have no finite estimate, else 0.
+    """
+
+    objective: Objective
+    theta: FloatArray
+    bread: FloatArray
+    loss: float
+    infinite: IntArray
+    trace: Trace
+    converged: bool
+    triangle: FloatArray | None = None
+
+    @property
+    def translation(self) -> FloatArray:
+        """T (P, P) with T theta = the coefficients of columns as they are, the intercept first."""
+        return translation(self.objective.source.centre, len(self.theta))
+
+    def eta(self) -> FloatArray:
+        """The linear predictor of every row, (n, K); one pass."""
+        eta = np.empty((self.objective.source.n_rows, self.theta.shape[1]))
+
+        def fill(block: Block) -> float:
+            eta[block.rows] = block_eta(block, self.theta)
+            return 0.0
+
+        self.objective.add_up(fill)
+        return eta
+
+
+def translation(centre: FloatArray, P: int) -> FloatArray:
+    """T (P, P) that takes theta of centred columns, the intercept last, to that of columns as they are, it first.
+
+    >>> translation(np.array([10.0]), 2)
+    array([[-10.,   1.],
+           [  1.,   0.]])
+    """
+    p = len(centre)
+    if p == P:
+        return np.eye(p)
+    T = np.zeros((P, P))
+    T[0, :p], T[0, p], T[1:, :p] = -centre, 1.0, np.eye(p)
+    return T
+
+
+@contextmanager
+def at_work(objective: Objective) -> Iterator[Objective]:
+    """The objective with its source's threads, BLAS held to one."""
+    with one_blas_thread(), objective.source.working() as source:
+        yield replace(objective, source=source)
+
+
+def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, Estimate]:
+    """The logistic regression of a sample; and the sample, without columns that singular="drop" left out.
+
+    Warns with SeparationWarning where coefficients have no finite estimate, and names them.
+    """
+    if not penalty:
+        check_rows(sample)
+    source, (p, K) = sample.source(), (len(sample.names), sample.outcome.columns)
+    strength = L2(np.full(p, penalty / float(source.weight.sum())))
+    options = Options(fit_intercept=sample.intercept)
+    loss = cast(ClassLoss, sample.outcome.loss)
+    start = np.zeros((K, p)), np.zeros(K)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = fit_linear_model(source, loss, strength, options, start)
+    theta = np.vstack([fit.coefficients.T, (fit.intercepts + fit.coefficients @ source.centre)[None, :]])
+    theta = theta if sample.intercept else theta[:-1]
+    with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
+        total = float(source.weight.sum())
+        at, step = polish(objective, theta, total)
+        if not penalty and is_shaky(at):
+            found = dependences(design_triangle(objective.source, sample), sample.parameters)
+            if found:
+                return fit_classes(without_dependent(sample, found, singular), penalty, singular)
+    infinite = np.zeros(theta.shape, dtype=int) if penalty else infinite_estimates(at, step, fit.separated)
+    warn(sample, infinite, caught)
+    objective = Objective(source, loss, strength, sample.intercept)
+    theta = at.theta + np.where(infinite == 0, step, 0.0)
+    converged = fit.status is Status.CONVERGED and not infinite.any()
+    bread = inverse(total * at.curvature)
+    return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged)
+
+
+def polish(objective: Objective, theta: FloatArray, total: float) -> tuple[Evaluation, FloatArray]:
+    """An evaluation of order 2 within about NEAR standard errors of the optimum, and Newton's step from there to it,
+    which the curvature gives for free."""
+    for _ in range(POLISHING):
+        at = objective.evaluate(theta, order=2)
+        step = solve_factored(factor_positive(at.curvature), -at.gradient.ravel()).reshape(theta.shape)
+        if -total * np.sum(step * at.gradient) <= NEAR**2:
+            break
+        theta = theta + step
+    return at, step  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def is_shaky(at: Evaluation) -> bool:
+    """Whether the curvature may owe its inverse to rounding: dependent columns, or probabilities of 0 and 1."""
+    return bool(np.diagonal(factor_positive(at.curvature).lower).min(initial=1.0) < SHAKY)
+
+
+def infinite_estimates(at: Evaluation, step: FloatArray, separated: bool) -> IntArray:
+    """The sign of each coefficient that runs to infinity, (P, K), else 0.
+
+    At a finite optimum Newton's step is nothing. Where rows can be separated the likelihood rises like -exp(-t) along
+    a direction, and every step of Newton's moves by 1 along it, however flat it has become. (To be sure, and to name
+    the rows, takes linear programming: this is where it is called.)
+    """
+    moves = np.abs(step) > STILL_MOVES * np.abs(at.theta)
+    if not moves.any() and separated:
+        moves = np.ones_like(moves)
+    return np.where(moves, np.sign(at.theta), 0).astype(int)
+
+
+def warn(sample: Sample, infinite: IntArray, caught: list[warnings.WarningMessage]) -> None:
+    """One SeparationWarning that names the infinite estimates, or what the engine had to say."""
+    if infinite.any():
+        rows = np.flatnonzero((infinite @ np.ones(infinite.shape[1]) != 0) | infinite.any(axis=1))
+        engine_order = (*sample.names, *sample.parameters[: int(sample.intercept)])
+        warnings.warn(
+            f"no finite estimate exists for {listing([engine_order[j] for j in rows])}: the outcome can be separated, "
+            "so these coefficients grow without end and have no standard error. Use a penalty, or Firth's estimate.",
+            SeparationWarning,
+            stacklevel=4,
+        )
+        return
+    for warning in caught:
+        if not issubclass(warning.category, SeparationWarning):
+            warnings.warn(str(warning.message), warning.category, stacklevel=4)
+
+
+def fit_numbers(sample: Sample, penalty: float, singular: str) -> tuple[Sample, Estimate]:
+    """The linear regression of a sample, by QR; and the sample, without columns that singular="drop" left out."""
+    if not penalty:
+        check_rows(sample)
+    source, m, p = sample.source(), int(sample.intercept), len(sample.names)
+    fit = least_squares(source, 1, L2(np.full(p, float(penalty))), sample.intercept)
+    R = fit.triangle[:, : p + m]
+    if not penalty and (found := dependences(R, sample.parameters)):
+        return fit_numbers(without_dependent(sample, found, singular), penalty, singular)
+    theta = np.append(fit.coefficients[0], fit.intercepts + fit.coefficients @ source.centre)[: p + m, None]
+    total = float(source.weight.sum())
+    objective = Objective(source, sample.outcome.loss, L2(np.full(p, penalty / total)), sample.intercept)
+    bread = inverse_gram(R, m) if not penalty else np.full((p + m, p + m), np.nan)
+    none = np.zeros(theta.shape, dtype=int)
+    loss = total * objective.evaluate(theta, order=0).loss
+    return sample, Estimate(objective, theta, bread, loss, none, fit.trace, True, fit.triangle)
+
+
+def inverse_gram(R: FloatArray, m: int) -> FloatArray:
+    """(R'R)^-1, (P, P), its first m columns made the last: from R, which X'X has squared the condition of."""
+    unit = np.linalg.norm(R, axis=0)
+    root = solve_triangular(R[: len(unit)] / unit, np.eye(len(unit)))
+    order = np.roll(np.arange(len(unit)), -m)
+    root = (root / unit[:, None])[order]
+    return root @ root.T

@@ -1,0 +1,237 @@
+"""The result of a logistic regression, of two classes or more."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+from scipy import stats
+from scipy.special import gammaln, xlogy
+
+from separatrix.arrays import FloatArray
+from separatrix.equations.links import logit as log_odds
+from separatrix.equations.links import sigmoid
+from separatrix.equations.losses import ClassLoss
+from separatrix.inference.wald import quantile
+from separatrix.regression.comparison import ComparedResult
+from separatrix.regression.fitting import Estimate, fit_classes
+from separatrix.regression.result import Prediction, dataframe
+from separatrix.regression.sample import Sample
+from separatrix.regression.summary import Summary, logit_summary
+
+
+@dataclass(frozen=True)
+class PseudoR2:
+    """How much better than the intercept alone, between 0 and 1.
+
+    McFadden 1974: 1 - llf / llnull. Cox and Snell 1989: 1 - exp(2 (llnull - llf) / n). Nagelkerke 1991: that over the
+    largest it could be. Tjur 2009: the mean p of the successes less that of the failures; NaN for several classes.
+    """
+
+    mcfadden: float
+    cox_snell: float
+    nagelkerke: float
+    tjur: float
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class LogitResult(ComparedResult):
+    """A logistic regression (see `Result`); with more than two classes, each against the reference `classes[0]`."""
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The classes, the reference first; of two, `classes[1]` is modelled."""
+        return self.sample.outcome.classes
+
+    @property
+    def _loss(self) -> ClassLoss:
+        return cast(ClassLoss, self.sample.outcome.loss)
+
+    # likelihood
+
+    @cached_property
+    def llf(self) -> float:
+        """The log-likelihood; of grouped data with its binomial coefficients, as in R and statsmodels."""
+        return -self.estimate.loss + log_coefficients(self.sample)
+
+    @cached_property
+    def llnull(self) -> float:
+        """The log-likelihood of the intercept alone, beside the offset if there is one."""
+        return null_loglikelihood(self.sample)
+
+    @property
+    def aic(self) -> float:
+        """2 n_params - 2 llf (Akaike 1974)."""
+        self._check_inference("information criteria")
+        return 2.0 * self.n_params - 2.0 * self.llf
+
+    @property
+    def bic(self) -> float:
+        """log(nobs) n_params - 2 llf (Schwarz 1978)."""
+        self._check_inference("information criteria")
+        return float(np.log(self.nobs)) * self.n_params - 2.0 * self.llf
+
+    @property
+    def deviance(self) -> float:
+        """Twice the distance of the log-likelihood to that of a parameter for every row."""
+        return 2.0 * (self.estimate.loss - saturated_loss(self.sample))
+
+    @property
+    def llr(self) -> float:
+        """Twice the distance of the log-likelihood to that of the intercept alone."""
+        return 2.0 * (self.llf - self.llnull)
+
+    @property
+    def llr_pvalue(self) -> float:
+        """P of such a ratio if no column had an effect."""
+        self._check_inference("likelihood-ratio tests")
+        return float(stats.chi2.sf(self.llr, self.df_model)) if self.df_model else np.nan
+
+    @cached_property
+    def pseudo_r2(self) -> PseudoR2:
+        """McFadden's, Cox and Snell's, Nagelkerke's and Tjur's R squared."""
+        n, constant = self.sample.weight.sum(), log_coefficients(self.sample)
+        llf, llnull = self.llf - constant, self.llnull - constant
+        cox_snell = -float(np.expm1(2.0 * (llnull - llf) / n))
+        largest = -float(np.expm1(2.0 * llnull / n))
+        return PseudoR2(1.0 - llf / llnull, cox_snell, cox_snell / largest, self._tjur())
+
+    @property
+    def prsquared(self) -> float:
+        """McFadden's R squared, by statsmodels' name."""
+        return self.pseudo_r2.mcfadden
+
+    def _tjur(self) -> float:
+        if len(self.classes) > 2:
+            return np.nan
+        y, p, weight = self.sample.outcome.y[:, 0], self.fittedvalues, self.sample.weight
+        return float(np.average(p, weights=weight * y) - np.average(p, weights=weight * (1.0 - y)))
+
+    @property
+    def events_per_parameter(self) -> float:
+        """Rows of the rarest class for each column; below about 10, estimates are biased (Peduzzi et al. 1996)."""
+        return float(class_totals(self.sample).min()) / max(self.df_model / self.estimate.theta.shape[1], 1)
+
+    # rows
+
+    @cached_property
+    def linear_predictor(self) -> FloatArray:
+        """eta of every row, (n,) or (n, K - 1)."""
+        return self._shaped(self.estimate.eta())
+
+    @cached_property
+    def fittedvalues(self) -> FloatArray:
+        """The probability of the modelled class, (n,), or of every class, (n, K), as R and statsmodels' GLM have it."""
+        p = self._loss.probabilities(self.estimate.eta())
+        return p[:, 1] if len(self.classes) == 2 else p
+
+    @property
+    def resid_response(self) -> FloatArray:
+        """y - p, (n,) or (n, K)."""
+        return self._observed() - self.fittedvalues
+
+    @property
+    def resid_pearson(self) -> FloatArray:
+        """(y - p) / sqrt(p (1 - p) / trials), (n,) or (n, K)."""
+        trials = 1.0 if self.sample.outcome.trials is None else self.sample.outcome.trials
+        return self.resid_response / np.sqrt(self.fittedvalues * (1.0 - self.fittedvalues) / trials)
+
+    @property
+    def resid_deviance(self) -> FloatArray:
+        """The signed square root of each row's part of the deviance, (n,); of several classes without sign."""
+        outcome, eta = self.sample.outcome, self.estimate.eta()
+        loss = self._loss.value(outcome.y, eta).reshape(len(eta))
+        trials = 1.0 if outcome.trials is None else outcome.trials
+        size = np.sqrt(np.maximum(2.0 * trials * (loss - entropy(outcome.y[:, 0]) if outcome.y.ndim == 2 else loss), 0))
+        return size * np.sign(self.resid_response) if len(self.classes) == 2 else size
+
+    def _observed(self) -> FloatArray:
+        y = self.sample.outcome.y
+        return y[:, 0] if len(self.classes) == 2 else 1.0 * (y[:, None] == np.arange(len(self.classes)))
+
+    def predict(self, data: Any = None, offset: Any = None, interval: float | None = None) -> Any:
+        """Probabilities of new rows: (n,) of the modelled class, or (n, K). With interval=0.95, a `Prediction`.
+
+        Without data, those of the fit. Intervals are made of log-odds, so that they stay between 0 and 1; of several
+        classes, by the delta method.
+
+        Raises ColumnError or DataError for data that lack what the fit had.
+        """
+        if data is None and interval is None:
+            return self.fittedvalues
+        eta, X = self._eta(data, offset)
+        p = self._loss.probabilities(eta)
+        p = p[:, 1] if len(self.classes) == 2 else p
+        if interval is None:
+            return p
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = quantile(interval) * self._standard_errors(p, X)
+        return Prediction(p, sigmoid(log_odds(p) - reach), sigmoid(log_odds(p) + reach))
+
+    def _standard_errors(self, p: FloatArray, X: Any) -> FloatArray:
+        """Of the log-odds of each probability: of eta, or by d logit(p_k) / d eta_m = ([k = m] - p_m) / (1 - p_k)."""
+        if len(self.classes) == 2:
+            return np.sqrt(self._variances(X))
+        variance, K = np.zeros_like(p), p.shape[1]
+        slopes = (np.eye(K) - p[:, None, :]) / (1.0 - p)[:, :, None]
+        for k in range(1, K):
+            for m in range(1, K):
+                variance += slopes[:, :, k] * slopes[:, :, m] * self._variances(X, k - 1, m - 1)[:, None]
+        return np.sqrt(variance)
+
+    # odds and tests
+
+    def odds_ratios(self, level: float = 0.95) -> Any:
+        """exp(params) with their intervals, as a dataframe: of class against reference, for one unit of a column."""
+        interval = np.exp(self.conf_int(level))
+        ratios = np.exp(self._flat(self.params))
+        columns = {"term": list(self.param_names), "odds_ratio": ratios}
+        columns |= {"conf_low": self._flat(interval[..., 0]), "conf_high": self._flat(interval[..., 1])}
+        return dataframe(columns, self.sample.backend)
+
+    def refit(self, sample: Sample) -> Estimate:
+        """The same kind of fit of another sample."""
+        return fit_classes(sample, 0.0, "raise")[1]
+
+    def summary(self, level: float = 0.95) -> Summary:
+        """The table of estimates, the likelihood, and what was modelled against what."""
+        return logit_summary(self, level)
+
+
+def class_totals(sample: Sample) -> FloatArray:
+    """The weight of each class, (K,)."""
+    y, weight = sample.outcome.y, sample.weight
+    if y.ndim == 2:
+        successes = float(weight @ y[:, 0])
+        return np.array([weight.sum() - successes, successes])
+    return np.bincount(y, weight, minlength=len(sample.outcome.classes))
+
+
+def null_loglikelihood(sample: Sample) -> float:
+    """The log-likelihood of the intercept alone: in closed form, or with an offset by a fit."""
+    if sample.offset is None:
+        totals = class_totals(sample)
+        loss = -float(xlogy(totals, totals / totals.sum()).sum())
+    else:
+        loss = fit_classes(replace(sample.columns([]), intercept=True), 0.0, "raise")[1].loss
+    return -loss + log_coefficients(sample)
+
+
+def log_coefficients(sample: Sample) -> float:
+    """sum frequency * log(trials choose successes): 0 where trials are not grouped."""
+    trials = sample.outcome.trials
+    if trials is None:
+        return 0.0
+    successes = trials * sample.outcome.y[:, 0]
+    ways = gammaln(trials + 1.0) - gammaln(successes + 1.0) - gammaln(trials - successes + 1.0)
+    return float(np.sum(ways if sample.frequency is None else sample.frequency * ways))
+
+
+def saturated_loss(sample: Sample) -> float:
+    """The loss of a probability for every row that is its share of successes."""
+    return float(sample.weight @ entropy(sample.outcome.y[:, 0])) if sample.outcome.trials is not None else 0.0
+
+
+def entropy(y: FloatArray) -> FloatArray:
+    """-y log y - (1 - y) log(1 - y), (n,)."""
+    return -(xlogy(y, y) + xlogy(1.0 - y, 1.0 - y))

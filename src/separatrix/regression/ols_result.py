@@ -1,0 +1,153 @@
+"""The result of a linear regression."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from separatrix.arrays import FloatArray
+from separatrix.errors import ArgumentError
+from separatrix.inference.wald import Test, quantile
+from separatrix.regression.comparison import ComparedResult
+from separatrix.regression.fitting import Estimate, fit_numbers
+from separatrix.regression.result import Prediction
+from separatrix.regression.sample import Sample
+from separatrix.regression.summary import Summary, ols_summary
+
+
+def error_variance(sample: Sample, estimate: Estimate) -> float:
+    """sigma^2, the residual sum of squares over its degrees of freedom; NaN where there are none."""
+    df = sample.observations - estimate.theta.size
+    return 2.0 * estimate.loss / df if df > 0 else np.nan
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class OLSResult(ComparedResult):
+    """A linear regression by least squares (see `Result`); tests are of t and F."""
+
+    @property
+    def df_inference(self) -> float:
+        """df_resid, or with clusters one less than the fewest of them."""
+        if self.covariance == "cluster":
+            return float(min(codes.max() for codes in self.sample.groups))
+        return self.df_resid
+
+    @property
+    def ssr(self) -> float:
+        """The sum of squared residuals."""
+        return 2.0 * self.estimate.loss
+
+    @cached_property
+    def scale(self) -> float:
+        """The variance of the errors, ssr / df_resid."""
+        return error_variance(self.sample, self.estimate)
+
+    @property
+    def _scale(self) -> float:
+        return self.scale
+
+    @cached_property
+    def centered_tss(self) -> float:
+        """The sum of squares of y, about its mean if there is an intercept."""
+        weight, y = self.sample.weight, self._y()
+        mean = np.average(y, weights=weight) if self.sample.intercept else 0.0
+        return float(weight @ np.square(y - mean))
+
+    @property
+    def rsquared(self) -> float:
+        """1 - ssr / tss, the tss about the mean if there is an intercept, else about 0."""
+        return 1.0 - self.ssr / self.centered_tss
+
+    @property
+    def rsquared_adj(self) -> float:
+        """1 - (1 - R^2) (n - intercept) / df_resid."""
+        return 1.0 - (self.nobs - self.sample.intercept) / self.df_resid * (1.0 - self.rsquared)
+
+    @property
+    def _f(self) -> Test:
+        conditions = ", ".join(f"{name} = 0" for name in self.sample.names)
+        return self.wald_test(conditions)
+
+    @property
+    def fvalue(self) -> float:
+        """The F statistic of all columns together."""
+        if self.covariance == "nonrobust":
+            return (self.centered_tss - self.ssr) / self.df_model / self.scale
+        return self._f.statistic
+
+    @property
+    def f_pvalue(self) -> float:
+        """P of such an F if no column had an effect."""
+        return float(stats.f.sf(self.fvalue, self.df_model, self.df_inference))
+
+    @property
+    def llf(self) -> float:
+        """The log-likelihood with the variance ssr / nobs."""
+        n = self.nobs
+        return -0.5 * n * (float(np.log(2.0 * np.pi * self.ssr / n)) + 1.0)
+
+    @property
+    def llnull(self) -> float:
+        """The log-likelihood of the intercept alone, or without one of nothing."""
+        n = self.nobs
+        return -0.5 * n * (float(np.log(2.0 * np.pi * self.centered_tss / n)) + 1.0)
+
+    @property
+    def aic(self) -> float:
+        """2 n_params - 2 llf, sigma not counted, as in statsmodels."""
+        self._check_inference("information criteria")
+        return 2.0 * self.n_params - 2.0 * self.llf
+
+    @property
+    def bic(self) -> float:
+        """log(nobs) n_params - 2 llf."""
+        self._check_inference("information criteria")
+        return float(np.log(self.nobs)) * self.n_params - 2.0 * self.llf
+
+    def _y(self) -> FloatArray:
+        y, offset = self.sample.outcome.y, self.sample.offset
+        return (y if offset is None else y - offset)[:, 0]
+
+    @cached_property
+    def fittedvalues(self) -> FloatArray:
+        """The fitted mean of each row, (n,)."""
+        return self.estimate.eta()[:, 0]
+
+    @property
+    def resid(self) -> FloatArray:
+        """y - fittedvalues, (n,)."""
+        return self.sample.outcome.y[:, 0] - self.fittedvalues
+
+    @property
+    def resid_deviance(self) -> FloatArray:
+        """The same as `resid`: a row's part of the deviance is its square."""
+        return self.resid
+
+    @property
+    def resid_pearson(self) -> FloatArray:
+        """resid / sqrt(scale), (n,)."""
+        return self.resid / np.sqrt(self.scale)
+
+    def predict(self, data: Any = None, offset: Any = None, interval: float | None = None, of: str = "mean") -> Any:
+        """Predicted means of new rows, (n,); with interval=0.95, a `Prediction` whose interval is for the mean, or with
+        of="observation" for a new observation."""
+        if data is None and interval is None:
+            return self.fittedvalues
+        if of not in ("mean", "observation"):
+            raise ArgumentError(f"of={of!r} must be 'mean' or 'observation'.")
+        eta, X = self._eta(data, offset)
+        if interval is None:
+            return eta[:, 0]
+        variance = self._variances(X) + (self.scale if of == "observation" else 0.0)
+        reach = quantile(interval, self.df_inference) * np.sqrt(variance)
+        return Prediction(eta[:, 0], eta[:, 0] - reach, eta[:, 0] + reach)
+
+    def refit(self, sample: Sample) -> Estimate:
+        """The same kind of fit of another sample."""
+        return fit_numbers(sample, 0.0, "raise")[1]
+
+    def summary(self, level: float = 0.95) -> Summary:
+        """The table of estimates, R squared and F."""
+        return ols_summary(self, level)

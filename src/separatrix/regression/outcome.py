@@ -1,0 +1,114 @@
+"""The outcome of a regression as the loss codes it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from separatrix.arrays import FloatArray
+from separatrix.equations.losses import LogLoss, Loss, SquaredLoss
+from separatrix.equations.reference import ReferenceLoss
+from separatrix.errors import TargetError, listing
+
+MOST_CLASSES = 50  # of whole numbers that are taken for classes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """y as `loss` codes it; the labels of its classes, the reference first, none for numbers; trials (n,) of grouped
+    data, else None."""
+
+    name: str
+    y: NDArray
+    loss: Loss
+    classes: tuple[Any, ...] = ()
+    trials: FloatArray | None = None
+
+    @property
+    def columns(self) -> int:
+        """How many linear predictors it has."""
+        return max(len(self.classes) - 1, 1)
+
+
+def classes_of(values: Any, name: str) -> Outcome:
+    """The outcome of a logistic regression.
+
+    Numbers 0 and 1, booleans, or labels (rows,), of which the first in their order (of a categorical, its own) is the
+    reference; or (rows, 2) of successes and failures. With two classes the second is modelled.
+
+    Raises TargetError for one class, proportions, and numbers that are no classes.
+
+    >>> classes_of(np.array(["no", "yes", "no"]), "ill").classes
+    ('no', 'yes')
+    """
+    if np.ndim(values) == 2 and np.shape(values)[1] == 2:
+        return counts(np.asarray(values), name)
+    labels, codes = coded(values, name)
+    if len(labels) < 2:
+        raise TargetError(f"{name} has one class, {listing(labels)}: there is nothing to tell apart.")
+    if len(labels) == 2:
+        return Outcome(name, codes[:, None].astype(float), LogLoss(), labels)
+    return Outcome(name, codes, ReferenceLoss(), labels)
+
+
+def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
+    """The labels that occur, in order, and the position of each row's among them."""
+    if hasattr(values, "cat"):  # a categorical of pandas has an order of its own
+        values = values.cat.remove_unused_categories()
+        return tuple(values.cat.categories), values.cat.codes.to_numpy().astype(np.intp)
+    y = np.asarray(values)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise TargetError(f"{name} has shape {y.shape}: give one value a row, or two columns: successes, failures.")
+    if y.dtype.kind in "iuf" and ((y == 0) | (y == 1)).all():
+        codes = y.astype(np.intp)
+        return tuple(np.flatnonzero(np.bincount(codes, minlength=2)).tolist()), codes
+    if y.dtype.kind == "O":
+        y = np.array([str(label) for label in y]) if any(isinstance(label, str) for label in y) else y.astype(float)
+    labels, codes = np.unique(y, return_inverse=True)
+    if y.dtype.kind == "f":
+        check_whole(labels, name)
+        labels = labels.astype(int)
+    return tuple(labels.tolist()), codes
+
+
+def check_whole(labels: NDArray, name: str) -> None:
+    """TargetError for numbers that are not classes."""
+    if not np.isfinite(labels).all():
+        raise TargetError(f"{name} is missing in some row. Leave the row out.")
+    if (labels != np.floor(labels)).any() or len(labels) > MOST_CLASSES:
+        raise TargetError(
+            f"{name} holds {len(labels)} numbers, such as {listing(labels[:3])}, and logit is for classes. "
+            "Use ols for numbers; for proportions give successes and failures."
+        )
+
+
+def counts(pairs: NDArray, name: str) -> Outcome:
+    """Grouped data: successes and failures of each row, (rows, 2); y is their share of successes."""
+    pairs = pairs.astype(float)
+    for row in np.flatnonzero(~(np.isfinite(pairs) & (pairs >= 0)).all(axis=1))[:1]:
+        raise TargetError(f"{name} has {pairs[row].tolist()} in row {row}: counts are numbers, at least 0.")
+    trials = pairs.sum(axis=1)
+    if not pairs.sum(axis=0).all():
+        raise TargetError(f"{name} has no {'successes' if pairs[:, 1].any() else 'failures'}: nothing to explain.")
+    share = np.divide(pairs[:, 0], trials, out=np.zeros(len(pairs)), where=trials > 0)
+    return Outcome(name, share[:, None], LogLoss(), ("failure", "success"), trials)
+
+
+def numbers_of(values: Any, name: str) -> Outcome:
+    """The outcome of a linear regression, numbers (rows,).
+
+    >>> numbers_of([1, 2], "y").y.shape
+    (2, 1)
+    """
+    y = np.asarray(values)
+    if y.dtype.kind not in "iufb" and not (y.dtype.kind == "O" and all(isinstance(v, int | float) for v in y.ravel())):
+        raise TargetError(f"{name} holds {listing(y.ravel(), most=3)}, and ols is for numbers. Use logit for classes.")
+    if y.size != len(y):
+        raise TargetError(f"{name} has shape {y.shape}: ols explains one number a row.")
+    y = y.astype(float).reshape(-1, 1)
+    if not np.isfinite(y).all():
+        raise TargetError(f"{name} is missing or infinite in row {int(np.flatnonzero(~np.isfinite(y))[0])}.")
+    return Outcome(name, y, SquaredLoss())

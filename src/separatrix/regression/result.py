@@ -1,0 +1,248 @@
+"""What a regression found: estimates with their errors, tests and intervals, under the names that statsmodels uses."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any, Self
+
+import narwhals as nw
+import numpy as np
+
+from separatrix.arguments import check_offset
+from separatrix.arrays import FloatArray
+from separatrix.equations.hyperplane import quadratic_forms
+from separatrix.errors import ArgumentError, InferenceError, listing
+from separatrix.inference.covariance import COVARIANCES, HETEROSCEDASTIC, clustered, heteroscedastic
+from separatrix.inference.hypothesis import linear_hypothesis
+from separatrix.inference.wald import Test, quantile, two_sided, wald
+from separatrix.regression.fitting import Estimate, at_work
+from separatrix.regression.sample import Sample, group_codes, ways
+
+BACKENDS = ("pandas", "polars", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted means (n,) or, of several classes, (n, K), with the limits of their intervals."""
+
+    mean: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Result:
+    """A fit and its data. Arrays of parameters are (P,), the intercept first; of more than two classes (P, K - 1), a
+    column for each class but the reference.
+
+    `cov` (P K, P K) is in the order of the engine; `cov_params()` is in that of `param_names`.
+    """
+
+    sample: Sample
+    estimate: Estimate
+    covariance: str
+    cov: FloatArray
+    penalty: float = 0.0
+
+    # what was estimated
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the rows of `params`."""
+        return self.sample.parameters
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        """A name for every parameter, as hypotheses and `cov_params` have them: of several classes, class by class."""
+        classes = self.sample.outcome.classes
+        return self.names if len(classes) < 3 else tuple(f"{c}: {name}" for c in classes[1:] for name in self.names)
+
+    @cached_property
+    def params(self) -> FloatArray:
+        """The estimates; inf with its sign where there is no finite one."""
+        values = self.estimate.translation @ self.estimate.theta
+        signs = self._user(self.estimate.infinite)
+        return self._shaped(np.where(signs == 0, values, np.copysign(np.inf, signs)))
+
+    def cov_params(self) -> FloatArray:
+        """The covariance of the estimates, (n, n) in the order of `param_names`; NaN where an estimate is infinite.
+
+        Raises InferenceError for a penalised fit.
+        """
+        self._check_inference("standard errors")
+        T, (P, K) = self.estimate.translation, self.estimate.theta.shape
+        cov = np.einsum("aj,jkml,bm->kalb", T, self.cov.reshape(P, K, P, K), T, optimize=True).reshape(P * K, P * K)
+        infinite = self._flat(self._shaped(self._user(self.estimate.infinite))) != 0
+        cov[infinite] = cov[:, infinite] = np.nan
+        return cov
+
+    @cached_property
+    def bse(self) -> FloatArray:
+        """Standard errors."""
+        return self._unflat(np.sqrt(np.diagonal(self.cov_params())))
+
+    @property
+    def tvalues(self) -> FloatArray:
+        """params / bse."""
+        return np.where(np.isfinite(self.params), self.params, np.nan) / self.bse
+
+    @property
+    def pvalues(self) -> FloatArray:
+        """Two-sided p-values of each parameter being 0."""
+        return two_sided(self.tvalues, self.df_inference)
+
+    def conf_int(self, level: float = 0.95, method: str = "wald") -> FloatArray:
+        """Intervals of this level, params.shape + (2,): lower and upper limit."""
+        if method != "wald":
+            raise ArgumentError(f"method={method!r} must be 'wald'.")
+        reach = quantile(level, self.df_inference) * self.bse
+        return np.stack([self.params - reach, self.params + reach], axis=-1)
+
+    # its degrees of freedom
+
+    @property
+    def nobs(self) -> float:
+        """How many observations: rows, or the sum of their frequencies; a group of trials is one."""
+        return self.sample.observations
+
+    @property
+    def n_params(self) -> int:
+        """How many parameters were estimated."""
+        return self.estimate.theta.size
+
+    @property
+    def df_model(self) -> int:
+        """Parameters without intercepts."""
+        return self.n_params - self.sample.intercept * self.estimate.theta.shape[1]
+
+    @property
+    def df_resid(self) -> float:
+        """nobs - n_params."""
+        return self.nobs - self.n_params
+
+    @property
+    def df_inference(self) -> float | None:
+        """Of the t and F distributions of tests; None for the normal and chi-squared."""
+        return None
+
+    # tests
+
+    def wald_test(self, hypothesis: str) -> Test:
+        """The Wald test of linear conditions such as "x1 = x2" or "x1 = 0, x2 - 2 * x3 = 1", all together.
+
+        Raises ArgumentError for a name that no parameter has, and InferenceError where an estimate is infinite.
+        """
+        R, q = linear_hypothesis(hypothesis, self.param_names)
+        params, cov = self._flat(self.params), self.cov_params()
+        used = R.any(axis=0)
+        if not np.isfinite(params[used]).all():
+            infinite = listing(np.array(self.param_names)[used & ~np.isfinite(params)])
+            raise InferenceError(f"no Wald test of {infinite}: the estimate is infinite. Use lr_test or score_test.")
+        return wald(R[:, used], q, params[used], cov[np.ix_(used, used)], hypothesis, self.df_inference)
+
+    # predictions
+
+    def _eta(self, data: Any, offset: Any) -> tuple[FloatArray, FloatArray]:
+        """The linear predictor of new rows, or without data those of the fit, and X as the engine has it."""
+        centre, theta = self.estimate.objective.source.centre, self.estimate.theta
+        X = self.sample.X if data is None else self.sample.recipe(data)
+        offset = self.sample.offset if data is None else check_offset(offset, X.shape[0], theta.shape[1])
+        X = X - centre if centre.any() else X
+        eta = np.asarray(X @ theta[: X.shape[1]]) + theta[X.shape[1] :].sum(axis=0)
+        return (eta if offset is None else eta + offset), X
+
+    def _variances(self, X: Any, k: int = 0, m: int = 0) -> FloatArray:
+        """The covariance of eta_k and eta_m of each row, (rows,)."""
+        self._check_inference("intervals")
+        P, K = self.estimate.theta.shape
+        pair = self.cov.reshape(P, K, P, K)[:, k, :, m]
+        return quadratic_forms(X, (pair + pair.T) / 2)
+
+    # other covariances
+
+    def with_covariance(self, covariance: str, groups: Any = None) -> Self:
+        """The same fit with another covariance: "nonrobust", "HC0" to "HC3", or "cluster" with groups (n,), or a pair
+        of such for two ways."""
+        codes = tuple(group_codes(group, self.sample.n_rows) for group in ways(groups))
+        codes = self.sample.groups if groups is None and covariance == "cluster" else codes
+        result = replace(self, sample=replace(self.sample, groups=codes), covariance=covariance)
+        return replace(result, cov=covariance_of(result.sample, result.estimate, covariance, self._scale, self.penalty))
+
+    @property
+    def _scale(self) -> float:
+        """The variance of the errors, where the model has one."""
+        return 1.0
+
+    # tables
+
+    def tidy(self, level: float = 0.95) -> Any:
+        """The table of estimates as a dataframe: of the kind that was given, else of pandas, polars or pyarrow."""
+        columns: dict[str, Any] = {"term": list(self.param_names), "estimate": self._flat(self.params)}
+        if not self.penalty:
+            interval = self.conf_int(level)
+            columns |= {
+                "std_error": self._flat(self.bse),
+                "statistic": self._flat(self.tvalues),
+                "p_value": self._flat(self.pvalues),
+                "conf_low": self._flat(interval[..., 0]),
+                "conf_high": self._flat(interval[..., 1]),
+            }
+        return dataframe(columns, self.sample.backend)
+
+    def _check_inference(self, what: str) -> None:
+        if self.penalty:
+            raise InferenceError(
+                f"penalty={self.penalty:g} pulls the estimates towards zero, so {what} from their curvature would "
+                "claim more than is known. Fit without a penalty, with Firth's, or resample (bootstrap)."
+            )
+
+    # shapes
+
+    def _user(self, theta: Any) -> Any:
+        """(P, K) in the order of the engine with the intercept first."""
+        return np.roll(theta, 1, axis=0) if self.sample.intercept else theta
+
+    def _shaped(self, values: FloatArray) -> FloatArray:
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def _flat(self, values: FloatArray) -> FloatArray:
+        return values.T.ravel()
+
+    def _unflat(self, values: FloatArray) -> FloatArray:
+        return self._shaped(values.reshape(self.estimate.theta.shape[::-1]).T)
+
+    def __repr__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary().html()
+
+    def summary(self, level: float = 0.95) -> Any:
+        """The table of estimates with what the fit rests on: `str()` of it is text, notebooks show HTML."""
+        raise NotImplementedError
+
+
+def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, penalty: float = 0.0) -> FloatArray:
+    """The covariance (P K, P K) of an estimate, in the order of the engine; NaN of a penalised one.
+
+    Raises ArgumentError for a kind that is none, and where clusters are missing, or given for another kind.
+    """
+    if kind not in COVARIANCES:
+        raise ArgumentError(f"covariance={kind!r} must be one of {listing(COVARIANCES)}.")
+    if (kind == "cluster") != bool(sample.groups):
+        what = "needs groups=, the cluster of each row" if kind == "cluster" else "does not use groups=; pass 'cluster'"
+        raise ArgumentError(f"covariance={kind!r} {what}.")
+    if penalty:
+        return np.full_like(estimate.bread, np.nan)
+    if kind == "nonrobust":
+        return scale * estimate.bread
+    with at_work(estimate.objective) as objective:
+        if kind in HETEROSCEDASTIC:
+            return heteroscedastic(objective, estimate.theta, estimate.bread, kind, sample.frequency)
+        return clustered(objective, estimate.theta, estimate.bread, sample.groups, sample.frequency)
+
+
+def dataframe(columns: dict[str, Any], backend: str | None = None) -> Any:
+    """Columns as a dataframe of this kind, or of the first that is installed."""
+    chosen = backend or next(name for name in BACKENDS if find_spec(name))
+    return nw.from_dict(columns, backend=chosen).to_native()

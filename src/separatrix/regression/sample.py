@@ -1,0 +1,215 @@
+"""The rows of a regression as numbers, and how to make such numbers of new rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+
+from separatrix.arguments import check_offset, check_sample_weight
+from separatrix.arrays import FloatArray, IntArray, Matrix
+from separatrix.data.memory import MemorySource, memory_source
+from separatrix.errors import ColumnError, DataError, no_such
+from separatrix.regression.outcome import Outcome
+
+INTERCEPT = "Intercept"
+
+
+class Recipe(Protocol):
+    """How rows of new data become X, with the columns that were made of the rows of the fit."""
+
+    def __call__(self, data: Any) -> Matrix: ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """X (n, p) without a column of ones, its columns' names, and the terms they belong to; rows of weight 0 left out.
+
+    `frequency` (n,) says how many observations a row stands for, None for one; `groups` holds codes (n,) of clusters;
+    `missing` counts the rows left out for missing values; `backend` is the kind of dataframe to answer with.
+    """
+
+    outcome: Outcome
+    X: Matrix
+    names: tuple[str, ...]
+    intercept: bool
+    terms: Mapping[str, tuple[int, ...]]
+    recipe: Recipe
+    frequency: FloatArray | None = None
+    offset: FloatArray | None = None
+    groups: tuple[IntArray, ...] = ()
+    missing: int = 0
+    dropped: tuple[str, ...] = ()
+    backend: str | None = None
+    formula: str | None = field(default=None)
+
+    @property
+    def n_rows(self) -> int:
+        return self.X.shape[0]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the coefficients of one linear predictor, the intercept first."""
+        return (INTERCEPT, *self.names) if self.intercept else self.names
+
+    @property
+    def weight(self) -> FloatArray:
+        """frequency * trials, (n,): what the log-likelihood of a row counts."""
+        weight = np.ones(self.n_rows) if self.frequency is None else self.frequency
+        return weight if self.outcome.trials is None else weight * self.outcome.trials
+
+    @property
+    def observations(self) -> float:
+        """How many observations there are; each group of trials is one."""
+        return float(self.n_rows) if self.frequency is None else float(self.frequency.sum())
+
+    def source(self) -> MemorySource:
+        """The rows as the engine reads them."""
+        return memory_source(self.X, self.outcome.y, self.weight, centre=self.intercept, offset=self.offset)
+
+    def columns(self, chosen: Sequence[int]) -> "Sample":
+        """The same rows with only these columns; terms that lose all of theirs are gone."""
+        place = {column: k for k, column in enumerate(chosen)}
+        terms = {term: tuple(place[j] for j in columns if j in place) for term, columns in self.terms.items()}
+        return replace(
+            self,
+            X=self.X[:, list(chosen)],
+            names=tuple(self.names[j] for j in chosen),
+            terms={term: columns for term, columns in terms.items() if columns},
+            recipe=_Chosen(self.recipe, tuple(chosen)),
+        )
+
+    def without(self, names: Sequence[str]) -> "Sample":
+        """The same rows without these columns, which are noted as dropped."""
+        kept = [j for j, name in enumerate(self.names) if name not in names]
+        return replace(self.columns(kept), dropped=(*self.dropped, *names))
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Some of the columns that a recipe makes."""
+
+    recipe: Recipe
+    chosen: tuple[int, ...]
+
+    def __call__(self, data: Any) -> Matrix:
+        return self.recipe(data)[:, list(self.chosen)]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The recipe for arrays and dataframes of numbers: the same columns, found by name where there are names."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, data: Any) -> Matrix:
+        X, names = matrix_of(data)
+        if names is not None:
+            for name in self.names:
+                if name not in names:
+                    raise ColumnError(no_such("column", name, names, "in the data"))
+            X = X[:, [names.index(name) for name in self.names]]
+        if X.shape[1] != len(self.names):
+            raise DataError(f"X has {X.shape[1]} columns, and the fit had {len(self.names)}: give the same ones.")
+        return X
+
+
+def complete(sample: Sample, weights: ArrayLike | None, offset: ArrayLike | None, groups: Sequence[Any]) -> Sample:
+    """The sample with weights, offset and clusters checked, without rows that count for nothing."""
+    n = sample.n_rows
+    frequency = None if weights is None else check_sample_weight(weights, n, "weights")
+    sample = replace(
+        sample,
+        frequency=frequency,
+        offset=check_offset(offset, n, sample.outcome.columns),
+        groups=tuple(group_codes(group, n) for group in groups),
+    )
+    weight = sample.weight
+    return sample if weight.all() else some_rows(sample, np.flatnonzero(weight))
+
+
+def some_rows(sample: Sample, rows: IntArray) -> Sample:
+    """Some of the rows of a sample."""
+
+    def some(values: Any) -> Any:
+        return None if values is None else values[rows]
+
+    outcome = replace(sample.outcome, y=sample.outcome.y[rows], trials=some(sample.outcome.trials))
+    groups = tuple(group_codes(group[rows], len(rows)) for group in sample.groups)
+    frequency, offset = some(sample.frequency), some(sample.offset)
+    return replace(sample, outcome=outcome, X=sample.X[rows], frequency=frequency, offset=offset, groups=groups)
+
+
+def group_codes(group: Any, rows: int) -> IntArray:
+    """The clusters of the rows as codes from 0, (rows,).
+
+    >>> group_codes(["b", "a", "b"], 3)
+    array([1, 0, 1])
+    """
+    values = np.asarray(group)
+    if values.shape != (rows,):
+        raise DataError(f"groups has shape {values.shape}, and must have {(rows,)}: the cluster of each row.")
+    if values.dtype.kind == "O":
+        values = values.astype(str)
+    return np.unique(values, return_inverse=True)[1].astype(np.intp)
+
+
+def matrix_of(X: Any) -> tuple[Matrix, list[str] | None]:
+    """X as finite numbers (n, p), and the names of its columns where it has some.
+
+    Raises ColumnError for a column that is not numbers, and DataError for missing values.
+    """
+    if sparse.issparse(X):
+        return sparse.csr_array(X, dtype=np.float64), None
+    names = None
+    if not isinstance(X, np.ndarray) and (frame := nw.from_native(X, eager_only=True, pass_through=True)) is not X:
+        names = list(frame.columns)
+        X = np.column_stack([numbers(frame[name]) for name in names]) if names else np.empty((len(frame), 0))
+    X = np.asarray(X)
+    if X.dtype.kind not in "iufb":
+        raise DataError(f"X is of type {X.dtype}, and must be numbers. For text and categories use a formula.")
+    X = X.astype(np.float64, copy=False)
+    X = X[:, None] if X.ndim == 1 else X
+    if X.ndim != 2:
+        raise DataError(f"X has shape {X.shape}, and must have two dimensions: rows and columns.")
+    check_finite(X, names or [f"x{j + 1}" for j in range(X.shape[1])])
+    return X, names
+
+
+def numbers(column: Any) -> FloatArray:
+    """A column of a dataframe as numbers; missing is NaN."""
+    if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+        raise ColumnError(f"column {column.name!r} is of type {column.dtype}, not numbers. Use a formula to encode it.")
+    return column.cast(nw.Float64).to_numpy()
+
+
+def check_finite(X: FloatArray, names: Sequence[str]) -> None:
+    """DataError unless every number is finite; the message names the first that is not."""
+    if np.isfinite(X.sum()):  # of the sum first, as it needs no array of its own
+        return
+    for row, j in np.argwhere(~np.isfinite(X))[:1].tolist():
+        raise DataError(f"column {names[j]!r} is {X[row, j]} in row {row}: leave the row out, or fill the gap.")
+
+
+def ways(groups: Any) -> Sequence[Any]:
+    """The ways to cluster: none, one, or the two of a pair; each (n,) or the name of a column.
+
+    >>> ways("firm"), ways(("firm", "year"))
+    (['firm'], ['firm', 'year'])
+    """
+    if groups is None:
+        return []
+    if isinstance(groups, str):
+        return [groups]
+    if isinstance(groups, list | tuple) and len(groups) == 2 and (isinstance(groups[0], str) or np.ndim(groups[0])):
+        return list(groups)
+    values = np.asarray(groups)
+    return list(values.T) if values.ndim == 2 else [values]
+
+
+def default_names(p: int) -> tuple[str, ...]:
+    """x1, x2, ..: as statsmodels calls the columns of an array."""
+    return tuple(f"x{j + 1}" for j in range(p))

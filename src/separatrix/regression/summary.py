@@ -1,0 +1,179 @@
+"""A result as a table: text for terminals, HTML for notebooks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from separatrix.errors import listing
+
+WIDTH = 88
+ERRORS = {
+    "nonrobust": "Standard errors from the curvature of the likelihood.",
+    "cluster": "Standard errors allow for dependence within {clusters} clusters.",
+}
+PENALISED = (
+    "A penalty pulls estimates towards zero: standard errors and p-values would claim more than is known, so none are "
+    "shown. Fit without a penalty, with Firth's, or resample."
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A title, facts in pairs of name and value, a table with a header, and notes."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        table = aligned([self.header, *self.rows])
+        width = max(WIDTH, len(table[0]))
+        lines = [self.title.center(width).rstrip(), "=" * width, *side_by_side(self.facts, width), "=" * width]
+        return "\n".join([*lines, table[0], "-" * width, *table[1:], "=" * width, *self.notes])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def html(self) -> str:
+        """The same as an HTML fragment."""
+        facts = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in self.facts)
+        rows = "".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        table = f"<table><thead><tr>{cells('th', self.header)}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<h4>{escape(self.title)}</h4><table>{facts}</table>{table}{notes}"
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
+def cells(tag: str, row: Sequence[str]) -> str:
+    """A row of an HTML table."""
+    return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of a table as lines, the first column to the left and the others to the right.
+
+    >>> aligned([("", "coef"), ("x1", "2.0")])
+    ['    coef', 'x1   2.0']
+    """
+    widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+
+
+def side_by_side(facts: Sequence[tuple[str, str]], width: int) -> list[str]:
+    """Facts in two columns."""
+    half = (len(facts) + 1) // 2
+    columns = [aligned(list(part)) for part in (facts[:half], facts[half:]) if part]
+    right = columns[1] if len(columns) > 1 else []
+    gap = max(width - len(columns[0][0]) - (len(right[0]) if right else 0), 4)
+    return [left + (" " * gap + right[k] if k < len(right) else "") for k, left in enumerate(columns[0])]
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number for a table: fixed where that shows enough of it, otherwise with an exponent.
+
+    >>> number(2.82611, 4), number(1.5e-7, 4), number(np.inf), number(-3482258.63)
+    ('2.8261', '1.500e-07', 'inf', '-3482258.6300')
+    """
+    if not np.isfinite(value) or value == 0 or 1e-4 <= abs(value) < 1e7:
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits - 1}e}"
+
+
+def pvalue(p: float) -> str:
+    """A p-value to three digits after the point.
+
+    >>> pvalue(0.0421), pvalue(1e-9)
+    ('0.042', '<0.001')
+    """
+    return "<0.001" if p < 0.0005 else f"{p:.3f}"
+
+
+def coefficient_rows(result: Any, level: float) -> tuple[tuple[str, ...], ...]:
+    """A row for each parameter; none of Wald's numbers beside an infinite estimate, nor in a penalised fit."""
+    estimates = result._flat(result.params)
+    if result.penalty:
+        return tuple((name, number(b)) for name, b in zip(result.param_names, estimates, strict=True))
+    interval = result.conf_int(level)
+    values = [result.bse, result.tvalues, interval[..., 0], interval[..., 1]]
+    bse, t, low, high = (result._flat(value) for value in values)
+    p = result._flat(result.pvalues)
+    return tuple(
+        (name, number(b), number(bse[j]), f"{t[j]:.3f}", pvalue(p[j]), number(low[j]), number(high[j]))
+        if np.isfinite(b)
+        else (name, f"{b:+}", *5 * ("",))
+        for j, (name, b) in enumerate(zip(result.param_names, estimates, strict=True))
+    )
+
+
+def header(result: Any, level: float) -> tuple[str, ...]:
+    """The heads of the columns."""
+    letter, tail = ("t" if result.df_inference else "z"), (1.0 - level) / 2.0
+    heads = ("", "coef", "std err", letter, f"P>|{letter}|", f"[{tail:.3g}", f"{1.0 - tail:.3g}]")
+    return heads[:2] if result.penalty else heads
+
+
+def notes(result: Any) -> tuple[str, ...]:
+    """What is to be known beside the numbers."""
+    sample, words = result.sample, []
+    clusters = " and ".join(str(int(codes.max()) + 1) for codes in sample.groups)
+    robust = f"Standard errors are robust to unequal variances ({result.covariance})."
+    words.append(PENALISED if result.penalty else ERRORS.get(result.covariance, robust).format(clusters=clusters))
+    if sample.missing:
+        words.append(f"Left out for missing values: {sample.missing} {'row' if sample.missing == 1 else 'rows'}.")
+    if sample.dropped:
+        words.append(f"Left out, as linear combinations of other columns: {listing(sample.dropped)}.")
+    if result.estimate.infinite.any():
+        infinite = np.array(result.param_names)[~np.isfinite(result._flat(result.params))]
+        words.append(f"No finite estimate exists for {listing(infinite)}: the outcome can be separated.")
+    elif not result.estimate.converged:
+        words.append("The fit did not converge: do not trust these numbers.")
+    return tuple(words)
+
+
+def logit_summary(result: Any, level: float) -> Summary:
+    """The summary of a logistic regression."""
+    first, *others = result.classes
+    modelled = f"{others[0]} (against {first})" if len(others) == 1 else f"{listing(others)} (reference {first})"
+    facts = [
+        ("Outcome", result.sample.outcome.name),
+        ("Modelled", modelled),
+        ("Observations", f"{result.nobs:g}"),
+        ("Df residuals, model", f"{result.df_resid:g}, {result.df_model:g}"),
+        ("Events per parameter", f"{result.events_per_parameter:.1f}"),
+        ("Log-likelihood", f"{result.llf:.4f}"),
+        ("Of the null model", f"{result.llnull:.4f}"),
+    ]
+    if not result.penalty:
+        facts.append(("P of their ratio", f"{result.llr_pvalue:.3g}"))
+        facts.append(("McFadden's R2", f"{result.pseudo_r2.mcfadden:.4f}"))
+        facts.append(("AIC, BIC", f"{result.aic:.2f}, {result.bic:.2f}"))
+    title = "Logistic regression" if len(others) == 1 else "Multinomial logistic regression"
+    return Summary(title, tuple(facts), header(result, level), coefficient_rows(result, level), notes(result))
+
+
+def ols_summary(result: Any, level: float) -> Summary:
+    """The summary of a linear regression."""
+    facts = [
+        ("Outcome", result.sample.outcome.name),
+        ("Observations", f"{result.nobs:g}"),
+        ("Df residuals, model", f"{result.df_resid:g}, {result.df_model:g}"),
+        ("Log-likelihood", f"{result.llf:.4f}"),
+        ("R2", f"{result.rsquared:.4f}"),
+    ]
+    if not result.penalty:
+        facts.append(("R2, adjusted", f"{result.rsquared_adj:.4f}"))
+        facts.append(("Standard error", f"{np.sqrt(result.scale):.6g}"))
+        facts.append(("F, its P", f"{result.fvalue:.4g}, {result.f_pvalue:.3g}" if result.df_model else "none"))
+        facts.append(("AIC, BIC", f"{result.aic:.2f}, {result.bic:.2f}"))
+    rows = coefficient_rows(result, level)
+    return Summary("Linear regression", tuple(facts), header(result, level), rows, notes(result))

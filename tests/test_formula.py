@@ -1,0 +1,314 @@
+"""Formulas, tests of hypotheses and tables; and what bad input is told."""
+
+import builtins
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+
+from separatrix import logit, ols
+from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, TargetError
+from separatrix.inference.hypothesis import linear_hypothesis
+
+
+def table(n: int = 200) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(
+        {
+            "x": rng.normal(size=n),
+            "age": rng.uniform(20, 60, n),
+            "site": rng.choice(list("abc"), n),
+            "times": rng.integers(1, 4, n),
+            "firm": rng.integers(0, 20, n),
+        }
+    )
+    data["ill"] = np.where(rng.random(n) < 1 / (1 + np.exp(-data.x)), "yes", "no")
+    data["y"] = 1 * (data.ill == "yes")
+    return data
+
+
+def assert_agrees(ours: Any, theirs: Any, tol: float = 1e-8) -> None:
+    np.testing.assert_allclose(np.asarray(ours, float), np.asarray(theirs, float), rtol=tol, atol=1e-12)
+
+
+def test_a_formula_agrees_with_statsmodels():
+    theirs = smf.logit("y ~ x + C(site) + x:age", table()).fit(disp=0, tol=1e-14, method="newton")
+    ours = logit("ill ~ x + C(site) + x:age", table())
+    assert sorted(ours.names) == sorted(theirs.params.index)
+    assert_agrees(ours.params, theirs.params[list(ours.names)])
+    assert_agrees(ours.bse, theirs.bse[list(ours.names)])
+    assert ours.classes == ("no", "yes")
+    assert "yes (against no)" in str(ours.summary())
+
+
+@pytest.mark.parametrize("kind", [pl.from_pandas, pa.Table.from_pandas, lambda d: d.to_dict("list")])
+def test_any_dataframe_will_do_and_tables_come_back_in_its_kind(kind):
+    data = kind(table())
+    result = logit("ill ~ x + site", data)
+    assert_agrees(result.params, logit("ill ~ x + site", table()).params)
+    if not isinstance(data, dict):
+        assert type(result.tidy()) is type(data)
+
+
+def test_booleans_and_expressions_are_outcomes():
+    data = table()
+    want = logit("y ~ x", data).params
+    assert_agrees(logit("b ~ x", data.assign(b=data.y == 1)).params, want)
+    assert_agrees(logit("I(age > 40) ~ x", data).params, logit(data.age > 40, data[["x"]]).params)
+    assert_agrees(ols("np.log(age) ~ x", data).params, ols(np.log(data.age), data[["x"]]).params)
+
+
+def test_rows_with_missing_values_are_left_out_and_counted():
+    data = table()
+    data.loc[3, "x"] = np.nan
+    result = logit("ill ~ x", data, weights="times", covariance="cluster", groups="firm")
+    kept = data.drop(index=3)
+    assert_agrees(result.bse, logit("ill ~ x", kept, weights="times", covariance="cluster", groups="firm").bse)
+    assert "Left out for missing values: 1 row." in str(result.summary())
+    assert result.nobs == kept.times.sum()
+
+
+def test_two_ways_to_cluster_by_name():
+    data = table()
+    named = logit("ill ~ x", data, covariance="cluster", groups=("firm", "site"))
+    assert_agrees(named.bse, logit("ill ~ x", data, covariance="cluster", groups=(data.firm, data.site)).bse)
+
+
+def test_predictions_of_new_rows_have_the_levels_of_the_fit():
+    data = table()
+    result = logit("ill ~ x + C(site)", data)
+    assert_agrees(result.predict(data.iloc[5:7]), result.fittedvalues[5:7])
+    with pytest.raises(DataError, match="levels that the rows of the fit did not have: 'z'"):
+        result.predict(pd.DataFrame({"x": [0.0], "site": ["z"]}))
+    with pytest.raises(ColumnError, match="no column 'site'"):
+        result.predict(pd.DataFrame({"x": [0.0]}))
+
+
+def test_ols_agrees_with_statsmodels():
+    data = table()
+    theirs, ours = smf.ols("age ~ x + site", data).fit(), ols("age ~ x + site", data)
+    order = list(ours.names)
+    for name in ("params", "bse", "tvalues", "pvalues"):
+        assert_agrees(getattr(ours, name), getattr(theirs, name)[order])
+    for name in ("llf", "aic", "bic", "nobs", "df_model", "df_resid", "rsquared", "rsquared_adj", "fvalue", "f_pvalue"):
+        assert_agrees(getattr(ours, name), getattr(theirs, name))
+    assert_agrees(ours.conf_int(0.9), theirs.conf_int(0.1).loc[order])
+    assert_agrees(ours.resid_pearson, theirs.resid_pearson)
+    frame = theirs.get_prediction(data.iloc[:4]).summary_frame()
+    assert_agrees(ours.predict(data.iloc[:4], interval=0.95).lower, frame["mean_ci_lower"])
+    assert_agrees(ours.predict(data.iloc[:4], interval=0.95, of="observation").upper, frame["obs_ci_upper"])
+
+
+@pytest.mark.parametrize("kind", ["HC0", "HC1", "HC2", "HC3"])
+def test_robust_errors_of_ols_agree_with_statsmodels(kind):
+    data = table()
+    theirs, ours = (
+        smf.ols("age ~ x + site", data).fit(cov_type=kind, use_t=True),
+        ols("age ~ x + site", data, covariance=kind),
+    )
+    assert_agrees(ours.bse, theirs.bse[list(ours.names)])
+    assert_agrees(ours.pvalues, theirs.pvalues[list(ours.names)])
+    assert_agrees(ours.fvalue, theirs.fvalue)
+
+
+def test_clusters_of_ols_have_the_degrees_of_freedom_of_statsmodels():
+    data = table()
+    theirs = smf.ols("age ~ x", data).fit(cov_type="cluster", cov_kwds={"groups": data.firm}, use_t=True)
+    ours = ols("age ~ x", data, covariance="cluster", groups="firm")
+    assert_agrees(ours.bse, theirs.bse)
+    assert_agrees(ours.pvalues, theirs.pvalues)
+    assert_agrees(ours.conf_int(), theirs.conf_int())
+
+
+def test_a_wald_test_agrees_with_statsmodels():
+    data = table()
+    theirs = smf.logit("y ~ x + age + site", data).fit(disp=0, tol=1e-14, method="newton")
+    ours = logit("y ~ x + age + site", data)
+    for text in ("x = age", "site[T.b] = site[T.c], x = 0.5", "2*x - 3*(age + 1) = 0"):
+        known = theirs.wald_test(text.replace("3*(age + 1)", "3*age - 3"), scalar=True)
+        assert_agrees([ours.wald_test(text).statistic, ours.wald_test(text).pvalue], [known.statistic, known.pvalue])
+    linear, known = ols("age ~ x + site", data), smf.ols("age ~ x + site", data).fit()
+    assert_agrees(
+        linear.wald_test("site[T.b] = site[T.c] = 0").pvalue, known.f_test("site[T.b] = 0, site[T.c] = 0").pvalue
+    )
+
+
+def test_a_wald_test_of_one_class_among_several():
+    data = table()
+    result = logit("site ~ x", data)
+    assert result.classes == ("a", "b", "c")
+    assert result.param_names == ("b: Intercept", "b: x", "c: Intercept", "c: x")
+    assert_agrees(result.wald_test("b: x = 0").statistic, result.tvalues[1, 0] ** 2)
+    assert result.wald_test("b: x = c: x").df == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "R", "q"),
+    [
+        ("a", [[1, 0, 0]], [0]),
+        ("a = b = c", [[1, -1, 0], [0, 1, -1]], [0, 0]),
+        ("-(a - 2 * b) / 4 = 1e1", [[-0.25, 0.5, 0]], [10]),
+        ("3 = a", [[-1, 0, 0]], [-3]),
+        ("a*2=1,b=c", [[2, 0, 0], [0, 1, -1]], [1, 0]),
+    ],
+)
+def test_a_hypothesis_is_read_as_it_is_written(text, R, q):
+    found = linear_hypothesis(text, ["a", "b", "c"])
+    np.testing.assert_array_equal(found[0], R)
+    np.testing.assert_array_equal(found[1], q)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x1 = agee", "no parameter 'agee' .* Did you mean 'age'"),
+        ("x1 * age = 0", "is not linear"),
+        ("1 / x1 = 0", "is not linear"),
+        ("x1 = = 0", "cannot be read"),
+        ("(x1 = 0", "cannot be read"),
+        ("x1 age", "cannot be read"),
+        ("", "cannot be read"),
+        ("1 = 1", "condition on no parameter"),
+    ],
+)
+def test_a_hypothesis_without_meaning_is_told_why(text, says):
+    with pytest.raises(ArgumentError, match=says):
+        linear_hypothesis(text, ["x1", "age"])
+
+
+def test_a_longer_name_is_not_taken_for_a_shorter_one():
+    R, _ = linear_hypothesis("x1 = x10, x1:x10 = 0", ["x1", "x10", "x1:x10"])
+    np.testing.assert_array_equal(R, [[1, -1, 0], [0, 0, 1]])
+
+
+def test_likelihood_ratios_of_nested_fits_agree_with_statsmodels():
+    data = table()
+    small, large = logit("y ~ x", data), logit("y ~ x + age + site", data)
+    known = [smf.logit(f, data).fit(disp=0).llf for f in ("y ~ x", "y ~ x + age + site")]
+    test = small.lr_test(large)
+    assert_agrees(test.statistic, 2 * (known[1] - known[0]), 1e-7)
+    assert test.df == 3
+    assert test == large.lr_test(small)
+    with pytest.raises(ArgumentError, match="not of the same ones"):
+        small.lr_test(logit("y ~ x + age", data[:100]))
+    with pytest.raises(ArgumentError, match="nest one in the other"):
+        small.lr_test(small)
+
+
+@pytest.mark.parametrize("type", [1, 2])
+def test_anova_of_ols_agrees_with_statsmodels(type):
+    # patsy moves categories to the front, so numbers come last here.
+    data = table()
+    known = sm.stats.anova_lm(smf.ols("age ~ site + x + site:x", data).fit(), typ=type)
+    found = ols("age ~ site + x + site:x", data).anova(type)
+    assert found["term"].tolist() == known.index[:-1].tolist()
+    assert_agrees(found["statistic"], known["F"][:-1])
+    assert_agrees(found["p_value"], known["PR(>F)"][:-1])
+
+
+def test_anova_of_logit_adds_up_to_the_likelihood_ratio():
+    result = logit("y ~ x + site + x:site", table())
+    found = result.anova()
+    assert_agrees(found["statistic"].sum(), result.llr)
+    assert found["df"].tolist() == [1, 2, 2]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_score_test_agrees_with_its_formula(classes):
+    data = table()
+    y = data.y if classes == 2 else data.site
+    small, extra = logit(y, data[["x"]]), data[["age", "firm"]].to_numpy()
+    test = small.score_test(extra)
+    p = small.fittedvalues if classes == 3 else np.column_stack([1 - small.fittedvalues, small.fittedvalues])
+    seen = np.asarray(pd.get_dummies(y), float)
+    Z = np.column_stack([np.ones(len(data)), data.x, extra])
+    U = np.concatenate([Z.T @ (seen - p)[:, k] for k in range(1, classes)])
+    V = np.block([[(Z.T * (p[:, k] * ((k == m) - p[:, m]))) @ Z for m in range(1, classes)] for k in range(1, classes)])
+    assert_agrees(test.statistic, U @ np.linalg.solve(V, U), 1e-6)
+    assert test.df == 2 * (classes - 1)
+
+
+def test_a_score_test_of_ols_is_n_r_squared_of_the_residuals():
+    data = table()
+    small = ols("age ~ x", data)
+    auxiliary = ols(small.resid, data[["x", "firm"]])
+    assert_agrees(small.score_test(data.firm.to_numpy()).statistic, len(data) * auxiliary.rsquared)
+
+
+def test_tables_hold_what_the_result_holds():
+    result = logit("y ~ x + site", table())
+    tidy = result.tidy(0.9)
+    assert tidy["term"].tolist() == list(result.names)
+    assert_agrees(tidy["conf_high"], result.conf_int(0.9)[:, 1])
+    ratios = result.odds_ratios(0.9)
+    assert_agrees(ratios["odds_ratio"], np.exp(result.params))
+    assert_agrees(ratios["conf_low"], np.exp(result.conf_int(0.9)[:, 0]))
+    assert "<td>site[T.b]</td>" in result._repr_html_()
+    assert 0 < result.pseudo_r2.tjur < result.pseudo_r2.nagelkerke < 1
+    assert result.events_per_parameter == min(result.sample.outcome.y.sum(), 200 - result.sample.outcome.y.sum()) / 3
+
+
+def test_a_singular_design_names_the_combination_and_drops_what_it_is_told_to():
+    data = table().assign(both=lambda d: 2 * d.x + d.age + 3)
+    with pytest.raises(DataError, match=r"both = a constant \+ 2 x \+ age"):
+        logit("ill ~ x + age + both", data)
+    with pytest.raises(DataError, match="singular"):
+        ols("y ~ x + age + both", data)
+    for fit, y in ((logit, "ill"), (ols, "y")):
+        dropped, without = fit(f"{y} ~ x + age + both", data, singular="drop"), fit(f"{y} ~ x + age", data)
+        assert dropped.names == without.names
+        assert_agrees(dropped.bse, without.bse)
+        assert_agrees(dropped.predict(data[:3]), without.predict(data[:3]))
+        assert "linear combinations of other columns: both" in str(dropped.summary())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda d: logit("ill ~ agee", d), ColumnError, "no column 'agee' in the data. Did you mean 'age'"),
+        (lambda d: logit("ill ~ x +", d), ArgumentError, "cannot be read"),
+        (lambda d: logit("x + age", d), ArgumentError, "has no outcome: write"),
+        (lambda d: logit("ill ~ x", 5), ArgumentError, "must be a dataframe or a dict"),
+        (lambda d: logit("x ~ age", d), TargetError, "Use ols for numbers"),
+        (lambda d: logit(np.ones(9), np.ones((9, 1))), TargetError, "one class"),
+        (lambda d: logit([[1, -1], [2, 3]], np.ones((2, 1))), TargetError, "at least 0"),
+        (lambda d: ols("ill ~ age", d), TargetError, "Use logit for classes"),
+        (lambda d: logit("ill ~ x", d, weights=-d.times), ArgumentError, r"weights\[0\]=-\d must be at least 0"),
+        (lambda d: logit("ill ~ x", d, groups="firm"), ArgumentError, "does not use groups"),
+        (lambda d: logit("ill ~ x", d, covariance="cluster"), ArgumentError, "needs groups="),
+        (lambda d: logit("ill ~ x", d, covariance="cluster", groups=np.zeros(200)), ArgumentError, "one cluster"),
+        (lambda d: logit("ill ~ x", d, covariance="HC9"), ArgumentError, "must be one of nonrobust, HC0"),
+        (lambda d: logit("site ~ x", d, covariance="HC3"), ArgumentError, "3 classes does not have"),
+        (lambda d: logit("ill ~ x", d, penalty="l3"), ArgumentError, "penalty='l3' must be"),
+        (lambda d: logit("ill ~ x", d, penalty=-1), ArgumentError, "at least 0"),
+        (lambda d: logit("ill ~ x", d, singular="no"), ArgumentError, "'raise' or 'drop'"),
+        (lambda d: logit("ill ~ x * age * site", d[:5]), DataError, "5 rows for 12 parameters"),
+        (lambda d: logit(d.ill, d[["x", "site"]]), ColumnError, "column 'site' is of type"),
+        (lambda d: logit(d.ill, d[["x"]][:9]), DataError, "y has 200 rows and X 9"),
+        (lambda d: logit(d.ill, d[["x"]].where(d.x > 0)), DataError, "column 'x' is nan in row"),
+        (lambda d: logit("ill ~ x", d).conf_int(95), ArgumentError, "level=95 must lie between 0 and 1"),
+        (lambda d: logit("ill ~ x", d).anova(3), ArgumentError, "type=3 must be"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(call, error, says):
+    with pytest.raises(error, match=says) as raised:
+        call(table())
+    assert "\n" not in str(raised.value)
+
+
+def test_without_formulaic_a_formula_says_what_to_install(monkeypatch):
+    real = builtins.__import__
+
+    def absent(name, *args):
+        if name.startswith("formulaic"):
+            raise ImportError(name)
+        return real(name, *args)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    with pytest.raises(SeparatrixError, match=r"pip install 'separatrix\[formula\]'"):
+        logit("ill ~ x", {"ill": [0, 1], "x": [1, 2]})
