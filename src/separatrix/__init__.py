@@ -16,21 +16,31 @@ if TYPE_CHECKING:
     from separatrix import plots, scratch
     from separatrix.cross_validation import LogisticRegressionCV
     from separatrix.estimators import LinearRegression, LogisticRegression
+    from separatrix.inference.separation import detect_separation
 
 __version__ = "0.1.0"
-__all__ = ["LinearRegression", "LogisticRegression", "LogisticRegressionCV", "__version__", "plots", "scratch"]
+__all__ = [
+    "LinearRegression",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "__version__",
+    "detect_separation",
+    "plots",
+    "scratch",
+]
 
-_ESTIMATORS = {
+_HOMES = {
     "LinearRegression": "separatrix.estimators",
     "LogisticRegression": "separatrix.estimators",
     "LogisticRegressionCV": "separatrix.cross_validation",
+    "detect_separation": "separatrix.inference.separation",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Public names are imported when they are first used: scikit-learn alone takes a second."""
-    if name in _ESTIMATORS:
-        return getattr(import_module(_ESTIMATORS[name]), name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     if name in ("plots", "scratch"):
         return import_module(f"separatrix.{name}")
     raise AttributeError(f"module 'separatrix' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""What a fit lets one conclude, and when there is none to conclude from."""
