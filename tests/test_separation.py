@@ -13,8 +13,9 @@ from scipy import sparse
 from sklearn.datasets import load_iris
 
 import separatrix
-from separatrix import detect_separation
-from separatrix.errors import ArgumentError, TargetError
+from separatrix import LogisticRegression, detect_separation
+from separatrix.errors import ArgumentError, SeparationWarning, TargetError
+from separatrix.inference import doubt
 
 few = settings(max_examples=60)
 
@@ -246,3 +247,32 @@ def test_a_finding_without_separation_says_so_and_is_false():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not found.infinite.any()
+
+
+def test_a_fit_of_partly_separated_classes_warns_of_it_in_words_and_not_of_slow_progress():
+    X = np.column_stack([np.repeat([1.0, 0.0], [13, 66]), np.random.default_rng(0).normal(size=79)])
+    y = np.append(np.ones(13), np.arange(66) % 3 == 0)
+    with pytest.warns(SeparationWarning, match=r"every row with x0 > 0 is of class 1\.0.*x0 \+inf") as caught:
+        model = LogisticRegression(C=np.inf).fit(X, y)
+    assert [warning.category for warning in caught] == [SeparationWarning]
+    assert caught[0].filename == __file__
+    assert model.separation_.infinite.tolist() == [np.inf, 0]
+
+
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+def test_a_fit_of_three_classes_reports_the_one_that_stands_apart(multi_class, iris):
+    X, y = iris
+    with pytest.warns(SeparationWarning, match="every row with petal_length < 2.5 is of class 'setosa'"):
+        model = LogisticRegression(C=np.inf, multi_class=multi_class).fit(X, y)
+    if multi_class == "ovr":
+        assert [bool(one) for one in model.separation_] == [True, False, False]
+    else:
+        assert model.separation_.kind == "quasi"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_healthy_fit_pays_nothing_and_reports_nothing(monkeypatch, iris):
+    monkeypatch.setattr(doubt, "separation", None)
+    X, y = iris
+    assert LogisticRegression(C=np.inf).fit(X[["sepal_length"]], y == "virginica").separation_ is None
+    assert LogisticRegression(C=1e4).fit(X, y == "setosa").separation_ is None

@@ -183,8 +183,10 @@ def single_columns(source: Source, found: Recession, K: int, columns: Sequence[s
         others = np.delete(ends, k, axis=1).max(axis=1)
         for j in np.flatnonzero(found.moves[:p].any(axis=1)):
             for sign, (own, rest) in ((1.0, (0, 1)), (-1.0, (1, 0))):
-                # ends[0] are minus the smallest values, ends[1] the largest.
+                # ends[0] is minus the smallest values, ends[1] the largest.
                 low, high = -ends[own, k, j], others[rest, j]
+                if not np.isfinite([low, high]).all():  # a class without rows
+                    continue
                 if low < high or (low == high and ends[0, k, j] + others[1, j] == 0 == ends[1, k, j] + others[0, j]):
                     continue
                 low, high = sign * low + source.centre[j], sign * high + source.centre[j]
@@ -291,7 +293,7 @@ def sides(source: Source, half: Half, K: int, ones: int) -> tuple[int, int, int,
 
 def of_many(source: Source, found: Recession, columns: Sequence[str], ones: int) -> str:
     """What a direction does to the odds of more than two classes, in words."""
-    used = [columns[j] for j in np.flatnonzero(found.moves[: source.n_columns].any(axis=1))]
+    used = [columns[j] for j in np.flatnonzero(found.moves[: source.n_columns].any(axis=1))] or ["intercept"]
     margins = Margins(source, found.direction.shape[1] + 1, ones)
     d = found.direction * margins.scale
 
