@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from separatrix.cross_validation import LogisticRegressionCV
     from separatrix.estimators import LinearRegression, LogisticRegression
     from separatrix.formula import logit, ols
+    from separatrix.inference.separation import detect_separation
 
 __version__ = "0.1.0"
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "LogisticRegression",
     "LogisticRegressionCV",
     "__version__",
+    "detect_separation",
     "logit",
     "ols",
     "plots",
@@ -35,6 +37,7 @@ _HOMES = {
     "LinearRegression": "separatrix.estimators",
     "LogisticRegression": "separatrix.estimators",
     "LogisticRegressionCV": "separatrix.cross_validation",
+    "detect_separation": "separatrix.inference.separation",
     "logit": "separatrix.formula",
     "ols": "separatrix.formula",
 }

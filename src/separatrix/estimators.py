@@ -22,6 +22,7 @@ from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, TargetError
+from separatrix.inference.doubt import separation_of, warn_of_fits
 
 FLOATS = (np.float64, np.float32)
 WIDEST_COUNT = 100_000  # of the range of integer labels that are counted instead of sorted
@@ -68,13 +69,16 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         One for each class with "ovr".
     certificate_ : Certificate
         Proven upper bound on the gap, and how it was obtained. One for each class with "ovr".
+    separation_ : Separation or None
+        Which coefficients have no finite optimum with C=inf, and why; None where all have. With "ovr" one for each
+        class, or None.
     n_iter_ : (1,) or, with "ovr", (K,);  n_features_in_;  feature_names_in_
 
     Notes
     -----
-    Warns with ConvergenceWarning if max_iter comes before tol, and with SeparationWarning if C=inf and the classes
-    are separable, so that no finite optimum exists. Raises ArgumentError for parameters, or an offset, without meaning
-    and TargetError for a target with one class.
+    Warns with ConvergenceWarning if max_iter comes before tol, and with SeparationWarning if C=inf and no finite
+    optimum exists, because classes are separated, wholly or in part (`separatrix.detect_separation`). Raises
+    ArgumentError for parameters, or an offset, without meaning and TargetError for a target with one class.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
@@ -123,6 +127,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_two_classes(self.classes_, codes, weight)
         offset = check_offset(offset, X.shape[0], self._columns_of_eta())
         fits = self._fits(X, codes, weight, offset, strength, options)
+        self.separation_ = self._separation(fits, X, codes, weight)
+        warn_of_fits(fits, self.separation_, self.tol, stacklevel=2)
         self.coef_ = np.vstack([fit.coefficients for fit in fits])
         self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
         self.n_iter_ = np.array([fit.iterations for fit in fits])
@@ -164,7 +170,20 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     ) -> Fit:
         source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
         penalty = elastic_net(np.full(X.shape[1], strength / weight.sum()), self.l1_ratio or 0.0)
-        return fit_linear_model(source, loss, penalty, options, self._start(X.shape[1], rows))
+        return fit_linear_model(source, loss, penalty, options, self._start(X.shape[1], rows), warn=False)
+
+    def _separation(self, fits: list[Fit], X: Any, codes: IntArray, weight: FloatArray) -> Any:
+        """What linear programming says where a fit leaves it open whether its optimum is finite; else None."""
+        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])]))
+        labels = self.classes_.tolist()
+        cases = [(codes, labels)]
+        if len(fits) > 1:
+            cases = [((codes == k) * 1, ["another", label]) for k, label in enumerate(labels)]
+        found = tuple(
+            separation_of(fit, X, y, weight, classes, names, self.fit_intercept)
+            for fit, (y, classes) in zip(fits, cases, strict=True)
+        )
+        return found[0] if len(fits) == 1 else found if any(found) else None
 
     def _columns_of_eta(self) -> int:
         return 1 if len(self.classes_) == 2 else len(self.classes_)

@@ -34,7 +34,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Fit:
-    """coefficients (K, p) and intercepts (K,) in the units of X, and how they were found."""
+    """coefficients (K, p) and intercepts (K,) in the units of X, and how they were found.
+
+    `finite` says that a finite optimum is proved to exist, by a penalty or by the certificate; `separated`, that the
+    plane has every row on its right side, and without a penalty there is none.
+    """
 
     coefficients: FloatArray
     intercepts: FloatArray
@@ -42,6 +46,7 @@ class Fit:
     certificate: Certificate
     status: Status
     separated: bool
+    finite: bool
 
     @property
     def iterations(self) -> int:
@@ -55,11 +60,13 @@ def fit_linear_model(
     options: Options,
     start: tuple[FloatArray, FloatArray],
     watch: Callable[[Step], Any] = ignore,
+    warn: bool = True,
 ) -> Fit:
     """Minimises sum(weight * loss) / sum(weight) + penalty from `start` = (coefficients (K, p), intercepts (K,)).
 
-    Warns with ConvergenceWarning when max_iter is reached first, and with SeparationWarning when there is no penalty
-    and the plane that was found has every row on its right side, which proves that no finite optimum exists.
+    Warns, unless told not to, with ConvergenceWarning when max_iter is reached first, and with SeparationWarning when
+    there is no penalty and the plane that was found has every row on its right side, which proves that no finite
+    optimum exists.
     """
     penalised = bool(penalty.l1.any() or penalty.l2.any())
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
@@ -67,14 +74,17 @@ def fit_linear_model(
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
         theta = objective.canonical(theta_of(source, space, *start, options.fit_intercept))
         choice, solution = solve(objective, theta, options, watch)
-        separated = not penalised and smallest_margin(objective, loss, solution.theta) > 0
+        finite = penalised or solution.certificate.coef_error is not None  # Newton's decrement proves a minimum nearby
+        separated = not finite and smallest_margin(objective, loss, solution.theta) > 0
         w, b = np.split(solution.theta, [space.source.n_columns])
         coefficients = space.back(w).T
-    warn_of(solution, options, separated, penalised)
     intercepts = b.sum(axis=0) - coefficients @ source.centre
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
     certificate = solution.certificate if space.source is source else replace(solution.certificate, coef_error=None)
-    return Fit(coefficients, intercepts, trace, certificate, solution.status, separated)
+    fit = Fit(coefficients, intercepts, trace, certificate, solution.status, separated, finite)
+    if warn:
+        warn_of(fit, options.tol, stacklevel=3)
+    return fit
 
 
 def solve(
@@ -112,21 +122,21 @@ def smallest_margin(objective: Objective, loss: ClassLoss, theta: FloatArray) ->
     return objective.add_up(smallest, min)
 
 
-def warn_of(solution: Solution, options: Options, separated: bool, penalised: bool) -> None:
-    """The warnings a fit deserves, each with its remedy."""
-    if separated:
+def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
+    """The warnings a fit deserves, each with its remedy; `stacklevel` as if the caller warned itself."""
+    if fit.separated:
         warnings.warn(
             "no finite fit exists: a hyperplane has every row of every class on its own side, so without a penalty "
             "the weights grow without end and the loss tends to 0. The labels can be trusted, the size of the "
             "weights cannot. Use a finite C.",
             SeparationWarning,
-            stacklevel=6,
+            stacklevel=stacklevel + 1,
         )
-    elif solution.status is Status.MAX_ITER:
-        doubt = "" if penalised else " Without a penalty, some weights may grow without end: a finite C stops that."
+    elif fit.status is Status.MAX_ITER:
+        doubt = "" if fit.finite else " Without a penalty, some weights may grow without end: a finite C stops that."
         warnings.warn(
-            f"stopped after {options.max_iter} iterations, at most {solution.certificate.gap:.1e} above the best mean "
-            f"loss (asked: {options.tol:.0e}). Raise max_iter, or see trace_ for how fast the loss still falls.{doubt}",
+            f"stopped after {fit.iterations} iterations, at most {fit.certificate.gap:.1e} above the best mean "
+            f"loss (asked: {tol:.0e}). Raise max_iter, or see trace_ for how fast the loss still falls.{doubt}",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=stacklevel + 1,
         )

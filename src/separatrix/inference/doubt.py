@@ -1,0 +1,42 @@
+"""What a fit without penalty leaves open, and the warnings it deserves then."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.memory import memory_source
+from separatrix.engine.certificate import LARGEST_CURVATURE
+from separatrix.engine.fit import Fit, warn_of
+from separatrix.errors import SeparationWarning
+from separatrix.inference.separation import Separation, separation
+
+
+def separation_of(
+    fit: Fit,
+    X: Any,
+    codes: IntArray,
+    weight: FloatArray,
+    classes: Sequence[Any],
+    names: Sequence[str],
+    fit_intercept: bool,
+) -> Separation | None:
+    """The separation that keeps a fit from an optimum; None where there is none, or too many coefficients to ask."""
+    if fit.finite or fit.coefficients.size > LARGEST_CURVATURE:
+        return None
+    return separation(memory_source(X, codes, weight, centre=fit_intercept), classes, names, fit_intercept) or None
+
+
+def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float, stacklevel: int) -> None:
+    """The warnings of fits and of what keeps them from an optimum."""
+    several = found if isinstance(found, tuple) else (found,) * len(fits)
+    for fit, one in zip(fits, several, strict=True):
+        if one is None:
+            warn_of(fit, tol, stacklevel + 1)
+        else:
+            warnings.warn(
+                f"no finite fit exists: {one.reason}. Without a penalty these weights grow without end: "
+                f"{one.estimates}. The labels can be trusted, the size of these weights cannot. Use a finite C.",
+                SeparationWarning,
+                stacklevel=stacklevel + 1,
+            )
