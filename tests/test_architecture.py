@@ -20,6 +20,7 @@ ROWS = [
     ["equations"],
     ["data"],
     ["engine"],
+    ["inference"],
     ["evaluate"],
     ["model"],
     ["export"],
