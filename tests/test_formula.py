@@ -1,6 +1,7 @@
 """Formulas, tests of hypotheses and tables; and what bad input is told."""
 
 import builtins
+import pickle
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from scipy import sparse
 
 from separatrix import logit, ols
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, TargetError
@@ -312,3 +314,47 @@ def test_without_formulaic_a_formula_says_what_to_install(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(SeparatrixError, match=r"pip install 'separatrix\[formula\]'"):
         logit("ill ~ x", {"ill": [0, 1], "x": [1, 2]})
+
+
+def test_an_intercept_alone_and_none_at_all():
+    data = table()
+    share = data.y.mean()
+    assert_agrees(logit("y ~ 1", data).params, [np.log(share / (1 - share))])
+    assert_agrees(ols("age ~ 1", data).bse, [data.age.std() / np.sqrt(200)])
+    bare = logit("y ~ x - 1", data)
+    assert bare.names == ("x",)
+    assert_agrees(bare.anova()["statistic"], [2 * (bare.llf + 200 * np.log(2))])
+
+
+def test_sparse_columns_and_categories_are_taken_as_they_are():
+    data = table()
+    want = logit(data.ill, data[["x", "age"]])
+    assert_agrees(logit(data.y, sparse.csr_array(data[["x", "age"]].to_numpy())).bse, want.bse)
+    assert_agrees(logit(pl.from_pandas(data)["ill"], pl.from_pandas(data)[["x", "age"]]).params, want.params)
+    turned = data.ill.astype(pd.CategoricalDtype(["yes", "no"]))
+    assert_agrees(logit(turned, data[["x", "age"]]).params, -want.params)
+
+
+def test_frequencies_of_ols_are_repeated_rows():
+    data = table()
+    ours, repeated = (
+        ols("age ~ x + site", data, weights="times"),
+        ols("age ~ x + site", data.loc[data.index.repeat(data.times)]),
+    )
+    for name in ("params", "bse", "llf", "rsquared", "nobs", "df_resid"):
+        assert_agrees(getattr(ours, name), getattr(repeated, name))
+
+
+@pytest.mark.parametrize("of", ["text", "category", "number"])
+def test_a_missing_outcome_is_named(of):
+    data = table()
+    y = {"text": data.ill, "category": data.ill.astype("category"), "number": data.y}[of]
+    with pytest.raises(TargetError, match="is missing in row 7"):
+        logit(y.where(data.index != 7), data[["x"]])
+
+
+def test_a_result_survives_pickling():
+    result = logit("ill ~ x", table())
+    again = pickle.loads(pickle.dumps(result))
+    assert_agrees(again.bse, result.bse)
+    assert str(again.summary()) == str(result.summary())

@@ -60,7 +60,7 @@ def logit(
     >>> y, x = [0, 0, 1, 0, 1, 1], np.array([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]])
     >>> fit = logit(y, x)
     >>> fit.params.round(4), fit.bse.round(4)
-    (array([-3.3435,  0.9553]), array([2.7198, 0.7237]))
+    (array([-4.2491,  1.214 ]), array([3.3879, 0.9126]))
     """
     strength, codes = penalty_of(penalty), check_singular(singular)
     if isinstance(formula, str):
@@ -92,7 +92,7 @@ def ols(
 
     >>> fit = ols([1.0, 3.0, 4.0, 8.0], [0.0, 1.0, 2.0, 3.0])
     >>> fit.params.round(4), fit.bse.round(4)
-    (array([0.7, 2.2]), array([0.8888, 0.4751]))
+    (array([0.7, 2.2]), array([0.7937, 0.4243]))
     """
     strength, codes = penalty_of(penalty), check_singular(singular)
     if isinstance(formula, str):

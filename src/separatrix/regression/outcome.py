@@ -54,9 +54,10 @@ def classes_of(values: Any, name: str) -> Outcome:
 
 def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
     """The labels that occur, in order, and the position of each row's among them."""
-    if hasattr(values, "cat"):  # a categorical of pandas has an order of its own
-        values = values.cat.remove_unused_categories()
-        return tuple(values.cat.categories), values.cat.codes.to_numpy().astype(np.intp)
+    if str(getattr(values, "dtype", "")) == "category":  # of pandas, with an order of its own
+        levels = values.cat.remove_unused_categories().cat
+        check_complete(levels.codes.to_numpy() < 0, name)
+        return tuple(levels.categories), levels.codes.to_numpy().astype(np.intp)
     y = np.asarray(values)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -66,18 +67,25 @@ def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
         codes = y.astype(np.intp)
         return tuple(np.flatnonzero(np.bincount(codes, minlength=2)).tolist()), codes
     if y.dtype.kind == "O":
+        check_complete(np.array([label is None or label != label for label in y]), name)
         y = np.array([str(label) for label in y]) if any(isinstance(label, str) for label in y) else y.astype(float)
-    labels, codes = np.unique(y, return_inverse=True)
     if y.dtype.kind == "f":
+        check_complete(~np.isfinite(y), name)
+    labels, codes = np.unique(y, return_inverse=True)
+    if y.dtype.kind in "fiu":
         check_whole(labels, name)
         labels = labels.astype(int)
     return tuple(labels.tolist()), codes
 
 
+def check_complete(missing: NDArray, name: str) -> None:
+    """TargetError for the first row whose outcome is missing."""
+    for row in np.flatnonzero(missing)[:1]:
+        raise TargetError(f"{name} is missing in row {row}: leave the row out.")
+
+
 def check_whole(labels: NDArray, name: str) -> None:
     """TargetError for numbers that are not classes."""
-    if not np.isfinite(labels).all():
-        raise TargetError(f"{name} is missing in some row. Leave the row out.")
     if (labels != np.floor(labels)).any() or len(labels) > MOST_CLASSES:
         raise TargetError(
             f"{name} holds {len(labels)} numbers, such as {listing(labels[:3])}, and logit is for classes. "

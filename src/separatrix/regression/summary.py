@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from separatrix.errors import listing
 
 WIDTH = 88
 ERRORS = {
-    "nonrobust": "Standard errors from the curvature of the likelihood.",
+    "nonrobust": "Standard errors from the curvature of the likelihood, as if the model were true.",
     "cluster": "Standard errors allow for dependence within {clusters} clusters.",
 }
 PENALISED = (
@@ -33,8 +34,9 @@ class Summary:
     def __str__(self) -> str:
         table = aligned([self.header, *self.rows])
         width = max(WIDTH, len(table[0]))
+        notes = [line for note in self.notes for line in wrap(note, width)]
         lines = [self.title.center(width).rstrip(), "=" * width, *side_by_side(self.facts, width), "=" * width]
-        return "\n".join([*lines, table[0], "-" * width, *table[1:], "=" * width, *self.notes])
+        return "\n".join([*lines, table[0], "-" * width, *table[1:], "=" * width, *notes])
 
     def __repr__(self) -> str:
         return str(self)
