@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from sklearn.datasets import load_iris
 from statsmodels.datasets import anes96, fair, spector
 
 from separatrix import logit
@@ -219,11 +220,48 @@ def test_an_infinite_estimate_is_named_and_has_no_wald_row():
         result.wald_test("x1 = 0")
 
 
+def test_profile_intervals_have_the_likelihood_they_promise():
+    y, X, _ = made()
+    result = logit(y, X)
+    low, high = result.conf_int(0.9, method="profile")[1]
+    for end in (low, high):
+        fixed = logit(y, X[:, 1:], offset=end * X[:, 0])
+        assert_agrees(2 * (result.llf - fixed.llf), 2.705543454095404, 1e-6)
+
+
+def test_profile_intervals_bound_an_infinite_estimate_on_one_side():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, 60)
+    with pytest.warns(UserWarning, match="no finite estimate"):
+        result = logit(np.where(x == 1, 1, rng.integers(0, 2, 60)), x)
+    low, high = result.conf_int(method="profile")[1]
+    assert np.isfinite(low)
+    assert high == np.inf
+    assert np.isnan(result.conf_int()[1]).all()
+
+
+def test_grouped_data_that_separate_name_what_is_infinite():
+    pairs = [[5, 5], [3, 7], [9, 0], [4, 0]]
+    with pytest.warns(UserWarning, match="no finite estimate exists for x1"):
+        result = logit(pairs, np.array([0, 0, 1, 1]))
+    assert result.params[1] == np.inf
+    assert_agrees(result.params[0], np.log(8 / 12), 1e-7)
+
+
 def test_complete_separation_leaves_no_finite_estimate():
     x = np.arange(10.0)
     with pytest.warns(UserWarning, match="no finite estimate exists for x1"):
         result = logit((x > 4.5).astype(int), x)
     assert np.isinf(result.params).all()
+
+
+def test_a_class_apart_from_two_that_overlap_has_no_finite_estimate():
+    # What is left of its curvature is rounding, which is no proof of an optimum.
+    iris = load_iris()
+    with pytest.warns(UserWarning, match="every row with x2 < 0.8 is of class 'setosa'"):
+        result = logit(iris.target_names[iris.target], iris.data[:, 2:])
+    assert np.isinf(result.params).all()
+    assert np.isnan(result.bse).all()
 
 
 def test_many_rows_agree_with_a_fit_to_the_last_digit():

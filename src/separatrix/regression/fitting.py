@@ -11,8 +11,10 @@ from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
+from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.fit import Options, fit_linear_model
+from separatrix.engine.certificate import LARGEST_CURVATURE
+from separatrix.engine.fit import Options, fit_linear_model, warn_of
 from separatrix.engine.iterate import Status, Trace
 from separatrix.engine.least_squares import least_squares
 from separatrix.engine.linear_algebra import factor_positive, solve_factored
@@ -21,13 +23,13 @@ from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import SeparationWarning, listing
 from separatrix.inference.covariance import inverse
+from separatrix.inference.separation import Separation, separation
 from separatrix.regression.design import check_rows, dependences, design_triangle, without_dependent
 from separatrix.regression.sample import Sample
 
 NEAR = 1e-8  # standard errors from the optimum, after which a fresh curvature would change no digit that is shown
 POLISHING = 2  # curvatures at most
-STILL_MOVES = 1e-3  # of a coefficient by one of Newton's steps at the optimum: then it has none
-SHAKY = 1e-5  # a conditional standard deviation, of 1 without the other columns, that may be none
+SHAKY = 1e-4  # a conditional standard deviation, of 1 without the other columns, that may be none
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Estimate:
     """theta (P, K) for columns less the source's centre, the intercept its last row; bread is the inverse of their
     information (P K, P K) per unit of scale, loss the total, triangle R of least squares.
 
-    `infinite` (P, K) is the sign of coefficients that have no finite estimate, else 0.
+    `infinite` (P, K) is the sign of coefficients that have no finite estimate, else 0, and `separation` says why.
     """
 
     objective: Objective
@@ -46,6 +48,7 @@ class Estimate:
     trace: Trace
     converged: bool
     triangle: FloatArray | None = None
+    separation: Separation | None = None
 
     @property
     def translation(self) -> FloatArray:
@@ -98,25 +101,29 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     options = Options(fit_intercept=sample.intercept)
     loss = cast(ClassLoss, sample.outcome.loss)
     start = np.zeros((K, p)), np.zeros(K)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        fit = fit_linear_model(source, loss, strength, options, start)
+    fit = fit_linear_model(source, loss, strength, options, start, warn=False)
     theta = np.vstack([fit.coefficients.T, (fit.intercepts + fit.coefficients @ source.centre)[None, :]])
     theta = theta if sample.intercept else theta[:-1]
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
         total = float(source.weight.sum())
         at, step = polish(objective, theta, total)
-        if not penalty and is_shaky(at):
+        shaky = not penalty and is_shaky(at)
+        if shaky:
             found = dependences(design_triangle(objective.source, sample), sample.parameters)
             if found:
                 return fit_classes(without_dependent(sample, found, singular), penalty, singular)
-    infinite = np.zeros(theta.shape, dtype=int) if penalty else infinite_estimates(at, step, fit.separated)
-    warn(sample, infinite, caught)
+    # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
+    found = separation_of(sample) if shaky or not fit.finite else None
+    infinite = infinite_estimates(found, theta.shape, sample.intercept)
+    if found is None:
+        warn_of(fit, options.tol, stacklevel=3)
+    else:
+        warn_of_separation(sample, found, infinite)
     objective = Objective(source, loss, strength, sample.intercept)
     theta = at.theta + np.where(infinite == 0, step, 0.0)
     converged = fit.status is Status.CONVERGED and not infinite.any()
     bread = inverse(total * at.curvature)
-    return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged)
+    return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, separation=found)
 
 
 def polish(objective: Objective, theta: FloatArray, total: float) -> tuple[Evaluation, FloatArray]:
@@ -136,34 +143,37 @@ def is_shaky(at: Evaluation) -> bool:
     return bool(np.diagonal(factor_positive(at.curvature).lower).min(initial=1.0) < SHAKY)
 
 
-def infinite_estimates(at: Evaluation, step: FloatArray, separated: bool) -> IntArray:
-    """The sign of each coefficient that runs to infinity, (P, K), else 0.
+def separation_of(sample: Sample) -> Separation | None:
+    """What keeps the estimates of a sample from being finite, by linear programming; None if nothing does."""
+    if (len(sample.names) + 1) * sample.outcome.columns > LARGEST_CURVATURE:
+        return None
+    X, y = sample.X, sample.outcome.y.reshape(sample.n_rows)
+    if sample.outcome.trials is not None:  # a row of both outcomes is two rows
+        successes, failures = np.flatnonzero(y > 0), np.flatnonzero(y < 1)
+        rows = np.append(successes, failures)
+        X, y = X[rows], np.append(np.ones(len(successes)), np.zeros(len(failures)))
+    source = memory_source(X, y.astype(np.intp), centre=sample.intercept)
+    return separation(source, sample.outcome.classes, sample.names, sample.intercept) or None
 
-    At a finite optimum Newton's step is nothing. Where rows can be separated the likelihood rises like -exp(-t) along
-    a direction, and every step of Newton's moves by 1 along it, however flat it has become. (To be sure, and to name
-    the rows, takes linear programming: this is where it is called.)
-    """
-    moves = np.abs(step) > STILL_MOVES * np.abs(at.theta)
-    if not moves.any() and separated:
-        moves = np.ones_like(moves)
-    return np.where(moves, np.sign(at.theta), 0).astype(int)
+
+def infinite_estimates(found: Separation | None, shape: tuple[int, int], intercept: bool) -> IntArray:
+    """The sign of each coefficient that runs to infinity, (P, K), else 0; the intercept's for columns as they are."""
+    if found is None:
+        return np.zeros(shape, dtype=int)
+    w, b = np.asarray(found.infinite), np.asarray(found.infinite_intercept)
+    w, b = (w[:, None], b[None]) if w.ndim == 1 else (w[1:].T, b[1:])
+    return np.sign(np.vstack([w, b[None, :]]) if intercept else w).astype(int)
 
 
-def warn(sample: Sample, infinite: IntArray, caught: list[warnings.WarningMessage]) -> None:
-    """One SeparationWarning that names the infinite estimates, or what the engine had to say."""
-    if infinite.any():
-        rows = np.flatnonzero((infinite @ np.ones(infinite.shape[1]) != 0) | infinite.any(axis=1))
-        engine_order = (*sample.names, *sample.parameters[: int(sample.intercept)])
-        warnings.warn(
-            f"no finite estimate exists for {listing([engine_order[j] for j in rows])}: the outcome can be separated, "
-            "so these coefficients grow without end and have no standard error. Use a penalty, or Firth's estimate.",
-            SeparationWarning,
-            stacklevel=4,
-        )
-        return
-    for warning in caught:
-        if not issubclass(warning.category, SeparationWarning):
-            warnings.warn(str(warning.message), warning.category, stacklevel=4)
+def warn_of_separation(sample: Sample, found: Separation, infinite: IntArray) -> None:
+    """The warning that names the infinite estimates, and why they are."""
+    names = np.array([*sample.names, *sample.parameters[: int(sample.intercept)]])
+    warnings.warn(
+        f"no finite estimate exists for {listing(names[infinite.any(axis=1)])}: {found.reason}. These coefficients "
+        "grow without end and have no standard error. Use a penalty, or Firth's estimate.",
+        SeparationWarning,
+        stacklevel=4,
+    )
 
 
 def fit_numbers(sample: Sample, penalty: float, singular: str) -> tuple[Sample, Estimate]:

@@ -1,5 +1,6 @@
 """The result of a logistic regression, of two classes or more."""
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -12,9 +13,11 @@ from separatrix.arrays import FloatArray
 from separatrix.equations.links import logit as log_odds
 from separatrix.equations.links import sigmoid
 from separatrix.equations.losses import ClassLoss
+from separatrix.errors import ConvergenceWarning
+from separatrix.inference.profile import profile_intervals
 from separatrix.inference.wald import quantile
 from separatrix.regression.comparison import ComparedResult
-from separatrix.regression.fitting import Estimate, fit_classes
+from separatrix.regression.fitting import Estimate, at_work, fit_classes
 from separatrix.regression.result import Prediction, dataframe
 from separatrix.regression.sample import Sample
 from separatrix.regression.summary import Summary, logit_summary
@@ -180,6 +183,22 @@ class LogitResult(ComparedResult):
         return np.sqrt(variance)
 
     # odds and tests
+
+    _other_intervals = " or 'profile'"
+
+    def conf_int(self, level: float = 0.95, method: str = "wald") -> FloatArray:
+        """Intervals of this level, params.shape + (2,): by standard errors, or with method="profile" by how far the
+        log-likelihood falls, which also bound infinite estimates on their finite side."""
+        if method != "profile":
+            return super().conf_int(level, method)
+        self._check_inference("intervals")
+        infinite = self.estimate.infinite
+        with at_work(self.estimate.objective) as objective, warnings.catch_warnings():
+            if infinite.any():  # towards infinity there is no end to be found, and it warns of that
+                warnings.simplefilter("ignore", ConvergenceWarning)
+            found = profile_intervals(objective, self.estimate.theta, level)
+        low, high = np.where(infinite < 0, -np.inf, found.low), np.where(infinite > 0, np.inf, found.high)
+        return np.stack([self._shaped(self._user(end)) for end in (low, high)], axis=-1)
 
     def odds_ratios(self, level: float = 0.95) -> Any:
         """exp(params) with their intervals, as a dataframe: of class against reference, for one unit of a column."""

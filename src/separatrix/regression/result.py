@@ -94,9 +94,11 @@ class Result:
     def conf_int(self, level: float = 0.95, method: str = "wald") -> FloatArray:
         """Intervals of this level, params.shape + (2,): lower and upper limit."""
         if method != "wald":
-            raise ArgumentError(f"method={method!r} must be 'wald'.")
+            raise ArgumentError(f"method={method!r} must be 'wald'{self._other_intervals}.")
         reach = quantile(level, self.df_inference) * self.bse
         return np.stack([self.params - reach, self.params + reach], axis=-1)
+
+    _other_intervals = ""
 
     # its degrees of freedom
 

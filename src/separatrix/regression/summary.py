@@ -136,7 +136,7 @@ def notes(result: Any) -> tuple[str, ...]:
         words.append(f"Left out, as linear combinations of other columns: {listing(sample.dropped)}.")
     if result.estimate.infinite.any():
         infinite = np.array(result.param_names)[~np.isfinite(result._flat(result.params))]
-        words.append(f"No finite estimate exists for {listing(infinite)}: the outcome can be separated.")
+        words.append(f"No finite estimate exists for {listing(infinite)}: {result.estimate.separation.reason}.")
     elif not result.estimate.converged:
         words.append("The fit did not converge: do not trust these numbers.")
     return tuple(words)
