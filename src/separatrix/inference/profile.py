@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
-from scipy.stats import norm
 
 from separatrix.arrays import FloatArray
 from separatrix.data.threads import one_blas_thread
@@ -22,6 +21,7 @@ from separatrix.engine.newton import newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.errors import ArgumentError, ConvergenceWarning
 from separatrix.inference.venzon_moolgavkar import MOST_PASSES, Goal, seek
+from separatrix.inference.wald import quantile
 
 MOST_POLISHING = 50
 MANY = 12  # Newton steps, after which the optimum is at infinity, or all but
@@ -88,9 +88,7 @@ def profile_intervals(objective: Objective, theta: FloatArray, level: float = 0.
          -2.3724     -3.1728     -1.6551
           1.0642     0.82285       1.339
     """
-    if not 0.0 < level < 1.0:
-        raise ArgumentError(f"level={level!r} must lie between 0 and 1: 0.95 is usual.")
-    z = float(norm.ppf(0.5 + level / 2.0))
+    z = quantile(level)
     ends = profile(objective, theta, np.array([-z, z]))
     low, high = ends.values.T.reshape(2, *theta.shape)
     return ProfileIntervals(level, ends.estimates.reshape(theta.shape), low, high, ends.passes)
