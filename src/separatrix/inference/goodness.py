@@ -99,7 +99,7 @@ def hosmer_lemeshow(
     room, off = expected * (1.0 - expected / n), np.square(observed - expected)
     each = np.divide(off, room, out=np.where(off > 0, np.inf, 0.0), where=room > 0)
     statistic, df = float(each.sum()), len(n) - 2 * fitted
-    return HosmerLemeshow(statistic, df, float(chi2.sf(statistic, df)), n, observed, expected)
+    return HosmerLemeshow(statistic, df, float(chi2.sf(statistic, df)), 1.0 * n, 1.0 * observed, 1.0 * expected)
 
 
 def quantile_groups(p: FloatArray, weight: FloatArray, groups: int) -> IntArray:

@@ -56,7 +56,7 @@ class _Reader:
         sides = [self.sum()]
         while self.take("="):
             sides.append(self.sum())
-        rows = [a - b for a, b in pairwise(sides)] or sides
+        rows: list[FloatArray] = [a - b for a, b in pairwise(sides)] or sides
         if not all(row[:-1].any() for row in rows):
             raise ArgumentError(f"hypothesis={self.text!r} has a condition on no parameter. Name one.")
         return rows

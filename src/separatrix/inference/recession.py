@@ -85,7 +85,7 @@ class Margins:
             pull = -still
             pull[np.arange(len(pull)), codes(block)] += still.sum(axis=1)
             product = with_intercept(block.transposed, pull[:, 1:], len(d)) / self.scale
-            return np.append(product.ravel(), np.count_nonzero(still))
+            return np.append(product.ravel(), float(np.count_nonzero(still)))
 
         *total, count = self.source.add_up(block_total)
         return np.reshape(total, d.shape), int(count)
@@ -124,13 +124,14 @@ class Margins:
         sign = (np.arange(1, self.K) == y[:, None]) * 1.0 - (np.arange(1, self.K) == k[:, None])
         sign /= length[:, None]
         if sparse.issparse(block.X):
-            design = sparse.hstack([block.X[some], np.ones((len(some), self.ones))], format="csr")
+            design: Any = sparse.hstack([block.X[some], np.ones((len(some), self.ones))], format="csr")
             design = design @ sparse.diags_array(1.0 / self.scale[:, 0])
             parts = [
                 design.multiply(column[:, None]) for column in sign.T
             ]  # (j, k) at k * P + j, then as theta.ravel()
             order = np.arange(design.shape[1] * (self.K - 1)).reshape(self.K - 1, -1).T.ravel()
-            return sparse.hstack(parts, format="csc")[:, order].tocsr()
+            side_by_side: Any = sparse.hstack(parts, format="csc")
+            return side_by_side[:, order].tocsr()
         design = np.hstack([block.X[some], np.ones((len(some), self.ones))]) / self.scale[:, 0]
         return (design[:, :, None] * sign[:, None, :]).reshape(len(some), len(self.scale) * (self.K - 1))
 
@@ -267,8 +268,7 @@ def ray(margins: Margins, c: FloatArray) -> FloatArray | None:
     size = np.abs(c).max()
     if size == 0:
         return None
-    at = np.zeros(c.shape)
-    rows = None
+    at, rows, low = np.zeros(c.shape), None, -np.inf
     for zoom, none in LENSES:
         at, rows = generated(margins, c / np.linalg.norm(c), at, rows, zoom, none)
         if np.abs(at).max() < 0.5:  # D is a cone: a d that helps can be lengthened until it meets the box

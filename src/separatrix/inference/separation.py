@@ -181,7 +181,7 @@ def single_columns(source: Source, found: Recession, K: int, columns: Sequence[s
     halves = []
     for k in [1] if K == 2 else range(K):
         others = np.delete(ends, k, axis=1).max(axis=1)
-        for j in np.flatnonzero(found.moves[:p].any(axis=1)):
+        for j in np.flatnonzero(found.moves[:p].any(axis=1)).tolist():
             for sign, (own, rest) in ((1.0, (0, 1)), (-1.0, (1, 0))):
                 # ends[0] is minus the smallest values, ends[1] the largest.
                 low, high = -ends[own, k, j], others[rest, j]
@@ -243,7 +243,7 @@ def linear_form(w: FloatArray, columns: Sequence[str]) -> str:
     '-a + 0.25 c'
     """
     used = np.flatnonzero(w)
-    terms = [f"{'-' if w[j] < 0 else '+'} {factor(abs(w[j]))}{columns[j]}" for j in used[:MOST_TERMS]]
+    terms = [f"{'-' if w[j] < 0 else '+'} {factor(abs(float(w[j])))}{columns[j]}" for j in used[:MOST_TERMS]]
     text = " ".join(terms)
     text = text.removeprefix("+ ") if text.startswith("+") else f"-{text[2:]}"
     return text if len(used) <= MOST_TERMS else f"{text} + ... ({len(used)} columns)"
@@ -293,14 +293,14 @@ def sides(source: Source, half: Half, K: int, ones: int) -> tuple[int, int, int,
 
 def of_many(source: Source, found: Recession, columns: Sequence[str], ones: int) -> str:
     """What a direction does to the odds of more than two classes, in words."""
-    used = [columns[j] for j in np.flatnonzero(found.moves[: source.n_columns].any(axis=1))] or ["intercept"]
+    used = [columns[j] for j in np.flatnonzero(found.moves[: source.n_columns].any(axis=1)).tolist()] or ["intercept"]
     margins = Margins(source, found.direction.shape[1] + 1, ones)
     d = found.direction * margins.scale
 
     def numbers(block: Block) -> Any:
         margin = margins.of(block, d)
         clear = ((margin > NOISE) & (margin < np.inf)).any(axis=1)
-        return np.array([np.sum(clear), len(clear)])
+        return np.array([np.sum(clear), len(margin)])
 
     gain, rows = source.add_up(numbers)
     return (

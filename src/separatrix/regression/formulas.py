@@ -63,7 +63,7 @@ def parse(formula: str) -> Any:
             "a formula needs the package formulaic: pip install 'separatrix[formula]', or pass y and X as arrays."
         ) from None
     try:
-        parsed = Formula(formula)
+        parsed = Formula(formula)  # pyright: ignore[reportAbstractUsage]
     except FormulaicError as error:
         reason = re.sub(r"\x1b\[[\d;]*m", "", str(error)).splitlines()[0]
         raise ArgumentError(f"formula={formula!r} cannot be read: {reason}") from None

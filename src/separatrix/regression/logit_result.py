@@ -223,7 +223,7 @@ def class_totals(sample: Sample) -> FloatArray:
     if y.ndim == 2:
         successes = float(weight @ y[:, 0])
         return np.array([weight.sum() - successes, successes])
-    return np.bincount(y, weight, minlength=len(sample.outcome.classes))
+    return np.asarray(np.bincount(y, weight, minlength=len(sample.outcome.classes)), dtype=np.float64)
 
 
 def null_loglikelihood(sample: Sample) -> float:

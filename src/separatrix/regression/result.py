@@ -246,5 +246,5 @@ def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, p
 
 def dataframe(columns: dict[str, Any], backend: str | None = None) -> Any:
     """Columns as a dataframe of this kind, or of the first that is installed."""
-    chosen = backend or next(name for name in BACKENDS if find_spec(name))
+    chosen: Any = backend or next(name for name in BACKENDS if find_spec(name))
     return nw.from_dict(columns, backend=chosen).to_native()
