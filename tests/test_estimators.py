@@ -171,7 +171,9 @@ def test_a_warm_start_goes_on_from_the_last_fit():
 
 def test_no_penalty_on_separable_classes_warns_with_a_remedy():
     X, y = load_iris(return_X_y=True)
-    with pytest.warns(SeparationWarning, match=r"no finite fit exists.*Use a finite C\.") as caught:
+    with pytest.warns(
+        SeparationWarning, match=r"no finite fit exists.*Use FirthLogisticRegression, or a finite C\."
+    ) as caught:
         model = LogisticRegression(C=np.inf).fit(X[:, :2], y == 0)
     assert caught[0].filename == __file__
     assert model.score(X[:, :2], y == 0) == 1.0

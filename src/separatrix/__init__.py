@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from separatrix import plots, scratch
     from separatrix.cross_validation import LogisticRegressionCV
     from separatrix.estimators import LinearRegression, LogisticRegression
+    from separatrix.firth import FirthLogisticRegression
     from separatrix.formula import logit, ols
     from separatrix.inference.separation import detect_separation
 
 __version__ = "0.1.0"
 __all__ = [
+    "FirthLogisticRegression",
     "LinearRegression",
     "LogisticRegression",
     "LogisticRegressionCV",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "FirthLogisticRegression": "separatrix.firth",
     "LinearRegression": "separatrix.estimators",
     "LogisticRegression": "separatrix.estimators",
     "LogisticRegressionCV": "separatrix.cross_validation",

@@ -36,7 +36,8 @@ def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float, stacklevel: int) -
         else:
             warnings.warn(
                 f"no finite fit exists: {one.reason}. Without a penalty these weights grow without end: "
-                f"{one.estimates}. The labels can be trusted, the size of these weights cannot. Use a finite C.",
+                f"{one.estimates}. The labels can be trusted, the size of these weights cannot. Use "
+                f"FirthLogisticRegression, or a finite C.",
                 SeparationWarning,
                 stacklevel=stacklevel + 1,
             )
