@@ -52,6 +52,10 @@ class Margins:
     K: int
     ones: int
 
+    def __post_init__(self) -> None:
+        # Here and now: asked for first within a pass, it would wait for the threads that are waiting for it.
+        _ = self.scale
+
     @cached_property
     def scale(self) -> FloatArray:
         """The root mean square of each column, 1 for the intercept, (P, 1); one pass."""
