@@ -58,6 +58,19 @@ def test_maximum_likelihood_has_no_answer_where_firth_has_one(published: Publish
     assert found.infinite_intercept == 0
 
 
+@named
+def test_estimates_errors_and_intervals_agree_with_firthmodels(published: Published):
+    peer = pytest.importorskip("firthmodels").FirthLogisticRegression(
+        backend="numpy", gtol=1e-7, xtol=1e-7, max_iter=200
+    )
+    peer.fit(published.X, published.y)
+    model = FirthLogisticRegression().fit(published.X, published.y)
+    np.testing.assert_allclose(model.coef_[0], peer.coef_, rtol=1e-6)
+    np.testing.assert_allclose(model.bse_[0], peer.bse_, rtol=1e-6)
+    np.testing.assert_allclose(model.loglik_, peer.loglik_, rtol=1e-10)
+    np.testing.assert_allclose(model.conf_int()[0], peer.conf_int(method="pl"), rtol=1e-4)
+
+
 def test_the_likelihood_ratio_p_value_of_a_column_is_the_published_one():
     """logistf prints 2.504e-05 for EH of the endometrial set, from estimates to six digits."""
     model = FirthLogisticRegression().fit(SETS[0].X, SETS[0].y)

@@ -161,7 +161,8 @@ class FirthLogisticRegression(LogisticRegression):
         return False
 
     def __getstate__(self) -> Any:
-        return {name: value for name, value in super().__getstate__().items() if name != "_fitted"}
+        state: Any = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_fitted"}
 
 
 @dataclass(frozen=True)
@@ -248,8 +249,8 @@ def flac(source: MemorySource, fitted: Fitted) -> tuple[FloatArray, FloatArray]:
     h, kept = hat_values(fitted.objective, fitted.fit), fitted.kept
     some = source.X[:, kept]
     marks = np.repeat([[0.0], [1.0]], source.n_rows, axis=0)
-    both = sparse.vstack([some, some]) if sparse.issparse(some) else np.vstack([some, some])
-    X = sparse.hstack([both, marks], format="csr") if sparse.issparse(some) else np.hstack([both, marks])
+    both: Any = sparse.vstack([some, some]) if sparse.issparse(some) else np.vstack([some, some])
+    X: Any = sparse.hstack([both, marks], format="csr") if sparse.issparse(some) else np.hstack([both, marks])
     y, weight = np.vstack([source.y, np.full_like(source.y, 0.5)]), np.append(source.weight, h)
     offset = None if source.offset is None else np.tile(source.offset, (2, 1))
     ones = fitted.objective.fit_intercept
