@@ -21,7 +21,7 @@ from separatrix import LinearRegression, LogisticRegression
 from separatrix.engine.certificate import by_duality, certify
 from separatrix.engine.choose import choose
 from separatrix.engine.fit import Fit, Options, fit_linear_model
-from separatrix.engine.proximal import SMALL, Curvature, conjugate_gradients, matrix, minimise_model
+from separatrix.engine.proximal import SMALL, Curvature, matrix, minimise_model, solve_by_products
 from separatrix.errors import ArgumentError
 from test_certificate import LONG, all_columns, long_objective
 
@@ -267,7 +267,7 @@ def test_the_minimum_of_a_model_meets_its_conditions_by_either_solver(seed, n):
         rng.uniform(size=n),
     )
     by_products = Curvature(
-        np.diagonal(H), lambda d: H @ d, lambda some, b: conjugate_gradients(lambda d: H @ d, np.diagonal(H), some, b)
+        np.diagonal(H), lambda d: H @ d, lambda some, b: solve_by_products(lambda d: H @ d, np.diagonal(H), some, b)
     )
     for curvature, enough in ((matrix(H), 1e-12), (by_products, 1e-8)):
         v, decrease = minimise_model(curvature, w, g, l1, enough)

@@ -163,6 +163,13 @@ def test_newton_on_a_hundred_thousand_columns_is_fitted_another_way():
     assert fit.certificate.gap <= 1e-10
 
 
+def test_a_pass_within_a_pass_ends():
+    X = np.random.default_rng(0).normal(size=(40_000, 4))
+    with memory_source(X, np.zeros((40_000, 1)), n_threads=2).working() as source:
+        rows = source.add_up(lambda block: source.add_up(lambda each: len(each.y)) - 40_000 + len(block.y))
+    assert rows == 40_000
+
+
 def test_fits_at_the_same_time_share_their_hold_on_blas():
     def numbers() -> set[int]:
         return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}

@@ -276,3 +276,12 @@ def test_a_healthy_fit_pays_nothing_and_reports_nothing(monkeypatch, iris):
     X, y = iris
     assert LogisticRegression(C=np.inf).fit(X[["sepal_length"]], y == "virginica").separation_ is None
     assert LogisticRegression(C=1e4).fit(X, y == "setosa").separation_ is None
+
+
+def test_a_curvature_that_is_only_rounding_proves_no_optimum():
+    X, y = load_iris(return_X_y=True)
+    with pytest.warns(SeparationWarning, match="no finite fit exists"):
+        model = LogisticRegression(C=np.inf).fit(X[:, 2:], y)
+    assert model.separation_.kind == "quasi"
+    twice = np.column_stack([X[50:, 2:], 2 * X[50:, 2]])
+    assert LogisticRegression(C=np.inf).fit(twice, y[50:]).separation_ is None

@@ -63,11 +63,7 @@ def logit(
     (array([-4.2491,  1.214 ]), array([3.3879, 0.9126]))
     """
     strength, codes = penalty_of(penalty), check_singular(singular)
-    if isinstance(formula, str):
-        sample = formula_sample(formula, data, False, weights, offset, groups)
-    else:
-        sample = array_sample(formula, data, intercept, False)
-        sample = complete(sample, weights, offset, ways(groups))
+    sample = sample_of(formula, data, False, intercept, weights, offset, groups)
     sample, estimate = fit_classes(sample, strength, codes)
     cov = covariance_of(sample, estimate, covariance, 1.0, strength)
     return LogitResult(sample, estimate, covariance, cov, strength)
@@ -95,14 +91,19 @@ def ols(
     (array([0.7, 2.2]), array([0.7937, 0.4243]))
     """
     strength, codes = penalty_of(penalty), check_singular(singular)
-    if isinstance(formula, str):
-        sample = formula_sample(formula, data, True, weights, offset, groups)
-    else:
-        sample = array_sample(formula, data, intercept, True)
-        sample = complete(sample, weights, offset, ways(groups))
+    sample = sample_of(formula, data, True, intercept, weights, offset, groups)
     sample, estimate = fit_numbers(sample, strength, codes)
     cov = covariance_of(sample, estimate, covariance, error_variance(sample, estimate), strength)
     return OLSResult(sample, estimate, covariance, cov, strength)
+
+
+def sample_of(
+    formula: Any, data: Any, numeric: bool, intercept: bool, weights: Any, offset: Any, groups: Any
+) -> Sample:
+    """The rows to fit, by a formula or of arrays; `numeric` says that the outcome is numbers, and not classes."""
+    if isinstance(formula, str):
+        return formula_sample(formula, data, numeric, weights, offset, groups)
+    return complete(array_sample(formula, data, intercept, numeric), weights, offset, ways(groups))
 
 
 def array_sample(y: Any, X: Any, intercept: bool, numeric: bool) -> Sample:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray, IntArray
@@ -29,6 +30,11 @@ class Block:
     def transposed(self) -> Any:
         """X' (p, rows), a view; of a sparse X kept, as to make it takes as long as the product of a small one."""
         return self.X.T
+
+    @property
+    def codes(self) -> IntArray:
+        """The class of each row from 0, (rows,), however the loss codes it."""
+        return self.y.ravel().astype(np.intp)
 
     def take(self, some: IntArray) -> "Block":
         """Some of the rows, by their positions in the block. They remember no source."""

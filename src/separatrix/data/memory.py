@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import pairwise
+from threading import local
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +26,9 @@ SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
 FEW_CELLS = 2**15  # are not worth a chunk of their own
 FEW_NON_ZEROS = 2**19  # of sparse rows, neither
+
+
+_within = local()
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,17 @@ class MemorySource:
         return self.X.shape[0]
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
-        """function of every block, combined in the order of the rows, whatever the number of threads."""
+        """function of every block, combined in the order of the rows, whatever the number of threads.
+
+        A pass that a function asks for within a pass is made by the thread that asks: the others may all be waiting.
+        """
 
         def chunk_sum(blocks: Iterable[Block]) -> T:
             return reduce(combine, map(function, blocks))
 
         chunks = self._sparse_blocks if sparse.issparse(self.X) else [self._blocks(rows) for rows in self._chunks()]
-        spread = self.pool.map if self.pool and len(chunks) > 1 else map
+        free = self.pool and not getattr(_within, "a_pass", False)
+        spread = self.pool.map if self.pool and free and len(chunks) > 1 else map
         return reduce(combine, spread(chunk_sum, chunks))
 
     @contextmanager
@@ -67,7 +75,8 @@ class MemorySource:
         if self.n_threads == 1:
             yield self
         else:
-            with ThreadPoolExecutor(self.n_threads) as pool:  # starts a thread when there is work for one
+            # A thread starts when there is work for one, and works for a pass all its life.
+            with ThreadPoolExecutor(self.n_threads, initializer=setattr, initargs=(_within, "a_pass", True)) as pool:
                 yield replace(self, pool=pool)
 
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "MemorySource":

@@ -44,7 +44,7 @@ from scipy.optimize import brentq
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import factor_positive
+from separatrix.engine.linear_algebra import SINGULAR, factor_positive
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
 from separatrix.equations.hyperplane import row_squares
 from separatrix.equations.losses import ClassLoss
@@ -101,7 +101,8 @@ def by_self_concordance(objective: Objective, at: Evaluation, metric: Evaluation
     curvature H' of a point at a distance r in its own norm serves too, for H >= exp(-S' r) H'.
     """
     metric = metric or at
-    lower, unit = factor_positive(metric.curvature)
+    factor = factor_positive(metric.curvature)
+    lower, unit = factor
     root = np.linalg.inv(lower)
     inverse = root.T @ root
     row, away = longest_row(objective, at, unit), (at.theta - metric.theta).ravel()
@@ -115,6 +116,9 @@ def by_self_concordance(objective: Objective, at: Evaluation, metric: Evaluation
         return Certificate(np.inf, "none: too far from the optimum for a bound")
     # For small t the closed form cancels; its series t^2 (1/2 + t/6 + t^2/12 + ..) is at most t^2 / 2 (1 + t).
     gap = nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2
+    if factor.least < SINGULAR:
+        # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
+        return Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
     u = 2 * nu if S == 0 else farthest(t) / S
     errors = grown * u * np.sqrt(np.diagonal(inverse)) / unit
     return Certificate(

@@ -9,7 +9,7 @@ from separatrix.data.block import Block
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import factor_positive, solve_factored
+from separatrix.engine.linear_algebra import conjugate_gradients, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective, Sums
 from separatrix.engine.sampling import sampled
 from separatrix.equations.hyperplane import weighted_gram
@@ -34,7 +34,7 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
     while True:
         if proven:
             yield Iterate(at, gap=min(strong_convexity_gap(objective, at), at.value))
-        step, products = conjugate_gradients(objective, at, near(at, products))
+        step, products = newton_step(objective, at, near(at, products))
         if not proven:
             yield Iterate(at, gap=min(-0.5 * float(np.vdot(at.gradient, step)), at.value))
         at, _ = backtrack(objective, at, step, order=1, keep_state=True)
@@ -55,34 +55,18 @@ def mean_curvature(objective: Objective, at: Evaluation) -> float:
     return max(mean, np.finfo(float).tiny)
 
 
-def conjugate_gradients(
+def newton_step(
     objective: Objective, at: Evaluation, near: Callable[[FloatArray], FloatArray]
 ) -> tuple[FloatArray, int]:
-    """The step with curvature @ step = -gradient, to a relative residual of min(1/5, sqrt |gradient|); and in how many
-    products.
-
-    `near` applies the inverse of something near the curvature. Vectors can be longer than the data, so they change in
-    place.
-    """
-    step, residual = np.zeros_like(at.theta), -at.gradient
-    direction = near(residual)
-    size = start = float(np.vdot(residual, direction))
-    enough = start * min(LOOSE, start**0.25) ** 2
-    products = 0
-    while size > enough and products < min(MOST_PRODUCTS, at.theta.size):
-        product, products = objective.curvature_times(at, direction), products + 1
-        bend = float(np.vdot(direction, product))
-        if not bend > 0:  # every row is so far from the boundary that its loss has rounded to a straight line
-            return (step if step.any() else direction), products
-        length = size / bend
-        product *= length
-        residual -= product
-        step += np.multiply(direction, length, out=product)
-        towards, before = near(residual), size
-        size = float(np.vdot(residual, towards))
-        direction *= size / before
-        direction += towards
-    return step, products
+    """The step with curvature @ step = -gradient, to a relative residual of min(1/5, sqrt |gradient|), and in how many
+    products; `near` applies the inverse of something near the curvature."""
+    return conjugate_gradients(
+        lambda direction: objective.curvature_times(at, direction),
+        near,
+        -at.gradient,
+        enough=lambda start: start * min(LOOSE, start**0.25) ** 2,
+        most=min(MOST_PRODUCTS, at.theta.size),
+    )
 
 
 Preconditioner = Callable[[Evaluation, int], Callable[[FloatArray], FloatArray]]

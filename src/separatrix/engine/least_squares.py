@@ -7,6 +7,7 @@ Demmel et al. 2012), so the rows are read once and never squared: the condition 
 in the normal equations. A penalty with an L1 part then is a small problem in R: |R w - q|^2 / 2 + penalty(w).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, cast
@@ -54,7 +55,7 @@ def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool
     """As `least_squares`, of a source at work."""
     started = perf_counter()
     m, p = int(fit_intercept), source.n_columns
-    R = source.add_up(lambda block: triangle(rows_of(block, m)), lambda a, b: triangle(np.vstack([a, b])))
+    R = triangle_of(source, lambda block: rows_of(block, m))
     R_x, q = R[m:, m : m + p], R[m:, m + p :]
     length = np.linalg.norm(R[:, m : m + p], axis=0)
     if penalty.l1.any():
@@ -83,9 +84,19 @@ def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool
 
 def rows_of(block: Block, intercept: int) -> FloatArray:
     """sqrt(weight) [1 X y - offset] of a block, dense."""
-    X = block.X.toarray() if sparse.issparse(block.X) else block.X
     y = block.y if block.offset is None else block.y - block.offset
-    return np.sqrt(block.weight)[:, None] * np.hstack([np.ones((len(X), intercept)), X, y])
+    return np.hstack([design_of(block, intercept), np.sqrt(block.weight)[:, None] * y])
+
+
+def design_of(block: Block, intercept: int) -> FloatArray:
+    """sqrt(weight) [1 X] of a block, dense."""
+    X = block.X.toarray() if sparse.issparse(block.X) else block.X
+    return np.sqrt(block.weight)[:, None] * np.hstack([np.ones((len(X), intercept)), X])
+
+
+def triangle_of(source: Source, rows: Callable[[Block], FloatArray]) -> FloatArray:
+    """R of the rows that are made of every block; one pass."""
+    return source.add_up(lambda block: triangle(rows(block)), lambda a, b: triangle(np.vstack([a, b])))
 
 
 def triangle(A: FloatArray) -> FloatArray:

@@ -1,5 +1,6 @@
 """Systems with a symmetric matrix that is positive definite, or nearly."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from separatrix.arrays import FloatArray
 
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
 potrf, potrs = get_lapack_funcs(("potrf", "potrs"), dtype=np.float64)
+SINGULAR = 1e-5  # a `Factor.least` that may be rounding
 RIDGES = (0.0, *np.finfo(float).eps * 10.0 ** np.arange(1, 17, 2))
 
 
@@ -17,6 +19,11 @@ class Factor(NamedTuple):
 
     lower: FloatArray
     unit: FloatArray
+
+    @property
+    def least(self) -> float:
+        """The least conditional standard deviation of a column, of 1 without those before it; about 1e-7 is none."""
+        return float(np.diagonal(self.lower).min(initial=1.0))
 
 
 def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
@@ -46,3 +53,34 @@ def factor_positive(A: FloatArray) -> Factor:
         if not failed:
             return Factor(lower, unit)
     raise LinAlgError("the curvature holds NaN or infinity")
+
+
+Linear = Callable[[FloatArray], FloatArray]
+
+
+def conjugate_gradients(
+    times: Linear, near: Linear, b: FloatArray, enough: Callable[[float], float], most: int
+) -> tuple[FloatArray, int]:
+    """About A^-1 b, and in how many products: until the square of what is left is `enough` for that of b.
+
+    `times` multiplies by A, positive semi-definite, and `near` by the inverse of something near it; b has any shape.
+    Vectors can be longer than the data, so they change in place.
+    """
+    x, residual = np.zeros_like(b), b.copy()
+    direction = near(residual)
+    size = float(np.vdot(residual, direction))
+    products, small = 0, enough(size)
+    while size > small and products < most:
+        product, products = times(direction), products + 1
+        bend = float(np.vdot(direction, product))
+        if not bend > 0:  # A is zero along it: every row is where its loss has rounded to a straight line
+            return (x if x.any() else direction), products
+        length = size / bend
+        product *= length
+        residual -= product
+        x += np.multiply(direction, length, out=product)
+        towards, before = near(residual), size
+        size = float(np.vdot(residual, towards))
+        direction *= size / before
+        direction += towards
+    return x, products

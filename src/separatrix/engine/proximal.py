@@ -17,7 +17,7 @@ from separatrix.data.block import Block
 from separatrix.engine.certificate import duality_gap, penalises_all
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.linear_algebra import conjugate_gradients, solve_positive
 from separatrix.engine.objective import TRACE, Evaluation, Objective, block_eta, block_plane, with_intercept
 from separatrix.engine.quasi_newton import share_to_keep, shows_curvature
 from separatrix.equations.hyperplane import gram_diagonal
@@ -185,27 +185,20 @@ def products(part: Objective, theta: FloatArray) -> Curvature:
         return result.ravel()
 
     diagonal = (diagonal + ridge).ravel()
-    return Curvature(diagonal, times, lambda some, b: conjugate_gradients(times, diagonal, some, b))
+    return Curvature(diagonal, times, lambda some, b: solve_by_products(times, diagonal, some, b))
 
 
-def conjugate_gradients(
+def solve_by_products(
     times: Callable[[FloatArray], FloatArray], diagonal: FloatArray, some: IntArray, b: FloatArray
 ) -> FloatArray:
     """About H^-1 b on some of the coefficients, preconditioned by the diagonal."""
-    unit = diagonal[some]
-    x, residual, full = np.zeros_like(b), b, np.zeros_like(diagonal)
-    direction = residual / unit
-    size = start = float(residual @ direction)
-    for _ in range(MOST_PRODUCTS):
-        if size <= SOLVED * start:
-            break
-        full[some] = direction
-        product = times(full)[some]
-        length = size / float(direction @ product)
-        x, residual = x + length * direction, residual - length * product
-        before, size = size, float(residual**2 @ (1.0 / unit))
-        direction = residual / unit + (size / before) * direction
-    return x
+    unit, full = diagonal[some], np.zeros_like(diagonal)
+
+    def times_some(d: FloatArray) -> FloatArray:
+        full[some] = d
+        return times(full)[some]
+
+    return conjugate_gradients(times_some, lambda r: r / unit, b, lambda start: SOLVED * start, MOST_PRODUCTS)[0]
 
 
 def minimise_model(

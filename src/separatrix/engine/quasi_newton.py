@@ -36,7 +36,7 @@ def quasi_newton(objective: Objective, theta: FloatArray, metric: FloatArray | N
         gap = min(-0.5 * float(np.sum(at.gradient * step)), at.value)
         yield Iterate(at, gap, exact)
         order = 1 if gap <= keep * before and length == 1.0 else 2
-        dtype = np.float32 if is_well_conditioned(factor) else np.float64
+        dtype = np.float32 if factor.least >= SINGLE else np.float64
         there, length = backtrack(objective, at, step, order, dtype=dtype)
         if there is at or order == 1:
             pairs, before = with_pair(pairs, at, there), gap
@@ -45,11 +45,6 @@ def quasi_newton(objective: Objective, theta: FloatArray, metric: FloatArray | N
             exact = there if dtype is np.float64 else None
             there = there if exact else replace(there, curvature=None)
         at = there
-
-
-def is_well_conditioned(factor: Factor) -> bool:
-    """Whether single precision is enough for the matrix of this factor."""
-    return bool(np.diagonal(factor.lower).min() >= SINGLE)
 
 
 def with_pair(pairs: list[Pair], at: Evaluation, there: Evaluation) -> list[Pair]:

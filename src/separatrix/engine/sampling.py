@@ -12,7 +12,7 @@ from itertools import islice
 
 import numpy as np
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.iterate import Solver
 from separatrix.engine.objective import Objective
@@ -58,7 +58,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
 
     def sums(block: Block) -> FloatArray:
         """By class (columns) the number of rows, their weight, and below the weighted squares of every column of X."""
-        code = codes(block)
+        code = block.codes
         member = np.where(np.arange(classes)[:, None] == code, block.weight, 0.0).T
         squares = gram_diagonal(block.X, member) if weigh else np.empty((0, classes))
         return np.vstack([1.0 * np.bincount(code, minlength=classes), member.sum(axis=0), squares])
@@ -71,7 +71,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     inverse = np.divide(1.0, p * squares, out=np.full_like(squares, RARE), where=squares > 0)
 
     def chance(block: Block) -> FloatArray:
-        code = codes(block)
+        code = block.codes
         likely = block.weight * even[code]
         if weigh:
             leverage = block.weight * row_squares(block.X, inverse)[np.arange(len(code)), code]
@@ -79,11 +79,6 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
         return np.minimum(1.0, share[code] * likely)
 
     return objective.sample(chance, random.random())
-
-
-def codes(block: Block) -> IntArray:
-    """The class of each row, from 0."""
-    return block.y.ravel().astype(np.intp)
 
 
 def shares(counts: FloatArray, rows: int) -> FloatArray:

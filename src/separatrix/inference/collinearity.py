@@ -17,9 +17,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
-from separatrix.data.block import Block, Source
+from separatrix.data.block import Source
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.least_squares import ROUNDING, rows_of, triangle
+from separatrix.engine.least_squares import ROUNDING, design_of, triangle, triangle_of
 from separatrix.errors import ArgumentError
 
 HIGH_INDEX = 30.0
@@ -82,17 +82,12 @@ def collinearity(source: Source, names: Sequence[str], fit_intercept: bool = Tru
         raise ArgumentError(f"names has {len(names)} entries, and X has {source.n_columns} columns.")
     m = int(fit_intercept)
     with one_blas_thread(), source.working() as source:
-        R = source.add_up(lambda block: triangle(design(block, m)), lambda a, b: triangle(np.vstack([a, b])))
+        R = triangle_of(source, lambda block: design_of(block, m))
     inflation = variance_inflation(R, m)
     R[:m, m:] += R[:m, :m] * source.centre  # the columns as they were given
     R = np.hstack([R[:, m:], R[:, :m]])
     indices, proportions = condition(R)
     return Collinearity(tuple(map(str, names)), inflation, indices, proportions)
-
-
-def design(block: Block, intercept: int) -> FloatArray:
-    """sqrt(weight) [1 X] of a block, dense."""
-    return rows_of(Block(block.X, np.empty((block.X.shape[0], 0)), block.weight), intercept)
 
 
 def variance_inflation(R: FloatArray, m: int) -> FloatArray:

@@ -31,7 +31,7 @@ from scipy.optimize import linprog
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block, Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
-from separatrix.engine.least_squares import triangle
+from separatrix.engine.least_squares import design_of, triangle_of
 from separatrix.engine.objective import block_plane, with_intercept
 from separatrix.equations.hyperplane import gram_diagonal
 from separatrix.equations.losses import of_class
@@ -52,10 +52,6 @@ class Margins:
     K: int
     ones: int
 
-    def __post_init__(self) -> None:
-        # Here and now: asked for first within a pass, it would wait for the threads that are waiting for it.
-        _ = self.scale
-
     @cached_property
     def scale(self) -> FloatArray:
         """The root mean square of each column, 1 for the intercept, (P, 1); one pass."""
@@ -75,7 +71,7 @@ class Margins:
 
     def of(self, block: Block, d: FloatArray) -> FloatArray:
         """x_i'(d_y - d_k) / |x_i|, (rows, K); inf for k = y."""
-        eta, y = np.zeros((len(block.weight), self.K)), codes(block)
+        eta, y = np.zeros((len(block.weight), self.K)), block.codes
         eta[:, 1:] = block_plane(block, d / self.scale)
         margin = (of_class(eta, y)[:, None] - eta) / self.lengths(block)[:, None]
         margin[np.arange(len(y)), y] = np.inf
@@ -87,7 +83,7 @@ class Margins:
         def block_total(block: Block) -> FloatArray:
             still = (self.of(block, d) <= NOISE) / self.lengths(block)[:, None]
             pull = -still
-            pull[np.arange(len(pull)), codes(block)] += still.sum(axis=1)
+            pull[np.arange(len(pull)), block.codes] += still.sum(axis=1)
             product = with_intercept(block.transposed, pull[:, 1:], len(d)) / self.scale
             return np.append(product.ravel(), float(np.count_nonzero(still)))
 
@@ -124,7 +120,7 @@ class Margins:
 
     def rows(self, block: Block, some: IntArray, k: IntArray) -> Any:
         """The derivatives in d of the margins of rows over classes k, (m, P (K - 1)), sparse where X is."""
-        y, length = codes(block)[some], self.lengths(block)[some]
+        y, length = block.codes[some], self.lengths(block)[some]
         sign = (np.arange(1, self.K) == y[:, None]) * 1.0 - (np.arange(1, self.K) == k[:, None])
         sign /= length[:, None]
         if sparse.issparse(block.X):
@@ -142,16 +138,11 @@ class Margins:
     def still_triangle(self, d: FloatArray, below: float = NOISE) -> FloatArray:
         """R of the QR decomposition of all rows whose margin is below a bound, (.., P (K - 1)); one pass."""
 
-        def block_triangle(block: Block) -> FloatArray:
+        def still(block: Block) -> FloatArray:
             rows = self.rows(block, *np.nonzero(self.of(block, d) < below))
-            return triangle(rows.toarray() if sparse.issparse(rows) else rows)
+            return rows.toarray() if sparse.issparse(rows) else rows
 
-        return self.source.add_up(block_triangle, lambda a, b: triangle(np.vstack([a, b])))
-
-
-def codes(block: Block) -> IntArray:
-    """The classes of a block's rows as 0 .. K - 1, however its loss codes them."""
-    return block.y.reshape(len(block.weight)).astype(np.intp)
+        return triangle_of(self.source, still)
 
 
 def stacked(a: Any, b: Any) -> Any:
@@ -198,12 +189,8 @@ def independent(margins: Margins) -> IntArray:
     if p > LARGEST_CURVATURE:
         return np.arange(p)
 
-    def design(block: Block) -> FloatArray:
-        X = block.X.toarray() if sparse.issparse(block.X) else block.X
-        rows = np.hstack([np.ones((len(X), margins.ones)), X / margins.scale[:p, 0]])
-        return triangle(rows / margins.lengths(block)[:, None])
-
-    R = source.add_up(design, lambda a, b: triangle(np.vstack([a, b])))
+    unit = np.concatenate([np.ones(margins.ones), margins.scale[:p, 0]])
+    R = triangle_of(source, lambda block: design_of(block, margins.ones) / unit / margins.lengths(block)[:, None])
     return np.array([j - margins.ones for j in first_independent(R) if j >= margins.ones], dtype=np.intp)
 
 

@@ -17,7 +17,7 @@ from separatrix.data.block import Block, Source
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, TargetError, listing
-from separatrix.inference.recession import NOISE, Margins, Recession, codes, recession
+from separatrix.inference.recession import NOISE, Margins, Recession, recession
 
 KINDS = {
     "none": "no separation: every coefficient has a finite estimate",
@@ -210,7 +210,7 @@ def class_extremes(source: Source, K: int) -> FloatArray:
 
     def extremes(block: Block) -> FloatArray:
         ends = np.full((2, K, block.X.shape[1]), -np.inf)
-        for k, rows in ((k, block.X[np.flatnonzero(codes(block) == k)]) for k in range(K)):
+        for k, rows in ((k, block.X[np.flatnonzero(block.codes == k)]) for k in range(K)):
             if rows.shape[0]:
                 low, high = rows.min(axis=0), rows.max(axis=0)
                 ends[:, k] = (-low.toarray(), high.toarray()) if sparse.issparse(rows) else (-low, high)
@@ -282,7 +282,7 @@ def sides(source: Source, half: Half, K: int, ones: int) -> tuple[int, int, int,
     d /= np.abs(d).max()
 
     def numbers(block: Block) -> Any:
-        own = codes(block) == half.label
+        own = block.codes == half.label
         margin = margins.of(block, d)
         clear = np.where(own, margin.min(axis=1), margin[:, half.label]) > NOISE
         return np.array([np.sum(clear & own), np.sum(clear & ~own), np.sum(own), np.sum(~own)])

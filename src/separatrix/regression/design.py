@@ -6,8 +6,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
-from separatrix.data.block import Block, Source
-from separatrix.engine.least_squares import rows_of, triangle
+from separatrix.engine.least_squares import triangle
 from separatrix.errors import DataError
 from separatrix.regression.sample import INTERCEPT, Sample
 
@@ -24,16 +23,6 @@ class Dependence:
 
     def __str__(self) -> str:
         return f"{self.name} = {self.combination}"
-
-
-def design_triangle(source: Source, sample: Sample) -> FloatArray:
-    """R of [1 X], (P, P), X less the source's centre; one pass."""
-    m = int(sample.intercept)
-
-    def factor(block: Block) -> FloatArray:
-        return triangle(rows_of(Block(block.X, np.empty((len(block.weight), 0)), np.ones(len(block.weight))), m))
-
-    return source.add_up(factor, lambda a, b: triangle(np.vstack([a, b])))
 
 
 def dependences(R: FloatArray, names: tuple[str, ...]) -> list[Dependence]:

@@ -16,20 +16,19 @@ from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.fit import Options, fit_linear_model, warn_of
 from separatrix.engine.iterate import Status, Trace
-from separatrix.engine.least_squares import least_squares
-from separatrix.engine.linear_algebra import factor_positive, solve_factored
+from separatrix.engine.least_squares import design_of, least_squares, triangle_of
+from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective, block_eta
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import SeparationWarning, listing
 from separatrix.inference.covariance import inverse
 from separatrix.inference.separation import Separation, separation
-from separatrix.regression.design import check_rows, dependences, design_triangle, without_dependent
+from separatrix.regression.design import check_rows, dependences, without_dependent
 from separatrix.regression.sample import Sample
 
 NEAR = 1e-8  # standard errors from the optimum, after which a fresh curvature would change no digit that is shown
 POLISHING = 2  # curvatures at most
-SHAKY = 1e-4  # a conditional standard deviation, of 1 without the other columns, that may be none
 
 
 @dataclass(frozen=True)
@@ -107,9 +106,10 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
         total = float(source.weight.sum())
         at, step = polish(objective, theta, total)
-        shaky = not penalty and is_shaky(at)
+        shaky = not penalty and factor_positive(at.curvature).least < SINGULAR
         if shaky:
-            found = dependences(design_triangle(objective.source, sample), sample.parameters)
+            R = triangle_of(objective.source, lambda block: design_of(block, int(sample.intercept)))
+            found = dependences(R, sample.parameters)
             if found:
                 return fit_classes(without_dependent(sample, found, singular), penalty, singular)
     # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
@@ -136,11 +136,6 @@ def polish(objective: Objective, theta: FloatArray, total: float) -> tuple[Evalu
             break
         theta = theta + step
     return at, step  # pyright: ignore[reportPossiblyUnboundVariable]
-
-
-def is_shaky(at: Evaluation) -> bool:
-    """Whether the curvature may owe its inverse to rounding: dependent columns, or probabilities of 0 and 1."""
-    return bool(np.diagonal(factor_positive(at.curvature).lower).min(initial=1.0) < SHAKY)
 
 
 def separation_of(sample: Sample) -> Separation | None:

@@ -63,18 +63,6 @@ class LogitResult(ComparedResult):
         return null_loglikelihood(self.sample)
 
     @property
-    def aic(self) -> float:
-        """2 n_params - 2 llf (Akaike 1974)."""
-        self._check_inference("information criteria")
-        return 2.0 * self.n_params - 2.0 * self.llf
-
-    @property
-    def bic(self) -> float:
-        """log(nobs) n_params - 2 llf (Schwarz 1978)."""
-        self._check_inference("information criteria")
-        return float(np.log(self.nobs)) * self.n_params - 2.0 * self.llf
-
-    @property
     def deviance(self) -> float:
         """Twice the distance of the log-likelihood to that of a parameter for every row."""
         return 2.0 * (self.estimate.loss - saturated_loss(self.sample))

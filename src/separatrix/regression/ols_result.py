@@ -82,7 +82,7 @@ class OLSResult(ComparedResult):
         """P of such an F if no column had an effect."""
         return float(stats.f.sf(self.fvalue, self.df_model, self.df_inference))
 
-    @property
+    @cached_property
     def llf(self) -> float:
         """The log-likelihood with the variance ssr / nobs."""
         n = self.nobs
@@ -93,18 +93,6 @@ class OLSResult(ComparedResult):
         """The log-likelihood of the intercept alone, or without one of nothing."""
         n = self.nobs
         return -0.5 * n * (float(np.log(2.0 * np.pi * self.centered_tss / n)) + 1.0)
-
-    @property
-    def aic(self) -> float:
-        """2 n_params - 2 llf, sigma not counted, as in statsmodels."""
-        self._check_inference("information criteria")
-        return 2.0 * self.n_params - 2.0 * self.llf
-
-    @property
-    def bic(self) -> float:
-        """log(nobs) n_params - 2 llf."""
-        self._check_inference("information criteria")
-        return float(np.log(self.nobs)) * self.n_params - 2.0 * self.llf
 
     def _y(self) -> FloatArray:
         y, offset = self.sample.outcome.y, self.sample.offset

@@ -112,6 +112,23 @@ class Result:
         """How many parameters were estimated."""
         return self.estimate.theta.size
 
+    @cached_property
+    def llf(self) -> float:
+        """The log-likelihood."""
+        raise NotImplementedError
+
+    @property
+    def aic(self) -> float:
+        """2 n_params - 2 llf (Akaike 1974); the variance of a linear model is not counted, as in statsmodels."""
+        self._check_inference("information criteria")
+        return 2.0 * self.n_params - 2.0 * self.llf
+
+    @property
+    def bic(self) -> float:
+        """log(nobs) n_params - 2 llf (Schwarz 1978)."""
+        self._check_inference("information criteria")
+        return float(np.log(self.nobs)) * self.n_params - 2.0 * self.llf
+
     @property
     def df_model(self) -> int:
         """Parameters without intercepts."""
