@@ -26,7 +26,8 @@ KINDS = ["binary", "multinomial", "ovr"]
 
 
 def same(solver: str) -> float:
-    """How near the coefficients are: the gap, which these two bring to EXACT, is of second order in them."""
+    """How near the coefficients are: the gap, which these two bring to EXACT, is of second order in them, and with a
+    penalty of 0.1 each fit may be sqrt(2 EXACT / 0.1) off, 3e-7."""
     return 1e-6 if solver in ("gradient-descent", "conjugate-gradient") else SAME
 
 
@@ -85,7 +86,7 @@ def test_every_name_that_takes_an_l1_penalty_reaches_the_same_optimum(name, K):
 @given(problems(), st.sampled_from(sorted(SOLVERS)), st.sampled_from(sorted(FORMS)))
 def test_every_form_of_X_has_the_same_optimum(problem, solver, form):
     problem = replace(problem, strength=problem.strength + 0.1)
-    assert_same_fit(exactly(replace(problem, X=FORMS[form](problem.X)), solver), exactly(problem), SAME)
+    assert_same_fit(exactly(replace(problem, X=FORMS[form](problem.X)), solver), exactly(problem), same(solver))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -118,7 +119,7 @@ def test_the_split_into_blocks_and_chunks_does_not_matter(solver, form, rows, mo
     whole = exactly(problem, solver)
     for name, value in {"CELLS": 3 * rows, "SPARSE_ROWS": rows, "FEW_CELLS": 100, "FEW_NON_ZEROS": 100}.items():
         monkeypatch.setattr(memory, name, value)
-    assert_same_fit(exactly(problem, solver), whole, SAME)
+    assert_same_fit(exactly(problem, solver), whole, same(solver))
 
 
 @few
