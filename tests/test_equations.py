@@ -403,12 +403,12 @@ def test_sparse_and_dense_rows_give_the_same_products(seed, density):
     S = sparse.random_array((7, 4), density=density, rng=rng, format="csr")
     X, w, h = S.toarray(), rng.normal(size=(4, 3)), rng.random(7)
     r = rng.normal(size=(7, 3))
-    np.testing.assert_allclose(linear_predictor(S, w, 1.0), linear_predictor(X, w, 1.0), rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(back_project(S, r), back_project(X, r), rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(weighted_gram(S, h), weighted_gram(X, h), rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(paired_grams(S, r, ones=1), paired_grams(X, r, ones=1), rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(gram_diagonal(S, r), gram_diagonal(X, r), rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(row_squares(S, w), row_squares(X, w), rtol=1e-13)
+    np.testing.assert_allclose(linear_predictor(S, w, 1.0), linear_predictor(X, w, 1.0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(back_project(S, r), back_project(X, r), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(weighted_gram(S, h), weighted_gram(X, h), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(paired_grams(S, r, ones=1), paired_grams(X, r, ones=1), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(gram_diagonal(S, r), gram_diagonal(X, r), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(row_squares(S, w), row_squares(X, w), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(
         signed_distance(S, w[:, 0], 2.0), signed_distance(X, w[:, 0], 2.0), rtol=1e-12, atol=1e-12
     )

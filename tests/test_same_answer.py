@@ -20,7 +20,7 @@ from separatrix.data import memory
 from separatrix.engine.choose import SOLVERS, SYNONYMS
 
 few = settings(max_examples=25)
-EXACT = 5e-15  # a gap that leaves coefficients of these problems within 1e-7, whatever the solver
+EXACT = 5e-15  # a gap about as small as can be proved
 SAME = 1e-7
 KINDS = ["binary", "multinomial", "ovr"]
 
