@@ -79,8 +79,8 @@ class MemorySource:
             with ThreadPoolExecutor(self.n_threads, initializer=setattr, initargs=(_within, "a_pass", True)) as pool:
                 yield replace(self, pool=pool)
 
-    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "MemorySource":
-        """Rows with a chance each, (rows,) for a block, weighted by 1 / chance to stand for all; 0 <= draw < 1.
+    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "tuple[MemorySource, FloatArray]":
+        """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1.
 
         Systematic: a row is taken where the sum of the chances so far passes draw plus a whole number (Madow 1949).
         """
@@ -88,10 +88,20 @@ class MemorySource:
         def kept(block: Block) -> list[tuple[IntArray, FloatArray]]:
             likely = chance(block)
             some = np.flatnonzero(np.diff(np.floor(draw + np.cumsum(likely)), prepend=0.0))
-            return [(some + block.rows.start, block.weight[some] / likely[some])]
+            return [(some + block.rows.start, likely[some])]
 
-        rows, weight = map(np.concatenate, zip(*self.add_up(kept), strict=True))
-        return replace(self, X=self.X[rows], y=self.y[rows], weight=weight, offset=some_rows(self.offset, rows))
+        rows, chances = map(np.concatenate, zip(*self.add_up(kept), strict=True))
+        return self.take(rows), chances
+
+    def thinned(self, step: int, random: np.random.Generator) -> "MemorySource":
+        """One row of every `step` that follow each other, whichever."""
+        first = np.arange(0, self.n_rows, step)
+        rows = first + random.integers(step, size=len(first))
+        return self.take(rows[rows < self.n_rows])
+
+    def weighing(self, weight: FloatArray) -> "MemorySource":
+        """The same rows with other weights."""
+        return replace(self, weight=weight)
 
     def take(self, some: IntArray) -> "MemorySource":
         """Some of the rows, which are copied."""

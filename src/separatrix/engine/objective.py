@@ -46,7 +46,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The objective at theta: value = loss + penalty, per unit weight; gradient (P, K), curvature (P K, P K).
+    """The objective at theta: value = loss + penalty, per unit of `weight`; gradient (P, K), curvature (P K, P K).
 
     Both derivatives leave out the L1 part of the penalty, which has none where a weight is zero.
     """
@@ -57,6 +57,7 @@ class Evaluation:
     gradient: Any = None
     curvature: Any = None
     state: Any = None
+    weight: float = np.nan
 
 
 def block_sums(
@@ -137,13 +138,14 @@ class Objective:
         loss = sums.value / sums.weight
         value = loss + self.penalty.value(w)
         if sums.gradient is None:
-            return Evaluation(theta, value, loss)
+            return Evaluation(theta, value, loss, weight=sums.weight)
         gradient = sums.gradient / sums.weight
         gradient[: len(w)] += self.penalty.gradient(w)
         if sums.curvature is None:
-            return Evaluation(theta, value, loss, gradient, state=state)
+            return Evaluation(theta, value, loss, gradient, state=state, weight=sums.weight)
         curvature = self._with_penalty(sums.curvature / sums.weight, w)
-        return Evaluation(theta, value, loss, gradient, curvature.reshape(theta.size, theta.size))
+        curvature = curvature.reshape(theta.size, theta.size)
+        return Evaluation(theta, value, loss, gradient, curvature, weight=sums.weight)
 
     def curvature_times(self, at: Evaluation, direction: FloatArray) -> FloatArray:
         """Curvature times a direction, both (P, K), at a point whose state was kept: one pass, and no matrix."""
@@ -207,10 +209,9 @@ class Objective:
         flat = self.loss.flat(theta.shape[1])
         return np.where(self.l1 > 0, theta, theta - theta @ flat @ flat.T)
 
-    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "Objective":
-        """The objective over a sample of the rows (see `Source.sample`), in one pass. Its passes are its own."""
-        self.passes += 1
-        return replace(self, source=self.source.sample(chance, draw))
+    def over(self, source: Source) -> "Objective":
+        """The same objective over other rows, which are some of these. Its passes are its own."""
+        return replace(self, source=source)
 
     def columns(self, chosen: IntArray) -> "Objective":
         """The objective over some of the columns, the weights of the others zero. Its passes are its own."""
