@@ -46,12 +46,13 @@ from scipy.optimize import brentq
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import SINGULAR, factor_positive
+from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_positive
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
 from separatrix.equations.hyperplane import quadratic_forms, row_squares
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 
+MOST_TURNS = 3  # until every column that a step must know of is known
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 
 
@@ -141,10 +142,9 @@ def by_self_concordance(
     else:
         reach = longest_row(objective, at, unit) * float(np.linalg.norm(inverse)) ** 0.5
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
-        g = objective.subgradient(at).ravel() / unit
         S = objective.loss.third_bound * reach
         grown = float(np.exp(0.5 * S * np.sqrt(max(away @ metric.curvature @ away, 0.0))))
-        nu, S = grown * float(np.linalg.norm(root @ g)), grown * S
+        nu, S = grown * decrement(objective, at, metric.curvature, root / unit), grown * S
         t = S * nu
     if not t < 1.0:
         return Certificate(np.inf, "none: too far from the optimum for a bound")
@@ -161,6 +161,25 @@ def by_self_concordance(
         errors.reshape(at.theta.shape),
         min(1.0, S * u / 4.0),
     )
+
+
+def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatArray) -> float:
+    """nu = (r'H^-1 r)^(1/2), with root'root = H^-1, for the smallest subgradient r; or with an L1 part, for r = H d that
+    is the smallest subgradient where weights are not zero, and d is zero elsewhere, if that is a subgradient.
+
+    Columns whose weights are zero may then be collinear with others, and no rounding is divided by next to nothing.
+    """
+    smallest = objective.subgradient(at).ravel()
+    l1, g = np.broadcast_to(objective.l1, at.theta.shape).ravel(), at.gradient.ravel()
+    free = (at.theta.ravel() != 0) | (l1 == 0)
+    if not free.all():
+        for _ in range(MOST_TURNS):
+            d = solve_positive(H[np.ix_(free, free)], smallest[free])
+            beyond = ~free & (np.abs(g - H[:, free] @ d) > l1)
+            if not beyond.any():
+                return float(np.sqrt(max(smallest[free] @ d, 0.0)))
+            free |= beyond
+    return float(np.linalg.norm(root @ smallest))
 
 
 def farthest(t: float) -> float:
