@@ -20,7 +20,8 @@ from separatrix.data.threads import thread_count
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
-FAR_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged
+FAR_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
+FAR_CELLS, FEWEST_ROWS = 2**20, 50  # so many cells, but at least so many rows
 CELLS = 2**17  # of a dense block: 1 MB in double, so a block is read from memory once a pass
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
@@ -205,10 +206,11 @@ def memory_source(
 def far_columns(X: NDArray) -> FloatArray:
     """About the mean of each column that lies FAR standard deviations from zero, else 0; (p,).
 
-    Judged from FAR_ROWS rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
+    Judged from some rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
     square of a timestamp would swamp its spread.
     """
-    some = X[:: max(1, len(X) // FAR_ROWS)].astype(np.float64)
+    rows = min(FAR_ROWS, max(FEWEST_ROWS, FAR_CELLS // max(X.shape[1], 1)))
+    some = X[:: max(1, len(X) // rows)].astype(np.float64)
     moved = some - some[0]
     mean, spread = some[0] + moved.mean(axis=0), moved.std(axis=0)
     return np.where((np.abs(mean) > FAR * spread) & (spread > 0), mean, 0.0)
