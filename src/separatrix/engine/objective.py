@@ -6,7 +6,6 @@ theta is (p + 1, K), the weights w above the intercept b, or (p, K) without an i
 often none. Sums over blocks add, so any split of the rows gives the same answer to rounding.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
