@@ -164,8 +164,8 @@ def by_self_concordance(
 
 
 def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatArray) -> float:
-    """nu = (r'H^-1 r)^(1/2), with root'root = H^-1, for the smallest subgradient r; or with an L1 part, for r = H d where
-    d is zero where weights are, and r the smallest subgradient where they are not, if that makes r a subgradient.
+    """nu = (r'H^-1 r)^(1/2), with root'root = H^-1, for the smallest subgradient r. Or with an L1 part, for r = H d, d
+    zero where weights are, and r the smallest subgradient where they are not, if that makes r a subgradient.
 
     Columns whose weights are zero may then be collinear with others, and no rounding is divided by next to nothing.
     """

@@ -139,19 +139,19 @@ def is_even(glance: Objective, rarity: Rarity) -> bool:
         return False
 
     def squares(block: Block) -> FloatArray:
-        return np.bincount(block.codes, rarity.of(block) ** 2, minlength=len(rarity.rows))
+        return np.bincount(block.codes, rarity.of(block) ** 2, minlength=len(rarity.rows)).astype(np.float64)
 
     return bool((rarity.rows * glance.add_up(squares)).max() <= UNEVEN)
 
 
 def shares(counts: FloatArray, rows: int) -> FloatArray:
-    """How many rows of each class (K,): the same number of each, and what a rare class cannot give, of the others; at
-    least 1, for a class of which no row is known yet.
+    """How many rows to take of each class (K,): of a rare one all, inf; of the others the same number each, which is
+    what the rare ones leave.
 
     >>> shares(np.array([1000.0, 5.0]), 100)
-    array([95.,  5.])
+    array([95., inf])
     """
     even = rows / max(np.count_nonzero(counts), 1)
     many = counts > even
-    left = even * np.count_nonzero((counts > 0) & ~many) - counts[~many].sum()
-    return np.maximum(np.where(many, even + left / max(np.count_nonzero(many), 1), counts), 1.0)
+    left = rows - counts[~many].sum()
+    return np.where(many, left / max(np.count_nonzero(many), 1), np.inf)
