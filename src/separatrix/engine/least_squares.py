@@ -157,7 +157,7 @@ def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int) -> t
     passes, step = 0, np.inf
     while passes < MOST_REFINEMENTS and np.any(np.abs(step) > STEADY * np.abs(theta)):
         left = sum(source.add_up(partial(doubled_pull, theta=theta, m=m), double_double.add))
-        step = solve_triangular(root, solve_triangular(root, left / unit[:, None], trans="T")) / unit[:, None]
+        step = solve_triangular(root, solve_triangular(root, left / unit[:, None], trans=1)) / unit[:, None]
         theta, passes = theta + step, passes + 1
     return theta, passes
 
