@@ -27,7 +27,9 @@ from separatrix.inference.separation import Separation, separation
 from separatrix.regression.design import check_rows, dependences, without_dependent
 from separatrix.regression.sample import Sample
 
-NEAR = 1e-8  # standard errors from the optimum, after which a fresh curvature would change no digit that is shown
+# The optimum's distance in the curvature per unit weight, the share by which a fresh curvature would change, and with it
+# the standard errors: as seen from these it is as many times more as the root of the weight.
+NEAR = 1e-8
 POLISHING = 2  # curvatures at most
 
 
@@ -105,7 +107,7 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     theta = theta if sample.intercept else theta[:-1]
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
         total = float(source.weight.sum())
-        at, step = polish(objective, theta, total)
+        at, step = polish(objective, theta)
         shaky = not penalty and factor_positive(at.curvature).least < SINGULAR
         if shaky:
             R = triangle_of(objective.source, lambda block: design_of(block, int(sample.intercept)))
@@ -126,13 +128,13 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, separation=found)
 
 
-def polish(objective: Objective, theta: FloatArray, total: float) -> tuple[Evaluation, FloatArray]:
-    """An evaluation of order 2 within about NEAR standard errors of the optimum, and Newton's step from there to it,
-    which the curvature gives for free."""
+def polish(objective: Objective, theta: FloatArray) -> tuple[Evaluation, FloatArray]:
+    """An evaluation of order 2 within about NEAR of the optimum, and Newton's step from there to it, which the
+    curvature gives for free."""
     for _ in range(POLISHING):
         at = objective.evaluate(theta, order=2)
         step = solve_factored(factor_positive(at.curvature), -at.gradient.ravel()).reshape(theta.shape)
-        if -total * np.sum(step * at.gradient) <= NEAR**2:
+        if -np.sum(step * at.gradient) <= NEAR**2:
             break
         theta = theta + step
     return at, step  # pyright: ignore[reportPossiblyUnboundVariable]
