@@ -27,9 +27,10 @@ from separatrix.inference.separation import Separation, separation
 from separatrix.regression.design import check_rows, dependences, without_dependent
 from separatrix.regression.sample import Sample
 
-# The optimum's distance in the curvature per unit weight, the share by which a fresh curvature would change, and with it
-# the standard errors: as seen from these it is as many times more as the root of the weight.
-NEAR = 1e-8
+# How far from the optimum, in the norm of the curvature per unit weight, a curvature serves: there it and the standard
+# errors differ from the optimum's by about that share. A solver aims at the square of its tolerance, a gap that is as
+# near; one pass more of it costs less than a curvature.
+NEAR = TOLERANCE = 1e-9
 POLISHING = 2  # curvatures at most
 
 
@@ -99,7 +100,7 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
         check_rows(sample)
     source, (p, K) = sample.source(), (len(sample.names), sample.outcome.columns)
     strength = L2(np.full(p, penalty / float(source.weight.sum())))
-    options = Options(fit_intercept=sample.intercept)
+    options = Options(tol=TOLERANCE, fit_intercept=sample.intercept)
     loss = cast(ClassLoss, sample.outcome.loss)
     start = np.zeros((K, p)), np.zeros(K)
     fit = fit_linear_model(source, loss, strength, options, start, warn=False)
