@@ -193,8 +193,10 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="for one peer (default 300)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="saves the results as JSON")
     arguments = parser.parse_args()
-    records = []
-    for name in arguments.cases.split(","):
+    names, records = arguments.cases.split(","), []
+    if unknown := set(names) - set(CASES):
+        parser.error(f"no case {', '.join(sorted(unknown))}. There are: {', '.join(CASES)}.")
+    for name in names:
         rows = arguments.rows or CASES[name].rows
         results = {peer: run(name, peer, rows, arguments.limit) for peer in CASES[name].peers}
         records.append({"case": name, "rows": rows, "results": results, "machine": machine()})
