@@ -108,7 +108,8 @@ def evaluate_classes(
             "classes: pass at least one row, one column of probabilities a class and one rate a class."
         )
     weight = check_sample_weight(sample_weight, len(codes))
-    codes, p, weight = (column[weight > 0] for column in (codes, p, weight))
+    kept = weight > 0
+    codes, p, weight = codes[kept], p[kept], weight[kept]
     scores = _scores(codes, p, classes, weight)
     return Evaluation(
         rows=len(codes),
@@ -183,7 +184,7 @@ def _scores(codes: IntArray, p: FloatArray, classes: Sequence[Label], weight: Fl
 
 def _confusion(codes: IntArray, p: FloatArray, weight: FloatArray) -> FloatArray:
     K = p.shape[1]
-    return np.bincount(codes * K + p.argmax(axis=1), weight, minlength=K * K).reshape(K, K)
+    return np.asarray(np.bincount(codes * K + p.argmax(axis=1), weight, K * K).reshape(K, K), dtype=float)
 
 
 def _per_class(counts: IntArray, weighted: FloatArray, classes: Sequence[Label]) -> tuple[ClassRow, ...]:
