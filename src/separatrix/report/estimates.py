@@ -36,6 +36,7 @@ def summarize_estimates(inferred: Inferred) -> Summary:
         "observations": f"{result.nobs:,.10g}",
         "statistic": "z" if result.df_inference is None else "t",
         "level": f"{100 * LEVEL:g} %",
+        "infinite": bool(result.estimate.infinite.any()),
         "reference": classes[0] if len(classes) > 2 else None,
         "parts": compared,
         "tests": tests(inferred),
