@@ -179,6 +179,8 @@ def predict(
         scored = score(fitted, data, notes, say, interval, of)
         rows = write_predictions((prediction_table(fitted, said, first) for first, _, said in scored), out)
     show_notes(notes)
+    if interval is not None and fitted.errors and (infinite := fitted.errors.infinite):
+        tell(f"note: rows with {listing(infinite)} have no interval: these estimates are infinite", style="yellow")
     if out:
         tell(f"{rows:,} predictions in {out}")
 

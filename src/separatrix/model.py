@@ -60,7 +60,8 @@ class Errors(Struct, frozen=True, forbid_unknown_fields=True):
     `covariance` is in the order of the coefficients feature by feature, the intercepts last, and of each the classes
     but the first, which is the reference: theirs on the features less `centre` (p,), zero but for features far from
     zero. `kind` is "nonrobust", "HC0" to "HC3" or "cluster"; `df` are the degrees of freedom of t, None for the normal
-    distribution; `error_variance` is that of an observation of a linear model.
+    distribution; `error_variance` is that of an observation of a linear model. `infinite` names the features without a
+    finite estimate, whose part of the covariance is 0: rows that have them have no interval.
     """
 
     kind: str
@@ -68,6 +69,7 @@ class Errors(Struct, frozen=True, forbid_unknown_fields=True):
     centre: list[float]
     df: float | None = None
     error_variance: float | None = None
+    infinite: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     `metrics`, how well it did on the rows held out.
 
     `offset` names the column that is added to eta, and `weight` the one that says what a row counts, in evaluation too.
-    `errors` is there where the fit was made for inference and every estimate is finite.
+    `errors` is there where the fit was made for inference, and its intercepts are finite.
     """
 
     task: Task
@@ -118,8 +120,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return softmax(eta) if self.task == "multinomial" else np.hstack([sigmoid(-eta), sigmoid(eta)])
 
     def interval(self, X: Matrix, offset: FloatArray | None, level: float, of: Of = "mean") -> Interval:
-        """Lower and upper limit of what `mean` says of encoded rows; of a linear model, with of="observation" of what a
-        new row may show.
+        """Lower and upper limit of what `mean` says of encoded rows, NaN for rows that have a feature whose estimate is
+        infinite; of a linear model, with of="observation" of what a new row may show.
 
         Raises InferenceError where the model does not know how far its coefficients may be off, and ArgumentError for
         the interval of an observation that is a class.
@@ -127,15 +129,21 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if self.errors is None:
             raise InferenceError(
                 "the model keeps no covariance of its coefficients, so its predictions have no intervals: fit it with "
-                "--inference, which needs a finite estimate of every coefficient."
+                "--inference, which needs a finite estimate of the intercept."
             )
-        eta, covariance = self.eta(X, offset), np.array(self.errors.covariance)
-        centre = np.array(self.errors.centre)
+        low, high = self._interval(X, offset, level, of, self.errors)
+        for name in self.errors.infinite:
+            without = np.ravel(X[:, [self.columns.feature_names.index(name)]].sum(axis=1)) != 0
+            low[without] = high[without] = np.nan
+        return low, high
+
+    def _interval(self, X: Matrix, offset: FloatArray | None, level: float, of: Of, errors: Errors) -> Interval:
+        eta, covariance, centre = self.eta(X, offset), np.array(errors.covariance), np.array(errors.centre)
         if centre.any():
             X = (X.toarray() if sparse.issparse(X) else X) - centre
         if self.task == "linear":
-            noise = (self.errors.error_variance or 0.0) if of == "observation" else 0.0
-            return mean_interval(X, eta, covariance, level, self.errors.df, noise)
+            noise = (errors.error_variance or 0.0) if of == "observation" else 0.0
+            return mean_interval(X, eta, covariance, level, errors.df, noise)
         if of == "observation":
             raise ArgumentError("of='observation' is for linear models: what is observed of a class is the class.")
         if self.task == "binary":

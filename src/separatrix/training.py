@@ -83,7 +83,7 @@ def train(
         target,
         probabilities=model.mean(X, own.offset) if target.classes else None,
         C=model.fit.C,
-        gap=model.fit.gap,
+        gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
         tol=settings.tol,
         evaluation=evaluation,
         notes=[str(note) for note in prediction.notes],

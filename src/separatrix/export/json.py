@@ -74,6 +74,9 @@ def check_shapes(model: Model, path: str | Path) -> None:
     if model.errors is not None:
         many = (p + 1) * max(K - 1, 1)
         shapes |= {"centre": (len(model.errors.centre), p), "covariance": (len(model.errors.covariance), many)}
+        for name in model.errors.infinite:
+            if name not in model.columns.feature_names:
+                raise ModelError(f"{path} is damaged: infinite={name!r} is no feature. Fit the model again.")
         shapes |= {f"covariance[{k}]": (len(row), many) for k, row in enumerate(model.errors.covariance)}
     for name, (found, due) in shapes.items():
         if found != due:

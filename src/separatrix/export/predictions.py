@@ -27,7 +27,8 @@ def prediction_table(model: Model, prediction: Prediction, first_row: int) -> pa
         table[name] = values[:, k]
         if prediction.interval:
             low, high = prediction.interval
-            table |= {f"{name} lower": low[:, k], f"{name} upper": high[:, k]}
+            limits = {f"{name} lower": low[:, k], f"{name} upper": high[:, k]}
+            table |= {name: pa.array(limit, from_pandas=True) for name, limit in limits.items()}  # NaN is an empty cell
     return pa.table(table)
 
 

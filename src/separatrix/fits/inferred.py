@@ -146,23 +146,29 @@ def found_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Found:
     b = estimate.theta[-1] - estimate.theta[:-1].T @ estimate.objective.source.centre
     with at_work(estimate.objective) as objective:
         certificate = certify(objective, objective.evaluate(estimate.theta, order=2))
+    if estimate.infinite.any():
+        certificate = replace(certificate, method="losses are never negative, and infinite estimates have no optimum")
     if len(w) > 1:
         w, b = np.vstack([np.zeros(w.shape[1]), w]), np.append(0.0, b)
     return Found(w, b, estimate.trace, certificate)
 
 
 def errors_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Errors | None:
-    """What the model file keeps of the covariance, zero for features left out; None where an estimate is infinite."""
+    """What the model file keeps of the covariance, zero for features left out or with infinite estimates; None where an
+    intercept is infinite."""
     sample, estimate, p, K = result.sample, result.estimate, len(features), result.sample.outcome.columns
-    if estimate.infinite.any():
+    if estimate.infinite[-1].any():
         return None
     kept, centre, cov = places(sample, features), np.zeros(p), np.zeros((p + 1, K, p + 1, K))
     centre[kept] = estimate.objective.source.centre
     some, every = np.append(kept, p), np.arange(K)
     cov[np.ix_(some, every, some, every)] = result.cov.reshape(len(some), K, len(some), K)
+    gone = [kept[j] for j in np.flatnonzero(estimate.infinite[:-1].any(axis=1))]
+    cov[gone] = cov[:, :, gone] = 0.0
     scale = result.scale if isinstance(result, OLSResult) else None
     flat = cov.reshape((p + 1) * K, (p + 1) * K)
-    return Errors(result.covariance, flat.tolist(), centre.tolist(), result.df_inference, scale)
+    names = [features[j] for j in gone]
+    return Errors(result.covariance, flat.tolist(), centre.tolist(), result.df_inference, scale, names)
 
 
 def places(sample: Sample, features: Sequence[str]) -> list[int]:

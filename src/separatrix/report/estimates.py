@@ -1,6 +1,6 @@
 """What a regression says of its coefficients, as a plain dict: the table of estimates, tests, and what to know."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,8 @@ def summarize_estimates(inferred: Inferred) -> Summary:
     classes = [str(label) for label in result.sample.outcome.classes]
     compared = [{"of": label, "rows": []} for label in classes[1:]] if len(classes) > 2 else [{"of": None, "rows": []}]
     rows = estimate_rows(result)
+    found = {"all columns": overall_test(inferred)} if rows[1:] else {}
+    found |= term_tests(inferred)
     for k, part in enumerate(compared):
         part["rows"] = rows[k :: len(compared)]
     return {
@@ -39,9 +41,9 @@ def summarize_estimates(inferred: Inferred) -> Summary:
         "infinite": bool(result.estimate.infinite.any()),
         "reference": classes[0] if len(classes) > 2 else None,
         "parts": compared,
-        "tests": tests(inferred),
+        "tests": tests(inferred, found),
         "facts": [{"fact": name, "value": value} for name, value in facts(inferred)],
-        "notes": list(words(inferred)),
+        "notes": list(words(inferred, [what for what, test in found.items() if test is None])),
     }
 
 
@@ -76,21 +78,18 @@ def finite(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def tests(inferred: Inferred) -> list[Summary]:
-    """The test of all columns, that of each column with several coefficients, and how well probabilities hold."""
-    rows = [test_row("all columns", overall_test(inferred))]
-    rows += [test_row(term, test) for term, test in term_tests(inferred).items()]
-    found = fit_in_groups(inferred)
-    if found:
-        chi2 = {"method": "Hosmer-Lemeshow", "value": found.statistic, "df": f"{found.df}", "p_value": found.pvalue}
-        rows.append({"what": f"probabilities, in {len(found.counts)} groups", **chi2})
-    return [row for row in rows if row["method"]]
+def tests(inferred: Inferred, found: Mapping[str, Test | None]) -> list[Summary]:
+    """Tests as rows, and how well probabilities hold."""
+    rows = [test_row(what, test) for what, test in found.items() if test]
+    held = fit_in_groups(inferred)
+    if held:
+        chi2 = {"method": "Hosmer-Lemeshow", "value": held.statistic, "df": f"{held.df}", "p_value": held.pvalue}
+        rows.append({"what": f"probabilities, in {len(held.counts)} groups", **chi2})
+    return rows
 
 
-def test_row(what: str, test: Test | None) -> Summary:
-    """A test as a row; without method where there is none."""
-    if test is None:
-        return {"what": what, "method": None}
+def test_row(what: str, test: Test) -> Summary:
+    """A test as a row."""
     df = f"{test.df}" if test.df_denom is None else f"{test.df}, {test.df_denom:g}"
     method = test.method if test.df_denom is None else "F"
     return {"what": what, "method": method, "value": test.statistic, "df": df, "p_value": test.pvalue}
@@ -126,13 +125,15 @@ def facts(inferred: Inferred) -> list[tuple[str, float]]:
     return [(name, float(value)) for name, value in found if np.isfinite(value)]
 
 
-def words(inferred: Inferred) -> Iterable[str]:
-    """What is to be known beside the numbers, in sentences."""
+def words(inferred: Inferred, untested: Sequence[str]) -> Iterable[str]:
+    """What is to be known beside the numbers, in sentences; `untested` are terms that have no test."""
     result = inferred.result
     sample = result.sample
     if sample.outcome.columns > 1:
         yield f"Every class is compared with {sample.outcome.classes[0]}, the reference."
     yield from notes(replace(result, sample=replace(sample, dropped=())))
+    if untested:
+        yield f"No Wald test of {listing(untested)}: an estimate is infinite."
     if inferred.sampling:
         yield (
             "A weight says how many rows a row speaks for: it counts in the estimates, but a row is one observation. "
