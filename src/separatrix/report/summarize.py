@@ -69,6 +69,7 @@ def summarize_evaluation(model: Model, evaluation: Evaluation | NumberEvaluation
 
 def _judged(model: Model, evaluation: Evaluation | NumberEvaluation, rows: str) -> Summary:
     classes = isinstance(evaluation, Evaluation)
+    rows = f"{rows}, by {model.weight}" if model.weight else rows
     return {
         "title": _title(model),
         "headline": _headline(evaluation, rows),
@@ -111,6 +112,8 @@ def _data(model: Model, evaluation: Evaluation | NumberEvaluation, source: str, 
         "columns": len(model.columns.needs),
         "features": len(model.columns.feature_names),
         "target": model.target.name,
+        "weight": model.weight,
+        "offset": model.offset,
         "classes": [str(label) for label in model.target.classes],
         "rates": list(model.rates) if model.target.classes else [],
     }

@@ -72,7 +72,10 @@ def _sizes(data: Summary) -> list[str]:
         shares = [
             f"{label} {rate:.4g}%" for label, rate in zip(data["classes"], 100 * np.array(data["rates"]), strict=True)
         ]
-        lines.append(f"training rows by class: {listing(shares, MOST_CLASSES)}")
+        by_weight = f", by {data['weight']}" if data["weight"] else ""
+        lines.append(f"training rows by class{by_weight}: {listing(shares, MOST_CLASSES)}")
+    if data["offset"]:
+        lines.append(f"offset: {data['offset']} is added to the linear predictor")
     return lines
 
 
