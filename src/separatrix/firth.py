@@ -12,7 +12,14 @@ from scipy import sparse
 from scipy.stats import norm
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from separatrix.arguments import check_flag, check_number, check_offset, check_sample_weight
+from separatrix.arguments import (
+    check_flag,
+    check_number,
+    check_offset,
+    check_sample_weight,
+    check_two_classes,
+    label_codes,
+)
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import one_blas_thread
@@ -22,7 +29,7 @@ from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning, NotFittedError
-from separatrix.estimators import FLOATS, LogisticRegression, check_two_classes, label_codes
+from separatrix.estimators import FLOATS, LogisticRegression
 from separatrix.inference.firth import FirthFit, firth, hat_values, profile_interval, profile_test
 from separatrix.inference.recession import Margins, independent
 
