@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.calendar import NUMBERS, PARTS, has_part, iso_dates, part_of
-from separatrix.data.cells import Cells, Kind, Table, as_floats, cells_of
+from separatrix.data.cells import Cells, Kind, Table, as_floats, checked_cells
 from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
 from separatrix.data.written import WAYS, Written, are_codes, pc, read_numbers, units_of
@@ -118,7 +118,7 @@ def tally(table: Table, where: str = "the data", first_row: int = 1) -> Tally:
     >>> column.rows, column.missing, column.readings["comma"].moments.mean
     (3, 1, 1.75)
     """
-    columns = {name: tally_column(cells_of(table, name, where, first_row)) for name in table.columns}
+    columns = {name: tally_column(checked_cells(table, name, where, first_row)) for name in table.columns}
     return Tally(columns, len(table), where, first_row)
 
 
@@ -166,10 +166,10 @@ def _levels_of_numbers(known: Any) -> Levels | None:
     """Counted; most columns show soon that they have too many."""
     whole = pa.types.is_integer(known.type) and not pa.types.is_uint64(known.type)
     if whole and len(known):
-        numbers = known.to_numpy().astype(np.int64)
+        numbers = known.to_numpy()
         low = int(numbers.min())
         if int(numbers.max()) - low <= WIDEST:
-            counts = np.bincount(numbers - low)
+            counts = np.bincount(np.subtract(numbers, low, dtype=np.int64))
             held = np.flatnonzero(counts)
             return Levels(pa.array(held + low), counts[held])
     start = _levels(known[:FEW]).few("number")
