@@ -110,7 +110,8 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         columns = cls(list(without_duplicates(tally, learned)), unseen)
         if not columns.needs:
             reasons = listing(f"{name!r} ({words})" for name, words in columns.describe())
-            raise ColumnError(f"no column of {where} can be learned from: {reasons or 'it has only the target'}.")
+            rows = " one sample" if tally.rows == 1 else ""
+            raise ColumnError(f"no column of {where} can be learned from{rows}: {reasons or 'it has only the target'}.")
         return columns
 
     @property
@@ -123,40 +124,45 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         """A name for each column of X, no two alike."""
         return _unique([name for column in self.columns for name in column.feature_names])
 
-    def encode(self, table: Table, where: str = "the data", first_row: int = 1) -> Encoded:
+    def encode(
+        self, table: Table, where: str = "the data", first_row: int = 1, unseen: Unseen | None = None
+    ) -> Encoded:
         """The numbers of any rows, (rows, features); messages count the rows from `first_row`.
 
-        X is a dense array in C order, or CSR when it has many features and they are mostly zero.
+        X is a dense array in C order, or CSR when it has many features and they are mostly zero, or hashed words.
+        `unseen` overrules what the columns do with levels unseen at fit.
 
         Raises
         ------
         ColumnError
             A needed column is absent: the message holds the nearest name.
         CellError
-            A cell is not the number its column needs.
+            A cell is not the number or date its column needs, or a level unseen at fit is to be refused.
         """
+        strict = (unseen or self.unseen) == "error"
         _check_names(table.columns, self.needs, where)
         slots: list[Slot | Stretch] = []
         notes: list[Note] = []
         features = 0
         for column in self.columns:
             if not isinstance(column, LeftOut):
-                part = self._encode(column, checked_cells(table, column.name, where, first_row))
+                part = _encode(column, checked_cells(table, column.name, where, first_row), strict)
                 slots += [slot.moved(features) for slot in part.slots]
                 notes += part.notes
                 features += len(column.feature_names)
         return Encoded(matrix_of(slots, len(table), features), tuple(notes))
 
-    def _encode(self, column: Column, cells: Cells) -> Part:
-        part = column.encode(cells)
-        if self.unseen == "error" and isinstance(column, Category) and any(note.values for note in part.notes):
-            unseen = (cells.codes(column.known) < 0) & ~cells.missing
-            cells.refuse(unseen, "was not seen at fit; fix the cell, or fit with --unseen pool")
-        return part
-
     def describe(self) -> list[tuple[str, str]]:
         """Each column, and what was done to it, in words."""
         return [(column.name, column.describe()) for column in self.columns]
+
+
+def _encode(column: Column, cells: Cells, strict: bool) -> Part:
+    part = column.encode(cells)
+    if strict and isinstance(column, Category) and any(note.values for note in part.notes):
+        unseen = (cells.codes(column.known) < 0) & ~cells.missing
+        cells.refuse(unseen, "was not seen at fit; fix the cell, or fit with --unseen pool")
+    return part
 
 
 def _check_names(known: Iterable[str], names: Iterable[str], where: str) -> None:

@@ -187,16 +187,22 @@ def _from_text(tally: ColumnTally, rules: Rules) -> Column:
         return number(tally, rules)
     if tally.dates.count == tally.known:
         return date(tally, rules)
+    return _left_out_of_text(tally) or category(tally, rules)
+
+
+def _left_out_of_text(tally: ColumnTally) -> LeftOut | None:
+    """Text that is no category: nearly as many different values as rows, or sentences."""
     rows, length = tally.known, tally.letters / tally.known
-    reason = "free text" if length > LONG else "identifier"
+    what, remedy = ("free text", f"; --text {tally.name} uses its words") if length > LONG else ("identifier", "")
     if tally.levels is None:
-        return LeftOut(tally.name, f"{reason}: too many different values to count in {rows:,} rows")
+        return LeftOut(tally.name, f"{what}: too many different values to count in {rows:,} rows{remedy}")
     levels = len(tally.levels)
     if rows > FEW_ROWS and levels > rows / 2:
-        return LeftOut(tally.name, f"{reason}: {levels:,} different values in {rows:,} rows")
+        return LeftOut(tally.name, f"{what}: {levels:,} different values in {rows:,} rows{remedy}")
     if levels > FEW_ROWS and length > 2 * LONG:
-        return LeftOut(tally.name, f"free text: {length:.0f} characters on average, {levels:,} different values")
-    return category(tally, rules)
+        many = f"{length:.0f} characters on average, {levels:,} different values"
+        return LeftOut(tally.name, f"{what}: {many}{remedy}")
+    return None
 
 
 def _is_numbers(tally: ColumnTally) -> bool:
