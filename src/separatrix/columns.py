@@ -38,7 +38,7 @@ class Columns(TransformerMixin, BaseEstimator):
     text_width : int, default 4096
         Features that the words of a text are hashed to.
     sparse_output : bool or None
-        CSR, or a dense array; None is whichever is smaller. Dataframes (`set_output`) need False where features are many.
+        CSR, or a dense array; None is whichever is smaller. `set_output` of dataframes needs False for many features.
 
     Attributes
     ----------

@@ -133,7 +133,9 @@ def date(tally: ColumnTally, rules: Rules) -> Column:
             names = NAMES[part]
             parts[part] = Category(f"{tally.name}: {part}", [names[code] for code in levels], names[most])
     if not parts and not tally.missing:
-        return LeftOut(tally.name, f"constant: of the dates {' and '.join(wanted)} never vary")
+        same = tally.levels is not None and len(tally.levels) == 1
+        vary = "never varies" if len(wanted) == 1 else "never vary"
+        return category(tally, rules) if same else LeftOut(tally.name, f"constant: its {' and '.join(wanted)} {vary}")
     return Date(tally.name, first, parts, tally.missing, _marks(tally))
 
 
