@@ -274,8 +274,11 @@ class Text(Struct, frozen=True, forbid_unknown_fields=True, tag="text"):
 
     def encode(self, cells: Cells) -> Part:
         missing = cells.missing
-        each = sparse.vstack([hashed_words(cells.texts().to_pylist(), self.width), sparse.csr_array((1, self.width))])
-        matrix = each.tocsr()[cells.spread(np.arange(each.shape[0] - 1), each.shape[0] - 1)]
+        words: Any = sparse.vstack(
+            [hashed_words(cells.texts().to_pylist(), self.width), sparse.csr_array((1, self.width))], format="csr"
+        )
+        none = words.shape[0] - 1  # the last row
+        matrix = words[cells.spread(np.arange(none), none)]
         if self.missing:
             return Part([Stretch(0, matrix), Slot(self.width, missing.astype(float))], [])
         return Part([Stretch(0, matrix)], _noted(self.name, missing, "text without words"))

@@ -1,5 +1,6 @@
 """What a column is, seen from its tally: a number, true or false, a category, a date, or nothing a model can use."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from msgspec import json
 from msgspec.structs import replace
 
 from separatrix.data.calendar import NAMES, NUMBERS, PARTS, DatePart
-from separatrix.data.counts import Reading
+from separatrix.data.counts import Moments, Reading
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
 from separatrix.data.tally import ColumnTally, Tally
 from separatrix.data.written import WAYS, Written, one_unit, read_numbers
@@ -120,23 +121,32 @@ def date(tally: ColumnTally, rules: Rules) -> Column:
     """A date as those of its parts that are wanted and vary; left out if there are none."""
     if not rules.date:
         return LeftOut(tally.name, f"a date or time: its type is {tally.type}")
-    dates, wanted = tally.dates, [part for part in PARTS if part in rules.date]
-    first = str(np.datetime64(int(dates.numbers["day"].low), "D")) if "day" in dates.numbers else "midnight"
-    parts: dict[DatePart, Number | Category] = {}
-    for part in wanted:
-        if part in NUMBERS and (moments := dates.numbers.get(part)) and moments.low < moments.high:
-            shift, name = (moments.low, f"days since {first}") if part == "day" else (0.0, part)
-            extent = [each - shift for each in (moments.mean, moments.low, moments.high)]
-            parts[part] = Number(f"{tally.name}: {name}", *extent)
-        elif len(counts := dates.counts.get(part, {})) > 1:
-            levels, most = sorted(counts), max(sorted(counts), key=lambda code: counts[code])
-            names = NAMES[part]
-            parts[part] = Category(f"{tally.name}: {part}", [names[code] for code in levels], names[most])
+    wanted: list[DatePart] = [part for part in PARTS if rules.date.count(part)]
+    day = tally.dates.numbers.get("day")
+    first = str(np.datetime64(int(day.low), "D")) if day else "midnight"
+    made: dict[DatePart, Number | Category | None] = {part: _date_part(tally, part, first) for part in wanted}
+    parts = {part: column for part, column in made.items() if column is not None}
     if not parts and not tally.missing:
         same = tally.levels is not None and len(tally.levels) == 1
         vary = "never varies" if len(wanted) == 1 else "never vary"
         return category(tally, rules) if same else LeftOut(tally.name, f"constant: its {' and '.join(wanted)} {vary}")
     return Date(tally.name, first, parts, tally.missing, _marks(tally))
+
+
+def _date_part(tally: ColumnTally, part: DatePart, first: str) -> Number | Category | None:
+    """The part as a column, if dates of this type have it and it varies."""
+    if part in NUMBERS:
+        moments = tally.dates.numbers.get(part, Moments())
+        if not moments.low < moments.high:
+            return None
+        shift, name = (moments.low, f"days since {first}") if part == "day" else (0.0, part)
+        return Number(f"{tally.name}: {name}", moments.mean - shift, moments.low - shift, moments.high - shift)
+    counts, names = tally.dates.counts.get(part, Counter()), NAMES.get(part, [])
+    if len(counts) < 2:
+        return None
+    codes = sorted(counts)
+    commonest = max(codes, key=lambda code: counts[code])
+    return Category(f"{tally.name}: {part}", [names[code] for code in codes], names[commonest])
 
 
 def text(tally: ColumnTally, rules: Rules) -> Column:

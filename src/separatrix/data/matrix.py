@@ -32,15 +32,16 @@ def matrix_of(slots: Sequence[Slot | Stretch], rows: int, features: int) -> Any:
         part = X[some]
         every = np.arange(len(part))
         for slot in single:
-            fixed = isinstance(slot.feature, int)
-            part[slice(None) if fixed else every, slot.feature if fixed else slot.feature[some]] = slot.value[some]
+            feature = slot.feature
+            at = (slice(None), feature) if isinstance(feature, int) else (every, feature[some])
+            part[at] = slot.value[some]
     return X
 
 
 def _is_mostly_zero(slots: Sequence[Slot], rows: int, features: int) -> bool:
     if features <= MANY_FEATURES or not rows:
         return False
-    return sum(np.count_nonzero(slot.value) for slot in slots) < MOSTLY_ZERO * rows * features
+    return bool(sum(np.count_nonzero(slot.value) for slot in slots) < MOSTLY_ZERO * rows * features)
 
 
 def _sparse(slots: Sequence[Slot | Stretch], rows: int, features: int) -> sparse.csr_array:

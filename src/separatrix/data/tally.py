@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.calendar import NUMBERS, PARTS, has_part, iso_dates, part_of
+from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dates, part_of
 from separatrix.data.cells import Cells, Kind, Table, as_floats, checked_cells
 from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
@@ -236,12 +236,16 @@ def _reading(cells: Cells, texts: Any, counts: IntArray, way: Written) -> Readin
 
 def _dates(different: Any, counts: IntArray) -> Dates:
     """Of different dates and how often each is there."""
-    parts = {part: part_of(different, part) for part in PARTS if has_part(different.type, part)}
-    return Dates(
-        int(counts.sum()),
-        {part: Moments.of(as_floats(codes), counts) for part, codes in parts.items() if part in NUMBERS},
-        {part: _counter(codes, counts) for part, codes in parts.items() if part not in NUMBERS},
-    )
+    numbers: dict[DatePart, Moments] = {}
+    counters: dict[DatePart, Counter[int]] = {}
+    for part in PARTS:
+        if has_part(different.type, part):
+            codes = part_of(different, part)
+            if part in NUMBERS:
+                numbers[part] = Moments.of(as_floats(codes), counts)
+            else:
+                counters[part] = _counter(codes, counts)
+    return Dates(int(counts.sum()), numbers, counters)
 
 
 def _counter(codes: Any, counts: IntArray) -> Counter[int]:
