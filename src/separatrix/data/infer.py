@@ -124,8 +124,10 @@ def date(tally: ColumnTally, rules: Rules) -> Column:
     wanted: list[DatePart] = [part for part in PARTS if rules.date.count(part)]
     day = tally.dates.numbers.get("day")
     first = str(np.datetime64(int(day.low), "D")) if day else "midnight"
-    made: dict[DatePart, Number | Category | None] = {part: _date_part(tally, part, first) for part in wanted}
-    parts = {part: column for part, column in made.items() if column is not None}
+    parts: dict[DatePart, Number | Category] = {}
+    for part in wanted:
+        if column := _date_part(tally, part, first):
+            parts[part] = column
     if not parts and not tally.missing:
         same = tally.levels is not None and len(tally.levels) == 1
         vary = "never varies" if len(wanted) == 1 else "never vary"
