@@ -48,6 +48,11 @@ def fit(
     drop: str = "",
     categorical: str = "",
     numeric: str = "",
+    text: str = "",
+    date: str = "day,month,weekday,hour",
+    unseen: Literal["pool", "error"] = "pool",
+    floor: float | None = None,
+    text_width: int = 4096,
     C: Annotated[float | None, Parameter(name="--C")] = None,
     cv: Annotated[list[int | Literal["loo"]] | None, Parameter(consume_multiple=(0, 1))] = None,
     l1_ratio: float = 0.0,
@@ -79,6 +84,17 @@ def fit(
         Columns to take as categories though they look like numbers.
     numeric
         Columns to take as numbers.
+    text
+        Columns of text whose words are to count.
+    date
+        The parts of dates to use: day, year, month, weekday, hour; or none.
+    unseen
+        What a category's value unseen by fit is, when predicting: one of the rare ones, or an error.
+    floor
+        Fewest rows, or below 1 the smallest share of them, that a category's value needs to stand for itself; rarer
+        ones are pooled. By default 10 rows, in columns of more than 20 values.
+    text_width
+        Features that the words of a text are hashed to.
     C
         Inverse strength of the penalty on standardised columns; inf for none. By default 1, or none with --regression.
     cv
@@ -110,6 +126,11 @@ def fit(
         drop=names(drop),
         categorical=names(categorical),
         numeric=names(numeric),
+        text=names(text),
+        date=() if date == "none" else names(date),
+        unseen=unseen,
+        floor=floor,
+        text_width=text_width,
         C=C,
         cv=None if cv is None else (cv or [5])[0],
         l1_ratio=l1_ratio,
