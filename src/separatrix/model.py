@@ -9,7 +9,7 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.data.beside import offset_of
-from separatrix.data.columns import Columns, Table
+from separatrix.data.columns import Columns, Table, Unseen
 from separatrix.data.encoders import Note
 from separatrix.data.target import Target
 from separatrix.equations.hyperplane import linear_predictor
@@ -157,14 +157,15 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         first_row: int = 1,
         level: float | None = None,
         of: Of = "mean",
+        unseen: Unseen | None = None,
     ) -> Prediction:
         """What `mean` says of the rows of a table, and where a level is given `interval`; `first_row` is the number of
-        its first row, for messages.
+        its first row, for messages; `unseen` overrules what the columns do with levels that fitting had not seen.
 
         Raises ColumnError when a column the model needs is not there, CellError when a cell is not the number its
         column needs.
         """
-        encoded = self.columns.encode(table, where, first_row)
+        encoded = self.columns.encode(table, where, first_row, unseen)
         offset = offset_of(table, self.offset, where, first_row) if self.offset else None
         limits = None if level is None else self.interval(encoded.X, offset, level, of)
         return Prediction(self.mean(encoded.X, offset), encoded.notes, limits)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from separatrix.data.columns import Rules, Unseen
 from separatrix.engine.selection import Folds
 from separatrix.errors import ArgumentError, listing
 from separatrix.inference.covariance import COVARIANCES
@@ -29,6 +30,11 @@ class Settings:
     drop: Sequence[str] = ()
     categorical: Sequence[str] = ()
     numeric: Sequence[str] = ()
+    text: Sequence[str] = ()
+    date: Sequence[str] = Rules.date
+    unseen: Unseen = "pool"
+    floor: float | None = None
+    text_width: int = Rules.text_width
     C: float | None = None
     cv: Folds | None = None
     l1_ratio: float = 0.0

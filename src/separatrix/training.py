@@ -60,6 +60,11 @@ def train(
         drop=[name for name in settings.drop if name not in settings.beside],
         categorical=settings.categorical,
         numeric=settings.numeric,
+        text=settings.text,
+        date=settings.date,
+        floor=settings.floor,
+        text_width=settings.text_width,
+        unseen=settings.unseen,
         where=where,
     )
     check_offset_suits(settings, target)
@@ -74,7 +79,8 @@ def train(
     columns = learn_columns(train_table.drop(settings.beside))
     X, y_train, own = columns.encode(train_table, where).X, y[~held_out], beside.take(~held_out)
     model, inferred = fit(X, y_train, target, columns, own, settings, watch)
-    prediction = model.predict(test_table, where)
+    # Levels that only rows held out have are no fault of theirs: `unseen` is about rows to come.
+    prediction = model.predict(test_table, where, unseen="pool")
     evaluation = evaluate(model, y[held_out], prediction.values, beside.take(held_out).weight)
     findings = examine(
         X,

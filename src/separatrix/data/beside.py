@@ -45,8 +45,9 @@ def weight_of(table: Table, name: str, where: str = "the data", first_row: int =
 
 def cluster_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> IntArray:
     """The code of the value that each row has in a column, (rows,); errors as of `offset_of`."""
-    text = complete(cells_of(table, name, where, first_row), "cluster").text()
-    return np.asarray(text.dictionary_encode().indices.to_numpy(zero_copy_only=False), dtype=np.intp)
+    cells = complete(cells_of(table, name, where, first_row), "cluster")
+    codes = cells.texts().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    return cells.spread(codes.astype(np.intp), np.intp(-1))
 
 
 def complete(cells: Cells, what: str) -> Cells:
