@@ -51,13 +51,25 @@ class Source(Protocol):
     def n_columns(self) -> int: ...
     @property
     def centre(self) -> FloatArray: ...
+    @property
+    def most_rows(self) -> int:
+        """How many rows of a sample there is memory for."""
+        ...
 
     def working(self) -> "AbstractContextManager[Source]":
         """The source with whatever it works by, threads or connections, for as long as the context lasts."""
         ...
 
+    def glance(self) -> "Source | None":
+        """An even sample of the rows, weighted to stand for all, if one is at hand without a reading of the data."""
+        ...
+
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "Source":
         """Rows with a chance each, (rows,) for a block, weighted by 1 / chance to stand for all; 0 <= draw < 1."""
+        ...
+
+    def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "Source":
+        """The same rows with code(y) for y, and of the offset only these columns."""
         ...
 
     def columns(self, chosen: IntArray) -> "Source":

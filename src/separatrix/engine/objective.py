@@ -212,6 +212,14 @@ class Objective:
         self.passes += 1
         return replace(self, source=self.source.sample(chance, draw))
 
+    def glance(self, one_in: int) -> tuple["Objective", float]:
+        """The objective over one row in so many, in one pass, or over those that the source has at hand, in none; and
+        how many rows each of them stands for."""
+        at_hand = self.source.glance()
+        if at_hand is None:
+            return self.sample(lambda block: np.full(len(block.y), 1.0 / one_in), 0.5), one_in
+        return replace(self, source=at_hand), self.source.n_rows / at_hand.n_rows
+
     def columns(self, chosen: IntArray) -> "Objective":
         """The objective over some of the columns, the weights of the others zero. Its passes are its own."""
         return Objective(self.source.columns(chosen), self.loss, self.penalty.columns(chosen), self.fit_intercept)

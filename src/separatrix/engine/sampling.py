@@ -36,6 +36,7 @@ def sample_start(
     The optimum of m rows is about (coefficients) / (2 m) above that of all, so a thousandth of it is near enough.
     """
     rows = max(ROWS_PER_COEFFICIENT * theta.size, objective.source.n_rows // SHARE)
+    rows = min(rows, objective.source.most_rows)
     small = sampled(objective, theta, rows, random)
     if small is objective:
         return theta, None
@@ -49,8 +50,8 @@ def sample_start(
 
 
 def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.random.Generator) -> Objective:
-    """The objective over about so many of the rows, weighted to stand for all, in two passes; or as it is, if those are
-    not far fewer."""
+    """The objective over about so many of the rows, weighted to stand for all, in two passes at most; or as it is, if
+    those are not far fewer."""
     if objective.source.n_rows < SAVING * rows:
         return objective
     p, classes = objective.source.n_columns, objective.loss.classes(theta.shape[1])
@@ -64,9 +65,9 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
         return np.vstack([1.0 * np.bincount(code, minlength=classes), member.sum(axis=0), squares])
 
     # One row in some is enough to judge by: what it did not meet is so rare that every row of it is kept.
-    glance = objective.sample(lambda block: np.full(len(block.y), 1.0 / GLANCE), 0.5)
+    glance, times = objective.glance(GLANCE)
     total = glance.add_up(sums)
-    share = shares(GLANCE * total[0], rows)
+    share = shares(times * total[0], rows)
     even, squares = 1.0 / np.maximum(total[1], 1.0 / RARE), total[2:]
     inverse = np.divide(1.0, p * squares, out=np.full_like(squares, RARE), where=squares > 0)
 
