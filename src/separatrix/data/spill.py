@@ -51,17 +51,18 @@ class Spill:
             return
         with self.lock:
             start, self.end = self.end, self.end + size
+        at = last = start
         try:
-            at = start
             for array in arrays:
                 if array is not None:
                     _write_at(file, np.ascontiguousarray(array), at, self.lock)
+                    last = at + array.nbytes
                 at += room(array)
         except (OSError, ValueError):  # the second where another thread has met the first
             self.give_up()
         else:
             kinds = tuple(None if array is None else (array.dtype, array.shape) for array in arrays)
-            self.records[number] = Record(start, size, kinds)
+            self.records[number] = Record(start, last - start, kinds)
 
     @contextmanager
     def read(self, number: int) -> Iterator[list[NDArray | None]]:
