@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from separatrix import plots, scratch
     from separatrix.cross_validation import LogisticRegressionCV
+    from separatrix.data.dataset import open
     from separatrix.estimators import LinearRegression, LogisticRegression
     from separatrix.firth import FirthLogisticRegression
     from separatrix.formula import logit, ols
@@ -31,6 +32,7 @@ __all__ = [
     "detect_separation",
     "logit",
     "ols",
+    "open",
     "plots",
     "scratch",
 ]
@@ -43,6 +45,7 @@ _HOMES = {
     "detect_separation": "separatrix.inference.separation",
     "logit": "separatrix.formula",
     "ols": "separatrix.formula",
+    "open": "separatrix.data.dataset",
 }
 
 

@@ -3,17 +3,18 @@
 They hold no mathematics: equations/ has the formulas, engine/ finds the minimum.
 """
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state, compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset, check_sample_weight
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray
+from separatrix.data.block import Source
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.least_squares import least_squares
@@ -21,11 +22,12 @@ from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
-from separatrix.errors import ArgumentError, TargetError
+from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
+from separatrix.labels import against, check_two_classes, label_codes
+from separatrix.tables import check_offset_names, forget_columns, is_table, keep_columns, learned_rows, table_eta
 
 FLOATS = (np.float64, np.float32)
-WIDEST_COUNT = 100_000  # of the range of integer labels that are counted instead of sorted
 MULTI_CLASS = ("auto", "multinomial", "ovr")
 
 
@@ -116,18 +118,22 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.warm_start = warm_start
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
-        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset."""
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None, *, target: str | None = None
+    ) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset.
+
+        Or a table, of any size: X from `separatrix.open`, or a dataframe, and `target`, `sample_weight` and `offset`
+        names of its columns. What becomes of the others is learned, and kept as `columns_`.
+        """
         options, strength = self._checked()
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
-        self.classes_, codes = label_codes(y)
-        weight = check_sample_weight(sample_weight, X.shape[0])
-        if self.class_weight is not None:
-            weight = weight * self._weight_of_classes(y, weight)[codes]
-        check_two_classes(self.classes_, codes, weight)
-        offset = check_offset(offset, X.shape[0], self._columns_of_eta())
-        fits = self._fits(X, codes, weight, offset, strength, options)
-        self.separation_ = self._separation(fits, X, codes, weight)
+        if target is None:
+            source, weight = self._rows(X, y, sample_weight, offset)
+        else:
+            source, weight = self._table(X, y, sample_weight, offset, target)
+        with source.working() as source:
+            fits = self._fits(source, strength / weight, options)
+            self.separation_ = self._separation(fits, source)
         warn_of_fits(fits, self.separation_, self.tol, stacklevel=2)
         self.coef_ = np.vstack([fit.coefficients for fit in fits])
         self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
@@ -137,51 +143,57 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
         return self
 
-    def _fits(
-        self,
-        X: Any,
-        codes: NDArray,
-        weight: FloatArray,
-        offset: FloatArray | None,
-        strength: float,
-        options: Options,
-    ) -> list[Fit]:
-        """One fit, or with "ovr" one for each class against the rest."""
-        K = len(self.classes_)
-        if K == 2 or not self._one_vs_rest():
-            y, loss = (codes[:, None] * 1.0, LogLoss()) if K == 2 else (codes, SoftmaxLoss())
-            return [self._fit_one(X, y, weight, offset, loss, strength, options, slice(None))]
-        against = [((codes == k)[:, None] * 1.0, slice(k, k + 1)) for k in range(K)]
-        return [
-            self._fit_one(X, y, weight, None if offset is None else offset[:, k], LogLoss(), strength, options, k)
-            for y, k in against
-        ]
+    def _rows(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, float]:
+        """Arrays as a source with class codes for y, and their total weight."""
+        forget_columns(self)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
+        self.classes_, codes = label_codes(y)
+        weight = check_sample_weight(sample_weight, X.shape[0])
+        if self.class_weight is not None:
+            weight = weight * self._weight_of_classes(y, weight)[codes]
+        check_two_classes(self.classes_, codes, weight)
+        offset = check_offset(offset, X.shape[0], self._columns_of_eta())
+        source = memory_source(X, codes, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
+        return source, float(weight.sum())
 
-    def _fit_one(
-        self,
-        X: Any,
-        y: NDArray,
-        weight: FloatArray,
-        offset: FloatArray | None,
-        loss: ClassLoss,
-        strength: float,
-        options: Options,
-        rows: slice,
-    ) -> Fit:
-        source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
-        penalty = elastic_net(np.full(X.shape[1], strength / weight.sum()), self.l1_ratio or 0.0)
-        return fit_linear_model(source, loss, penalty, options, self._start(X.shape[1], rows), warn=False)
+    def _table(self, X: Any, y: Any, sample_weight: Any, offset: Any, target: str) -> tuple[Source, float]:
+        """The same of a table and the names of some columns."""
+        threads, centre = self.n_threads, self.fit_intercept
+        learned, source = learned_rows(X, y, target, sample_weight, offset, n_threads=threads, centre=centre)
+        self.classes_ = np.array(learned.encoding.target.classes)
+        keep_columns(self, learned.encoding.columns)
+        weight = learned.weight
+        check_offset_names(learned.encoding.offset, self._columns_of_eta())
+        if self.class_weight is not None:
+            of_classes = self._weight_of_classes(self.classes_, weight)
+            source, weight = source.reweighed(of_classes), weight * of_classes
+        return source, float(weight.sum())
 
-    def _separation(self, fits: list[Fit], X: Any, codes: IntArray, weight: FloatArray) -> Any:
+    def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
+        """One fit, or with "ovr" one for each class against the rest; the penalty's strength is per unit weight."""
+        K, p = len(self.classes_), source.n_columns
+        penalty = elastic_net(np.full(p, strength), self.l1_ratio or 0.0)
+
+        def one(code: Callable[[NDArray], NDArray], loss: ClassLoss, rows: slice) -> Fit:
+            start = self._start(p, rows)
+            return fit_linear_model(source.recoded(code, rows), loss, penalty, options, start, warn=False)
+
+        if K == 2:
+            return [one(against(1), LogLoss(), slice(None))]
+        if not self._one_vs_rest():
+            return [one(lambda codes: codes, SoftmaxLoss(), slice(None))]
+        return [one(against(k), LogLoss(), slice(k, k + 1)) for k in range(K)]
+
+    def _separation(self, fits: list[Fit], source: Source) -> Any:
         """What linear programming says where a fit leaves it open whether its optimum is finite; else None."""
-        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])]))
+        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(source.n_columns)]))
         labels = self.classes_.tolist()
-        cases = [(codes, labels)]
+        cases = [(source, labels)]
         if len(fits) > 1:
-            cases = [((codes == k) * 1, ["another", label]) for k, label in enumerate(labels)]
+            cases = [(source.recoded(against(k)), ["another", label]) for k, label in enumerate(labels)]
         found = tuple(
-            separation_of(fit, X, y, weight, classes, names, self.fit_intercept)
-            for fit, (y, classes) in zip(fits, cases, strict=True)
+            separation_of(fit, rows, classes, names, self.fit_intercept)
+            for fit, (rows, classes) in zip(fits, cases, strict=True)
         )
         return found[0] if len(fits) == 1 else found if any(found) else None
 
@@ -216,24 +228,26 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _one_vs_rest(self) -> bool:
         return self.multi_class == "ovr"
 
-    def _eta(self, X: Any, offset: ArrayLike | None) -> FloatArray:
+    def _eta(self, X: Any, offset: Any) -> FloatArray:
         check_is_fitted(self)
+        if is_table(X) and hasattr(self, "columns_"):
+            return table_eta(self.columns_, X, self.coef_, self.intercept_, offset)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         offset = check_offset(offset, X.shape[0], len(self.coef_))
         return linear_predictor(X, self.coef_.T, self.intercept_ if offset is None else self.intercept_ + offset)
 
-    def decision_function(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
+    def decision_function(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset: (rows,) for two classes, positive for classes_[1]; else (rows, K)."""
         eta = self._eta(X, offset)
         return eta[:, 0] if eta.shape[1] == 1 else eta
 
-    def predict(self, X: Any, offset: ArrayLike | None = None) -> NDArray:
+    def predict(self, X: Any, offset: Any = None) -> NDArray:
         """The most probable class of each row, (rows,)."""
         eta = self._eta(X, offset)
         codes = (eta[:, 0] > 0).astype(int) if eta.shape[1] == 1 else eta.argmax(axis=1)
         return self.classes_[codes]
 
-    def predict_proba(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
+    def predict_proba(self, X: Any, offset: Any = None) -> FloatArray:
         """P(class | row), (rows, K), rows that sum to 1."""
         eta = self._eta(X, offset)
         if eta.shape[1] == 1:
@@ -241,7 +255,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         # One-vs-rest divides its K sigmoids by their sum, which is softmax of their logarithms.
         return softmax(-log1pexp(-eta) if self._one_vs_rest() else eta)
 
-    def predict_log_proba(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
+    def predict_log_proba(self, X: Any, offset: Any = None) -> FloatArray:
         """log P(class | row), (rows, K), exact where P itself has rounded to 0."""
         eta = self._eta(X, offset)
         if eta.shape[1] == 1:
@@ -288,27 +302,45 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
-        """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets), with an offset."""
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None, *, target: str | None = None
+    ) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets), with an offset; or a
+        table and names of its columns, as `LogisticRegression.fit`."""
         check_number("alpha", self.alpha, at_least=0)
         check_l1_ratio(self.l1_ratio)
         check_flag("fit_intercept", self.fit_intercept)
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
-        weight = check_sample_weight(sample_weight, X.shape[0])
-        targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-        offset = check_offset(offset, *targets.shape)
-        source = memory_source(X, targets, weight, centre=self.fit_intercept, offset=offset)
-        penalty = elastic_net(np.full(X.shape[1], float(self.alpha)), self.l1_ratio)
-        fit = least_squares(source, targets.shape[1], penalty, self.fit_intercept)
-        single = np.ndim(y) == 1
+        single = target is not None or np.ndim(y) == 1
+        if target is None:
+            source, targets = self._rows(X, y, sample_weight, offset)
+        else:
+            learned, rows = learned_rows(
+                X, y, target, sample_weight, offset, regression=True, centre=self.fit_intercept
+            )
+            keep_columns(self, learned.encoding.columns)
+            check_offset_names(learned.encoding.offset, 1)
+            source, targets = rows.recoded(lambda y: y[:, None]), 1
+        penalty = elastic_net(np.full(source.n_columns, float(self.alpha)), self.l1_ratio)
+        fit = least_squares(source, targets, penalty, self.fit_intercept)
         self.coef_ = fit.coefficients[0] if single else fit.coefficients
         self.intercept_ = float(fit.intercepts[0]) if single else fit.intercepts
         self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
         return self
 
-    def predict(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
+    def _rows(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int]:
+        """Arrays as a source, and how many targets they have."""
+        forget_columns(self)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
+        weight = check_sample_weight(sample_weight, X.shape[0])
+        targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        offset = check_offset(offset, *targets.shape)
+        return memory_source(X, targets, weight, centre=self.fit_intercept, offset=offset), targets.shape[1]
+
+    def predict(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset of each row, (rows,) or (rows, targets)."""
         check_is_fitted(self)
+        if is_table(X) and hasattr(self, "columns_"):
+            return table_eta(self.columns_, X, self.coef_[None, :], np.array([self.intercept_]), offset)[:, 0]
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         eta = linear_predictor(X, self.coef_.T, self.intercept_)
         offset = check_offset(offset, X.shape[0], len(np.atleast_2d(self.coef_)))
@@ -318,27 +350,3 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
-    """The different labels in order, and the position of each row's among them.
-
-    >>> label_codes(np.array([7, 5, 7]))
-    (array([5, 7]), array([1, 0, 1]))
-    """
-    if y.dtype.kind in "iu" and (span := int(y.max()) - (low := int(y.min()))) < WIDEST_COUNT:
-        # A million labels are counted in a tenth of the time it takes to sort them.
-        counts = np.bincount(y - low, minlength=span + 1)
-        position = np.cumsum(counts > 0) - 1
-        return (np.flatnonzero(counts) + low).astype(y.dtype), position[y - low]
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
-    return classes, codes
-
-
-def check_two_classes(classes: NDArray, codes: NDArray, weight: FloatArray) -> None:
-    """TargetError unless two classes have rows that count."""
-    if len(classes) < 2:
-        raise TargetError(f"y has one class, {classes[0]!r}: there is nothing to tell apart.")
-    if np.count_nonzero(np.bincount(codes, weight > 0)) < 2:
-        raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")

@@ -22,9 +22,10 @@ from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning, NotFittedError
-from separatrix.estimators import FLOATS, LogisticRegression, check_two_classes, label_codes
+from separatrix.estimators import FLOATS, LogisticRegression
 from separatrix.inference.firth import FirthFit, firth, hat_values, profile_interval, profile_test
 from separatrix.inference.recession import Margins, independent
+from separatrix.labels import check_two_classes, label_codes
 
 CORRECTIONS = (None, "flic", "flac")
 METHODS = ("profile", "wald")

@@ -19,15 +19,8 @@ from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning, listing
-from separatrix.estimators import (
-    FLOATS,
-    LogisticRegression,
-    check_flag,
-    check_l1_ratio,
-    check_number,
-    check_two_classes,
-    label_codes,
-)
+from separatrix.estimators import FLOATS, LogisticRegression, check_flag, check_l1_ratio, check_number
+from separatrix.labels import check_two_classes, label_codes
 
 Folds = Sequence[tuple[IntArray, IntArray]]
 
