@@ -1,31 +1,34 @@
 """The cells of one column of any kind of dataframe, as Arrow arrays: numbers, text, and what is missing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 from numpy.typing import NDArray
 
 from separatrix.arrays import BoolArray, FloatArray
+from separatrix.data.calendar import iso_dates
+from separatrix.data.written import PLAIN, Written, pc, read_numbers
 from separatrix.errors import CellError, ColumnError, no_such
 
 Table = nw.DataFrame[Any]
 Kind = Literal["number", "boolean", "text", "category", "date", "other"]
 
-pc: Any = pyarrow.compute  # makes its functions when imported, so type checkers cannot see them
-
-NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+MISSING = ("", " ", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?", ".")
+"""What a missing cell of text may hold, in files and dataframes alike: the marks of R, pandas, SQL, Excel, UCI's sets
+and SAS. Blanks around them do not count."""
 
 
 @dataclass(frozen=True)
 class Cells:
     """One column's cells, and what a message needs: the column's name, the table's, the first row's number.
 
-    `values` is an Arrow array in which NaN and blank text have become null: `values.null_count` are missing.
+    `values` is an Arrow array, of text and categories a DictionaryArray, in which NaN and the marks of MISSING have
+    become null: `values.null_count` are missing. `marks` says how many cells held which mark, but for blanks.
     """
 
     name: str
@@ -33,14 +36,20 @@ class Cells:
     kind: Kind
     where: str = "the data"
     first_row: int = 1
+    marks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def missing(self) -> BoolArray:
         """Which cells are missing, (rows,)."""
         return self.values.is_null().to_numpy(zero_copy_only=False)
 
-    def text(self) -> Any:
-        """The cells as an Arrow array of text: 3 and 3.0 are both '3'.
+    @cached_property
+    def coded(self) -> Any:
+        """The cells as a DictionaryArray: what is asked of each different value alone is soon asked."""
+        return self.values if pa.types.is_dictionary(self.values.type) else pc.dictionary_encode(self.values)
+
+    def texts(self) -> Any:
+        """The different values as an Arrow array of text: 3 and 3.0 are both '3'.
 
         Raises
         ------
@@ -48,8 +57,13 @@ class Cells:
             The column holds lists or the like.
         """
         if self.kind == "other":
-            raise ColumnError(self._holds("categories"))
-        return as_text(self.values)
+            raise ColumnError(self.holds("categories"))
+        return as_text(self.coded.dictionary)
+
+    def among(self, which: BoolArray) -> list[str]:
+        """The different texts of some cells."""
+        chosen = pc.unique(self.coded.indices.filter(pa.array(which))).drop_null()
+        return self.texts().take(chosen).to_pylist()
 
     def codes(self, levels: Sequence[str]) -> NDArray[np.int32]:
         """The position of each cell's text in `levels`, (rows,); -1 for a missing cell or any other value.
@@ -57,15 +71,15 @@ class Cells:
         Where the text itself is no level, its value may be: a column that is text in one file ('1.0', 'True')
         is numbers or booleans in the next, if no other cell there forces it to be text.
         """
-        text, known = self.text(), pa.array(levels, pa.large_string())
-        codes = _positions(text, known)
-        strange = (codes < 0) & ~self.missing
+        texts, known = self.texts(), pa.array(levels, pa.large_string())
+        codes = _positions(texts, known)
+        strange = codes < 0
         if strange.any():
-            codes[strange] = _positions(_by_value(text.filter(strange)), _by_value(known))
-        return codes
+            codes[strange] = _positions(_by_value(texts.filter(pa.array(strange))), _by_value(known))
+        return self.spread(codes, np.int32(-1))
 
-    def numbers(self, remedy: str = "fix the cell") -> FloatArray:
-        """The cells as numbers, (rows,), NaN where missing.
+    def numbers(self, remedy: str = "fix the cell", written: Written = "plain") -> FloatArray:
+        """The cells as numbers, (rows,), NaN where missing; text is read as `written`.
 
         Raises
         ------
@@ -74,31 +88,56 @@ class Cells:
         ColumnError
             The column holds dates or something else that is no number.
         """
-        values = self.values
         if self.kind in ("date", "other"):
-            raise ColumnError(self._holds("numbers"))
-        if is_text(values.type):
-            self.refuse(~self.numeric(), f"is not a number; {remedy}")
-            values = pc.utf8_trim_whitespace(values)
-        numbers = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+            raise ColumnError(self.holds("numbers"))
+        if pa.types.is_dictionary(self.values.type):
+            numbers = self.spread(read_numbers(self.texts(), written), np.nan)
+            self.refuse(np.isnan(numbers) & ~self.missing, f"is not a number; {remedy}")
+        else:
+            numbers = as_floats(self.values)
         self.refuse(np.isinf(numbers), f"is not a finite number; {remedy}")
         return numbers
 
-    def numeric(self) -> BoolArray:
-        """Which cells of a text column are missing or read as a number, (rows,)."""
-        return pc.match_substring_regex(self.values, NUMBER).fill_null(True).to_numpy(zero_copy_only=False)
+    def dates(self, remedy: str = "fix the cell") -> Any:
+        """The cells as an Arrow array of dates or times; ISO dates in text count.
+
+        Raises
+        ------
+        CellError
+            A cell is text that is no date: the first such row.
+        ColumnError
+            The column holds numbers or something else that is no date.
+        """
+        if self.kind == "date":
+            return self.values
+        if self.values.null_count == len(self.values):
+            return pa.nulls(len(self.values), pa.timestamp("us"))
+        if self.kind not in ("text", "category"):
+            raise ColumnError(self.holds("dates"))
+        dates = iso_dates(self.texts()).take(self.coded.indices)
+        strange = dates.is_null().to_numpy(zero_copy_only=False) & ~self.missing
+        self.refuse(strange, f"is not a date like 2024-01-31; {remedy}")
+        return dates
+
+    def spread(self, each: NDArray, gap: Any) -> NDArray:
+        """What is known of each different value, for each cell, (rows,); `gap` for missing ones."""
+        return np.append(each, gap)[self.coded.indices.fill_null(len(each)).to_numpy()].astype(each.dtype, copy=False)
 
     def refuse(self, bad: BoolArray, why: str) -> None:
         """Raise the CellError that names the first bad row, if there is one."""
         if bad.any():
-            row = int(np.argmax(bad))
-            value = repr(self.values[row].as_py()) if self.values[row].is_valid else "an empty cell"
-            place = f"column {self.name!r}, row {self.first_row + row} of {self.where}"
-            raise CellError(f"{place}: {value} {why}.")
+            raise CellError(f"{self.place(bad)} {why}.")
 
-    def _holds(self, due: str) -> str:
-        held = f"column {self.name!r} of {self.where} holds {self.values.type}"
-        return f"{held} where {due} are due; convert it or leave it out."
+    def place(self, bad: BoolArray) -> str:
+        """The first of these cells, for a message: its column, row and value."""
+        row = int(np.argmax(bad))
+        value = repr(self.values[row].as_py()) if self.values[row].is_valid else "an empty cell"
+        return f"column {self.name!r}, row {self.first_row + row} of {self.where}: {value}"
+
+    def holds(self, due: str) -> str:
+        """The message for a column of the wrong kind."""
+        kind = self.values.type.value_type if pa.types.is_dictionary(self.values.type) else self.values.type
+        return f"column {self.name!r} of {self.where} holds {kind} where {due} are due; convert it or leave it out."
 
 
 def cells_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> Cells:
@@ -119,8 +158,12 @@ def cells_of(table: Table, name: str, where: str = "the data", first_row: int = 
     if name not in table.columns:
         raise ColumnError(no_such("column", name, table.columns, f"in {where}"))
     values = _arrow(table[name])
-    if pa.types.is_dictionary(values.type):
-        return Cells(name, _with_nulls(values.cast(values.type.value_type)), "category", where, first_row)
+    if is_text(values.type) or pa.types.is_dictionary(values.type):
+        kind: Kind = "text" if is_text(values.type) else "category"
+        coded, marks = _without_marks(_coded(values))
+        if _kind(coded.type.value_type) == "other":
+            return Cells(name, coded, "other", where, first_row)
+        return Cells(name, coded, kind, where, first_row, marks)
     return Cells(name, _with_nulls(values), _kind(values.type), where, first_row)
 
 
@@ -136,13 +179,18 @@ def as_text(values: Any) -> Any:
     return pc.cast(values, pa.large_string())
 
 
+def as_floats(values: Any) -> FloatArray:
+    """Arrow numbers as an array of doubles, NaN for null."""
+    return pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+
+
 def _positions(text: Any, levels: Any) -> NDArray[np.int32]:
     return pc.index_in(text, value_set=levels).fill_null(-1).to_numpy().copy()
 
 
 def _by_value(text: Any) -> Any:
     """Text with each number in one spelling, and true and false in small letters."""
-    numeric = pc.if_else(pc.match_substring_regex(text, NUMBER), pc.utf8_trim_whitespace(text), None)
+    numeric = pc.if_else(pc.match_substring_regex(text, PLAIN), pc.utf8_trim_whitespace(text), None)
     small = pc.utf8_lower(text)
     boolean = pc.is_in(small, value_set=pa.array(["true", "false"], pa.large_string()))
     return pc.coalesce(as_text(pc.cast(numeric, pa.float64())), pc.if_else(boolean, small, text))
@@ -160,14 +208,37 @@ def _arrow(series: nw.Series[Any]) -> Any:
         )
 
 
+def _coded(values: Any) -> Any:
+    """Text and categories as a DictionaryArray of each value once, without null."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    return pc.dictionary_encode(pc.cast(values, pa.large_string()) if is_text(values.type) else _with_nulls(values))
+
+
+def _without_marks(coded: Any) -> tuple[Any, dict[str, int]]:
+    """Text with null for the marks of MISSING, and how many cells held each."""
+    texts = coded.dictionary
+    if not is_text(texts.type):
+        return coded, {}
+    trimmed = pc.utf8_trim_whitespace(texts)
+    mark = pc.is_in(trimmed, value_set=pa.array(MISSING, pa.large_string()))
+    if not pc.any(mark).as_py():
+        return coded, {}
+    marked = mark.take(coded.indices).fill_null(False)
+    counted = pc.value_counts(trimmed.take(coded.indices.filter(marked))).to_pylist()
+    left = pc.if_else(marked, pa.scalar(None, coded.indices.type), coded.indices)
+    return (
+        pa.DictionaryArray.from_arrays(left, texts),
+        {pair["values"]: pair["counts"] for pair in counted if pair["values"]},
+    )
+
+
 def _with_nulls(values: Any) -> Any:
-    """NaN and blank text are missing too; every number with a fraction is a double."""
+    """NaN is missing too; every number with a fraction is a double."""
     if pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
         values = pc.cast(values, pa.float64())
-        return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
-    if is_text(values.type):
-        values = pc.cast(values, pa.large_string())
-        return pc.if_else(pc.match_substring_regex(values, r"^\s*$"), pa.scalar(None, values.type), values)
+        nan = pc.is_nan(values)
+        return pc.if_else(nan, pa.scalar(None, values.type), values) if pc.any(nan).as_py() else values
     return values
 
 
@@ -178,4 +249,4 @@ def _kind(kind: Any) -> Kind:
         return "number"
     if is_text(kind):
         return "text"
-    return "date" if pa.types.is_temporal(kind) else "other"
+    return "date" if pa.types.is_temporal(kind) and not pa.types.is_duration(kind) else "other"

@@ -1,19 +1,26 @@
 """Table columns -> numbers: learned once from the training rows, stored in the model, then always alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, combinations
+from typing import Any, Literal, get_args
 
 import numpy as np
 from msgspec import Struct
 from scipy import sparse
 
-from separatrix.data.cells import Table, cells_of
-from separatrix.data.encoders import Boolean, Category, Column, LeftOut, Note, Number, Part, Slot
-from separatrix.data.infer import category, infer_column, number, without_duplicates
+from separatrix.data.calendar import DatePart
+from separatrix.data.cells import Cells, Table, cells_of
+from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Note, Number, Part, Slot, Text
+from separatrix.data.infer import Rules, category, infer_column, number, without_duplicates
+from separatrix.data.infer import text as as_words
+from separatrix.data.tally import Tally, tally
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
 
-__all__ = ["Boolean", "Category", "Column", "Columns", "Encoded", "LeftOut", "Number", "Table"]
+__all__ = ["Boolean", "Category", "Column", "Columns", "Date", "Encoded", "LeftOut", "Number", "Table", "Text"]
+
+Unseen = Literal["pool", "error"]
+DROPPED = "dropped by the user"
 
 MANY_FEATURES = 64  # up to here a dense matrix is always the faster one
 MOSTLY_ZERO = 0.2  # share of non-zeros below which a sparse matrix is
@@ -28,7 +35,7 @@ class Encoded:
 
 
 class Columns(Struct, frozen=True, forbid_unknown_fields=True):
-    """The columns of a table, in its order, and what becomes of each.
+    """The columns of a table, in its order, and what becomes of each; and of levels that fitting had not seen.
 
     Examples
     --------
@@ -45,48 +52,66 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     columns: list[Column]
+    unseen: Unseen = "pool"
 
     @classmethod
-    def learn(
+    def learn(cls, table: Table, *, where: str = "the data", **options: Any) -> "Columns":
+        """`from_tally` of the training rows themselves; `where` is what messages call the table."""
+        return cls.from_tally(tally(table, where), **options)
+
+    @classmethod
+    def from_tally(
         cls,
-        table: Table,
+        tally: Tally,
         *,
-        target: str,
+        target: str | None = None,
         drop: Sequence[str] = (),
         categorical: Sequence[str] = (),
         numeric: Sequence[str] = (),
-        where: str = "the data",
+        text: Sequence[str] = (),
+        date: Sequence[DatePart] = Rules.date,
+        unseen: Unseen = "pool",
+        floor: float | None = None,
+        text_width: int = Rules.text_width,
+        where: str | None = None,
     ) -> "Columns":
-        """Decide from the training rows what becomes of each column but the target.
+        """Decide from the tally of the training rows what becomes of each column but the target.
 
         Parameters
         ----------
-        table : the training rows
-        target : name of the column to predict
-        drop, categorical, numeric : names of columns to leave out, or to take as categories or as numbers
-        where : what messages call the table
+        tally : of the training rows, or the sum of those of all their batches
+        target : name of the column to predict, if it is among them
+        drop, categorical, numeric, text : names of columns to leave out, or to take as categories, as numbers, or as
+            text whose words are hashed
+        date : the parts of dates to use: day, year, month, weekday, hour; with none dates are left out
+        unseen : "pool" counts a level unseen at fit as a rare one, or as the reference if none was; "error" refuses it
+        floor : levels of fewer rows, or below 1 of a smaller share of them, are pooled; by default those of fewer than
+            10 rows, in columns of more than 20 levels
+        text_width : features that the words of a text are hashed to
+        where : what messages call the table, if not what the tally calls it
 
         Raises
         ------
         ColumnError
-            A named column is not in the table, or no column is left to learn from.
+            A named column is not in the table or cannot be what is asked, or no column is left to learn from.
         CellError
             A cell is infinite, or is no number in a column of numbers.
         ArgumentError
-            A column is named both categorical and numeric.
+            A column is named to be two things, or an option has no meaning.
         """
-        _check_names(table, (target, *drop, *categorical, *numeric), where)
-        if both := set(categorical) & set(numeric):
-            raise ArgumentError(f"column {min(both)!r} cannot be both categorical and numeric; name it once.")
-        learners = dict.fromkeys(categorical, category) | dict.fromkeys(numeric, number)
+        where, named = where or tally.where, {"categorical": categorical, "numeric": numeric, "text": text}
+        rules = Rules(date, floor, text_width)
+        rules.check()
+        _check_unseen(unseen)
+        _check_names(tally.columns, [*([] if target is None else [target]), *drop, *chain(*named.values())], where)
+        _check_named_once(named)
+        learners = dict.fromkeys(categorical, category) | dict.fromkeys(numeric, number) | dict.fromkeys(text, as_words)
         learned = (
-            LeftOut(name, "dropped by the user")
-            if name in drop
-            else learners.get(name, infer_column)(cells_of(table, name, where))
-            for name in table.columns
+            LeftOut(name, DROPPED) if name in drop else learners.get(name, infer_column)(column, rules)
+            for name, column in tally.columns.items()
             if name != target
         )
-        columns = cls(list(without_duplicates(table, learned)))
+        columns = cls(list(without_duplicates(tally, learned)), unseen)
         if not columns.needs:
             reasons = listing(f"{name!r} ({words})" for name, words in columns.describe())
             raise ColumnError(f"no column of {where} can be learned from: {reasons or 'it has only the target'}.")
@@ -114,35 +139,57 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         CellError
             A cell is not the number its column needs.
         """
-        _check_names(table, self.needs, where)
+        _check_names(table.columns, self.needs, where)
         slots: list[Slot] = []
+        matrices: list[tuple[int, Any]] = []
         notes: list[Note] = []
         features = 0
         for column in self.columns:
             if not isinstance(column, LeftOut):
-                part: Part = column.encode(cells_of(table, column.name, where, first_row))
+                part = self._encode(column, cells_of(table, column.name, where, first_row))
                 slots += [Slot(features + slot.feature, slot.value) for slot in part.slots]
+                matrices += [] if part.matrix is None else [(features, part.matrix)]
                 notes += part.notes
                 features += len(column.feature_names)
-        return Encoded(_matrix(slots, len(table), features), tuple(notes))
+        return Encoded(_matrix(slots, matrices, len(table), features), tuple(notes))
+
+    def _encode(self, column: Column, cells: Cells) -> Part:
+        part = column.encode(cells)
+        if self.unseen == "error" and isinstance(column, Category) and any(note.values for note in part.notes):
+            unseen = (cells.codes(column.known) < 0) & ~cells.missing
+            cells.refuse(unseen, "was not seen at fit; fix the cell, or fit with --unseen pool")
+        return part
 
     def describe(self) -> list[tuple[str, str]]:
         """Each column, and what was done to it, in words."""
         return [(column.name, column.describe()) for column in self.columns]
 
 
-def _check_names(table: Table, names: Sequence[str], where: str) -> None:
-    known = set(table.columns)
+def _check_names(known: Iterable[str], names: Iterable[str], where: str) -> None:
+    known = dict.fromkeys(known)
     for name in names:
         if name not in known:
-            raise ColumnError(no_such("column", name, table.columns, f"in {where}"))
+            raise ColumnError(no_such("column", name, known, f"in {where}"))
 
 
-def _matrix(slots: list[Slot], rows: int, features: int) -> Any:
+def _check_named_once(named: dict[str, Sequence[str]]) -> None:
+    for (one, ours), (other, theirs) in combinations(named.items(), 2):
+        if both := set(ours) & set(theirs):
+            raise ArgumentError(f"column {min(both)!r} cannot be both {one} and {other}; name it once.")
+
+
+def _check_unseen(unseen: str) -> None:
+    if unseen not in get_args(Unseen):
+        raise ArgumentError(f"unseen={unseen!r} must be one of {', '.join(get_args(Unseen))}.")
+
+
+def _matrix(slots: list[Slot], matrices: list[tuple[int, Any]], rows: int, features: int) -> Any:
+    if matrices:
+        return _sparse(slots, matrices, (rows, features))
     if features > MANY_FEATURES and rows:
         non_zero = sum(np.count_nonzero(slot.value) for slot in slots)
         if non_zero < MOSTLY_ZERO * rows * features:
-            return _sparse(slots, (rows, features))
+            return _sparse(slots, matrices, (rows, features))
     X = np.zeros((rows, features))
     every = np.arange(rows)
     for slot in slots:
@@ -150,12 +197,19 @@ def _matrix(slots: list[Slot], rows: int, features: int) -> Any:
     return X
 
 
-def _sparse(slots: list[Slot], shape: tuple[int, int]) -> sparse.csr_array:
-    rows = [np.flatnonzero(slot.value).astype(np.int32) for slot in slots]
-    features = [np.broadcast_to(slot.feature, shape[:1])[row] for slot, row in zip(slots, rows, strict=True)]
-    values = [slot.value[row] for slot, row in zip(slots, rows, strict=True)]
-    triplets = (np.concatenate(values), (np.concatenate(rows), np.concatenate(features)))
-    return sparse.coo_array(triplets, shape=shape).tocsr()
+def _sparse(slots: list[Slot], matrices: list[tuple[int, Any]], shape: tuple[int, int]) -> sparse.csr_array:
+    triplets = [_triplet(slot, shape[0]) for slot in slots]
+    for first, matrix in matrices:
+        entries = matrix.tocoo()
+        triplets.append((entries.data, entries.row, entries.col + first))
+    values, rows, features = map(np.concatenate, zip(*triplets, strict=True))
+    return sparse.coo_array((values, (rows, features)), shape=shape).tocsr()
+
+
+def _triplet(slot: Slot, rows: int) -> tuple[Any, Any, Any]:
+    """Values, rows and features of what is not zero."""
+    some = np.flatnonzero(slot.value).astype(np.int32)
+    return slot.value[some], some, np.broadcast_to(slot.feature, (rows,))[some]
 
 
 def _unique(names: list[str]) -> list[str]:

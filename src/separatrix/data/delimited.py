@@ -16,10 +16,8 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from separatrix.data.cells import MISSING
 from separatrix.errors import ColumnError, FileError
-
-MISSING = ("", " ", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?", ".")
-"""What a missing cell may hold, quoted or not: the marks of R, pandas, SQL, Excel, UCI's sets and SAS."""
 
 DELIMITERS = ",;\t|"
 

@@ -1,14 +1,20 @@
 """What becomes of one column: a value learned once, stored in the model, and applied to any new rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
+from scipy import sparse
 
 from separatrix.arrays import BoolArray, FloatArray
-from separatrix.data.cells import Cells, pc
+from separatrix.data.calendar import NAMES, NUMBERS, DatePart, part_of
+from separatrix.data.cells import Cells
+from separatrix.data.words import hashed_words
+from separatrix.data.written import Written, pc
 from separatrix.errors import listing
 
 
@@ -56,32 +62,44 @@ def merged(notes: Iterable[Note]) -> list[Note]:
 
 @dataclass(frozen=True)
 class Part:
-    """What one column gives: its slots, and notes of cells that fitting had not seen."""
+    """What one column gives: its slots, or of text all its features at once, CSR (rows, features); and notes of cells
+    that fitting had not seen."""
 
     slots: list[Slot]
     notes: list[Note]
+    matrix: Any = None
 
 
 class Number(Struct, frozen=True, forbid_unknown_fields=True, tag="number"):
-    """A number; a missing cell counts as the mean, and is flagged if some were missing at fit: `missing`."""
+    """A number; a missing cell counts as the mean, and is flagged if some were missing at fit: `missing`.
+
+    `written` says how text is read as numbers, and `remark` what is worth knowing of that; `marks`, here and below, how
+    missing cells were marked in text.
+    """
 
     name: str
     mean: float
     low: float
     high: float
     missing: int = 0
+    written: Written = "plain"
+    remark: str = ""
+    marks: list[str] = []
+
+    numbers: ClassVar[int] = 1
 
     @property
     def feature_names(self) -> list[str]:
         return _flagged(self.name, self.missing)
 
     def encode(self, cells: Cells) -> Part:
-        numbers = cells.numbers(f"fix the cell, or fit with --categorical {self.name}")
+        numbers = cells.numbers(f"fix the cell, or fit with --categorical {self.name}", self.written)
         return _imputed(numbers, self.mean, self.missing, self.name)
 
     def describe(self) -> str:
-        described = f"number from {_plain(self.low)} to {_plain(self.high)}, mean {_plain(self.mean)}"
-        return described + _filled(self.missing, "with the mean")
+        like = {"plain": "", "point": " written like 1,234.5", "comma": " written like 1.234,5"}[self.written]
+        described = f"number{like} from {_plain(self.low)} to {_plain(self.high)}, mean {_plain(self.mean)}"
+        return described + self.remark + _filled(self.missing, self.marks, "with the mean")
 
 
 class Boolean(Struct, frozen=True, forbid_unknown_fields=True, tag="boolean"):
@@ -90,6 +108,8 @@ class Boolean(Struct, frozen=True, forbid_unknown_fields=True, tag="boolean"):
     name: str
     mean: float
     missing: int = 0
+
+    numbers: ClassVar[int] = 1
 
     @property
     def feature_names(self) -> list[str]:
@@ -101,45 +121,154 @@ class Boolean(Struct, frozen=True, forbid_unknown_fields=True, tag="boolean"):
         return _imputed(np.where(codes < 0, np.nan, codes % 2), self.mean, self.missing, self.name)
 
     def describe(self) -> str:
-        return f"true or false, {self.mean:.1%} true" + _filled(self.missing, "with that share")
+        return f"true or false, {self.mean:.1%} true" + _filled(self.missing, [], "with that share")
 
 
 class Category(Struct, frozen=True, forbid_unknown_fields=True, tag="category"):
-    """One 0/1 feature per level but the reference; one more for missing cells if there were any at fit."""
+    """One 0/1 feature per level but the reference; one more for the pool, if there is one, and one for missing cells if
+    there were any at fit.
+
+    The pool takes the levels that fewer than `floor` rows held at fit, `pooled`, and those unseen at fit; without one
+    the unseen count as the reference.
+    """
 
     name: str
     levels: list[str]
     reference: str
     missing: int = 0
+    pooled: list[str] = []
+    floor: int = 0
+    marks: list[str] = []
+
+    numbers: ClassVar[int] = 0
 
     @property
     def feature_names(self) -> list[str]:
-        names = [f"{self.name} = {level}" for level in self.levels if level != self.reference]
+        own = [*self.levels, self.pool] if self.pooled else self.levels
+        names = [f"{self.name} = {level}" for level in own if level != self.reference]
         return [*names, _flag(self.name)] if self.missing else names
 
+    @property
+    def pool(self) -> str:
+        """What the pool is called."""
+        return "other" if "other" not in self.levels else "any other"
+
+    @property
+    def known(self) -> list[str]:
+        """All levels that fitting saw."""
+        return [*self.levels, *self.pooled]
+
     def encode(self, cells: Cells) -> Part:
-        codes, missing = cells.codes(self.levels), cells.missing
+        codes, missing = cells.codes(self.known), cells.missing
         unseen = (codes < 0) & ~missing
-        reference = self.levels.index(self.reference)
+        pool, reference = len(self.levels), self.levels.index(self.reference)
+        if self.pooled:
+            codes[unseen | (codes > pool)] = pool
         feature = codes - (codes > reference)
         if self.missing:
-            feature[missing] = len(self.levels) - 1
+            feature[missing] = pool - 1 + bool(self.pooled)
         present = (codes >= 0) & (codes != reference) | missing & bool(self.missing)
         slot = Slot(np.where(present, feature, 0), present.astype(float))
         return Part([slot], [*self._unseen(cells, unseen), *self._unexpected(missing)])
 
     def describe(self) -> str:
-        own = f", {_count(self.missing, 'missing cell')} as one more level" if self.missing else ""
-        return f"category of {_count(len(self.levels), 'level')} against {self.reference!r}{own}"
+        described = f"category of {_count(len(self.levels), 'level')} against {self.reference!r}"
+        if self.pooled:
+            rare = f"{_count(len(self.pooled), 'level')} of fewer than {_count(self.floor, 'row')}"
+            described += f", {rare} together as {self.pool!r}"
+        return described + (f", {_gaps(self.missing, self.marks)} as one more level" if self.missing else "")
 
     def _unseen(self, cells: Cells, unseen: BoolArray) -> list[Note]:
         if not unseen.any():
             return []
-        values = pc.unique(cells.text().filter(unseen)).to_pylist()
-        return [Note(self.name, int(unseen.sum()), repr(self.reference), tuple(values))]
+        stand_in = self.pool if self.pooled else self.reference
+        return [Note(self.name, int(unseen.sum()), repr(stand_in), tuple(cells.among(unseen)))]
 
     def _unexpected(self, missing: BoolArray) -> list[Note]:
         return [] if self.missing else _noted(self.name, missing, repr(self.reference))
+
+
+class Date(Struct, frozen=True, forbid_unknown_fields=True, tag="date"):
+    """A date or time as those of its parts that vary: days since the `first` and the year as numbers; month, weekday
+    and hour as categories. Missing cells count as the mean day and the reference levels, and are flagged if some were
+    missing at fit."""
+
+    name: str
+    first: str
+    parts: dict[DatePart, Number | Category]
+    missing: int = 0
+    marks: list[str] = []
+
+    @property
+    def numbers(self) -> int:
+        """How many features are not 0/1; they come first."""
+        return sum(part.numbers for part in self.parts.values())
+
+    @property
+    def feature_names(self) -> list[str]:
+        names = [name for part in self.parts.values() for name in part.feature_names]
+        return [*names, _flag(self.name)] if self.missing else names
+
+    def encode(self, cells: Cells) -> Part:
+        dates, slots, notes, features = cells.dates(), [], [], 0
+        for part, column in self.parts.items():
+            encoded = column.encode(replace(cells, name=column.name, **self._cells(dates, part)))
+            slots += [Slot(features + slot.feature, slot.value) for slot in encoded.slots]
+            notes += [note for note in encoded.notes if note.values]
+            features += len(column.feature_names)
+        if self.missing:
+            return Part([*slots, Slot(features, cells.missing.astype(float))], notes)
+        return Part(slots, notes + _noted(self.name, cells.missing, "the mean day and the reference levels"))
+
+    def describe(self) -> str:
+        parts = listing(self.parts)
+        return f"date from {self.first} on, by its {parts or 'gaps'}" + (
+            f", {_gaps(self.missing, self.marks)} flagged" if self.missing else ""
+        )
+
+    def _cells(self, dates: Any, part: DatePart) -> dict[str, Any]:
+        """The cells of one part: numbers, or the names of the codes."""
+        codes = part_of(dates, part)
+        if part in NUMBERS:
+            since = int(np.datetime64(self.first).astype(np.int64)) if part == "day" else 0
+            return {"values": pc.subtract(codes, since), "kind": "number"}
+        names = pa.array(NAMES[part], pa.large_string())
+        return {"values": pa.DictionaryArray.from_arrays(pc.cast(codes, pa.int32()), names), "kind": "category"}
+
+
+class Text(Struct, frozen=True, forbid_unknown_fields=True, tag="text"):
+    """Words and pairs of neighbouring words in lower case, hashed to `width` features (Weinberger et al. 2009).
+
+    A feature is 1 + log of how often its words occur, and a text is scaled to length 1. Missing text holds no words,
+    and is flagged by one more feature if some was missing at fit.
+    """
+
+    name: str
+    width: int
+    missing: int = 0
+    marks: list[str] = []
+
+    @property
+    def numbers(self) -> int:
+        """How many features are not 0/1; they come first."""
+        return self.width
+
+    @property
+    def feature_names(self) -> list[str]:
+        names = [f"{self.name}: words {place}" for place in range(self.width)]
+        return [*names, _flag(self.name)] if self.missing else names
+
+    def encode(self, cells: Cells) -> Part:
+        missing = cells.missing
+        each = sparse.vstack([hashed_words(cells.texts().to_pylist(), self.width), sparse.csr_array((1, self.width))])
+        matrix = each.tocsr()[cells.spread(np.arange(each.shape[0] - 1), each.shape[0] - 1)]
+        if self.missing:
+            return Part([], [], sparse.hstack([matrix, sparse.csr_array(missing[:, None].astype(float))], format="csr"))
+        return Part([], _noted(self.name, missing, "text without words"), matrix)
+
+    def describe(self) -> str:
+        flagged = f", {_gaps(self.missing, self.marks)} flagged" if self.missing else ""
+        return f"text: words and pairs of words hashed to {self.width:,} features, 1 + log count, length 1{flagged}"
 
 
 class LeftOut(Struct, frozen=True, forbid_unknown_fields=True, tag="left out"):
@@ -147,6 +276,8 @@ class LeftOut(Struct, frozen=True, forbid_unknown_fields=True, tag="left out"):
 
     name: str
     reason: str
+
+    numbers: ClassVar[int] = 0
 
     @property
     def feature_names(self) -> list[str]:
@@ -159,7 +290,7 @@ class LeftOut(Struct, frozen=True, forbid_unknown_fields=True, tag="left out"):
         return f"left out: {self.reason}"
 
 
-Column = Number | Boolean | Category | LeftOut
+Column = Number | Boolean | Category | Date | Text | LeftOut
 
 
 def _imputed(numbers: FloatArray, mean: float, flag: int, name: str) -> Part:
@@ -191,5 +322,10 @@ def _flagged(name: str, missing: int) -> list[str]:
     return [name, _flag(name)] if missing else [name]
 
 
-def _filled(missing: int, how: str) -> str:
-    return f", {_count(missing, 'missing cell')} filled {how} and flagged" if missing else ""
+def _filled(missing: int, marks: Sequence[str], how: str) -> str:
+    return f", {_gaps(missing, marks)} filled {how} and flagged" if missing else ""
+
+
+def _gaps(missing: int, marks: Sequence[str]) -> str:
+    """Missing cells, and what stood in them."""
+    return _count(missing, "missing cell") + (f" ({listing(map(repr, marks))})" if marks else "")

@@ -1,23 +1,59 @@
-"""What a column is, seen from its cells: a number, true or false, a category, or nothing a model can use."""
+"""What a column is, seen from its tally: a number, true or false, a category, a date, or nothing a model can use."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from msgspec import json
 from msgspec.structs import replace
 
-from separatrix.data.cells import Cells, Table, cells_of, pc
-from separatrix.data.encoders import Boolean, Category, Column, LeftOut, Number
+from separatrix.data.calendar import NAMES, NUMBERS, PARTS, DatePart
+from separatrix.data.counts import Reading
+from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
+from separatrix.data.tally import ColumnTally, Tally
+from separatrix.data.written import WAYS, Written, one_unit, read_numbers
+from separatrix.errors import ArgumentError, CellError, ColumnError
 
 FEW_ROWS = 20  # with so few rows, as many values as rows may well be chance
 NEARLY_ALL = 0.9  # of a column's cells: then the others are taken for mistakes
 FEW_NUMBERS = 10  # a column with fewer different numbers may be codes, some of them letters
 LONG = 30  # characters on average: names and codes are shorter, sentences longer
+FEW_LEVELS = 20  # are all kept, however rare
+RARE = 10  # rows, of more levels than that
 
 
-def infer_column(cells: Cells) -> Column:
+@dataclass(frozen=True)
+class Rules:
+    """What a user may decide for all columns.
+
+    `date`: the parts of dates to use, of day, year, month, weekday, hour; none leaves dates out. `floor`: levels of
+    fewer rows than this, or below 1 of a smaller share of them, are pooled; None is 10 rows in columns of more than 20
+    levels. `text_width`: features that text is hashed to.
+    """
+
+    date: Sequence[DatePart] = ("day", "month", "weekday", "hour")
+    floor: float | None = None
+    text_width: int = 2**12
+
+    def check(self) -> None:
+        """ArgumentError unless each has a meaning."""
+        for part in self.date:
+            if part not in PARTS:
+                raise ArgumentError(f"date={part!r} is no part of a date; choose from {', '.join(PARTS)}.")
+        if self.floor is not None and not (0 <= self.floor < np.inf):
+            raise ArgumentError(f"floor={self.floor!r} must be a number of rows, or below 1 a share of them.")
+        if self.text_width < 2:
+            raise ArgumentError(f"text_width={self.text_width!r} must be at least 2 features.")
+
+    def least_rows(self, levels: int, rows: int) -> int:
+        """How many rows a level needs to stand for itself."""
+        if self.floor is None:
+            return RARE if levels > FEW_LEVELS else 0
+        return int(np.ceil(self.floor if self.floor >= 1 else self.floor * rows))
+
+
+def infer_column(tally: ColumnTally, rules: Rules) -> Column:
     """What the column is, by its type, and for text by what it holds.
 
     Raises
@@ -25,96 +61,176 @@ def infer_column(cells: Cells) -> Column:
     CellError
         A number is infinite, or nearly all cells of text are numbers and this one is not.
     """
-    if cells.values.null_count == len(cells.values):
-        return LeftOut(cells.name, "empty: every cell is missing")
-    if cells.kind == "other":
-        return LeftOut(cells.name, f"nested or binary: its type is {cells.values.type}")
-    if cells.kind == "date":
-        return LeftOut(cells.name, f"a date or time: its type is {cells.values.type}")
-    if cells.kind == "boolean":
-        return boolean(cells)
-    if cells.kind == "category":
-        return category(cells)
-    return _from_text(cells) if cells.kind == "text" else _from_numbers(cells)
+    if not tally.known:
+        return LeftOut(tally.name, "empty: every cell is missing")
+    if tally.kind == "other":
+        what = "a duration" if tally.type.startswith("duration") else "nested or binary"
+        return LeftOut(tally.name, f"{what}: its type is {tally.type}")
+    learners = {"date": date, "boolean": boolean, "category": category, "text": _from_text, "number": _from_numbers}
+    return learners[tally.kind](tally, rules)
 
 
-def number(cells: Cells) -> Column:
+def number(tally: ColumnTally, rules: Rules) -> Column:
     """The column as a number, whatever its type; left out if it never varies."""
-    numbers = cells.numbers(f"fix the cell, or pass --categorical {cells.name}")
-    known = numbers[~np.isnan(numbers)]
-    if known.size == 0 or (known.min() == known.max()):
-        return category(cells)  # one value and gaps: only the gaps can tell, so they are the feature
-    mean, low, high = float(np.mean(known)), float(known.min()), float(known.max())
-    return Number(cells.name, mean, low, high, cells.values.null_count)
+    if not tally.readings and tally.known:
+        raise ColumnError(_holds(tally, "numbers"))
+    written = _best(tally)
+    reading = tally.readings.get(written, Reading())
+    for place, wrong in ((reading.strange, "a number"), (reading.infinite, "a finite number")):
+        if place:
+            raise CellError(f"{place} is not {wrong}; fix the cell, or pass --categorical {tally.name}.")
+    moments = reading.moments
+    if not moments.low < moments.high:
+        return category(tally, rules)  # one value and gaps: only the gaps can tell, so they are the feature
+    remark = "" if _clear(tally, written) else ", a comma taken to part thousands as no cell tells"
+    extent = moments.mean, moments.low, moments.high
+    return Number(tally.name, *extent, tally.missing, written, remark, _marks(tally))
 
 
-def boolean(cells: Cells) -> Column:
+def boolean(tally: ColumnTally, rules: Rules) -> Column:
     """The column as 0 and 1; left out if it never varies."""
-    mean = pc.mean(cells.values).as_py()
-    return Boolean(cells.name, mean, cells.values.null_count) if 0 < mean < 1 else category(cells)
+    mean = tally.readings["plain"].moments.mean
+    return Boolean(tally.name, mean, tally.missing) if 0 < mean < 1 else category(tally, rules)
 
 
-def category(cells: Cells) -> Column:
-    """The column as a category, its most frequent level the reference; left out if it never varies."""
-    counted = pc.value_counts(cells.text().drop_null()).to_pylist()
-    if not counted:
-        return LeftOut(cells.name, "empty: every cell is missing")
-    if len(counted) == 1 and not cells.values.null_count:
-        return LeftOut(cells.name, f"constant: every row holds {counted[0]['values']}")
-    counts = {pair["values"]: pair["counts"] for pair in counted}
-    levels = _sorted(counts)
-    return Category(cells.name, levels, max(levels, key=lambda level: counts[level]), cells.values.null_count)
+def category(tally: ColumnTally, rules: Rules) -> Column:
+    """The column as a category, its commonest level the reference, rare ones pooled; left out if it never varies."""
+    if tally.kind == "other":
+        raise ColumnError(_holds(tally, "categories"))
+    if not tally.known:
+        return LeftOut(tally.name, "empty: every cell is missing")
+    if tally.levels is None:
+        raise ColumnError(
+            f"column {tally.name!r} of {tally.where} has too many different values for a category; leave it out, or "
+            "take it as text, which hashes its words."
+        )
+    counts = tally.levels.texts()
+    if len(counts) == 1 and not tally.missing:
+        return LeftOut(tally.name, f"constant: every row holds {next(iter(counts))}")
+    floor = rules.least_rows(len(counts), tally.rows)
+    levels = _sorted(level for level, rows in counts.items() if rows >= floor)
+    if not levels:
+        return LeftOut(tally.name, f"rare: none of its {len(counts):,} different values has {floor:,} rows")
+    pooled = _sorted(counts.keys() - set(levels))
+    reference = max(levels, key=lambda level: counts[level])
+    return Category(tally.name, levels, reference, tally.missing, pooled, floor if pooled else 0, _marks(tally))
 
 
-def without_duplicates(table: Table, columns: Iterable[Column]) -> Iterator[Column]:
+def date(tally: ColumnTally, rules: Rules) -> Column:
+    """A date as those of its parts that are wanted and vary; left out if there are none."""
+    if not rules.date:
+        return LeftOut(tally.name, f"a date or time: its type is {tally.type}")
+    dates, wanted = tally.dates, [part for part in PARTS if part in rules.date]
+    first = str(np.datetime64(int(dates.numbers["day"].low), "D")) if "day" in dates.numbers else "midnight"
+    parts: dict[DatePart, Number | Category] = {}
+    for part in wanted:
+        if part in NUMBERS and (moments := dates.numbers.get(part)) and moments.low < moments.high:
+            shift, name = (moments.low, f"days since {first}") if part == "day" else (0.0, part)
+            extent = [each - shift for each in (moments.mean, moments.low, moments.high)]
+            parts[part] = Number(f"{tally.name}: {name}", *extent)
+        elif len(counts := dates.counts.get(part, {})) > 1:
+            levels, most = sorted(counts), max(sorted(counts), key=lambda code: counts[code])
+            names = NAMES[part]
+            parts[part] = Category(f"{tally.name}: {part}", [names[code] for code in levels], names[most])
+    if not parts and not tally.missing:
+        return LeftOut(tally.name, f"constant: of the dates {' and '.join(wanted)} never vary")
+    return Date(tally.name, first, parts, tally.missing, _marks(tally))
+
+
+def text(tally: ColumnTally, rules: Rules) -> Column:
+    """The column as hashed words."""
+    if tally.kind == "other":
+        raise ColumnError(_holds(tally, "texts"))
+    if not tally.known:
+        return LeftOut(tally.name, "empty: every cell is missing")
+    return Text(tally.name, rules.text_width, tally.missing, _marks(tally))
+
+
+def without_duplicates(tally: Tally, columns: Iterable[Column]) -> Iterator[Column]:
     """The columns, each exact copy of an earlier one left out."""
-    seen: dict[bytes, list[Column]] = defaultdict(list)
+    seen: dict[Any, str] = {}
     for column in columns:
-        alike = seen[json.encode(replace(column, name=""))]
-        twin = next((other for other in alike if _same(table, column, other)), None)
-        alike.append(column)
-        yield LeftOut(column.name, f"duplicate of column {twin.name!r}") if twin else column
+        digest = tally.columns[column.name].digest
+        if digest is None or isinstance(column, LeftOut):
+            yield column
+        elif (key := (json.encode(_unnamed(column)), digest)) in seen:
+            yield LeftOut(column.name, f"duplicate of column {seen[key]!r}")
+        else:
+            seen[key] = column.name
+            yield column
 
 
-def _same(table: Table, one: Column, other: Column) -> bool:
-    if isinstance(one, LeftOut):
-        return False
-    pairs = zip(*(column.encode(cells_of(table, column.name)).slots for column in (one, other)), strict=True)
-    return all(np.array_equal(a.value, b.value) and np.array_equal(a.feature, b.feature) for a, b in pairs)
+def _unnamed(column: Column) -> Any:
+    parts = {"parts": {}} if isinstance(column, Date) else {}
+    return replace(column, name="", **parts)
 
 
-def _from_numbers(cells: Cells) -> Column:
-    if _counts_the_rows(cells):
-        return LeftOut(cells.name, "identifier: it counts the rows")
-    return number(cells)
+def _from_numbers(tally: ColumnTally, rules: Rules) -> Column:
+    if _counts_the_rows(tally):
+        return LeftOut(tally.name, "identifier: it counts the rows")
+    return number(tally, rules)
 
 
-def _counts_the_rows(cells: Cells) -> bool:
+def _counts_the_rows(tally: ColumnTally) -> bool:
     """An index that a dataframe wrote along, or a row number: it rises from row to row, from 0 or 1 on.
 
     Up to every other row may be absent, held out for a test.
     """
-    rows = len(cells.values)
-    if rows <= FEW_ROWS or cells.values.null_count or not pa.types.is_integer(cells.values.type):
+    rising = tally.rising
+    if tally.rows <= FEW_ROWS or rising is None or rising.first is None or rising.last is None:
         return False
-    numbers = cells.values.to_numpy()
-    return bool(numbers[0] >= 0 and numbers[-1] <= 2 * rows and (numbers[1:] > numbers[:-1]).all())
+    return rising.holds and rising.first >= 0 and rising.last <= 2 * tally.rows
 
 
-def _from_text(cells: Cells) -> Column:
-    known = cells.values.drop_null()
-    numeric = cells.numeric()[~cells.missing]
-    different = pc.count_distinct(known.filter(numeric)).as_py()
-    if numeric.all() or (numeric.mean() >= NEARLY_ALL and different >= FEW_NUMBERS):
-        return number(cells)
-    rows, levels = len(known), pc.count_distinct(known).as_py()
-    length = pc.mean(pc.utf8_length(known)).as_py()
+def _from_text(tally: ColumnTally, rules: Rules) -> Column:
+    if _is_numbers(tally):
+        return number(tally, rules)
+    if tally.dates.count == tally.known:
+        return date(tally, rules)
+    rows, length = tally.known, tally.letters / tally.known
+    reason = "free text" if length > LONG else "identifier"
+    if tally.levels is None:
+        return LeftOut(tally.name, f"{reason}: too many different values to count in {rows:,} rows")
+    levels = len(tally.levels)
     if rows > FEW_ROWS and levels > rows / 2:
-        reason = "free text" if length > LONG else "identifier"
-        return LeftOut(cells.name, f"{reason}: {levels:,} different values in {rows:,} rows")
+        return LeftOut(tally.name, f"{reason}: {levels:,} different values in {rows:,} rows")
     if levels > FEW_ROWS and length > 2 * LONG:
-        return LeftOut(cells.name, f"free text: {length:.0f} characters on average, {levels:,} different values")
-    return category(cells)
+        return LeftOut(tally.name, f"free text: {length:.0f} characters on average, {levels:,} different values")
+    return category(tally, rules)
+
+
+def _is_numbers(tally: ColumnTally) -> bool:
+    """Are all cells of text numbers, or nearly all? Codes that begin with zeros are not, nor what has mixed units."""
+    written = _best(tally)
+    reading = tally.readings[written]
+    if reading.codes or not one_unit(reading.units):
+        return False
+    if reading.strange is None:
+        return True
+    different = np.inf if tally.levels is None else np.isfinite(read_numbers(tally.levels.values, written)).sum()
+    return reading.moments.count >= NEARLY_ALL * tally.known and different >= FEW_NUMBERS
+
+
+def _best(tally: ColumnTally) -> Written:
+    """The way of writing numbers that most cells follow; of equals the plainest."""
+    return max(WAYS, key=lambda way: tally.readings[way].moments.count if way in tally.readings else -1)
+
+
+def _clear(tally: ColumnTally, written: Written) -> bool:
+    """Is it clear that commas part thousands? Not if a decimal comma would explain all cells too: 1,234."""
+    if written != "point":
+        return True
+    ours, other = (tally.readings[way].moments for way in ("point", "comma"))
+    return other.count < ours.count or other.mean == ours.mean
+
+
+def _marks(tally: ColumnTally) -> list[str]:
+    return sorted(tally.marks)
+
+
+def _holds(tally: ColumnTally, due: str) -> str:
+    held = f"column {tally.name!r} of {tally.where} holds {tally.type}"
+    return f"{held} where {due} are due; convert it or leave it out."
 
 
 def _sorted(levels: Iterable[str]) -> list[str]:

@@ -6,8 +6,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
-from separatrix.data.cells import Cells, Table, as_text, cells_of, pc
-from separatrix.errors import ArgumentError, TargetError, listing, no_such
+from separatrix.data.cells import Table, as_text, cells_of
+from separatrix.data.tally import ColumnTally, tally_column
+from separatrix.errors import ArgumentError, CellError, TargetError, listing, no_such
 
 Label = str | int | float | bool
 
@@ -77,17 +78,24 @@ def learn_target(
     >>> target.encode(table)
     array([1, 0, 1])
     """
-    cells = cells_of(table, name, where)
-    here = f"target {name!r} of {where}"
-    if cells.values.null_count == len(cells.values):
-        raise TargetError(f"{here} holds no value in any of its {len(cells.values):,} rows; choose another.")
-    if cells.kind in ("date", "other"):
-        raise TargetError(f"{here} holds {cells.values.type}, neither classes nor numbers; choose another.")
+    column = tally_column(cells_of(table, name, where))
+    return target_of(column, positive=positive, regression=regression, where=where)
+
+
+def target_of(
+    column: ColumnTally, *, positive: str | None = None, regression: bool = False, where: str = "the data"
+) -> Target:
+    """As `learn_target`, from the tally of the target column: of all rows, in however many batches they came."""
+    here = f"target {column.name!r} of {where}"
+    if not column.known:
+        raise TargetError(f"{here} holds no value in any of its {column.rows:,} rows; choose another.")
+    if column.kind in ("date", "other"):
+        raise TargetError(f"{here} holds {column.type}, neither classes nor numbers; choose another.")
     if regression:
-        return _number(cells, positive, here)
-    labels = _labels(cells)
-    _check_classes(cells, labels, here)
-    return Target(name, labels) if positive is None else _against(positive, labels, name, here)
+        return _number(column, positive, here)
+    labels = _labels(column, here)
+    _check_classes(column, labels, here)
+    return Target(column.name, labels) if positive is None else _against(positive, labels, column.name, here)
 
 
 def rows_with_target(table: Table, name: str, where: str = "the data") -> tuple[Table, int]:
@@ -102,28 +110,40 @@ def rows_with_target(table: Table, name: str, where: str = "the data") -> tuple[
     return (table.filter((~missing).tolist()) if missing.any() else table), int(missing.sum())
 
 
-def _number(cells: Cells, positive: str | None, here: str) -> Target:
+def _number(column: ColumnTally, positive: str | None, here: str) -> Target:
     if positive is not None:
         raise ArgumentError(f"positive={positive!r} names a class, but a regression has none; give one of the two.")
-    numbers = cells.numbers("a regression needs numbers: fix the cell, or fit classes")
-    if np.nanmin(numbers) == np.nanmax(numbers):
-        raise TargetError(f"{here} is {np.nanmin(numbers):g} in every row; there is nothing to learn.")
-    return Target(cells.name, [])
+    _refuse(column, "a regression needs numbers: fix the cell, or fit classes")
+    moments = column.readings["plain"].moments
+    if moments.low == moments.high:
+        raise TargetError(f"{here} is {moments.low:g} in every row; there is nothing to learn.")
+    return Target(column.name, [])
 
 
-def _labels(cells: Cells) -> list[Label]:
+def _refuse(column: ColumnTally, remedy: str) -> None:
+    """CellError for the first cell that is no finite number, if there is one."""
+    reading = column.readings["plain"]
+    for place, due in ((reading.strange, "a number"), (reading.infinite, "a finite number")):
+        if place:
+            raise CellError(f"{place} is not {due}; {remedy}.")
+
+
+def _labels(column: ColumnTally, here: str) -> list[Label]:
     """The different labels in order; 1.0, which is how a column with gaps stores 1, is 1."""
-    labels = pc.unique(cells.values.drop_null()).to_pylist()
-    whole = [int(label) if isinstance(label, float) and label.is_integer() else label for label in labels]
-    return sorted(whole)
+    if column.kind == "number":
+        _refuse(column, "fix the cell")
+    if column.levels is None:
+        kind, remedy = ("numbers", "pass --regression") if column.kind == "number" else ("values", "choose another")
+        raise TargetError(f"{here} holds too many different {kind} to be classes; {remedy}.")
+    labels = column.levels.values.to_pylist()
+    return sorted(int(label) if isinstance(label, float) and label.is_integer() else label for label in labels)
 
 
-def _check_classes(cells: Cells, labels: list[Label], here: str) -> None:
-    rows, many = len(cells.values) - cells.values.null_count, len(labels)
+def _check_classes(column: ColumnTally, labels: list[Label], here: str) -> None:
+    rows, many = column.known, len(labels)
     if many == 1:
         raise TargetError(f"{here} holds one class, {labels[0]!r}, in every row; two are needed.")
-    if cells.kind == "number":
-        cells.numbers()  # refuses infinity, with its row
+    if column.kind == "number":
         fractions = any(isinstance(label, float) for label in labels)
         if many > FEW_CLASSES and (fractions or many > MANY_CLASSES or many > rows / 2):
             raise TargetError(f"{here} holds {many:,} different numbers, more than classes; pass --regression.")

@@ -1,0 +1,73 @@
+"""Parts of dates and times: the day, year, month, weekday and hour, as Arrow arrays."""
+
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+
+from separatrix.data.written import pc
+
+DatePart = Literal["day", "year", "month", "weekday", "hour"]
+PARTS: tuple[DatePart, ...] = get_args(DatePart)
+NUMBERS: tuple[DatePart, ...] = ("day", "year")
+
+NAMES: dict[DatePart, list[str]] = {
+    "month": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    "weekday": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+    "hour": [f"{hour:02d}h" for hour in range(24)],
+}
+"""What the parts that are categories can be, in the order of their codes."""
+
+ISO = r"^\s*\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?\s*$"
+"""2024-01-31, 2024-01-31 23:59 and so on: the dates in text that can mean only one thing."""
+
+DAY = 86_400_000_000  # microseconds
+
+
+def has_part(kind: Any, part: DatePart) -> bool:
+    """Do values of this Arrow type have the part? A time of day has only its hour, a date none."""
+    if part == "hour":
+        return pa.types.is_timestamp(kind) or pa.types.is_time(kind)
+    return not pa.types.is_time(kind)
+
+
+def part_of(values: Any, part: DatePart) -> Any:
+    """Of each date: whole days since 1970-01-01, the year, or a code into NAMES; as int64, null for null.
+
+    >>> import datetime
+    >>> part_of(pa.array([datetime.date(1970, 1, 3)]), "weekday")[0].as_py()
+    5
+    """
+    if part == "day":
+        return pc.cast(pc.floor(pc.divide(pc.cast(_moments(values), pa.float64()), DAY)), pa.int64())
+    if part == "month":
+        return pc.subtract(pc.month(values), 1)
+    return {"year": pc.year, "weekday": pc.day_of_week, "hour": pc.hour}[part](values)
+
+
+def _moments(values: Any) -> Any:
+    """Microseconds since 1970 by the clock on the wall, int64."""
+    if pa.types.is_timestamp(values.type) and values.type.tz:
+        values = pc.local_timestamp(values)
+    return pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.int64())
+
+
+def iso_dates(texts: Any) -> Any:
+    """Arrow text as timestamps, null where it is no ISO date.
+
+    >>> iso_dates(pa.array(["2024-01-31 12:30", "2024-02-30", "soon"])).is_valid().to_pylist()
+    [True, False, False]
+    """
+    trimmed = pc.utf8_trim_whitespace(texts)
+    shaped = pc.if_else(pc.match_substring_regex(trimmed, ISO), trimmed, pa.scalar(None, trimmed.type))
+    try:
+        return pc.cast(shaped, pa.timestamp("us"))
+    except pa.ArrowInvalid:  # one is in no calendar; Arrow does not say which
+        return pa.array([text and _date_or_none(text) for text in shaped.to_pylist()], pa.timestamp("us"))
+
+
+def _date_or_none(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

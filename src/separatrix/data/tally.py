@@ -1,0 +1,259 @@
+"""What the rows say of each column, counted so that batches add up: one reading of the data, in any split.
+
+A tally is small whatever the number of rows. It holds all that `Columns.from_tally` decides by, down to the places of
+cells that may be refused: what is learned from files or on workers is what the whole table would teach.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.calendar import NUMBERS, PARTS, has_part, iso_dates, part_of
+from separatrix.data.cells import Cells, Kind, Table, as_floats, cells_of
+from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
+from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
+from separatrix.data.written import WAYS, Written, are_codes, pc, read_numbers, units_of
+from separatrix.errors import ColumnError
+
+FEW = 2**12  # cells at the start that show most columns to have too many
+
+
+@dataclass(frozen=True)
+class ColumnTally:
+    """What the rows say of one column.
+
+    Attributes
+    ----------
+    kind, type, where : what kind of cells, the name of their Arrow type, and what messages call the table
+    rows, missing : how many cells, and how many of them are missing; `marks`: by which marks of MISSING
+    readings : the cells as numbers; of text, in each way it may be written
+    dates : the cells as dates
+    levels : the different values; None if they are too many (MOST_LEVELS, MOST_LETTERS; MOST_NUMBERS, WIDEST)
+    letters : characters of text in all
+    rising : of whole numbers without gaps, do they rise from row to row? None of others
+    digest : equal for copies of a column; None of text with too many levels
+    """
+
+    name: str
+    kind: Kind
+    type: str
+    where: str = "the data"
+    rows: int = 0
+    missing: int = 0
+    marks: Counter[str] = field(default_factory=Counter)
+    readings: dict[Written, Reading] = field(default_factory=dict)
+    dates: Dates = field(default_factory=Dates)
+    levels: Levels | None = None
+    letters: int = 0
+    rising: Rising | None = None
+    digest: Digest | None = None
+
+    @property
+    def known(self) -> int:
+        """Cells that are not missing."""
+        return self.rows - self.missing
+
+    def __add__(self, other: "ColumnTally") -> "ColumnTally":
+        main = self if self.known or not other.known else other  # a column without cells is of any kind
+        levels = _both(self.levels, other.levels)
+        levels = None if levels is None else levels.few(main.kind)
+        compared = levels is not None or main.kind not in ("text", "category")
+        return replace(
+            main,
+            rows=self.rows + other.rows,
+            missing=self.missing + other.missing,
+            marks=self.marks + other.marks,
+            readings=merged(self.readings, other.readings),
+            dates=self.dates + other.dates,
+            levels=levels,
+            letters=self.letters + other.letters,
+            rising=_both(self.rising, other.rising),
+            digest=_both(self.digest, other.digest) if compared else None,
+        )
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What some rows say of each column; `where` and `first_row` name them in messages. Tallies of batches add up, in
+    the order of the rows."""
+
+    columns: dict[str, ColumnTally]
+    rows: int
+    where: str = "the data"
+    first_row: int = 1
+
+    def __add__(self, other: "Tally") -> "Tally":
+        if self.columns.keys() != other.columns.keys():
+            name = min(self.columns.keys() ^ other.columns.keys())
+            raise ColumnError(f"column {name!r} is in one of {self.where} and {other.where} and not in the other.")
+        for mine, theirs in zip(self.columns.values(), (other.columns[name] for name in self.columns), strict=True):
+            if mine.kind != theirs.kind and mine.known and theirs.known:
+                raise ColumnError(
+                    f"column {mine.name!r} holds {theirs.type} from row {other.first_row} of {other.where} on, and "
+                    f"{mine.type} before; store it alike."
+                )
+        columns = {name: column + other.columns[name] for name, column in self.columns.items()}
+        return replace(self, columns=columns, rows=self.rows + other.rows)
+
+
+def tally(table: Table, where: str = "the data", first_row: int = 1) -> Tally:
+    """What a table, or a batch of its rows, says of each of its columns.
+
+    Parameters
+    ----------
+    table : some rows
+    where, first_row : what messages call them, and the number of the first
+
+    Examples
+    --------
+    >>> import narwhals as nw
+    >>> table = nw.from_dict({"size": ["1,5", "2", "?"]}, backend="pyarrow")
+    >>> column = (tally(table[:1]) + tally(table[1:])).columns["size"]
+    >>> column.rows, column.missing, column.readings["comma"].moments.mean
+    (3, 1, 1.75)
+    """
+    columns = {name: tally_column(cells_of(table, name, where, first_row)) for name in table.columns}
+    return Tally(columns, len(table), where, first_row)
+
+
+def tally_column(cells: Cells) -> ColumnTally:
+    """What some cells say of their column."""
+    values = cells.values
+    coded = pa.types.is_dictionary(values.type)
+    counted = ColumnTally(
+        cells.name,
+        cells.kind,
+        str(values.type.value_type if coded else values.type),
+        cells.where,
+        len(values),
+        values.null_count,
+        Counter(cells.marks),
+    )
+    if cells.kind == "other":
+        return counted
+    if coded:
+        return _with_texts(counted, cells)
+    return _with_dates(counted, cells) if cells.kind == "date" else _with_numbers(counted, cells)
+
+
+def _with_numbers(counted: ColumnTally, cells: Cells) -> ColumnTally:
+    numbers = as_floats(cells.values)
+    fine = np.isfinite(numbers)
+    infinite = np.isinf(numbers) if fine.sum() < counted.known else None
+    finite = numbers if fine.all() else numbers[fine]
+    return replace(
+        counted,
+        readings={"plain": Reading(_moments(finite), None if infinite is None else cells.place(infinite))},
+        levels=_levels_of_numbers(cells.values.drop_null() if counted.missing else cells.values),
+        rising=_rising(cells.values),
+        digest=digest(hash_numbers(numbers)),
+    )
+
+
+def _moments(numbers: FloatArray) -> Moments:
+    """By chunks that stay in cache."""
+    parts = (Moments.of(numbers[first : first + CHUNK]) for first in range(0, len(numbers), CHUNK))
+    return reduce(add, parts, Moments())
+
+
+def _levels_of_numbers(known: Any) -> Levels | None:
+    """Counted; most columns show soon that they have too many."""
+    whole = pa.types.is_integer(known.type) and not pa.types.is_uint64(known.type)
+    if whole and len(known):
+        numbers = known.to_numpy().astype(np.int64)
+        low = int(numbers.min())
+        if int(numbers.max()) - low <= WIDEST:
+            counts = np.bincount(numbers - low)
+            held = np.flatnonzero(counts)
+            return Levels(pa.array(held + low), counts[held])
+    start = _levels(known[:FEW]).few("number")
+    return start and (_levels(known).few("number") if len(known) > FEW else start)
+
+
+def _levels(known: Any) -> Levels:
+    counted = pc.value_counts(known)
+    return Levels(counted.field("values"), counted.field("counts").to_numpy())
+
+
+def _rising(values: Any) -> Rising | None:
+    if not pa.types.is_integer(values.type) or values.null_count:
+        return None
+    if not len(values):
+        return Rising()
+    numbers = values.to_numpy()
+    holds = all((part[1:] > part[:-1]).all() for part in (numbers[:FEW], numbers))
+    return Rising(int(numbers[0]), int(numbers[-1]), holds)
+
+
+def _with_dates(counted: ColumnTally, cells: Cells) -> ColumnTally:
+    different, counts = cells.coded.dictionary, _counts(cells)
+    ticks = pc.cast(pc.cast(different, _integer(different.type)), pa.int64()).to_numpy()
+    return replace(
+        counted,
+        dates=_dates(different, counts),
+        levels=Levels(different, counts).few("date"),
+        digest=digest(cells.spread(hash_bits(ticks.view(np.uint64)), np.uint64(0))),
+    )
+
+
+def _integer(kind: Any) -> Any:
+    return pa.int32() if kind.bit_width == 32 else pa.int64()
+
+
+def _with_texts(counted: ColumnTally, cells: Cells) -> ColumnTally:
+    texts, counts = cells.texts(), _counts(cells)
+    held = counts > 0  # a mark of a missing cell is not
+    dates = iso_dates(texts)
+    dated = dates.is_valid().to_numpy(zero_copy_only=False) & held
+    levels = Levels(cells.coded.dictionary.filter(pa.array(held)), counts[held]).few(cells.kind)
+    return replace(
+        counted,
+        readings={way: _reading(cells, texts, counts, way) for way in WAYS},
+        dates=_dates(dates.filter(pa.array(dated)), counts[dated]),
+        levels=levels,
+        letters=int(counts @ pc.utf8_length(texts).to_numpy()),
+        digest=None if levels is None else digest(cells.spread(hash_texts(texts), np.uint64(0))),
+    )
+
+
+def _reading(cells: Cells, texts: Any, counts: IntArray, way: Written) -> Reading:
+    """Each different text read once; the first that is strange stands first among them."""
+    numbers, held = read_numbers(texts, way), counts > 0
+    fine, read = held & np.isfinite(numbers), held & ~np.isnan(numbers)
+    places = [np.flatnonzero(held & bad)[:1].tolist() for bad in (np.isinf(numbers), np.isnan(numbers))]
+    infinite, strange = (cells.place(cells.spread(np.arange(len(texts)), -1) == i[0]) if i else None for i in places)
+    some = texts.filter(pa.array(read))
+    return Reading(
+        Moments.of(numbers[fine], counts[fine]), infinite, strange, bool(are_codes(some).any()), units_of(some)
+    )
+
+
+def _dates(different: Any, counts: IntArray) -> Dates:
+    """Of different dates and how often each is there."""
+    parts = {part: part_of(different, part) for part in PARTS if has_part(different.type, part)}
+    return Dates(
+        int(counts.sum()),
+        {part: Moments.of(as_floats(codes), counts) for part, codes in parts.items() if part in NUMBERS},
+        {part: _counter(codes, counts) for part, codes in parts.items() if part not in NUMBERS},
+    )
+
+
+def _counter(codes: Any, counts: IntArray) -> Counter[int]:
+    rows = np.bincount(codes.to_numpy().astype(np.int64), counts).astype(np.int64)
+    return Counter({code: int(many) for code, many in enumerate(rows) if many})
+
+
+def _counts(cells: Cells) -> IntArray:
+    """How many cells hold each different value, (values,)."""
+    codes = cells.coded.indices.drop_null().to_numpy()
+    return np.bincount(codes, minlength=len(cells.coded.dictionary))
+
+
+def _both(one: Any, other: Any) -> Any:
+    return None if one is None or other is None else one + other
