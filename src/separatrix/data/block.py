@@ -52,6 +52,11 @@ class Source(Protocol):
     @property
     def centre(self) -> FloatArray: ...
     @property
+    def in_memory(self) -> bool:
+        """Whether a pass costs no more than what is done with the rows."""
+        ...
+
+    @property
     def most_rows(self) -> int:
         """How many rows of a sample there is memory for."""
         ...

@@ -15,7 +15,8 @@ from separatrix.data.block import Block
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import BATCH, Dataset
-from separatrix.data.target import Target, learn_target
+from separatrix.data.tally import Tally, tally
+from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
 from separatrix.errors import ArgumentError, TargetError
 
@@ -90,8 +91,8 @@ def learn(
     ----------
     dataset : see `separatrix.open`
     target, weight, offset : names of columns; the last two are then no columns of X
-    positive, regression : see `learn_target`
-    options : see `Columns.learn`
+    positive, regression : see `target_of`
+    options : see `Columns.from_tally`
 
     Raises
     ------
@@ -106,8 +107,8 @@ def learn(
     with workers(n_threads) as pool:
         items = sample.watched(_numbered(dataset.batches(_batch_rows(dataset))))
         seen: _Seen = reduce(add, in_order(pool, look, items, ahead=2 * n_threads))
-    found = _target_of(seen, sample.rows(), target, positive, regression, dataset.name)
-    columns = _columns_of(seen.tally, target, dataset.name, options)
+    found = target_of(seen.tally.columns[target], positive=positive, regression=regression, where=dataset.name)
+    columns = Columns.from_tally(seen.tally, target=target, **options)
     encoding = Encoding(columns, found, weight, tuple(offset), dataset.name)
     totals = _weights(seen, found)
     some = encoding.that_count(sample.rows().select(encoding.needs))
@@ -138,7 +139,7 @@ def given(
 class _Seen:
     """What some rows say; `labels` has a row for each label with its weight, None where they are too many."""
 
-    tally: Any
+    tally: Tally
     labels: pa.Table | None
     rows: int
     unlabelled: int
@@ -166,11 +167,11 @@ def _look(
     counts = ~cells.missing & (weights > 0)
     if regression:
         cells.numbers("a regression needs numbers: fix the cell, or fit classes")
-    label = pa.nulls(len(table)) if regression else cells.values
+    label = pa.nulls(len(table)) if regression else _plain(cells.values)
     labels = _summed(pa.table({"label": label, "weight": weights}).filter(pa.array(counts)))
     features = [column for column in table.columns if column not in (weight, *offset)]
     return _Seen(
-        _tally(table.select(features), name, first_row),
+        tally(table.select(features), name, first_row),
         labels if len(labels) <= MOST_LABELS else None,
         int(counts.sum()),
         int(cells.missing.sum()),
@@ -178,29 +179,19 @@ def _look(
     )
 
 
+def _plain(values: Any) -> Any:
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
 def _summed(labels: pa.Table) -> pa.Table:
     summed = labels.group_by("label", use_threads=False).aggregate([("weight", "sum")])
     return summed.rename_columns({"weight_sum": "weight"})
 
 
-def _target_of(
-    seen: _Seen, some: Table, name: str, positive: str | None, regression: bool, where: str
-) -> Target:
-    """The target, of a sample and of every label."""
-    if seen.labels is None:
-        raise TargetError(f"target {name!r} of {where} holds more than {MOST_LABELS:,} classes; choose another.")
-    target = some.select([name]).to_native()
-    if not regression:
-        every = pa.table({name: seen.labels["label"]})
-        target = pa.concat_tables([target, every], promote_options="permissive")
-    return learn_target(
-        nw.from_native(target, eager_only=True), name, positive=positive, regression=regression, where=where
-    )
-
-
 def _weights(seen: _Seen, target: Target) -> FloatArray:
     """The weight of each class, (K,), or of all rows, (1,)."""
-    assert seen.labels is not None
+    if seen.labels is None:
+        raise TargetError(f"target {target.name!r} holds more than {MOST_LABELS:,} classes; choose another.")
     weights = seen.labels["weight"].to_numpy()
     if not target.classes:
         codes = np.zeros(len(weights), dtype=np.intp)
@@ -253,12 +244,3 @@ def _numbered(tables: Iterator[Table]) -> Iterator[tuple[Table, int]]:
 def _batch_rows(dataset: Dataset) -> int:
     """Rows of a batch: fewer of a wide table, so that a batch is never large."""
     return max(1024, min(BATCH, 2**21 // max(len(dataset.columns), 1)))
-
-
-def _tally(table: Table, where: str, first_row: int) -> list[Table]:
-    return [table]
-
-
-def _columns_of(tally: list[Table], target: str, where: str, options: dict[str, Any]) -> Columns:
-    whole = nw.concat(tally)
-    return Columns.learn(whole, target=target, where=where, **options)

@@ -62,6 +62,11 @@ class StreamSource:
         return self.at_hand.centre
 
     @property
+    def in_memory(self) -> bool:
+        """Whether a pass costs no more than what is done with the rows: rows that are read cost more."""
+        return False
+
+    @property
     def most_rows(self) -> int:
         """How many rows of a sample there is memory for."""
         return int(ROOM / max(self.cells, 1.0))

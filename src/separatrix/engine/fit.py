@@ -20,6 +20,8 @@ from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
 
+FEW = 50  # coefficients whose curvature costs less than to read the rows
+
 
 @dataclass(frozen=True)
 class Options:
@@ -97,7 +99,9 @@ def solve(
     metric = None
     if choice.starts_small and not theta.any():
         random = np.random.default_rng(options.seed)
-        theta, metric = sample_start(objective, theta, choice.solver, choice.takes_metric, random)
+        # Where a pass is dear, the curvature of all rows comes with the first gradient, and certifies the last.
+        curved = choice.takes_metric and (objective.source.in_memory or theta.size > FEW)
+        theta, metric = sample_start(objective, theta, choice.solver, curved, random)
     solver, target = choice.solver(objective, theta, metric), choice.target(options.tol)
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch)
 
