@@ -85,11 +85,15 @@ class MemorySource:
 
     def glance(self) -> None:
         """No even sample is at hand that would save a pass."""
-        return None
+        return
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "MemorySource":
         """The same rows with code(y) for y, and of the offset only these columns."""
         return replace(self, y=code(self.y), offset=None if self.offset is None else self.offset[:, eta])
+
+    def reweighed(self, weigh: FloatArray) -> "MemorySource":
+        """The same rows, y their class, with their weight times that of the class, (K,)."""
+        return replace(self, weight=self.weight * weigh[self.y])
 
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "MemorySource":
         """Rows with a chance each, (rows,) for a block, weighted by 1 / chance to stand for all; 0 <= draw < 1.

@@ -58,7 +58,7 @@ class Spill:
                     _write_at(file, np.ascontiguousarray(array), at, self.lock)
                     last = at + array.nbytes
                 at += room(array)
-        except (OSError, ValueError):  # the second where another thread has met the first
+        except OSError:
             self.give_up()
         else:
             kinds = tuple(None if array is None else (array.dtype, array.shape) for array in arrays)
@@ -81,12 +81,12 @@ class Spill:
         self.buffers.append(buffer)
 
     def give_up(self) -> None:
-        """Keeps nothing any more, and gives the disk back."""
+        """Keeps nothing any more, and gives the disk back. The file stays open, as other threads may be writing."""
         with self.lock:
             file, self.file, self.complete = self.file, None, False
             self.records.clear()
         if file is not None:
-            file.close()
+            file.truncate(0)
 
 
 @contextmanager
@@ -99,11 +99,9 @@ def spill(size: float) -> Iterator[Spill]:
     ...         print(arrays)
     [array([0, 1, 2]), None]
     """
-    kept = Spill(_file(size))
-    try:
-        yield kept
-    finally:
-        kept.give_up()
+    file = _file(size)
+    with nullcontext() if file is None else file:
+        yield Spill(file)
 
 
 def room(array: NDArray | None) -> int:
@@ -138,7 +136,7 @@ def _file(size: float) -> Any:
 
 
 def _write_at(file: Any, array: NDArray, start: int, lock: Lock) -> None:
-    rest = memoryview(array.reshape(-1).view(np.uint8))
+    rest = memoryview(array.reshape(-1).view(np.uint8).data)
     with _alone(lock):
         while rest:
             written = os.pwrite(file.fileno(), rest, start) if AT_ONCE else _moved(file, start).write(rest)
@@ -146,7 +144,7 @@ def _write_at(file: Any, array: NDArray, start: int, lock: Lock) -> None:
 
 
 def _read_at(file: Any, buffer: NDArray[np.uint8], start: int, lock: Lock) -> None:
-    rest = memoryview(buffer)
+    rest = memoryview(buffer.data)
     with _alone(lock):
         while rest:
             count = os.preadv(file.fileno(), [rest], start) if AT_ONCE else _moved(file, start).readinto(rest)

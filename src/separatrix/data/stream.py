@@ -6,12 +6,11 @@ The first pass over them spills the encoded rows to a file, where there is room;
 import operator
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, TypeVar
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -78,7 +77,7 @@ class StreamSource:
             yield self
         else:
             size = 8.0 * self.n_rows * (self.cells + 1 + bool(self.encoding.weight) + len(self.encoding.offset))
-            with workers(self.n_threads) as pool, spill(size) as kept:
+            with spill(size) as kept, workers(self.n_threads) as pool:
                 yield replace(self, pool=pool, kept=kept, at_hand=replace(self.at_hand, pool=pool))
 
     def glance(self) -> MemorySource:
@@ -91,9 +90,8 @@ class StreamSource:
         return replace(self, code=lambda y: code(before(y)), eta=eta, at_hand=self.at_hand.recoded(code, eta))
 
     def reweighed(self, weigh: FloatArray) -> "StreamSource":
-        """The same rows with their weight times that of their class, (K,), before any recoding."""
-        at_hand = replace(self.at_hand, weight=self.at_hand.weight * weigh[self.at_hand.y])
-        return replace(self, weigh=weigh, at_hand=at_hand)
+        """The same rows, y their class, with their weight times that of the class, (K,)."""
+        return replace(self, weigh=weigh, at_hand=self.at_hand.reweighed(weigh))
 
     def columns(self, chosen: IntArray) -> "StreamSource | MemorySource":
         """The same rows with only these columns of X; read into memory if they have room there."""
@@ -147,11 +145,12 @@ class StreamSource:
         if kept is not None and kept.complete:
             yield from in_order(self.pool, of_record, range(len(kept.records)), ahead=2 * self.n_threads)
             return
-        number = -1
-        for number, result in enumerate(in_order(self.pool, of_table, self._tables(), ahead=2 * self.n_threads)):
+        chunks = 0
+        for result in in_order(self.pool, of_table, self._tables(), ahead=2 * self.n_threads):
             yield result
+            chunks += 1
         if kept is not None and kept.file is not None:
-            kept.complete = len(kept.records) == number + 1
+            kept.complete = len(kept.records) == chunks
 
     def _tables(self) -> Iterator[tuple[int, Table, int, int]]:
         """The number of each batch, its rows that count, how many came before, and the number of its first row."""
@@ -169,7 +168,9 @@ class StreamSource:
             X = X.toarray() if sparse.issparse(X) else sparse.csr_array(X)
         X = X if self.chosen is None else X[:, self.chosen]
         weight = chunk.weight if self.weigh is None else chunk.weight * self.weigh[chunk.codes]
-        return MemorySource(X, self.code(chunk.y), weight, self.centre, offset=some_rows(chunk.offset, np.s_[:, self.eta]))
+        return MemorySource(
+            X, self.code(chunk.y), weight, self.centre, offset=some_rows(chunk.offset, np.s_[:, self.eta])
+        )
 
 
 def source_of(
@@ -204,7 +205,7 @@ def encoded(encoding: Encoding, table: Table) -> Block:
 def stacked(parts: list[MemorySource]) -> MemorySource:
     """Sources of the same columns as one; sparse, if the first is."""
     first = parts[0]
-    offset = None if first.offset is None else np.concatenate([part.offset for part in parts])
+    offset: Any = None if first.offset is None else np.concatenate([np.asarray(part.offset) for part in parts])
     y, weight = np.concatenate([part.y for part in parts]), np.concatenate([part.weight for part in parts])
     if sparse.issparse(first.X):
         X = sparse.vstack([sparse.csr_array(part.X) for part in parts], format="csr")
