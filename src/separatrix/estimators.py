@@ -25,7 +25,7 @@ from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
 from separatrix.labels import against, check_two_classes, label_codes
-from separatrix.tables import columns_for, forget_columns, learned_rows, table_eta
+from separatrix.tables import class_rows, columns_for, forget_columns, number_rows, table_eta
 
 FLOATS = (np.float64, np.float32)
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -119,18 +119,26 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.n_threads = n_threads
 
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None, *, target: str | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
+        *,
+        target: str | None = None,
+        columns: Any = None,
     ) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset.
 
         Or a table, of any size: X from `separatrix.open`, or a dataframe, and `target`, `sample_weight` and `offset`
-        names of its columns. What becomes of the others is learned, and kept as `columns_`.
+        names of its columns. What becomes of the others is learned, as a `separatrix.Columns` in `columns` may tell,
+        and kept as `columns_`.
         """
         options, strength = self._checked()
         if target is None:
             source, weight = self._of_arrays(X, y, sample_weight, offset)
         else:
-            source, weight = self._of_table(X, y, sample_weight, offset, target)
+            self.classes_, source, weight = class_rows(self, X, y, target, sample_weight, offset, columns)
         with source.working() as source:
             fits = self._fits(source, strength / weight, options)
             self.separation_ = self._separation(fits, source)
@@ -154,15 +162,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_two_classes(self.classes_, codes, weight)
         offset = check_offset(offset, X.shape[0], self._columns_of_eta())
         source = memory_source(X, codes, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
-        return source, float(weight.sum())
-
-    def _of_table(self, X: Any, y: Any, sample_weight: Any, offset: Any, target: str) -> tuple[Source, float]:
-        """The same of a table and the names of some columns."""
-        learned, source = learned_rows(self, X, y, target, sample_weight, offset)
-        self.classes_, weight = np.array(learned.encoding.target.classes), learned.weight
-        if self.class_weight is not None:
-            of_classes = self._weight_of_classes(self.classes_, weight)
-            source, weight = source.reweighed(of_classes), weight * of_classes
         return source, float(weight.sum())
 
     def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
@@ -299,7 +298,14 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
 
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None, *, target: str | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
+        *,
+        target: str | None = None,
+        columns: Any = None,
     ) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets), with an offset; or a
         table and names of its columns, as `LogisticRegression.fit`."""
@@ -310,8 +316,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if target is None:
             source, targets = self._of_arrays(X, y, sample_weight, offset)
         else:
-            _, rows = learned_rows(self, X, y, target, sample_weight, offset, regression=True)
-            source, targets = rows.recoded(lambda y: y[:, None]), 1
+            source, targets = number_rows(self, X, y, target, sample_weight, offset, columns), 1
         penalty = elastic_net(np.full(source.n_columns, float(self.alpha)), self.l1_ratio)
         fit = least_squares(source, targets, penalty, self.fit_intercept)
         self.coef_ = fit.coefficients[0] if single else fit.coefficients

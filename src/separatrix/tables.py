@@ -6,6 +6,8 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import compute_class_weight
 
 from separatrix.arguments import listed
 from separatrix.arrays import FloatArray
@@ -24,11 +26,41 @@ from separatrix.errors import ArgumentError, SeparatrixWarning
 TableSource = StreamSource | MemorySource
 
 
+def class_rows(
+    estimator: Any, data: Any, y: Any, target: str, sample_weight: Any, offset: Any, columns: Any
+) -> tuple[NDArray, TableSource, float]:
+    """The classes of a table's target, its rows with their codes for y, (rows,), and their total weight, `class_weight`
+    included; see `learned_rows`."""
+    learned, source = learned_rows(estimator, data, y, target, sample_weight, offset, columns)
+    classes, weight = np.array(learned.encoding.target.classes), learned.weight
+    if estimator.class_weight is not None:
+        # As if each class had one row, of the weight of all of its rows.
+        by_class = compute_class_weight(estimator.class_weight, classes=classes, y=classes, sample_weight=weight)
+        source, weight = source.reweighed(by_class), weight * by_class
+    return classes, source, float(weight.sum())
+
+
+def number_rows(
+    estimator: Any, data: Any, y: Any, target: str, sample_weight: Any, offset: Any, columns: Any
+) -> TableSource:
+    """The rows of a table with the numbers of its target for y, (rows, 1); see `learned_rows`."""
+    _, source = learned_rows(estimator, data, y, target, sample_weight, offset, columns, regression=True)
+    return source.recoded(lambda numbers: numbers[:, None])
+
+
 def learned_rows(
-    estimator: Any, data: Any, y: Any, target: str, sample_weight: Any, offset: Any, regression: bool = False
+    estimator: Any,
+    data: Any,
+    y: Any,
+    target: str,
+    sample_weight: Any,
+    offset: Any,
+    columns: Any = None,
+    regression: bool = False,
 ) -> tuple[Learned, TableSource]:
-    """What a first reading finds in a table with a column `target`, and its rows as the engine reads them, with the
-    codes of the classes or the numbers of the target for y, (rows,). The estimator keeps the columns.
+    """What a first reading finds in a table with a column `target`, and its rows as the engine reads them.
+
+    `columns`, a `separatrix.Columns`, tells what is to become of some columns. The estimator keeps what became of all.
 
     Warns of rows without a target, which are left out. Raises ArgumentError where weight and offset are not names of
     columns, DataError where the data cannot be learned from.
@@ -40,7 +72,8 @@ def learned_rows(
         raise ArgumentError(f"sample_weight={sample_weight!r} must be the name of one column.")
     table, threads = dataset_of(data), thread_count(getattr(estimator, "n_threads", None))
     named = {"weight": weight[0] if weight else None, "offset": terms}
-    found = learn(table, target, regression=regression, n_threads=threads, **named)
+    options = {} if columns is None else columns.options
+    found = learn(table, target, regression=regression, n_threads=threads, **named, **options)
     K = len(found.encoding.target.classes)
     _check_terms(terms, K if K > 2 else 1)
     if found.unlabelled:

@@ -14,7 +14,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.columns import Columns
-from separatrix.data.dataset import BATCH, Dataset
+from separatrix.data.dataset import Dataset
 from separatrix.data.tally import Tally, tally
 from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
@@ -22,6 +22,7 @@ from separatrix.errors import ArgumentError, TargetError
 
 SAMPLE_BYTES = 2**25  # of Arrow, for the even sample of the rows
 MOST_LABELS = 10_000
+ROWS, CELLS = 2**17, 2**21  # of a batch at most: a tally of one costs something whatever its rows
 
 
 @dataclass(frozen=True)
@@ -210,16 +211,18 @@ class _Sample:
     """
 
     def __init__(self) -> None:
-        self.random, self.rate = np.random.default_rng(0), 1.0
+        self.random, self.rate, self.bytes = np.random.default_rng(0), 1.0, 0
         self.kept: list[tuple[pa.Table, FloatArray]] = []
 
     def watched(self, items: Iterator[tuple[Table, int]]) -> Iterator[tuple[Table, int]]:
         """The same items; their rows are drawn on the way."""
         for table, first_row in items:
             self.kept.append(_below(self.rate, table.to_native(), self.random.random(len(table))))
-            while sum(each.nbytes for each, _ in self.kept) > SAMPLE_BYTES:
+            self.bytes += self.kept[-1][0].nbytes
+            while self.bytes > SAMPLE_BYTES:
                 self.rate /= 2
                 self.kept = [_below(self.rate, *each) for each in self.kept]
+                self.bytes = sum(each.nbytes for each, _ in self.kept)
             yield table, first_row
 
     def rows(self) -> Table:
@@ -243,4 +246,4 @@ def _numbered(tables: Iterator[Table]) -> Iterator[tuple[Table, int]]:
 
 def _batch_rows(dataset: Dataset) -> int:
     """Rows of a batch: fewer of a wide table, so that a batch is never large."""
-    return max(1024, min(BATCH, 2**21 // max(len(dataset.columns), 1)))
+    return max(1024, min(ROWS, CELLS // max(len(dataset.columns), 1)))
