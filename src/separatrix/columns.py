@@ -10,8 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from separatrix.data.cells import Table
 from separatrix.data.columns import Columns as Learned
-from separatrix.data.columns import Unseen
-from separatrix.data.infer import DatePart, Rules
+from separatrix.data.columns import Rules, Unseen
 from separatrix.data.memory import csr_of
 from separatrix.errors import ArgumentError
 
@@ -72,7 +71,7 @@ class Columns(TransformerMixin, BaseEstimator):
         categorical: Sequence[str] = (),
         numeric: Sequence[str] = (),
         text: Sequence[str] = (),
-        date: Sequence[DatePart] = Rules.date,
+        date: Sequence[str] = Rules.date,
         unseen: Unseen = "pool",
         floor: float | None = None,
         text_width: int = Rules.text_width,
