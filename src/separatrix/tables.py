@@ -93,8 +93,10 @@ def keep_columns(estimator: Any, columns: Columns) -> None:
     estimator.n_features_in_ = len(columns.feature_names)
 
 
-def forget_columns(estimator: Any) -> None:
-    """An estimator that is fitted to arrays knows no columns of an earlier table."""
+def forget_columns(estimator: Any, data: Any) -> None:
+    """An estimator that is fitted to arrays knows no columns of an earlier table. ArgumentError for a dataset."""
+    if isinstance(data, Dataset):
+        raise ArgumentError(f"X={data.name!r} is a dataset: name the column to learn, fit(data, target=...).")
     if hasattr(estimator, "columns_"):
         del estimator.columns_
 
@@ -106,6 +108,8 @@ def dataset_of(data: Any) -> Dataset:
 
 def columns_for(estimator: Any, data: Any) -> Columns | None:
     """The columns that an estimator has learned, if data are a table: a dataset, a dataframe, or a stream of Arrow."""
+    if isinstance(data, Dataset) and not hasattr(estimator, "columns_"):
+        raise ArgumentError(f"X={data.name!r} is a dataset, and the fit was of arrays, whose columns have no names.")
     named = isinstance(data, Dataset) or hasattr(data, "__arrow_c_stream__") or _is_dataframe(data)
     return getattr(estimator, "columns_", None) if named else None
 
