@@ -231,6 +231,7 @@ class CountingSource:
     def __init__(self, problem: Problem) -> None:
         self.inner = problem.source()
         self.n_rows, self.n_columns = self.inner.X.shape
+        self.most_rows, self.in_memory = self.n_rows, True
         self.centre, self.readings = self.inner.centre, 0
 
     def working(self) -> Any:

@@ -299,7 +299,7 @@ def test_ctrl_c_while_duckdb_reads_is_ctrl_c(monkeypatch, tmp_path):
     def interrupted(*_):
         raise RuntimeError("Query interrupted")
 
-    monkeypatch.setattr("separatrix.data.files.scan", interrupted)
+    monkeypatch.setattr("separatrix.data.files.layout_of", interrupted)
     (tmp_path / "data.csv").write_text("a,b\n1,2\n")
     with pytest.raises(KeyboardInterrupt):
         read_table(str(tmp_path / "data.csv"))

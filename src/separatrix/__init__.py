@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from separatrix import plots, scratch
     from separatrix.columns import Columns
     from separatrix.cross_validation import LogisticRegressionCV
+    from separatrix.data.dataset import open
     from separatrix.estimators import LinearRegression, LogisticRegression
     from separatrix.firth import FirthLogisticRegression
     from separatrix.formula import logit, ols
@@ -34,6 +35,7 @@ __all__ = [
     "detect_separation",
     "logit",
     "ols",
+    "open",
     "plots",
     "scratch",
 ]
@@ -47,6 +49,7 @@ _HOMES = {
     "detect_separation": "separatrix.inference.separation",
     "logit": "separatrix.formula",
     "ols": "separatrix.formula",
+    "open": "separatrix.data.dataset",
 }
 
 

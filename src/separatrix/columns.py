@@ -91,9 +91,13 @@ class Columns(TransformerMixin, BaseEstimator):
         """Learns what becomes of each column of X, a dataframe or array (rows, columns); y is not used."""
         if self.sparse_output not in (None, True, False):
             raise ArgumentError(f"sparse_output={self.sparse_output!r} must be True, False or None.")
-        options = {name: value for name, value in self.get_params().items() if name != "sparse_output"}
-        self.columns_ = Learned.learn(self._table(X, reset=True), where="X", **options)
+        self.columns_ = Learned.learn(self._table(X, reset=True), where="X", **self.options)
         return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is told about columns, as `fit` of an estimator on a table takes it."""
+        return {name: value for name, value in self.get_params().items() if name != "sparse_output"}
 
     def transform(self, X: Any) -> Any:
         """The numbers of any rows, (rows, features), dense or CSR; X has the columns that fit saw."""

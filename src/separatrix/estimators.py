@@ -3,10 +3,11 @@
 They hold no mathematics: equations/ has the formulas, engine/ finds the minimum.
 """
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state, compute_class_weight
@@ -21,7 +22,8 @@ from separatrix.arguments import (
     check_two_classes,
     label_codes,
 )
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray
+from separatrix.data.block import Source
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.least_squares import least_squares
@@ -31,6 +33,7 @@ from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
+from separatrix.tables import class_rows, columns_for, forget_columns, number_rows, table_eta
 
 FLOATS = (np.float64, np.float32)
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -123,18 +126,30 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.warm_start = warm_start
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
-        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset."""
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
+        *,
+        target: str | None = None,
+        columns: Any = None,
+    ) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset.
+
+        Or a table, of any size: X from `separatrix.open`, or a dataframe, and `target`, `sample_weight` and `offset`
+        names of its columns. What becomes of the others is learned, as a `separatrix.Columns` in `columns` may tell,
+        and kept as `columns_`.
+        """
         options, strength = self._checked()
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
-        self.classes_, codes = label_codes(y)
-        weight = check_sample_weight(sample_weight, X.shape[0])
-        if self.class_weight is not None:
-            weight = weight * self._weight_of_classes(y, weight)[codes]
-        check_two_classes(self.classes_, codes, weight)
-        offset = check_offset(offset, X.shape[0], self._columns_of_eta())
-        fits = self._fits(X, codes, weight, offset, strength, options)
-        self.separation_ = self._separation(fits, X, codes, weight)
+        if target is None:
+            source, weight = self._of_arrays(X, y, sample_weight, offset)
+        else:
+            self.classes_, source, weight = class_rows(self, X, y, target, sample_weight, offset, columns)
+        with source.working() as source:
+            fits = self._fits(source, strength / weight, options)
+            self.separation_ = self._separation(fits, source)
         warn_of_fits(fits, self.separation_, self.tol, stacklevel=2)
         self.coef_ = np.vstack([fit.coefficients for fit in fits])
         self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
@@ -144,51 +159,44 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
         return self
 
-    def _fits(
-        self,
-        X: Any,
-        codes: NDArray,
-        weight: FloatArray,
-        offset: FloatArray | None,
-        strength: float,
-        options: Options,
-    ) -> list[Fit]:
-        """One fit, or with "ovr" one for each class against the rest."""
-        K = len(self.classes_)
-        if K == 2 or not self._one_vs_rest():
-            y, loss = (codes[:, None] * 1.0, LogLoss()) if K == 2 else (codes, SoftmaxLoss())
-            return [self._fit_one(X, y, weight, offset, loss, strength, options, slice(None))]
-        against = [((codes == k)[:, None] * 1.0, slice(k, k + 1)) for k in range(K)]
-        return [
-            self._fit_one(X, y, weight, None if offset is None else offset[:, k], LogLoss(), strength, options, k)
-            for y, k in against
-        ]
+    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, float]:
+        """Arrays as a source with class codes for y, and their total weight."""
+        forget_columns(self, X)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
+        self.classes_, codes = label_codes(y)
+        weight = check_sample_weight(sample_weight, X.shape[0])
+        if self.class_weight is not None:
+            weight = weight * self._weight_of_classes(y, weight)[codes]
+        check_two_classes(self.classes_, codes, weight)
+        offset = check_offset(offset, X.shape[0], self._columns_of_eta())
+        source = memory_source(X, codes, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
+        return source, float(weight.sum())
 
-    def _fit_one(
-        self,
-        X: Any,
-        y: NDArray,
-        weight: FloatArray,
-        offset: FloatArray | None,
-        loss: ClassLoss,
-        strength: float,
-        options: Options,
-        rows: slice,
-    ) -> Fit:
-        source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
-        penalty = elastic_net(np.full(X.shape[1], strength / weight.sum()), self.l1_ratio or 0.0)
-        return fit_linear_model(source, loss, penalty, options, self._start(X.shape[1], rows), warn=False)
+    def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
+        """One fit, or with "ovr" one for each class against the rest; the penalty's strength is per unit weight."""
+        K, p = len(self.classes_), source.n_columns
+        penalty = elastic_net(np.full(p, strength), self.l1_ratio or 0.0)
 
-    def _separation(self, fits: list[Fit], X: Any, codes: IntArray, weight: FloatArray) -> Any:
+        def one(code: Callable[[NDArray], NDArray], loss: ClassLoss, rows: slice) -> Fit:
+            start = self._start(p, rows)
+            return fit_linear_model(source.recoded(code, rows), loss, penalty, options, start, warn=False)
+
+        if K == 2:
+            return [one(against(1), LogLoss(), slice(None))]
+        if not self._one_vs_rest():
+            return [one(lambda codes: codes, SoftmaxLoss(), slice(None))]
+        return [one(against(k), LogLoss(), slice(k, k + 1)) for k in range(K)]
+
+    def _separation(self, fits: list[Fit], source: Source) -> Any:
         """What linear programming says where a fit leaves it open whether its optimum is finite; else None."""
-        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])]))
+        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(source.n_columns)]))
         labels = self.classes_.tolist()
-        cases = [(codes, labels)]
+        cases = [(source, labels)]
         if len(fits) > 1:
-            cases = [((codes == k) * 1, ["another", label]) for k, label in enumerate(labels)]
+            cases = [(source.recoded(against(k)), ["another", label]) for k, label in enumerate(labels)]
         found = tuple(
-            separation_of(fit, X, y, weight, classes, names, self.fit_intercept)
-            for fit, (y, classes) in zip(fits, cases, strict=True)
+            separation_of(fit, rows, classes, names, self.fit_intercept)
+            for fit, (rows, classes) in zip(fits, cases, strict=True)
         )
         return found[0] if len(fits) == 1 else found if any(found) else None
 
@@ -223,24 +231,26 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _one_vs_rest(self) -> bool:
         return self.multi_class == "ovr"
 
-    def _eta(self, X: Any, offset: ArrayLike | None) -> FloatArray:
+    def _eta(self, X: Any, offset: Any) -> FloatArray:
         check_is_fitted(self)
+        if (columns := columns_for(self, X)) is not None:
+            return table_eta(columns, X, self.coef_, self.intercept_, offset)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         offset = check_offset(offset, X.shape[0], len(self.coef_))
         return linear_predictor(X, self.coef_.T, self.intercept_ if offset is None else self.intercept_ + offset)
 
-    def decision_function(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
+    def decision_function(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset: (rows,) for two classes, positive for classes_[1]; else (rows, K)."""
         eta = self._eta(X, offset)
         return eta[:, 0] if eta.shape[1] == 1 else eta
 
-    def predict(self, X: Any, offset: ArrayLike | None = None) -> NDArray:
+    def predict(self, X: Any, offset: Any = None) -> NDArray:
         """The most probable class of each row, (rows,)."""
         eta = self._eta(X, offset)
         codes = (eta[:, 0] > 0).astype(int) if eta.shape[1] == 1 else eta.argmax(axis=1)
         return self.classes_[codes]
 
-    def predict_proba(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
+    def predict_proba(self, X: Any, offset: Any = None) -> FloatArray:
         """P(class | row), (rows, K), rows that sum to 1."""
         eta = self._eta(X, offset)
         if eta.shape[1] == 1:
@@ -248,7 +258,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         # One-vs-rest divides its K sigmoids by their sum, which is softmax of their logarithms.
         return softmax(-log1pexp(-eta) if self._one_vs_rest() else eta)
 
-    def predict_log_proba(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
+    def predict_log_proba(self, X: Any, offset: Any = None) -> FloatArray:
         """log P(class | row), (rows, K), exact where P itself has rounded to 0."""
         eta = self._eta(X, offset)
         if eta.shape[1] == 1:
@@ -256,7 +266,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         log_p = -log1pexp(-eta) if self._one_vs_rest() else eta
         return log_p - logsumexp(log_p)[:, None]
 
-    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """The share of rows whose class is predicted rightly, by weight."""
         return float(accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight))
 
@@ -299,33 +309,54 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
-        """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets), with an offset."""
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
+        *,
+        target: str | None = None,
+        columns: Any = None,
+    ) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets), with an offset; or a
+        table and names of its columns, as `LogisticRegression.fit`."""
         check_number("alpha", self.alpha, at_least=0)
         check_l1_ratio(self.l1_ratio)
         check_flag("fit_intercept", self.fit_intercept)
+        targets = None
+        if target is None:
+            source, targets = self._of_arrays(X, y, sample_weight, offset)
+        else:
+            source = number_rows(self, X, y, target, sample_weight, offset, columns)
+        penalty = elastic_net(np.full(source.n_columns, float(self.alpha)), self.l1_ratio)
+        fit = least_squares(source, targets or 1, penalty, self.fit_intercept)
+        self.coef_ = fit.coefficients if targets else fit.coefficients[0]
+        self.intercept_ = fit.intercepts if targets else float(fit.intercepts[0])
+        self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
+        return self
+
+    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int | None]:
+        """Arrays as a source, and how many targets they have, None for y (rows,)."""
+        forget_columns(self, X)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
         weight = check_sample_weight(sample_weight, X.shape[0])
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         offset = check_offset(offset, *targets.shape)
         source = memory_source(X, targets, weight, centre=self.fit_intercept, offset=offset)
-        penalty = elastic_net(np.full(X.shape[1], float(self.alpha)), self.l1_ratio)
-        fit = least_squares(source, targets.shape[1], penalty, self.fit_intercept)
-        single = np.ndim(y) == 1
-        self.coef_ = fit.coefficients[0] if single else fit.coefficients
-        self.intercept_ = float(fit.intercepts[0]) if single else fit.intercepts
-        self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
-        return self
+        return source, None if np.ndim(y) == 1 else targets.shape[1]
 
-    def predict(self, X: Any, offset: ArrayLike | None = None) -> FloatArray:
+    def predict(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset of each row, (rows,) or (rows, targets)."""
         check_is_fitted(self)
+        if (columns := columns_for(self, X)) is not None:
+            return table_eta(columns, X, self.coef_[None, :], np.array([self.intercept_]), offset)[:, 0]
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         eta = linear_predictor(X, self.coef_.T, self.intercept_)
         offset = check_offset(offset, X.shape[0], len(np.atleast_2d(self.coef_)))
         return eta if offset is None else eta + offset.reshape(eta.shape)
 
-    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """R squared: the share of the variance of y that is explained; of several targets the mean."""
         return float(r2_score(y, self.predict(X, offset), sample_weight=sample_weight))
 
@@ -333,3 +364,12 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def against(k: int) -> Callable[[NDArray], NDArray]:
+    """Makes 1.0 of the codes that are k and 0.0 of the others, (rows, 1), as `LogLoss` codes them.
+
+    >>> against(1)(np.array([1, 0, 2])).ravel()
+    array([1., 0., 0.])
+    """
+    return lambda codes: (codes == k)[:, None] * 1.0

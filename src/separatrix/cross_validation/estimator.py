@@ -114,7 +114,9 @@ class LogisticRegressionCV(LogisticRegression):
         self.multi_class = multi_class
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
+    def fit(  # pyright: ignore[reportIncompatibleMethodOverride]: of arrays alone
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Self:
         """Chooses C and l1_ratio on X (rows, p), dense, sparse or a dataframe, and labels y (rows,), and fits.
 
         An offset is that of `LogisticRegression.fit`; it is in the predictions that are scored, too.

@@ -51,6 +51,10 @@ class Source(Protocol):
     def n_columns(self) -> int: ...
     @property
     def centre(self) -> FloatArray: ...
+    @property
+    def most_rows(self) -> int:
+        """How many rows of a sample there is memory for."""
+        ...
 
     def working(self) -> "AbstractContextManager[Source]":
         """The source with whatever it works by, threads or connections, for as long as the context lasts."""
@@ -60,8 +64,12 @@ class Source(Protocol):
         """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1. One pass."""
         ...
 
-    def thinned(self, step: int, random: np.random.Generator) -> "Rows":
-        """One row of every `step` that follow each other, whichever. At most one pass."""
+    def thinned(self, rows: int, random: np.random.Generator) -> "Rows":
+        """About so many of the rows, one of each few that follow each other, whichever; without a pass over all."""
+        ...
+
+    def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "Source":
+        """The same rows with code(y) for y, and of the offset only these columns."""
         ...
 
     def columns(self, chosen: IntArray) -> "Source":

@@ -5,9 +5,11 @@ One pass over all files counts, for each column, the cells that each type can ho
 
 import csv
 import glob
-import gzip
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,16 +35,40 @@ DECIMAL_COMMA = "TRY_CAST(replace({0}, ',', '.') AS DOUBLE)"  # where cells are 
 
 
 class Dialect(NamedTuple):
-    """The names in a file's first line, and how to read on."""
+    """The names in a file's first line, and how to read on; `packed` is DuckDB's word for how it is compressed."""
 
     names: list[str]
     delimiter: str
     blank_lines: int
-    packed: bool
+    packed: str
 
 
-def scan(connection: duckdb.DuckDBPyConnection, paths: list[Path], rows: int) -> tuple[list[str], pa.RecordBatchReader]:
-    """The column names, and a reader of batches of typed columns: bounded memory, the order of the files.
+PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+"""How a compressed file begins, and what it is then."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How files are delimited, and for each of their columns the SQL that makes a value of its text."""
+
+    dialect: Dialect
+    casts: tuple[str, ...]
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, paths: list[Path], rows: int, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of the files in order, at most so many at a time, with all columns or these.
+
+        Raises duckdb.Error for a line that is not like the first: see `explain`.
+        """
+        names = self.dialect.names if columns is None else list(columns)
+        casts = ", ".join(self.casts[self.dialect.names.index(name)] for name in names)
+        for batch in _as_text(connection, paths, self.dialect).project(casts).to_arrow_reader(rows):
+            yield batch.rename_columns(names)
+
+
+def layout_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Layout:
+    """The layout of files that are alike; their types are known after one reading of them all.
 
     Raises
     ------
@@ -59,16 +85,16 @@ def scan(connection: duckdb.DuckDBPyConnection, paths: list[Path], rows: int) ->
             raise ColumnError(different(paths[0], first.names, path, other.names))
         if other != first:
             raise FileError(f"{path} is not laid out like {paths[0]}; delimit and compress all files alike.")
-    text = _as_text(connection, paths, first)
-    return first.names, text.project(", ".join(_casts(text, first))).to_arrow_reader(rows)
+    return Layout(first, tuple(_casts(_as_text(connection, paths, first), first)))
 
 
 def dialect_of(path: Path) -> Dialect:
     """What the first line that is not blank says; the delimiter is the one that parts it into most names."""
     with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    unpack: Any = gzip.open if packed else open
-    with unpack(path, "rt", encoding="utf-8-sig", errors="replace") as lines:
+        start = file.read(4)
+    packed = next((kind for mark, kind in PACKED.items() if start.startswith(mark)), "none")
+    unpack = pa.input_stream(path, compression=None if packed == "none" else packed)
+    with TextIOWrapper(unpack, encoding="utf-8-sig", errors="replace") as lines:
         blank_lines, line = next(((i, line) for i, line in enumerate(lines) if line.strip()), (0, ""))
     if "\0" in line or "\ufffd" in line:
         raise FileError(f"{path} is neither Parquet nor text in UTF-8; export it as CSV in UTF-8.")
@@ -126,6 +152,7 @@ def _check_names(names: list[str], path: Path) -> None:
 
 def _as_text(connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: Dialect) -> duckdb.DuckDBPyRelation:
     """The files as columns c0, c1, ... of text: names that differ only in capitals are one name to DuckDB."""
+    packed: Any = dialect.packed
     files: Any = [glob.escape(str(path)) for path in paths]  # DuckDB takes a list, its type hint does not say so
     return connection.read_csv(
         files,
@@ -138,7 +165,7 @@ def _as_text(connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: 
         na_values=list(MISSING),
         columns={f"c{i}": "VARCHAR" for i in range(len(dialect.names))},
         hive_partitioning=False,
-        compression="gzip" if dialect.packed else "none",
+        compression=packed,
     )
 
 

@@ -5,21 +5,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
-from itertools import chain
 from pathlib import Path
 
-import duckdb
 import narwhals as nw
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from separatrix.data.builtin import BUILTIN, builtin, is_builtin
 from separatrix.data.cells import Table
-from separatrix.data.delimited import different, explain, refuse_twins, scan
+from separatrix.data.delimited import different, layout_of, refuse_twins
+from separatrix.data.parts import ParquetPart, Part, TablePart, TextPart, connected, plain_errors
 from separatrix.errors import ColumnError, FileError, listing
 
 PARQUET = b"PAR1"
+PART_ROWS = 1_000_000  # of Parquet: enough work for a reader of its own
 
 
 def read_table(data: str) -> Table:
@@ -30,8 +29,7 @@ def read_table(data: str) -> Table:
     >>> read_table("iris").shape
     (150, 5)
     """
-    with _opened(data, rows=1_000_000) as batches:
-        return _table(pa.Table.from_batches(batches))
+    return _table(pa.Table.from_batches(_batches(data, rows=1_000_000)))
 
 
 def read_batches(data: str, rows: int = 65_536) -> Iterator[Table]:
@@ -39,8 +37,8 @@ def read_batches(data: str, rows: int = 65_536) -> Iterator[Table]:
 
     Parameters
     ----------
-    data : path or glob of CSV files (delimited by comma, semicolon, tab or bar; gzipped or not) or of Parquet
-        files, whatever their extension, or the name of a built-in set. A CSV begins with its column names.
+    data : path or glob of CSV files (delimited by comma, semicolon, tab or bar; compressed by gzip, zstd or not) or of
+        Parquet files, whatever their extension, or the name of a built-in set. A CSV begins with its column names.
     rows : the most rows in a batch
 
     Raises
@@ -50,9 +48,23 @@ def read_batches(data: str, rows: int = 65_536) -> Iterator[Table]:
     ColumnError
         Two columns have the same name, or two files different columns.
     """
-    with _opened(data, rows) as batches:
-        for batch in batches:
-            yield _table(pa.Table.from_batches([batch]))
+    for batch in _batches(data, rows):
+        yield _table(pa.Table.from_batches([batch]))
+
+
+def _batches(data: str, rows: int) -> Iterator[pa.RecordBatch]:
+    some = False
+    for part in [TablePart(builtin(data)[0].to_native())] if is_builtin(data) else parts_of(find(data)):
+        for batch in filter(len, part.batches(rows)):
+            some = True
+            yield batch
+    if not some:
+        raise no_rows(data)
+
+
+def no_rows(name: str) -> FileError:
+    """The error for data that have columns and nothing in them."""
+    return FileError(f"{name} holds column names but no rows; add rows.")
 
 
 @contextmanager
@@ -79,30 +91,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise FileError(f"{path} cannot be written: {why}; choose another place.") from error
 
 
-@contextmanager
-def _opened(data: str, rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
-    """The batches of the data, one at least; whatever goes wrong while they are read is said in one line."""
-    if is_builtin(data):
-        yield builtin(data)[0].to_native().to_reader(rows)
-        return
-    paths = _find(data)
-    try:
-        with duckdb.connect() as connection:
-            connection.execute("SET enable_progress_bar = false")  # it would write into our output
-            names, reader = _parquet(paths, rows) if _are_parquet(paths) else scan(connection, paths, rows)
-            filled = (batch.rename_columns(names) for batch in reader if batch.num_rows)
-            if (first := next(filled, None)) is None:
-                raise FileError(f"{data} holds column names but no rows; add rows.")
-            yield chain([first], filled)
-    except (RuntimeError, duckdb.InterruptException) as error:
-        if "interrupted" in str(error).lower():  # what DuckDB makes of Ctrl-C
-            raise KeyboardInterrupt from None
-        raise
-    except (duckdb.Error, pa.ArrowException, OSError, EOFError) as error:
-        raise FileError(explain(str(error), data)) from None
+def parts_of(paths: list[Path]) -> list[Part]:
+    """The rows of files that go together, in parts that can be read apart: row groups of Parquet, files of text.
+
+    Raises as `read_batches`.
+    """
+    if _are_parquet(paths):
+        return _parquet(paths)
+    with plain_errors(str(paths[0])), connected() as connection:
+        layout = layout_of(connection, paths)
+    return [TextPart(path, layout) for path in paths]
 
 
-def _find(data: str) -> list[Path]:
+def find(data: str) -> list[Path]:
     """The files that `data` names, in alphabetical order; what is itself a file is not taken as a glob."""
     if os.path.isdir(data):
         raise FileError(f"{data} is a folder; name a file in it, or several by a glob: {Path(data) / '*.csv'}.")
@@ -124,21 +125,49 @@ def _are_parquet(paths: list[Path]) -> bool:
     return parquet[0]
 
 
-def _parquet(paths: list[Path], rows: int) -> tuple[list[str], pa.RecordBatchReader]:
-    """As `scan`: the column names and a reader of batches. Files may differ in the order of columns."""
-    schema = pq.read_schema(paths[0])
+def _parquet(paths: list[Path]) -> list[Part]:
+    """The row groups of Parquet files, some together. Files may differ in the order of columns."""
+    metadata = []
+    for path in paths:
+        with plain_errors(str(path)):
+            metadata.append(pq.read_metadata(path))
+    schema = _schema_of_all(paths, [each.schema.to_arrow_schema().remove_metadata() for each in metadata])
+    parts: list[Part] = []
+    for path, each in zip(paths, metadata, strict=True):
+        counts = [each.row_group(i).num_rows for i in range(each.num_row_groups)]
+        for groups in _together(counts):
+            parts.append(ParquetPart(path, groups, schema, sum(counts[i] for i in groups)))
+    return parts
+
+
+def _together(counts: list[int]) -> Iterator[tuple[int, ...]]:
+    """Row groups of so many rows in a part of PART_ROWS or a little more each.
+
+    >>> list(_together([PART_ROWS, 10, 20]))
+    [(0,), (1, 2)]
+    """
+    some: list[int] = []
+    for group in range(len(counts)):
+        some.append(group)
+        if sum(counts[i] for i in some) >= PART_ROWS:
+            yield tuple(some)
+            some = []
+    if some:
+        yield tuple(some)
+
+
+def _schema_of_all(paths: list[Path], schemas: list[pa.Schema]) -> pa.Schema:
+    """The columns of the first file, as wide as every file needs them."""
+    schema = schemas[0]
     refuse_twins(schema.names, paths[0])
-    for path in paths[1:]:
-        other = pq.read_schema(path)
+    for path, other in zip(paths[1:], schemas[1:], strict=True):
         if set(other.names) != set(schema.names):
             raise ColumnError(different(paths[0], schema.names, path, other.names))
         try:
             schema = pa.unify_schemas([schema, other], promote_options="permissive")
         except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
             raise ColumnError(f"{path} does not go with {paths[0]} ({error}); store the column alike.") from None
-    # Read ahead as little as keeps the reader busy: memory is bounded by it.
-    files = ds.dataset(paths, schema=schema, format="parquet")
-    return schema.names, files.scanner(batch_size=rows, batch_readahead=2, fragment_readahead=1).to_reader()
+    return schema
 
 
 def _table(rows: pa.Table) -> Table:

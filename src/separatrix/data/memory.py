@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import pairwise
-from threading import local
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,7 +15,7 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.data.threads import thread_count
+from separatrix.data.threads import thread_count, within_a_pass, workers
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
@@ -27,9 +26,6 @@ SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
 FEW_CELLS = 2**15  # are not worth a chunk of their own
 FEW_NON_ZEROS = 2**19  # of sparse rows, neither
-
-
-_within = local()
 
 
 @dataclass(frozen=True)
@@ -65,20 +61,31 @@ class MemorySource:
         def chunk_sum(blocks: Iterable[Block]) -> T:
             return reduce(combine, map(function, blocks))
 
-        chunks = self._sparse_blocks if sparse.issparse(self.X) else [self._blocks(rows) for rows in self._chunks()]
-        free = self.pool and not getattr(_within, "a_pass", False)
-        spread = self.pool.map if self.pool and free and len(chunks) > 1 else map
+        chunks = self._sparse_blocks if sparse.issparse(self.X) else [self.blocks(rows) for rows in self._chunks()]
+        spread = self.pool.map if self.pool and not within_a_pass() and len(chunks) > 1 else map
         return reduce(combine, spread(chunk_sum, chunks))
 
     @contextmanager
     def working(self) -> Iterator["MemorySource"]:
-        """This source with its threads. They end with it: a process that forks between two fits has none to lose."""
-        if self.n_threads == 1:
+        """This source with its threads."""
+        if self.pool:
             yield self
         else:
-            # A thread starts when there is work for one, and works for a pass all its life.
-            with ThreadPoolExecutor(self.n_threads, initializer=setattr, initargs=(_within, "a_pass", True)) as pool:
+            with workers(self.n_threads) as pool:
                 yield replace(self, pool=pool)
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows of a sample there is memory for: all are in memory already."""
+        return self.n_rows
+
+    def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "MemorySource":
+        """The same rows with code(y) for y, and of the offset only these columns."""
+        return replace(self, y=code(self.y), offset=None if self.offset is None else self.offset[:, eta])
+
+    def reweighed(self, weigh: FloatArray) -> "MemorySource":
+        """The same rows, y their class, with their weight times that of the class, (K,)."""
+        return replace(self, weight=self.weight * weigh[self.y])
 
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "tuple[MemorySource, FloatArray]":
         """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1.
@@ -94,11 +101,12 @@ class MemorySource:
         rows, chances = map(np.concatenate, zip(*self.add_up(kept), strict=True))
         return self.take(rows), chances
 
-    def thinned(self, step: int, random: np.random.Generator) -> "MemorySource":
-        """One row of every `step` that follow each other, whichever."""
+    def thinned(self, rows: int, random: np.random.Generator) -> "MemorySource":
+        """About so many of the rows, one of each few that follow each other, whichever."""
+        step = max(self.n_rows // max(rows, 1), 1)
         first = np.arange(0, self.n_rows, step)
-        rows = first + random.integers(step, size=len(first))
-        return self.take(rows[rows < self.n_rows])
+        some = first + random.integers(step, size=len(first))
+        return self.take(some[some < self.n_rows])
 
     def weighing(self, weight: FloatArray) -> "MemorySource":
         """The same rows with other weights."""
@@ -117,7 +125,7 @@ class MemorySource:
     @cached_property
     def _sparse_blocks(self) -> list[list[Block]]:
         """The blocks of each chunk of sparse rows, cut once: they share X's memory, and cutting is not free."""
-        return [list(self._blocks(rows)) for rows in self._chunks()]
+        return [list(self.blocks(rows)) for rows in self._chunks()]
 
     def _chunks(self) -> list[slice]:
         # A chunk of sparse rows must outweigh its gradient, which is dense.
@@ -130,15 +138,16 @@ class MemorySource:
         many = min(max(many, 1), CHUNKS)
         return [slice(a, b) for a, b in pairwise(self.n_rows * i // many for i in range(many + 1))]
 
-    def _blocks(self, chunk: slice) -> Iterator[Block]:
-        """The rows of a chunk in order; at least one block, even of no rows."""
+    def blocks(self, chunk: slice, before: int = 0) -> Iterator[Block]:
+        """The rows of a chunk in order; at least one block, even of no rows. They count from `before` on."""
         if sparse.issparse(self.X):
             step = self.n_rows if self.X.format == "csc" else SPARSE_ROWS
         else:
             step = max(64, CELLS // max(self.n_columns, 1))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
-            yield Block(self._rows(some), self.y[some], self.weight[some], some, some_rows(self.offset, some))
+            rows = slice(some.start + before, some.stop + before)
+            yield Block(self._rows(some), self.y[some], self.weight[some], rows, some_rows(self.offset, some))
 
     def _rows(self, some: slice) -> Any:
         if sparse.issparse(self.X):

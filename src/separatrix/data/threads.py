@@ -1,15 +1,21 @@
 """How many threads share a pass over the data, and the processor with BLAS."""
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from threading import Lock
+from threading import Lock, local
+from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 from separatrix.errors import ArgumentError
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 def thread_count(asked: int | None = None) -> int:
@@ -25,6 +31,50 @@ def thread_count(asked: int | None = None) -> int:
     if not str(told).isdigit() or int(told) < 1:
         raise ArgumentError(f"n_threads={told!r} must be a whole number, at least 1.")
     return int(told)
+
+
+@contextmanager
+def workers(n_threads: int) -> Iterator[ThreadPoolExecutor | None]:
+    """Threads that share passes for as long as the context lasts, None for a single one.
+
+    They end with it: a process that forks between two fits has none to lose.
+    """
+    if n_threads == 1:
+        yield None
+    else:
+        # A thread starts when there is work for one, and works for a pass all its life.
+        with ThreadPoolExecutor(n_threads, initializer=setattr, initargs=(_within, "a_pass", True)) as pool:
+            yield pool
+
+
+def within_a_pass() -> bool:
+    """Whether this thread works for a pass: one that it asks for it must make itself, as all others may be waiting."""
+    return getattr(_within, "a_pass", False)
+
+
+_within = local()
+
+
+def in_order(pool: ThreadPoolExecutor | None, work: Callable[[A], B], items: Iterable[A], ahead: int) -> Iterator[B]:
+    """work(item) of each, in their order; at most `ahead` of them wait or are worked on while one is taken.
+
+    >>> list(in_order(None, abs, [-1, 2], ahead=4))
+    [1, 2]
+    """
+    if pool is None or within_a_pass():
+        yield from map(work, items)
+        return
+    waiting: deque[Future[B]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 @contextmanager

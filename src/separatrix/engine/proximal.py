@@ -18,7 +18,7 @@ from separatrix.engine.certificate import duality_gap, known_curvature, penalise
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import conjugate_gradients, solve_positive
-from separatrix.engine.objective import TRACE, Evaluation, Objective, block_eta, block_plane, with_intercept
+from separatrix.engine.objective import TRACE, Evaluation, Objective, Sums
 from separatrix.engine.quasi_newton import share_to_keep, shows_curvature
 from separatrix.equations.hyperplane import gram_diagonal
 from separatrix.equations.penalties import soft_threshold
@@ -167,28 +167,25 @@ def matrix(H: FloatArray) -> Curvature:
 
 
 def products(part: Objective, theta: FloatArray) -> Curvature:
-    """H at theta (P, K) as products with the rows of the data, which it keeps; its inverse by conjugate gradients."""
+    """H at theta (P, K) as passes over the data, the state of whose rows it keeps; its inverse by conjugate
+    gradients."""
     loss, (P, K) = part.loss, theta.shape
+    at = part.evaluate(theta, order=1, keep_state=True)
 
-    def keep(block: Block) -> list[tuple[Block, FloatArray]]:
-        return [(block, loss.together(block.y, block_eta(block, theta))[2])]
-
-    kept = part.add_up(keep)
-    total = sum(float(block.weight.sum()) for block, _ in kept)
-    diagonal = np.zeros((P, K))
-    for block, state in kept:
+    def diagonal_of(block: Block) -> Sums:
+        state = at.state[block.rows]
         h = block.weight[:, None] * np.stack([loss.second(state, k, k) for k in range(K)], axis=1)
-        diagonal += np.vstack([gram_diagonal(block.X, h), np.tile(h.sum(axis=0), (P - block.X.shape[1], 1))]) / total
+        ones = np.tile(h.sum(axis=0), (P - block.X.shape[1], 1))
+        return Sums(float(block.weight.sum()), 0.0, np.vstack([gram_diagonal(block.X, h), ones]))
+
+    sums = part.add_up(diagonal_of)
+    diagonal = sums.gradient / sums.weight
     ridge = TRACE * diagonal
-    ridge[: len(part.penalty.l2)] += part.penalty.l2[:, None]
+    diagonal[: len(part.penalty.l2)] += part.penalty.l2[:, None]
 
     def times(d: FloatArray) -> FloatArray:
         d = d.reshape(P, K)
-        result = ridge * d
-        for block, state in kept:
-            r = block.weight[:, None] * loss.curvature_times(state, block_plane(block, d))
-            result += with_intercept(block.transposed, r, P) / total
-        return result.ravel()
+        return (part.curvature_times(at, d) + ridge * d).ravel()
 
     diagonal = (diagonal + ridge).ravel()
     return Curvature(diagonal, times, lambda some, b: solve_by_products(times, diagonal, some, b))

@@ -4,8 +4,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.memory import memory_source
+from separatrix.data.block import Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.fit import Fit, warn_of
 from separatrix.errors import SeparationWarning
@@ -13,18 +12,13 @@ from separatrix.inference.separation import Separation, separation
 
 
 def separation_of(
-    fit: Fit,
-    X: Any,
-    codes: IntArray,
-    weight: FloatArray,
-    classes: Sequence[Any],
-    names: Sequence[str],
-    fit_intercept: bool,
+    fit: Fit, source: Source, classes: Sequence[Any], names: Sequence[str], fit_intercept: bool
 ) -> Separation | None:
-    """The separation that keeps a fit from an optimum; None where there is none, or too many coefficients to ask."""
+    """The separation that keeps a fit from an optimum, of a source with class codes for y; None where there is none, or
+    too many coefficients to ask."""
     if fit.finite or fit.coefficients.size > LARGEST_CURVATURE:
         return None
-    return separation(memory_source(X, codes, weight, centre=fit_intercept), classes, names, fit_intercept) or None
+    return separation(source, classes, names, fit_intercept) or None
 
 
 def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float, stacklevel: int) -> None:

@@ -1,0 +1,183 @@
+"""Data that are read again and again in bounded memory: files, queries, streams."""
+
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+
+from separatrix.data.builtin import builtin, is_builtin
+from separatrix.data.cells import Table
+from separatrix.data.files import find, no_rows, parts_of
+from separatrix.data.parts import Part, TablePart, connected, plain_errors, regrouped, spool, without_views
+from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
+
+BATCH = 32_768  # rows: the work on a column of them stays in cache
+
+Stamp = tuple[str, int, int]
+"""A file, its size in bytes, and when it was last written, in nanoseconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A table that is read in batches, as often as asked; `separatrix.open` makes one.
+
+    Attributes
+    ----------
+    name : what messages call it
+    columns : the names of its columns
+    rows : how many rows it has, None while that is not known
+    parts : values that say where its rows are, in order
+    files : every file as it was when it was opened; one that has changed since is refused
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    parts: tuple[Part, ...] = field(repr=False)
+    files: tuple[Stamp, ...] = field(default=(), repr=False)
+
+    @property
+    def rows(self) -> int | None:
+        counts = [part.rows for part in self.parts]
+        return None if None in counts else sum(filter(None, counts))
+
+    def batches(self, rows: int = BATCH, columns: Sequence[str] | None = None) -> Iterator[Table]:
+        """The table, so many rows at a time (the last batch has what is left), with all columns or these.
+
+        Raises
+        ------
+        ColumnError
+            There is no such column.
+        FileError
+            A file is damaged, or has changed since it was opened; or there are no rows.
+        """
+        for name in columns or ():
+            if name not in self.columns:
+                raise ColumnError(no_such("column", name, self.columns, f"in {self.name}"))
+        table = None
+        for table in regrouped(chain.from_iterable(self._read(part, rows, columns) for part in self.parts), rows):
+            yield nw.from_native(table, eager_only=True)
+        self.check()
+        if table is None:
+            raise no_rows(self.name)
+
+    def check(self) -> None:
+        """Raises FileError where a file is not as it was when it was opened."""
+        for stamp in self.files:
+            if _stamp(Path(stamp[0])) != stamp:
+                raise FileError(f"{stamp[0]} has changed while it was read; open the data again once they are at rest.")
+
+    def _read(self, part: Part, rows: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        self.check()
+        yield from part.batches(rows, columns)
+
+
+def open(data: Any = None, *, query: str | None = None, database: str | PathLike[str] | None = None) -> Dataset:
+    """Data for `fit`, of any size: read in batches, again and again, in bounded memory.
+
+    Parameters
+    ----------
+    data : a path or a glob, or a list of paths, of Parquet or of CSV files (see `read_batches`; the files of a glob in
+        the order of their names); the name of a built-in set; or anything with `__arrow_c_stream__`, such as a
+        dataframe of polars or a reader of Arrow. What can be read only once is copied to a temporary file first.
+    query : SQL for DuckDB instead, such as "select * from 'sales.parquet' where year > 2020"; its answer is copied to a
+        temporary file, as two runs may differ in the order of the rows
+    database : a DuckDB database that the query is about; it is only read
+
+    Raises
+    ------
+    FileError
+        A file is missing, empty or damaged, does not go with the others, or the query fails.
+    ColumnError
+        Two files differ in a column.
+    ArgumentError
+        `data` is nothing that can be opened, or both or none of data and query are given.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> import separatrix
+    >>> data = separatrix.open(pa.table({"x": [1.0, 2.0, 3.0], "y": [0, 1, 0]}))
+    >>> data.rows, data.columns
+    (3, ('x', 'y'))
+    >>> [len(batch) for batch in data.batches(rows=2)]
+    [2, 1]
+    """
+    if (data is None) == (query is None):
+        raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
+    if database is not None and query is None:
+        raise ArgumentError(f"database={str(database)!r} needs a query that says what to take from it.")
+    if query is not None:
+        return _of_query(query, None if database is None else str(database))
+    if isinstance(data, str) and is_builtin(data):
+        return _of_table(data, builtin(data)[0].to_native())
+    if isinstance(data, str | PathLike):
+        return _of_files(str(data), find(str(data)))
+    if isinstance(data, list) and data and all(isinstance(path, str | PathLike) for path in data):
+        return _of_files(f"{data[0]} and others" if len(data) > 1 else str(data[0]), _found(data))
+    if hasattr(data, "__arrow_c_stream__"):
+        # What has a length is there to be read again.
+        if hasattr(data, "__len__"):
+            table: pa.Table = pa.table(data)
+            return _of_table("the data", table.replace_schema_metadata().cast(without_views(table.schema)))
+        return _of_stream("the stream", pa.RecordBatchReader.from_stream(data))
+    raise ArgumentError(
+        f"data={data!r:.80} can't be opened: give a path, a glob, a list of paths, or what has __arrow_c_stream__."
+    )
+
+
+def _found(paths: Iterable[str | PathLike[str]]) -> list[Path]:
+    return [path for given in paths for path in find(str(given))]
+
+
+def _of_files(name: str, paths: list[Path]) -> Dataset:
+    stamps = tuple(_stamp(path) for path in paths)
+    parts = parts_of(paths)
+    if not parts:  # Parquet without a row group
+        raise no_rows(name)
+    return _with_rows(Dataset(name, tuple(parts[0].columns), tuple(parts), stamps))
+
+
+def _of_table(name: str, table: pa.Table) -> Dataset:
+    return _with_rows(Dataset(name, tuple(table.schema.names), (TablePart(table),)))
+
+
+def _of_query(query: str, database: str | None) -> Dataset:
+    name = database or "the query"
+    if database is not None:
+        find(database)
+    with plain_errors(name), connected(database) as connection:
+        relation = connection.sql(query)
+        if relation is None:
+            raise FileError(f"{name} cannot be read: the query has no rows for an answer; begin it with SELECT.")
+        return _of_stream(name, relation.to_arrow_reader(BATCH))
+
+
+def _of_stream(name: str, stream: pa.RecordBatchReader) -> Dataset:
+    """What can be read once, copied to a file that goes with the dataset."""
+    folder = TemporaryDirectory(prefix="separatrix-")
+    with plain_errors(name):
+        part = spool(stream, Path(folder.name) / "rows.arrow")
+    data = _with_rows(Dataset(name, tuple(stream.schema.names), (part,)))
+    weakref.finalize(data, folder.cleanup)
+    return data
+
+
+def _with_rows(data: Dataset) -> Dataset:
+    if data.rows == 0:
+        raise no_rows(data.name)
+    return data
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path), -1, 0
+    return str(path), found.st_size, found.st_mtime_ns

@@ -1,0 +1,249 @@
+"""The first reading of a dataset: what its columns are, its classes and their weights, an even sample of its rows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+
+from separatrix.arrays import FloatArray
+from separatrix.data.block import Block
+from separatrix.data.cells import Table, cells_of
+from separatrix.data.columns import Columns
+from separatrix.data.dataset import Dataset
+from separatrix.data.tally import Tally, tally
+from separatrix.data.target import Target, target_of
+from separatrix.data.threads import in_order, workers
+from separatrix.errors import ArgumentError, TargetError
+
+SAMPLE_BYTES = 2**25  # of Arrow, for the even sample of the rows
+MOST_LABELS = 10_000
+ROWS, CELLS = 2**17, 2**21  # of a batch at most: a tally of one costs something whatever its rows
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the rows of a table become numbers: X of its columns, y the codes of its classes or the numbers of its
+    target, (rows,), and the weight and the offset (rows, K) from columns of their own, where they have names."""
+
+    columns: Columns
+    target: Target
+    weight: str | None = None
+    offset: tuple[str, ...] = ()
+    where: str = "the data"
+
+    @property
+    def needs(self) -> list[str]:
+        """The columns that must be read."""
+        own = [self.target.name, *filter(None, [self.weight]), *self.offset]
+        return list(dict.fromkeys([*self.columns.needs, *own]))
+
+    def that_count(self, table: Table) -> Table:
+        """The rows that have a target, and a weight that is not 0."""
+        fine = ~cells_of(table, self.target.name).missing
+        if self.weight:
+            fine &= cells_of(table, self.weight).numbers() != 0
+        return table if fine.all() else table.filter(fine.tolist())
+
+    def block(self, table: Table, before: int = 0, first_row: int = 1) -> Block:
+        """The numbers of rows that count. `before` of them came before these, of which messages count from
+        `first_row`."""
+        X = self.columns.encode(table, self.where, first_row).X
+        y = self.target.encode(table, self.where, first_row)
+        weight, offset = given(table, self.weight, self.offset, self.where, first_row)
+        return Block(X, y, weight, slice(before, before + len(table)), offset)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the first reading found.
+
+    `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression;
+    `unlabelled` rows have no target. `some` rows are an even sample of those that count, all of them if `all_of_them`.
+    """
+
+    encoding: Encoding
+    rows: int
+    weight: FloatArray
+    unlabelled: int
+    weightless: int
+    some: Table
+    all_of_them: bool
+
+
+def learn(
+    dataset: Dataset,
+    target: str,
+    *,
+    weight: str | None = None,
+    offset: Sequence[str] = (),
+    positive: str | None = None,
+    regression: bool = False,
+    n_threads: int = 1,
+    **options: Any,
+) -> Learned:
+    """Reads the dataset once, in bounded memory.
+
+    Parameters
+    ----------
+    dataset : see `separatrix.open`
+    target, weight, offset : names of columns; the last two are then no columns of X
+    positive, regression : see `target_of`
+    options : see `Columns.from_tally`
+
+    Raises
+    ------
+    DataError
+        There are no such columns, or they hold what cannot be learned from.
+    """
+    own = [target, *filter(None, [weight]), *offset]
+    if len(set(own)) < len(own):
+        raise ArgumentError(f"target, weight and offset are {', '.join(map(repr, own))}: name different columns.")
+    look = partial(_look, target=target, weight=weight, offset=tuple(offset), regression=regression, name=dataset.name)
+    sample = _Sample()
+    with workers(n_threads) as pool:
+        items = sample.watched(_numbered(dataset.batches(_batch_rows(dataset))))
+        seen: _Seen = reduce(add, in_order(pool, look, items, ahead=2 * n_threads))
+    found = target_of(seen.tally.columns[target], positive=positive, regression=regression, where=dataset.name)
+    columns = Columns.from_tally(seen.tally, target=target, **options)
+    encoding = Encoding(columns, found, weight, tuple(offset), dataset.name)
+    totals = _weights(seen, found)
+    some = encoding.that_count(sample.rows().select(encoding.needs))
+    return Learned(encoding, seen.rows, totals, seen.unlabelled, seen.weightless, some, sample.rate == 1.0)
+
+
+def given(
+    table: Table, weight: str | None, offset: Sequence[str], where: str, first_row: int
+) -> tuple[FloatArray, FloatArray | None]:
+    """The weights (rows,) and the offset (rows, K) of a table, by the names of their columns.
+
+    Raises CellError for a cell that is no weight or no number.
+    """
+    weights = np.ones(len(table))
+    if weight is not None:
+        cells = cells_of(table, weight, where, first_row)
+        weights = cells.numbers()
+        cells.refuse(~(weights >= 0), "is no weight: a number of at least 0 is due")
+    terms = []
+    for name in offset:
+        cells = cells_of(table, name, where, first_row)
+        terms.append(cells.numbers())
+        cells.refuse(cells.missing, "is no offset: fill the gap, or leave out the row")
+    return weights, np.column_stack(terms) if terms else None
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What some rows say; `labels` has a row for each label with its weight, None where they are too many."""
+
+    tally: Tally
+    labels: pa.Table | None
+    rows: int
+    unlabelled: int
+    weightless: int
+
+    def __add__(self, other: "_Seen") -> "_Seen":
+        labels = None
+        if self.labels is not None and other.labels is not None:
+            labels = _summed(pa.concat_tables([self.labels, other.labels], promote_options="permissive"))
+        return _Seen(
+            self.tally + other.tally,
+            labels if labels is not None and len(labels) <= MOST_LABELS else None,
+            self.rows + other.rows,
+            self.unlabelled + other.unlabelled,
+            self.weightless + other.weightless,
+        )
+
+
+def _look(
+    item: tuple[Table, int], target: str, weight: str | None, offset: tuple[str, ...], regression: bool, name: str
+) -> _Seen:
+    table, first_row = item
+    cells = cells_of(table, target, name, first_row)
+    weights, _ = given(table, weight, offset, name, first_row)
+    counts = ~cells.missing & (weights > 0)
+    if regression:
+        cells.numbers("a regression needs numbers: fix the cell, or fit classes")
+    label = pa.nulls(len(table)) if regression else _plain(cells.values)
+    labels = _summed(pa.table({"label": label, "weight": weights}).filter(pa.array(counts)))
+    features = [column for column in table.columns if column not in (weight, *offset)]
+    return _Seen(
+        tally(table.select(features), name, first_row),
+        labels if len(labels) <= MOST_LABELS else None,
+        int(counts.sum()),
+        int(cells.missing.sum()),
+        int((~cells.missing & (weights == 0)).sum()),
+    )
+
+
+def _plain(values: Any) -> Any:
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+def _summed(labels: pa.Table) -> pa.Table:
+    summed = labels.group_by("label", use_threads=False).aggregate([("weight", "sum")])
+    return summed.rename_columns({"weight_sum": "weight"})
+
+
+def _weights(seen: _Seen, target: Target) -> FloatArray:
+    """The weight of each class, (K,), or of all rows, (1,)."""
+    if seen.labels is None:
+        raise TargetError(f"target {target.name!r} holds more than {MOST_LABELS:,} classes; choose another.")
+    weights = seen.labels["weight"].to_numpy()
+    if not target.classes:
+        codes = np.zeros(len(weights), dtype=np.intp)
+    else:
+        codes = target.encode(nw.from_native(pa.table({target.name: seen.labels["label"]}), eager_only=True))
+    totals = np.bincount(codes.astype(np.intp), weights, minlength=max(len(target.classes), 1)).astype(np.float64)
+    if np.count_nonzero(totals) < min(len(totals), 2):
+        raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")
+    return totals
+
+
+class _Sample:
+    """An even sample of rows that pass by: each is kept with the same chance, which falls as they become too many.
+
+    Every row draws a number; kept are those below `rate`.
+    """
+
+    def __init__(self) -> None:
+        self.random, self.rate, self.bytes = np.random.default_rng(0), 1.0, 0
+        self.kept: list[tuple[pa.Table, FloatArray]] = []
+
+    def watched(self, items: Iterator[tuple[Table, int]]) -> Iterator[tuple[Table, int]]:
+        """The same items; their rows are drawn on the way."""
+        for table, first_row in items:
+            self.kept.append(_below(self.rate, table.to_native(), self.random.random(len(table))))
+            self.bytes += self.kept[-1][0].nbytes
+            while self.bytes > SAMPLE_BYTES:
+                self.rate /= 2
+                self.kept = [_below(self.rate, *each) for each in self.kept]
+                self.bytes = sum(each.nbytes for each, _ in self.kept)
+            yield table, first_row
+
+    def rows(self) -> Table:
+        return nw.from_native(pa.concat_tables([table for table, _ in self.kept]), eager_only=True)
+
+
+def _below(rate: float, table: pa.Table, draws: FloatArray) -> tuple[pa.Table, FloatArray]:
+    if rate == 1.0:
+        return table, draws
+    kept = draws < rate
+    # Taken, not filtered: what is kept must not hold on to the memory of all.
+    return table.take(pa.array(np.flatnonzero(kept))), draws[kept]
+
+
+def _numbered(tables: Iterator[Table]) -> Iterator[tuple[Table, int]]:
+    first_row = 1
+    for table in tables:
+        yield table, first_row
+        first_row += len(table)
+
+
+def _batch_rows(dataset: Dataset) -> int:
+    """Rows of a batch: fewer of a wide table, so that a batch is never large."""
+    return max(1024, min(ROWS, CELLS // max(len(dataset.columns), 1)))

@@ -1,0 +1,172 @@
+"""Parts of a table: values that say where some of its rows are, small enough to send, and read them when asked."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from separatrix.data.delimited import Layout, explain
+from separatrix.errors import FileError
+
+BUFFER = 2**20  # bytes of a file that are read at once; without it a whole column of a row group is
+
+
+class Part(Protocol):
+    """Some rows, in an order that never changes; `rows` is None while nobody has counted them."""
+
+    @property
+    def rows(self) -> int | None: ...
+    @property
+    def columns(self) -> list[str]: ...
+
+    def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows, at most so many at a time, with all columns or these; memory is bounded by what is yielded."""
+        ...
+
+
+@dataclass(frozen=True)
+class ParquetPart:
+    """Some row groups of a Parquet file, as columns of `schema`, which other files may have widened."""
+
+    path: Path
+    groups: tuple[int, ...]
+    schema: pa.Schema
+    rows: int
+
+    @property
+    def columns(self) -> list[str]:
+        return self.schema.names
+
+    def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Raises FileError for a file that is damaged."""
+        names = self.schema.names if columns is None else list(columns)
+        schema = pa.schema([self.schema.field(name) for name in names])
+        with plain_errors(str(self.path)), pq.ParquetFile(self.path, pre_buffer=False, buffer_size=BUFFER) as file:
+            for batch in file.iter_batches(rows, row_groups=list(self.groups), columns=names):
+                # No metadata, so that the schemas of files with different notes of pandas are equal.
+                yield batch.select(names).replace_schema_metadata().cast(schema)
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """A file of delimited text, and what type each of its columns has."""
+
+    path: Path
+    layout: Layout
+    rows: int | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        return self.layout.dialect.names
+
+    def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Raises FileError for a line that is not like the first."""
+        with plain_errors(str(self.path)), connected() as connection:
+            yield from self.layout.read(connection, [self.path], rows, columns)
+
+
+@dataclass(frozen=True)
+class TablePart:
+    """Rows in memory."""
+
+    table: pa.Table
+
+    @property
+    def rows(self) -> int:
+        return len(self.table)
+
+    @property
+    def columns(self) -> list[str]:
+        return self.table.schema.names
+
+    def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The batches of the table."""
+        table = self.table if columns is None else self.table.select(list(columns))
+        yield from table.to_batches(rows)
+
+
+@dataclass(frozen=True)
+class SpooledPart:
+    """A file of Arrow batches, to which a stream was copied that can be read only once."""
+
+    path: Path
+    rows: int
+    columns: list[str]
+
+    def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Raises FileError for a file that is damaged."""
+        # Not mapped into memory, of which the pages would count as ours.
+        with plain_errors(str(self.path)), pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as stream:
+            for batch in stream:
+                batch = batch if columns is None else batch.select(list(columns))
+                for first in range(0, len(batch), rows):
+                    yield batch.slice(first, rows)
+
+
+def spool(stream: pa.RecordBatchReader, path: Path) -> SpooledPart:
+    """Copies a stream to a file.
+
+    Raises FileError when the disk is full.
+    """
+    schema, rows = without_views(stream.schema), 0
+    try:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+            for batch in stream:
+                writer.write_batch(batch.replace_schema_metadata().cast(schema))
+                rows += len(batch)
+    except OSError as error:
+        why = f"a stream cannot be copied to {path.parent} ({error})"
+        raise FileError(f"{why}; make room there, or name another folder by TMPDIR.") from None
+    return SpooledPart(path, rows, schema.names)
+
+
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """The schema with plain text and bytes for the views that polars makes, for which few of Arrow's functions are."""
+    plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
+
+
+@contextmanager
+def connected(database: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB, on a database that is only read, or on none."""
+    with duckdb.connect(database or ":memory:", read_only=database is not None) as connection:
+        connection.execute("SET enable_progress_bar = false")  # it would write into our output
+        yield connection
+
+
+@contextmanager
+def plain_errors(where: str) -> Iterator[None]:
+    """Whatever goes wrong while rows are read is said in one line; Ctrl-C is Ctrl-C."""
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if "interrupted" in str(error).lower():  # what DuckDB makes of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
+    except (duckdb.Error, pa.ArrowException, OSError, EOFError) as error:
+        raise FileError(explain(str(error), where)) from None
+
+
+def regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of so many each, the last with what is left: whatever files and row groups they are in.
+
+    >>> parts = [pa.record_batch({"a": [1, 2, 3]}), pa.record_batch({"a": [4]})]
+    >>> [table["a"].to_pylist() for table in regrouped(iter(parts), 2)]
+    [[1, 2], [3, 4]]
+    """
+    held: list[Any] = []
+    count = 0
+    for batch in batches:
+        held.append(batch)
+        count += len(batch)
+        while count >= rows:
+            table = pa.Table.from_batches(held)
+            yield table.slice(0, rows)
+            held, count = table.slice(rows).to_batches(), count - rows
+    if count:
+        yield pa.Table.from_batches(held)

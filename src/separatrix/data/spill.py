@@ -1,0 +1,166 @@
+"""A file for arrays that do not fit in memory: they go in once, in any order, and come back as often as asked.
+
+It has no name, so the system takes it back when the process ends, however it ends.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHARE = 0.5  # of the free disk: what would take more is not kept
+ALIGNED = 64  # bytes: where each array begins
+
+Arrays = Sequence[NDArray | None]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where in the file some arrays lie, one behind the other, and the type and shape of each; None stands for None."""
+
+    start: int
+    size: int
+    kinds: tuple[tuple[np.dtype, tuple[int, ...]] | None, ...]
+
+
+@dataclass
+class Spill:
+    """Numbered records of arrays in a file, which threads write and read at the same time.
+
+    `file` is None where there is no room: then nothing is kept. `complete` is for the owner to set, once all is there.
+    """
+
+    file: Any
+    records: dict[int, Record] = field(default_factory=dict)
+    complete: bool = False
+    end: int = 0
+    lock: Lock = field(default_factory=Lock)
+    buffers: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def write(self, number: int, arrays: Arrays) -> None:
+        """Keeps a record. A disk that is full after all ends the keeping, and not the work."""
+        file, size = self.file, sum(map(room, arrays))
+        if file is None:
+            return
+        with self.lock:
+            start, self.end = self.end, self.end + size
+        at = last = start
+        try:
+            for array in arrays:
+                if array is not None:
+                    _write_at(file, np.ascontiguousarray(array), at, self.lock)
+                    last = at + array.nbytes
+                at += room(array)
+        except OSError:
+            self.give_up()
+        else:
+            kinds = tuple(None if array is None else (array.dtype, array.shape) for array in arrays)
+            self.records[number] = Record(start, last - start, kinds)
+
+    @contextmanager
+    def read(self, number: int) -> Iterator[list[NDArray | None]]:
+        """The arrays of a record, for as long as the context lasts: after it their memory is used again."""
+        record = self.records[number]
+        buffer = self.buffers.pop() if self.buffers else np.empty(0, np.uint8)
+        if len(buffer) < record.size:
+            buffer = np.empty(record.size, np.uint8)
+        _read_at(self.file, buffer[: record.size], record.start, self.lock)
+        arrays: list[NDArray | None] = []
+        at = 0
+        for kind in record.kinds:
+            arrays.append(None if kind is None else np.ndarray(kind[1], kind[0], buffer, at))
+            at += room(arrays[-1])
+        yield arrays
+        self.buffers.append(buffer)
+
+    def give_up(self) -> None:
+        """Keeps nothing any more, and gives the disk back. The file stays open, as other threads may be writing."""
+        with self.lock:
+            file, self.file, self.complete = self.file, None, False
+            self.records.clear()
+        if file is not None:
+            file.truncate(0)
+
+
+@contextmanager
+def spill(size: float) -> Iterator[Spill]:
+    """A file for about so many bytes, for as long as the context lasts, on the disk of Python's `tempfile`.
+
+    >>> with spill(100) as file:
+    ...     file.write(0, [np.arange(3), None])
+    ...     with file.read(0) as arrays:
+    ...         print(arrays)
+    [array([0, 1, 2]), None]
+    """
+    file = _file(size)
+    with nullcontext() if file is None else file:
+        yield Spill(file)
+
+
+def room(array: NDArray | None) -> int:
+    """The bytes that an array takes in a file."""
+    return 0 if array is None else -(-array.nbytes // ALIGNED) * ALIGNED
+
+
+def narrow(array: NDArray) -> NDArray:
+    """The same numbers in half the bytes or less, where they are exact so; rounding to single precision is not.
+
+    >>> narrow(np.array([0, 200])).dtype, narrow(np.array([0.5])).dtype, narrow(np.array([0.1])).dtype
+    (dtype('uint8'), dtype('float32'), dtype('float64'))
+    """
+    if array.dtype.kind in "iu":
+        smallest = np.promote_types(*(np.min_scalar_type(end) for end in (array.min(initial=0), array.max(initial=0))))
+        return array.astype(smallest)
+    some = array[:64]  # of most data that are not exact, a few tell
+    with np.errstate(over="ignore"):
+        if not np.array_equal(some, some.astype(np.float32)):
+            return array
+        half = array.astype(np.float32)
+    return half if np.array_equal(half, array) else array
+
+
+def _file(size: float) -> Any:
+    """A file without a name; None where the disk has no room for it."""
+    try:
+        free = shutil.disk_usage(tempfile.gettempdir()).free
+        return tempfile.TemporaryFile(buffering=0) if size <= SHARE * free else None
+    except OSError:
+        return None
+
+
+def _write_at(file: Any, array: NDArray, start: int, lock: Lock) -> None:
+    rest = memoryview(array.reshape(-1).view(np.uint8).data)
+    with _alone(lock):
+        while rest:
+            written = os.pwrite(file.fileno(), rest, start) if AT_ONCE else _moved(file, start).write(rest)
+            rest, start = rest[written:], start + written
+
+
+def _read_at(file: Any, buffer: NDArray[np.uint8], start: int, lock: Lock) -> None:
+    rest = memoryview(buffer.data)
+    with _alone(lock):
+        while rest:
+            count = os.preadv(file.fileno(), [rest], start) if AT_ONCE else _moved(file, start).readinto(rest)
+            if not count:
+                raise OSError("a temporary file has lost its end")
+            rest, start = rest[count:], start + count
+
+
+AT_ONCE = hasattr(os, "preadv") and hasattr(os, "pwrite")
+"""Whether threads can read and write one file at once, each at its own place; else they take turns."""
+
+
+def _alone(lock: Lock) -> AbstractContextManager[Any]:
+    return nullcontext() if AT_ONCE else lock
+
+
+def _moved(file: Any, start: int) -> Any:
+    file.seek(start)
+    return file

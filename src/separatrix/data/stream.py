@@ -1,0 +1,233 @@
+"""Rows that do not fit in memory: read, encoded and added up batch by batch, on threads.
+
+The first pass over them spills the encoded rows to a file, where there is room; the others read them from there.
+"""
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.data.cells import Table
+from separatrix.data.collapse import collapsed
+from separatrix.data.dataset import BATCH, Dataset
+from separatrix.data.learn import Encoding, Learned
+from separatrix.data.memory import MemorySource, far_columns, memory_source, some_rows
+from separatrix.data.spill import Spill, narrow, spill
+from separatrix.data.threads import in_order, thread_count, workers
+
+T = TypeVar("T")
+ROOM = 2**23  # cells of a sample: 64 MB in double; data that have no more are kept in memory whole
+CHUNK = 2**20  # cells of what one thread encodes and adds up at a time
+
+
+@dataclass(frozen=True)
+class StreamSource:
+    """The rows of a dataset that count, `n_rows`, encoded; their sums depend on no number of threads.
+
+    `at_hand` is an even sample of them. `weigh` (K,) multiplies the weight of each class; `code` makes y of what the
+    encoding gives, `eta` chooses columns of the offset, and `chosen` columns of X.
+    """
+
+    dataset: Dataset
+    encoding: Encoding
+    n_rows: int
+    at_hand: MemorySource
+    cells: float
+    skips: bool = False
+    n_threads: int = 1
+    weigh: FloatArray | None = None
+    code: Callable[[NDArray], NDArray] = lambda y: y
+    eta: slice = field(default_factory=lambda: slice(None))
+    chosen: IntArray | None = None
+    pool: ThreadPoolExecutor | None = None
+    kept: Spill | None = None
+
+    @property
+    def n_columns(self) -> int:
+        return self.at_hand.n_columns
+
+    @property
+    def centre(self) -> FloatArray:
+        return self.at_hand.centre
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows of a sample there is memory for."""
+        return int(ROOM / max(self.cells, 1.0))
+
+    @contextmanager
+    def working(self) -> Iterator["StreamSource"]:
+        """This source with its threads, and a file for the encoded rows: both end with the context."""
+        if self.kept is not None:
+            yield self
+        else:
+            size = 8.0 * self.n_rows * (self.cells + 1 + bool(self.encoding.weight) + len(self.encoding.offset))
+            with spill(size) as kept, workers(self.n_threads) as pool:
+                yield replace(self, pool=pool, kept=kept, at_hand=replace(self.at_hand, pool=pool))
+
+    def thinned(self, rows: int, random: np.random.Generator) -> MemorySource:
+        """About so many of the rows: of the even sample that the first reading took."""
+        return self.at_hand.thinned(rows, random)
+
+    def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "StreamSource":
+        """The same rows with code(y) for y, and of the offset only these columns."""
+        before = self.code
+        return replace(self, code=lambda y: code(before(y)), eta=eta, at_hand=self.at_hand.recoded(code, eta))
+
+    def reweighed(self, weigh: FloatArray) -> "StreamSource":
+        """The same rows, y their class, with their weight times that of the class, (K,)."""
+        return replace(self, weigh=weigh, at_hand=self.at_hand.reweighed(weigh))
+
+    def columns(self, chosen: IntArray) -> "StreamSource | MemorySource":
+        """The same rows with only these columns of X; read into memory if they have room there."""
+        view = replace(
+            self,
+            chosen=chosen if self.chosen is None else self.chosen[chosen],
+            at_hand=self.at_hand.columns(chosen),
+            cells=self.cells * len(chosen) / max(self.n_columns, 1),
+        )
+        return view.sample(lambda block: np.ones(len(block.y)), 0.0)[0] if view.n_rows <= view.most_rows else view
+
+    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> tuple[MemorySource, FloatArray]:
+        """Rows with a chance each, as of `MemorySource.sample`, in memory, and the chances of those drawn."""
+
+        def some(chunk: MemorySource, before: int) -> list[tuple[MemorySource, FloatArray]]:
+            rows, chances = [], []
+            for block in chunk.blocks(slice(0, chunk.n_rows), before):
+                likely = chance(block)
+                taken = np.flatnonzero(np.diff(np.floor(draw + np.cumsum(likely)), prepend=np.floor(draw)))
+                rows.append(taken + block.rows.start - before)
+                chances.append(likely[taken])
+            return [(chunk.take(np.concatenate(rows)), np.concatenate(chances))]
+
+        parts, chances = zip(*reduce(operator.add, self._of_chunks(some)), strict=True)
+        return replace(stacked(parts), n_threads=self.n_threads, pool=self.pool), np.concatenate(chances)
+
+    def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
+        """function of every block, combined in the order of the rows, whatever the number of threads."""
+
+        def chunk_sum(chunk: MemorySource, before: int) -> T:
+            return reduce(combine, map(function, chunk.blocks(slice(0, chunk.n_rows), before)))
+
+        return reduce(combine, self._of_chunks(chunk_sum))
+
+    def _of_chunks(self, work: Callable[[MemorySource, int], T]) -> Iterator[T]:
+        """What `work` makes of each chunk and of the number of rows before it, in order: one pass."""
+        kept = self.kept
+
+        def of_table(item: tuple[int, Table, int, int]) -> T:
+            number, table, before, first_row = item
+            chunk = self.encoding.block(table, before, first_row)
+            if kept is not None:
+                kept.write(number, arrays_of(chunk))
+            return work(self._chunk(chunk), before)
+
+        def of_record(number: int) -> T:
+            assert kept is not None
+            with kept.read(number) as arrays:
+                chunk = block_of(arrays)
+                return work(self._chunk(chunk), chunk.rows.start)
+
+        if kept is not None and kept.complete:
+            yield from in_order(self.pool, of_record, range(len(kept.records)), ahead=2 * self.n_threads)
+            return
+        chunks = 0
+        for result in in_order(self.pool, of_table, self._tables(), ahead=2 * self.n_threads):
+            yield result
+            chunks += 1
+        if kept is not None and kept.file is not None:
+            kept.complete = len(kept.records) == chunks
+
+    def _tables(self) -> Iterator[tuple[int, Table, int, int]]:
+        """The number of each batch, its rows that count, how many came before, and the number of its first row."""
+        before, first_row = 0, 1
+        rows = int(max(256, min(BATCH, CHUNK / max(self.cells, 1.0))))
+        for number, table in enumerate(self.dataset.batches(rows, self.encoding.needs)):
+            counted = self.encoding.that_count(table) if self.skips else table
+            yield number, counted, before, first_row
+            before, first_row = before + len(counted), first_row + len(table)
+
+    def _chunk(self, chunk: Block) -> MemorySource:
+        """A chunk as this source would have it."""
+        X = chunk.X
+        if sparse.issparse(X) != sparse.issparse(self.at_hand.X):
+            X = X.toarray() if sparse.issparse(X) else sparse.csr_array(X)
+        X = X if self.chosen is None else X[:, self.chosen]
+        weight = chunk.weight if self.weigh is None else chunk.weight * self.weigh[chunk.codes]
+        return MemorySource(
+            X, self.code(chunk.y), weight, self.centre, offset=some_rows(chunk.offset, np.s_[:, self.eta])
+        )
+
+
+def source_of(
+    dataset: Dataset, learned: Learned, n_threads: int | None = None, centre: bool = True
+) -> StreamSource | MemorySource:
+    """The rows of a dataset as the engine reads them: in memory if they have room there, if need be as distinct rows
+    with their number for a weight; else as a stream. `centre` as of `memory_source`."""
+    encoding, threads = learned.encoding, thread_count(n_threads)
+    some = encoded(encoding, learned.some)
+    cells = cells_of_row(some.X)
+    if learned.all_of_them and cells * learned.rows <= ROOM:
+        return memory_source(some.X, some.y, some.weight, centre, threads, some.offset)
+    if (distinct := collapsed(dataset, learned, threads)) is not None:
+        block = encoded(encoding, distinct.rows)
+        return memory_source(block.X, block.y, distinct.weight, centre, threads, block.offset)
+    few = np.linspace(0, len(some.y) - 1, min(len(some.y), int(ROOM / max(cells, 1.0)))).astype(np.intp)
+    some = some.take(few)
+    shift = far_columns(some.X) if centre and not sparse.issparse(some.X) else np.zeros(some.X.shape[1])
+    at_hand = MemorySource(some.X, some.y, some.weight, shift, threads, offset=some.offset)
+    skips = learned.unlabelled + learned.weightless > 0
+    return StreamSource(dataset, encoding, learned.rows, at_hand, cells, skips, threads)
+
+
+def encoded(encoding: Encoding, table: Table) -> Block:
+    """A table in memory as one block."""
+    parts = [encoding.block(table[first : first + BATCH]) for first in range(0, len(table), BATCH)]
+    whole = stacked([MemorySource(part.X, part.y, part.weight, np.zeros(0), offset=part.offset) for part in parts])
+    return Block(whole.X, whole.y, whole.weight, offset=whole.offset)
+
+
+def stacked(parts: Sequence[MemorySource]) -> MemorySource:
+    """Sources of the same columns as one; sparse, if the first is."""
+    first = parts[0]
+    offset: Any = None if first.offset is None else np.concatenate([np.asarray(part.offset) for part in parts])
+    y, weight = np.concatenate([part.y for part in parts]), np.concatenate([part.weight for part in parts])
+    if sparse.issparse(first.X):
+        X = sparse.vstack([sparse.csr_array(part.X) for part in parts], format="csr")
+    else:
+        X = np.concatenate([part.X.toarray() if sparse.issparse(part.X) else part.X for part in parts])
+    return replace(first, X=X, y=y, weight=weight, offset=offset)
+
+
+def cells_of_row(X: Any) -> float:
+    """How many numbers are stored of a row, on average; the index of a sparse one counts for half."""
+    return 1.5 * X.nnz / max(X.shape[0], 1) if sparse.issparse(X) else X.shape[1]
+
+
+def arrays_of(chunk: Block) -> list[NDArray | None]:
+    """What a chunk is made of, to be spilled: no weight where each is 1, X in single precision where that is exact."""
+    X, rows = chunk.X, np.array([chunk.rows.start, chunk.rows.stop, chunk.X.shape[1]])
+    parts = [X.indices, X.indptr] if sparse.issparse(X) else [None, None]
+    weight = None if (chunk.weight == 1.0).all() else chunk.weight
+    numbers = X.data if sparse.issparse(X) else X
+    return [rows, narrow(numbers), *parts, narrow(chunk.y), weight, chunk.offset]
+
+
+def block_of(arrays: list[Any]) -> Block:
+    """The chunk of these arrays."""
+    (start, stop, width), numbers, indices, indptr, y, weight, offset = arrays
+    X = numbers
+    if indptr is not None:
+        X = sparse.csr_array((numbers, indices, indptr), shape=(stop - start, width), copy=False)
+    y = y.astype(np.intp if y.dtype.kind in "iu" else np.float64)
+    return Block(X, y, np.ones(stop - start) if weight is None else weight, slice(int(start), int(stop)), offset)
