@@ -165,7 +165,7 @@ def warn_of_separation(sample: Sample, found: Separation, infinite: IntArray) ->
     names = np.array([*sample.names, *sample.parameters[: int(sample.intercept)]])
     warnings.warn(
         f"no finite estimate exists for {listing(names[infinite.any(axis=1)])}: {found.reason}. These coefficients "
-        "grow without end and have no standard error. Use a penalty, or Firth's estimate.",
+        "grow without end and have no standard error. Use penalty='firth', or penalty='l2' without inference.",
         SeparationWarning,
         stacklevel=4,
     )
