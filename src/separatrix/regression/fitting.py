@@ -11,7 +11,7 @@ from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.data.memory import memory_source
+from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.fit import Options, fit_linear_model, warn_of
@@ -142,13 +142,17 @@ def separation_of(sample: Sample) -> Separation | None:
     """What keeps the estimates of a sample from being finite, by linear programming; None if nothing does."""
     if (len(sample.names) + 1) * sample.outcome.columns > LARGEST_CURVATURE:
         return None
+    return separation(coded(sample), sample.outcome.classes, sample.names, sample.intercept) or None
+
+
+def coded(sample: Sample) -> MemorySource:
+    """The rows of a sample with the codes of their classes for y, and no weights."""
     X, y = sample.X, sample.outcome.y.reshape(sample.n_rows)
     if sample.outcome.trials is not None:  # a row of both outcomes is two rows
         successes, failures = np.flatnonzero(y > 0), np.flatnonzero(y < 1)
         rows = np.append(successes, failures)
         X, y = X[rows], np.append(np.ones(len(successes)), np.zeros(len(failures)))
-    source = memory_source(X, y.astype(np.intp), centre=sample.intercept)
-    return separation(source, sample.outcome.classes, sample.names, sample.intercept) or None
+    return memory_source(X, y.astype(np.intp), centre=sample.intercept)
 
 
 def infinite_estimates(found: Separation | None, shape: tuple[int, int], intercept: bool) -> IntArray:
