@@ -195,7 +195,7 @@ def marginal_effects(
     >>> found.effects.round(4), found.standard_errors.round(4)
     (array([[0.25]]), array([[0.1654]]))
     """
-    loss, rows = objective.loss, cast(Any, objective.source if source is None else source)
+    loss = objective.loss
     centre, first = cast(Any, objective.source).centre, int(isinstance(loss, ClassLoss) and theta.shape[1] == 1)
 
     def sums(block: Block) -> FloatArray:
@@ -207,7 +207,7 @@ def marginal_effects(
         each = [np.append(effect, gradient) for effect, gradient in (change.sums(here) for change in changes)]
         return np.concatenate([[block.weight.sum()], *each])
 
-    weight, *rest = rows.add_up(sums)
+    weight, *rest = objective.add_up(sums) if source is None else source.add_up(sums)
     C = response(loss, np.zeros((1, theta.shape[1])))[0].shape[1]
     means = np.reshape(rest, (len(changes), C * (1 + theta.size))) / weight
     effects, gradients = means[:, :C], means[:, C:].reshape(len(changes), len(theta), C, theta.shape[1])

@@ -11,12 +11,16 @@ is minus or plus the root of the chi-squared quantile (Cox and Snell 1989; McCul
 import warnings
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
+from scipy.linalg import null_space
+from scipy.optimize import brentq
 
 from separatrix.arrays import FloatArray
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.leverage import total_weight
+from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.errors import ArgumentError, ConvergenceWarning
@@ -27,6 +31,10 @@ MOST_POLISHING = 50
 MANY = 12  # Newton steps, after which the optimum is at infinity, or all but
 AT_REST = 1e-12  # of a unit of log-likelihood: a fit that close to the optimum is one
 NEAR = 0.25  # of a unit of deviance from the optimum: a start that is none the worse for not being it
+FAR = 40  # doublings of a standard error, within which an end is sought by fits
+MOST_HELD = 500
+SUFFICIENT = 1e-4  # of the fall that the slope promises
+SHORTEST = 2.0**-30  # of Newton's step
 CELLS = 2**24  # of the curvatures held at a time: 128 MB
 
 
@@ -125,6 +133,59 @@ def profile(objective: Objective, theta: FloatArray, roots: FloatArray, contrast
     warn_of(ends)
     estimates = np.array([np.sum(c * best.theta) for c in sides])
     return Profile(roots, estimates, np.reshape(ends, (len(sides), len(roots))), objective.passes)
+
+
+def end_by_fits(objective: Objective, theta: FloatArray, contrast: FloatArray, root: float) -> float:
+    """The value of one contrast (P, K) at which the signed root of its profile is `root`, by bracketing and a fit for
+    each value: slow, and sure where classes are separated, as no fit goes farther than the likelihood can tell.
+
+    NaN where the profile does not fall so far within FAR steps of a standard error.
+    """
+    with one_blas_thread(), objective.source.working() as source:
+        objective = replace(objective, source=source)
+        weight, c = objective.add_up(total_weight), centred(objective, contrast[None])[0].ravel()
+        way = newton_way(objective, np.zeros_like(theta), AT_REST / weight)
+        best, near = way[-1].value, min(NEAR, root**2 / 4.0)
+        start = next(at.theta for at in way if 2.0 * weight * (at.value - best) <= near)
+        inside, basis = float(c @ start.ravel()), null_space(c[None])
+        known = {inside: start}
+
+        def lacks(t: float) -> float:
+            """How much of the fall is lacking at t; fitted from the nearest t before, as estimates grow with it."""
+            near = min(known, key=lambda before: abs(before - t))
+            start = known[near] * (t / near) if near * t > 0 else known[near]
+            start = start + (c * (t - c @ start.ravel()) / (c @ c)).reshape(start.shape)
+            at = held_at(objective, basis, start, AT_REST / weight)
+            known[t] = at.theta
+            return root**2 - 2.0 * weight * (at.value - best)
+
+        here = objective.evaluate(np.zeros_like(theta), order=2).curvature
+        stride = float(np.linalg.norm(c) / np.sqrt(weight * (c @ here @ c)))
+        ends = (inside + np.sign(root) * stride * 2.0 ** np.arange(FAR)).tolist()
+        outside = next((t for t in ends if lacks(t) < 0.0), None)
+        if outside is None:
+            return np.nan
+        found: Any = brentq(lacks, inside, outside, xtol=1e-9 * stride)
+        return float(found)
+
+
+def held_at(objective: Objective, basis: FloatArray, start: FloatArray, enough: float) -> Evaluation:
+    """The least objective, up to `enough`, that steps along a basis (P K, m) lead to, by Newton's method."""
+    at = objective.evaluate(start, order=2)
+    for _ in range(MOST_HELD):
+        g = basis.T @ at.gradient.ravel()
+        step = solve_positive(basis.T @ at.curvature @ basis, -g)
+        if -g @ step <= enough:
+            break
+        way, length = (basis @ step).reshape(at.theta.shape), 1.0
+        there = objective.evaluate(at.theta + way, order=2)
+        while not there.value <= at.value + SUFFICIENT * length * (g @ step) and length > SHORTEST:
+            length /= 2.0
+            there = objective.evaluate(at.theta + length * way, order=2)
+        if not there.value < at.value:  # nor NaN
+            break
+        at = there
+    return at
 
 
 def warn_of(ends: list[float]) -> None:

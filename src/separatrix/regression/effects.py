@@ -53,12 +53,12 @@ class FormulaRows:
         if not levels:
             return [self._slope(name)]
         base, *others = levels
-        low = self.design(with_values(self.frame, {name: base}))
-        return [self._step(name, low, base, level) for level in others]
+        X, low = self.design(), self.design(with_values(self.frame, {name: base}))
+        return [self._step(name, X, low, base, level) for level in others]
 
-    def _step(self, name: str, low: FloatArray, base: Any, level: Any) -> Step:
+    def _step(self, name: str, X: FloatArray, low: FloatArray, base: Any, level: Any) -> Step:
         high = self.design(with_values(self.frame, {name: level}))
-        columns = np.flatnonzero((high != low).any(axis=0))
+        columns = np.flatnonzero(((high != low) | (low != X)).any(axis=0))  # rows may have yet another level
         return Step(name, columns, low[:, columns], high[:, columns], f"{level} - {base}")
 
     def _slope(self, name: str) -> Slope:
@@ -124,8 +124,8 @@ def effects_of(result: Any, at: Any, variables: Sequence[str] | None) -> Margina
     offset = sample.offset
     if rows.single and offset is not None:
         offset = np.average(offset, axis=0, weights=weight)[None]
-    source = at_rows(estimate.objective, rows.design(), offset, None if rows.single else weight)
     with at_work(estimate.objective) as objective:
+        source = at_rows(objective, rows.design(), offset, None if rows.single else weight)
         found = marginal_effects(objective, result._theta, result.cov, changes, source)
     classes = sample.outcome.classes
     return replace(found, classes=tuple(map(str, classes if len(classes) > 2 else ("",))), df=result.df_inference)

@@ -42,8 +42,9 @@ def formula_sample(
     """
     parsed = parse(formula)
     frame, backend = frame_of(data)
-    frame, scope = with_scope(formula, parsed.required_variables, frame, names)
-    needed = sorted(set(parsed.required_variables) - set(scope))
+    words = words_of(parsed)
+    frame, scope = with_scope(words, frame, names)
+    needed = sorted((parsed.required_variables | words & set(frame.columns)) - set(scope))
     check_columns(needed, frame)
     given = {"weights": weights, "offset": offset, **{f"groups {k}": way for k, way in enumerate(ways(groups))}}
     beside = {name: column_or_values(value, frame, name) for name, value in given.items() if value is not None}
@@ -121,18 +122,30 @@ def complete_rows(frame: Any, needed: Any, beside: dict[str, Any]) -> Any:
     return kept
 
 
-def with_scope(formula: str, needed: Any, frame: Any, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The frame, with values (n,) of the caller's that the formula takes for columns; and what else it uses of them.
+def with_scope(words: set[str], frame: Any, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The frame, with values (n,) of the caller's that a formula of these words takes for columns; and what else of the
+    caller's it uses.
 
     Columns come first, then the caller's, then what formulaic offers; of that, only another function takes the place.
     """
     from formulaic.transforms import TRANSFORMS
 
-    words = set(re.findall(r"[^\W\d]\w*", formula)) - set(map(str, frame.columns))
-    scope: dict[str, Any] = {word: names[word] for word in words if word in names}
+    scope: dict[str, Any] = {word: names[word] for word in words - set(frame.columns) if word in names}
     scope = {k: v for k, v in scope.items() if k not in TRANSFORMS or (callable(v) and v is not TRANSFORMS[k])}
-    columns = {k: v for k, v in scope.items() if k in needed and np.shape(cast(Any, v)) == (len(frame),)}
+    columns = {k: v for k, v in scope.items() if np.shape(cast(Any, v)) == (len(frame),)}
     return frame.assign(**columns), {k: v for k, v in scope.items() if k not in columns}
+
+
+def words_of(parsed: Any) -> set[str]:
+    """The names that the factors of a formula hold, without what is quoted, comes after a point, or is an argument's.
+
+    >>> from formulaic import Formula
+    >>> sorted(words_of(Formula("y ~ np.log(x) + bs(age, df=4)")))
+    ['age', 'bs', 'np', 'x', 'y']
+    """
+    factors = [factor.expr for side in (parsed.lhs, parsed.rhs) for term in side for factor in term.factors]
+    text = re.sub(r"'[^']*'|\"[^\"]*\"", "", " , ".join(factors))
+    return set(re.findall(r"(?<![\w.])[^\W\d]\w*(?![\w])(?!\s*=[^=])", text))
 
 
 def made_of(side: Any, frame: Any, scope: Mapping[str, Any]) -> Any:

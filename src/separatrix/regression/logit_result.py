@@ -16,14 +16,13 @@ from separatrix.equations.links import sigmoid
 from separatrix.equations.losses import ClassLoss
 from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError, TargetError, listing
 from separatrix.inference.goodness import CalibrationLine, HosmerLemeshow, calibration_line, hosmer_lemeshow
-from separatrix.inference.profile import profile_intervals
-from separatrix.inference.separation import leads
 from separatrix.inference.wald import quantile
 from separatrix.regression.adjustment import Adjustment
 from separatrix.regression.diagnosis import DiagnosedResult
-from separatrix.regression.fitting import Estimate, at_work, coded, fit_classes
+from separatrix.regression.fitting import Estimate, fit_classes
 from separatrix.regression.formulas import outcome_values
 from separatrix.regression.outcome import Outcome, counts
+from separatrix.regression.profiles import profile_ends
 from separatrix.regression.result import Prediction
 from separatrix.regression.sample import Sample
 from separatrix.regression.summary import Summary, logit_summary
@@ -203,33 +202,17 @@ class LogitResult(DiagnosedResult):
                 "profile intervals are of the likelihood, and alpha_correction moves the estimates from its maximum. "
                 "Use method='wald', or penalty='firth', which takes the same bias and has intervals of its own."
             )
-        infinite = self.estimate.infinite
-        with at_work(self.estimate.objective) as objective, warnings.catch_warnings():
-            if infinite.any():  # towards infinity there is no end to be found, and it warns of that
-                warnings.simplefilter("ignore", ConvergenceWarning)
-            found = profile_intervals(objective, self.estimate.theta, level)
-        low, high = self._open(-1, found.low), self._open(1, found.high)
-        if infinite.any() and (missing := np.isnan(low) | np.isnan(high)).any():
-            names = np.array(self.param_names)[self._flat(self._shaped(self._user(missing)))]
+        low, high = profile_ends(self.sample, self.estimate, level)
+        missing = self._flat(self._shaped(self._user(np.isnan(low) | np.isnan(high))))
+        if self.estimate.infinite.any() and missing.any():
             warnings.warn(
-                f"the profile of {listing(names)} was not followed to an end, which is NaN: the classes are separated. "
-                "Use penalty='firth', whose intervals end.",
+                f"the profile of {listing(np.array(self.param_names)[missing])} was not followed to an end, which is "
+                "NaN: the classes are separated. Use penalty='firth', whose intervals end.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
         moved = 0.0 if self.adjustment is None else self.adjustment.shift
         return np.stack([self._shaped(self._user(end + moved)) for end in (low, high)], axis=-1)
-
-    def _open(self, side: int, ends: FloatArray) -> FloatArray:
-        """The ends of profiles, (P, K), infinite where the likelihood need not fall on this side: of an estimate that
-        is infinite, and of one that runs to infinity either way."""
-        infinite, sample, open_ended = self.estimate.infinite, self.sample, ends.copy()
-        for place in zip(*np.nonzero(infinite), strict=True):
-            contrast = np.zeros_like(ends)
-            contrast[place] = side
-            if infinite[place] == side or leads(coded(sample), len(self.classes), int(sample.intercept), contrast):
-                open_ended[place] = side * np.inf
-        return open_ended
 
     def odds_ratios(self, level: float = 0.95) -> Any:
         """exp(params) with their intervals, as a dataframe: of class against reference, for one unit of a column."""

@@ -232,10 +232,10 @@ class Result:
         """(P, K) in the order of the engine with the intercept first."""
         return np.roll(theta, 1, axis=0) if self.sample.intercept else theta
 
-    def _shaped(self, values: FloatArray) -> FloatArray:
+    def _shaped(self, values: Any) -> Any:
         return values[:, 0] if values.shape[1] == 1 else values
 
-    def _flat(self, values: FloatArray) -> FloatArray:
+    def _flat(self, values: Any) -> Any:
         return values.T.ravel()
 
     def _unflat(self, values: FloatArray) -> FloatArray:

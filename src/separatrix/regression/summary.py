@@ -21,6 +21,7 @@ ERRORS = {
     "flac": "Firth's estimate with the prior as rows, told apart by a column (FLAC): P and intervals are of the "
     "likelihood of both.",
 }
+TITLES = {"firth": "Firth's penalty", "flic": "Firth's penalty (FLIC)", "flac": "Firth's penalty (FLAC)"}
 FEW_EVENTS = 10.0  # for each parameter: Peduzzi et al. 1996
 PENALISED = (
     "A penalty pulls estimates towards zero: standard errors and p-values would claim more than is known, so none are "
@@ -189,6 +190,7 @@ def logit_summary(result: Any, level: float) -> Summary:
         facts.append(("McFadden's R2", f"{result.pseudo_r2.mcfadden:.4f}"))
         facts.append(("AIC, BIC", f"{result.aic:.2f}, {result.bic:.2f}"))
     title = "Logistic regression" if len(others) == 1 else "Multinomial logistic regression"
+    title += f" by {TITLES[result._method]}" if result._method else ""
     return Summary(title, tuple(facts), header(result, level), coefficient_rows(result, level), notes(result))
 
 
