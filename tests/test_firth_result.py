@@ -219,6 +219,7 @@ def test_the_remedy_of_a_separation_warning_works():
     [
         (lambda d: logit("HG ~ NV", d, penalty="firht"), ArgumentError, "'l2' or 'firth' or 'flic' or 'flac'"),
         (lambda d: logit("HG ~ NV", d, penalty="firth", covariance="HC1"), ArgumentError, "Use 'nonrobust'"),
+        (lambda d: logit("HG ~ NV", d, penalty="firth", groups="PI"), ArgumentError, "groups= is not used"),
         (lambda d: logit("HG ~ NV", d, penalty="firth").with_covariance("HC0"), ArgumentError, "Use 'nonrobust'"),
         (lambda d: logit(np.arange(79) % 3, d[["NV"]], penalty="flic"), ArgumentError, "is for two classes"),
         (lambda d: logit("HG ~ NV", d, penalty="firth").score_test(d.EH), InferenceError, "use lr_test"),

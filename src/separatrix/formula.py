@@ -86,7 +86,7 @@ def logit(
     names = names_of_caller() if isinstance(formula, str) else {}
     sample = sample_of(formula, data, False, intercept, weights, offset, groups, names)
     if firth:
-        check_covariance(covariance, penalty)
+        check_covariance(covariance, penalty, groups)
         result: LogitResult = fit_result(sample, penalty, codes)
     else:
         sample, estimate = fit_classes(sample, strength, codes)

@@ -78,7 +78,7 @@ class DiagnosedResult(ComparedResult):
         >>> table = {"y": [0, 0, 1, 0, 1, 1, 0, 1], "x": [1, 2, 3, 4, 5, 6, 7, 8]}
         >>> found = logit("y ~ x", table).marginal_effects()
         >>> found.effects.round(4), found.standard_errors.round(4)
-        (array([[0.0939]]), array([[0.0519]]))
+        (array([[0.0876]]), array([[0.0481]]))
         """
         found = effects_of(self, at, variables)
         return EffectsTable(**vars(found), backend=self.sample.backend)

@@ -137,7 +137,7 @@ class FirthResult(LogitResult):
 
     def with_covariance(self, covariance: str, groups: Any = None) -> Self:
         """Refused but for "nonrobust": see `check_covariance`."""
-        check_covariance(covariance, self.method)
+        check_covariance(covariance, self.method, groups)
         return self
 
     def refit(self, sample: Sample) -> Estimate:
@@ -149,8 +149,10 @@ class FirthResult(LogitResult):
         return self._shaped(self._user(values.T))
 
 
-def check_covariance(covariance: str, method: str) -> None:
-    """ArgumentError for any but "nonrobust"."""
+def check_covariance(covariance: str, method: str, groups: Any = None) -> None:
+    """ArgumentError for any but "nonrobust", and for clusters, which that does not use."""
+    if groups is not None:
+        raise ArgumentError(f"groups= is not used with penalty={method!r}: its errors are of the information. Omit it.")
     if covariance != "nonrobust":
         raise ArgumentError(
             f"covariance={covariance!r} is not defined for penalty={method!r}, whose errors are those of the "
