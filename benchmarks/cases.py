@@ -195,6 +195,9 @@ SPARSE_CASES = [
     Case("covtype-2-l1-10", "covtype-2", 5.6e-5, 1.0),
     Case("covtype-2-l1-50", "covtype-2", 9e-4, 1.0),
     Case("covtype-2-l1-90", "covtype-2", 0.05, 1.0),
+    Case("covtype-2-en-10", "covtype-2", 3e-5, 0.5),
+    Case("covtype-2-en-50", "covtype-2", 3.2e-4, 0.5),
+    Case("covtype-2-en-90", "covtype-2", 0.018, 0.5),
     Case("spamassassin-l1", "spamassassin", 1.0, 1.0),
     Case("rotten_tomatoes-l1", "rotten_tomatoes", 1.0, 1.0),
 ]

@@ -18,12 +18,12 @@ from sklearn.linear_model import LogisticRegression as Peer
 
 from problems import Problem, make_problem, seeds, solve
 from separatrix import LinearRegression, LogisticRegression
-from separatrix.engine.certificate import by_duality, certify
+from separatrix.engine.certificate import by_duality, by_part, by_self_concordance, certify, known_curvature
 from separatrix.engine.choose import choose
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.proximal import SMALL, Curvature, matrix, minimise_model, solve_by_products
 from separatrix.errors import ArgumentError
-from test_certificate import LONG, all_columns, long_objective
+from test_certificate import LONG, all_columns, long_objective, some_rows
 
 few = settings(max_examples=25)
 l1_ratios = st.sampled_from([0.3, 1.0])
@@ -131,6 +131,34 @@ def test_no_certified_gap_is_below_the_true_gap():
             gap = float(long_value(problem, theta) - lowest)
             assert by_duality(objective, at).gap >= gap
             assert certify(objective, at, objective.evaluate(theta, order=2)).gap >= gap
+
+
+def test_the_curvature_of_all_rows_or_of_some_bounds_gap_and_coefficients():
+    checked = 0
+    for seed, (problem, best) in enumerate(solved_problems()):
+        objective, lowest = problem.objective(), long_value(problem, best)
+        if not known_curvature(objective):
+            continue
+        for theta in points_on_the_way(best, seed):
+            at, gap = objective.evaluate(theta, order=2), float(long_value(problem, theta) - lowest)
+            for bound in (by_self_concordance(objective, at), by_part(objective, at, some_rows(problem, seed))):
+                assert bound.gap >= gap
+                if bound.coef_error is not None:
+                    assert np.all(np.abs(theta - best) <= bound.coef_error + 1e-12 * np.abs(best).max())
+                    checked += 1
+    assert checked > 300
+
+
+def test_the_bound_by_curvature_falls_with_the_square_of_the_distance_to_the_optimum():
+    for problem, best in solved_problems():
+        objective = problem.objective()
+        if not known_curvature(objective) or not best.any():
+            continue
+        gaps = [
+            by_self_concordance(objective, objective.evaluate((best * (1 + size)).astype(float), order=2)).gap
+            for size in (1e-3, 1e-5)
+        ]
+        assert gaps[1] < 1e-3 * gaps[0]
 
 
 def test_the_certified_gap_vanishes_at_the_optimum():

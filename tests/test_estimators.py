@@ -342,3 +342,11 @@ def test_seconds_since_1970_and_fractions_of_a_cent_are_fitted_alike():
     plain = LogisticRegression(C=np.inf).fit(X, y)
     far = LogisticRegression(C=np.inf).fit(X * units + [0.0, 1.7e9, 0.0], y)
     np.testing.assert_allclose(far.coef_ * units, plain.coef_, rtol=1e-6)
+
+
+def test_labels_at_both_ends_of_a_small_integer_type_are_told_apart():
+    y = np.array([-100, 100] * 10, dtype=np.int8)
+    model = LogisticRegression().fit(np.where(y > 0, 1.0, -1.0)[:, None], y)
+    assert model.classes_.tolist() == [-100, 100]
+    assert model.classes_.dtype == np.int8
+    assert model.score(np.array([[1.0], [-1.0]]), [100, -100]) == 1.0

@@ -65,12 +65,12 @@ class Source(Protocol):
         """The source with whatever it works by, threads or connections, for as long as the context lasts."""
         ...
 
-    def glance(self) -> "Source | None":
-        """An even sample of the rows, weighted to stand for all, if one is at hand without a reading of the data."""
+    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "tuple[Rows, FloatArray]":
+        """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1. One pass."""
         ...
 
-    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "Source":
-        """Rows with a chance each, (rows,) for a block, weighted by 1 / chance to stand for all; 0 <= draw < 1."""
+    def thinned(self, step: int, random: np.random.Generator) -> "Rows":
+        """One row of every `step` that follow each other, whichever. At most one pass."""
         ...
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "Source":
@@ -83,4 +83,15 @@ class Source(Protocol):
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows; one reading of the data."""
+        ...
+
+
+class Rows(Source, Protocol):
+    """Rows that are in memory, with their weights (rows,)."""
+
+    @property
+    def weight(self) -> FloatArray: ...
+
+    def weighing(self, weight: FloatArray) -> "Rows":
+        """The same rows with other weights."""
         ...

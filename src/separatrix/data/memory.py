@@ -19,7 +19,8 @@ from separatrix.data.threads import thread_count, within_a_pass, workers
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
-FAR_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged
+FAR_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
+FAR_CELLS, FEWEST_ROWS = 2**20, 50  # so many cells, but at least so many rows
 CELLS = 2**17  # of a dense block: 1 MB in double, so a block is read from memory once a pass
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
@@ -83,16 +84,12 @@ class MemorySource:
         """How many rows of a sample there is memory for: all are in memory already."""
         return self.n_rows
 
-    def glance(self) -> None:
-        """No even sample is at hand that would save a pass."""
-        return None
-
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "MemorySource":
         """The same rows with code(y) for y, and of the offset only these columns."""
         return replace(self, y=code(self.y), offset=None if self.offset is None else self.offset[:, eta])
 
-    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "MemorySource":
-        """Rows with a chance each, (rows,) for a block, weighted by 1 / chance to stand for all; 0 <= draw < 1.
+    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "tuple[MemorySource, FloatArray]":
+        """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1.
 
         Systematic: a row is taken where the sum of the chances so far passes draw plus a whole number (Madow 1949).
         """
@@ -100,10 +97,20 @@ class MemorySource:
         def kept(block: Block) -> list[tuple[IntArray, FloatArray]]:
             likely = chance(block)
             some = np.flatnonzero(np.diff(np.floor(draw + np.cumsum(likely)), prepend=0.0))
-            return [(some + block.rows.start, block.weight[some] / likely[some])]
+            return [(some + block.rows.start, likely[some])]
 
-        rows, weight = map(np.concatenate, zip(*self.add_up(kept), strict=True))
-        return replace(self, X=self.X[rows], y=self.y[rows], weight=weight, offset=some_rows(self.offset, rows))
+        rows, chances = map(np.concatenate, zip(*self.add_up(kept), strict=True))
+        return self.take(rows), chances
+
+    def thinned(self, step: int, random: np.random.Generator) -> "MemorySource":
+        """One row of every `step` that follow each other, whichever."""
+        first = np.arange(0, self.n_rows, step)
+        rows = first + random.integers(step, size=len(first))
+        return self.take(rows[rows < self.n_rows])
+
+    def weighing(self, weight: FloatArray) -> "MemorySource":
+        """The same rows with other weights."""
+        return replace(self, weight=weight)
 
     def take(self, some: IntArray) -> "MemorySource":
         """Some of the rows, which are copied."""
@@ -208,10 +215,11 @@ def memory_source(
 def far_columns(X: NDArray) -> FloatArray:
     """About the mean of each column that lies FAR standard deviations from zero, else 0; (p,).
 
-    Judged from FAR_ROWS rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
+    Judged from some rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
     square of a timestamp would swamp its spread.
     """
-    some = X[:: max(1, len(X) // FAR_ROWS)].astype(np.float64)
+    rows = min(FAR_ROWS, max(FEWEST_ROWS, FAR_CELLS // max(X.shape[1], 1)))
+    some = X[:: max(1, len(X) // rows)].astype(np.float64)
     moved = some - some[0]
     mean, spread = some[0] + moved.mean(axis=0), moved.std(axis=0)
     return np.where((np.abs(mean) > FAR * spread) & (spread > 0), mean, 0.0)

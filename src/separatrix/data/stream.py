@@ -4,7 +4,7 @@ The first pass over them spills the encoded rows to a file, where there is room;
 """
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -81,10 +81,6 @@ class StreamSource:
             with workers(self.n_threads) as pool, spill(size) as kept:
                 yield replace(self, pool=pool, kept=kept, at_hand=replace(self.at_hand, pool=pool))
 
-    def glance(self) -> MemorySource:
-        """The even sample of the first reading."""
-        return self.at_hand
-
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "StreamSource":
         """The same rows with code(y) for y, and of the offset only these columns."""
         before = self.code
@@ -103,21 +99,19 @@ class StreamSource:
             at_hand=self.at_hand.columns(chosen),
             cells=self.cells * len(chosen) / max(self.n_columns, 1),
         )
-        return view.sample(lambda block: np.ones(len(block.y)), 0.0) if view.n_rows <= view.most_rows else view
+        return view.sample(lambda block: np.ones(len(block.y)), 0.0)[0] if view.n_rows <= view.most_rows else view
 
-    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> MemorySource:
-        """Rows with a chance each, as of `MemorySource.sample`, in memory."""
+    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> tuple[MemorySource, FloatArray]:
+        """Rows with a chance each, (rows,) for a block, in memory; and the chances of those drawn. One pass."""
+        parts = self._of_chunks(lambda chunk, before: [chunk.sample(chance, draw)])
+        rows, chances = zip(*reduce(operator.add, parts), strict=True)
+        return replace(stacked(rows), n_threads=self.n_threads, pool=self.pool), np.concatenate(chances)
 
-        def some(chunk: MemorySource, before: int) -> list[MemorySource]:
-            rows, weight = [], []
-            for block in chunk.blocks(slice(0, chunk.n_rows), before):
-                likely = chance(block)
-                taken = np.flatnonzero(np.diff(np.floor(draw + np.cumsum(likely)), prepend=np.floor(draw)))
-                rows.append(taken + block.rows.start - before)
-                weight.append(block.weight[taken] / likely[taken])
-            return [replace(chunk.take(np.concatenate(rows)), weight=np.concatenate(weight))]
-
-        return replace(stacked(reduce(operator.add, self._of_chunks(some))), n_threads=self.n_threads, pool=self.pool)
+    def thinned(self, step: int, random: np.random.Generator) -> MemorySource:
+        """One row of every `step`: of the even sample at hand where it has as many, else in a pass."""
+        if self.at_hand.n_rows * step >= self.n_rows:
+            return self.at_hand.thinned(self.at_hand.n_rows * step // self.n_rows, random)
+        return self.sample(lambda block: np.full(len(block.y), 1.0 / step), random.random())[0]
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows, whatever the number of threads."""
@@ -169,7 +163,9 @@ class StreamSource:
             X = X.toarray() if sparse.issparse(X) else sparse.csr_array(X)
         X = X if self.chosen is None else X[:, self.chosen]
         weight = chunk.weight if self.weigh is None else chunk.weight * self.weigh[chunk.codes]
-        return MemorySource(X, self.code(chunk.y), weight, self.centre, offset=some_rows(chunk.offset, np.s_[:, self.eta]))
+        return MemorySource(
+            X, self.code(chunk.y), weight, self.centre, offset=some_rows(chunk.offset, np.s_[:, self.eta])
+        )
 
 
 def source_of(
@@ -188,8 +184,7 @@ def source_of(
     few = np.linspace(0, len(some.y) - 1, min(len(some.y), int(ROOM / max(cells, 1.0)))).astype(np.intp)
     some = some.take(few)
     shift = far_columns(some.X) if centre and not sparse.issparse(some.X) else np.zeros(some.X.shape[1])
-    weight = some.weight * learned.rows / len(some.y)
-    at_hand = MemorySource(some.X, some.y, weight, shift, threads, offset=some.offset)
+    at_hand = MemorySource(some.X, some.y, some.weight, shift, threads, offset=some.offset)
     skips = learned.unlabelled + learned.weightless > 0
     return StreamSource(dataset, encoding, learned.rows, at_hand, cells, skips, threads)
 
@@ -201,7 +196,7 @@ def encoded(encoding: Encoding, table: Table) -> Block:
     return Block(whole.X, whole.y, whole.weight, offset=whole.offset)
 
 
-def stacked(parts: list[MemorySource]) -> MemorySource:
+def stacked(parts: Sequence[MemorySource]) -> MemorySource:
     """Sources of the same columns as one; sparse, if the first is."""
     first = parts[0]
     offset = None if first.offset is None else np.concatenate([part.offset for part in parts])

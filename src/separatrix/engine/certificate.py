@@ -10,7 +10,9 @@ and minimising the right side over r, with t = S nu < 1,
 
     F(theta) - F* <= (t + (1 - t) log(1 - t)) / S^2        (nu^2 / 2 for S = 0: a quadratic)
 
-It is for penalties without an L1 part. An offset moves eta, and no step moves the offset: nothing changes.
+An L1 part lies above its tangents: any subgradient may stand for g. An offset moves eta, and no step moves the offset:
+nothing changes. And no row's loss lies below its tangent either, so H need not be of all rows. H and S may be
+those of some rows alone, which count for what they count for in F.
 
 Duality. Let h be the penalty, h*(g) = sum_j max(|g_j| - l1_j, 0)^2 / (2 l2_j) its conjugate, o the offset, and G(q)
 the gradient mean_i x_i (q_i - y_i). For any probabilities q with mean_i (q_i - y_i) = 0 (no intercept, no condition),
@@ -35,7 +37,7 @@ Last, F* >= 0, so F itself is a bound.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -44,12 +46,13 @@ from scipy.optimize import brentq
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import SINGULAR, factor_positive
+from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_positive
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
-from separatrix.equations.hyperplane import row_squares
+from separatrix.equations.hyperplane import quadratic_forms, row_squares
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 
+MOST_TURNS = 3  # until every column that a step must know of is known
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 
 
@@ -68,25 +71,39 @@ class Certificate:
 
 
 def certify(
-    objective: Objective, at: Evaluation, metric: Evaluation | None = None, tolerance: float = 0.0
+    objective: Objective,
+    at: Evaluation,
+    metric: Evaluation | None = None,
+    tolerance: float = 0.0,
+    part: Objective | None = None,
 ) -> Certificate:
     """The smallest of the bounds that can be had at this point without building a large matrix.
 
-    `metric` is an evaluation of order 2, here or nearby. Without one the curvature is computed only if the other
-    bounds are above the tolerance.
+    `metric` is an evaluation of order 2, here or nearby. Without one the curvature is that of a `part` of the rows, or,
+    without that, of all if the other bounds are above the tolerance.
     """
     bounds = [Certificate(at.value, "the objective itself: losses are never negative")]
-    smooth = not objective.penalty.l1.any()
+    curved = known_curvature(objective)
     metric = at if at.curvature is not None else metric
-    if metric is not None and smooth:
+    if curved and metric is not None:
         bounds.append(by_self_concordance(objective, at, metric))
+    elif curved and part is not None:
+        bounds.append(by_part(objective, at, part))
+        if bounds[-1].gap <= tolerance:
+            return bounds[-1]
     if penalises_all(objective.penalty) and bounds[-1].coef_error is None and isinstance(objective.loss, ClassLoss):
         bounds.append(by_duality(objective, at))
     best = min(bounds, key=lambda bound: bound.gap)
-    if metric is None and smooth and best.gap > tolerance and at.theta.size <= LARGEST_CURVATURE:
+    if metric is None and part is None and curved and best.gap > tolerance and at.theta.size <= LARGEST_CURVATURE:
         newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2))
         return min(best, newton, key=lambda bound: bound.gap)
     return best
+
+
+def known_curvature(objective: Objective) -> bool:
+    """Whether a curvature is that of the loss. With an L1 part and flat directions, along those it is made up, and the
+    iterates may move along them."""
+    return not (objective.penalty.l1.any() and objective.loss.classes(1) != 2)
 
 
 def penalises_all(penalty: ElasticNet) -> bool:
@@ -94,23 +111,40 @@ def penalises_all(penalty: ElasticNet) -> bool:
     return bool(np.all(penalty.l1 + penalty.l2 > 0))
 
 
-def by_self_concordance(objective: Objective, at: Evaluation, metric: Evaluation | None = None) -> Certificate:
+def by_part(objective: Objective, at: Evaluation, part: Objective) -> Certificate:
+    """The bound by the curvature that some of the rows have at this point: passes over those, none over all."""
+    there = part.evaluate(at.theta, order=2)
+    share, l2 = there.weight / at.weight, np.zeros_like(at.theta)
+    w = at.theta[: objective.source.n_columns]
+    l2[: len(w)] = objective.penalty.curvature(w)
+    there = replace(there, curvature=share * there.curvature + (1.0 - share) * np.diag(l2.ravel()))
+    # A probability may be of any row, and only of some is it known how long they are.
+    return replace(by_self_concordance(objective, at, there, part), probability_error=None)
+
+
+def by_self_concordance(
+    objective: Objective, at: Evaluation, metric: Evaluation | None = None, part: Objective | None = None
+) -> Certificate:
     """The bound from the Newton decrement; its gap is inf where S nu >= 1, that is, too far from the optimum.
 
     theta must be canonical, as every iterate is: along flat directions the curvature is not the objective's own. The
-    curvature H' of a point at a distance r in its own norm serves too, for H >= exp(-S' r) H'.
+    curvature H' of a point at a distance r in its own norm serves too, for H >= exp(-S' r) H'; and so does what a
+    `part` of the rows adds to it.
     """
     metric = metric or at
     factor = factor_positive(metric.curvature)
     lower, unit = factor
     root = np.linalg.inv(lower)
     inverse = root.T @ root
-    row, away = longest_row(objective, at, unit), (at.theta - metric.theta).ravel()
+    away = (at.theta - metric.theta).ravel()
+    if part:  # of few rows, their exact length in the norm of H is worth its products
+        reach = farthest_row(part, inverse.reshape(*at.theta.shape, *at.theta.shape), unit.reshape(at.theta.shape))
+    else:
+        reach = longest_row(objective, at, unit) * float(np.linalg.norm(inverse)) ** 0.5
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
-        g = at.gradient.ravel() / unit
-        S = objective.loss.third_bound * row * float(np.linalg.norm(inverse)) ** 0.5
+        S = objective.loss.third_bound * reach
         grown = float(np.exp(0.5 * S * np.sqrt(max(away @ metric.curvature @ away, 0.0))))
-        nu, S = grown * float(np.linalg.norm(root @ g)), grown * S
+        nu, S = grown * decrement(objective, at, metric.curvature, root / unit), grown * S
         t = S * nu
     if not t < 1.0:
         return Certificate(np.inf, "none: too far from the optimum for a bound")
@@ -127,6 +161,25 @@ def by_self_concordance(objective: Objective, at: Evaluation, metric: Evaluation
         errors.reshape(at.theta.shape),
         min(1.0, S * u / 4.0),
     )
+
+
+def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatArray) -> float:
+    """nu = (r'H^-1 r)^(1/2), with root'root = H^-1, for the smallest subgradient r. Or with an L1 part, for r = H d, d
+    zero where weights are, and r the smallest subgradient where they are not, if that makes r a subgradient.
+
+    Columns whose weights are zero may then be collinear with others, and no rounding is divided by next to nothing.
+    """
+    smallest = objective.subgradient(at).ravel()
+    l1, g = np.broadcast_to(objective.l1, at.theta.shape).ravel(), at.gradient.ravel()
+    free = (at.theta.ravel() != 0) | (l1 == 0)
+    if not free.all():
+        for _ in range(MOST_TURNS):
+            d = solve_positive(H[np.ix_(free, free)], smallest[free])
+            beyond = ~free & (np.abs(g - H[:, free] @ d) > l1)
+            if not beyond.any():
+                return float(np.sqrt(max(smallest[free] @ d, 0.0)))
+            free |= beyond
+    return float(np.linalg.norm(root @ smallest))
 
 
 def farthest(t: float) -> float:
@@ -146,6 +199,17 @@ def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float
         return float(row_squares(block.X, inverse_square[:p]).max(initial=0.0))
 
     return float(np.sqrt(objective.add_up(longest, max) + inverse_square[p:].sum()))
+
+
+def farthest_row(objective: Objective, inverse: FloatArray, unit: FloatArray) -> float:
+    """How far a step of length 1 in the norm of H, with `inverse` (P, K, P, K) of H / unit unit', can move the eta of a
+    row; of several classes, at most: the root of max_i sum_k (x_i, 1)' inverse_kk (x_i, 1). One pass."""
+    A = np.einsum("jkmk,jk,mk->jm", inverse, 1.0 / unit, 1.0 / unit)
+
+    def farthest(block: Block) -> float:
+        return float(quadratic_forms(block.X, A).max(initial=0.0))
+
+    return float(np.sqrt(objective.add_up(farthest, max)))
 
 
 def by_duality(objective: Objective, at: Evaluation) -> Certificate:

@@ -37,6 +37,7 @@ LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB, and a 
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
 LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
+LOOSE = 1e-6  # a gap that is asked for to save a pass
 WEAK = 0.01  # of a row: a penalty below it leaves small curvatures, for which conjugate gradients need many products
 
 SOLVERS: dict[str, Callable[..., Solver]] = {
@@ -79,8 +80,12 @@ class Choice:
 
     def target(self, tol: float) -> float:
         """The estimated gap to reach for a gap of tol. Each of Newton's steps squares it, so one more pass buys
-        tol^2, and coefficients that are as exact as the loss."""
-        return min(tol, tol**2) if self.name in ("newton", "quasi-newton", "proximal-newton") else tol
+        tol^2, and coefficients that are as exact as the loss. Who asks for a loose gap asks for few passes."""
+        return (
+            min(0.01 * tol, tol if tol > LOOSE else tol**2)
+            if self.name in ("newton", "quasi-newton", "proximal-newton")
+            else tol
+        )
 
 
 def products_pay(source: Source, penalty: ElasticNet) -> bool:

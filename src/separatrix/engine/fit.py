@@ -15,7 +15,7 @@ from separatrix.engine.choose import Choice, choose, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Objective, block_plane
 from separatrix.engine.rowspace import Space, smallest_space
-from separatrix.engine.sampling import sample_start
+from separatrix.engine.sampling import Start, sample_start
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
@@ -96,14 +96,14 @@ def solve(
     zeros = theta.shape[1] == 1 and products_pay(objective.source, objective.penalty)
     l1, rows = bool(objective.penalty.l1.any()), objective.source.n_rows
     choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows)
-    metric = None
+    start = Start(theta)
     if choice.starts_small and not theta.any():
         random = np.random.default_rng(options.seed)
         # Where a pass is dear, the curvature of all rows comes with the first gradient, and certifies the last.
         curved = choice.takes_metric and (objective.source.in_memory or theta.size > FEW)
-        theta, metric = sample_start(objective, theta, choice.solver, curved, random)
-    solver, target = choice.solver(objective, theta, metric), choice.target(options.tol)
-    return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch)
+        start = sample_start(objective, theta, choice.solver, curved, random)
+    solver, target = choice.solver(objective, start.theta, start.metric), choice.target(options.tol)
+    return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, start.part)
 
 
 def theta_of(

@@ -100,11 +100,13 @@ def minimise(
     target: float,
     max_iter: int,
     watch: Callable[[Step], Any] = ignore,
+    part: Objective | None = None,
 ) -> Solution:
     """Draws iterates until one is proved to be within `tolerance` of the optimum, or max_iter steps were taken.
 
     A solver's gap is an estimate: once it has reached `target`, or is within `tolerance` where neither it nor the
-    objective falls any more, the certificate decides. Where that says no, the estimate has to fall by what was missing.
+    objective falls any more, the certificate decides, which a `part` of the rows may serve. Where it says no, the
+    estimate has to fall by what was missing.
     """
     started, steps, before, value = perf_counter(), [], np.inf, np.inf
     for number, iterate in enumerate(solver):
@@ -124,7 +126,8 @@ def minimise(
         stalled = before / 2 < iterate.gap <= tolerance and at.value >= value - rounding(at)
         before, value = iterate.gap, at.value
         if iterate.gap <= target or stalled or number >= max_iter:
-            certificate = certify(objective, at, iterate.metric, tolerance)
+            last = stalled or number >= max_iter
+            certificate = certify(objective, at, iterate.metric, tolerance, None if last else part)
             if certificate.gap <= tolerance:
                 return Solution(at.theta, tuple(steps), certificate, Status.CONVERGED)
             if number >= max_iter:

@@ -6,7 +6,6 @@ theta is (p + 1, K), the weights w above the intercept b, or (p, K) without an i
 often none. Sums over blocks add, so any split of the rows gives the same answer to rounding.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -46,7 +45,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The objective at theta: value = loss + penalty, per unit weight; gradient (P, K), curvature (P K, P K).
+    """The objective at theta: value = loss + penalty, per unit of `weight`; gradient (P, K), curvature (P K, P K).
 
     Both derivatives leave out the L1 part of the penalty, which has none where a weight is zero.
     """
@@ -57,6 +56,7 @@ class Evaluation:
     gradient: Any = None
     curvature: Any = None
     state: Any = None
+    weight: float = np.nan
 
 
 def block_sums(
@@ -137,13 +137,14 @@ class Objective:
         loss = sums.value / sums.weight
         value = loss + self.penalty.value(w)
         if sums.gradient is None:
-            return Evaluation(theta, value, loss)
+            return Evaluation(theta, value, loss, weight=sums.weight)
         gradient = sums.gradient / sums.weight
         gradient[: len(w)] += self.penalty.gradient(w)
         if sums.curvature is None:
-            return Evaluation(theta, value, loss, gradient, state=state)
+            return Evaluation(theta, value, loss, gradient, state=state, weight=sums.weight)
         curvature = self._with_penalty(sums.curvature / sums.weight, w)
-        return Evaluation(theta, value, loss, gradient, curvature.reshape(theta.size, theta.size))
+        curvature = curvature.reshape(theta.size, theta.size)
+        return Evaluation(theta, value, loss, gradient, curvature, weight=sums.weight)
 
     def curvature_times(self, at: Evaluation, direction: FloatArray) -> FloatArray:
         """Curvature times a direction, both (P, K), at a point whose state was kept: one pass, and no matrix."""
@@ -207,18 +208,9 @@ class Objective:
         flat = self.loss.flat(theta.shape[1])
         return np.where(self.l1 > 0, theta, theta - theta @ flat @ flat.T)
 
-    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "Objective":
-        """The objective over a sample of the rows (see `Source.sample`), in one pass. Its passes are its own."""
-        self.passes += 1
-        return replace(self, source=self.source.sample(chance, draw))
-
-    def glance(self, one_in: int) -> tuple["Objective", float]:
-        """The objective over one row in so many, in one pass, or over those that the source has at hand, in none; and
-        how many rows each of them stands for."""
-        at_hand = self.source.glance()
-        if at_hand is None:
-            return self.sample(lambda block: np.full(len(block.y), 1.0 / one_in), 0.5), one_in
-        return replace(self, source=at_hand), self.source.n_rows / at_hand.n_rows
+    def over(self, source: Source) -> "Objective":
+        """The same objective over other rows, which are some of these. Its passes are its own."""
+        return replace(self, source=source)
 
     def columns(self, chosen: IntArray) -> "Objective":
         """The objective over some of the columns, the weights of the others zero. Its passes are its own."""

@@ -154,7 +154,7 @@ class Course:
     def first(self, whole: Objective) -> "Stop":
         """The fit of all rows under the strongest penalty."""
         random = np.random.default_rng(self.options.seed)
-        theta, _ = sample_start(whole, np.zeros(self.shape), newton, curved=False, random=random)
+        theta = sample_start(whole, np.zeros(self.shape), newton, curved=False, random=random).theta
         at = whole.evaluate(theta, order=2)
         return refine(whole, Iterate(at, np.inf, at), self.options)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.engine.certificate import duality_gap, penalises_all
+from separatrix.engine.certificate import duality_gap, known_curvature, penalises_all
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import conjugate_gradients, solve_positive
@@ -50,23 +50,24 @@ def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray |
 
     As in `quasi_newton`, the curvature is computed only where the last one, corrected by what the steps have shown, has
     done too little. The estimated gap is the decrease that the model promises, or more where the certificate will ask
-    for more.
+    for more: where it goes by duality.
     """
     keep, before = share_to_keep(theta.size), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
-    H = at.curvature if metric is None else metric
+    exact, H = (at, at.curvature) if metric is None else (None, metric)
+    gap = plain_gap if known_curvature(objective) else estimated_gap
     l1, length = np.broadcast_to(objective.l1, theta.shape).ravel(), 1.0
     while True:
         w, g = at.theta.ravel(), at.gradient.ravel()
         v, decrease = minimise_model(matrix(H), w, g, l1, EXACT)
-        yield Iterate(at, estimated_gap(objective, at, decrease))
+        yield Iterate(at, gap(objective, at, decrease), exact)
         order, before = 1 if decrease <= keep * before and length == 1.0 else 2, decrease
         step, slope = (v - w).reshape(theta.shape), promised_slope(w, v, g, l1)
         there, length = backtrack(objective, at, step, order, slope=slope)
         if there is at or order == 1:
             H = corrected(H, (there.theta - at.theta).ravel(), (there.gradient - at.gradient).ravel())
         else:
-            H, before = there.curvature, np.inf
+            exact, H, before = there, there.curvature, np.inf
         at = there
 
 
@@ -123,6 +124,11 @@ def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntAr
     return np.sort(np.argpartition(-score, size - 1)[:size]) if size else np.arange(0)
 
 
+def plain_gap(objective: Objective, at: Evaluation, promised: float) -> float:
+    """The promised decrease, and never more than F."""
+    return min(promised, at.value)
+
+
 def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> float:
     """The promised decrease, or the square of the duality gap here if that is more, and never more than F.
 
@@ -133,7 +139,7 @@ def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> floa
         w = at.theta[: objective.source.n_columns]
         gradient = at.gradient[: len(w)] - objective.penalty.gradient(w)
         promised = max(promised, duality_gap(objective.penalty, w, gradient, at.loss) ** 2)
-    return min(promised, at.value)
+    return plain_gap(objective, at, promised)
 
 
 def promised_slope(w: FloatArray, v: FloatArray, g: FloatArray, l1: FloatArray) -> float:

@@ -4,10 +4,12 @@ A sample that stands for all must hold what is rare: the rows of a rare class, r
 zero almost everywhere is not. So a row's chance is one half the same for all rows of its class, and one half in
 proportion to sum_j x_ij^2 / sum_i' x_i'j^2 over its class, its leverage if the columns were orthogonal; and it counts
 for 1 / chance rows (Drineas, Mahoney and Muthukrishnan 2006; for classes, the case-control sample of Fithian and Hastie
-2014). The curvature of such a sample is the true one to a factor near 1 in every direction.
+2014). The curvature of such a sample is the true one to a factor near 1 in every direction. Where nothing is rare, any
+rows will do.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -21,75 +23,136 @@ from separatrix.equations.hyperplane import gram_diagonal, row_squares
 ROWS_PER_COEFFICIENT = 200
 SHARE = 16  # the sample holds one row in so many,
 SAVING = 3  # and is not worth its while if it holds more than one in so many
-GLANCE = 16  # one row in so many tells which columns and classes are rare
 RARE = 1e100  # a leverage that is surely kept, times the square of any number
+RARE_CLASS = 0.2  # of the rows that each class would have if all had the same number: fewer, and every row matters
+UNEVEN = 2.0  # the mean square of the parts of rows over their squared mean: 1.5 for one normal column
 MOST_CELLS = 10_000  # columns x classes, for which leverages are worth their cost
 MOST_ITERATIONS = 30
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where to start, (P, K); a curvature about right there, (n, n); and the part of the rows that says so."""
+
+    theta: FloatArray
+    metric: FloatArray | None = None
+    part: Objective | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The objective over some rows `weighted` to stand for all, and over them as they are: a `part` of all."""
+
+    weighted: Objective
+    part: Objective
+
+
 def sample_start(
     objective: Objective, theta: FloatArray, solver: Callable[..., Solver], curved: bool, random: np.random.Generator
-) -> tuple[FloatArray, FloatArray | None]:
+) -> Start:
     """theta near the optimum, by the same solver on a sample, which starts on a sample of its own; and, if `curved`,
-    the sample's curvature there. theta as it is, and None, where a sample is no saving.
+    the sample's curvature there. theta as it is where a sample is no saving.
 
     The optimum of m rows is about (coefficients) / (2 m) above that of all, so a thousandth of it is near enough.
     """
     rows = max(ROWS_PER_COEFFICIENT * theta.size, objective.source.n_rows // SHARE)
     rows = min(rows, objective.source.most_rows)
-    small = sampled(objective, theta, rows, random)
+    sample = sampled(objective, theta, rows, random)
+    small = sample.weighted
     if small is objective:
-        return theta, None
-    theta, metric = sample_start(small, theta, solver, curved, random)
+        return Start(theta)
+    first = sample_start(small, theta, solver, curved, random)
     enough = 0.001 * theta.size / (2 * rows)
-    for iterate in islice(solver(small, theta, metric), MOST_ITERATIONS):
+    for iterate in islice(solver(small, first.theta, first.metric), MOST_ITERATIONS):
         theta = iterate.at.theta
         if iterate.gap <= enough:
             break
-    return theta, small.evaluate(theta, order=2).curvature if curved else None
+    return Start(theta, small.evaluate(theta, order=2).curvature if curved else None, sample.part)
 
 
-def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.random.Generator) -> Objective:
-    """The objective over about so many of the rows, weighted to stand for all, in two passes at most; or as it is, if
-    those are not far fewer."""
-    if objective.source.n_rows < SAVING * rows:
-        return objective
-    p, classes = objective.source.n_columns, objective.loss.classes(theta.shape[1])
+def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.random.Generator) -> Sample:
+    """The objective over about so many of the rows, weighted to stand for all; or as it is, if those are not far fewer.
+
+    One row in some is looked at, and is the sample if it shows nothing rare. Otherwise it shows what is rare, and what
+    it did not meet is so rare that every row of it is kept: chosen in a pass over all rows.
+    """
+    source = objective.source
+    step = source.n_rows // rows
+    if step < SAVING:
+        return Sample(objective, objective)
+    objective.passes += 1
+    some = source.thinned(step, random)
+    glance = objective.over(some.weighing(step * some.weight))
+    rarity = rarity_of(glance, objective.loss.classes(theta.shape[1]))
+    if is_even(glance, rarity):
+        return Sample(glance, objective.over(some))
+    share = shares(step * rarity.rows, rows)
+
+    def chance(block: Block) -> FloatArray:
+        return np.minimum(1.0, share[block.codes] * rarity.of(block))
+
+    objective.passes += 1
+    some, chances = source.sample(chance, random.random())
+    return Sample(objective.over(some.weighing(some.weight / chances)), objective.over(some))
+
+
+@dataclass(frozen=True)
+class Rarity:
+    """What makes a row's part in its class: by class the number of `rows` (K,), what a unit of weight is of the whole,
+    `even` (K,), and what a unit of each column's square is, `inverse` (p, K), None where that costs too much."""
+
+    rows: FloatArray
+    even: FloatArray
+    inverse: FloatArray | None
+
+    def of(self, block: Block) -> FloatArray:
+        """One half the row's share of the weight, one half its leverage, (rows,); they sum to 1 over a class."""
+        code = block.codes
+        weight = block.weight * self.even[code]
+        if self.inverse is None:
+            return weight
+        leverage = row_squares(block.X, self.inverse)[np.arange(len(code)), code]
+        return 0.5 * (weight + block.weight * leverage)
+
+
+def rarity_of(glance: Objective, classes: int) -> Rarity:
+    """The rarity of rows as some of them show it."""
+    p = glance.source.n_columns
     weigh = p * classes <= MOST_CELLS
 
     def sums(block: Block) -> FloatArray:
         """By class (columns) the number of rows, their weight, and below the weighted squares of every column of X."""
-        code = block.codes
-        member = np.where(np.arange(classes)[:, None] == code, block.weight, 0.0).T
+        member = np.where(np.arange(classes)[:, None] == block.codes, block.weight, 0.0).T
         squares = gram_diagonal(block.X, member) if weigh else np.empty((0, classes))
-        return np.vstack([1.0 * np.bincount(code, minlength=classes), member.sum(axis=0), squares])
+        return np.vstack([1.0 * np.bincount(block.codes, minlength=classes), member.sum(axis=0), squares])
 
-    # One row in some is enough to judge by: what it did not meet is so rare that every row of it is kept.
-    glance, times = objective.glance(GLANCE)
     total = glance.add_up(sums)
-    share = shares(times * total[0], rows)
-    even, squares = 1.0 / np.maximum(total[1], 1.0 / RARE), total[2:]
+    squares, even = total[2:], 1.0 / np.maximum(total[1], 1.0 / RARE)
     inverse = np.divide(1.0, p * squares, out=np.full_like(squares, RARE), where=squares > 0)
+    return Rarity(total[0], even, inverse if weigh else None)
 
-    def chance(block: Block) -> FloatArray:
-        code = block.codes
-        likely = block.weight * even[code]
-        if weigh:
-            leverage = block.weight * row_squares(block.X, inverse)[np.arange(len(code)), code]
-            likely = 0.5 * (likely + leverage)
-        return np.minimum(1.0, share[code] * likely)
 
-    return objective.sample(chance, random.random())
+def is_even(glance: Objective, rarity: Rarity) -> bool:
+    """Whether no class, no column and no row counts for far more than its number says."""
+    if rarity.rows.min() * len(rarity.rows) < RARE_CLASS * rarity.rows.sum():
+        return False
+    if rarity.inverse is not None and (rarity.inverse == RARE).all(axis=1).any():
+        return False
+
+    def squares(block: Block) -> FloatArray:
+        return np.bincount(block.codes, rarity.of(block) ** 2, minlength=len(rarity.rows)).astype(np.float64)
+
+    return bool((rarity.rows * glance.add_up(squares)).max() <= UNEVEN)
 
 
 def shares(counts: FloatArray, rows: int) -> FloatArray:
-    """How many rows of each class (K,): the same number of each, and what a rare class cannot give, of the others; at
-    least 1, for a class of which no row is known yet.
+    """How many rows to take of each class (K,): of a rare one all, inf; of the others the same number each, which is
+    what the rare ones leave.
 
     >>> shares(np.array([1000.0, 5.0]), 100)
-    array([95.,  5.])
+    array([95., inf])
     """
     even = rows / max(np.count_nonzero(counts), 1)
     many = counts > even
-    left = even * np.count_nonzero((counts > 0) & ~many) - counts[~many].sum()
-    return np.maximum(np.where(many, even + left / max(np.count_nonzero(many), 1), counts), 1.0)
+    left = rows - counts[~many].sum()
+    return np.where(many, left / max(np.count_nonzero(many), 1), np.inf)

@@ -1,0 +1,69 @@
+"""The rows that a large fit starts on: any rows where nothing is rare, and every rare one where something is."""
+
+import numpy as np
+import pytest
+
+from separatrix.data.memory import memory_source
+from separatrix.engine.objective import Objective
+from separatrix.engine.sampling import Sample, sampled
+from separatrix.equations.losses import LogLoss
+from separatrix.equations.penalties import L2
+
+n = 50_000
+
+
+def sample_of(
+    X: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, seed: int = 0
+) -> tuple[Objective, Sample]:
+    whole = Objective(memory_source(X, y[:, None] * 1.0, weight), LogLoss(), L2(np.full(X.shape[1], 1e-6)), True)
+    return whole, sampled(whole, np.zeros((X.shape[1] + 1, 1)), n // 16, np.random.default_rng(seed))
+
+
+def normal_rows(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 5))
+    return X, rng.random(n) < 0.3
+
+
+def test_where_nothing_is_rare_one_row_in_some_is_the_sample():
+    whole, sample = sample_of(*normal_rows())
+    assert sample.weighted.source.n_rows == n // 16
+    assert whole.passes == 1
+
+
+def test_a_column_that_is_almost_always_zero_keeps_its_rows():
+    X, y = normal_rows()
+    X[:, 4] = 0.0
+    X[[7, 20_001, 49_999], 4] = 1.0
+    whole, sample = sample_of(X, y)
+    assert sample.part.source.add_up(lambda block: block.X[:, 4].sum()) == 3.0
+    assert whole.passes == 2
+
+
+def test_the_rows_of_a_rare_class_are_all_kept():
+    X, _ = normal_rows()
+    y = np.arange(n) % 100 == 0
+    _, sample = sample_of(X, y)
+    assert sample.part.source.add_up(lambda block: block.y.sum()) == n / 100
+
+
+def test_rows_far_out_are_nearly_all_kept():
+    X, y = normal_rows()
+    X[::500] *= 100.0
+    _, sample = sample_of(X, y)
+    far = sample.part.source.add_up(lambda block: np.sum(np.linalg.norm(block.X, axis=1) > 20.0))
+    assert far >= 0.95 * np.sum(np.linalg.norm(X, axis=1) > 20.0)
+
+
+@pytest.mark.parametrize("rare", [False, True])
+def test_the_curvature_of_a_sample_is_near_that_of_all_rows_and_its_part_is_below_it(rare):
+    X, y = normal_rows()
+    X[:, 4] *= np.random.default_rng(1).random(n) < (0.01 if rare else 1.0)
+    weight = np.random.default_rng(2).uniform(0.5, 2.0, n)
+    whole, sample = sample_of(X, y, weight)
+    theta = np.random.default_rng(3).normal(size=(6, 1)) / 3
+    H, near, part = (objective.evaluate(theta, order=2) for objective in (whole, sample.weighted, sample.part))
+    root = np.linalg.inv(np.linalg.cholesky(H.curvature))
+    eigenvalues = np.linalg.eigvalsh(root @ near.curvature @ root.T)
+    assert 0.8 < eigenvalues.min() <= eigenvalues.max() < 1.25
+    assert np.linalg.eigvalsh(root @ (part.weight / H.weight * part.curvature) @ root.T).max() < 1.0
