@@ -77,6 +77,10 @@ class Source(Protocol):
         """The same rows with code(y) for y, and of the offset only these columns."""
         ...
 
+    def reweighed(self, weigh: FloatArray) -> "Source":
+        """The same rows with their weight times that of their class, (K,), before any recoding."""
+        ...
+
     def columns(self, chosen: IntArray) -> "Source":
         """The same rows with only these columns of X."""
         ...

@@ -1,7 +1,7 @@
-"""The first reading of a dataset: what its columns are, its classes and their weights, and an even sample of its rows."""
+"""The first reading of a dataset: its columns, its classes and their weights, and an even sample of its rows."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from operator import add
 from typing import Any
@@ -74,6 +74,68 @@ class Learned:
     all_of_them: bool
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What rows say when they are read first; readings of parts add up, in the order of the rows."""
+
+    seen: "_Seen"
+    sample: "_Sample"
+
+    def __add__(self, other: "Reading") -> "Reading":
+        return Reading(self.seen + other.seen, self.sample + other.sample)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a first reading is to find out: see `learn`."""
+
+    target: str
+    weight: str | None = None
+    offset: tuple[str, ...] = ()
+    positive: str | None = None
+    regression: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """ArgumentError where a column is named to be two things."""
+        own = [self.target, *filter(None, [self.weight]), *self.offset]
+        if len(set(own)) < len(own):
+            raise ArgumentError(f"target, weight and offset are {', '.join(map(repr, own))}: name different columns.")
+
+    def read(self, dataset: Dataset, n_threads: int = 1, number: int = 0, share: int = 1) -> Reading:
+        """What the dataset says, in one reading of bounded memory. Of parts of one dataset each has a number, and a
+        `share` of the memory for a sample."""
+        sample = _Sample((), 1.0, SAMPLE_BYTES // share)
+        random = np.random.default_rng([number])
+
+        def watched() -> Iterator[tuple[Table, int]]:
+            nonlocal sample
+            for table, first_row in _numbered(dataset.batches(_batch_rows(dataset))):
+                sample = sample.joined(table.to_native(), random)
+                yield table, first_row
+
+        with workers(n_threads) as pool:
+            look = partial(self._look, name=dataset.name)
+            seen = reduce(add, in_order(pool, look, watched(), ahead=2 * n_threads))
+        return Reading(seen, sample)
+
+    def learned(self, reading: Reading, name: str) -> "Learned":
+        """What that amounts to for a dataset of this name."""
+        seen, sample = reading.seen, reading.sample
+        found = target_of(
+            seen.tally.columns[self.target], positive=self.positive, regression=self.regression, where=name
+        )
+        columns = Columns.from_tally(seen.tally, target=self.target, where=name, **self.options)
+        encoding = Encoding(columns, found, self.weight, self.offset, name)
+        some = encoding.that_count(sample.rows().select(encoding.needs))
+        all_of_them = sample.rate == 1.0
+        return Learned(encoding, seen.rows, _weights(seen, found), seen.unlabelled, seen.weightless, some, all_of_them)
+
+    def _look(self, item: tuple[Table, int], name: str) -> "_Seen":
+        table, first_row = item
+        return _look(table, first_row, self.target, self.weight, self.offset, self.regression, name)
+
+
 def learn(
     dataset: Dataset,
     target: str,
@@ -99,20 +161,9 @@ def learn(
     DataError
         There are no such columns, or they hold what cannot be learned from.
     """
-    own = [target, *filter(None, [weight]), *offset]
-    if len(set(own)) < len(own):
-        raise ArgumentError(f"target, weight and offset are {', '.join(map(repr, own))}: name different columns.")
-    look = partial(_look, target=target, weight=weight, offset=tuple(offset), regression=regression, name=dataset.name)
-    sample = _Sample()
-    with workers(n_threads) as pool:
-        items = sample.watched(_numbered(dataset.batches(_batch_rows(dataset))))
-        seen: _Seen = reduce(add, in_order(pool, look, items, ahead=2 * n_threads))
-    found = target_of(seen.tally.columns[target], positive=positive, regression=regression, where=dataset.name)
-    columns = Columns.from_tally(seen.tally, target=target, **options)
-    encoding = Encoding(columns, found, weight, tuple(offset), dataset.name)
-    totals = _weights(seen, found)
-    some = encoding.that_count(sample.rows().select(encoding.needs))
-    return Learned(encoding, seen.rows, totals, seen.unlabelled, seen.weightless, some, sample.rate == 1.0)
+    question = Question(target, weight, tuple(offset), positive, regression, options)
+    question.check()
+    return question.learned(question.read(dataset, n_threads), dataset.name)
 
 
 def given(
@@ -159,9 +210,14 @@ class _Seen:
 
 
 def _look(
-    item: tuple[Table, int], target: str, weight: str | None, offset: tuple[str, ...], regression: bool, name: str
+    table: Table,
+    first_row: int,
+    target: str,
+    weight: str | None,
+    offset: tuple[str, ...],
+    regression: bool,
+    name: str,
 ) -> _Seen:
-    table, first_row = item
     cells = cells_of(table, target, name, first_row)
     weights, _ = given(table, weight, offset, name, first_row)
     counts = ~cells.missing & (weights > 0)
@@ -203,27 +259,35 @@ def _weights(seen: _Seen, target: Target) -> FloatArray:
     return totals
 
 
+@dataclass(frozen=True)
 class _Sample:
     """An even sample of rows that pass by: each is kept with the same chance, which falls as they become too many.
 
     Every row draws a number; kept are those below `rate`.
     """
 
-    def __init__(self) -> None:
-        self.random, self.rate = np.random.default_rng(0), 1.0
-        self.kept: list[tuple[pa.Table, FloatArray]] = []
+    kept: tuple[tuple[pa.Table, FloatArray], ...]
+    rate: float
+    most_bytes: int
 
-    def watched(self, items: Iterator[tuple[Table, int]]) -> Iterator[tuple[Table, int]]:
-        """The same items; their rows are drawn on the way."""
-        for table, first_row in items:
-            self.kept.append(_below(self.rate, table.to_native(), self.random.random(len(table))))
-            while sum(each.nbytes for each, _ in self.kept) > SAMPLE_BYTES:
-                self.rate /= 2
-                self.kept = [_below(self.rate, *each) for each in self.kept]
-            yield table, first_row
+    def joined(self, table: pa.Table, random: np.random.Generator) -> "_Sample":
+        """With some of the rows of a table."""
+        return replace(self, kept=(*self.kept, _below(self.rate, table, random.random(len(table)))))._few()
+
+    def __add__(self, other: "_Sample") -> "_Sample":
+        rate, most = min(self.rate, other.rate), max(SAMPLE_BYTES, self.most_bytes)
+        return _Sample(tuple(_below(rate, *each) for each in (*self.kept, *other.kept)), rate, most)._few()
+
+    def _few(self) -> "_Sample":
+        sample = self
+        while sum(each.nbytes for each, _ in sample.kept) > self.most_bytes:
+            rate = sample.rate / 2
+            sample = replace(sample, rate=rate, kept=tuple(_below(rate, *each) for each in sample.kept))
+        return sample
 
     def rows(self) -> Table:
-        return nw.from_native(pa.concat_tables([table for table, _ in self.kept]), eager_only=True)
+        tables = [table for table, _ in self.kept]
+        return nw.from_native(pa.concat_tables(tables, promote_options="permissive"), eager_only=True)
 
 
 def _below(rate: float, table: pa.Table, draws: FloatArray) -> tuple[pa.Table, FloatArray]:

@@ -88,6 +88,10 @@ class MemorySource:
         """The same rows with code(y) for y, and of the offset only these columns."""
         return replace(self, y=code(self.y), offset=None if self.offset is None else self.offset[:, eta])
 
+    def reweighed(self, weigh: FloatArray) -> "MemorySource":
+        """The same rows with their weight times that of their class, (K,), before any recoding."""
+        return replace(self, weight=self.weight * weigh[self.y])
+
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "tuple[MemorySource, FloatArray]":
         """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1.
 

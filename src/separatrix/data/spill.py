@@ -38,6 +38,7 @@ class Spill:
     """
 
     file: Any
+    size: float = 0.0
     records: dict[int, Record] = field(default_factory=dict)
     complete: bool = False
     end: int = 0
@@ -80,6 +81,10 @@ class Spill:
         yield arrays
         self.buffers.append(buffer)
 
+    def __reduce__(self) -> Any:
+        """Sent to another process it arrives empty: what it kept can be read again."""
+        return empty, (self.size,)
+
     def give_up(self) -> None:
         """Keeps nothing any more, and gives the disk back."""
         with self.lock:
@@ -99,11 +104,16 @@ def spill(size: float) -> Iterator[Spill]:
     ...         print(arrays)
     [array([0, 1, 2]), None]
     """
-    kept = Spill(_file(size))
+    kept = empty(size)
     try:
         yield kept
     finally:
         kept.give_up()
+
+
+def empty(size: float) -> Spill:
+    """A file for about so many bytes, with nothing in it; it lasts as long as the value."""
+    return Spill(_file(size), size)
 
 
 def room(array: NDArray | None) -> int:

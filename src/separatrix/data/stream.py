@@ -71,14 +71,18 @@ class StreamSource:
         """How many rows of a sample there is memory for."""
         return int(ROOM / max(self.cells, 1.0))
 
+    @property
+    def size(self) -> float:
+        """About how many bytes the encoded rows take."""
+        return 8.0 * self.n_rows * (self.cells + 1 + bool(self.encoding.weight) + len(self.encoding.offset))
+
     @contextmanager
     def working(self) -> Iterator["StreamSource"]:
         """This source with its threads, and a file for the encoded rows: both end with the context."""
         if self.kept is not None:
             yield self
         else:
-            size = 8.0 * self.n_rows * (self.cells + 1 + bool(self.encoding.weight) + len(self.encoding.offset))
-            with workers(self.n_threads) as pool, spill(size) as kept:
+            with workers(self.n_threads) as pool, spill(self.size) as kept:
                 yield replace(self, pool=pool, kept=kept, at_hand=replace(self.at_hand, pool=pool))
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "StreamSource":
@@ -88,8 +92,7 @@ class StreamSource:
 
     def reweighed(self, weigh: FloatArray) -> "StreamSource":
         """The same rows with their weight times that of their class, (K,), before any recoding."""
-        at_hand = replace(self.at_hand, weight=self.at_hand.weight * weigh[self.at_hand.y])
-        return replace(self, weigh=weigh, at_hand=at_hand)
+        return replace(self, weigh=weigh, at_hand=self.at_hand.reweighed(weigh))
 
     def columns(self, chosen: IntArray) -> "StreamSource | MemorySource":
         """The same rows with only these columns of X; read into memory if they have room there."""
@@ -99,7 +102,7 @@ class StreamSource:
             at_hand=self.at_hand.columns(chosen),
             cells=self.cells * len(chosen) / max(self.n_columns, 1),
         )
-        return view.sample(lambda block: np.ones(len(block.y)), 0.0)[0] if view.n_rows <= view.most_rows else view
+        return view.sample(every, 0.0)[0] if view.n_rows <= view.most_rows else view
 
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> tuple[MemorySource, FloatArray]:
         """Rows with a chance each, (rows,) for a block, in memory; and the chances of those drawn. One pass."""
@@ -109,9 +112,7 @@ class StreamSource:
 
     def thinned(self, step: int, random: np.random.Generator) -> MemorySource:
         """One row of every `step`: of the even sample at hand where it has as many, else in a pass."""
-        if self.at_hand.n_rows * step >= self.n_rows:
-            return self.at_hand.thinned(self.at_hand.n_rows * step // self.n_rows, random)
-        return self.sample(lambda block: np.full(len(block.y), 1.0 / step), random.random())[0]
+        return thinned(self, step, random)
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows, whatever the number of threads."""
@@ -187,6 +188,18 @@ def source_of(
     at_hand = MemorySource(some.X, some.y, some.weight, shift, threads, offset=some.offset)
     skips = learned.unlabelled + learned.weightless > 0
     return StreamSource(dataset, encoding, learned.rows, at_hand, cells, skips, threads)
+
+
+def every(block: Block) -> FloatArray:
+    """The chance 1 for each row of a block, (rows,)."""
+    return np.ones(len(block.y))
+
+
+def thinned(source: Any, step: int, random: np.random.Generator) -> MemorySource:
+    """One row of every `step` of a source with an even sample at hand: of that where it has as many, else in a pass."""
+    if source.at_hand.n_rows * step >= source.n_rows:
+        return source.at_hand.thinned(source.at_hand.n_rows * step // source.n_rows, random)
+    return source.sample(lambda block: np.full(len(block.y), 1.0 / step), random.random())[0]
 
 
 def encoded(encoding: Encoding, table: Table) -> Block:
