@@ -25,7 +25,16 @@ from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
 from separatrix.labels import against, check_two_classes, label_codes
-from separatrix.tables import check_offset_names, forget_columns, is_table, keep_columns, learned_rows, table_eta
+from separatrix.tables import (
+    check_offset_columns,
+    check_offset_names,
+    forget_columns,
+    is_table,
+    keep_columns,
+    labelled_blocks,
+    learned_rows,
+    table_eta,
+)
 
 FLOATS = (np.float64, np.float32)
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -123,8 +132,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     ) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset.
 
-        Or a table, of any size: X from `separatrix.open`, or a dataframe, and `target`, `sample_weight` and `offset`
-        names of its columns. What becomes of the others is learned, and kept as `columns_`.
+        Or a table, of any size: X from `separatrix.open`, or a dataframe, also of Dask, and `target`, `sample_weight`
+        and `offset` names of its columns. What becomes of the others is learned, and kept as `columns_`. Arrays of Dask
+        are fitted by the workers of its current client.
         """
         options, strength = self._checked()
         if target is None:
@@ -146,6 +156,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _rows(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, float]:
         """Arrays as a source with class codes for y, and their total weight."""
         forget_columns(self)
+        if found := labelled_blocks(self, X, y, sample_weight, offset, regression=False):
+            self.classes_ = found.classes
+            check_offset_columns(found.offsets, self._columns_of_eta())
+            return self._weighed(found.source, found.weight)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
@@ -162,8 +176,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         learned, source = learned_rows(X, y, target, sample_weight, offset, n_threads=threads, centre=centre)
         self.classes_ = np.array(learned.encoding.target.classes)
         keep_columns(self, learned.encoding.columns)
-        weight = learned.weight
         check_offset_names(learned.encoding.offset, self._columns_of_eta())
+        return self._weighed(source, learned.weight)
+
+    def _weighed(self, source: Source, weight: FloatArray) -> tuple[Source, float]:
+        """A source of class codes, whose classes weigh (K,), with the weights of classes; and the weight of all."""
         if self.class_weight is not None:
             of_classes = self._weight_of_classes(self.classes_, weight)
             source, weight = source.reweighed(of_classes), weight * of_classes
@@ -330,6 +347,10 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _rows(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int]:
         """Arrays as a source, and how many targets they have."""
         forget_columns(self)
+        if found := labelled_blocks(self, X, y, sample_weight, offset, regression=True):
+            targets = found.source.at_hand.y.shape[1]
+            check_offset_columns(found.offsets, targets)
+            return found.source, targets
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
         weight = check_sample_weight(sample_weight, X.shape[0])
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)

@@ -10,18 +10,21 @@ import numpy as np
 from separatrix.arguments import listed
 from separatrix.arrays import FloatArray
 from separatrix.data import dataset
+from separatrix.data.blocks import Labelled, labelled
 from separatrix.data.cells import Table
+from separatrix.data.cluster import ClusterSource
 from separatrix.data.columns import Columns
-from separatrix.data.dataset import Dataset
+from separatrix.data.dataset import Dataset, is_dask
 from separatrix.data.encoders import Note, merged
-from separatrix.data.learn import Learned, given, learn
+from separatrix.data.learn import Learned, Question, given
 from separatrix.data.memory import MemorySource
-from separatrix.data.stream import StreamSource, source_of
+from separatrix.data.partitions import learned_there
+from separatrix.data.stream import ROOM, StreamSource, source_of
 from separatrix.data.threads import thread_count
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.errors import ArgumentError, SeparatrixWarning
 
-TableSource = StreamSource | MemorySource
+TableSource = ClusterSource | StreamSource | MemorySource
 
 
 def learned_rows(
@@ -47,28 +50,59 @@ def learned_rows(
     if len(weight) > 1:
         raise ArgumentError(f"sample_weight={sample_weight!r} must be the name of one column.")
     table, threads = dataset_of(data), thread_count(n_threads)
-    found = learn(
-        table,
-        target,
-        weight=weight[0] if weight else None,
-        offset=_names("offset", offset),
-        regression=regression,
-        n_threads=threads,
-    )
+    question = Question(target, weight[0] if weight else None, _names("offset", offset), regression=regression)
+    found, source = learned_source(table, question, threads, centre)
     if found.unlabelled:
         warnings.warn(
             f"{found.unlabelled:,} rows of {table.name} without a value of {target!r} were left out.",
             SeparatrixWarning,
             stacklevel=4,
         )
+    return found, source
+
+
+def learned_source(
+    table: Dataset, question: Question, threads: int | None, centre: bool = True
+) -> tuple[Learned, TableSource]:
+    """What a first reading finds, by the workers of the dataset's client if it has one, and its rows."""
+    if table.client is not None:
+        return learned_there(table, question, threads, centre)
+    question.check()
+    found = question.learned(question.read(table, thread_count(threads)), table.name)
     return found, source_of(table, found, threads, centre)
+
+
+def labelled_blocks(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, *, regression: bool
+) -> Labelled | None:
+    """Dask arrays, or a Dask dataframe of numbers, with labels or numbers y, on the workers that have them; None for
+    other data, and for so few that they are better brought here. The estimator keeps the names of the columns."""
+    if not is_dask(X):
+        return None
+    names = getattr(X, "columns", None)
+    X = X if names is None else X.to_dask_array()
+    if y is None or not hasattr(X, "rechunk"):
+        raise ArgumentError(f"X is a Dask {type(X).__name__} and y is {y!r}: give y, or target= for a dataframe.")
+    if X.size <= ROOM:  # not so where it is not known
+        return None
+    found = labelled(X, y, sample_weight, offset, regression=regression, centre=estimator.fit_intercept)
+    keep_names(estimator, names, found.source.n_columns)
+    return found
+
+
+def keep_names(estimator: Any, names: Any, many: int) -> None:
+    """scikit-learn's number of features and, where there are any, their names."""
+    estimator.n_features_in_ = many
+    if names is not None:
+        estimator.feature_names_in_ = np.array(names, dtype=object)
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
 
 
 def keep_columns(estimator: Any, columns: Columns) -> None:
     """What an estimator knows of a table: `columns_`, and scikit-learn's names and number of the features."""
     estimator.columns_ = columns
-    estimator.feature_names_in_ = np.array(columns.feature_names, dtype=object)
-    estimator.n_features_in_ = len(columns.feature_names)
+    keep_names(estimator, columns.feature_names, len(columns.feature_names))
 
 
 def forget_columns(estimator: Any) -> None:
@@ -83,6 +117,12 @@ def check_offset_names(names: Sequence[str], due: int) -> None:
         raise ArgumentError(f"offset={list(names)!r} names {len(names)} columns, and {due} are due.")
 
 
+def check_offset_columns(many: int, due: int) -> None:
+    """ArgumentError unless an offset, if there is one, has a column for each column of eta."""
+    if many and many != due:
+        raise ArgumentError(f"offset has {many} columns, and {due} are due: one for each column of eta.")
+
+
 def dataset_of(data: Any) -> Dataset:
     """The dataset itself, or the one that `separatrix.open` makes of it."""
     return data if isinstance(data, Dataset) else dataset.open(data)
@@ -90,7 +130,9 @@ def dataset_of(data: Any) -> Dataset:
 
 def is_table(data: Any) -> bool:
     """Whether columns have names there: a dataset, a dataframe, or a stream of Arrow."""
-    return isinstance(data, Dataset) or hasattr(data, "__arrow_c_stream__") or _is_dataframe(data)
+    if isinstance(data, Dataset) or hasattr(data, "__arrow_c_stream__"):
+        return True
+    return hasattr(data, "columns") if is_dask(data) else _is_dataframe(data)
 
 
 def table_eta(columns: Columns, data: Any, coef: FloatArray, intercept: FloatArray, offset: Any = None) -> FloatArray:

@@ -124,7 +124,7 @@ class ClusterSource:
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> tuple[MemorySource, FloatArray]:
         """Rows with a chance each, (rows,) for a block, brought here; and the chances of those drawn. One pass."""
         with self.working() as source:
-            work = Work(self.view, operator.methodcaller("sample", chance, draw))
+            work = Work(self.view, lambda share, before: share.sample(chance, draw))
             drawn = [result_of(self.client, future, self.deals) for future in source._spread(work)]
         rows, chances = zip(*drawn, strict=True)
         here = replace(stacked(rows), n_threads=self.at_hand.n_threads, pool=self.at_hand.pool)
@@ -137,7 +137,7 @@ class ClusterSource:
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows on the workers; their sum alone comes here."""
         with self.working() as source:
-            sums = source._spread(Work(self.view, Sum(function, combine)))
+            sums = source._spread(Work(self.view, partial(summed, function, combine)))
             return result_of(self.client, added_up(self.client, sums, combine), self.deals)
 
     def _seen(self, look: Callable[[Any], Any]) -> "ClusterSource":
@@ -162,28 +162,19 @@ class ClusterSource:
 
 @dataclass(frozen=True)
 class Work:
-    """What to do with the source of a share, seen through a view."""
+    """What to do with the source of a share, seen through a view, and the number of rows before it."""
 
     view: tuple[Callable[[Any], Any], ...]
-    work: Callable[[Any], Any]
+    work: Callable[[Any, int], Any]
 
     def __call__(self, share: Share) -> Any:
-        source = reduce(lambda source, look: look(source), self.view, share.source)
-        work = self.work.of_share(share) if isinstance(self.work, Sum) else self.work
         with one_blas_thread():
-            return work(source)
+            return self.work(reduce(lambda source, look: look(source), self.view, share.source), share.before)
 
 
-@dataclass(frozen=True)
-class Sum:
-    """A pass over a share, whose blocks know which of all rows they are."""
-
-    function: Callable[[Block], Any]
-    combine: Callable[[Any, Any], Any]
-
-    def of_share(self, share: Share) -> Callable[[Any], Any]:
-        """The pass over this share."""
-        return operator.methodcaller("add_up", partial(numbered, self.function, share.before), self.combine)
+def summed(function: Callable[[Block], T], combine: Callable[[Any, Any], Any], source: Any, before: int) -> T:
+    """function of every block of a share, combined; the blocks know which of all rows they are."""
+    return source.add_up(partial(numbered, function, before), combine)
 
 
 def numbered(function: Callable[[Block], T], before: int, block: Block) -> T:

@@ -170,16 +170,16 @@ class StreamSource:
 
 
 def source_of(
-    dataset: Dataset, learned: Learned, n_threads: int | None = None, centre: bool = True
+    dataset: Dataset, learned: Learned, n_threads: int | None = None, centre: bool = True, collapses: bool = True
 ) -> StreamSource | MemorySource:
     """The rows of a dataset as the engine reads them: in memory if they have room there, if need be as distinct rows
-    with their number for a weight; else as a stream. `centre` as of `memory_source`."""
+    with their number for a weight, unless told not; else as a stream. `centre` as of `memory_source`."""
     encoding, threads = learned.encoding, thread_count(n_threads)
     some = encoded(encoding, learned.some)
     cells = cells_of_row(some.X)
     if learned.all_of_them and cells * learned.rows <= ROOM:
         return memory_source(some.X, some.y, some.weight, centre, threads, some.offset)
-    if (distinct := collapsed(dataset, learned, threads)) is not None:
+    if collapses and (distinct := collapsed(dataset, learned, threads)) is not None:
         block = encoded(encoding, distinct.rows)
         return memory_source(block.X, block.y, distinct.weight, centre, threads, block.offset)
     few = np.linspace(0, len(some.y) - 1, min(len(some.y), int(ROOM / max(cells, 1.0)))).astype(np.intp)
