@@ -3,6 +3,7 @@
 from typing import Any
 
 from separatrix.arguments import check_flag, check_number
+from separatrix.data.dataset import Dataset, is_dask
 from separatrix.errors import ArgumentError, DataError
 from separatrix.regression.fitting import fit_classes, fit_numbers
 from separatrix.regression.formulas import formula_sample
@@ -33,7 +34,9 @@ def logit(
         "y ~ x1 + C(site)", or "successes + failures ~ x" for grouped data. The outcome is 0 and 1, booleans, or labels:
         the first in order is the reference, and of two the second is modelled. More than two give the multinomial
         model. As an array, y is the same, or (n, 2) of successes and failures.
-    data : any dataframe or dict of columns; with y an array, X (n, p), a matrix or a dataframe of numbers
+    data : any dataframe or dict of columns; with y an array, X (n, p), a matrix or a dataframe of numbers. Or data of
+        any size, from `separatrix.open` or of Dask: weights, offset and groups are then names of columns, and the
+        result has no values for its rows. With y an array of Dask, X and the weights are such arrays too.
     intercept : bool
         Of arrays only; a formula says "- 1".
     weights : (n,) or the name of a column
@@ -63,6 +66,10 @@ def logit(
     (array([-4.2491,  1.214 ]), array([3.3879, 0.9126]))
     """
     strength, codes = penalty_of(penalty), check_singular(singular)
+    if isinstance(data, Dataset) or is_dask(data):
+        from separatrix.regression.streamed import streamed_logit
+
+        return streamed_logit(formula, data, intercept, weights, offset, groups, covariance, strength, codes)
     sample = sample_of(formula, data, False, intercept, weights, offset, groups)
     sample, estimate = fit_classes(sample, strength, codes)
     cov = covariance_of(sample, estimate, covariance, 1.0, strength)

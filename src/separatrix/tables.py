@@ -12,19 +12,14 @@ from separatrix.arrays import FloatArray
 from separatrix.data import dataset
 from separatrix.data.blocks import Labelled, labelled
 from separatrix.data.cells import Table
-from separatrix.data.cluster import ClusterSource
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset, is_dask
 from separatrix.data.encoders import Note, merged
 from separatrix.data.learn import Learned, Question, given
-from separatrix.data.memory import MemorySource
-from separatrix.data.partitions import learned_there
-from separatrix.data.stream import ROOM, StreamSource, source_of
-from separatrix.data.threads import thread_count
+from separatrix.data.partitions import TableSource, learned_source
+from separatrix.data.stream import ROOM
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.errors import ArgumentError, SeparatrixWarning
-
-TableSource = ClusterSource | StreamSource | MemorySource
 
 
 def learned_rows(
@@ -49,9 +44,9 @@ def learned_rows(
     weight = _names("sample_weight", sample_weight)
     if len(weight) > 1:
         raise ArgumentError(f"sample_weight={sample_weight!r} must be the name of one column.")
-    table, threads = dataset_of(data), thread_count(n_threads)
+    table = dataset_of(data)
     question = Question(target, weight[0] if weight else None, _names("offset", offset), regression=regression)
-    found, source = learned_source(table, question, threads, centre)
+    found, source = learned_source(table, question, n_threads, centre)
     if found.unlabelled:
         warnings.warn(
             f"{found.unlabelled:,} rows of {table.name} without a value of {target!r} were left out.",
@@ -59,17 +54,6 @@ def learned_rows(
             stacklevel=4,
         )
     return found, source
-
-
-def learned_source(
-    table: Dataset, question: Question, threads: int | None, centre: bool = True
-) -> tuple[Learned, TableSource]:
-    """What a first reading finds, by the workers of the dataset's client if it has one, and its rows."""
-    if table.client is not None:
-        return learned_there(table, question, threads, centre)
-    question.check()
-    found = question.learned(question.read(table, thread_count(threads)), table.name)
-    return found, source_of(table, found, threads, centre)
 
 
 def labelled_blocks(

@@ -1,6 +1,6 @@
 """The first reading of a dataset: its columns, its classes and their weights, and an even sample of its rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from operator import add
@@ -9,6 +9,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as _compute
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
@@ -20,6 +21,7 @@ from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
 from separatrix.errors import ArgumentError, TargetError
 
+pc: Any = _compute  # whose functions are made when it is imported: no type checker sees them
 SAMPLE_BYTES = 2**25  # of Arrow, for the even sample of the rows
 MOST_LABELS = 10_000
 
@@ -62,7 +64,7 @@ class Learned:
     """What the first reading found.
 
     `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression;
-    `unlabelled` rows have no target. `some` rows are an even sample of those that count, all of them if `all_of_them`.
+    `unlabelled` rows have no target, or a gap where none may be. `some` rows are an even sample of those that count, all of them if `all_of_them`.
     """
 
     encoding: Encoding
@@ -80,14 +82,16 @@ class Reading:
 
     seen: "_Seen"
     sample: "_Sample"
+    incomplete: int
 
     def __add__(self, other: "Reading") -> "Reading":
-        return Reading(self.seen + other.seen, self.sample + other.sample)
+        return Reading(self.seen + other.seen, self.sample + other.sample, self.incomplete + other.incomplete)
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a first reading is to find out: see `learn`."""
+    """What a first reading is to find out: see `learn`. Of these `columns`, or of all; where they must be `complete`,
+    of rows without a gap alone; and how to `encode` them, if not by `Encoding`."""
 
     target: str
     weight: str | None = None
@@ -95,6 +99,9 @@ class Question:
     positive: str | None = None
     regression: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] | None = None
+    complete: bool = False
+    encode: Callable[[Target, Tally, Table], Any] | None = None
 
     def check(self) -> None:
         """ArgumentError where a column is named to be two things."""
@@ -105,19 +112,21 @@ class Question:
     def read(self, dataset: Dataset, n_threads: int = 1, number: int = 0, share: int = 1) -> Reading:
         """What the dataset says, in one reading of bounded memory. Of parts of one dataset each has a number, and a
         `share` of the memory for a sample."""
-        sample = _Sample((), 1.0, SAMPLE_BYTES // share)
+        sample, incomplete = _Sample((), 1.0, SAMPLE_BYTES // share), 0
         random = np.random.default_rng([number])
 
         def watched() -> Iterator[tuple[Table, int]]:
-            nonlocal sample
-            for table, first_row in _numbered(dataset.batches(_batch_rows(dataset))):
-                sample = sample.joined(table.to_native(), random)
-                yield table, first_row
+            nonlocal sample, incomplete
+            for table, first_row in _numbered(dataset.batches(_batch_rows(dataset), self.columns)):
+                whole = complete_rows(table) if self.complete else table
+                sample = sample.joined(whole.to_native(), random)
+                incomplete += len(table) - len(whole)
+                yield whole, first_row
 
         with workers(n_threads) as pool:
             look = partial(self._look, name=dataset.name)
             seen = reduce(add, in_order(pool, look, watched(), ahead=2 * n_threads))
-        return Reading(seen, sample)
+        return Reading(seen, sample, incomplete)
 
     def learned(self, reading: Reading, name: str) -> "Learned":
         """What that amounts to for a dataset of this name."""
@@ -125,11 +134,15 @@ class Question:
         found = target_of(
             seen.tally.columns[self.target], positive=self.positive, regression=self.regression, where=name
         )
-        columns = Columns.from_tally(seen.tally, target=self.target, where=name, **self.options)
-        encoding = Encoding(columns, found, self.weight, self.offset, name)
+        if self.encode is None:
+            columns = Columns.from_tally(seen.tally, target=self.target, where=name, **self.options)
+            encoding = Encoding(columns, found, self.weight, self.offset, name)
+        else:
+            encoding = self.encode(found, seen.tally, sample.rows())
         some = encoding.that_count(sample.rows().select(encoding.needs))
         all_of_them = sample.rate == 1.0
-        return Learned(encoding, seen.rows, _weights(seen, found), seen.unlabelled, seen.weightless, some, all_of_them)
+        unlabelled = seen.unlabelled + reading.incomplete
+        return Learned(encoding, seen.rows, _weights(seen, found), unlabelled, seen.weightless, some, all_of_them)
 
     def _look(self, item: tuple[Table, int], name: str) -> "_Seen":
         table, first_row = item
@@ -164,6 +177,13 @@ def learn(
     question = Question(target, weight, tuple(offset), positive, regression, options)
     question.check()
     return question.learned(question.read(dataset, n_threads), dataset.name)
+
+
+def complete_rows(table: Table) -> Table:
+    """The rows of a table that have a value in every column; NaN is none."""
+    native: pa.Table = table.to_native()
+    gaps = [pc.is_null(column, nan_is_null=True) for column in native.itercolumns()]
+    return nw.from_native(native.filter(pc.invert(reduce(pc.or_, gaps))), eager_only=True)
 
 
 def given(

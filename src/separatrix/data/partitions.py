@@ -25,6 +25,7 @@ from separatrix.data.memory import MemorySource
 from separatrix.data.parts import Part, TablePart
 from separatrix.data.spill import empty
 from separatrix.data.stream import StreamSource, source_of
+from separatrix.data.threads import thread_count
 from separatrix.errors import ArgumentError, DataError
 
 LOT_ROWS = 200_000  # at least, where there are as many: a task costs the scheduler about a millisecond
@@ -119,7 +120,11 @@ def _together(parts: Sequence[Part]) -> Iterator[list[Part]]:
 def _lot(dataset: Dataset, parts: list[Part]) -> Lot:
     first = parts[0]
     if isinstance(first, Partition):
-        return Lot(Dataset(first.name, dataset.columns, ()), [part.future for part in parts], first.schema)
+        return Lot(
+            Dataset(first.name, dataset.columns, ()),
+            [part.future for part in parts],
+            first.schema,
+        )
     paths = dict.fromkeys(str(getattr(part, "path", dataset.name)) for part in parts)
     name = " to ".join(dict.fromkeys([next(iter(paths)), list(paths)[-1]]))
     groups = [group for part in parts for group in getattr(part, "groups", ())]
@@ -135,15 +140,21 @@ def there(dataset: Dataset, parts: list[Any], schema: pa.Schema | None) -> Datas
     return replace(dataset, parts=tuple(whole))
 
 
-def learned_there(
+TableSource = ClusterSource | StreamSource | MemorySource
+
+
+def learned_source(
     dataset: Dataset, question: Question, n_threads: int | None = None, centre: bool = True
-) -> tuple[Learned, ClusterSource | StreamSource | MemorySource]:
-    """The first reading of a dataset by the workers of its client, and its rows as the engine reads them: here if they
-    have room here, else there.
+) -> tuple[Learned, TableSource]:
+    """What a first reading finds, and the rows as the engine reads them: here if they have room here, else as a stream
+    or, where the dataset has a client, by its workers, who do the reading too.
 
     Raises as `learn`; and ClusterError if scheduler or workers are gone.
     """
     question.check()
+    if dataset.client is None:
+        learned = question.learned(question.read(dataset, thread_count(n_threads)), dataset.name)
+        return learned, source_of(dataset, learned, n_threads, centre)
     lots, client = lots_of(dataset), dataset.client
     reading, rows = first_reading(client, lots, question)
     learned = question.learned(reading, dataset.name)

@@ -118,7 +118,7 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
     At first as if all its rows were as curved as their mean, which takes one Gram matrix; once a step needed many
     products, with one for each class, computed afresh whenever a step needs many again.
     """
-    P, p, K = len(theta), objective.source.n_columns, theta.shape[1]
+    P, p = len(theta), objective.source.n_columns
     some = sampled(objective, theta, SAMPLE * P, np.random.default_rng(0)).weighted
     strength = np.diag(np.concatenate([objective.penalty.l2, np.zeros(P - p)]))
     even, by_class = sample_gram(some, P - p, lambda block: block.weight), None

@@ -3,6 +3,7 @@
 import re
 import warnings
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import narwhals as nw
@@ -14,6 +15,7 @@ from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.sample import INTERCEPT, Sample, check_finite, complete, ways
 
 BACKENDS = ("pandas", "polars", "pyarrow")
+_catching = Lock()
 
 
 @dataclass(frozen=True)
@@ -143,12 +145,15 @@ def sample_of(design: Any, outcome: Any) -> Sample:
 
 def matrix(spec: Any, frame: Any) -> Matrix:
     """The design matrix of new rows; DataError for levels that the rows of the fit did not have."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return spec.get_model_matrix(frame, na_action="ignore").to_numpy(dtype=float)
-        except Warning as warning:
-            levels = str(warning).rpartition("{")[2].partition("}")[0]
+    # One thread at a time, as how warnings are caught is the whole process's.
+    with _catching, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        design = spec.get_model_matrix(frame, na_action="ignore").to_numpy(dtype=float)
+    for warning in caught:
+        if warning.category.__module__.startswith("formulaic"):
+            levels = str(warning.message).rpartition("{")[2].partition("}")[0]
             raise DataError(
-                f"a category has levels that the rows of the fit did not have: {levels or warning}. Leave them out."
-            ) from None
+                f"a category has levels that the rows of the fit did not have: {levels or warning.message}. Leave them "
+                "out."
+            )
+    return design

@@ -10,6 +10,8 @@ from scipy import stats
 from scipy.special import gammaln, xlogy
 
 from separatrix.arrays import FloatArray
+from separatrix.data.block import Block
+from separatrix.engine.objective import block_eta
 from separatrix.equations.links import logit as log_odds
 from separatrix.equations.links import sigmoid
 from separatrix.equations.losses import ClassLoss
@@ -81,7 +83,7 @@ class LogitResult(ComparedResult):
     @cached_property
     def pseudo_r2(self) -> PseudoR2:
         """McFadden's, Cox and Snell's, Nagelkerke's and Tjur's R squared."""
-        n, constant = self.sample.weight.sum(), log_coefficients(self.sample)
+        n, constant = self.sample.total, log_coefficients(self.sample)
         llf, llnull = self.llf - constant, self.llnull - constant
         cox_snell = -float(np.expm1(2.0 * (llnull - llf) / n))
         largest = -float(np.expm1(2.0 * llnull / n))
@@ -95,24 +97,34 @@ class LogitResult(ComparedResult):
     def _tjur(self) -> float:
         if len(self.classes) > 2:
             return np.nan
-        y, p, weight = self.sample.outcome.y[:, 0], self.fittedvalues, self.sample.weight
-        return float(np.average(p, weights=weight * y) - np.average(p, weights=weight * (1.0 - y)))
+        theta = self.estimate.theta
+
+        def sums(block: Block) -> FloatArray:
+            y, p = block.y[:, 0], sigmoid(block_eta(block, theta)[:, 0])
+            both = block.weight * np.stack([y, 1.0 - y])
+            return np.stack([both @ p, both.sum(axis=1)])
+
+        with at_work(self.estimate.objective) as objective:
+            p, weight = objective.add_up(sums)
+        return float(np.subtract(*(p / weight)))
 
     @property
     def events_per_parameter(self) -> float:
         """Rows of the rarest class for each column; below about 10, estimates are biased (Peduzzi et al. 1996)."""
-        return float(class_totals(self.sample).min()) / max(self.df_model / self.estimate.theta.shape[1], 1)
+        return float(self.sample.class_totals().min()) / max(self.df_model / self.estimate.theta.shape[1], 1)
 
     # rows
 
     @cached_property
     def linear_predictor(self) -> FloatArray:
         """eta of every row, (n,) or (n, K - 1)."""
+        self.sample.check_here("linear predictors")
         return self._shaped(self.estimate.eta())
 
     @cached_property
     def fittedvalues(self) -> FloatArray:
         """The probability of the modelled class, (n,), or of every class, (n, K), as R and statsmodels' GLM have it."""
+        self.sample.check_here("fitted values")
         p = self._loss.probabilities(self.estimate.eta())
         return p[:, 1] if len(self.classes) == 2 else p
 
@@ -130,6 +142,7 @@ class LogitResult(ComparedResult):
     @property
     def resid_deviance(self) -> FloatArray:
         """The signed square root of each row's part of the deviance, (n,); of several classes without sign."""
+        self.sample.check_here("residuals")
         outcome, eta = self.sample.outcome, self.estimate.eta()
         loss = self._loss.value(outcome.y, eta).reshape(len(eta))
         trials = 1.0 if outcome.trials is None else outcome.trials
@@ -205,19 +218,10 @@ class LogitResult(ComparedResult):
         return logit_summary(self, level)
 
 
-def class_totals(sample: Sample) -> FloatArray:
-    """The weight of each class, (K,)."""
-    y, weight = sample.outcome.y, sample.weight
-    if y.ndim == 2:
-        successes = float(weight @ y[:, 0])
-        return np.array([weight.sum() - successes, successes])
-    return np.asarray(np.bincount(y, weight, minlength=len(sample.outcome.classes)), dtype=np.float64)
-
-
 def null_loglikelihood(sample: Sample) -> float:
     """The log-likelihood of the intercept alone: in closed form, or with an offset by a fit."""
-    if sample.offset is None:
-        totals = class_totals(sample)
+    if not sample.has_offset:
+        totals = sample.class_totals()
         loss = -float(xlogy(totals, totals / totals.sum()).sum())
     else:
         loss = fit_classes(replace(sample.columns([]), intercept=True), 0.0, "raise")[1].loss
