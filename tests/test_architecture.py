@@ -28,7 +28,8 @@ ROWS = [
     ["plots"],
     ["report"],
 ]
-ROWS += [["training"], ["labels", "tables"], ["scratch", "estimators", "formula", "cli"], ["cross_validation", "firth"]]
+ROWS += [["training"], ["labels", "tables"], ["scratch", "columns", "estimators", "formula", "cli"]]
+ROWS += [["cross_validation", "firth"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 HEAVY = ("sklearn", "matplotlib", "scipy", "duckdb", "pandas", "polars")
 LONGEST_MODULE, LONGEST_FUNCTION = 350, 60

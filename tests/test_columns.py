@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from separatrix.data.columns import Boolean, Category, Columns, LeftOut, Number, Table
+from separatrix.data.columns import Boolean, Category, Columns, LeftOut, Number, Table, Text
 from separatrix.errors import ArgumentError, CellError, ColumnError
 
 
@@ -118,7 +118,9 @@ def test_what_is_neither_true_nor_false_is_refused():
             [f"no row says the same, says row {i}" for i in range(30)],
             "free text: 30 different values in 30 rows",
         ),
-        ([datetime.date(2020, 1, 1 + i) for i in range(30)], "a date or time: its type is date32[day]"),
+        ([datetime.date(2020, 1, 1)] * 30, "constant: every row holds 2020-01-01"),
+        ([datetime.timedelta(hours=i) for i in range(30)], "a duration: its type is duration[us]"),
+        ([f"{i % 15}" * 9 for i in range(8)] + [str(i) * 40 for i in range(40)], "free text: 48 different values"),
         ([[i] for i in range(30)], "nested or binary: its type is list"),
     ],
 )
@@ -289,6 +291,217 @@ def test_columns_describe_themselves_in_words():
         ("old", "true or false, 33.3% true"),
         ("same", "left out: constant: every row holds 1"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers", "like"),
+    [
+        (["1,234.50", "$3", "2,000,000"], [1234.5, 3, 2e6], "1,234.5"),
+        (["$-1,000", "-$2", "5"], [-1000, -2, 5], "1,234.5"),
+        (["12%", "7.5 %", "-1%"], [12, 7.5, -1], "1,234.5"),
+        (["1.234,50", "3 €", "0,5"], [1234.5, 3, 0.5], "1.234,5"),
+        (["1 234,5", "12", "7,25"], [1234.5, 12, 7.25], "1.234,5"),
+        (["1'234.5", "12", "7.25"], [1234.5, 12, 7.25], "1,234.5"),
+        (["1,5", "1,234", "2"], [1.5, 1.234, 2], "1.234,5"),
+    ],
+)
+def test_numbers_are_read_as_the_column_writes_them(cells, numbers, like):
+    columns = learn(price=cells)
+    np.testing.assert_allclose(columns.encode(table(price=cells)).X[:, 0], numbers, rtol=1e-15)
+    assert columns.describe()[0][1].startswith(f"number written like {like} from ")
+    again = msgspec.json.decode(msgspec.json.encode(columns), type=Columns)
+    np.testing.assert_allclose(again.encode(table(price=[None, *cells])).X[1:, 0], numbers, rtol=1e-15)
+
+
+def test_a_comma_that_may_be_either_parts_thousands_and_the_summary_says_so():
+    column = only(price=["1,234", "12", "5,678"])
+    assert (column.low, column.high) == (12, 5678)
+    assert "a comma taken to part thousands as no cell tells" in column.describe()
+    assert "no cell tells" not in only(price=["1,234", "12", "5,678.5"]).describe()
+
+
+@pytest.mark.parametrize(
+    "cells", [["007", "012", "12"], ["$3", "€4", "$5"], ["12%", "0.12", "5"], ["1,23,4", "5", "6"], ["12", "--3", "4"]]
+)
+def test_codes_and_mixed_units_are_categories_and_not_numbers(cells):
+    assert isinstance(only(z=[*cells, cells[0]]), Category)
+
+
+def test_a_number_written_another_way_in_new_rows_is_named():
+    columns = learn(price=["1.234,50", "3", "0,5"])
+    with pytest.raises(CellError, match=r"column 'price', row 2 of new\.csv: '1,234\.50' is not a number"):
+        columns.encode(table(price=["7,5", "1,234.50"]), "new.csv")
+
+
+@pytest.mark.parametrize("mark", ["?", "NA", "NULL", " . ", "nan"])
+def test_a_mark_of_a_missing_cell_is_missing_wherever_the_table_comes_from(mark):
+    columns = learn(size=["1", mark, "4", "2.5"], city=["a", "b", mark, "b"])
+    assert columns.columns[0] == Number("size", 2.5, 1.0, 4.0, 1, marks=[mark.strip()])
+    words = [
+        f"1 missing cell ({mark.strip()!r}) {end}" for end in ("filled with the mean and flagged", "as one more level")
+    ]
+    for (_, described), said in zip(columns.describe(), words, strict=True):
+        assert described.endswith(said)
+    np.testing.assert_array_equal(columns.encode(table(size=[mark], city=[mark])).X, [[2.5, 1, 0, 1]])
+
+
+def rare(levels: int) -> list[str]:
+    """Twelve rows of each of so many levels, and two rows of x, one of y."""
+    return [f"l{i:02d}" for i in range(levels) for _ in range(12)] + ["x", "y", "x"]
+
+
+def test_rare_levels_of_many_are_pooled_and_so_are_unseen_ones():
+    column = only(z=rare(20))
+    assert (column.pooled, column.floor, column.reference) == (["x", "y"], 10, "l00")
+    assert column.feature_names[-2:] == ["z = l19", "z = other"]
+    assert column.describe() == "category of 20 levels against 'l00', 2 levels of fewer than 10 rows pooled as 'other'"
+    encoded = Columns([column]).encode(table(z=["x", "new", "l19", "l00", "y"]))
+    np.testing.assert_array_equal(encoded.X[:, -2:], [[0, 1], [0, 1], [1, 0], [0, 0], [0, 1]])
+    assert encoded.X[:, :-2].sum() == 0
+    assert list(map(str, encoded.notes)) == ["column 'z': 1 row holds 1 value unseen at fit (new); counted as 'other'"]
+
+
+def test_few_levels_are_kept_however_rare():
+    assert only(z=rare(15)).pooled == []
+
+
+@pytest.mark.parametrize(
+    ("floor", "pooled"), [(0, []), (2, ["y"]), (3, ["x", "y"]), (0.005, ["y"]), (0.01, ["x", "y"])]
+)
+def test_the_floor_is_rows_or_a_share_of_them(floor, pooled):
+    cells = rare(20)
+    data = table(z=cells, y=[0] * len(cells))
+    column = Columns.learn(data, target="y", floor=floor).columns[0]
+    assert column.pooled == pooled
+
+
+def test_a_column_of_rare_levels_alone_is_left_out():
+    cells = [f"l{i}" for i in range(30) for _ in range(3)]
+    assert only(z=cells).reason == "rare: none of its 30 different values has 10 rows"
+
+
+def test_a_pool_beside_a_level_called_other_has_another_name():
+    assert only(z=["other" if cell == "l00" else cell for cell in rare(21)]).feature_names[-1] == "z = any other"
+
+
+def test_unseen_levels_are_refused_where_that_is_told():
+    data = table(z=[*rare(20), None], y=[0] * 244)
+    columns = Columns.learn(data, target="y", unseen="error")
+    assert columns.encode(table(z=["x", None, "l00"])).notes == ()
+    with pytest.raises(CellError, match=r"column 'z', row 12 of new\.csv: 'new' was not seen at fit"):
+        columns.encode(table(z=["x", "new"]), "new.csv", first_row=11)
+    assert columns.encode(table(z=["new"]), unseen="pool").notes != ()
+
+
+def hours(many: int, step: int = 7) -> list[datetime.datetime]:
+    return [datetime.datetime(2023, 1, 1) + datetime.timedelta(hours=step * i) for i in range(many)]
+
+
+def test_a_date_is_those_of_its_parts_that_vary():
+    column = only(when=hours(300))
+    assert column.describe() == "date from 2023-01-01 on, by its day, month, weekday, hour"
+    assert column.feature_names[:3] == ["when: days since 2023-01-01", "when: month = Feb", "when: month = Mar"]
+    assert "hour" not in only(when=[each.date() for each in hours(300)]).parts
+    assert list(only(when=hours(24, 1)).parts) == ["hour"]
+
+
+def test_dates_agree_with_pandas():
+    when = pd.Series(hours(300))
+    column = only(when=when)
+    X = dict(zip(column.feature_names, Columns([column]).encode(table(when=when)).X.T, strict=True))
+    np.testing.assert_array_equal(X["when: days since 2023-01-01"], (when.dt.normalize() - when.min()).dt.days)
+    np.testing.assert_array_equal(X["when: month = Mar"], when.dt.month == 3)
+    np.testing.assert_array_equal(X["when: weekday = Sat"], when.dt.day_of_week == 5)
+    np.testing.assert_array_equal(X["when: hour = 21h"], when.dt.hour == 21)
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64(), pa.timestamp("s"), pa.timestamp("ns", "UTC"), pa.string()])
+def test_a_date_is_the_same_however_it_is_stored(kind):
+    days = [each.date() for each in hours(60, 24)]
+    stored = pa.array(map(str, days)) if kind == pa.string() else pa.array(days).cast(pa.timestamp("s")).cast(kind)
+    columns = Columns.learn(table(when=stored, y=[0, 1] * 30), target="y", date=("day", "month"))
+    assert list(columns.columns[0].parts) == ["day", "month"]
+    new = [f"{days[-1]}", None] if kind == pa.string() else pa.array([days[-1], None])
+    np.testing.assert_array_equal(columns.encode(table(when=new)).X, [[59, 0, 1], [29.5, 0, 0]])
+
+
+def test_the_user_decides_which_parts_of_a_date_count():
+    data = table(when=[*hours(300), None], x=np.linspace(0, 1, 301), y=[0] * 301)
+    date = Columns.learn(data, target="y", date=("weekday", "year")).columns[0]
+    assert date.feature_names[-1] == "when is missing"
+    assert len(date.feature_names) == 7
+    same = Columns.learn(data[:3], target="y", date=("month",)).columns[0]
+    assert same == LeftOut("when", "constant: its month never varies")
+    left_out = Columns.learn(data, target="y", date=()).columns[0]
+    assert left_out == LeftOut("when", "a date or time: its type is timestamp[us]")
+    with pytest.raises(ArgumentError, match="date='minute' is no part of a date"):
+        Columns.learn(data, target="y", date=("minute",))
+
+
+def test_a_cell_that_is_no_date_is_named():
+    columns = learn(when=hours(30))
+    with pytest.raises(CellError, match=r"column 'when', row 2 of new\.csv: '2023-02-30' is not a date like"):
+        columns.encode(table(when=["2023-02-28", "2023-02-30"]), "new.csv")
+    with pytest.raises(ColumnError, match="column 'when' of the data holds int64 where dates are due"):
+        columns.encode(table(when=[1]))
+
+
+def test_text_is_counted_by_its_hashed_words():
+    data = table(said=["Good, very good", "bad", None, "so bad"], x=[1.0, 2.0, 4.0, 3.0], y=[0, 1, 0, 1])
+    columns = Columns.learn(data, target="y", text=["said"], text_width=64)
+    assert columns.columns[0] == Text("said", 64, 1)
+    X = columns.encode(data).X
+    assert sparse.issparse(X)
+    assert len(columns.feature_names) == X.shape[1] == 66
+    X = X.toarray()
+    np.testing.assert_allclose(np.linalg.norm(X[:, :64], axis=1), [1, 1, 0, 1])
+    np.testing.assert_array_equal(X[:, 64:], [[0, 1], [0, 2], [1, 4], [0, 3]])
+    # good, very, good very, very good: counts 2, 1, 1, 1
+    np.testing.assert_allclose(np.sort(X[0, :64])[-4:] * np.hypot(1 + np.log(2), 3**0.5), [1, 1, 1, 1 + np.log(2)])
+
+
+def test_hashed_words_are_those_of_scikit_learn():
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    texts = ["one two", "two three four", "", "One"]
+    columns = Columns.learn(table(t=texts, y=[0, 1, 0, 1]), target="y", text=["t"], text_width=128)
+    theirs = HashingVectorizer(n_features=128, ngram_range=(1, 2), alternate_sign=False).transform(texts).toarray()
+    np.testing.assert_allclose(columns.encode(table(t=texts)).X.toarray()[:, :128], theirs)
+
+
+def test_free_text_is_left_out_with_the_way_to_use_it():
+    assert only(z=[f"no row says the same, says row {i}" for i in range(30)]).reason.endswith(
+        "; --text z uses its words"
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"floor": -1}, "floor=-1 must be a number of rows"),
+        ({"text_width": 1}, "text_width=1 must be at least 2"),
+        ({"unseen": "ignore"}, "unseen='ignore' must be one of pool, error"),
+        ({"text": ["a"], "numeric": ["a"]}, "'a' cannot be both numeric and text"),
+    ],
+)
+def test_an_option_without_meaning_is_refused(told, message):
+    with pytest.raises(ArgumentError, match=message):
+        Columns.learn(table(a=[1, 2], y=[0, 1]), target="y", **told)
+
+
+@pytest.mark.parametrize(("how", "due"), [("numeric", "numbers"), ("categorical", "categories"), ("text", "texts")])
+def test_what_a_column_cannot_be_is_said(how, due):
+    with pytest.raises(ColumnError, match=rf"column 'a' of f\.parquet holds list<.*> where {due} are due"):
+        Columns.learn(table(a=[[1], [2]], y=[0, 1]), target="y", where="f.parquet", **{how: ["a"]})
+
+
+def test_columns_of_an_older_model_file_are_still_read():
+    old = """{"columns": [
+        {"type": "number", "name": "age", "mean": 2.0, "low": 1.0, "high": 3.0, "missing": 1},
+        {"type": "category", "name": "city", "levels": ["a", "b"], "reference": "b", "missing": 0},
+        {"type": "left out", "name": "same", "reason": "constant: every row holds 1"}]}"""
+    columns = msgspec.json.decode(old, type=Columns)
+    np.testing.assert_array_equal(columns.encode(table(age=[None, 3], city=["a", "b"])).X, [[2, 1, 1], [3, 0, 0]])
 
 
 cells = st.one_of(

@@ -1,24 +1,25 @@
 """Rows that are read, not held: the same fit as in memory, in bounded memory, and every fault of a file in one line."""
 
-import gzip
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
-import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.base import clone
 
 import separatrix
 from separatrix import LinearRegression, LogisticRegression
@@ -81,9 +82,9 @@ def features(data: pa.Table, target: str, own: tuple[str, ...] = ()) -> pa.Table
 def written(data: pa.Table, folder: Path, files: int, group: int) -> Dataset:
     """The table in so many Parquet files of uneven length, with small row groups."""
     folder.mkdir(exist_ok=True)
-    ends = np.unique(np.append(0, np.cumsum(np.geomspace(1, 3, files) / np.geomspace(1, 3, files).sum() * len(data))))
-    ends = np.round(ends).astype(int)
-    for i, (first, last) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    sizes = np.geomspace(1, 3, files)
+    ends = np.round(np.append(0, np.cumsum(sizes / sizes.sum() * len(data)))).astype(int)
+    for i, (first, last) in enumerate(pairwise(ends)):
         pq.write_table(data.slice(first, last - first), folder / f"part-{i}.parquet", row_group_size=group)
     return separatrix.open(str(folder / "part-*.parquet"))
 
@@ -103,8 +104,6 @@ class Case:
         return (*([self.weight] if self.weight else []), *offset)
 
     def fit(self, data: Any) -> Any:
-        from sklearn.base import clone
-
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             return clone(self.model).fit(data, target=self.target, sample_weight=self.weight, offset=self.offset)
@@ -131,9 +130,6 @@ CASES = {
 
 def in_memory(case: Case, model: Any, data: pa.Table) -> Any:
     """The same fit of arrays, of the rows encoded by the columns that were learned."""
-    from sklearn.base import clone
-    import narwhals as nw
-
     X = model.columns_.encode(nw.from_native(data, eager_only=True)).X
     y, (weight, *_) = np.array(data[case.target]), [case.weight and np.array(data[case.weight])]
     offset = case.offset and np.column_stack([data[name] for name in np.ravel(case.offset)]).squeeze()
@@ -159,3 +155,472 @@ def test_any_split_into_files_gives_the_fit_of_memory(name, tmp_path):
     many = case.fit(written(data, tmp_path / "many", 7, 331))
     assert np.array_equal(one.coef_, many.coef_), "the batches are the same whatever the files"
     assert_same(one, in_memory(case, one, data), 1e-9)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_the_rows_are_streamed_and_a_sample_of_them_is_small(tmp_path):
+    data = written(features(table(), "two"), tmp_path / "set", 3, 500)
+    found = learn.learn(data, "two")
+    source = stream.source_of(data, found)
+    assert isinstance(source, stream.StreamSource)
+    assert found.rows == source.n_rows == ROWS
+    assert len(found.some) < ROWS / 2
+    assert source.most_rows * source.n_columns <= 5_000
+    assert found.weight.sum() == ROWS
+
+
+@pytest.mark.parametrize("name", ["weights", "multinomial", "conjugate gradients", "linear"])
+@pytest.mark.usefixtures("small_room")
+def test_one_thread_and_three_give_the_same_bits(name, tmp_path, monkeypatch):
+    case = CASES[name]
+    data = written(features(table(), case.target, case.own), tmp_path / "set", 3, 500)
+    fits = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("SEPARATRIX_NUM_THREADS", threads)
+        fits.append(case.fit(data))
+    assert np.array_equal(fits[0].coef_, fits[1].coef_)
+    assert np.array_equal(fits[0].intercept_, fits[1].intercept_)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_without_room_on_the_disk_the_files_are_read_again_for_the_same_bits(tmp_path, monkeypatch):
+    data = written(features(table(), "two"), tmp_path / "set", 3, 500)
+    spilled = CASES["binary"].fit(data)
+    monkeypatch.setattr(spill, "SHARE", 0.0)
+    assert np.array_equal(CASES["binary"].fit(data).coef_, spilled.coef_)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_a_disk_that_is_full_while_rows_are_spilled_costs_nothing_but_time(tmp_path, monkeypatch):
+    data = written(features(table(), "two"), tmp_path / "set", 3, 500)
+    spilled = CASES["binary"].fit(data)
+    written_so_far, full = [], []
+
+    def write(file: Any, array: np.ndarray, *rest: Any) -> None:
+        written_so_far.append(array.nbytes)
+        if sum(written_so_far) > 100_000:
+            full.append(True)
+            raise OSError(28, "No space left on device")
+        real(file, array, *rest)
+
+    real = spill._write_at
+    monkeypatch.setattr(spill, "_write_at", write)
+    assert np.array_equal(CASES["binary"].fit(data).coef_, spilled.coef_)
+    assert full
+
+
+def test_numbers_come_back_from_a_spill_as_they_went_in():
+    random = np.random.default_rng(0)
+    arrays = [random.standard_normal((5, 3)), None, np.arange(7, dtype=np.uint8), np.zeros((0, 2)), np.arange(3.0)]
+    with spill.spill(1e6) as kept:
+        for number in (1, 0):
+            kept.write(number, [a if a is None else a + number for a in arrays])
+        for number in (0, 1):
+            with kept.read(number) as found:
+                for a, b in zip(arrays, found, strict=True):
+                    assert (a is None and b is None) or np.array_equal(a + number, b)
+    assert kept.file.closed
+
+
+def test_single_precision_is_kept_only_where_it_is_exact():
+    for numbers in ([0.5, 3.0, 2.0**20], [0.1], [1e300], [2.0**25 + 1], [-3, 70_000], [], [np.nan, 1.0]):
+        array = np.array(numbers)
+        assert np.array_equal(spill.narrow(array).astype(array.dtype), array, equal_nan=False) or np.isnan(array).any()
+
+
+@pytest.mark.usefixtures("small_room")
+def test_many_columns_with_an_l1_penalty_are_solved_on_working_sets(tmp_path):
+    random = np.random.default_rng(1)
+    X = random.standard_normal((900, 520))
+    y = (X[:, :4].sum(axis=1) + random.logistic(size=900) > 0) * 1
+    data = pa.table({**{f"x{j}": column for j, column in enumerate(X.T)}, "y": y})
+    model = LogisticRegression(C=0.05, l1_ratio=1.0, tol=1e-10).fit(written(data, tmp_path / "set", 2, 200), target="y")
+    other = LogisticRegression(C=0.05, l1_ratio=1.0, tol=1e-10).fit(X, y)
+    assert 0 < np.count_nonzero(model.coef_) < 100
+    np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-5)
+    assert model.certificate_.gap <= 1e-10
+
+
+@pytest.mark.usefixtures("small_room")
+def test_categories_of_many_levels_stay_sparse(tmp_path):
+    random = np.random.default_rng(2)
+    codes = random.integers(0, 120, 9_000)
+    y = random.random(9_000) < 0.2 + 0.5 * (codes % 2)
+    data = pa.table({"x": random.standard_normal(9_000), "code": [f"k{c}" for c in codes], "y": y})
+    opened = written(data, tmp_path / "set", 2, 1_000)
+    found = learn.learn(opened, "y")
+    assert stream.source_of(opened, found).at_hand.X.format == "csr"
+    case = Case("y", LogisticRegression(C=0.1, **TIGHT))
+    model = case.fit(opened)
+    assert_same(model, in_memory(case, model, data), 1e-9)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_classes_that_are_separable_are_found_in_a_stream(tmp_path):
+    data = features(table(), "two")
+    data = data.set_column(5, "two", pa.array(np.where(np.array(data["b"]) > 1.0, "yes", "no")))
+    with pytest.warns(SeparationWarning, match=r"every row with b > .* is of class 'yes'"):
+        model = LogisticRegression(C=np.inf).fit(written(data, tmp_path / "set", 2, 900), target="two")
+    assert model.separation_.kind == "complete"
+
+
+def categories(rows: int = 40_000) -> pa.Table:
+    random = np.random.default_rng(3)
+    data = {f"c{j}": random.choice(list("pqrstu")[: 2 + j], rows) for j in range(4)}
+    score = sum((data[name] == "q") * 0.4 for name in data) + random.logistic(size=rows)
+    return pa.table({**data, "y": np.digitize(score, [0.0, 1.5]), "w": random.integers(0, 3, rows) * 1.0})
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_rows_that_are_alike_become_one_with_the_same_answer(weight, tmp_path, monkeypatch, small_room):
+    data = categories()
+    data = data if weight else data.drop_columns(["w"])
+    opened = written(data, tmp_path / "set", 3, 5_000)
+    monkeypatch.setattr(learn, "SAMPLE_BYTES", 400_000)
+    found = learn.learn(opened, "y", weight=weight)
+    assert len(found.some) < len(data)
+    distinct = collapse.collapsed(opened, found)
+    assert distinct is not None
+    assert len(distinct.rows) < 2 * 3 * 4 * 5 * 3 + 1
+    assert distinct.weight.sum() == (np.array(data[weight]).sum() if weight else len(data))
+    case = Case("y", LogisticRegression(**TIGHT), weight)
+    model = case.fit(opened)
+    assert_same(model, in_memory(case, model, data), 1e-9)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_rows_that_differ_are_not_collapsed_and_one_look_tells(tmp_path):
+    opened = written(features(table(), "two"), tmp_path / "set", 2, 900)
+    found = learn.learn(opened, "two")
+    (tmp_path / "set" / "part-0.parquet").unlink()  # it would be missed, were it read
+    assert collapse.collapsed(opened, found) is None
+
+
+def test_collapsing_ends_when_there_are_too_many_distinct_rows(monkeypatch, tmp_path, small_room):
+    opened = written(categories().drop_columns(["w"]), tmp_path / "set", 3, 5_000)
+    found = learn.learn(opened, "y")
+    monkeypatch.setattr(collapse, "MOST", 50)
+    monkeypatch.setattr(collapse, "NEW", 1.0)
+    assert collapse.collapsed(opened, found) is None
+
+
+FORMATS = ["parquet", "csv", "csv.gz", "csv.zst"]
+
+
+def saved(data: pa.Table, path: Path) -> Path:
+    """The table in the format of the file's name."""
+    if path.suffix == ".parquet":
+        pq.write_table(data, path)
+        return path
+    kind = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix)
+    with pa.output_stream(str(path), compression=kind) as file:
+        file.write(data.to_pandas().to_csv(index=False).encode())
+    return path
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.usefixtures("small_room")
+def test_a_dataset_of_every_format_has_the_rows_of_its_files(kind, tmp_path):
+    data = features(table(rows=2_000), "two")
+    for i in range(3):
+        saved(data.slice(i * 700, 700), tmp_path / f"part-{i}.{kind}")
+    opened = separatrix.open(str(tmp_path / f"part-*.{kind}"))
+    assert opened.columns == (*NAMES, "two")
+    assert opened.rows == (2_000 if kind == "parquet" else None)
+    batches = list(opened.batches(300))
+    assert [len(batch) for batch in batches] == [300] * 6 + [200]
+    assert [city for batch in batches for city in batch["city"].to_list()] == data["city"].to_pylist()
+    assert CASES["binary"].fit(opened).coef_.shape == (1, 7)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_what_has_an_arrow_stream_is_a_dataset_also_when_it_can_be_read_once(tmp_path):
+    data = features(table(), "two")
+    expected = CASES["binary"].fit(written(data, tmp_path / "set", 1, 900))
+    frames = [data, data.to_pandas(), pl.DataFrame(data), data.to_reader(500)]
+    for frame in frames:
+        model = CASES["binary"].fit(separatrix.open(frame))
+        assert np.array_equal(model.coef_, expected.coef_), type(frame)
+
+
+def test_a_query_is_a_dataset_on_files_and_on_a_database(tmp_path):
+    import duckdb
+
+    path = saved(features(table(), "two"), tmp_path / "x.parquet")
+    opened = separatrix.open(query=f"select a, b, two from '{path}' where b < 1 order by a")
+    assert opened.columns == ("a", "b", "two")
+    assert opened.rows == int((np.array(table()["b"]) < 1).sum())
+    with duckdb.connect(str(tmp_path / "sales.duckdb")) as connection:
+        connection.execute("create table sales as select range as n, range % 3 as y from range(100)")
+    opened = separatrix.open(query="select * from sales where n < 50", database=tmp_path / "sales.duckdb")
+    assert (opened.columns, opened.rows) == (("n", "y"), 50)
+
+
+def test_what_was_copied_for_a_dataset_is_gone_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    opened = separatrix.open(features(table(), "two").to_reader())
+    assert len(os.listdir(tmp_path)) == 1
+    del opened
+    assert os.listdir(tmp_path) == []
+
+
+def test_parts_say_where_rows_are_and_can_be_sent(tmp_path):
+    data = features(table(), "two")
+    for opened in (written(data, tmp_path / "set", 2, 900), separatrix.open(str(saved(data, tmp_path / "x.csv")))):
+        parts = pickle.loads(pickle.dumps(opened.parts))
+        assert len(pickle.dumps(opened.parts)) < 20_000
+        rows = [row for part in parts for batch in part.batches(1_000, ["c"]) for row in batch["c"].to_pylist()]
+        assert rows == data["c"].to_pylist()
+
+
+def test_a_fit_of_a_table_predicts_tables_and_says_what_it_had_not_seen(tmp_path):
+    data = features(table(), "two")
+    opened = written(data, tmp_path / "set", 2, 900)
+    model = CASES["binary"].fit(opened)
+    expected = model.predict_proba(opened)
+    assert expected.shape == (ROWS, 2)
+    for frame in (data, data.to_pandas(), pl.DataFrame(data).drop("two")):
+        np.testing.assert_allclose(model.predict_proba(frame), expected, atol=1e-14)
+    assert set(model.predict(opened)) == {"yes", "no"}
+    assert model.score(opened, np.array(data["two"])) > 0.6
+    new = data.to_pandas()[:3].assign(city="Paris")
+    with pytest.warns(SeparatrixWarning, match=r"column 'city': 3 rows hold 1 value unseen at fit \(Paris\)"):
+        model.predict(new)
+    with pytest.raises(ColumnError, match="no column 'far'"):
+        model.predict(new.drop(columns="far"))
+    X = np.zeros((2, model.n_features_in_))
+    assert model.predict(X).shape == (2,)
+    assert model.fit(X + np.array([[0.0], [1.0]]), [0, 1]).coef_.shape == (1, 7)
+    assert not hasattr(model, "columns_")
+
+
+def test_an_offset_of_a_table_is_added_to_its_predictions(tmp_path):
+    data = table()
+    case = CASES["linear"]
+    model = case.fit(separatrix.open(features(data, case.target, case.own)))
+    plain, shifted = model.predict(data), model.predict(data, offset="o1")
+    np.testing.assert_allclose(shifted - plain, np.array(data["o1"]), atol=1e-9)
+
+
+def test_rows_without_a_target_are_left_out_and_counted():
+    data = features(table(), "two").to_pandas()
+    data.loc[:9, "two"] = None
+    with pytest.warns(SeparatrixWarning, match="10 rows of the data without a value of 'two' were left out"):
+        model = LogisticRegression().fit(separatrix.open(data), target="two")
+    assert set(model.classes_) == {"yes", "no"}
+
+
+def fault(data: Any, error: type[DataError], target: str = "y", **more: Any) -> str:
+    """The one line that refuses the data."""
+    with pytest.raises(error) as caught:
+        LogisticRegression().fit(separatrix.open(data), target=target, **more)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def parquet(path: Path, **columns: Any) -> str:
+    pq.write_table(pa.table(columns), path)
+    return str(path)
+
+
+X, Y = list(np.linspace(0, 1, 40)), [0, 1, 1, 0] * 10
+
+
+def test_a_file_that_changes_between_passes_is_refused(tmp_path, small_room):
+    data = written(features(table(), "two"), tmp_path / "set", 2, 900)
+    found = learn.learn(data, "two")
+    path = tmp_path / "set" / "part-1.parquet"
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    source = stream.source_of(data, found)
+    with pytest.raises(FileError, match=r"part-1\.parquet has changed while it was read; open the data again"):
+        source.add_up(lambda block: 1)
+
+
+def test_files_of_other_columns_are_named_with_the_column(tmp_path):
+    parquet(tmp_path / "1.parquet", x=X, y=Y)
+    parquet(tmp_path / "2.parquet", z=X, y=Y)
+    assert "2.parquet has no column 'x', but" in fault(str(tmp_path / "*.parquet"), ColumnError)
+    parquet(tmp_path / "2.parquet", x=[str(x) for x in X], y=Y)
+    message = fault(str(tmp_path / "*.parquet"), ColumnError)
+    assert "2.parquet does not go with" in message
+    assert "Field x" in message
+
+
+def test_a_truncated_file_among_others_is_named(tmp_path):
+    for name in "123":
+        path = Path(parquet(tmp_path / f"{name}.parquet", x=X, y=Y))
+    path.write_bytes(path.read_bytes()[:-9])
+    assert "3.parquet cannot be read" in fault(str(tmp_path / "*.parquet"), FileError)
+
+
+def test_a_file_damaged_in_the_middle_is_named(tmp_path):
+    path = Path(parquet(tmp_path / "x.parquet", x=np.random.default_rng(0).random(5_000), y=[0, 1] * 2_500))
+    damaged = bytearray(path.read_bytes())
+    damaged[4:3_000] = bytes(2_996)
+    path.write_bytes(bytes(damaged))
+    assert "x.parquet cannot be read" in fault(str(path), FileError)
+
+
+def test_zero_rows_are_refused(tmp_path):
+    empty = pa.array([], pa.float64())
+    assert "holds column names but no rows" in fault(parquet(tmp_path / "1.parquet", x=empty, y=empty), FileError)
+    (tmp_path / "x.csv").write_text("x,y\n")
+    assert "holds column names but no rows" in fault(str(tmp_path / "x.csv"), FileError)
+    assert "holds column names but no rows" in fault(pa.table({"x": empty, "y": empty}), FileError)
+
+
+def test_a_column_without_values_and_a_nested_one_are_left_out(tmp_path):
+    path = parquet(tmp_path / "x.parquet", x=X, none=pa.nulls(40), nested=[[1, 2]] * 40, y=Y)
+    model = LogisticRegression().fit(separatrix.open(path), target="y")
+    told = dict(model.columns_.describe())
+    assert "every cell is missing" in told["none"]
+    assert "nested" in told["nested"]
+    assert model.coef_.shape == (1, 1)
+
+
+def test_a_type_that_changes_deep_in_a_csv_names_the_row(tmp_path):
+    path = tmp_path / "x.csv"
+    random = np.random.default_rng(0)
+    lines = [f"{x:.3f},{i % 2}" for i, x in enumerate(random.random(60_000))]
+    lines[50_000] = "oops,1"
+    path.write_text("x,y\n" + "\n".join(lines) + "\n")
+    assert re_found("column 'x', row 50001 of .*x.csv: 'oops' is not a number", fault(str(path), CellError))
+
+
+def re_found(pattern: str, text: str) -> bool:
+    assert re.search(pattern, text), text
+    return True
+
+
+@pytest.mark.parametrize(
+    ("columns", "arguments", "error", "message"),
+    [
+        ({"x": X, "y": [1] * 40}, {}, TargetError, "holds one class, 1"),
+        ({"x": X, "y": Y, "w": [-1.0] * 40}, {"sample_weight": "w"}, CellError, "column 'w', row 1 of .*is no weight"),
+        ({"x": X, "y": Y, "w": [None, *X[1:]]}, {"sample_weight": "w"}, CellError, "column 'w', row 1 .*is no weight"),
+        ({"x": X, "y": Y, "o": [*X[:-1], None]}, {"offset": "o"}, CellError, "column 'o', row 40 .*is no offset"),
+        ({"x": [*X[:-1], np.inf], "y": Y}, {}, CellError, "column 'x', row 40 .*inf is not a finite number"),
+        ({"x": X, "y": Y, "w": [0.0, 1.0, 1.0, 0.0] * 10}, {"sample_weight": "w"}, TargetError, "have one class"),
+        ({"x": X, "z": Y}, {}, ColumnError, "no column 'y'"),
+        ({"x": X, "y": Y}, {"sample_weight": "w"}, ColumnError, "no column 'w'"),
+    ],
+)
+def test_what_a_table_cannot_be_fitted_to_is_named(columns, arguments, error, message):
+    re_found(message, fault(pa.table(columns), error, **arguments))
+
+
+def test_arguments_that_do_not_go_together_are_refused():
+    data = pa.table({"x": X, "y": Y, "w": X, "z": X[::-1]})
+    model = LogisticRegression()
+    with pytest.raises(ArgumentError, match="must be the name of a column"):
+        model.fit(data, target="y", sample_weight=X)
+    with pytest.raises(ArgumentError, match="are given: the target is the one or the other"):
+        model.fit(data, Y, target="y")
+    with pytest.raises(ArgumentError, match="name different columns"):
+        model.fit(data, target="y", sample_weight="y")
+    with pytest.raises(ArgumentError, match="names 2 columns, and 1 are due"):
+        model.fit(data, target="y", offset=["x", "w"])
+    with pytest.raises(ArgumentError, match="give one of the two"):
+        separatrix.open()
+    with pytest.raises(ArgumentError, match="can't be opened"):
+        separatrix.open(5)
+    with pytest.raises(ArgumentError, match="needs a query"):
+        separatrix.open("x.parquet", database="y.duckdb")
+    with pytest.raises(FileError, match="no file"):
+        separatrix.open("nothing-*.parquet")
+    with pytest.raises(FileError, match="cannot be read"):
+        separatrix.open(query="select * from nothing")
+
+
+SCRIPT = """
+import sys, resource, threading
+from pathlib import Path
+import separatrix
+from separatrix import LogisticRegression
+from separatrix.data import stream, learn
+stream.ROOM, learn.SAMPLE_BYTES = 100_000, 500_000
+"""
+
+
+def run(code: str, folder: Path, **more: Any) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"TMPDIR": str(folder), "SEPARATRIX_NUM_THREADS": "2"}
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT + code], env=environment, capture_output=True, text=True, timeout=300, **more
+    )
+
+
+def big(folder: Path, rows: int) -> str:
+    """Files of 8 columns of doubles, 64 bytes a row."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for i in range(rows // 250_000):
+        X = random.standard_normal((250_000, 7))
+        y = (X[:, 0] + random.logistic(size=len(X)) > 0) * 1
+        columns = {f"x{j}": column for j, column in enumerate(X.T)}
+        pq.write_table(pa.table({**columns, "y": y}), folder / f"{i}.parquet", use_dictionary=False)
+    return str(folder / "*.parquet")
+
+
+def test_memory_is_bounded_whatever_the_number_of_rows(tmp_path):
+    data, scratch = big(tmp_path / "set", 2_000_000), tmp_path / "tmp"
+    scratch.mkdir()
+    code = f"""
+LogisticRegression().fit(separatrix.open({str(tmp_path / "set" / "0.parquet")!r}), target="y")
+before = peak()
+model = LogisticRegression().fit(separatrix.open({data!r}), target="y")
+print((peak() - before) / 2**20)
+"""
+    peak = """
+def peak():
+    return 1024 * next(int(l.split()[1]) for l in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in l)
+"""
+    done = run(peak + code, scratch)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 30  # megabytes more for eight times the rows, which are 128 megabytes
+
+
+def test_ctrl_c_in_a_pass_leaves_nothing_on_the_disk(tmp_path):
+    data, scratch = big(tmp_path / "set", 500_000), tmp_path / "tmp"
+    scratch.mkdir()
+    code = f"""
+from separatrix.data.spill import Spill
+real = Spill.write
+def write(self, number, arrays):
+    real(self, number, arrays)
+    if number == 3:
+        print("spilling", flush=True)
+        import time; time.sleep(60)
+Spill.write = write
+LogisticRegression().fit(separatrix.open({data!r}), target="y")
+"""
+    environment = os.environ | {"TMPDIR": str(scratch), "SEPARATRIX_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT + code],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "spilling\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+    assert process.returncode != 0
+    assert os.listdir(scratch) == []
+
+
+def test_a_disk_that_takes_no_more_is_survived_by_a_fit_and_named_by_a_copy(tmp_path):
+    data, scratch = big(tmp_path / "set", 250_000), tmp_path / "tmp"
+    scratch.mkdir()
+    code = f"""
+free = LogisticRegression().fit(separatrix.open({data!r}), target="y").coef_
+resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))  # files end at a megabyte
+full = LogisticRegression().fit(separatrix.open({data!r}), target="y").coef_
+print((free == full).all())
+separatrix.open(query="select * from '{data}'")
+"""
+    done = run(code, scratch)
+    assert done.stdout == "True\n", done.stderr
+    assert "FileError: a stream cannot be copied to" in done.stderr
+    assert os.listdir(scratch) == []

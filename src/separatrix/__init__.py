@@ -2,6 +2,7 @@
 
     from separatrix.scratch import LogisticRegression    the tutorial's gradient descent, to be read
     from separatrix import LogisticRegression            a scikit-learn estimator: the exact optimum, certified
+    from separatrix import Columns                       any dataframe as numbers, the first step of a pipeline
     from separatrix import logit, ols                    a statistician's formulas, standard errors and tests
     separatrix fit data.csv --target y                   the same from a terminal
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from separatrix import plots, scratch
+    from separatrix.columns import Columns
     from separatrix.cross_validation import LogisticRegressionCV
     from separatrix.data.dataset import open
     from separatrix.estimators import LinearRegression, LogisticRegression
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Columns",
     "FirthLogisticRegression",
     "LinearRegression",
     "LogisticRegression",
@@ -38,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Columns": "separatrix.columns",
     "FirthLogisticRegression": "separatrix.firth",
     "LinearRegression": "separatrix.estimators",
     "LogisticRegression": "separatrix.estimators",

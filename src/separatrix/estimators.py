@@ -25,16 +25,7 @@ from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
 from separatrix.labels import against, check_two_classes, label_codes
-from separatrix.tables import (
-    check_offset_columns,
-    check_offset_names,
-    forget_columns,
-    is_table,
-    keep_columns,
-    labelled_blocks,
-    learned_rows,
-    table_eta,
-)
+from separatrix.tables import columns_for, forget_columns, labelled_blocks, learned_rows, table_eta
 
 FLOATS = (np.float64, np.float32)
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -138,9 +129,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         """
         options, strength = self._checked()
         if target is None:
-            source, weight = self._rows(X, y, sample_weight, offset)
+            source, weight = self._of_arrays(X, y, sample_weight, offset)
         else:
-            source, weight = self._table(X, y, sample_weight, offset, target)
+            source, weight = self._of_table(X, y, sample_weight, offset, target)
         with source.working() as source:
             fits = self._fits(source, strength / weight, options)
             self.separation_ = self._separation(fits, source)
@@ -153,12 +144,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
         return self
 
-    def _rows(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, float]:
+    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, float]:
         """Arrays as a source with class codes for y, and their total weight."""
         forget_columns(self)
-        if found := labelled_blocks(self, X, y, sample_weight, offset, regression=False):
+        if found := labelled_blocks(self, X, y, sample_weight, offset):
             self.classes_ = found.classes
-            check_offset_columns(found.offsets, self._columns_of_eta())
             return self._weighed(found.source, found.weight)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
@@ -170,13 +160,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         source = memory_source(X, codes, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
         return source, float(weight.sum())
 
-    def _table(self, X: Any, y: Any, sample_weight: Any, offset: Any, target: str) -> tuple[Source, float]:
+    def _of_table(self, X: Any, y: Any, sample_weight: Any, offset: Any, target: str) -> tuple[Source, float]:
         """The same of a table and the names of some columns."""
-        threads, centre = self.n_threads, self.fit_intercept
-        learned, source = learned_rows(X, y, target, sample_weight, offset, n_threads=threads, centre=centre)
+        learned, source = learned_rows(self, X, y, target, sample_weight, offset)
         self.classes_ = np.array(learned.encoding.target.classes)
-        keep_columns(self, learned.encoding.columns)
-        check_offset_names(learned.encoding.offset, self._columns_of_eta())
         return self._weighed(source, learned.weight)
 
     def _weighed(self, source: Source, weight: FloatArray) -> tuple[Source, float]:
@@ -247,8 +234,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _eta(self, X: Any, offset: Any) -> FloatArray:
         check_is_fitted(self)
-        if is_table(X) and hasattr(self, "columns_"):
-            return table_eta(self.columns_, X, self.coef_, self.intercept_, offset)
+        if (columns := columns_for(self, X)) is not None:
+            return table_eta(columns, X, self.coef_, self.intercept_, offset)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         offset = check_offset(offset, X.shape[0], len(self.coef_))
         return linear_predictor(X, self.coef_.T, self.intercept_ if offset is None else self.intercept_ + offset)
@@ -329,13 +316,9 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_flag("fit_intercept", self.fit_intercept)
         single = target is not None or np.ndim(y) == 1
         if target is None:
-            source, targets = self._rows(X, y, sample_weight, offset)
+            source, targets = self._of_arrays(X, y, sample_weight, offset)
         else:
-            learned, rows = learned_rows(
-                X, y, target, sample_weight, offset, regression=True, centre=self.fit_intercept
-            )
-            keep_columns(self, learned.encoding.columns)
-            check_offset_names(learned.encoding.offset, 1)
+            _, rows = learned_rows(self, X, y, target, sample_weight, offset, regression=True)
             source, targets = rows.recoded(lambda y: y[:, None]), 1
         penalty = elastic_net(np.full(source.n_columns, float(self.alpha)), self.l1_ratio)
         fit = least_squares(source, targets, penalty, self.fit_intercept)
@@ -344,13 +327,11 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
         return self
 
-    def _rows(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int]:
+    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int]:
         """Arrays as a source, and how many targets they have."""
         forget_columns(self)
         if found := labelled_blocks(self, X, y, sample_weight, offset, regression=True):
-            targets = found.source.at_hand.y.shape[1]
-            check_offset_columns(found.offsets, targets)
-            return found.source, targets
+            return found.source, found.columns_of_eta
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
         weight = check_sample_weight(sample_weight, X.shape[0])
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
@@ -360,8 +341,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset of each row, (rows,) or (rows, targets)."""
         check_is_fitted(self)
-        if is_table(X) and hasattr(self, "columns_"):
-            return table_eta(self.columns_, X, self.coef_[None, :], np.array([self.intercept_]), offset)[:, 0]
+        if (columns := columns_for(self, X)) is not None:
+            return table_eta(columns, X, self.coef_[None, :], np.array([self.intercept_]), offset)[:, 0]
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         eta = linear_predictor(X, self.coef_.T, self.intercept_)
         offset = check_offset(offset, X.shape[0], len(np.atleast_2d(self.coef_)))

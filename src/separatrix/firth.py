@@ -87,7 +87,9 @@ class FirthLogisticRegression(LogisticRegression):
         self.max_iter = max_iter
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
+    def fit(  # pyright: ignore[reportIncompatibleMethodOverride]: of arrays alone
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset."""
         self._check()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)

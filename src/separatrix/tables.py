@@ -10,7 +10,7 @@ import numpy as np
 from separatrix.arguments import listed
 from separatrix.arrays import FloatArray
 from separatrix.data import dataset
-from separatrix.data.blocks import Labelled, labelled
+from separatrix.data.blocks import labelled
 from separatrix.data.cells import Table
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset, is_dask
@@ -23,44 +23,37 @@ from separatrix.errors import ArgumentError, SeparatrixWarning
 
 
 def learned_rows(
-    data: Any,
-    y: Any,
-    target: str,
-    sample_weight: Any,
-    offset: Any,
-    *,
-    regression: bool = False,
-    n_threads: int | None = None,
-    centre: bool = True,
+    estimator: Any, data: Any, y: Any, target: str, sample_weight: Any, offset: Any, regression: bool = False
 ) -> tuple[Learned, TableSource]:
     """What a first reading finds in a table with a column `target`, and its rows as the engine reads them, with the
-    codes of the classes or the numbers of the target for y, (rows,).
+    codes of the classes or the numbers of the target for y, (rows,). The estimator keeps the columns.
 
     Warns of rows without a target, which are left out. Raises ArgumentError where weight and offset are not names of
     columns, DataError where the data cannot be learned from.
     """
     if y is not None:
         raise ArgumentError(f"y={listed(y)} and target={target!r} are given: the target is the one or the other.")
-    weight = _names("sample_weight", sample_weight)
+    weight, terms = _names("sample_weight", sample_weight), _names("offset", offset)
     if len(weight) > 1:
         raise ArgumentError(f"sample_weight={sample_weight!r} must be the name of one column.")
     table = dataset_of(data)
-    question = Question(target, weight[0] if weight else None, _names("offset", offset), regression=regression)
-    found, source = learned_source(table, question, n_threads, centre)
+    question = Question(target, weight[0] if weight else None, terms, regression=regression)
+    found, source = learned_source(table, question, getattr(estimator, "n_threads", None), estimator.fit_intercept)
+    K = len(found.encoding.target.classes)
+    _check_terms(terms, K if K > 2 else 1)
     if found.unlabelled:
         warnings.warn(
             f"{found.unlabelled:,} rows of {table.name} without a value of {target!r} were left out.",
             SeparatrixWarning,
             stacklevel=4,
         )
+    keep_columns(estimator, found.encoding.columns)
     return found, source
 
 
-def labelled_blocks(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, *, regression: bool
-) -> Labelled | None:
-    """Dask arrays, or a Dask dataframe of numbers, with labels or numbers y, on the workers that have them; None for
-    other data, and for so few that they are better brought here. The estimator keeps the names of the columns."""
+def labelled_blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, regression: bool = False) -> Any:
+    """Dask arrays, or a Dask dataframe of numbers, with labels or numbers y, on the workers that have them, as
+    `Labelled`; None for other data, and for so few that they are better brought here. The estimator keeps the names."""
     if not is_dask(X):
         return None
     names = getattr(X, "columns", None)
@@ -70,6 +63,8 @@ def labelled_blocks(
     if X.size <= ROOM:  # not so where it is not known
         return None
     found = labelled(X, y, sample_weight, offset, regression=regression, centre=estimator.fit_intercept)
+    if found.offsets not in (0, due := found.columns_of_eta):
+        raise ArgumentError(f"offset has {found.offsets} columns, and {due} are due: one for each column of eta.")
     keep_names(estimator, names, found.source.n_columns)
     return found
 
@@ -95,35 +90,23 @@ def forget_columns(estimator: Any) -> None:
         del estimator.columns_
 
 
-def check_offset_names(names: Sequence[str], due: int) -> None:
-    """ArgumentError unless an offset, if there is one, has a column for each column of eta."""
-    if names and len(names) != due:
-        raise ArgumentError(f"offset={list(names)!r} names {len(names)} columns, and {due} are due.")
-
-
-def check_offset_columns(many: int, due: int) -> None:
-    """ArgumentError unless an offset, if there is one, has a column for each column of eta."""
-    if many and many != due:
-        raise ArgumentError(f"offset has {many} columns, and {due} are due: one for each column of eta.")
-
-
 def dataset_of(data: Any) -> Dataset:
     """The dataset itself, or the one that `separatrix.open` makes of it."""
     return data if isinstance(data, Dataset) else dataset.open(data)
 
 
-def is_table(data: Any) -> bool:
-    """Whether columns have names there: a dataset, a dataframe, or a stream of Arrow."""
-    if isinstance(data, Dataset) or hasattr(data, "__arrow_c_stream__"):
-        return True
-    return hasattr(data, "columns") if is_dask(data) else _is_dataframe(data)
+def columns_for(estimator: Any, data: Any) -> Columns | None:
+    """The columns that an estimator has learned, if data are a table: a dataset, a dataframe, or a stream of Arrow."""
+    named = isinstance(data, Dataset) or hasattr(data, "__arrow_c_stream__") or _is_dataframe(data)
+    named = named or (is_dask(data) and hasattr(data, "columns"))
+    return getattr(estimator, "columns_", None) if named else None
 
 
 def table_eta(columns: Columns, data: Any, coef: FloatArray, intercept: FloatArray, offset: Any = None) -> FloatArray:
-    """eta = x'w + b of each row of a table, (rows, K), for coef (K, p) and intercept (K,), plus the offset in columns of
-    these names. Warns of cells that the fit had not seen."""
+    """eta = x'w + b of each row of a table, (rows, K), for coef (K, p) and intercept (K,), plus an offset in columns
+    of these names. Warns of cells that the fit had not seen."""
     names = _names("offset", offset)
-    check_offset_names(names, len(coef))
+    _check_terms(names, len(coef))
     etas, notes = [], []
     for table, where, first_row in _batches(data, [*columns.needs, *names]):
         encoded = columns.encode(table, where, first_row)
@@ -160,7 +143,12 @@ def _names(argument: str, given: Any) -> tuple[str, ...]:
     """The names of columns that an argument holds."""
     if given is None:
         return ()
-    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else (None,)
-    if not all(isinstance(name, str) for name in names):
+    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else ()
+    if not names or not all(isinstance(name, str) for name in names):
         raise ArgumentError(f"{argument}={listed(given)} must be the name of a column, where the data are a table.")
     return names
+
+
+def _check_terms(names: Sequence[str], due: int) -> None:
+    if names and len(names) != due:
+        raise ArgumentError(f"offset={list(names)!r} names {len(names)} columns, and {due} are due.")

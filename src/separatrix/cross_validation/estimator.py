@@ -107,7 +107,9 @@ class LogisticRegressionCV(LogisticRegression):
         self.multi_class = multi_class
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> Self:
+    def fit(  # pyright: ignore[reportIncompatibleMethodOverride]: of arrays alone
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Self:
         """Chooses C and l1_ratio on X (rows, p), dense, sparse or a dataframe, and labels y (rows,), and fits.
 
         Raises ArgumentError for an offset, which the scores would not know.

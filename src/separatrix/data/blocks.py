@@ -27,6 +27,13 @@ class Labelled:
     weight: FloatArray
 
     @property
+    def columns_of_eta(self) -> int:
+        """How many linear predictors there are: for two classes one, for more as many, else one for each target."""
+        if self.classes is None:
+            return self.source.at_hand.y.shape[1]
+        return len(self.classes) if len(self.classes) > 2 else 1
+
+    @property
     def offsets(self) -> int:
         """How many columns the offset has, 0 where there is none."""
         offset = self.source.at_hand.offset
@@ -68,7 +75,8 @@ def labelled(
     classes, weight = None, np.array([sum(each.weights.sum() for each in seen)])
     if not regression:
         classes, codes = np.unique(np.concatenate([each.labels for each in seen]), return_inverse=True)
-        weight = np.bincount(codes, np.concatenate([each.weights for each in seen]), minlength=len(classes))
+        each = np.concatenate([each.weights for each in seen])
+        weight = np.bincount(codes, each, minlength=len(classes)).astype(np.float64)
         check_classes(classes, weight)
     some = even(seen)
     shift = far_columns(some.X) if centre and not sparse.issparse(some.X) else np.zeros(some.n_columns)
@@ -76,7 +84,7 @@ def labelled(
     before = np.cumsum([0, *(each.rows for each in seen)]).tolist()
     deals = tuple(replace(deal, arguments=(before[i], *deal.arguments[1:])) for i, deal in enumerate(deals))
     source = ClusterSource(client, (classes, shift), deals, before[-1], at_hand, cells_of_row(some.X))
-    return Labelled(source, classes, np.asarray(weight, dtype=np.float64))
+    return Labelled(source, classes, weight)
 
 
 def blocks_of(X: Any, others: Sequence[tuple[str, Any]], client: Any) -> list[list[Any]]:
@@ -93,7 +101,7 @@ def blocks_of(X: Any, others: Sequence[tuple[str, Any]], client: Any) -> list[li
             columns.append([None] * len(rows))
             continue
         if not hasattr(array, "__dask_graph__") and known:
-            array = da.from_array(np.asarray(array), chunks=-1)
+            array = da.from_array(np.asarray(array), chunks="auto")
         array = getattr(array, "to_dask_array", lambda array=array: array)()
         if known and not np.isnan(array.shape[0]) and array.shape[0] != X.shape[0]:
             raise ArgumentError(f"{name} has {array.shape[0]:,} rows, and X has {X.shape[0]:,}: give as many of each.")

@@ -1,5 +1,6 @@
 """Parts of dates and times: the day, year, month, weekday and hour, as Arrow arrays."""
 
+from collections.abc import Container
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -9,7 +10,7 @@ from separatrix.data.written import pc
 
 DatePart = Literal["day", "year", "month", "weekday", "hour"]
 PARTS: tuple[DatePart, ...] = get_args(DatePart)
-NUMBERS: tuple[DatePart, ...] = ("day", "year")
+NUMBERS: Container[str] = ("day", "year")
 
 NAMES: dict[DatePart, list[str]] = {
     "month": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],

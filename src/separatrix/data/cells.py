@@ -157,6 +157,11 @@ def cells_of(table: Table, name: str, where: str = "the data", first_row: int = 
     """
     if name not in table.columns:
         raise ColumnError(no_such("column", name, table.columns, f"in {where}"))
+    return checked_cells(table, name, where, first_row)
+
+
+def checked_cells(table: Table, name: str, where: str, first_row: int) -> Cells:
+    """As `cells_of`, of a column that is known to be there: to list all names takes a while when they are many."""
     values = _arrow(table[name])
     if is_text(values.type) or pa.types.is_dictionary(values.type):
         kind: Kind = "text" if is_text(values.type) else "category"

@@ -1,7 +1,7 @@
 """Rows that are alike become one with their number for a weight: of a few categories, millions become hundreds."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import narwhals as nw
@@ -17,7 +17,8 @@ from separatrix.data.threads import in_order, workers
 PAYS = 8  # rows for each distinct one, at least
 MOST = 200_000  # distinct rows
 COUNT = "weight of equal rows"  # a column of that name is ours
-GLANCE = 50_000  # rows that show whether it may pay
+GLANCE = 50_000  # rows that show whether it may pay:
+NEW = 0.25  # the most of them that may be like no other
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,13 @@ class Distinct:
 def collapsed(dataset: Dataset, learned: Learned, n_threads: int = 1) -> Distinct | None:
     """The distinct rows of a dataset, of the columns that count, in one reading; None where it does not pay.
 
-    A sample says whether to try at all; the reading is given up once there are too many.
+    A sample says whether to try at all: the chance that a further row is new is about the share of rows that are like
+    no other (Good 1953). The reading is given up once there are too many.
     """
     encoding, most = learned.encoding, min(MOST, learned.rows // PAYS)
-    few = counted(learned.some[:GLANCE], encoding)
-    if len(few) * PAYS > min(GLANCE, len(learned.some)):
+    few = learned.some[:GLANCE]
+    alone = np.sum(counted(few, replace(encoding, weight=None))[COUNT].to_numpy() == 1.0)
+    if alone > NEW * len(few):
         return None
     with workers(n_threads) as pool:
         count = partial(counted, encoding=encoding)

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Any, Literal, get_args
 
-import numpy as np
 from msgspec import Struct
-from scipy import sparse
 
 from separatrix.data.calendar import DatePart
-from separatrix.data.cells import Cells, Table, cells_of
-from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Note, Number, Part, Slot, Text
+from separatrix.data.cells import Cells, Table, checked_cells
+from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Note, Number, Part, Slot, Stretch, Text
 from separatrix.data.infer import Rules, category, infer_column, number, without_duplicates
 from separatrix.data.infer import text as as_words
+from separatrix.data.matrix import matrix_of
 from separatrix.data.tally import Tally, tally
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
 
@@ -21,9 +20,6 @@ __all__ = ["Boolean", "Category", "Column", "Columns", "Date", "Encoded", "LeftO
 
 Unseen = Literal["pool", "error"]
 DROPPED = "dropped by the user"
-
-MANY_FEATURES = 64  # up to here a dense matrix is always the faster one
-MOSTLY_ZERO = 0.2  # share of non-zeros below which a sparse matrix is
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,8 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         columns = cls(list(without_duplicates(tally, learned)), unseen)
         if not columns.needs:
             reasons = listing(f"{name!r} ({words})" for name, words in columns.describe())
-            raise ColumnError(f"no column of {where} can be learned from: {reasons or 'it has only the target'}.")
+            rows = " one sample" if tally.rows == 1 else ""
+            raise ColumnError(f"no column of {where} can be learned from{rows}: {reasons or 'it has only the target'}.")
         return columns
 
     @property
@@ -127,42 +124,45 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         """A name for each column of X, no two alike."""
         return _unique([name for column in self.columns for name in column.feature_names])
 
-    def encode(self, table: Table, where: str = "the data", first_row: int = 1) -> Encoded:
+    def encode(
+        self, table: Table, where: str = "the data", first_row: int = 1, unseen: Unseen | None = None
+    ) -> Encoded:
         """The numbers of any rows, (rows, features); messages count the rows from `first_row`.
 
-        X is a dense array in C order, or CSR when it has many features and they are mostly zero.
+        X is a dense array in C order, or CSR when it has many features and they are mostly zero, or hashed words.
+        `unseen` overrules what the columns do with levels unseen at fit.
 
         Raises
         ------
         ColumnError
             A needed column is absent: the message holds the nearest name.
         CellError
-            A cell is not the number its column needs.
+            A cell is not the number or date its column needs, or a level unseen at fit is to be refused.
         """
+        strict = (unseen or self.unseen) == "error"
         _check_names(table.columns, self.needs, where)
-        slots: list[Slot] = []
-        matrices: list[tuple[int, Any]] = []
+        slots: list[Slot | Stretch] = []
         notes: list[Note] = []
         features = 0
         for column in self.columns:
             if not isinstance(column, LeftOut):
-                part = self._encode(column, cells_of(table, column.name, where, first_row))
-                slots += [Slot(features + slot.feature, slot.value) for slot in part.slots]
-                matrices += [] if part.matrix is None else [(features, part.matrix)]
+                part = _encode(column, checked_cells(table, column.name, where, first_row), strict)
+                slots += [slot.moved(features) for slot in part.slots]
                 notes += part.notes
                 features += len(column.feature_names)
-        return Encoded(_matrix(slots, matrices, len(table), features), tuple(notes))
-
-    def _encode(self, column: Column, cells: Cells) -> Part:
-        part = column.encode(cells)
-        if self.unseen == "error" and isinstance(column, Category) and any(note.values for note in part.notes):
-            unseen = (cells.codes(column.known) < 0) & ~cells.missing
-            cells.refuse(unseen, "was not seen at fit; fix the cell, or fit with --unseen pool")
-        return part
+        return Encoded(matrix_of(slots, len(table), features), tuple(notes))
 
     def describe(self) -> list[tuple[str, str]]:
         """Each column, and what was done to it, in words."""
         return [(column.name, column.describe()) for column in self.columns]
+
+
+def _encode(column: Column, cells: Cells, strict: bool) -> Part:
+    part = column.encode(cells)
+    if strict and isinstance(column, Category) and any(note.values for note in part.notes):
+        unseen = (cells.codes(column.known) < 0) & ~cells.missing
+        cells.refuse(unseen, "was not seen at fit; fix the cell, or fit with --unseen pool")
+    return part
 
 
 def _check_names(known: Iterable[str], names: Iterable[str], where: str) -> None:
@@ -181,35 +181,6 @@ def _check_named_once(named: dict[str, Sequence[str]]) -> None:
 def _check_unseen(unseen: str) -> None:
     if unseen not in get_args(Unseen):
         raise ArgumentError(f"unseen={unseen!r} must be one of {', '.join(get_args(Unseen))}.")
-
-
-def _matrix(slots: list[Slot], matrices: list[tuple[int, Any]], rows: int, features: int) -> Any:
-    if matrices:
-        return _sparse(slots, matrices, (rows, features))
-    if features > MANY_FEATURES and rows:
-        non_zero = sum(np.count_nonzero(slot.value) for slot in slots)
-        if non_zero < MOSTLY_ZERO * rows * features:
-            return _sparse(slots, matrices, (rows, features))
-    X = np.zeros((rows, features))
-    every = np.arange(rows)
-    for slot in slots:
-        X[slice(None) if isinstance(slot.feature, int) else every, slot.feature] = slot.value
-    return X
-
-
-def _sparse(slots: list[Slot], matrices: list[tuple[int, Any]], shape: tuple[int, int]) -> sparse.csr_array:
-    triplets = [_triplet(slot, shape[0]) for slot in slots]
-    for first, matrix in matrices:
-        entries = matrix.tocoo()
-        triplets.append((entries.data, entries.row, entries.col + first))
-    values, rows, features = map(np.concatenate, zip(*triplets, strict=True))
-    return sparse.coo_array((values, (rows, features)), shape=shape).tocsr()
-
-
-def _triplet(slot: Slot, rows: int) -> tuple[Any, Any, Any]:
-    """Values, rows and features of what is not zero."""
-    some = np.flatnonzero(slot.value).astype(np.int32)
-    return slot.value[some], some, np.broadcast_to(slot.feature, (rows,))[some]
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The parts of a tally, each of which adds up over batches: moments, levels, readings as numbers, parts of dates."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,7 +36,7 @@ class Moments:
     high: float = -np.inf
 
     @classmethod
-    def of(cls, values: FloatArray, counts: FloatArray | None = None) -> "Moments":
+    def of(cls, values: FloatArray, counts: IntArray | None = None) -> "Moments":
         """Of finite numbers, (n,), each as often as `counts` says, or once."""
         if not len(values):
             return cls()
@@ -141,13 +142,13 @@ class Dates:
     """The cells of a column taken for dates: how many are, moments of the parts that are numbers, counts of others."""
 
     count: int = 0
-    numbers: dict[DatePart, Moments] = field(default_factory=dict)
-    counts: dict[DatePart, Counter[int]] = field(default_factory=dict)
+    numbers: Mapping[DatePart, Moments] = field(default_factory=dict)
+    counts: Mapping[DatePart, Counter[int]] = field(default_factory=dict)
 
     def __add__(self, other: "Dates") -> "Dates":
         return Dates(self.count + other.count, merged(self.numbers, other.numbers), merged(self.counts, other.counts))
 
 
-def merged(one: dict[Any, Any], other: dict[Any, Any]) -> dict[Any, Any]:
+def merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
     """The sums of what has the same key."""
-    return one | {key: one[key] + part if key in one else part for key, part in other.items()}
+    return dict(one) | {key: one[key] + part if key in one else part for key, part in other.items()}

@@ -15,7 +15,7 @@ import pyarrow as pa
 from separatrix.data.builtin import builtin, is_builtin
 from separatrix.data.cells import Table
 from separatrix.data.files import find, no_rows, parts_of
-from separatrix.data.parts import Part, TablePart, connected, plain_errors, regrouped, spool
+from separatrix.data.parts import Part, TablePart, connected, plain_errors, regrouped, spool, without_views
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
 
 BATCH = 32_768  # rows: the work on a column of them stays in cache
@@ -57,14 +57,17 @@ class Dataset:
         ColumnError
             There is no such column.
         FileError
-            A file is damaged, or has changed since it was opened.
+            A file is damaged, or has changed since it was opened; or there are no rows.
         """
         for name in columns or ():
             if name not in self.columns:
                 raise ColumnError(no_such("column", name, self.columns, f"in {self.name}"))
+        table = None
         for table in regrouped(chain.from_iterable(self._read(part, rows, columns) for part in self.parts), rows):
             yield nw.from_native(table, eager_only=True)
         self.check()
+        if table is None:
+            raise no_rows(self.name)
 
     def check(self) -> None:
         """Raises FileError where a file is not as it was when it was opened."""
@@ -132,7 +135,7 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
         return _of_table(data, builtin(data)[0].to_native())
     if isinstance(data, str | PathLike):
         return _of_files(str(data), find(str(data)))
-    if isinstance(data, list | tuple) and data and all(isinstance(path, str | PathLike) for path in data):
+    if isinstance(data, list) and data and all(isinstance(path, str | PathLike) for path in data):
         return _of_files(f"{data[0]} and others" if len(data) > 1 else str(data[0]), _found(data))
     if is_dask(data):
         # Imported where it is asked for: few have a cluster, and what reads there is built on this.
@@ -142,7 +145,8 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
     if hasattr(data, "__arrow_c_stream__"):
         # What has a length is there to be read again.
         if hasattr(data, "__len__"):
-            return _of_table("the data", pa.table(data))
+            table: pa.Table = pa.table(data)
+            return _of_table("the data", table.replace_schema_metadata().cast(without_views(table.schema)))
         return _of_stream("the stream", pa.RecordBatchReader.from_stream(data))
     raise ArgumentError(
         f"data={data!r:.80} can't be opened: give a path, a glob, a list of paths, or what has __arrow_c_stream__."
@@ -165,8 +169,9 @@ def _found(paths: Iterable[str | PathLike[str]]) -> list[Path]:
 def _of_files(name: str, paths: list[Path]) -> Dataset:
     stamps = tuple(_stamp(path) for path in paths)
     parts = parts_of(paths)
-    columns = parts[0].columns if parts else ()
-    return _with_rows(Dataset(name, tuple(columns), tuple(parts), stamps))
+    if not parts:  # Parquet without a row group
+        raise no_rows(name)
+    return _with_rows(Dataset(name, tuple(parts[0].columns), tuple(parts), stamps))
 
 
 def _of_table(name: str, table: pa.Table) -> Dataset:

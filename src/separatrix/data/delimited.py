@@ -152,6 +152,7 @@ def _check_names(names: list[str], path: Path) -> None:
 
 def _as_text(connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: Dialect) -> duckdb.DuckDBPyRelation:
     """The files as columns c0, c1, ... of text: names that differ only in capitals are one name to DuckDB."""
+    packed: Any = dialect.packed
     files: Any = [glob.escape(str(path)) for path in paths]  # DuckDB takes a list, its type hint does not say so
     return connection.read_csv(
         files,
@@ -164,7 +165,7 @@ def _as_text(connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: 
         na_values=list(MISSING),
         columns={f"c{i}": "VARCHAR" for i in range(len(dialect.names))},
         hive_partitioning=False,
-        compression=dialect.packed,
+        compression=packed,
     )
 
 

@@ -28,6 +28,22 @@ class Slot:
     feature: int | NDArray[np.int32]
     value: FloatArray
 
+    def moved(self, by: int) -> "Slot":
+        """To features so much further on."""
+        return Slot(self.feature + by, self.value)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Any number of values a row: CSR `matrix` (rows, k) goes to the k features from number `feature` on."""
+
+    feature: int
+    matrix: Any
+
+    def moved(self, by: int) -> "Stretch":
+        """To features so much further on."""
+        return Stretch(self.feature + by, self.matrix)
+
 
 @dataclass(frozen=True)
 class Note:
@@ -62,12 +78,10 @@ def merged(notes: Iterable[Note]) -> list[Note]:
 
 @dataclass(frozen=True)
 class Part:
-    """What one column gives: its slots, or of text all its features at once, CSR (rows, features); and notes of cells
-    that fitting had not seen."""
+    """What one column gives: its slots, in the order of its features, and notes of cells that fitting had not seen."""
 
-    slots: list[Slot]
+    slots: list[Slot | Stretch]
     notes: list[Note]
-    matrix: Any = None
 
 
 class Number(Struct, frozen=True, forbid_unknown_fields=True, tag="number"):
@@ -175,7 +189,7 @@ class Category(Struct, frozen=True, forbid_unknown_fields=True, tag="category"):
         described = f"category of {_count(len(self.levels), 'level')} against {self.reference!r}"
         if self.pooled:
             rare = f"{_count(len(self.pooled), 'level')} of fewer than {_count(self.floor, 'row')}"
-            described += f", {rare} together as {self.pool!r}"
+            described += f", {rare} pooled as {self.pool!r}"
         return described + (f", {_gaps(self.missing, self.marks)} as one more level" if self.missing else "")
 
     def _unseen(self, cells: Cells, unseen: BoolArray) -> list[Note]:
@@ -213,7 +227,7 @@ class Date(Struct, frozen=True, forbid_unknown_fields=True, tag="date"):
         dates, slots, notes, features = cells.dates(), [], [], 0
         for part, column in self.parts.items():
             encoded = column.encode(replace(cells, name=column.name, **self._cells(dates, part)))
-            slots += [Slot(features + slot.feature, slot.value) for slot in encoded.slots]
+            slots += [slot.moved(features) for slot in encoded.slots]
             notes += [note for note in encoded.notes if note.values]
             features += len(column.feature_names)
         if self.missing:
@@ -260,11 +274,14 @@ class Text(Struct, frozen=True, forbid_unknown_fields=True, tag="text"):
 
     def encode(self, cells: Cells) -> Part:
         missing = cells.missing
-        each = sparse.vstack([hashed_words(cells.texts().to_pylist(), self.width), sparse.csr_array((1, self.width))])
-        matrix = each.tocsr()[cells.spread(np.arange(each.shape[0] - 1), each.shape[0] - 1)]
+        words: Any = sparse.vstack(
+            [hashed_words(cells.texts().to_pylist(), self.width), sparse.csr_array((1, self.width))], format="csr"
+        )
+        none = words.shape[0] - 1  # the last row
+        matrix = words[cells.spread(np.arange(none), none)]
         if self.missing:
-            return Part([], [], sparse.hstack([matrix, sparse.csr_array(missing[:, None].astype(float))], format="csr"))
-        return Part([], _noted(self.name, missing, "text without words"), matrix)
+            return Part([Stretch(0, matrix), Slot(self.width, missing.astype(float))], [])
+        return Part([Stretch(0, matrix)], _noted(self.name, missing, "text without words"))
 
     def describe(self) -> str:
         flagged = f", {_gaps(self.missing, self.marks)} flagged" if self.missing else ""
@@ -296,7 +313,7 @@ Column = Number | Boolean | Category | Date | Text | LeftOut
 def _imputed(numbers: FloatArray, mean: float, flag: int, name: str) -> Part:
     """The numbers, NaN filled by the mean; then the flag, or else a note if there was anything to fill."""
     missing = np.isnan(numbers)
-    slots = [Slot(0, np.where(missing, mean, numbers))]
+    slots: list[Slot | Stretch] = [Slot(0, np.where(missing, mean, numbers) if missing.any() else numbers)]
     if flag:
         return Part([*slots, Slot(1, missing.astype(float))], [])
     return Part(slots, _noted(name, missing, f"the mean, {_plain(mean)}"))

@@ -1,5 +1,6 @@
 """What a column is, seen from its tally: a number, true or false, a category, a date, or nothing a model can use."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from msgspec import json
 from msgspec.structs import replace
 
 from separatrix.data.calendar import NAMES, NUMBERS, PARTS, DatePart
-from separatrix.data.counts import Reading
+from separatrix.data.counts import Moments, Reading
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
 from separatrix.data.tally import ColumnTally, Tally
 from separatrix.data.written import WAYS, Written, one_unit, read_numbers
@@ -120,21 +121,34 @@ def date(tally: ColumnTally, rules: Rules) -> Column:
     """A date as those of its parts that are wanted and vary; left out if there are none."""
     if not rules.date:
         return LeftOut(tally.name, f"a date or time: its type is {tally.type}")
-    dates, wanted = tally.dates, [part for part in PARTS if part in rules.date]
-    first = str(np.datetime64(int(dates.numbers["day"].low), "D")) if "day" in dates.numbers else "midnight"
+    wanted: list[DatePart] = [part for part in PARTS if rules.date.count(part)]
+    day = tally.dates.numbers.get("day")
+    first = str(np.datetime64(int(day.low), "D")) if day else "midnight"
     parts: dict[DatePart, Number | Category] = {}
     for part in wanted:
-        if part in NUMBERS and (moments := dates.numbers.get(part)) and moments.low < moments.high:
-            shift, name = (moments.low, f"days since {first}") if part == "day" else (0.0, part)
-            extent = [each - shift for each in (moments.mean, moments.low, moments.high)]
-            parts[part] = Number(f"{tally.name}: {name}", *extent)
-        elif len(counts := dates.counts.get(part, {})) > 1:
-            levels, most = sorted(counts), max(sorted(counts), key=lambda code: counts[code])
-            names = NAMES[part]
-            parts[part] = Category(f"{tally.name}: {part}", [names[code] for code in levels], names[most])
+        if column := _date_part(tally, part, first):
+            parts[part] = column
     if not parts and not tally.missing:
-        return LeftOut(tally.name, f"constant: of the dates {' and '.join(wanted)} never vary")
+        same = tally.levels is not None and len(tally.levels) == 1
+        vary = "never varies" if len(wanted) == 1 else "never vary"
+        return category(tally, rules) if same else LeftOut(tally.name, f"constant: its {' and '.join(wanted)} {vary}")
     return Date(tally.name, first, parts, tally.missing, _marks(tally))
+
+
+def _date_part(tally: ColumnTally, part: DatePart, first: str) -> Number | Category | None:
+    """The part as a column, if dates of this type have it and it varies."""
+    if part in NUMBERS:
+        moments = tally.dates.numbers.get(part, Moments())
+        if not moments.low < moments.high:
+            return None
+        shift, name = (moments.low, f"days since {first}") if part == "day" else (0.0, part)
+        return Number(f"{tally.name}: {name}", moments.mean - shift, moments.low - shift, moments.high - shift)
+    counts, names = tally.dates.counts.get(part, Counter()), NAMES.get(part, [])
+    if len(counts) < 2:
+        return None
+    codes = sorted(counts)
+    commonest = max(codes, key=lambda code: counts[code])
+    return Category(f"{tally.name}: {part}", [names[code] for code in codes], names[commonest])
 
 
 def text(tally: ColumnTally, rules: Rules) -> Column:
@@ -187,16 +201,22 @@ def _from_text(tally: ColumnTally, rules: Rules) -> Column:
         return number(tally, rules)
     if tally.dates.count == tally.known:
         return date(tally, rules)
+    return _left_out_of_text(tally) or category(tally, rules)
+
+
+def _left_out_of_text(tally: ColumnTally) -> LeftOut | None:
+    """Text that is no category: nearly as many different values as rows, or sentences."""
     rows, length = tally.known, tally.letters / tally.known
-    reason = "free text" if length > LONG else "identifier"
+    what, remedy = ("free text", f"; --text {tally.name} uses its words") if length > LONG else ("identifier", "")
     if tally.levels is None:
-        return LeftOut(tally.name, f"{reason}: too many different values to count in {rows:,} rows")
+        return LeftOut(tally.name, f"{what}: too many different values to count in {rows:,} rows{remedy}")
     levels = len(tally.levels)
     if rows > FEW_ROWS and levels > rows / 2:
-        return LeftOut(tally.name, f"{reason}: {levels:,} different values in {rows:,} rows")
+        return LeftOut(tally.name, f"{what}: {levels:,} different values in {rows:,} rows{remedy}")
     if levels > FEW_ROWS and length > 2 * LONG:
-        return LeftOut(tally.name, f"free text: {length:.0f} characters on average, {levels:,} different values")
-    return category(tally, rules)
+        many = f"{length:.0f} characters on average, {levels:,} different values"
+        return LeftOut(tally.name, f"{what}: {many}{remedy}")
+    return None
 
 
 def _is_numbers(tally: ColumnTally) -> bool:

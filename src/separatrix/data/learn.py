@@ -273,7 +273,7 @@ def _weights(seen: _Seen, target: Target) -> FloatArray:
         codes = np.zeros(len(weights), dtype=np.intp)
     else:
         codes = target.encode(nw.from_native(pa.table({target.name: seen.labels["label"]}), eager_only=True))
-    totals = np.bincount(codes.astype(np.intp), weights, minlength=max(len(target.classes), 1))
+    totals = np.bincount(codes.astype(np.intp), weights, minlength=max(len(target.classes), 1)).astype(np.float64)
     if np.count_nonzero(totals) < min(len(totals), 2):
         raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")
     return totals

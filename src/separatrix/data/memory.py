@@ -89,7 +89,7 @@ class MemorySource:
         return replace(self, y=code(self.y), offset=None if self.offset is None else self.offset[:, eta])
 
     def reweighed(self, weigh: FloatArray) -> "MemorySource":
-        """The same rows with their weight times that of their class, (K,), before any recoding."""
+        """The same rows, y their class, with their weight times that of the class, (K,)."""
         return replace(self, weight=self.weight * weigh[self.y])
 
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "tuple[MemorySource, FloatArray]":

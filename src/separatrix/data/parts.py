@@ -113,16 +113,22 @@ def spool(stream: pa.RecordBatchReader, path: Path) -> SpooledPart:
 
     Raises FileError when the disk is full.
     """
-    rows = 0
+    schema, rows = without_views(stream.schema), 0
     try:
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, stream.schema) as writer:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
             for batch in stream:
-                writer.write_batch(batch)
+                writer.write_batch(batch.replace_schema_metadata().cast(schema))
                 rows += len(batch)
     except OSError as error:
         why = f"a stream cannot be copied to {path.parent} ({error})"
         raise FileError(f"{why}; make room there, or name another folder by TMPDIR.") from None
-    return SpooledPart(path, rows, stream.schema.names)
+    return SpooledPart(path, rows, schema.names)
+
+
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """The schema with plain text and bytes for the views that polars makes, for which few of Arrow's functions are."""
+    plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
 
 
 @contextmanager

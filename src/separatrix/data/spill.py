@@ -59,7 +59,7 @@ class Spill:
                     _write_at(file, np.ascontiguousarray(array), at, self.lock)
                     last = at + array.nbytes
                 at += room(array)
-        except (OSError, ValueError):  # the second where another thread has met the first
+        except OSError:
             self.give_up()
         else:
             kinds = tuple(None if array is None else (array.dtype, array.shape) for array in arrays)
@@ -86,12 +86,12 @@ class Spill:
         return empty, (self.size,)
 
     def give_up(self) -> None:
-        """Keeps nothing any more, and gives the disk back."""
+        """Keeps nothing any more, and gives the disk back. The file stays open, as other threads may be writing."""
         with self.lock:
             file, self.file, self.complete = self.file, None, False
             self.records.clear()
         if file is not None:
-            file.close()
+            file.truncate(0)
 
 
 @contextmanager
@@ -105,10 +105,8 @@ def spill(size: float) -> Iterator[Spill]:
     [array([0, 1, 2]), None]
     """
     kept = empty(size)
-    try:
+    with nullcontext() if kept.file is None else kept.file:
         yield kept
-    finally:
-        kept.give_up()
 
 
 def empty(size: float) -> Spill:
@@ -148,7 +146,7 @@ def _file(size: float) -> Any:
 
 
 def _write_at(file: Any, array: NDArray, start: int, lock: Lock) -> None:
-    rest = memoryview(array.reshape(-1).view(np.uint8))
+    rest = memoryview(array.reshape(-1).view(np.uint8).data)
     with _alone(lock):
         while rest:
             written = os.pwrite(file.fileno(), rest, start) if AT_ONCE else _moved(file, start).write(rest)
@@ -156,7 +154,7 @@ def _write_at(file: Any, array: NDArray, start: int, lock: Lock) -> None:
 
 
 def _read_at(file: Any, buffer: NDArray[np.uint8], start: int, lock: Lock) -> None:
-    rest = memoryview(buffer)
+    rest = memoryview(buffer.data)
     with _alone(lock):
         while rest:
             count = os.preadv(file.fileno(), [rest], start) if AT_ONCE else _moved(file, start).readinto(rest)

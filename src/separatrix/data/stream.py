@@ -81,7 +81,7 @@ class StreamSource:
         if self.kept is not None:
             yield self
         else:
-            with workers(self.n_threads) as pool, spill(self.size) as kept:
+            with spill(self.size) as kept, workers(self.n_threads) as pool:
                 yield replace(self, pool=pool, kept=kept, at_hand=replace(self.at_hand, pool=pool))
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "StreamSource":
@@ -90,7 +90,7 @@ class StreamSource:
         return replace(self, code=lambda y: code(before(y)), eta=eta, at_hand=self.at_hand.recoded(code, eta))
 
     def reweighed(self, weigh: FloatArray) -> "StreamSource":
-        """The same rows with their weight times that of their class, (K,), before any recoding."""
+        """The same rows, y their class, with their weight times that of the class, (K,)."""
         return replace(self, weigh=weigh, at_hand=self.at_hand.reweighed(weigh))
 
     def columns(self, chosen: IntArray) -> "StreamSource | MemorySource":
@@ -141,11 +141,12 @@ class StreamSource:
         if kept is not None and kept.complete:
             yield from in_order(self.pool, of_record, range(len(kept.records)), ahead=2 * self.n_threads)
             return
-        number = -1
-        for number, result in enumerate(in_order(self.pool, of_table, self._tables(), ahead=2 * self.n_threads)):
+        chunks = 0
+        for result in in_order(self.pool, of_table, self._tables(), ahead=2 * self.n_threads):
             yield result
+            chunks += 1
         if kept is not None and kept.file is not None:
-            kept.complete = len(kept.records) == number + 1
+            kept.complete = len(kept.records) == chunks
 
     def _tables(self) -> Iterator[tuple[int, Table, int, int]]:
         """The number of each batch, its rows that count, how many came before, and the number of its first row."""
@@ -211,7 +212,7 @@ def encoded(encoding: Encoding, table: Table) -> Block:
 def stacked(parts: Sequence[MemorySource]) -> MemorySource:
     """Sources of the same columns as one; sparse, if the first is."""
     first = parts[0]
-    offset = None if first.offset is None else np.concatenate([part.offset for part in parts])
+    offset: Any = None if first.offset is None else np.concatenate([np.asarray(part.offset) for part in parts])
     y, weight = np.concatenate([part.y for part in parts]), np.concatenate([part.weight for part in parts])
     if sparse.issparse(first.X):
         X = sparse.vstack([sparse.csr_array(part.X) for part in parts], format="csr")

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.calendar import NUMBERS, PARTS, has_part, iso_dates, part_of
-from separatrix.data.cells import Cells, Kind, Table, as_floats, cells_of
+from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dates, part_of
+from separatrix.data.cells import Cells, Kind, Table, as_floats, checked_cells
 from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
 from separatrix.data.written import WAYS, Written, are_codes, pc, read_numbers, units_of
@@ -118,7 +118,7 @@ def tally(table: Table, where: str = "the data", first_row: int = 1) -> Tally:
     >>> column.rows, column.missing, column.readings["comma"].moments.mean
     (3, 1, 1.75)
     """
-    columns = {name: tally_column(cells_of(table, name, where, first_row)) for name in table.columns}
+    columns = {name: tally_column(checked_cells(table, name, where, first_row)) for name in table.columns}
     return Tally(columns, len(table), where, first_row)
 
 
@@ -166,10 +166,10 @@ def _levels_of_numbers(known: Any) -> Levels | None:
     """Counted; most columns show soon that they have too many."""
     whole = pa.types.is_integer(known.type) and not pa.types.is_uint64(known.type)
     if whole and len(known):
-        numbers = known.to_numpy().astype(np.int64)
+        numbers = known.to_numpy()
         low = int(numbers.min())
         if int(numbers.max()) - low <= WIDEST:
-            counts = np.bincount(numbers - low)
+            counts = np.bincount(np.subtract(numbers, low, dtype=np.int64))
             held = np.flatnonzero(counts)
             return Levels(pa.array(held + low), counts[held])
     start = _levels(known[:FEW]).few("number")
@@ -236,12 +236,16 @@ def _reading(cells: Cells, texts: Any, counts: IntArray, way: Written) -> Readin
 
 def _dates(different: Any, counts: IntArray) -> Dates:
     """Of different dates and how often each is there."""
-    parts = {part: part_of(different, part) for part in PARTS if has_part(different.type, part)}
-    return Dates(
-        int(counts.sum()),
-        {part: Moments.of(as_floats(codes), counts) for part, codes in parts.items() if part in NUMBERS},
-        {part: _counter(codes, counts) for part, codes in parts.items() if part not in NUMBERS},
-    )
+    numbers: dict[DatePart, Moments] = {}
+    counters: dict[DatePart, Counter[int]] = {}
+    for part in PARTS:
+        if has_part(different.type, part):
+            codes = part_of(different, part)
+            if part in NUMBERS:
+                numbers[part] = Moments.of(as_floats(codes), counts)
+            else:
+                counters[part] = _counter(codes, counts)
+    return Dates(int(counts.sum()), numbers, counters)
 
 
 def _counter(codes: Any, counts: IntArray) -> Counter[int]:

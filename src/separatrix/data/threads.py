@@ -14,7 +14,8 @@ from threadpoolctl import ThreadpoolController
 
 from separatrix.errors import ArgumentError
 
-A, B = TypeVar("A"), TypeVar("B")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 def thread_count(asked: int | None = None) -> int:

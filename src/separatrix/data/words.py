@@ -11,14 +11,15 @@ def hashed_words(texts: list[str], width: int) -> Any:
 
     A value is 1 + log of a count, and each row is scaled to length 1. Different words may share a feature.
 
-    >>> hashed_words(["good, very good"], 16).toarray().round(2).max()
-    np.float64(0.7)
+    >>> hashed_words(["so good", ""], 64).toarray().max(axis=1).round(3)
+    array([0.577, 0.   ])
     """
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.preprocessing import normalize
 
     if not texts:
         return sparse.csr_array((0, width))
-    counts = HashingVectorizer(n_features=width, ngram_range=(1, 2), alternate_sign=False, norm=None).transform(texts)
+    options: dict[str, Any] = {"ngram_range": (1, 2), "alternate_sign": False, "norm": None}
+    counts: Any = HashingVectorizer(n_features=width, **options).transform(texts)
     counts.data = 1.0 + np.log(counts.data)
     return sparse.csr_array(normalize(counts, copy=False))

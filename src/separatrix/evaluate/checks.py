@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import rankdata
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.columns import Category, Columns, LeftOut
+from separatrix.data.columns import DROPPED, Columns, LeftOut
 from separatrix.data.target import Target
 from separatrix.equations.hyperplane import back_project
 from separatrix.errors import listing
@@ -147,7 +147,7 @@ def _left_out(columns: Columns) -> list[Finding]:
     left_out = [
         f"{column.name!r} ({column.reason})"
         for column in columns.columns
-        if isinstance(column, LeftOut) and column.reason != "dropped by the user"
+        if isinstance(column, LeftOut) and column.reason != DROPPED
     ]
     if not left_out:
         return []
@@ -208,14 +208,9 @@ def _pure(X: Any, codes: IntArray, columns: Columns, target: Target) -> list[Fin
 
 
 def _levels(columns: Columns) -> IntArray:
-    """Which features are 0/1 by construction: all but the numbers themselves."""
-    return np.flatnonzero(
-        [
-            isinstance(column, Category) or place > 0
-            for column in columns.columns
-            for place in range(len(column.feature_names))
-        ]
-    )
+    """Which features are 0/1 by construction: all but the numbers themselves, which come first of their column."""
+    places = [place >= column.numbers for column in columns.columns for place in range(len(column.feature_names))]
+    return np.flatnonzero(places)
 
 
 def _collinear(cells: FloatArray, names: Sequence[str]) -> list[Finding]:

@@ -14,7 +14,8 @@ from separatrix.inference.separation import Separation, separation
 def separation_of(
     fit: Fit, source: Source, classes: Sequence[Any], names: Sequence[str], fit_intercept: bool
 ) -> Separation | None:
-    """Of a source with class codes for y, the separation that keeps a fit from an optimum; None where there is none, or too many coefficients to ask."""
+    """The separation that keeps a fit from an optimum, of a source with class codes for y; None where there is none, or
+    too many coefficients to ask."""
     if fit.finite or fit.coefficients.size > LARGEST_CURVATURE:
         return None
     return separation(source, classes, names, fit_intercept) or None

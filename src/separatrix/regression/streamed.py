@@ -49,7 +49,6 @@ class StreamedSample(Sample):
     rows: Any = None
     totals: Any = None
     whole: Any = None
-    has_offset: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -65,6 +64,10 @@ class StreamedSample(Sample):
     @property
     def observations(self) -> float:
         return float(self.n_rows) if self.frequency is None else self.total
+
+    @property
+    def has_offset(self) -> bool:
+        return getattr(self.rows, "at_hand", self.rows).offset is not None
 
     def source(self) -> Source:
         return self.rows
@@ -142,7 +145,8 @@ def streamed_logit(
         sample, estimate = fit_classes(replace(sample, rows=rows), strength, singular)
         cov = covariance_of(sample, estimate, covariance, 1.0, strength)
     estimate = replace(estimate, objective=estimate.objective.over(at_rest(estimate.objective.source)))
-    return LogitResult(replace(sample, rows=at_rest(sample.rows)), estimate, covariance, cov, strength)
+    rested: Any = replace(sample, rows=at_rest(sample.source()))  # pyright: ignore[reportCallIssue]
+    return LogitResult(rested, estimate, covariance, cov, strength)
 
 
 def at_rest(source: Any) -> Any:
@@ -195,7 +199,6 @@ def sample_of(
         rows=rows,
         totals=learned.weight,
         whole=table.parts,
-        has_offset=bool(encoding.offset),
     )
 
 
@@ -250,7 +253,7 @@ def formula_encoding(
             f"formula={formula!r} has {listing(stateful)}, which all rows have a part in: put such columns into the "
             "data, or fit rows in memory."
         )
-    for factor, (kind, state) in design.model_spec.encoder_state.items():
+    for factor, (_, state) in design.model_spec.encoder_state.items():
         unknown = [name for name in features if name in str(factor) and tally.columns[name].levels is None]
         if "categories" in state and unknown:
             raise ColumnError(f"column {unknown[0]!r} has too many levels for {factor} of formula={formula!r}.")
@@ -311,5 +314,4 @@ def block_sample(y: Any, X: Any, intercept: bool, weights: Any, offset: Any) -> 
         rows=found.source.recoded(partial(coded, K)),
         totals=found.weight,
         whole=X,
-        has_offset=found.offsets > 0,
     )

@@ -1,0 +1,136 @@
+"""scikit-learn's door to tables: a transformer that makes numbers of any dataframe's columns."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import narwhals as nw
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from separatrix.data.cells import Table
+from separatrix.data.columns import Columns as Learned
+from separatrix.data.columns import Unseen
+from separatrix.data.infer import DatePart, Rules
+from separatrix.data.memory import csr_of
+from separatrix.errors import ArgumentError
+
+
+class Columns(TransformerMixin, BaseEstimator):
+    """The columns of a table as numbers, each by what it is; a first step of a pipeline, or instead of many.
+
+    Numbers stay numbers, those in text included ("1,234.50", "$3", "12%"); missing ones count as the mean, and are
+    flagged. Text of few values is a category: a 0/1 feature for each level but the commonest, rare levels pooled.
+    Dates are their parts. Identifiers, free text, and constant, empty, duplicate and nested columns are left out.
+    `describe` says what became of each column, and every decision can be overruled.
+
+    Parameters
+    ----------
+    drop, categorical, numeric, text : sequences of str
+        Names of columns to leave out, or to take as categories, as numbers, or as text whose words are hashed.
+    date : sequence of str, default ("day", "month", "weekday", "hour")
+        The parts of dates to use, "year" too, where they vary; none leaves dates out.
+    unseen : {"pool", "error"}
+        A level unseen in fit counts as a rare one, or where none was rare as the commonest; or it is refused.
+    floor : float or None
+        Levels of fewer rows than this, or below 1 of a smaller share of them, are pooled. None is 10 rows, in columns
+        of more than 20 levels; 0 pools none.
+    text_width : int, default 4096
+        Features that the words of a text are hashed to.
+    sparse_output : bool or None
+        CSR, or a dense array; None is whichever is smaller. `set_output` of dataframes needs False for many features.
+
+    Attributes
+    ----------
+    columns_ : separatrix.data.columns.Columns
+        What was learned of each column, as a model file keeps it.
+    n_features_in_, feature_names_in_
+
+    Notes
+    -----
+    A dataframe is any that narwhals knows: pandas, polars, pyarrow and others. An array's columns are named x0, x1, ...
+    Raises ColumnError for a column that is named but not there, or that cannot be what is asked, CellError for a cell
+    that is not the number its column needs, and ArgumentError for parameters without meaning.
+
+    >>> import pyarrow as pa
+    >>> houses = pa.table({"price": ["$1,200", "$900", None], "city": ["Oslo", "Rome", "Oslo"]})
+    >>> columns = Columns().fit(houses)
+    >>> columns.transform(houses).astype(int)
+    array([[1200,    0,    0],
+           [ 900,    0,    1],
+           [1050,    1,    0]])
+    >>> columns.get_feature_names_out().tolist()
+    ['price', 'price is missing', 'city = Rome']
+    >>> columns.describe()[1]
+    ('city', "category of 2 levels against 'Oslo'")
+    """
+
+    def __init__(
+        self,
+        *,
+        drop: Sequence[str] = (),
+        categorical: Sequence[str] = (),
+        numeric: Sequence[str] = (),
+        text: Sequence[str] = (),
+        date: Sequence[DatePart] = Rules.date,
+        unseen: Unseen = "pool",
+        floor: float | None = None,
+        text_width: int = Rules.text_width,
+        sparse_output: bool | None = None,
+    ) -> None:
+        self.drop = drop
+        self.categorical = categorical
+        self.numeric = numeric
+        self.text = text
+        self.date = date
+        self.unseen = unseen
+        self.floor = floor
+        self.text_width = text_width
+        self.sparse_output = sparse_output
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learns what becomes of each column of X, a dataframe or array (rows, columns); y is not used."""
+        if self.sparse_output not in (None, True, False):
+            raise ArgumentError(f"sparse_output={self.sparse_output!r} must be True, False or None.")
+        options = {name: value for name, value in self.get_params().items() if name != "sparse_output"}
+        self.columns_ = Learned.learn(self._table(X, reset=True), where="X", **options)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """The numbers of any rows, (rows, features), dense or CSR; X has the columns that fit saw."""
+        check_is_fitted(self)
+        encoded = self.columns_.encode(self._table(X, reset=False), "X").X
+        if self.sparse_output is None or self.sparse_output == hasattr(encoded, "toarray"):
+            return encoded
+        return csr_of(encoded) if self.sparse_output else encoded.toarray()
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """A name for each feature, (features,)."""
+        check_is_fitted(self)
+        return np.array(self.columns_.feature_names, dtype=object)
+
+    def describe(self) -> list[tuple[str, str]]:
+        """Each column, and what became of it, in words."""
+        check_is_fitted(self)
+        return self.columns_.describe()
+
+    def _table(self, X: Any, reset: bool) -> Table:
+        """X as a dataframe of narwhals, its names and their number learned or compared."""
+        table = nw.from_native(X, eager_only=True, pass_through=True)
+        if isinstance(table, nw.DataFrame) and all(isinstance(name, str) for name in table.columns):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return table
+        any_kind: dict[str, Any] = {"dtype": None, "ensure_all_finite": "allow-nan"}
+        cells = check_array(X, **any_kind, estimator=self)
+        validate_data(self, cells, reset=reset, skip_check_array=True)
+        return nw.from_dict({f"x{place}": _plain(column) for place, column in enumerate(cells.T)}, backend="pyarrow")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+
+def _plain(column: Any) -> Any:
+    """A column of an array as something Arrow takes: objects one by one, as they may be of any type."""
+    return column.tolist() if column.dtype == object else np.ascontiguousarray(column)

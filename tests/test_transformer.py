@@ -1,0 +1,102 @@
+"""Columns as a step of scikit-learn's pipelines."""
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from separatrix import Columns, LogisticRegression
+from separatrix.data.columns import Columns as Learned
+from separatrix.errors import ArgumentError, CellError, ColumnError
+
+
+@parametrize_with_checks([Columns(), Columns(sparse_output=True)])
+def test_scikit_learn_has_no_objection(estimator, check):
+    check(estimator)
+
+
+def patients(rows: int = 200) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    age = rng.integers(20, 80, rows)
+    return {
+        "age": [None if i % 17 == 0 else float(a) for i, a in enumerate(age)],
+        "city": rng.choice(["Oslo", "Rome", "Bergen"], rows).tolist(),
+        "fee": [f"${fee:,.2f}" for fee in rng.uniform(900, 1100, rows)],
+        "note": [f"patient {i} said that all was fine this morning" for i in range(rows)],
+        "ill": ((age - 50) / 10 + rng.logistic(size=rows) > 0).astype(int).tolist(),
+    }
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_every_kind_of_dataframe_gives_the_same(make):
+    data = patients()
+    y = np.array(data.pop("ill"))
+    model = make_pipeline(Columns(), LogisticRegression()).fit(make(data), y)
+    names = model[0].get_feature_names_out().tolist()
+    assert names == ["age", "age is missing", "city = Oslo", "city = Rome", "fee"]
+    reference = make_pipeline(Columns(), LogisticRegression()).fit(pd.DataFrame(data), y)
+    np.testing.assert_array_equal(model.predict_proba(make(data)), reference.predict_proba(pd.DataFrame(data)))
+    assert model.score(make(data), y) > 0.7
+
+
+def test_set_output_gives_a_dataframe_of_named_features():
+    data = pd.DataFrame(patients(), index=range(1000, 1200))
+    given = Columns(drop=["ill"]).set_output(transform="pandas").fit_transform(data)
+    assert given.columns.tolist() == ["age", "age is missing", "city = Oslo", "city = Rome", "fee"]
+    assert given.index.tolist() == data.index.tolist()
+    assert isinstance(Columns().set_output(transform="polars").fit_transform(data), pl.DataFrame)
+
+
+def test_its_parameters_are_those_of_the_learned_columns():
+    data = pd.DataFrame(patients())
+    told = {"drop": ["ill"], "categorical": ["age"], "text": ["note"], "text_width": 16, "floor": 5, "unseen": "error"}
+    fitted = Columns(**told).fit(data)
+    assert fitted.columns_ == Learned.learn(nw.from_native(data), where="X", **told)
+    assert fitted.describe() == fitted.columns_.describe()
+    assert clone(fitted).get_params() == fitted.get_params()
+
+
+def test_a_grid_search_tunes_them():
+    data = patients()
+    y = data.pop("ill")
+    grid = {"columns__floor": [0, 0.5], "logisticregression__C": [0.1, 1.0]}
+    search = GridSearchCV(make_pipeline(Columns(), LogisticRegression()), grid, cv=3).fit(pd.DataFrame(data), y)
+    assert search.best_params_.keys() == grid.keys()
+
+
+@pytest.mark.parametrize("sparse_output", [True, False])
+def test_the_output_is_as_dense_as_asked(sparse_output):
+    data = pd.DataFrame(patients())
+    for text in ([], ["note"]):
+        X = Columns(text=text, sparse_output=sparse_output).fit_transform(data)
+        assert sparse.issparse(X) == sparse_output
+        usual = Columns(text=text).fit_transform(data)
+        np.testing.assert_array_equal(*(each.toarray() if sparse.issparse(each) else each for each in (X, usual)))
+
+
+def test_an_array_of_objects_has_its_columns_numbered():
+    columns = Columns().fit(np.array([["a", 1.5], ["b", None], ["a", 3.5]], dtype=object))
+    assert columns.get_feature_names_out().tolist() == ["x0 = b", "x1", "x1 is missing"]
+    with pytest.raises(CellError, match="column 'x1', row 1 of X: 'old' is not a number"):
+        columns.transform(np.array([["a", "old"]], dtype=object))
+
+
+def test_what_it_cannot_do_is_said_in_one_line():
+    data = pd.DataFrame(patients())
+    with pytest.raises(ColumnError, match=r"no column 'cty' in X\. Did you mean 'city'"):
+        Columns(drop=["cty"]).fit(data)
+    with pytest.raises(ArgumentError, match="sparse_output='yes' must be True, False or None"):
+        Columns(sparse_output="yes").fit(data)
+    with pytest.raises(CellError, match="column 'city', row 2 of X: 'Paris' was not seen at fit"):
+        Columns(unseen="error").fit(data).transform(data.assign(city=["Rome", "Paris"] * 100))
+    with pytest.raises(ValueError, match="not fitted"):
+        Columns().transform(data)
