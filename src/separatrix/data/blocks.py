@@ -53,7 +53,7 @@ class Look:
 def labelled(
     X: Any, y: Any, sample_weight: Any = None, offset: Any = None, *, regression: bool = False, centre: bool = True
 ) -> Labelled:
-    """Dask arrays X (rows, p), y (rows,), weights (rows,) and offset (rows,) or (rows, K) on the workers that have them.
+    """Dask arrays X (rows, p), y (rows,), weights (rows,) and offset (rows,) or (rows, K) on the workers with them.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def even(looks: Sequence[Look]) -> MemorySource:
 
 
 def checked(number: int, X: Any, y: Any, weight: Any, offset: Any) -> MemorySource:
-    """A block as a source whose y are as they were given, without rows of weight 0; DataError where it has no meaning."""
+    """A block as a source whose y are as given, without rows of weight 0; DataError where it has no meaning."""
     X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
     X = X if X.dtype in FLOATS else X.astype(np.float64)
     y = np.asarray(y)

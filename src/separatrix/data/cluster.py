@@ -29,6 +29,7 @@ from separatrix.errors import ArgumentError, ClusterError, DataError, Separatrix
 
 T = TypeVar("T")
 FAN = 8  # sums that are added up by one task
+CONNECTING = 10.0  # seconds for a scheduler to answer
 POLL = 1.0  # seconds, after which a wait looks whether there is still somebody to wait for
 PATIENCE = 60.0  # seconds without a worker
 
@@ -334,7 +335,7 @@ def connected(scheduler: str | None = None, workers: int | None = None) -> Itera
             yield client
         return
     try:
-        client = distributed.Client(scheduler, timeout=10)
+        client = distributed.Client(scheduler, timeout=CONNECTING)
     except (OSError, ValueError) as error:
         raise ClusterError(
             f"no scheduler answers at {scheduler!r} ({type(error).__name__}): start one by 'dask scheduler', and give "

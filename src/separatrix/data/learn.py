@@ -64,7 +64,8 @@ class Learned:
     """What the first reading found.
 
     `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression;
-    `unlabelled` rows have no target, or a gap where none may be. `some` rows are an even sample of those that count, all of them if `all_of_them`.
+    `unlabelled` rows have no target, or a gap where none may be. `some` rows are an even sample of those that count, all
+    of them if `all_of_them`.
     """
 
     encoding: Encoding

@@ -107,7 +107,8 @@ def _together(parts: Sequence[Part]) -> Iterator[list[Part]]:
     held: list[Part] = []
     for part in parts:
         if isinstance(part, TablePart):
-            yield from ([TablePart(part.table.slice(i, LOT_ROWS))] for i in range(0, len(part.table), LOT_ROWS))
+            for first in range(0, len(part.table), LOT_ROWS):
+                yield [TablePart(part.table.slice(first, LOT_ROWS))]
             continue
         held.append(part)
         if part.rows is None or sum(each.rows or 0 for each in held) >= LOT_ROWS:
@@ -120,11 +121,7 @@ def _together(parts: Sequence[Part]) -> Iterator[list[Part]]:
 def _lot(dataset: Dataset, parts: list[Part]) -> Lot:
     first = parts[0]
     if isinstance(first, Partition):
-        return Lot(
-            Dataset(first.name, dataset.columns, ()),
-            [part.future for part in parts],
-            first.schema,
-        )
+        return Lot(Dataset(first.name, dataset.columns, ()), [first.future], first.schema)
     paths = dict.fromkeys(str(getattr(part, "path", dataset.name)) for part in parts)
     name = " to ".join(dict.fromkeys([next(iter(paths)), list(paths)[-1]]))
     groups = [group for part in parts for group in getattr(part, "groups", ())]

@@ -167,8 +167,8 @@ def matrix(H: FloatArray) -> Curvature:
 
 
 def products(part: Objective, theta: FloatArray) -> Curvature:
-    """H at theta (P, K) as passes over the data, the state of whose rows it keeps if they are in memory; its inverse by conjugate
-    gradients."""
+    """H at theta (P, K) as passes over the data, the state of whose rows it keeps if they are in memory; its inverse by
+    conjugate gradients."""
     loss, (P, K) = part.loss, theta.shape
     at = part.evaluate(theta, order=1, keep_state=True)
 
