@@ -1,5 +1,6 @@
 """Rows on the workers of a cluster: the answer of memory, only sums on the wire, and every fault in one line."""
 
+import json
 import os
 import signal
 import subprocess
@@ -202,25 +203,22 @@ def test_what_a_killed_worker_had_kept_is_made_again(spread, tmp_path):
 
     with source.working() as working:
         first = working.add_up(total)
-        spread.run(
-            lambda: os.kill(os.getpid(), signal.SIGKILL), workers=cluster.threads_of(spread)[:1], on_error="return"
-        )
+        one = cluster.threads_of(spread)[:1]
+        spread.run(lambda: os.kill(os.getpid(), signal.SIGKILL), workers=one, on_error="return")
         assert np.array_equal(working.add_up(total), first)
 
 
 def test_blocks_know_which_of_all_rows_they_are(spread, tmp_path):
-    _, source = partitions.learned_source(
-        on(spread, features(table(rows=ROWS), "two"), tmp_path), learn.Question("two")
-    )
+    data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
+    _, source = partitions.learned_source(data, learn.Question("two"))
     rows = source.add_up(lambda block: [(block.rows.start, block.rows.stop)])
     assert [start for start, _ in rows[1:]] == [stop for _, stop in rows[:-1]]
     assert (rows[0][0], rows[-1][1]) == (0, ROWS)
 
 
 def test_only_sums_travel(spread, tmp_path):
-    _, source = partitions.learned_source(
-        on(spread, features(table(rows=ROWS), "two"), tmp_path), learn.Question("two")
-    )
+    data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
+    _, source = partitions.learned_source(data, learn.Question("two"))
     objective = Objective(source.recoded(partial_code), LogLoss(), L2(np.full(source.n_columns, 0.1)), True)
     theta = np.zeros((source.n_columns + 1, 1))
     shares, passes = len(source.deals), 5
@@ -248,10 +246,15 @@ def sent_by(client: Any) -> int:
 # inference
 
 
-@pytest.mark.parametrize("covariance", ["nonrobust", "HC0", "HC1"])
 @pytest.mark.parametrize(
-    ("target", "options"),
-    [("two", {}), ("two", {"weights": "weight", "offset": "o1"}), ("three", {"offset": ["o1", "o2"]})],
+    ("target", "covariance", "options"),
+    [
+        ("two", "nonrobust", {}),
+        ("two", "HC0", {"weights": "weight", "offset": "o1"}),
+        ("two", "HC2", {}),
+        ("three", "nonrobust", {"offset": ["o1", "o2"], "weights": "weight"}),
+        ("three", "HC1", {"weights": "weight"}),
+    ],
 )
 def test_a_formula_has_the_standard_errors_of_memory(target, options, covariance, spread, tmp_path):
     data, formula = table(rows=ROWS), f"{target} ~ a + np.log(b) + C(city) * c"
@@ -287,9 +290,8 @@ def test_nested_formulas_are_compared_on_workers(spread, tmp_path):
 def test_logit_of_dask_arrays_has_the_standard_errors_of_memory(spread):
     X, y, weight, offset = arrays(3)
     other = logit(y, X, weights=weight, offset=offset[:, :2])
-    fit = logit(
-        *(da.from_array(each, chunks=(1_000, *each.shape[1:])) for each in (y, X)), weights=weight, offset=offset[:, :2]
-    )
+    y, X = (da.from_array(each, chunks=(1_000, *each.shape[1:])) for each in (y, X))
+    fit = logit(y, X, weights=weight, offset=offset[:, :2])
     np.testing.assert_allclose(fit.params, other.params, atol=1e-8)
     np.testing.assert_allclose(fit.bse, other.bse, rtol=1e-8)
 
@@ -297,18 +299,17 @@ def test_logit_of_dask_arrays_has_the_standard_errors_of_memory(spread):
 def test_separation_is_found_on_workers(spread):
     X, *_ = arrays()
     y = np.where(X[:, 0] > 0.5, "yes", "no")
-    with pytest.warns(SeparationWarning, match="x1 > 0.5 is of class 'yes', and no other row is"):
-        fit = logit(da.from_array(y, chunks=1_000), da.from_array(X, chunks=(1_000, -1)))
-    assert fit.params[1] == np.inf
-    with pytest.warns(SeparationWarning):
-        model = LogisticRegression(C=np.inf).fit(da.from_array(X, chunks=(1_000, -1)), da.from_array(y, chunks=1_000))
+    X, y = da.from_array(X[:, :2], chunks=(3_000, -1)), da.from_array(y, chunks=3_000)
+    with pytest.warns(SeparationWarning, match="x0 > 0.5 is of class 'yes', and no other row is"):
+        model = LogisticRegression(C=np.inf, max_iter=10).fit(X, y)
     assert model.separation_.kind == "complete"
+    assert model.separation_.infinite[0] == np.inf
 
 
 def test_clusters_need_block_sums_and_the_codes_of_rows_alone(spread, tmp_path):
-    data = features(table(rows=ROWS), "two")
+    data = features(table(rows=ROWS), "two").drop_columns(["far"])  # of which the centres would differ
     _, source = partitions.learned_source(on(spread, data, tmp_path), learn.Question("two"))
-    _, here = partitions.learned_source(written(data, tmp_path, 3, 331), learn.Question("two"))
+    _, here = partitions.learned_source(written(data, tmp_path / "here", 3, 331), learn.Question("two"))
     codes, p = np.arange(ROWS) // 40, source.n_columns
     theta, bread = np.full((p + 1, 1), 0.1), np.eye(p + 1)
     both = [Objective(each.recoded(partial_code), LogLoss(), L2(np.zeros(p)), True) for each in (source, here)]
@@ -370,9 +371,7 @@ def test_a_partition_that_cannot_be_made_is_named(spread):
 
 def test_a_partition_of_another_type_is_named(spread):
     frame = dd.from_map(broken, [0, 1], meta=broken(0).astype({"x": "datetime64[ns]"}))
-    assert "partition 0 of the Dask dataframe does not hold" in refusal(
-        DataError, LogisticRegression().fit, frame, target="y"
-    )
+    assert "of the Dask dataframe does not hold what" in refusal(DataError, LogisticRegression().fit, frame, target="y")
 
 
 @pytest.mark.parametrize(
@@ -413,17 +412,10 @@ def test_a_fit_of_workers_has_no_rows_here_and_says_so(spread, tmp_path):
         _ = fit.fittedvalues
 
 
-def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path):
-    run = [
-        sys.executable,
-        "-m",
-        "distributed.cli.dask_scheduler",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-dashboard",
-    ]
+def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECTING", 3.0)
+    run = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", "--host", "127.0.0.1"]
+    run += ["--port", "0"]
     file = tmp_path / "scheduler.json"
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     scheduler = subprocess.Popen([*run, "--scheduler-file", str(file)], **quiet)
@@ -434,7 +426,7 @@ def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path):
             if file.exists() and file.read_text().endswith("}"):
                 break
             time.sleep(0.1)
-        address = eval(file.read_text().replace("null", "None").replace("true", "True"))["address"]
+        address = json.loads(file.read_text())["address"]
         with cluster.connected(address) as client:
             data = written(features(table(rows=ROWS), "two"), tmp_path, 2, 500)
             model = LogisticRegression().fit(replace(data, client=client), target="two")
@@ -485,7 +477,7 @@ def test_workers_that_never_come_are_waited_for_in_vain_but_not_for_ever(monkeyp
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     with (
         warnings.catch_warnings(),
-        distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty,
+        distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty,
         distributed.Client(empty) as client,
     ):
         assert "has no workers" in refusal(ClusterError, cluster.threads_of, client)

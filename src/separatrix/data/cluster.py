@@ -330,7 +330,7 @@ def connected(scheduler: str | None = None, workers: int | None = None) -> Itera
     if scheduler is None:
         if not isinstance(workers, int) or workers < 1:
             raise ArgumentError(f"workers={workers!r} must be a whole number, at least 1.")
-        options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": "CRITICAL"}
+        options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
         with distributed.LocalCluster(n_workers=workers, **options) as cluster, distributed.Client(cluster) as client:
             yield client
         return

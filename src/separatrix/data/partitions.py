@@ -28,7 +28,8 @@ from separatrix.data.stream import StreamSource, source_of
 from separatrix.data.threads import thread_count
 from separatrix.errors import ArgumentError, DataError
 
-LOT_ROWS = 200_000  # at least, where there are as many: a task costs the scheduler about a millisecond
+LOT_ROWS = 200_000  # at least, where there are as many: a task costs the scheduler about a millisecond,
+MOST_LOTS = 4_096  # and this many seconds of them are enough for a pass
 
 
 @dataclass(frozen=True)
@@ -103,15 +104,18 @@ def lots_of(dataset: Dataset) -> list[Lot]:
 
 
 def _together(parts: Sequence[Part]) -> Iterator[list[Part]]:
-    """Parts of LOT_ROWS together, or a little more; of unknown size each for itself, and tables cut."""
+    """Parts of LOT_ROWS together, or of as many more as make MOST_LOTS; of unknown size by their number. Tables are
+    cut."""
+    known = [part.rows for part in parts if part.rows is not None]
+    rows, many = max(LOT_ROWS, sum(known) / MOST_LOTS), max(1.0, len(parts) / MOST_LOTS)
     held: list[Part] = []
     for part in parts:
         if isinstance(part, TablePart):
-            for first in range(0, len(part.table), LOT_ROWS):
-                yield [TablePart(part.table.slice(first, LOT_ROWS))]
+            for first in range(0, len(part.table), int(rows)):
+                yield [TablePart(part.table.slice(first, int(rows)))]
             continue
         held.append(part)
-        if part.rows is None or sum(each.rows or 0 for each in held) >= LOT_ROWS:
+        if len(held) >= many if len(known) < len(parts) else sum(each.rows or 0 for each in held) >= rows:
             yield held
             held = []
     if held:
@@ -119,9 +123,10 @@ def _together(parts: Sequence[Part]) -> Iterator[list[Part]]:
 
 
 def _lot(dataset: Dataset, parts: list[Part]) -> Lot:
-    first = parts[0]
-    if isinstance(first, Partition):
-        return Lot(Dataset(first.name, dataset.columns, ()), [first.future], first.schema)
+    made = [part for part in parts if isinstance(part, Partition)]
+    if made:
+        name = made[0].name if len(made) == 1 else f"{made[0].name} or one of the {len(made) - 1} after it"
+        return Lot(Dataset(name, dataset.columns, ()), [part.future for part in made], made[0].schema)
     paths = dict.fromkeys(str(getattr(part, "path", dataset.name)) for part in parts)
     name = " to ".join(dict.fromkeys([next(iter(paths)), list(paths)[-1]]))
     groups = [group for part in parts for group in getattr(part, "groups", ())]
