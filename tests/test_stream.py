@@ -72,7 +72,7 @@ def small_room(monkeypatch):
     monkeypatch.setattr(stream, "ROOM", 5_000)
     monkeypatch.setattr(stream, "CHUNK", 3_000)
     monkeypatch.setattr(learn, "SAMPLE_BYTES", 60_000)
-    monkeypatch.setattr(learn, "BATCH", 700)
+    monkeypatch.setattr(learn, "ROWS", 700)
 
 
 def features(data: pa.Table, target: str, own: tuple[str, ...] = ()) -> pa.Table:
@@ -400,6 +400,14 @@ def test_an_offset_of_a_table_is_added_to_its_predictions(tmp_path):
     model = case.fit(separatrix.open(features(data, case.target, case.own)))
     plain, shifted = model.predict(data), model.predict(data, offset="o1")
     np.testing.assert_allclose(shifted - plain, np.array(data["o1"]), atol=1e-9)
+
+
+def test_what_is_told_about_columns_is_done():
+    told = separatrix.Columns(drop=["far"], categorical=["c"])
+    model = LogisticRegression().fit(features(table(), "two"), target="two", columns=told)
+    described = dict(model.columns_.describe())
+    assert described["far"] == "left out: dropped by the user"
+    assert described["c"].startswith("category of 50 levels")
 
 
 def test_rows_without_a_target_are_left_out_and_counted():

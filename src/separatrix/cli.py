@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -37,6 +38,37 @@ app = App(
 Flag = Annotated[bool, Parameter(negative=())]
 
 
+@dataclass(frozen=True)
+class ColumnOptions:
+    """What may be told of columns beside their kind.
+
+    Parameters
+    ----------
+    text
+        Columns of text whose words are to count.
+    date
+        The parts of dates to use: day, year, month, weekday, hour; or none.
+    unseen
+        What a category's value unseen by fit is, when predicting: one of the rare ones, or an error.
+    floor
+        Fewest rows, or below 1 the smallest share of them, that a category's value needs to stand for itself; rarer
+        ones are pooled. By default 10 rows, in columns of more than 20 values.
+    text_width
+        Features that the words of a text are hashed to.
+    """
+
+    text: str = ""
+    date: str = "day,month,weekday,hour"
+    unseen: Literal["pool", "error"] = "pool"
+    floor: float | None = None
+    text_width: int = 4096
+
+    def settings(self) -> dict[str, Any]:
+        """The same for `separatrix.training.Settings`."""
+        parts = () if self.date == "none" else names(self.date)
+        return {**asdict(self), "text": names(self.text), "date": parts}
+
+
 @app.command
 def fit(
     data: str,
@@ -48,6 +80,7 @@ def fit(
     drop: str = "",
     categorical: str = "",
     numeric: str = "",
+    told: Annotated["ColumnOptions | None", Parameter(name="*")] = None,
     C: Annotated[float | None, Parameter(name="--C")] = None,
     cv: Annotated[list[int | Literal["loo"]] | None, Parameter(consume_multiple=(0, 1))] = None,
     l1_ratio: float = 0.0,
@@ -110,6 +143,7 @@ def fit(
         drop=names(drop),
         categorical=names(categorical),
         numeric=names(numeric),
+        **(told or ColumnOptions()).settings(),
         C=C,
         cv=None if cv is None else (cv or [5])[0],
         l1_ratio=l1_ratio,

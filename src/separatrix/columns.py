@@ -10,8 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from separatrix.data.cells import Table
 from separatrix.data.columns import Columns as Learned
-from separatrix.data.columns import Unseen
-from separatrix.data.infer import DatePart, Rules
+from separatrix.data.columns import Rules, Unseen
 from separatrix.data.memory import csr_of
 from separatrix.errors import ArgumentError
 
@@ -72,7 +71,7 @@ class Columns(TransformerMixin, BaseEstimator):
         categorical: Sequence[str] = (),
         numeric: Sequence[str] = (),
         text: Sequence[str] = (),
-        date: Sequence[DatePart] = Rules.date,
+        date: Sequence[str] = Rules.date,
         unseen: Unseen = "pool",
         floor: float | None = None,
         text_width: int = Rules.text_width,
@@ -92,9 +91,13 @@ class Columns(TransformerMixin, BaseEstimator):
         """Learns what becomes of each column of X, a dataframe or array (rows, columns); y is not used."""
         if self.sparse_output not in (None, True, False):
             raise ArgumentError(f"sparse_output={self.sparse_output!r} must be True, False or None.")
-        options = {name: value for name, value in self.get_params().items() if name != "sparse_output"}
-        self.columns_ = Learned.learn(self._table(X, reset=True), where="X", **options)
+        self.columns_ = Learned.learn(self._table(X, reset=True), where="X", **self.options)
         return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is told about columns, as `fit` of an estimator on a table takes it."""
+        return {name: value for name, value in self.get_params().items() if name != "sparse_output"}
 
     def transform(self, X: Any) -> Any:
         """The numbers of any rows, (rows, features), dense or CSR; X has the columns that fit saw."""

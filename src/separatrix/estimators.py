@@ -25,7 +25,7 @@ from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
 from separatrix.labels import against, check_two_classes, label_codes
-from separatrix.tables import columns_for, forget_columns, labelled_blocks, learned_rows, table_eta
+from separatrix.tables import class_blocks, class_rows, columns_for, number_blocks, number_rows, table_eta
 
 FLOATS = (np.float64, np.float32)
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -119,19 +119,27 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.n_threads = n_threads
 
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None, *, target: str | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
+        *,
+        target: str | None = None,
+        columns: Any = None,
     ) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset.
 
         Or a table, of any size: X from `separatrix.open`, or a dataframe, also of Dask, and `target`, `sample_weight`
-        and `offset` names of its columns. What becomes of the others is learned, and kept as `columns_`. Arrays of Dask
-        are fitted by the workers of its current client.
+        and `offset` names of its columns. What becomes of the others is learned, as a `separatrix.Columns` in `columns`
+        may tell, and kept as `columns_`. Large arrays of Dask are fitted by the workers of its current client.
         """
         options, strength = self._checked()
         if target is None:
-            source, weight = self._of_arrays(X, y, sample_weight, offset)
+            found = class_blocks(self, X, y, sample_weight, offset) or self._of_arrays(X, y, sample_weight, offset)
         else:
-            source, weight = self._of_table(X, y, sample_weight, offset, target)
+            found = class_rows(self, X, y, target, sample_weight, offset, columns)
+        self.classes_, source, weight = found
         with source.working() as source:
             fits = self._fits(source, strength / weight, options)
             self.separation_ = self._separation(fits, source)
@@ -144,12 +152,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
         return self
 
-    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, float]:
-        """Arrays as a source with class codes for y, and their total weight."""
-        forget_columns(self)
-        if found := labelled_blocks(self, X, y, sample_weight, offset):
-            self.classes_ = found.classes
-            return self._weighed(found.source, found.weight)
+    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[NDArray, Source, float]:
+        """The classes of arrays, the rows with their codes for y, and their total weight."""
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
@@ -158,20 +162,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_two_classes(self.classes_, codes, weight)
         offset = check_offset(offset, X.shape[0], self._columns_of_eta())
         source = memory_source(X, codes, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
-        return source, float(weight.sum())
-
-    def _of_table(self, X: Any, y: Any, sample_weight: Any, offset: Any, target: str) -> tuple[Source, float]:
-        """The same of a table and the names of some columns."""
-        learned, source = learned_rows(self, X, y, target, sample_weight, offset)
-        self.classes_ = np.array(learned.encoding.target.classes)
-        return self._weighed(source, learned.weight)
-
-    def _weighed(self, source: Source, weight: FloatArray) -> tuple[Source, float]:
-        """A source of class codes, whose classes weigh (K,), with the weights of classes; and the weight of all."""
-        if self.class_weight is not None:
-            of_classes = self._weight_of_classes(self.classes_, weight)
-            source, weight = source.reweighed(of_classes), weight * of_classes
-        return source, float(weight.sum())
+        return self.classes_, source, float(weight.sum())
 
     def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
         """One fit, or with "ovr" one for each class against the rest; the penalty's strength is per unit weight."""
@@ -307,7 +298,14 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
 
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None, *, target: str | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
+        *,
+        target: str | None = None,
+        columns: Any = None,
     ) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets), with an offset; or a
         table and names of its columns, as `LogisticRegression.fit`."""
@@ -316,10 +314,10 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_flag("fit_intercept", self.fit_intercept)
         single = target is not None or np.ndim(y) == 1
         if target is None:
-            source, targets = self._of_arrays(X, y, sample_weight, offset)
+            found = number_blocks(self, X, y, sample_weight, offset) or self._of_arrays(X, y, sample_weight, offset)
+            source, targets = found
         else:
-            _, rows = learned_rows(self, X, y, target, sample_weight, offset, regression=True)
-            source, targets = rows.recoded(lambda y: y[:, None]), 1
+            source, targets = number_rows(self, X, y, target, sample_weight, offset, columns), 1
         penalty = elastic_net(np.full(source.n_columns, float(self.alpha)), self.l1_ratio)
         fit = least_squares(source, targets, penalty, self.fit_intercept)
         self.coef_ = fit.coefficients[0] if single else fit.coefficients
@@ -329,9 +327,6 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int]:
         """Arrays as a source, and how many targets they have."""
-        forget_columns(self)
-        if found := labelled_blocks(self, X, y, sample_weight, offset, regression=True):
-            return found.source, found.columns_of_eta
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
         weight = check_sample_weight(sample_weight, X.shape[0])
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)

@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 
 from separatrix.arrays import FloatArray, Matrix
-from separatrix.data.columns import Columns, Table
+from separatrix.data.columns import Columns, Table, Unseen
 from separatrix.data.encoders import Note
 from separatrix.data.target import Target
 from separatrix.equations.hyperplane import linear_predictor
@@ -86,11 +86,14 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             return eta
         return softmax(eta) if self.task == "multinomial" else np.hstack([sigmoid(-eta), sigmoid(eta)])
 
-    def predict(self, table: Table, where: str = "the data", first_row: int = 1) -> Prediction:
-        """What `mean` says of the rows of a table; `first_row` is the number of its first row, for messages.
+    def predict(
+        self, table: Table, where: str = "the data", first_row: int = 1, unseen: Unseen | None = None
+    ) -> Prediction:
+        """What `mean` says of the rows of a table; `first_row` is the number of its first row, for messages; `unseen`
+        overrules what the columns do with levels that fitting had not seen.
 
         Raises ColumnError when a column the model needs is not there, CellError when a cell is not the number its
         column needs.
         """
-        encoded = self.columns.encode(table, where, first_row)
+        encoded = self.columns.encode(table, where, first_row, unseen)
         return Prediction(self.mean(encoded.X), encoded.notes)

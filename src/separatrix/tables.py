@@ -6,6 +6,8 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import compute_class_weight
 
 from separatrix.arguments import listed
 from separatrix.arrays import FloatArray
@@ -22,11 +24,47 @@ from separatrix.equations.hyperplane import linear_predictor
 from separatrix.errors import ArgumentError, SeparatrixWarning
 
 
+def class_rows(
+    estimator: Any, data: Any, y: Any, target: str, sample_weight: Any, offset: Any, columns: Any
+) -> tuple[NDArray, TableSource, float]:
+    """The classes of a table's target, its rows with their codes for y, (rows,), and their total weight, `class_weight`
+    included; see `learned_rows`."""
+    learned, source = learned_rows(estimator, data, y, target, sample_weight, offset, columns)
+    return _weighed(estimator, np.array(learned.encoding.target.classes), source, learned.weight)
+
+
+def _weighed(
+    estimator: Any, classes: NDArray, source: TableSource, weight: FloatArray
+) -> tuple[NDArray, TableSource, float]:
+    """Classes of such weights (K,), and their rows with the `class_weight` of the estimator, and their total weight."""
+    if estimator.class_weight is not None:
+        # As if each class had one row, of the weight of all of its rows.
+        by_class = compute_class_weight(estimator.class_weight, classes=classes, y=classes, sample_weight=weight)
+        source, weight = source.reweighed(by_class), weight * by_class
+    return classes, source, float(weight.sum())
+
+
+def number_rows(
+    estimator: Any, data: Any, y: Any, target: str, sample_weight: Any, offset: Any, columns: Any
+) -> TableSource:
+    """The rows of a table with the numbers of its target for y, (rows, 1); see `learned_rows`."""
+    _, source = learned_rows(estimator, data, y, target, sample_weight, offset, columns, regression=True)
+    return source.recoded(lambda numbers: numbers[:, None])
+
+
 def learned_rows(
-    estimator: Any, data: Any, y: Any, target: str, sample_weight: Any, offset: Any, regression: bool = False
+    estimator: Any,
+    data: Any,
+    y: Any,
+    target: str,
+    sample_weight: Any,
+    offset: Any,
+    columns: Any = None,
+    regression: bool = False,
 ) -> tuple[Learned, TableSource]:
-    """What a first reading finds in a table with a column `target`, and its rows as the engine reads them, with the
-    codes of the classes or the numbers of the target for y, (rows,). The estimator keeps the columns.
+    """What a first reading finds in a table with a column `target`, and its rows as the engine reads them.
+
+    `columns`, a `separatrix.Columns`, tells what is to become of some columns. The estimator keeps what became of all.
 
     Warns of rows without a target, which are left out. Raises ArgumentError where weight and offset are not names of
     columns, DataError where the data cannot be learned from.
@@ -36,8 +74,9 @@ def learned_rows(
     weight, terms = _names("sample_weight", sample_weight), _names("offset", offset)
     if len(weight) > 1:
         raise ArgumentError(f"sample_weight={sample_weight!r} must be the name of one column.")
-    table = dataset_of(data)
-    question = Question(target, weight[0] if weight else None, terms, regression=regression)
+    options = {} if columns is None else columns.options
+    table, name = dataset_of(data), weight[0] if weight else None
+    question = Question(target, name, terms, regression=regression, options=options)
     found, source = learned_source(table, question, getattr(estimator, "n_threads", None), estimator.fit_intercept)
     K = len(found.encoding.target.classes)
     _check_terms(terms, K if K > 2 else 1)
@@ -51,9 +90,23 @@ def learned_rows(
     return found, source
 
 
-def labelled_blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, regression: bool = False) -> Any:
-    """Dask arrays, or a Dask dataframe of numbers, with labels or numbers y, on the workers that have them, as
-    `Labelled`; None for other data, and for so few that they are better brought here. The estimator keeps the names."""
+def class_blocks(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
+) -> tuple[NDArray, TableSource, float] | None:
+    """As `class_rows`, of Dask arrays, or a Dask dataframe of numbers, and labels y; None for other data, and for so
+    few that they are better brought here."""
+    found = _blocks(estimator, X, y, sample_weight, offset, regression=False)
+    return None if found is None else _weighed(estimator, found.classes, found.source, found.weight)
+
+
+def number_blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[TableSource, int] | None:
+    """The same with numbers y, (rows,) or (rows, targets), and the number of targets."""
+    found = _blocks(estimator, X, y, sample_weight, offset, regression=True)
+    return None if found is None else (found.source, found.columns_of_eta)
+
+
+def _blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, regression: bool) -> Any:
+    forget_columns(estimator)
     if not is_dask(X):
         return None
     names = getattr(X, "columns", None)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arrays import BoolArray, FloatArray
-from separatrix.data.columns import Columns, Table
+from separatrix.data.columns import Columns, Rules, Table, Unseen
 from separatrix.data.memory import memory_source
 from separatrix.data.target import Target, learn_target, rows_with_target
 from separatrix.engine.fit import Options, fit_linear_model
@@ -43,6 +43,11 @@ class Settings:
     drop: Sequence[str] = ()
     categorical: Sequence[str] = ()
     numeric: Sequence[str] = ()
+    text: Sequence[str] = ()
+    date: Sequence[str] = Rules.date
+    unseen: Unseen = "pool"
+    floor: float | None = None
+    text_width: int = Rules.text_width
     C: float | None = None
     cv: Folds | None = None
     l1_ratio: float = 0.0
@@ -90,6 +95,11 @@ def train(
         drop=settings.drop,
         categorical=settings.categorical,
         numeric=settings.numeric,
+        text=settings.text,
+        date=settings.date,
+        floor=settings.floor,
+        text_width=settings.text_width,
+        unseen=settings.unseen,
         where=where,
     )
     learn_columns(table)  # of all rows, so that a cell that cannot be used is named by its row in the data
@@ -100,7 +110,8 @@ def train(
     columns = learn_columns(train_table)
     X, y_train = columns.encode(train_table, where).X, y[~held_out]
     model = fit(X, y_train, target, columns, settings, watch)
-    prediction = model.predict(test_table, where)
+    # Levels that only rows held out have are no fault of theirs: `unseen` is about rows to come.
+    prediction = model.predict(test_table, where, unseen="pool")
     evaluation = evaluate(model, y[held_out], prediction.values)
     findings = examine(
         X,

@@ -16,7 +16,21 @@ from separatrix.data.matrix import matrix_of
 from separatrix.data.tally import Tally, tally
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
 
-__all__ = ["Boolean", "Category", "Column", "Columns", "Date", "Encoded", "LeftOut", "Number", "Table", "Text"]
+__all__ = [
+    "Boolean",
+    "Category",
+    "Column",
+    "Columns",
+    "Date",
+    "DatePart",
+    "Encoded",
+    "LeftOut",
+    "Number",
+    "Rules",
+    "Table",
+    "Text",
+    "Unseen",
+]
 
 Unseen = Literal["pool", "error"]
 DROPPED = "dropped by the user"
@@ -65,7 +79,7 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         categorical: Sequence[str] = (),
         numeric: Sequence[str] = (),
         text: Sequence[str] = (),
-        date: Sequence[DatePart] = Rules.date,
+        date: Sequence[str] = Rules.date,
         unseen: Unseen = "pool",
         floor: float | None = None,
         text_width: int = Rules.text_width,

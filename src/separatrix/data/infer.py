@@ -33,7 +33,7 @@ class Rules:
     levels. `text_width`: features that text is hashed to.
     """
 
-    date: Sequence[DatePart] = ("day", "month", "weekday", "hour")
+    date: Sequence[str] = ("day", "month", "weekday", "hour")
     floor: float | None = None
     text_width: int = 2**12
 
@@ -121,7 +121,7 @@ def date(tally: ColumnTally, rules: Rules) -> Column:
     """A date as those of its parts that are wanted and vary; left out if there are none."""
     if not rules.date:
         return LeftOut(tally.name, f"a date or time: its type is {tally.type}")
-    wanted: list[DatePart] = [part for part in PARTS if rules.date.count(part)]
+    wanted: list[DatePart] = [part for part in PARTS if part in rules.date]
     day = tally.dates.numbers.get("day")
     first = str(np.datetime64(int(day.low), "D")) if day else "midnight"
     parts: dict[DatePart, Number | Category] = {}

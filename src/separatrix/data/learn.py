@@ -15,7 +15,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.columns import Columns
-from separatrix.data.dataset import BATCH, Dataset
+from separatrix.data.dataset import Dataset
 from separatrix.data.tally import Tally, tally
 from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
@@ -24,6 +24,7 @@ from separatrix.errors import ArgumentError, TargetError
 pc: Any = _compute  # whose functions are made when it is imported: no type checker sees them
 SAMPLE_BYTES = 2**25  # of Arrow, for the even sample of the rows
 MOST_LABELS = 10_000
+ROWS, CELLS = 2**17, 2**21  # of a batch at most: a tally of one costs something whatever its rows
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Learned:
     """What the first reading found.
 
     `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression;
-    `unlabelled` rows have no target, or a gap where none may be. `some` rows are an even sample of those that count, all
-    of them if `all_of_them`.
+    `unlabelled` rows have no target, or a gap where none may be. `some` rows are an even sample of those that count,
+    all of them if `all_of_them`.
     """
 
     encoding: Encoding
@@ -290,21 +291,23 @@ class _Sample:
     kept: tuple[tuple[pa.Table, FloatArray], ...]
     rate: float
     most_bytes: int
+    bytes: int = 0
 
     def joined(self, table: pa.Table, random: np.random.Generator) -> "_Sample":
         """With some of the rows of a table."""
-        return replace(self, kept=(*self.kept, _below(self.rate, table, random.random(len(table)))))._few()
+        some = _below(self.rate, table, random.random(len(table)))
+        return replace(self, kept=(*self.kept, some), bytes=self.bytes + some[0].nbytes)._few()
 
     def __add__(self, other: "_Sample") -> "_Sample":
-        rate, most = min(self.rate, other.rate), max(SAMPLE_BYTES, self.most_bytes)
-        return _Sample(tuple(_below(rate, *each) for each in (*self.kept, *other.kept)), rate, most)._few()
+        both = replace(self, kept=(*self.kept, *other.kept), most_bytes=max(SAMPLE_BYTES, self.most_bytes))
+        return both._thin(min(self.rate, other.rate))._few()
 
     def _few(self) -> "_Sample":
-        sample = self
-        while sum(each.nbytes for each, _ in sample.kept) > self.most_bytes:
-            rate = sample.rate / 2
-            sample = replace(sample, rate=rate, kept=tuple(_below(rate, *each) for each in sample.kept))
-        return sample
+        return self if self.bytes <= self.most_bytes else self._thin(self.rate / 2)._few()
+
+    def _thin(self, rate: float) -> "_Sample":
+        kept = tuple(_below(rate, *each) for each in self.kept)
+        return replace(self, rate=rate, kept=kept, bytes=sum(each.nbytes for each, _ in kept))
 
     def rows(self) -> Table:
         tables = [table for table, _ in self.kept]
@@ -328,4 +331,4 @@ def _numbered(tables: Iterator[Table]) -> Iterator[tuple[Table, int]]:
 
 def _batch_rows(dataset: Dataset) -> int:
     """Rows of a batch: fewer of a wide table, so that a batch is never large."""
-    return max(1024, min(BATCH, 2**21 // max(len(dataset.columns), 1)))
+    return max(1024, min(ROWS, CELLS // max(len(dataset.columns), 1)))

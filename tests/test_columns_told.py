@@ -1,0 +1,105 @@
+"""What a user tells the command about columns reaches the model, and new rows are treated by it."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from separatrix import cli
+from separatrix.data.columns import Category, Date, LeftOut, Number, Text
+from separatrix.export.json import read_model
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Runs the command in a folder with orders.csv; returns exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    Path("orders.csv").write_text(orders())
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["separatrix", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+def orders(rows=300):
+    """Dates, prices with a currency, cities of which some are rare, and comments."""
+    rng = np.random.default_rng(0)
+    lines = ["ordered,price,city,comment,late"]
+    for i in range(rows):
+        day = np.datetime64("2023-01-01") + int(rng.integers(0, 365))
+        hurry = rng.random() < 0.5
+        said = f"{'please hurry with this one' if hurry else 'take all the time you need'} {i} many thanks"
+        city = f"c{rng.geometric(0.2)}" if i else "c99"
+        lines.append(f'{day},"${rng.lognormal(7, 1):,.2f}",{city},{said},{int(rng.random() < 0.3 + 0.5 * hurry)}')
+    return "\n".join(lines) + "\n"
+
+
+def test_each_column_becomes_what_it_looks_like(run):
+    code, out, _ = run("fit", "orders.csv", "--target", "late")
+    kinds = {column.name: type(column) for column in read_model("model.json").columns.columns}
+    assert code == 0
+    assert kinds == {"ordered": Date, "price": Number, "city": Category, "comment": LeftOut}
+    assert "written like 1,234.5" in out
+    assert "--text comment uses its words" in " ".join(out.split())
+
+
+def test_every_decision_can_be_overruled(run):
+    told = "--text comment --text-width 64 --floor 0.1 --date month,year --categorical price --drop ordered"
+    code, out, err = run("fit", "orders.csv", "--target", "late", *told.split())
+    assert (code, "too many" in err) == (0, False)
+    columns = {column.name: column for column in read_model("model.json").columns.columns}
+    assert columns["comment"] == Text("comment", 64)
+    assert columns["city"].floor == 23
+    assert columns["ordered"].reason == "dropped by the user"
+    assert "pooled as 'other'" in out
+    run("fit", "orders.csv", "--target", "late", "--date", "month,year")
+    assert list(read_model("model.json").columns.columns[0].parts) == ["month"]
+    run("fit", "orders.csv", "--target", "late", "--date", "none")
+    assert isinstance(read_model("model.json").columns.columns[0], LeftOut)
+
+
+def test_the_words_of_a_text_predict(run):
+    code, out, _ = run("fit", "orders.csv", "--target", "late", "--text", "comment", "--drop", "ordered,price,city")
+    assert code == 0
+    assert "hashed to 4,096 features" in out
+    code, out, _ = run("evaluate", "model.json", "orders.csv")
+    assert code == 0
+
+
+def test_an_unseen_level_is_refused_in_new_rows_but_not_in_those_held_out(run):
+    assert run("fit", "orders.csv", "--target", "late", "--unseen", "error", "--test-size", "0.9")[0] == 0
+    Path("new.csv").write_text('ordered,price,city\n2023-05-01,"$3",Mars\n2023-05-02,"$1,000",c1\n')
+    code, _, err = run("predict", "model.json", "new.csv")
+    assert code == 1
+    assert "column 'city', row 1 of new.csv: 'Mars' was not seen at fit" in err
+    run("fit", "orders.csv", "--target", "late")
+    code, _, err = run("predict", "model.json", "new.csv")
+    assert code == 0
+    assert "1 value unseen at fit (Mars)" in err
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "said"),
+    [
+        ("--text comments", 1, "Did you mean 'comment'?"),
+        ("--floor -1", 2, "floor=-1.0 must be a number of rows"),
+        ("--date minute", 2, "date='minute' is no part of a date"),
+        ("--unseen maybe", 2, 'Choose from: "pool", "error"'),
+        ("--text city --numeric city", 2, "column 'city' cannot be both numeric and text"),
+        ("--numeric city", 1, "column 'city', row 1 of orders.csv: 'c99' is not a number"),
+    ],
+)
+def test_what_has_no_meaning_is_refused_in_words(run, told, code, said):
+    found, _, err = run("fit", "orders.csv", "--target", "late", *told.split())
+    assert found == code
+    assert said in err
