@@ -12,6 +12,7 @@ from scipy import sparse
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 
+from benchmarks import inference  # noqa: E402
 from benchmarks.cases import Case, Problem, describe, prepare, reader  # noqa: E402
 from benchmarks.judge import Reference, Run, climb, entry, lowest, objective  # noqa: E402
 from benchmarks.measure import Job, run  # noqa: E402
@@ -154,3 +155,22 @@ def test_the_command_measures_saves_and_prints_a_case(tmp_path):
     assert [line["status"] for line in record["entries"]] == ["reached", "reached"]
     assert record["reference"]["agreed"]
     assert table(record) in done.stdout
+
+
+def test_inference_is_measured_checked_and_saved(tmp_path):
+    out = tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks.inference", "--cases", "errors,firth-intervals", "--rows", "300"]
+    done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=True)
+    errors, firth = json.loads(out.read_text())
+    assert done.stdout.count("| separatrix | ") == 2
+    assert "differs" not in done.stdout
+    assert "failed" not in errors["results"]["statsmodels"]
+    assert np.shape(firth["results"]["separatrix"]["answer"]) == (1, 11, 2)
+
+
+def test_an_answer_that_differs_and_a_peer_without_one_are_told():
+    ours = {"seconds": 1.0, "processor": 1.0, "answer": [[1.0, 2.0], [0.5, 0.5]]}
+    other = ours | {"seconds": 4.0, "answer": [[1.0, 2.1], [0.5, 0.5]]}
+    lines = inference.table("errors", 9, {"separatrix": ours, "other": other, "late": {"failed": "over the limit"}})
+    assert lines[-2] == "| other | 4.000 | 1.000 | 4.00 | 5e-02: differs |"
+    assert lines[-1].startswith("| late | over the limit |")

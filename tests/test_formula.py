@@ -285,7 +285,6 @@ def test_a_singular_design_names_the_combination_and_drops_what_it_is_told_to():
         (lambda d: logit("ill ~ x", d, covariance="cluster"), ArgumentError, "needs groups="),
         (lambda d: logit("ill ~ x", d, covariance="cluster", groups=np.zeros(200)), ArgumentError, "one cluster"),
         (lambda d: logit("ill ~ x", d, covariance="HC9"), ArgumentError, "must be one of nonrobust, HC0"),
-        (lambda d: logit("site ~ x", d, covariance="HC3"), ArgumentError, "3 classes does not have"),
         (lambda d: logit("ill ~ x", d, penalty="l3"), ArgumentError, "penalty='l3' must be"),
         (lambda d: logit("ill ~ x", d, penalty=-1), ArgumentError, "at least 0"),
         (lambda d: logit("ill ~ x", d, singular="no"), ArgumentError, "'raise' or 'drop'"),

@@ -78,28 +78,28 @@ def test_longley_is_the_same_with_its_intercept_as_a_column():
     assert digits(fit(X, data.endog, fit_intercept=False).coefficients[0], LONGLEY) > 8
 
 
-def test_filip_of_degree_ten_has_six_certified_digits():
+def test_filip_of_degree_ten_has_seven_certified_digits():
     y, x = np.array(FILIP_DATA.split(), dtype=float).reshape(-1, 2).T
     assert len(x) == 82
     found = fit(powers(x, 10), y)
     assert found.rank == 10
-    assert digits(np.append(found.intercepts, found.coefficients), FILIP) > 6
+    assert digits(np.append(found.intercepts, found.coefficients), FILIP) > 7
 
 
-@pytest.mark.parametrize(("noise", "least"), [(0, 9), (1, 9), (100, 7.5), (10_000, 5.5)])
-def test_wamplers_polynomials_have_coefficients_of_one(noise, least):
+@pytest.mark.parametrize("noise", [0, 1, 100, 10_000])
+def test_wamplers_polynomials_have_coefficients_of_one(noise):
     x = np.arange(21.0)
     X = powers(x, 5)
     assert not np.any(WAMPLER_NOISE @ np.column_stack([np.ones(21), X]))  # so that it changes no coefficient
     found = fit(X, X.sum(axis=1) + 1 + noise * WAMPLER_NOISE)
-    assert digits(np.append(found.intercepts, found.coefficients), np.ones(6)) > least
+    assert digits(np.append(found.intercepts, found.coefficients), np.ones(6)) > 14
 
 
 def test_wamplers_second_polynomial_has_coefficients_of_powers_of_ten():
     X = powers(np.arange(21.0), 5)
     certified = 10.0 ** -np.arange(6)
     found = fit(X, 1 + X @ certified[1:])
-    assert digits(np.append(found.intercepts, found.coefficients), certified) > 10
+    assert digits(np.append(found.intercepts, found.coefficients), certified) > 12
 
 
 def random_data(seed: int, rows: int, p: int, targets: int = 1) -> tuple[np.ndarray, np.ndarray]:

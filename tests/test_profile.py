@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy.linalg import null_space
 from scipy.optimize import brentq
 
@@ -36,11 +37,22 @@ def budworm() -> Objective:
 
 
 def test_the_budworm_intervals_are_those_of_rs_confint():
-    # R, example of confint.glm in package MASS: sexF, sexM, ldose, to three decimals. Its further digits are those of
-    # the spline that it reads its ends off, through profile points half a standard error apart.
-    theirs = np.array([[-4.458, -2.614], [-3.173, -1.655], [0.823, 1.339]])
+    # R package MASS, example(confint.glm), as its own tests keep the output: sexF, sexM, ldose. Its last digits are
+    # those of the spline that it reads its ends off, through profile points half a standard error apart.
+    theirs = np.array([[-4.4581438, -2.613610], [-3.1728745, -1.655117], [0.8228708, 1.339058]])
     found = profile_intervals(budworm(), np.zeros((3, 1)))
-    np.testing.assert_allclose(np.hstack([found.low, found.high]), theirs, atol=6e-4)
+    np.testing.assert_allclose(np.hstack([found.low, found.high]), theirs, atol=1e-4)
+
+
+def test_the_budworm_intervals_end_where_fits_of_statsmodels_with_a_fixed_slope_do():
+    source = budworm().source
+    pairs, X = np.column_stack([20 * source.y, 20 - 20 * source.y]), source.X
+    best = sm.GLM(pairs, X, sm.families.Binomial()).fit(tol=1e-14)
+    found = profile_intervals(budworm(), np.zeros((3, 1)))
+    for j in range(3):
+        for end in (found.low[j, 0], found.high[j, 0]):
+            rest = sm.GLM(pairs, np.delete(X, j, axis=1), sm.families.Binomial(), offset=end * X[:, j])
+            assert 2 * (best.llf - rest.fit(tol=1e-14).llf) == pytest.approx(Z**2, rel=1e-7)
 
 
 def constrained(objective: Objective, c: np.ndarray, t: float) -> float:

@@ -19,6 +19,7 @@ from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.linear_algebra import factor_positive, solve_factored
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.equations.hyperplane import quadratic_forms
+from separatrix.equations.losses import Loss
 from separatrix.errors import ArgumentError
 
 
@@ -32,12 +33,10 @@ def leave_one_out(objective: Objective, theta: FloatArray) -> FloatArray:
         M = leverages(block, inverse)
         here = block_eta(block, theta)
         _, gradient, state = objective.loss.together(block.y, here)
-        K, weight = range(theta.shape[1]), block.weight
-        A = weight[:, None, None] * np.stack(
-            [np.stack([objective.loss.second(state, k, m) for m in K], axis=1) for k in K], axis=1
-        )
-        alone = np.eye(len(K)) * (1.0 + np.finfo(float).eps) - A @ M
-        pulled = M @ np.linalg.solve(alone, (weight[:, None] * gradient)[:, :, None])
+        weight = block.weight[:, None, None]
+        A = weight * row_curvatures(objective.loss, state)
+        alone = np.eye(theta.shape[1]) * (1.0 + np.finfo(float).eps) - A @ M
+        pulled = M @ np.linalg.solve(alone, weight * gradient[:, :, None])
         eta[block.rows] = here + pulled[:, :, 0]
         return 0.0
 
@@ -76,6 +75,12 @@ def inverse_curvature(objective: Objective, theta: FloatArray) -> FloatArray:
 def total_weight(block: Block) -> float:
     """The weight of a block."""
     return float(block.weight.sum())
+
+
+def row_curvatures(loss: Loss, state: FloatArray) -> FloatArray:
+    """The second derivative of each row's loss in eta, (rows, K, K), from the loss's state (rows, K)."""
+    K = range(state.shape[1])
+    return np.stack([np.stack([loss.second(state, k, m) for m in K], axis=1) for k in K], axis=1)
 
 
 def leverages(block: Block, inverse: FloatArray) -> FloatArray:

@@ -8,6 +8,13 @@ r"""Covariances of the estimates: from the curvature, or from what each row or c
     cluster     I^-1 (sum_g s_g s_g') I^-1 * G / (G - 1) * (n - 1) / (n - P K)        s_g the sum over a cluster
     two ways    V_a + V_b - V_ab                  ab the cells of both (Cameron, Gelbach and Miller 2011)
 
+An observation of several classes has a matrix of leverages h_i = A_i M_i, A_i the curvature of its loss in eta and M_i
+the covariance of its eta (Lesaffre and Albert 1989, "Multiple-group logistic regression diagnostics", Applied
+Statistics 38), and its gradient in eta is multiplied by (I - h_i)^-1/2 for HC2 and by (I - h_i)^-1 for HC3. The first
+makes its expected square A_i again, as among clusters (Bell and McCaffrey 2002, "Bias reduction in standard errors for
+linear regression with multi-stage samples", Survey Methodology 28); the second is what a Newton step from all rows to
+all but one makes of it, and so about the jackknife. Of two classes they are the numbers above.
+
 A frequency f_i says that row i stands for so many equal observations; the rest of its weight (the trials of a binomial
 row) belongs to the observation. The small-sample factors are those of Stata and statsmodels.
 """
@@ -20,7 +27,7 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.engine.leverage import leverages, total_weight
+from separatrix.engine.leverage import leverages, row_curvatures, total_weight
 from separatrix.engine.linear_algebra import factor_positive, solve_factored
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.equations.hyperplane import paired_grams
@@ -53,16 +60,7 @@ def inverse(information: FloatArray) -> FloatArray:
 def heteroscedastic(
     objective: Objective, theta: FloatArray, bread: FloatArray, kind: str, frequency: Frequency = None
 ) -> FloatArray:
-    """HC0 to HC3, (P K, P K), from the bread I^-1; frequency (rows,) or None for ones. One pass.
-
-    Raises ArgumentError for HC2 and HC3 of several classes, whose observations have no single leverage.
-    """
-    K = theta.shape[1]
-    if kind in ("HC2", "HC3") and K > 1:
-        raise ArgumentError(
-            f"covariance={kind!r} divides by 1 - leverage, which an observation of {K + 1} classes does not have. "
-            "Use 'HC0' or 'HC1'."
-        )
+    """HC0 to HC3, (P K, P K), from the bread I^-1; frequency (rows,) or None for ones. One pass."""
     power = {"HC2": 0.5, "HC3": 1.0}.get(kind, 0.0)
     blocks = bread.reshape(*theta.shape, *theta.shape)
 
@@ -71,14 +69,33 @@ def heteroscedastic(
         _, gradient, state = objective.loss.together(block.y, block_eta(block, theta))
         roots = gradient * (block.weight / np.sqrt(f))[:, None]
         if power:
-            h = block.weight / f * objective.loss.second(state, 0, 0) * leverages(block, blocks)[:, 0, 0]
-            roots /= np.maximum(1.0 - h, np.finfo(float).eps)[:, None] ** power
+            A = (block.weight / f)[:, None, None] * row_curvatures(objective.loss, state)
+            roots = inflated(roots, A, leverages(block, blocks), power)
         return paired_grams(block.X, roots, len(theta) - block.X.shape[1])
 
     total = objective.add_up(meat).reshape(bread.shape)
     n = observations(objective, frequency)
     factor = n / (n - theta.size) if kind == "HC1" else 1.0
     return factor * bread @ total @ bread
+
+
+def inflated(g: FloatArray, A: FloatArray, M: FloatArray, power: float) -> FloatArray:
+    """(I - A M)^-power g of each row, power 1/2 or 1: g (rows, K), A and M (rows, K, K), symmetric and semi-definite.
+
+    A M has the eigenvalues z of R'A R, where M = R R'; and (1 - z)^-power = 1 + z slope(z), which needs no inverse of
+    a curvature that may be 0.
+
+    >>> inflated(np.array([[1.0]]), np.array([[[0.5]]]), np.array([[[1.5]]]), 0.5)
+    array([[2.]])
+    """
+    size, axes = np.linalg.eigh(M)
+    R = axes * np.sqrt(np.maximum(size, 0.0))[:, None, :]
+    z, U = np.linalg.eigh(R.transpose(0, 2, 1) @ A @ R)
+    left = np.maximum(1.0 - z, np.finfo(float).eps)
+    slope = 1.0 / left if power == 1.0 else 1.0 / (np.sqrt(left) * (1.0 + np.sqrt(left)))
+    RU = R @ U
+    along = slope[:, :, None] * (RU.transpose(0, 2, 1) @ g[:, :, None])
+    return g + (A @ RU @ along)[:, :, 0]
 
 
 def clustered(

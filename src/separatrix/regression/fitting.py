@@ -26,7 +26,10 @@ from separatrix.inference.separation import Separation, separation
 from separatrix.regression.design import check_rows, dependences, without_dependent
 from separatrix.regression.sample import Sample
 
-NEAR = 1e-8  # standard errors from the optimum, after which a fresh curvature would change no digit that is shown
+# How far from the optimum, in the norm of the curvature per unit weight, a curvature serves: there it and the standard
+# errors differ from the optimum's by about that share. A solver aims at the square of its tolerance, a gap that is as
+# near; one pass more of it costs less than a curvature.
+NEAR = TOLERANCE = 1e-9
 POLISHING = 2  # curvatures at most
 
 
@@ -96,14 +99,14 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
         check_rows(sample)
     source, (p, K) = sample.source(), (len(sample.names), sample.outcome.columns)
     strength, total = L2(np.full(p, penalty / sample.total)), sample.total
-    options = Options(fit_intercept=sample.intercept)
+    options = Options(tol=TOLERANCE, fit_intercept=sample.intercept)
     loss = cast(ClassLoss, sample.outcome.loss)
     start = np.zeros((K, p)), np.zeros(K)
     fit = fit_linear_model(source, loss, strength, options, start, warn=False)
     theta = np.vstack([fit.coefficients.T, (fit.intercepts + fit.coefficients @ source.centre)[None, :]])
     theta = theta if sample.intercept else theta[:-1]
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
-        at, step = polish(objective, theta, total)
+        at, step = polish(objective, theta)
         shaky = not penalty and factor_positive(at.curvature).least < SINGULAR
         if shaky:
             R = triangle_of(objective.source, lambda block: design_of(block, int(sample.intercept)))
@@ -124,13 +127,13 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, separation=found)
 
 
-def polish(objective: Objective, theta: FloatArray, total: float) -> tuple[Evaluation, FloatArray]:
-    """An evaluation of order 2 within about NEAR standard errors of the optimum, and Newton's step from there to it,
-    which the curvature gives for free."""
+def polish(objective: Objective, theta: FloatArray) -> tuple[Evaluation, FloatArray]:
+    """An evaluation of order 2 within about NEAR of the optimum, and Newton's step from there to it, which the
+    curvature gives for free."""
     for _ in range(POLISHING):
         at = objective.evaluate(theta, order=2)
         step = solve_factored(factor_positive(at.curvature), -at.gradient.ravel()).reshape(theta.shape)
-        if -total * np.sum(step * at.gradient) <= NEAR**2:
+        if -np.sum(step * at.gradient) <= NEAR**2:
             break
         theta = theta + step
     return at, step  # pyright: ignore[reportPossiblyUnboundVariable]
