@@ -197,8 +197,9 @@ def every(block: Block) -> FloatArray:
 
 def thinned(source: Any, step: int, random: np.random.Generator) -> MemorySource:
     """One row of every `step` of a source with an even sample at hand: of that where it has as many, else in a pass."""
-    if source.at_hand.n_rows * step >= source.n_rows:
-        return source.at_hand.thinned(source.at_hand.n_rows * step // source.n_rows, random)
+    left = source.at_hand.n_rows * step // source.n_rows
+    if left:
+        return source.at_hand if left == 1 else source.at_hand.thinned(left, random)
     return source.sample(lambda block: np.full(len(block.y), 1.0 / step), random.random())[0]
 
 
