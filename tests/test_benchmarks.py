@@ -6,18 +6,21 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 
-from benchmarks import inference  # noqa: E402
+from benchmarks import flights, inference  # noqa: E402
 from benchmarks.cases import Case, Problem, describe, prepare, reader  # noqa: E402
 from benchmarks.judge import Reference, Run, climb, entry, lowest, objective  # noqa: E402
 from benchmarks.measure import Job, run  # noqa: E402
 from benchmarks.peers import ALL, PEERS, Peer  # noqa: E402
 from benchmarks.report import table  # noqa: E402
+from benchmarks.streaming import run as stream_job  # noqa: E402
 
 PENALTIES = [(0.05, 0.0), (0.05, 1.0), (0.05, 0.4), (np.inf, 0.0)]
 FREE = [peer for peer in ALL if peer.installed and not peer.penalises_intercept]
@@ -174,3 +177,19 @@ def test_an_answer_that_differs_and_a_peer_without_one_are_told():
     lines = inference.table("errors", 9, {"separatrix": ours, "other": other, "late": {"failed": "over the limit"}})
     assert lines[-2] == "| other | 4.000 | 1.000 | 4.00 | 5e-02: differs |"
     assert lines[-1].startswith("| late | over the limit |")
+
+
+def test_the_set_of_files_is_fitted_and_its_gap_is_measured(tmp_path, monkeypatch):
+    random, rows = np.random.default_rng(0), 4_000
+    drawn = {name: random.integers(1, 7, rows).astype(np.int16) for name in ("month", "day", "dow", "hour", "minute")}
+    places = {name: random.choice(["OSL", "FCO", "KBP"], rows) for name in ("origin", "destination")}
+    source = pa.table({**drawn, **places, "distance": random.integers(100, 2_000, rows), "late15": np.arange(rows) % 2})
+    pq.write_table(source, tmp_path / "flights.parquet")
+    monkeypatch.setattr(flights, "ROWS_A_FILE", 3_000)
+    flights.make(tmp_path / "flights.parquet", tmp_path / "set", 5_000)
+    assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["part-000.parquet", "part-001.parquet"]
+    assert stream_job("pyarrow", tmp_path / "set")["rows"] == 5_000
+    fitted = stream_job("fit", tmp_path / "set")
+    worse = [weight + 0.1 for weight in fitted["theta"]]
+    gaps = stream_job("gaps", tmp_path / "set", {"fit": fitted["theta"], "worse": worse})
+    assert gaps["fit"] == 0.0 < gaps["worse"]

@@ -446,6 +446,22 @@ def test_a_cell_that_is_no_date_is_named():
         columns.encode(table(when=[1]))
 
 
+@pytest.mark.parametrize(
+    ("at_fit", "new", "due"),
+    [(hours(60), datetime.time(3), "dates"), (hours(60), datetime.date(2024, 1, 1), "times of day")],
+)
+def test_dates_that_lack_a_part_that_counts_are_refused(at_fit, new, due):
+    with pytest.raises(ColumnError, match=f"column 'when' of new.csv holds .* where {due} are due"):
+        learn(when=at_fit).encode(table(when=[new]), "new.csv")
+
+
+@pytest.mark.parametrize("kind", [pa.time32("s"), pa.time64("us")])
+def test_a_time_of_day_is_its_hour(kind):
+    column = only(at=pa.array([each.time() for each in hours(60)]).cast(kind, safe=False))
+    assert list(column.parts) == ["hour"]
+    assert column.describe() == "time of day, by its hour"
+
+
 def test_text_is_counted_by_its_hashed_words():
     data = table(said=["Good, very good", "bad", None, "so bad"], x=[1.0, 2.0, 4.0, 3.0], y=[0, 1, 0, 1])
     columns = Columns.learn(data, target="y", text=["said"], text_width=64)

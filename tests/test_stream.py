@@ -389,7 +389,9 @@ def test_a_fit_of_a_table_predicts_tables_and_says_what_it_had_not_seen(tmp_path
     with pytest.raises(ColumnError, match="no column 'far'"):
         model.predict(new.drop(columns="far"))
     X = np.zeros((2, model.n_features_in_))
-    assert model.predict(X).shape == (2,)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # scikit-learn's, that an array has no names
+        assert model.predict(X).shape == (2,)
     assert model.fit(X + np.array([[0.0], [1.0]]), [0, 1]).coef_.shape == (1, 7)
     assert not hasattr(model, "columns_")
 
@@ -528,6 +530,10 @@ def test_arguments_that_do_not_go_together_are_refused():
         model.fit(data, target="y", sample_weight="y")
     with pytest.raises(ArgumentError, match="names 2 columns, and 1 are due"):
         model.fit(data, target="y", offset=["x", "w"])
+    with pytest.raises(ArgumentError, match=r"name the column to learn, fit\(data, target"):
+        model.fit(separatrix.open(data), Y)
+    with pytest.raises(ArgumentError, match="the fit was of arrays"):
+        model.fit(np.transpose([X]), Y).predict(separatrix.open(data))
     with pytest.raises(ArgumentError, match="give one of the two"):
         separatrix.open()
     with pytest.raises(ArgumentError, match="can't be opened"):
@@ -584,7 +590,7 @@ def peak():
 """
     done = run(peak + code, scratch)
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 30  # megabytes more for eight times the rows, which are 128 megabytes
+    assert float(done.stdout) < 60  # megabytes more for seven more files of 16 megabytes each, held encoded and raw
 
 
 def test_ctrl_c_in_a_pass_leaves_nothing_on_the_disk(tmp_path):

@@ -312,26 +312,27 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_number("alpha", self.alpha, at_least=0)
         check_l1_ratio(self.l1_ratio)
         check_flag("fit_intercept", self.fit_intercept)
-        single = target is not None or np.ndim(y) == 1
+        targets = None
         if target is None:
             found = number_blocks(self, X, y, sample_weight, offset) or self._of_arrays(X, y, sample_weight, offset)
             source, targets = found
         else:
-            source, targets = number_rows(self, X, y, target, sample_weight, offset, columns), 1
+            source = number_rows(self, X, y, target, sample_weight, offset, columns)
         penalty = elastic_net(np.full(source.n_columns, float(self.alpha)), self.l1_ratio)
-        fit = least_squares(source, targets, penalty, self.fit_intercept)
-        self.coef_ = fit.coefficients[0] if single else fit.coefficients
-        self.intercept_ = float(fit.intercepts[0]) if single else fit.intercepts
+        fit = least_squares(source, targets or 1, penalty, self.fit_intercept)
+        self.coef_ = fit.coefficients if targets else fit.coefficients[0]
+        self.intercept_ = fit.intercepts if targets else float(fit.intercepts[0])
         self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
         return self
 
-    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int]:
-        """Arrays as a source, and how many targets they have."""
+    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int | None]:
+        """Arrays as a source, and how many targets they have, None for y (rows,)."""
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
         weight = check_sample_weight(sample_weight, X.shape[0])
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         offset = check_offset(offset, *targets.shape)
-        return memory_source(X, targets, weight, centre=self.fit_intercept, offset=offset), targets.shape[1]
+        source = memory_source(X, targets, weight, centre=self.fit_intercept, offset=offset)
+        return source, None if np.ndim(y) == 1 else targets.shape[1]
 
     def predict(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset of each row, (rows,) or (rows, targets)."""

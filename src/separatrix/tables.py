@@ -99,14 +99,16 @@ def class_blocks(
     return None if found is None else _weighed(estimator, found.classes, found.source, found.weight)
 
 
-def number_blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[TableSource, int] | None:
-    """The same with numbers y, (rows,) or (rows, targets), and the number of targets."""
+def number_blocks(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
+) -> tuple[TableSource, int | None] | None:
+    """The same with numbers y, and the number of targets, None for y (rows,)."""
     found = _blocks(estimator, X, y, sample_weight, offset, regression=True)
-    return None if found is None else (found.source, found.columns_of_eta)
+    return None if found is None else (found.source, found.columns_of_eta if np.ndim(y) == 2 else None)
 
 
 def _blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, regression: bool) -> Any:
-    forget_columns(estimator)
+    forget_columns(estimator, X)
     if not is_dask(X):
         return None
     names = getattr(X, "columns", None)
@@ -137,8 +139,10 @@ def keep_columns(estimator: Any, columns: Columns) -> None:
     keep_names(estimator, columns.feature_names, len(columns.feature_names))
 
 
-def forget_columns(estimator: Any) -> None:
-    """An estimator that is fitted to arrays knows no columns of an earlier table."""
+def forget_columns(estimator: Any, data: Any) -> None:
+    """An estimator that is fitted to arrays knows no columns of an earlier table. ArgumentError for a dataset."""
+    if isinstance(data, Dataset):
+        raise ArgumentError(f"X={data.name!r} is a dataset: name the column to learn, fit(data, target=...).")
     if hasattr(estimator, "columns_"):
         del estimator.columns_
 
@@ -150,6 +154,8 @@ def dataset_of(data: Any) -> Dataset:
 
 def columns_for(estimator: Any, data: Any) -> Columns | None:
     """The columns that an estimator has learned, if data are a table: a dataset, a dataframe, or a stream of Arrow."""
+    if isinstance(data, Dataset) and not hasattr(estimator, "columns_"):
+        raise ArgumentError(f"X={data.name!r} is a dataset, and the fit was of arrays, whose columns have no names.")
     named = isinstance(data, Dataset) or hasattr(data, "__arrow_c_stream__") or _is_dataframe(data)
     named = named or (is_dask(data) and hasattr(data, "columns"))
     return getattr(estimator, "columns_", None) if named else None

@@ -40,7 +40,7 @@ def part_of(values: Any, part: DatePart) -> Any:
     5
     """
     if part == "day":
-        return pc.cast(pc.floor(pc.divide(pc.cast(_moments(values), pa.float64()), DAY)), pa.int64())
+        return pc.cast(pc.floor(pc.divide(pc.cast(_moments(values), pa.float64(), safe=False), DAY)), pa.int64())
     if part == "month":
         return pc.subtract(pc.month(values), 1)
     return {"year": pc.year, "weekday": pc.day_of_week, "hour": pc.hour}[part](values)

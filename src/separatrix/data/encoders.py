@@ -7,42 +7,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
-from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arrays import BoolArray, FloatArray
-from separatrix.data.calendar import NAMES, NUMBERS, DatePart, part_of
+from separatrix.data.calendar import NAMES, NUMBERS, DatePart, has_part, part_of
 from separatrix.data.cells import Cells
+from separatrix.data.matrix import Slot, Stretch
 from separatrix.data.words import hashed_words
 from separatrix.data.written import Written, pc
-from separatrix.errors import listing
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One value a row: `value` (rows,) goes to the column's feature number `feature`, fixed or (rows,).
-
-    A category is a single slot whose feature differs by row, so its 0/1 matrix need never be made.
-    """
-
-    feature: int | NDArray[np.int32]
-    value: FloatArray
-
-    def moved(self, by: int) -> "Slot":
-        """To features so much further on."""
-        return Slot(self.feature + by, self.value)
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Any number of values a row: CSR `matrix` (rows, k) goes to the k features from number `feature` on."""
-
-    feature: int
-    matrix: Any
-
-    def moved(self, by: int) -> "Stretch":
-        """To features so much further on."""
-        return Stretch(self.feature + by, self.matrix)
+from separatrix.errors import ColumnError, listing
 
 
 @dataclass(frozen=True)
@@ -226,6 +199,8 @@ class Date(Struct, frozen=True, forbid_unknown_fields=True, tag="date"):
     def encode(self, cells: Cells) -> Part:
         dates, slots, notes, features = cells.dates(), [], [], 0
         for part, column in self.parts.items():
+            if not has_part(dates.type, part):
+                raise ColumnError(cells.holds("times of day" if part == "hour" else "dates"))
             encoded = column.encode(replace(cells, name=column.name, **self._cells(dates, part)))
             slots += [slot.moved(features) for slot in encoded.slots]
             notes += [note for note in encoded.notes if note.values]
@@ -235,10 +210,9 @@ class Date(Struct, frozen=True, forbid_unknown_fields=True, tag="date"):
         return Part(slots, notes + _noted(self.name, cells.missing, "the mean day and the reference levels"))
 
     def describe(self) -> str:
-        parts = listing(self.parts)
-        return f"date from {self.first} on, by its {parts or 'gaps'}" + (
-            f", {_gaps(self.missing, self.marks)} flagged" if self.missing else ""
-        )
+        what = f"date from {self.first} on" if self.first else "time of day"
+        flagged = f", {_gaps(self.missing, self.marks)} flagged" if self.missing else ""
+        return f"{what}, by its {listing(self.parts) or 'gaps'}{flagged}"
 
     def _cells(self, dates: Any, part: DatePart) -> dict[str, Any]:
         """The cells of one part: numbers, or the names of the codes."""

@@ -123,7 +123,7 @@ def date(tally: ColumnTally, rules: Rules) -> Column:
         return LeftOut(tally.name, f"a date or time: its type is {tally.type}")
     wanted: list[DatePart] = [part for part in PARTS if part in rules.date]
     day = tally.dates.numbers.get("day")
-    first = str(np.datetime64(int(day.low), "D")) if day else "midnight"
+    first = str(np.datetime64(int(day.low), "D")) if day else ""
     parts: dict[DatePart, Number | Category] = {}
     for part in wanted:
         if column := _date_part(tally, part, first):

@@ -4,17 +4,45 @@ Rows are filled in chunks, so that what is written stays in cache from the first
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.encoders import Slot, Stretch
 
 MANY_FEATURES = 64  # up to here a dense matrix is always the faster one
 MOSTLY_ZERO = 0.2  # share of non-zeros below which a sparse matrix is
 CELLS = 2**17  # of a chunk
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One value a row: `value` (rows,) goes to the column's feature number `feature`, fixed or (rows,).
+
+    A category is a single slot whose feature differs by row, so its 0/1 matrix need never be made.
+    """
+
+    feature: int | NDArray[np.int32]
+    value: FloatArray
+
+    def moved(self, by: int) -> "Slot":
+        """To features so much further on."""
+        return Slot(self.feature + by, self.value)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Any number of values a row: CSR `matrix` (rows, k) goes to the k features from number `feature` on."""
+
+    feature: int
+    matrix: Any
+
+    def moved(self, by: int) -> "Stretch":
+        """To features so much further on."""
+        return Stretch(self.feature + by, self.matrix)
 
 
 def matrix_of(slots: Sequence[Slot | Stretch], rows: int, features: int) -> Any:
