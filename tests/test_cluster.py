@@ -489,3 +489,29 @@ def test_parquet_on_the_disk_is_read_by_workers_alone(spread, tmp_path, monkeypa
     data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
     monkeypatch.setattr(pq, "ParquetFile", None)
     assert CASES["binary"].fit(data).n_features_in_ == len(CASES["binary"].fit(data).columns_.feature_names)
+
+
+def test_rows_that_are_alike_are_observations_of_their_own_in_a_formula(spread, tmp_path):
+    random = np.random.default_rng(0)
+    data = pa.table({"g": random.choice(["a", "b"], ROWS), "y": random.integers(0, 2, ROWS)})
+    frame = data.to_pandas()
+    other = logit("y ~ g", frame, covariance="HC0")
+    for rows in (written(data, tmp_path, 2, 500), on(spread, data, tmp_path / "there")):
+        fit = logit("y ~ g", rows, covariance="HC0")
+        assert fit.nobs == ROWS
+        np.testing.assert_allclose(fit.bse, other.bse, rtol=1e-9)
+
+
+def test_the_paper_model_adds_up_what_was_measured():
+    sys.path.append(str(Path(__file__).parents[1]))
+    from benchmarks.cluster import Costs, Plan, cell, crossing, fit_seconds
+
+    rate = {30: 1e6, 1_000: 1e4}
+    costs, plan = Costs(rate, rate, rate, task=1e-3, latency=5e-3, message=500.0), Plan(gradients=2, curvatures=2)
+    compute, around = fit_seconds(1e9, 30, 10, plan, costs)
+    assert compute == pytest.approx(6 * 1e9 / 1e6 / 10)
+    assert 6 * 4_096 * 1e-3 < around < 6 * 4_096 * 2e-3
+    many = crossing(1e9, 30, plan, costs)
+    assert fit_seconds(1e9, 30, many, plan, costs)[1] >= fit_seconds(1e9, 30, many, plan, costs)[0]
+    assert fit_seconds(1e9, 30, many // 2, plan, costs)[1] < fit_seconds(1e9, 30, many // 2, plan, costs)[0]
+    assert cell(90.0, 30.0) == "2.0 min (25 %)"

@@ -146,17 +146,17 @@ TableSource = ClusterSource | StreamSource | MemorySource
 
 
 def learned_source(
-    dataset: Dataset, question: Question, n_threads: int | None = None, centre: bool = True
+    dataset: Dataset, question: Question, n_threads: int | None = None, centre: bool = True, collapses: bool = True
 ) -> tuple[Learned, TableSource]:
-    """What a first reading finds, and the rows as the engine reads them: here if they have room here, else as a stream
-    or, where the dataset has a client, by its workers, who do the reading too.
+    """What a first reading finds, and the rows as the engine reads them: here if they have room here, else as a stream,
+    or, where the dataset has a client, by its workers, who do the reading too. `collapses` as of `source_of`.
 
     Raises as `learn`; and ClusterError if scheduler or workers are gone.
     """
     question.check()
     if dataset.client is None:
         learned = question.learned(question.read(dataset, thread_count(n_threads)), dataset.name)
-        return learned, source_of(dataset, learned, n_threads, centre)
+        return learned, source_of(dataset, learned, n_threads, centre, collapses)
     lots, client = lots_of(dataset), dataset.client
     reading, rows = first_reading(client, lots, question)
     learned = question.learned(reading, dataset.name)

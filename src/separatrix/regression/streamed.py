@@ -175,7 +175,8 @@ def streamed_sample(formula: str, data: Any, weights: Any, offset: Any, groups: 
         check_column(name, table)
     encode = partial(formula_encoding, formula, tuple(features), used, weight[0] if weight else None, offsets)
     question = Question(target, weight[0] if weight else None, offsets, columns=used, complete=True, encode=encode)
-    learned, rows = learned_source(table, question)
+    # Rows that are alike stay apart: a sum over observations, as of HC0, is none over their counts.
+    learned, rows = learned_source(table, question, collapses=False)
     codes = tuple(cluster_codes(table, learned.encoding, name, rows.n_rows) for name in clusters)
     return sample_of(learned, rows, table, codes, formula)
 
