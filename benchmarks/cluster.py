@@ -2,6 +2,8 @@
 
 A fit on one worker process and on two, and what its parts cost: a pass over rows, a task, a message. From these
 figures, a model on paper of 10, 100 and 1,000 workers. --write puts it into docs/benchmarks.md.
+
+Beside the clock it reads for how long the busiest worker had a processor, which other work disturbs less.
 """
 
 import argparse
@@ -11,9 +13,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from math import ceil, log
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -40,14 +44,29 @@ MODEL_ROWS, MODEL_WORKERS = (1e9, 1e11), (10, 100, 1_000)
 
 
 @dataclass(frozen=True)
+class Time:
+    """Seconds by the clock, and of the processor that was busiest."""
+
+    clock: float
+    busy: float
+
+    def __str__(self) -> str:
+        return f"{self.clock:.2f} ({self.busy:.2f})"
+
+    def over(self, other: "Time") -> str:
+        """How many times faster the other is."""
+        return f"{self.clock / other.clock:.2f} ({self.busy / other.busy:.2f})"
+
+
+@dataclass(frozen=True)
 class Fit:
-    """A fit on so many workers: seconds in all, of its first reading, and of a pass of each order; passes by order."""
+    """A fit on so many workers, its passes, its first reading, and a pass of each order."""
 
     workers: int
-    seconds: float
-    reading: float
-    gradient: float
-    curvature: float
+    whole: Time
+    reading: Time
+    gradient: Time
+    curvature: Time
     passes: int
 
 
@@ -114,25 +133,33 @@ def make(folder: Path, rows: int, columns: int, file_rows: int = FILE_ROWS) -> N
 def on_workers(workers: int, folder: Path) -> Iterator[Any]:
     """The set of a folder on so many processes of one core each, which have imported all they need."""
     with connected(workers=workers) as client:
-        client.run(lambda: __import__("separatrix.data.partitions"))
+        client.run(lambda: import_module("separatrix.data.partitions"))
         yield separatrix.open(str(folder / "*.parquet"), client=client)
 
 
 def fit(workers: int, folder: Path) -> Fit:
     """A fit, and its parts one by one."""
     with on_workers(workers, folder) as data:
-        started = perf_counter()
-        model = LogisticRegression().fit(data, target="y")
-        seconds = perf_counter() - started
-        started = perf_counter()
-        source = read(data)
-        reading = perf_counter() - started
+        passes = LogisticRegression().fit(data, target="y").trace_.passes
+        whole = timed(data.client, lambda: LogisticRegression().fit(data, target="y"), repeats=2)
+        source, reading = read(data), timed(data.client, lambda: read(data), repeats=2)
         with source.working() as source:
             objective = objective_of(source)
             theta = np.zeros((source.n_columns + 1, 1))
             objective.evaluate(theta, order=1)  # which spills
-            gradient, curvature = (best(lambda order=order: objective.evaluate(theta, order)) for order in (1, 2))
-    return Fit(workers, seconds, reading, gradient, curvature, model.trace_.passes)
+            orders = [timed(data.client, partial(objective.evaluate, theta, order)) for order in (1, 2)]
+    return Fit(workers, whole, reading, *orders, passes)
+
+
+def timed(client: Any, work: Callable[[], Any], repeats: int = REPEATS) -> Time:
+    """The least seconds of some runs."""
+    times = []
+    for _ in range(repeats):
+        before, started = client.run(process_time), perf_counter()
+        work()
+        clock, after = perf_counter() - started, client.run(process_time)
+        times.append(Time(clock, max(after[worker] - before[worker] for worker in after)))
+    return Time(min(each.clock for each in times), min(each.busy for each in times))
 
 
 def read(data: Any) -> ClusterSource:
@@ -149,13 +176,13 @@ def objective_of(source: Any) -> Objective:
     return Objective(source.recoded(lambda y: y.reshape(-1, 1) * 1.0), LogLoss(), penalty, True)
 
 
-def best(work: Callable[[], Any]) -> float:
-    """The seconds of the fastest of some runs."""
+def best(work: Callable[[], Any], repeats: int = REPEATS, clock: Callable[[], float] = process_time) -> float:
+    """The seconds that the fastest of some runs has this process's processor, or by another clock."""
     seconds = []
-    for _ in range(REPEATS):
-        started = perf_counter()
+    for _ in range(repeats):
+        started = clock()
         work()
-        seconds.append(perf_counter() - started)
+        seconds.append(clock() - started)
     return min(seconds)
 
 
@@ -165,23 +192,16 @@ def measured(folder: Path) -> Costs:
     for columns, name in ((COLUMNS, "narrow"), (WIDE, "wide")):
         data = separatrix.open(str(folder / name / "part-0000.parquet"))
         rows = data.rows or 0
-        reading[columns] = rows / best_of_one(lambda data=data: Question("y").read(data))
+        reading[columns] = rows / best(lambda data=data: Question("y").read(data), repeats=2)
         X = np.random.default_rng(0).standard_normal((rows, columns))
         with one_blas_thread():
             objective = objective_of(memory_source(X, (X[:, 0] > 0) * 1, n_threads=1))
             theta = np.zeros((columns + 1, 1))
             gradient[columns] = rows / best(lambda objective=objective, theta=theta: objective.evaluate(theta, 1))
-            curvature[columns] = rows / best_of_one(lambda o=objective, theta=theta: o.evaluate(theta, 2))
+            curvature[columns] = rows / best(lambda o=objective, theta=theta: o.evaluate(theta, 2), repeats=2)
     task, latency = tasks()
     sums = objective.evaluate(theta, 1).gradient
     return Costs(reading, gradient, curvature, task, latency, float(len(pickle.dumps(sums)) - sums.nbytes + 500))
-
-
-def best_of_one(work: Callable[[], Any]) -> float:
-    """The seconds of one run."""
-    started = perf_counter()
-    work()
-    return perf_counter() - started
 
 
 def tasks() -> tuple[float, float]:
@@ -200,7 +220,8 @@ def tasks() -> tuple[float, float]:
 
         many(10)
         task = (best(lambda: many(600)) - best(lambda: many(100))) / 500
-        return task, (best(lambda: chain(60)) - best(lambda: chain(10))) / 50
+        waits = [best(lambda length=length: chain(length), clock=perf_counter) for length in (60, 10)]
+        return task, (waits[0] - waits[1]) / 50
 
 
 def pass_seconds(rows: float, workers: int, rate: float, numbers: float, costs: Costs) -> tuple[float, float]:
@@ -239,19 +260,18 @@ def crossing(rows: float, columns: int, plan: Plan, costs: Costs) -> int:
 def page(rows: int, fits: list[Fit], costs: Costs) -> str:
     """The figures in words and tables."""
     one, two = fits
-    plan = Plan(max(one.passes - 4, 1), 2)
+    plan, load = Plan(max(one.passes - 4, 1), 2), os.getloadavg()[2]
     lines = [
         f"{rows:,} rows x {COLUMNS} columns of Parquet on a machine of {os.cpu_count()} cores, worker processes of a "
-        "thread each; scheduler and client share the cores with them.",
+        "thread each; scheduler and client share the cores with them, and so did other work, to a load of "
+        f"{load:.0f}. In brackets, for how long the busiest worker had a processor, which that disturbs less; but two "
+        "processes on one machine also share its caches and its memory.",
         "",
         "| workers | fit (s) | its passes | first reading (s) | a gradient pass (s) | a curvature pass (s) |",
         "|---|---|---|---|---|---|",
-        *(
-            f"| {f.workers} | {f.seconds:.2f} | {f.passes} | {f.reading:.2f} | {f.gradient:.3f} | {f.curvature:.3f} |"
-            for f in fits
-        ),
-        f"| ratio | {one.seconds / two.seconds:.2f} | | {one.reading / two.reading:.2f} | "
-        f"{one.gradient / two.gradient:.2f} | {one.curvature / two.curvature:.2f} |",
+        *(f"| {f.workers} | {f.whole} | {f.passes} | {f.reading} | {f.gradient} | {f.curvature} |" for f in fits),
+        f"| ratio | {one.whole.over(two.whole)} | | {one.reading.over(two.reading)} | "
+        f"{one.gradient.over(two.gradient)} | {one.curvature.over(two.curvature)} |",
         "",
         f"One core reads {costs.reading[COLUMNS]:,.0f} rows of {COLUMNS} columns a second for the first time, and "
         f"{costs.reading[WIDE]:,.0f} of {WIDE:,}; in memory it adds up the gradient of {costs.gradient[COLUMNS]:,.0f} "

@@ -120,6 +120,8 @@ def open(
     >>> [len(batch) for batch in data.batches(rows=2)]
     [2, 1]
     """
+    if client is not None and not hasattr(client, "submit"):
+        raise ArgumentError(f"client={client!r} must be a dask.distributed.Client, such as Client('tcp://host:8786').")
     opened = _opened(data, query, database, client)
     return opened if client is None else replace(opened, client=client)
 

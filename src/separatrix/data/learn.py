@@ -19,7 +19,7 @@ from separatrix.data.dataset import Dataset
 from separatrix.data.tally import Tally, tally
 from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
-from separatrix.errors import ArgumentError, TargetError
+from separatrix.errors import ArgumentError, ColumnError, TargetError, no_such
 
 pc: Any = _compute  # whose functions are made when it is imported: no type checker sees them
 SAMPLE_BYTES = 2**25  # of Arrow, for the even sample of the rows
@@ -105,11 +105,14 @@ class Question:
     complete: bool = False
     encode: Callable[[Target, Tally, Table], Any] | None = None
 
-    def check(self) -> None:
-        """ArgumentError where a column is named to be two things."""
+    def check(self, dataset: Dataset) -> None:
+        """ArgumentError where a column is named to be two things, ColumnError where the dataset has no such column."""
         own = [self.target, *filter(None, [self.weight]), *self.offset]
         if len(set(own)) < len(own):
             raise ArgumentError(f"target, weight and offset are {', '.join(map(repr, own))}: name different columns.")
+        for name in own:
+            if name not in dataset.columns:
+                raise ColumnError(no_such("column", name, dataset.columns, f"in {dataset.name}"))
 
     def read(self, dataset: Dataset, n_threads: int = 1, number: int = 0, share: int = 1) -> Reading:
         """What the dataset says, in one reading of bounded memory. Of parts of one dataset each has a number, and a
@@ -177,7 +180,7 @@ def learn(
         There are no such columns, or they hold what cannot be learned from.
     """
     question = Question(target, weight, tuple(offset), positive, regression, options)
-    question.check()
+    question.check(dataset)
     return question.learned(question.read(dataset, n_threads), dataset.name)
 
 

@@ -153,7 +153,7 @@ def learned_source(
 
     Raises as `learn`; and ClusterError if scheduler or workers are gone.
     """
-    question.check()
+    question.check(dataset)
     if dataset.client is None:
         learned = question.learned(question.read(dataset, thread_count(n_threads)), dataset.name)
         return learned, source_of(dataset, learned, n_threads, centre, collapses)
