@@ -10,6 +10,7 @@
     ├── ModelError          a model file is damaged, foreign, or does not fit the data
     ├── InferenceError      a standard error or test is asked for that would not be true
     ├── NotFittedError      a model is asked before it was fitted
+    ├── ClusterError        the scheduler or the workers of a cluster are gone
     └── DivergenceError     gradient descent ran away
 
     SeparatrixWarning
@@ -61,6 +62,10 @@ class InferenceError(SeparatrixError, ValueError):
 
 class NotFittedError(SeparatrixError, ValueError, AttributeError):
     """A model is asked before it was fitted."""
+
+
+class ClusterError(SeparatrixError, RuntimeError):
+    """The scheduler or the workers of a cluster cannot be reached, or are gone."""
 
 
 class DivergenceError(SeparatrixError, ArithmeticError):

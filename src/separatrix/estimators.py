@@ -33,7 +33,7 @@ from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
-from separatrix.tables import class_rows, columns_for, forget_columns, number_rows, table_eta
+from separatrix.tables import class_blocks, class_rows, columns_for, number_blocks, number_rows, table_eta
 
 FLOATS = (np.float64, np.float32)
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -138,15 +138,16 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     ) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset.
 
-        Or a table, of any size: X from `separatrix.open`, or a dataframe, and `target`, `sample_weight` and `offset`
-        names of its columns. What becomes of the others is learned, as a `separatrix.Columns` in `columns` may tell,
-        and kept as `columns_`.
+        Or a table, of any size: X from `separatrix.open`, or a dataframe, also of Dask, and `target`, `sample_weight`
+        and `offset` names of its columns. What becomes of the others is learned, as a `separatrix.Columns` in `columns`
+        may tell, and kept as `columns_`. Large arrays of Dask are fitted by the workers of its current client.
         """
         options, strength = self._checked()
         if target is None:
-            source, weight = self._of_arrays(X, y, sample_weight, offset)
+            found = class_blocks(self, X, y, sample_weight, offset) or self._of_arrays(X, y, sample_weight, offset)
         else:
-            self.classes_, source, weight = class_rows(self, X, y, target, sample_weight, offset, columns)
+            found = class_rows(self, X, y, target, sample_weight, offset, columns)
+        self.classes_, source, weight = found
         with source.working() as source:
             fits = self._fits(source, strength / weight, options)
             self.separation_ = self._separation(fits, source)
@@ -159,9 +160,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
         return self
 
-    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, float]:
-        """Arrays as a source with class codes for y, and their total weight."""
-        forget_columns(self, X)
+    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[NDArray, Source, float]:
+        """The classes of arrays, the rows with their codes for y, and their total weight."""
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
@@ -170,7 +170,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_two_classes(self.classes_, codes, weight)
         offset = check_offset(offset, X.shape[0], self._columns_of_eta())
         source = memory_source(X, codes, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
-        return source, float(weight.sum())
+        return self.classes_, source, float(weight.sum())
 
     def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
         """One fit, or with "ovr" one for each class against the rest; the penalty's strength is per unit weight."""
@@ -326,7 +326,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_flag("fit_intercept", self.fit_intercept)
         targets = None
         if target is None:
-            source, targets = self._of_arrays(X, y, sample_weight, offset)
+            found = number_blocks(self, X, y, sample_weight, offset) or self._of_arrays(X, y, sample_weight, offset)
+            source, targets = found
         else:
             source = number_rows(self, X, y, target, sample_weight, offset, columns)
         penalty = elastic_net(np.full(source.n_columns, float(self.alpha)), self.l1_ratio)
@@ -338,7 +339,6 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int | None]:
         """Arrays as a source, and how many targets they have, None for y (rows,)."""
-        forget_columns(self, X)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
         weight = check_sample_weight(sample_weight, X.shape[0])
         targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)

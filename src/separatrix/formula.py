@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from separatrix.arguments import check_flag, check_number
+from separatrix.data.dataset import Dataset, is_dask
 from separatrix.errors import ArgumentError, DataError
 from separatrix.regression.adjustment import adjustment_of
 from separatrix.regression.firth_result import CORRECTIONS, check_covariance, fit_result
@@ -42,7 +43,9 @@ def logit(
         the first in order is the reference, and of two the second is modelled. More than two give the multinomial
         model. As an array, y is the same, or (n, 2) of successes and failures. A formula can use functions and numbers
         of the place where it is written: "y ~ decade(age)".
-    data : any dataframe or dict of columns; with y an array, X (n, p), a matrix or a dataframe of numbers
+    data : any dataframe or dict of columns; with y an array, X (n, p), a matrix or a dataframe of numbers. Or data of
+        any size, from `separatrix.open` or of Dask: weights, offset and groups are then names of columns, and the
+        result has no values for its rows. With y an array of Dask, X and the weights are such arrays too.
     intercept : bool
         Of arrays only; a formula says "- 1".
     weights : (n,) or the name of a column
@@ -83,6 +86,11 @@ def logit(
     strength, codes = 0.0 if firth else penalty_of(penalty, ("l2", *CORRECTIONS)), check_singular(singular)
     if alpha_correction and penalty:
         raise ArgumentError(f"alpha_correction={alpha_correction!r} takes a bias that penalty={penalty!r} has changed.")
+    if isinstance(data, Dataset) or is_dask(data):
+        from separatrix.regression.streamed import streamed_logit
+
+        check_streamed(penalty if firth else None, alpha_correction, prior)
+        return streamed_logit(formula, data, intercept, weights, offset, groups, covariance, strength, codes)
     names = names_of_caller() if isinstance(formula, str) else {}
     sample = sample_of(formula, data, False, intercept, weights, offset, groups, names)
     if firth:
@@ -128,6 +136,14 @@ def names_of_caller() -> Mapping[str, Any]:
     """What the code that called `logit` or `ols` can name."""
     frame = sys._getframe(2)
     return ChainMap(frame.f_locals, frame.f_globals)
+
+
+def check_streamed(firth: Any, alpha_correction: Any, prior: Any) -> None:
+    """ArgumentError for what needs the rows at hand, where they are not."""
+    given = {"penalty": firth, "alpha_correction": alpha_correction, "prior": prior}
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(f"{name}={value!r} needs the rows in memory: fit a dataframe of them, or of a sample.")
 
 
 def sample_of(

@@ -12,18 +12,16 @@ from sklearn.utils import compute_class_weight
 from separatrix.arguments import listed
 from separatrix.arrays import FloatArray
 from separatrix.data import dataset
+from separatrix.data.blocks import labelled
 from separatrix.data.cells import Table
 from separatrix.data.columns import Columns
-from separatrix.data.dataset import Dataset
+from separatrix.data.dataset import Dataset, is_dask
 from separatrix.data.encoders import Note, merged
-from separatrix.data.learn import Learned, given, learn
-from separatrix.data.memory import MemorySource
-from separatrix.data.stream import StreamSource, source_of
-from separatrix.data.threads import thread_count
+from separatrix.data.learn import Learned, Question, given
+from separatrix.data.partitions import TableSource, learned_source
+from separatrix.data.stream import ROOM
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.errors import ArgumentError, SeparatrixWarning
-
-TableSource = StreamSource | MemorySource
 
 
 def class_rows(
@@ -32,7 +30,13 @@ def class_rows(
     """The classes of a table's target, its rows with their codes for y, (rows,), and their total weight, `class_weight`
     included; see `learned_rows`."""
     learned, source = learned_rows(estimator, data, y, target, sample_weight, offset, columns)
-    classes, weight = np.array(learned.encoding.target.classes), learned.weight
+    return _weighed(estimator, np.array(learned.encoding.target.classes), source, learned.weight)
+
+
+def _weighed(
+    estimator: Any, classes: NDArray, source: TableSource, weight: FloatArray
+) -> tuple[NDArray, TableSource, float]:
+    """Classes of such weights (K,), and their rows with the `class_weight` of the estimator, and their total weight."""
     if estimator.class_weight is not None:
         # As if each class had one row, of the weight of all of its rows.
         by_class = compute_class_weight(estimator.class_weight, classes=classes, y=classes, sample_weight=weight)
@@ -70,10 +74,10 @@ def learned_rows(
     weight, terms = _names("sample_weight", sample_weight), _names("offset", offset)
     if len(weight) > 1:
         raise ArgumentError(f"sample_weight={sample_weight!r} must be the name of one column.")
-    table, threads = dataset_of(data), thread_count(getattr(estimator, "n_threads", None))
-    named = {"weight": weight[0] if weight else None, "offset": terms}
     options = {} if columns is None else columns.options
-    found = learn(table, target, regression=regression, n_threads=threads, **named, **options)
+    table, name = dataset_of(data), weight[0] if weight else None
+    question = Question(target, name, terms, regression=regression, options=options)
+    found, source = learned_source(table, question, getattr(estimator, "n_threads", None), estimator.fit_intercept)
     K = len(found.encoding.target.classes)
     _check_terms(terms, K if K > 2 else 1)
     if found.unlabelled:
@@ -83,14 +87,56 @@ def learned_rows(
             stacklevel=4,
         )
     keep_columns(estimator, found.encoding.columns)
-    return found, source_of(table, found, threads, estimator.fit_intercept)
+    return found, source
+
+
+def class_blocks(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
+) -> tuple[NDArray, TableSource, float] | None:
+    """As `class_rows`, of Dask arrays, or a Dask dataframe of numbers, and labels y; None for other data, and for so
+    few that they are better brought here."""
+    found = _blocks(estimator, X, y, sample_weight, offset, regression=False)
+    return None if found is None else _weighed(estimator, found.classes, found.source, found.weight)
+
+
+def number_blocks(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
+) -> tuple[TableSource, int | None] | None:
+    """The same with numbers y, and the number of targets, None for y (rows,)."""
+    found = _blocks(estimator, X, y, sample_weight, offset, regression=True)
+    return None if found is None else (found.source, found.columns_of_eta if np.ndim(y) == 2 else None)
+
+
+def _blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, regression: bool) -> Any:
+    forget_columns(estimator, X)
+    if not is_dask(X):
+        return None
+    names = getattr(X, "columns", None)
+    X = X if names is None else X.to_dask_array()
+    if y is None or not hasattr(X, "rechunk"):
+        raise ArgumentError(f"X is a Dask {type(X).__name__} and y is {y!r}: give y, or target= for a dataframe.")
+    if X.size <= ROOM:  # not so where it is not known
+        return None
+    found = labelled(X, y, sample_weight, offset, regression=regression, centre=estimator.fit_intercept)
+    if found.offsets not in (0, due := found.columns_of_eta):
+        raise ArgumentError(f"offset has {found.offsets} columns, and {due} are due: one for each column of eta.")
+    keep_names(estimator, names, found.source.n_columns)
+    return found
+
+
+def keep_names(estimator: Any, names: Any, many: int) -> None:
+    """scikit-learn's number of features and, where there are any, their names."""
+    estimator.n_features_in_ = many
+    if names is not None:
+        estimator.feature_names_in_ = np.array(names, dtype=object)
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
 
 
 def keep_columns(estimator: Any, columns: Columns) -> None:
     """What an estimator knows of a table: `columns_`, and scikit-learn's names and number of the features."""
     estimator.columns_ = columns
-    estimator.feature_names_in_ = np.array(columns.feature_names, dtype=object)
-    estimator.n_features_in_ = len(columns.feature_names)
+    keep_names(estimator, columns.feature_names, len(columns.feature_names))
 
 
 def forget_columns(estimator: Any, data: Any) -> None:
@@ -111,6 +157,7 @@ def columns_for(estimator: Any, data: Any) -> Columns | None:
     if isinstance(data, Dataset) and not hasattr(estimator, "columns_"):
         raise ArgumentError(f"X={data.name!r} is a dataset, and the fit was of arrays, whose columns have no names.")
     named = isinstance(data, Dataset) or hasattr(data, "__arrow_c_stream__") or _is_dataframe(data)
+    named = named or (is_dask(data) and hasattr(data, "columns"))
     return getattr(estimator, "columns_", None) if named else None
 
 

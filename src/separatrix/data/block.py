@@ -52,6 +52,11 @@ class Source(Protocol):
     @property
     def centre(self) -> FloatArray: ...
     @property
+    def in_memory(self) -> bool:
+        """Whether its rows are in this process, and something can be kept of each."""
+        ...
+
+    @property
     def most_rows(self) -> int:
         """How many rows of a sample there is memory for."""
         ...
@@ -70,6 +75,10 @@ class Source(Protocol):
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "Source":
         """The same rows with code(y) for y, and of the offset only these columns."""
+        ...
+
+    def reweighed(self, weigh: FloatArray) -> "Source":
+        """The same rows with their weight times that of their class, (K,), before any recoding."""
         ...
 
     def columns(self, chosen: IntArray) -> "Source":

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -35,12 +35,14 @@ class Dataset:
     rows : how many rows it has, None while that is not known
     parts : values that say where its rows are, in order
     files : every file as it was when it was opened; one that has changed since is refused
+    client : the `dask.distributed.Client` whose workers read it, None for this process
     """
 
     name: str
     columns: tuple[str, ...]
     parts: tuple[Part, ...] = field(repr=False)
     files: tuple[Stamp, ...] = field(default=(), repr=False)
+    client: Any = field(default=None, repr=False)
 
     @property
     def rows(self) -> int | None:
@@ -78,17 +80,26 @@ class Dataset:
         yield from part.batches(rows, columns)
 
 
-def open(data: Any = None, *, query: str | None = None, database: str | PathLike[str] | None = None) -> Dataset:
+def open(
+    data: Any = None,
+    *,
+    query: str | None = None,
+    database: str | PathLike[str] | None = None,
+    client: Any = None,
+) -> Dataset:
     """Data for `fit`, of any size: read in batches, again and again, in bounded memory.
 
     Parameters
     ----------
     data : a path or a glob, or a list of paths, of Parquet or of CSV files (see `read_batches`; the files of a glob in
         the order of their names); the name of a built-in set; or anything with `__arrow_c_stream__`, such as a
-        dataframe of polars or a reader of Arrow. What can be read only once is copied to a temporary file first.
+        dataframe of polars or a reader of Arrow. What can be read only once is copied to a temporary file first. Or a
+        dataframe of Dask, or a bag of paths of files: the current client is then the default.
     query : SQL for DuckDB instead, such as "select * from 'sales.parquet' where year > 2020"; its answer is copied to a
         temporary file, as two runs may differ in the order of the rows
     database : a DuckDB database that the query is about; it is only read
+    client : a `dask.distributed.Client`, whose workers then read the data wherever they are fitted (`pip install
+        'separatrix[dask]'`); files must be where all workers find them by the same path
 
     Raises
     ------
@@ -109,6 +120,13 @@ def open(data: Any = None, *, query: str | None = None, database: str | PathLike
     >>> [len(batch) for batch in data.batches(rows=2)]
     [2, 1]
     """
+    if client is not None and not hasattr(client, "submit"):
+        raise ArgumentError(f"client={client!r} must be a dask.distributed.Client, such as Client('tcp://host:8786').")
+    opened = _opened(data, query, database, client)
+    return opened if client is None else replace(opened, client=client)
+
+
+def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, client: Any) -> Dataset:
     if (data is None) == (query is None):
         raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
     if database is not None and query is None:
@@ -121,6 +139,11 @@ def open(data: Any = None, *, query: str | None = None, database: str | PathLike
         return _of_files(str(data), find(str(data)))
     if isinstance(data, list) and data and all(isinstance(path, str | PathLike) for path in data):
         return _of_files(f"{data[0]} and others" if len(data) > 1 else str(data[0]), _found(data))
+    if is_dask(data):
+        # Imported where it is asked for: few have a cluster, and what reads there is built on this.
+        from separatrix.data.partitions import of_collection
+
+        return of_collection(data, client)
     if hasattr(data, "__arrow_c_stream__"):
         # What has a length is there to be read again.
         if hasattr(data, "__len__"):
@@ -130,6 +153,15 @@ def open(data: Any = None, *, query: str | None = None, database: str | PathLike
     raise ArgumentError(
         f"data={data!r:.80} can't be opened: give a path, a glob, a list of paths, or what has __arrow_c_stream__."
     )
+
+
+def is_dask(data: Any) -> bool:
+    """Whether it is a collection of Dask, which has no rows yet.
+
+    >>> is_dask([1.0])
+    False
+    """
+    return hasattr(data, "__dask_graph__") and not isinstance(data, type)
 
 
 def _found(paths: Iterable[str | PathLike[str]]) -> list[Path]:

@@ -118,11 +118,16 @@ def find(data: str) -> list[Path]:
 
 
 def _are_parquet(paths: list[Path]) -> bool:
-    parquet = [path.open("rb").read(4) == PARQUET for path in paths]
+    parquet = [_starts(path, PARQUET) for path in paths]
     if len(set(parquet)) > 1:
         one, other = paths[parquet.index(True)], paths[parquet.index(False)]
         raise FileError(f"{one} is Parquet and {other} is not; only files of one format go together.")
     return parquet[0]
+
+
+def _starts(path: Path, mark: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(mark)) == mark
 
 
 def _parquet(paths: list[Path]) -> list[Part]:

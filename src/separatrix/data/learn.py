@@ -1,7 +1,7 @@
-"""The first reading of a dataset: what its columns are, its classes and their weights, an even sample of its rows."""
+"""The first reading of a dataset: its columns, its classes and their weights, and an even sample of its rows."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from operator import add
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as _compute
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
@@ -18,8 +19,9 @@ from separatrix.data.dataset import Dataset
 from separatrix.data.tally import Tally, tally
 from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
-from separatrix.errors import ArgumentError, TargetError
+from separatrix.errors import ArgumentError, ColumnError, TargetError, no_such
 
+pc: Any = _compute  # whose functions are made when it is imported: no type checker sees them
 SAMPLE_BYTES = 2**25  # of Arrow, for the even sample of the rows
 MOST_LABELS = 10_000
 ROWS, CELLS = 2**17, 2**21  # of a batch at most: a tally of one costs something whatever its rows
@@ -63,7 +65,8 @@ class Learned:
     """What the first reading found.
 
     `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression;
-    `unlabelled` rows have no target. `some` rows are an even sample of those that count, all of them if `all_of_them`.
+    `unlabelled` rows have no target, or a gap where none may be. `some` rows are an even sample of those that count,
+    all of them if `all_of_them`.
     """
 
     encoding: Encoding
@@ -73,6 +76,82 @@ class Learned:
     weightless: int
     some: Table
     all_of_them: bool
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What rows say when they are read first; readings of parts add up, in the order of the rows."""
+
+    seen: "_Seen"
+    sample: "_Sample"
+    incomplete: int
+
+    def __add__(self, other: "Reading") -> "Reading":
+        return Reading(self.seen + other.seen, self.sample + other.sample, self.incomplete + other.incomplete)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a first reading is to find out: see `learn`. Of these `columns`, or of all; where they must be `complete`,
+    of rows without a gap alone; and how to `encode` them, if not by `Encoding`."""
+
+    target: str
+    weight: str | None = None
+    offset: tuple[str, ...] = ()
+    positive: str | None = None
+    regression: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] | None = None
+    complete: bool = False
+    encode: Callable[[Target, Tally, Table], Any] | None = None
+
+    def check(self, dataset: Dataset) -> None:
+        """ArgumentError where a column is named to be two things, ColumnError where the dataset has no such column."""
+        own = [self.target, *filter(None, [self.weight]), *self.offset]
+        if len(set(own)) < len(own):
+            raise ArgumentError(f"target, weight and offset are {', '.join(map(repr, own))}: name different columns.")
+        for name in own:
+            if name not in dataset.columns:
+                raise ColumnError(no_such("column", name, dataset.columns, f"in {dataset.name}"))
+
+    def read(self, dataset: Dataset, n_threads: int = 1, number: int = 0, share: int = 1) -> Reading:
+        """What the dataset says, in one reading of bounded memory. Of parts of one dataset each has a number, and a
+        `share` of the memory for a sample."""
+        sample, incomplete = _Sample((), 1.0, SAMPLE_BYTES // share), 0
+        random = np.random.default_rng([number])
+
+        def watched() -> Iterator[tuple[Table, int]]:
+            nonlocal sample, incomplete
+            for table, first_row in _numbered(dataset.batches(_batch_rows(dataset), self.columns)):
+                whole = complete_rows(table) if self.complete else table
+                sample = sample.joined(whole.to_native(), random)
+                incomplete += len(table) - len(whole)
+                yield whole, first_row
+
+        with workers(n_threads) as pool:
+            look = partial(self._look, name=dataset.name)
+            seen = reduce(add, in_order(pool, look, watched(), ahead=2 * n_threads))
+        return Reading(seen, sample, incomplete)
+
+    def learned(self, reading: Reading, name: str) -> "Learned":
+        """What that amounts to for a dataset of this name."""
+        seen, sample = reading.seen, reading.sample
+        found = target_of(
+            seen.tally.columns[self.target], positive=self.positive, regression=self.regression, where=name
+        )
+        if self.encode is None:
+            columns = Columns.from_tally(seen.tally, target=self.target, where=name, **self.options)
+            encoding = Encoding(columns, found, self.weight, self.offset, name)
+        else:
+            encoding = self.encode(found, seen.tally, sample.rows())
+        some = encoding.that_count(sample.rows().select(encoding.needs))
+        all_of_them = sample.rate == 1.0
+        unlabelled = seen.unlabelled + reading.incomplete
+        return Learned(encoding, seen.rows, _weights(seen, found), unlabelled, seen.weightless, some, all_of_them)
+
+    def _look(self, item: tuple[Table, int], name: str) -> "_Seen":
+        table, first_row = item
+        return _look(table, first_row, self.target, self.weight, self.offset, self.regression, name)
 
 
 def learn(
@@ -100,20 +179,16 @@ def learn(
     DataError
         There are no such columns, or they hold what cannot be learned from.
     """
-    own = [target, *filter(None, [weight]), *offset]
-    if len(set(own)) < len(own):
-        raise ArgumentError(f"target, weight and offset are {', '.join(map(repr, own))}: name different columns.")
-    look = partial(_look, target=target, weight=weight, offset=tuple(offset), regression=regression, name=dataset.name)
-    sample = _Sample()
-    with workers(n_threads) as pool:
-        items = sample.watched(_numbered(dataset.batches(_batch_rows(dataset))))
-        seen: _Seen = reduce(add, in_order(pool, look, items, ahead=2 * n_threads))
-    found = target_of(seen.tally.columns[target], positive=positive, regression=regression, where=dataset.name)
-    columns = Columns.from_tally(seen.tally, target=target, **options)
-    encoding = Encoding(columns, found, weight, tuple(offset), dataset.name)
-    totals = _weights(seen, found)
-    some = encoding.that_count(sample.rows().select(encoding.needs))
-    return Learned(encoding, seen.rows, totals, seen.unlabelled, seen.weightless, some, sample.rate == 1.0)
+    question = Question(target, weight, tuple(offset), positive, regression, options)
+    question.check(dataset)
+    return question.learned(question.read(dataset, n_threads), dataset.name)
+
+
+def complete_rows(table: Table) -> Table:
+    """The rows of a table that have a value in every column; NaN is none."""
+    native: pa.Table = table.to_native()
+    gaps = [pc.is_null(column, nan_is_null=True) for column in native.itercolumns()]
+    return nw.from_native(native.filter(pc.invert(reduce(pc.or_, gaps))), eager_only=True)
 
 
 def given(
@@ -160,9 +235,14 @@ class _Seen:
 
 
 def _look(
-    item: tuple[Table, int], target: str, weight: str | None, offset: tuple[str, ...], regression: bool, name: str
+    table: Table,
+    first_row: int,
+    target: str,
+    weight: str | None,
+    offset: tuple[str, ...],
+    regression: bool,
+    name: str,
 ) -> _Seen:
-    table, first_row = item
     cells = cells_of(table, target, name, first_row)
     weights, _ = given(table, weight, offset, name, first_row)
     counts = ~cells.missing & (weights > 0)
@@ -204,29 +284,37 @@ def _weights(seen: _Seen, target: Target) -> FloatArray:
     return totals
 
 
+@dataclass(frozen=True)
 class _Sample:
     """An even sample of rows that pass by: each is kept with the same chance, which falls as they become too many.
 
     Every row draws a number; kept are those below `rate`.
     """
 
-    def __init__(self) -> None:
-        self.random, self.rate, self.bytes = np.random.default_rng(0), 1.0, 0
-        self.kept: list[tuple[pa.Table, FloatArray]] = []
+    kept: tuple[tuple[pa.Table, FloatArray], ...]
+    rate: float
+    most_bytes: int
+    bytes: int = 0
 
-    def watched(self, items: Iterator[tuple[Table, int]]) -> Iterator[tuple[Table, int]]:
-        """The same items; their rows are drawn on the way."""
-        for table, first_row in items:
-            self.kept.append(_below(self.rate, table.to_native(), self.random.random(len(table))))
-            self.bytes += self.kept[-1][0].nbytes
-            while self.bytes > SAMPLE_BYTES:
-                self.rate /= 2
-                self.kept = [_below(self.rate, *each) for each in self.kept]
-                self.bytes = sum(each.nbytes for each, _ in self.kept)
-            yield table, first_row
+    def joined(self, table: pa.Table, random: np.random.Generator) -> "_Sample":
+        """With some of the rows of a table."""
+        some = _below(self.rate, table, random.random(len(table)))
+        return replace(self, kept=(*self.kept, some), bytes=self.bytes + some[0].nbytes)._few()
+
+    def __add__(self, other: "_Sample") -> "_Sample":
+        both = replace(self, kept=(*self.kept, *other.kept), most_bytes=max(SAMPLE_BYTES, self.most_bytes))
+        return both._thin(min(self.rate, other.rate))._few()
+
+    def _few(self) -> "_Sample":
+        return self if self.bytes <= self.most_bytes else self._thin(self.rate / 2)._few()
+
+    def _thin(self, rate: float) -> "_Sample":
+        kept = tuple(_below(rate, *each) for each in self.kept)
+        return replace(self, rate=rate, kept=kept, bytes=sum(each.nbytes for each, _ in kept))
 
     def rows(self) -> Table:
-        return nw.from_native(pa.concat_tables([table for table, _ in self.kept]), eager_only=True)
+        tables = [table for table, _ in self.kept]
+        return nw.from_native(pa.concat_tables(tables, promote_options="permissive"), eager_only=True)
 
 
 def _below(rate: float, table: pa.Table, draws: FloatArray) -> tuple[pa.Table, FloatArray]:

@@ -75,6 +75,11 @@ class MemorySource:
                 yield replace(self, pool=pool)
 
     @property
+    def in_memory(self) -> bool:
+        """Whether a pass costs no more than what is done with the rows: it does not."""
+        return True
+
+    @property
     def most_rows(self) -> int:
         """How many rows of a sample there is memory for: all are in memory already."""
         return self.n_rows

@@ -38,6 +38,7 @@ class Spill:
     """
 
     file: Any
+    size: float = 0.0
     records: dict[int, Record] = field(default_factory=dict)
     complete: bool = False
     end: int = 0
@@ -80,6 +81,10 @@ class Spill:
         yield arrays
         self.buffers.append(buffer)
 
+    def __reduce__(self) -> Any:
+        """Sent to another process it arrives empty: what it kept can be read again."""
+        return empty, (self.size,)
+
     def give_up(self) -> None:
         """Keeps nothing any more, and gives the disk back. The file stays open, as other threads may be writing."""
         with self.lock:
@@ -99,9 +104,14 @@ def spill(size: float) -> Iterator[Spill]:
     ...         print(arrays)
     [array([0, 1, 2]), None]
     """
-    file = _file(size)
-    with nullcontext() if file is None else file:
-        yield Spill(file)
+    kept = empty(size)
+    with nullcontext() if kept.file is None else kept.file:
+        yield kept
+
+
+def empty(size: float) -> Spill:
+    """A file for about so many bytes, with nothing in it; it lasts as long as the value."""
+    return Spill(_file(size), size)
 
 
 def room(array: NDArray | None) -> int:

@@ -61,9 +61,19 @@ class StreamSource:
         return self.at_hand.centre
 
     @property
+    def in_memory(self) -> bool:
+        """Whether its rows are in this process: they are read."""
+        return False
+
+    @property
     def most_rows(self) -> int:
         """How many rows of a sample there is memory for."""
         return int(ROOM / max(self.cells, 1.0))
+
+    @property
+    def size(self) -> float:
+        """About how many bytes the encoded rows take."""
+        return 8.0 * self.n_rows * (self.cells + 1 + bool(self.encoding.weight) + len(self.encoding.offset))
 
     @contextmanager
     def working(self) -> Iterator["StreamSource"]:
@@ -71,13 +81,8 @@ class StreamSource:
         if self.kept is not None:
             yield self
         else:
-            size = 8.0 * self.n_rows * (self.cells + 1 + bool(self.encoding.weight) + len(self.encoding.offset))
-            with spill(size) as kept, workers(self.n_threads) as pool:
+            with spill(self.size) as kept, workers(self.n_threads) as pool:
                 yield replace(self, pool=pool, kept=kept, at_hand=replace(self.at_hand, pool=pool))
-
-    def thinned(self, rows: int, random: np.random.Generator) -> MemorySource:
-        """About so many of the rows: of the even sample that the first reading took."""
-        return self.at_hand.thinned(rows, random)
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "StreamSource":
         """The same rows with code(y) for y, and of the offset only these columns."""
@@ -96,22 +101,17 @@ class StreamSource:
             at_hand=self.at_hand.columns(chosen),
             cells=self.cells * len(chosen) / max(self.n_columns, 1),
         )
-        return view.sample(lambda block: np.ones(len(block.y)), 0.0)[0] if view.n_rows <= view.most_rows else view
+        return view.sample(every, 0.0)[0] if view.n_rows <= view.most_rows else view
 
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> tuple[MemorySource, FloatArray]:
-        """Rows with a chance each, as of `MemorySource.sample`, in memory, and the chances of those drawn."""
+        """Rows with a chance each, (rows,) for a block, in memory; and the chances of those drawn. One pass."""
+        parts = self._of_chunks(lambda chunk, before: [chunk.sample(chance, draw)])
+        rows, chances = zip(*reduce(operator.add, parts), strict=True)
+        return replace(stacked(rows), n_threads=self.n_threads, pool=self.pool), np.concatenate(chances)
 
-        def some(chunk: MemorySource, before: int) -> list[tuple[MemorySource, FloatArray]]:
-            rows, chances = [], []
-            for block in chunk.blocks(slice(0, chunk.n_rows), before):
-                likely = chance(block)
-                taken = np.flatnonzero(np.diff(np.floor(draw + np.cumsum(likely)), prepend=np.floor(draw)))
-                rows.append(taken + block.rows.start - before)
-                chances.append(likely[taken])
-            return [(chunk.take(np.concatenate(rows)), np.concatenate(chances))]
-
-        parts, chances = zip(*reduce(operator.add, self._of_chunks(some)), strict=True)
-        return replace(stacked(parts), n_threads=self.n_threads, pool=self.pool), np.concatenate(chances)
+    def thinned(self, rows: int, random: np.random.Generator) -> MemorySource:
+        """About so many of the rows: of the even sample that the first reading took."""
+        return self.at_hand.thinned(rows, random)
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows, whatever the number of threads."""
@@ -170,16 +170,16 @@ class StreamSource:
 
 
 def source_of(
-    dataset: Dataset, learned: Learned, n_threads: int | None = None, centre: bool = True
+    dataset: Dataset, learned: Learned, n_threads: int | None = None, centre: bool = True, collapses: bool = True
 ) -> StreamSource | MemorySource:
     """The rows of a dataset as the engine reads them: in memory if they have room there, if need be as distinct rows
-    with their number for a weight; else as a stream. `centre` as of `memory_source`."""
+    with their number for a weight, unless told not; else as a stream. `centre` as of `memory_source`."""
     encoding, threads = learned.encoding, thread_count(n_threads)
     some = encoded(encoding, learned.some)
     cells = cells_of_row(some.X)
     if learned.all_of_them and cells * learned.rows <= ROOM:
         return memory_source(some.X, some.y, some.weight, centre, threads, some.offset)
-    if (distinct := collapsed(dataset, learned, threads)) is not None:
+    if collapses and (distinct := collapsed(dataset, learned, threads)) is not None:
         block = encoded(encoding, distinct.rows)
         return memory_source(block.X, block.y, distinct.weight, centre, threads, block.offset)
     few = np.linspace(0, len(some.y) - 1, min(len(some.y), int(ROOM / max(cells, 1.0)))).astype(np.intp)
@@ -188,6 +188,11 @@ def source_of(
     at_hand = MemorySource(some.X, some.y, some.weight, shift, threads, offset=some.offset)
     skips = learned.unlabelled + learned.weightless > 0
     return StreamSource(dataset, encoding, learned.rows, at_hand, cells, skips, threads)
+
+
+def every(block: Block) -> FloatArray:
+    """The chance 1 for each row of a block, (rows,)."""
+    return np.ones(len(block.y))
 
 
 def encoded(encoding: Encoding, table: Table) -> Block:

@@ -49,10 +49,22 @@ def strong_convexity_gap(objective: Objective, at: Evaluation) -> float:
 
 def mean_curvature(objective: Objective, at: Evaluation) -> float:
     """Of the loss in one of its eta, on average over rows (some will do) and classes; never zero."""
-    state = at.state[:: max(1, len(at.state) // SOME_ROWS)]
-    K = state.shape[1]
-    mean = sum(float(objective.loss.second(state, k, k).mean()) for k in range(K)) / K
-    return max(mean, np.finfo(float).tiny)
+    return max(float(mean_curvatures(objective, at, SOME_ROWS).mean()), np.finfo(float).tiny)
+
+
+def mean_curvatures(objective: Objective, at: Evaluation, some: int | None = None) -> FloatArray:
+    """Of the loss in each of its eta, (K,), on average over rows, of which so many will do; a pass where no state was
+    kept."""
+    loss, K = objective.loss, at.theta.shape[1]
+
+    def sums(state: FloatArray) -> FloatArray:
+        return np.array([*(float(loss.second(state, k, k).sum()) for k in range(K)), float(len(state))])
+
+    if at.state is None:
+        total = objective.add_up(lambda block: sums(objective.state_of(at, block)))
+    else:
+        total = sums(at.state[:: max(1, len(at.state) // (some or len(at.state)))])
+    return total[:K] / total[K]
 
 
 def newton_step(
@@ -106,7 +118,7 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
     At first as if all its rows were as curved as their mean, which takes one Gram matrix; once a step needed many
     products, with one for each class, computed afresh whenever a step needs many again.
     """
-    P, p, K = len(theta), objective.source.n_columns, theta.shape[1]
+    P, p = len(theta), objective.source.n_columns
     some = sampled(objective, theta, SAMPLE * P, np.random.default_rng(0)).weighted
     strength = np.diag(np.concatenate([objective.penalty.l2, np.zeros(P - p)]))
     even, by_class = sample_gram(some, P - p, lambda block: block.weight), None
@@ -115,8 +127,7 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
         nonlocal by_class
         if products > MANY_PRODUCTS:
             by_class = class_grams(some, at.theta)
-        mean = [objective.loss.second(at.state, k, k).mean() for k in range(K)]
-        grams = [h * even for h in mean] if by_class is None else by_class
+        grams = [h * even for h in mean_curvatures(objective, at)] if by_class is None else by_class
         factors = [factor_positive(gram + strength) for gram in grams]
         return lambda residual: objective.canonical(
             np.column_stack([solve_factored(factor, r) for factor, r in zip(factors, residual.T, strict=True)])
@@ -127,10 +138,10 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
 
 def class_grams(objective: Objective, theta: FloatArray) -> list[FloatArray]:
     """The curvature in the coefficients of each class alone, (P, P) each, in single precision."""
-    state, ones = objective.evaluate(theta, order=1, keep_state=True).state, len(theta) - objective.source.n_columns
+    at, ones = objective.evaluate(theta, order=1, keep_state=True), len(theta) - objective.source.n_columns
 
     def weight(k: int) -> Callable[[Block], FloatArray]:
-        return lambda block: block.weight * objective.loss.second(state[block.rows], k, k)
+        return lambda block: block.weight * objective.loss.second(objective.state_of(at, block), k, k)
 
     return [sample_gram(objective, ones, weight(k)) for k in range(theta.shape[1])]
 

@@ -125,9 +125,10 @@ class Objective:
     ) -> Evaluation:
         """Value, and for order 1 gradient, and for order 2 curvature, in one pass.
 
-        dtype is the precision of the products of which a curvature is made; all else is in double.
+        dtype is the precision of the products of which a curvature is made; all else is in double. The state is kept of
+        rows in memory alone, see `state_of`.
         """
-        state = np.empty((self.source.n_rows, theta.shape[1])) if keep_state else None
+        state = np.empty((self.source.n_rows, theta.shape[1])) if keep_state and self.source.in_memory else None
         sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state, dtype=dtype))
         return self.evaluation(theta, sums, state)
 
@@ -146,11 +147,17 @@ class Objective:
         curvature = curvature.reshape(theta.size, theta.size)
         return Evaluation(theta, value, loss, gradient, curvature, weight=sums.weight)
 
+    def state_of(self, at: Evaluation, block: Block) -> FloatArray:
+        """The state of the loss of a block's rows at a point, (rows, K): as it was kept, else made again."""
+        if at.state is not None:
+            return at.state[block.rows]
+        return self.loss.together(block.y, block_eta(block, at.theta))[2]
+
     def curvature_times(self, at: Evaluation, direction: FloatArray) -> FloatArray:
-        """Curvature times a direction, both (P, K), at a point whose state was kept: one pass, and no matrix."""
+        """Curvature times a direction, both (P, K), at a point whose state may be kept: one pass, and no matrix."""
 
         def product(block: Block) -> Sums:
-            along = self.loss.curvature_times(at.state[block.rows], block_plane(block, direction))
+            along = self.loss.curvature_times(self.state_of(at, block), block_plane(block, direction))
             along *= block.weight[:, None]
             return Sums(float(block.weight.sum()), 0.0, with_intercept(block.transposed, along, len(direction)))
 

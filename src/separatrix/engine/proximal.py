@@ -167,13 +167,13 @@ def matrix(H: FloatArray) -> Curvature:
 
 
 def products(part: Objective, theta: FloatArray) -> Curvature:
-    """H at theta (P, K) as passes over the data, the state of whose rows it keeps; its inverse by conjugate
-    gradients."""
+    """H at theta (P, K) as passes over the data, the state of whose rows it keeps if they are in memory; its inverse by
+    conjugate gradients."""
     loss, (P, K) = part.loss, theta.shape
     at = part.evaluate(theta, order=1, keep_state=True)
 
     def diagonal_of(block: Block) -> Sums:
-        state = at.state[block.rows]
+        state = part.state_of(at, block)
         h = block.weight[:, None] * np.stack([loss.second(state, k, k) for k in range(K)], axis=1)
         ones = np.tile(h.sum(axis=0), (P - block.X.shape[1], 1))
         return Sums(float(block.weight.sum()), 0.0, np.vstack([gram_diagonal(block.X, h), ones]))

@@ -20,7 +20,7 @@ row) belongs to the observation. The small-sample factors are those of Stata and
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -32,6 +32,9 @@ from separatrix.engine.linear_algebra import factor_positive, solve_factored
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.equations.hyperplane import paired_grams
 from separatrix.errors import ArgumentError
+
+Frequency = FloatArray | Literal["weight"] | None
+"""How many observations each row stands for, (rows,); None for one, "weight" for as many as it weighs."""
 
 HETEROSCEDASTIC = ("HC0", "HC1", "HC2", "HC3")
 COVARIANCES = ("nonrobust", *HETEROSCEDASTIC, "cluster")
@@ -55,7 +58,7 @@ def inverse(information: FloatArray) -> FloatArray:
 
 
 def heteroscedastic(
-    objective: Objective, theta: FloatArray, bread: FloatArray, kind: str, frequency: FloatArray | None = None
+    objective: Objective, theta: FloatArray, bread: FloatArray, kind: str, frequency: Frequency = None
 ) -> FloatArray:
     """HC0 to HC3, (P K, P K), from the bread I^-1; frequency (rows,) or None for ones. One pass."""
     power = {"HC2": 0.5, "HC3": 1.0}.get(kind, 0.0)
@@ -100,7 +103,7 @@ def clustered(
     theta: FloatArray,
     bread: FloatArray,
     groups: Sequence[IntArray],
-    frequency: FloatArray | None = None,
+    frequency: Frequency = None,
 ) -> FloatArray:
     """The cluster covariance, (P K, P K), from the codes (rows,) of one or two ways to group the rows; a pass each.
 
@@ -168,11 +171,15 @@ def indicator(codes: IntArray, many: int) -> Any:
     return sparse.csr_array((np.ones(rows), (codes, np.arange(rows))), shape=(many, rows))
 
 
-def frequencies(block: Block, frequency: FloatArray | None) -> FloatArray:
+def frequencies(block: Block, frequency: Frequency) -> FloatArray:
     """How many observations each row of a block stands for, (rows,)."""
+    if isinstance(frequency, str):
+        return block.weight
     return np.ones(len(block.weight)) if frequency is None else frequency[block.rows]
 
 
-def observations(objective: Objective, frequency: FloatArray | None) -> float:
+def observations(objective: Objective, frequency: Frequency) -> float:
     """How many observations there are."""
+    if isinstance(frequency, str):
+        return objective.source.add_up(total_weight)
     return float(objective.source.n_rows) if frequency is None else float(frequency.sum())

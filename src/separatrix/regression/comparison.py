@@ -60,9 +60,9 @@ def lr_test(a: Any, b: Any) -> Test:
     small, large = sorted((a, b), key=lambda result: result.n_params)
     for result in (small, large):
         result._check_inference("likelihood ratios")
-    y, other = small.sample.outcome.y, large.sample.outcome.y
-    if y.shape != other.shape or not np.array_equal(y, other):
-        raise ArgumentError(f"the fits are of {len(y)} and {len(other)} rows, not of the same ones: use one set.")
+    if not small.sample.same_rows(large.sample):
+        rows = f"{small.sample.n_rows} and {large.sample.n_rows}"
+        raise ArgumentError(f"the fits are of {rows} rows, not of the same ones: use one set.")
     if type(small) is not type(large):
         kinds = f"{type(small).__name__} and {type(large).__name__}"
         raise ArgumentError(f"the fits are a {kinds}, whose likelihoods differ: give both the same penalty.")
@@ -72,6 +72,7 @@ def lr_test(a: Any, b: Any) -> Test:
 def score_test(result: Any, columns: Any) -> Test:
     """The score test of columns (n,) or (n, m) that a fit left out."""
     result._check_inference("score tests")
+    result.sample.check_here("a score test")
     Z, names = matrix_of(columns)
     sample, estimate = result.sample, result.estimate
     if len(Z) != sample.n_rows:
@@ -146,4 +147,4 @@ def nothing(result: Result) -> float:
     theta: FloatArray = np.zeros_like(result.estimate.theta)
     with at_work(objective) as working:
         at = working.evaluate(theta, order=0)
-    return at.loss * float(result.sample.weight.sum())
+    return at.loss * result.sample.total

@@ -3,11 +3,12 @@
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray
+from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.iterate import Trace
 from separatrix.engine.least_squares import design_of, triangle_of
@@ -168,7 +169,7 @@ def fit_result(sample: Sample, method: str, singular: str) -> FirthResult:
     check_rows(sample)
     if CORRECTIONS[method] and sample.outcome.columns > 1:
         raise ArgumentError(f"penalty={method!r} is for two classes, and there are more. Use penalty='firth'.")
-    source = sample.source()
+    source = cast(MemorySource, sample.source())
     with one_blas_thread():
         found = firth_estimate(source, sample.outcome.columns + 1, sample.intercept, correction=CORRECTIONS[method])
         if len(found.kept) < len(sample.names):

@@ -11,7 +11,6 @@ from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.fit import Fit, Options, fit_linear_model
@@ -58,7 +57,7 @@ class Estimate:
         return translation(self.objective.source.centre, len(self.theta))
 
     def eta(self) -> FloatArray:
-        """The linear predictor of every row, (n, K); one pass."""
+        """The linear predictor of every row in memory, (n, K); one pass."""
         eta = np.empty((self.objective.source.n_rows, self.theta.shape[1]))
 
         def fill(block: Block) -> float:
@@ -99,7 +98,7 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     if not penalty:
         check_rows(sample)
     source, (p, K) = sample.source(), (len(sample.names), sample.outcome.columns)
-    strength = L2(np.full(p, penalty / float(source.weight.sum())))
+    strength, total = L2(np.full(p, penalty / sample.total)), sample.total
     options = Options(tol=TOLERANCE, fit_intercept=sample.intercept)
     loss = cast(ClassLoss, sample.outcome.loss)
     start = np.zeros((K, p)), np.zeros(K)
@@ -107,7 +106,6 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     theta = np.vstack([fit.coefficients.T, (fit.intercepts + fit.coefficients @ source.centre)[None, :]])
     theta = theta if sample.intercept else theta[:-1]
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
-        total = float(source.weight.sum())
         at, step = polish(objective, theta)
         shaky = not penalty and factor_positive(at.curvature).least < SINGULAR
         if shaky:
@@ -145,17 +143,7 @@ def separation_of(sample: Sample) -> Separation | None:
     """What keeps the estimates of a sample from being finite, by linear programming; None if nothing does."""
     if (len(sample.names) + 1) * sample.outcome.columns > LARGEST_CURVATURE:
         return None
-    return separation(coded(sample), sample.outcome.classes, sample.names, sample.intercept) or None
-
-
-def coded(sample: Sample) -> MemorySource:
-    """The rows of a sample with the codes of their classes for y, and no weights."""
-    X, y = sample.X, sample.outcome.y.reshape(sample.n_rows)
-    if sample.outcome.trials is not None:  # a row of both outcomes is two rows
-        successes, failures = np.flatnonzero(y > 0), np.flatnonzero(y < 1)
-        rows = np.append(successes, failures)
-        X, y = X[rows], np.append(np.ones(len(successes)), np.zeros(len(failures)))
-    return memory_source(X, y.astype(np.intp), centre=sample.intercept)
+    return separation(sample.labelled(), sample.outcome.classes, sample.names, sample.intercept) or None
 
 
 def infinite_estimates(found: Separation | None, shape: tuple[int, int], intercept: bool) -> IntArray:
@@ -207,7 +195,7 @@ def fit_numbers(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     if not penalty and (found := dependences(R, sample.parameters)):
         return fit_numbers(without_dependent(sample, found, singular), penalty, singular)
     theta = np.append(fit.coefficients[0], fit.intercepts + fit.coefficients @ source.centre)[: p + m, None]
-    total = float(source.weight.sum())
+    total = sample.total
     objective = Objective(source, sample.outcome.loss, L2(np.full(p, penalty / total)), sample.intercept)
     bread = inverse_gram(R, m) if not penalty else np.full((p + m, p + m), np.nan)
     none = np.zeros(theta.shape, dtype=int)

@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any, cast
 
 import narwhals as nw
@@ -14,6 +15,8 @@ from separatrix.data.frames import BACKENDS
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.sample import INTERCEPT, Sample, check_finite, complete, ways
+
+_catching = Lock()
 
 
 @dataclass(frozen=True)
@@ -246,12 +249,15 @@ def sample_of(design: Any, outcome: Any, scope: Mapping[str, Any]) -> Sample:
 
 def matrix(spec: Any, frame: Any, scope: Mapping[str, Any]) -> Matrix:
     """The design matrix of new rows; DataError for levels that the rows of the fit did not have."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return made_of(spec, frame, scope).to_numpy(dtype=float)
-        except Warning as warning:
-            levels = str(warning).rpartition("{")[2].partition("}")[0]
+    # One thread at a time, as how warnings are caught is the whole process's.
+    with _catching, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        design = made_of(spec, frame, scope).to_numpy(dtype=float)
+    for warning in caught:
+        if warning.category.__module__.startswith("formulaic"):
+            levels = str(warning.message).rpartition("{")[2].partition("}")[0]
             raise DataError(
-                f"a category has levels that the rows of the fit did not have: {levels or warning}. Leave them out."
-            ) from None
+                f"a category has levels that the rows of the fit did not have: {levels or warning.message}. Leave them "
+                "out."
+            )
+    return design

@@ -10,7 +10,9 @@ from scipy import stats
 from scipy.special import gammaln, xlogy
 
 from separatrix.arrays import FloatArray
+from separatrix.data.block import Block
 from separatrix.data.frames import dataframe
+from separatrix.engine.objective import block_eta
 from separatrix.equations.links import logit as log_odds
 from separatrix.equations.links import sigmoid
 from separatrix.equations.losses import ClassLoss
@@ -19,7 +21,7 @@ from separatrix.inference.goodness import CalibrationLine, HosmerLemeshow, calib
 from separatrix.inference.wald import quantile
 from separatrix.regression.adjustment import Adjustment
 from separatrix.regression.diagnosis import DiagnosedResult
-from separatrix.regression.fitting import Estimate, fit_classes
+from separatrix.regression.fitting import Estimate, at_work, fit_classes
 from separatrix.regression.formulas import outcome_values
 from separatrix.regression.outcome import Outcome, counts
 from separatrix.regression.profiles import profile_ends
@@ -97,7 +99,7 @@ class LogitResult(DiagnosedResult):
     @cached_property
     def pseudo_r2(self) -> PseudoR2:
         """McFadden's, Cox and Snell's, Nagelkerke's and Tjur's R squared."""
-        n, llf = self.sample.weight.sum(), -self.estimate.loss
+        n, llf = self.sample.total, -self.estimate.loss
         llnull = null_loglikelihood(self.sample) - log_coefficients(self.sample)
         cox_snell = -float(np.expm1(2.0 * (llnull - llf) / n))
         largest = -float(np.expm1(2.0 * llnull / n))
@@ -111,24 +113,34 @@ class LogitResult(DiagnosedResult):
     def _tjur(self) -> float:
         if len(self.classes) > 2:
             return np.nan
-        y, p, weight = self.sample.outcome.y[:, 0], self.fittedvalues, self.sample.weight
-        return float(np.average(p, weights=weight * y) - np.average(p, weights=weight * (1.0 - y)))
+        theta = self.estimate.theta
+
+        def sums(block: Block) -> FloatArray:
+            y, p = block.y[:, 0], sigmoid(block_eta(block, theta)[:, 0])
+            both = block.weight * np.stack([y, 1.0 - y])
+            return np.stack([both @ p, both.sum(axis=1)])
+
+        with at_work(self.estimate.objective) as objective:
+            p, weight = objective.add_up(sums)
+        return float(np.subtract(*(p / weight)))
 
     @property
     def events_per_parameter(self) -> float:
         """Rows of the rarest class for each column; below about 10, estimates are biased (Peduzzi et al. 1996)."""
-        return float(class_totals(self.sample).min()) / max(self.df_model / self.estimate.theta.shape[1], 1)
+        return float(self.sample.class_totals().min()) / max(self.df_model / self.estimate.theta.shape[1], 1)
 
     # rows
 
     @cached_property
     def linear_predictor(self) -> FloatArray:
         """eta of every row, (n,) or (n, K - 1)."""
+        self.sample.check_here("linear predictors")
         return self._shaped(self.estimate.eta())
 
     @cached_property
     def fittedvalues(self) -> FloatArray:
         """The probability of the modelled class, (n,), or of every class, (n, K), as R and statsmodels' GLM have it."""
+        self.sample.check_here("fitted values")
         p = self._loss.probabilities(self.estimate.eta())
         return p[:, 1] if len(self.classes) == 2 else p
 
@@ -146,6 +158,7 @@ class LogitResult(DiagnosedResult):
     @property
     def resid_deviance(self) -> FloatArray:
         """The signed square root of each row's part of the deviance, (n,); of several classes without sign."""
+        self.sample.check_here("residuals")
         outcome, eta = self.sample.outcome, self.estimate.eta()
         loss = self._loss.value(outcome.y, eta).reshape(len(eta))
         trials = 1.0 if outcome.trials is None else outcome.trials
@@ -278,19 +291,10 @@ def shares(values: Any, outcome: Outcome) -> tuple[FloatArray, FloatArray | None
     return 1.0 * (y == known[1]), None
 
 
-def class_totals(sample: Sample) -> FloatArray:
-    """The weight of each class, (K,)."""
-    y, weight = sample.outcome.y, sample.weight
-    if y.ndim == 2:
-        successes = float(weight @ y[:, 0])
-        return np.array([weight.sum() - successes, successes])
-    return np.asarray(np.bincount(y, weight, minlength=len(sample.outcome.classes)), dtype=np.float64)
-
-
 def null_loglikelihood(sample: Sample) -> float:
     """The log-likelihood of the intercept alone: in closed form, or with an offset by a fit."""
-    if sample.offset is None:
-        totals = class_totals(sample)
+    if not sample.has_offset:
+        totals = sample.class_totals()
         loss = -float(xlogy(totals, totals / totals.sum()).sum())
     else:
         loss = fit_classes(replace(sample.columns([]), intercept=True), 0.0, "raise")[1].loss

@@ -8,7 +8,7 @@ from separatrix.arrays import BoolArray, FloatArray
 from separatrix.inference.profile import end_by_fits, profile, profile_intervals
 from separatrix.inference.separation import leads
 from separatrix.inference.wald import quantile
-from separatrix.regression.fitting import Estimate, at_work, coded
+from separatrix.regression.fitting import Estimate, at_work
 from separatrix.regression.sample import Sample
 
 
@@ -36,7 +36,7 @@ def profile_ends(sample: Sample, estimate: Estimate, level: float) -> tuple[Floa
 def open_side(sample: Sample, estimate: Estimate, side: int) -> BoolArray:
     """Where the likelihood need not fall on this side, (P, K): of an estimate that is infinite there, and of one that
     runs to infinity either way."""
-    infinite, rows = estimate.infinite, coded(sample)
+    infinite, rows = estimate.infinite, sample.labelled()
     found = infinite == side
     for place in zip(*np.nonzero(infinite == -side), strict=True):
         contrast = np.zeros(infinite.shape)

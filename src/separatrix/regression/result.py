@@ -175,6 +175,8 @@ class Result:
     def _eta(self, data: Any, offset: Any) -> tuple[FloatArray, FloatArray]:
         """The linear predictor of new rows, or without data those of the fit, and X as the engine has it."""
         centre, theta = self.estimate.objective.source.centre, self._theta
+        if data is None:
+            self.sample.check_here("predictions without data")
         X = self.sample.X if data is None else self.sample.recipe(data)
         offset = self.sample.offset if data is None else check_offset(offset, X.shape[0], theta.shape[1])
         X = X - centre if centre.any() else X

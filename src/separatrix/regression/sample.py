@@ -11,7 +11,8 @@ from scipy import sparse
 
 from separatrix.arguments import check_offset, check_sample_weight
 from separatrix.arrays import FloatArray, IntArray, Matrix
-from separatrix.data.memory import MemorySource, memory_source
+from separatrix.data.block import Source
+from separatrix.data.memory import memory_source
 from separatrix.errors import ColumnError, DataError, no_such
 from separatrix.regression.outcome import Outcome
 
@@ -39,7 +40,7 @@ class Sample:
     intercept: bool
     terms: Mapping[str, tuple[int, ...]]
     recipe: Recipe
-    frequency: FloatArray | None = None
+    frequency: Any = None
     offset: FloatArray | None = None
     groups: tuple[IntArray, ...] = ()
     missing: int = 0
@@ -64,13 +65,48 @@ class Sample:
         return weight if self.outcome.trials is None else weight * self.outcome.trials
 
     @property
+    def total(self) -> float:
+        """The weight of all rows."""
+        return float(self.weight.sum())
+
+    def class_totals(self) -> FloatArray:
+        """The weight of each class, (K,)."""
+        y, weight = self.outcome.y, self.weight
+        if y.ndim == 2:
+            successes = float(weight @ y[:, 0])
+            return np.array([weight.sum() - successes, successes])
+        return np.asarray(np.bincount(y, weight, minlength=len(self.outcome.classes)), dtype=np.float64)
+
+    def check_here(self, what: str) -> None:
+        """InferenceError where the rows are not in memory, which `what` needs: here they are."""
+
+    def same_rows(self, other: "Sample") -> bool:
+        """Whether another sample has these rows, as far as outcomes tell."""
+        y, others = self.outcome.y, other.outcome.y
+        return y.shape == others.shape and np.array_equal(y, others)
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether something is added to the linear predictor."""
+        return self.offset is not None
+
+    @property
     def observations(self) -> float:
         """How many observations there are; each group of trials is one."""
         return float(self.n_rows) if self.frequency is None else float(self.frequency.sum())
 
-    def source(self) -> MemorySource:
+    def source(self) -> Source:
         """The rows as the engine reads them."""
         return memory_source(self.X, self.outcome.y, self.weight, centre=self.intercept, offset=self.offset)
+
+    def labelled(self) -> Source:
+        """The rows with the codes of their classes for y, each counted once; one of both outcomes is two rows."""
+        X, y = self.X, self.outcome.y.reshape(self.n_rows)
+        if self.outcome.trials is not None:
+            successes, failures = np.flatnonzero(y > 0), np.flatnonzero(y < 1)
+            rows = np.append(successes, failures)
+            X, y = X[rows], np.append(np.ones(len(successes)), np.zeros(len(failures)))
+        return memory_source(X, y.astype(np.intp), centre=self.intercept)
 
     def columns(self, chosen: Sequence[int]) -> "Sample":
         """The same rows with only these columns; terms that lose all of theirs are gone."""

@@ -1,0 +1,345 @@
+"""Rows on the workers of a Dask cluster: each worker holds shares of them, and only sums travel.
+
+A share is a `StreamSource` of some parts of a dataset, with the file of encoded rows on the worker's own disk, or a
+`MemorySource` of a block of an array. A pass sends its function to the workers, where the shares are added up by the
+very methods of those sources; the sums of shares are added up by workers too, FAN at a time, in a tree that the order
+of the rows fixes. So the answer is the same, to the bit, whoever computed what; and what a worker takes along when it
+dies is made again, by Dask, from how it was made: its share is read anew.
+"""
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from itertools import cycle
+from time import monotonic
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.data.memory import MemorySource
+from separatrix.data.stream import ROOM, StreamSource, every, stacked
+from separatrix.data.threads import one_blas_thread
+from separatrix.errors import ArgumentError, ClusterError, DataError, SeparatrixError
+
+T = TypeVar("T")
+FAN = 8  # sums that are added up by one task
+CONNECTING = 10.0  # seconds for a scheduler to answer
+POLL = 1.0  # seconds, after which a wait looks whether there is still somebody to wait for
+PATIENCE = 60.0  # seconds without a worker
+
+
+@dataclass(frozen=True)
+class Share:
+    """Rows on a worker, and how many of all rows come before them."""
+
+    source: StreamSource | MemorySource
+    before: int
+
+
+@dataclass(frozen=True)
+class Deal:
+    """How a worker comes by a share, of a `name` for messages: make(common, *arguments), where futures are values."""
+
+    make: Callable[..., Share]
+    arguments: tuple[Any, ...]
+    name: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a function that is sent to a worker takes along of its source: no rows."""
+
+    n_rows: int
+    n_columns: int
+    centre: FloatArray
+    in_memory: bool = False
+
+
+@dataclass(frozen=True)
+class ClusterSource:
+    """The rows of all shares, `n_rows`; `common` is what every deal needs, and `at_hand` an even sample of the rows.
+
+    `cells` are the numbers stored of a row, `view` what is to be made of the source of a share before it is read, and
+    `held` the shares, as futures, while the source is at work.
+    """
+
+    client: Any
+    common: Any
+    deals: tuple[Deal, ...]
+    n_rows: int
+    at_hand: MemorySource
+    cells: float
+    view: tuple[Callable[[Any], Any], ...] = ()
+    held: tuple[Any, ...] | None = None
+
+    @property
+    def n_columns(self) -> int:
+        return self.at_hand.n_columns
+
+    @property
+    def centre(self) -> FloatArray:
+        return self.at_hand.centre
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether a pass costs no more than what is done with the rows: here it costs messages too."""
+        return False
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows of a sample there is memory for."""
+        return int(ROOM / max(self.cells, 1.0))
+
+    def __reduce__(self) -> Any:
+        return Facts, (self.n_rows, self.n_columns, self.centre)
+
+    @contextmanager
+    def working(self) -> Iterator["ClusterSource"]:
+        """This source with its shares on the workers, which let go of them at the end."""
+        if self.held is not None:
+            yield self
+            return
+        with self.at_hand.working() as at_hand:
+            yield replace(self, held=self._dealt(), at_hand=at_hand)
+
+    def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "ClusterSource":
+        """The same rows with code(y) for y, and of the offset only these columns."""
+        return self._seen(operator.methodcaller("recoded", code, eta))
+
+    def reweighed(self, weigh: FloatArray) -> "ClusterSource":
+        """The same rows with their weight times that of their class, (K,), before any recoding."""
+        return self._seen(operator.methodcaller("reweighed", weigh))
+
+    def columns(self, chosen: IntArray) -> "ClusterSource | MemorySource":
+        """The same rows with only these columns of X; brought here if they have room."""
+        share = len(chosen) / max(self.n_columns, 1)
+        view = replace(self._seen(operator.methodcaller("columns", chosen)), cells=self.cells * share)
+        return view.sample(every, 0.0)[0] if view.n_rows <= view.most_rows else view
+
+    def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> tuple[MemorySource, FloatArray]:
+        """Rows with a chance each, (rows,) for a block, brought here; and the chances of those drawn. One pass."""
+        with self.working() as source:
+            work = Work(self.view, lambda share, before: share.sample(chance, draw))
+            drawn = [result_of(self.client, future, self.deals) for future in source._spread(work)]
+        rows, chances = zip(*drawn, strict=True)
+        here = replace(stacked(rows), n_threads=self.at_hand.n_threads, pool=self.at_hand.pool)
+        return here, np.concatenate(chances)
+
+    def thinned(self, rows: int, random: np.random.Generator) -> MemorySource:
+        """About so many of the rows: of the even sample that the first reading took."""
+        return self.at_hand.thinned(rows, random)
+
+    def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
+        """function of every block, combined in the order of the rows on the workers; their sum alone comes here."""
+        with self.working() as source:
+            sums = source._spread(Work(self.view, partial(summed, function, combine)))
+            return result_of(self.client, added_up(self.client, sums, combine), self.deals)
+
+    def _seen(self, look: Callable[[Any], Any]) -> "ClusterSource":
+        return replace(self, view=(*self.view, look), at_hand=look(self.at_hand))
+
+    def _dealt(self) -> tuple[Any, ...]:
+        """The shares on the workers, in turn, each as a future."""
+        with reachable(self.client):
+            common = sent(self.client, self.common)
+            return tuple(
+                self.client.submit(deal.make, common, *deal.arguments, **placed(worker))
+                for deal, worker in zip(self.deals, cycle(threads_of(self.client)), strict=False)
+            )
+
+    def _spread(self, work: "Work") -> list[Any]:
+        """What the work makes of every share, as futures: where the share is, if that worker still lives."""
+        assert self.held is not None
+        with reachable(self.client):
+            task, where = sent(self.client, work), self.client.who_has(list(self.held))
+            return [self.client.submit(done, task, share, **placed(*where.get(share.key, ()))) for share in self.held]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What to do with the source of a share, seen through a view, and the number of rows before it."""
+
+    view: tuple[Callable[[Any], Any], ...]
+    work: Callable[[Any, int], Any]
+
+    def __call__(self, share: Share) -> Any:
+        with one_blas_thread():
+            return self.work(reduce(lambda source, look: look(source), self.view, share.source), share.before)
+
+
+def summed(function: Callable[[Block], T], combine: Callable[[Any, Any], Any], source: Any, before: int) -> T:
+    """function of every block of a share, combined; the blocks know which of all rows they are."""
+    return source.add_up(partial(numbered, function, before), combine)
+
+
+def numbered(function: Callable[[Block], T], before: int, block: Block) -> T:
+    """function of a block, before whose source so many rows come."""
+    return function(replace(block, rows=slice(block.rows.start + before, block.rows.stop + before)))
+
+
+def done(work: Callable[[Share], T], share: Share) -> T:
+    """The work on a share."""
+    return work(share)
+
+
+def added_up(client: Any, sums: Sequence[Any], combine: Callable[[Any, Any], Any]) -> Any:
+    """The future of all sums combined in their order, by a tree of tasks."""
+    with reachable(client):
+        while len(sums) > 1:
+            groups = [list(sums[first : first + FAN]) for first in range(0, len(sums), FAN)]
+            sums = [client.submit(reduce, combine, group, pure=False) for group in groups]
+    return sums[0]
+
+
+def sent(client: Any, value: Any) -> Any:
+    """The future of a value that goes to one worker, and from there to those that need it.
+
+    It is the result of a task, and no scattered data: if its worker dies, it is made again.
+    """
+    return client.submit(partial(_as_it_is, value), pure=False)
+
+
+def _as_it_is(value: T) -> T:
+    return value
+
+
+def placed(*workers: str) -> dict[str, Any]:
+    """Options of a task for these workers, or others if they are gone."""
+    return {"pure": False, **({"workers": list(workers), "allow_other_workers": True} if workers else {})}
+
+
+def threads_of(client: Any) -> list[str]:
+    """The address of the worker of each thread, all workers in turn; ClusterError if there are none."""
+    with reachable(client):
+        threads = client.nthreads()
+        if not threads:
+            client.wait_for_workers(1, timeout=PATIENCE)
+            threads = client.nthreads()
+    turns = range(max(threads.values()))
+    return [worker for turn in turns for worker, many in sorted(threads.items()) if many > turn]
+
+
+def result_of(client: Any, future: Any, deals: Sequence[Deal] = ()) -> Any:
+    """The result of a future, or the error of its task; ClusterError if scheduler or workers are gone for good."""
+    failed = value = None
+    with reachable(client):
+        settle(client, future)
+        if future.status == "error":
+            failed = future.exception()
+        else:
+            value = future.result()
+    if failed is not None:
+        raise explained(failed, deals) from None
+    return value
+
+
+def settle(client: Any, future: Any) -> None:
+    """Waits for a future, for as long as there are workers."""
+    import distributed
+
+    alive = monotonic()
+    while not future.done():
+        try:
+            distributed.wait([future], timeout=POLL)
+        except TimeoutError:
+            if client.nthreads():
+                alive = monotonic()
+            if monotonic() - alive > PATIENCE:
+                raise ClusterError(
+                    f"the scheduler {client.scheduler.address} has had no workers for {PATIENCE:.0f} seconds: start "
+                    "some, and fit again."
+                ) from None
+
+
+def explained(error: BaseException, deals: Sequence[Deal]) -> BaseException:
+    """The error of a task, with the name of the partition that cannot be read; ours are said already."""
+    if isinstance(error, SeparatrixError):
+        return error
+    if type(error).__name__ == "KilledWorker":
+        return ClusterError(
+            "workers died again and again over one share of the rows: their memory is too small, or their machines "
+            "are at fault. Give them more, or smaller partitions."
+        )
+    for deal in deals:
+        if any(getattr(argument, "status", "") == "error" for argument in flat(deal.arguments)):
+            reason = (str(error).strip().splitlines() or [""])[0]
+            return DataError(f"{deal.name} cannot be read: {type(error).__name__}: {reason}")
+    return error
+
+
+def flat(arguments: Sequence[Any]) -> Iterator[Any]:
+    """The arguments, and those in lists."""
+    for argument in arguments:
+        yield from argument if isinstance(argument, list) else [argument]
+
+
+@contextmanager
+def reachable(client: Any) -> Iterator[None]:
+    """A scheduler that does not answer is said in one line."""
+    try:
+        yield
+    except (CancelledError, OSError) as error:  # TimeoutError is an OSError, and so are closed connections
+        where = getattr(client.scheduler, "address", "of the cluster")
+        raise ClusterError(
+            f"the scheduler {where} is gone, or has no workers ({type(error).__name__}): see that both run, connect a "
+            "new Client, and fit again."
+        ) from None
+
+
+def required() -> Any:
+    """The package distributed; SeparatrixError where it is not installed."""
+    try:
+        import distributed
+    except ImportError:
+        raise SeparatrixError("a Dask cluster needs the package distributed: pip install 'separatrix[dask]'.") from None
+    return distributed
+
+
+def current_client() -> Any:
+    """The client that was made last; ArgumentError where there is none."""
+    try:
+        return required().get_client()
+    except ValueError:
+        raise ArgumentError(
+            "data of Dask need a cluster: make a client first, client = dask.distributed.Client(), or pass one to "
+            "separatrix.open(data, client=client)."
+        ) from None
+
+
+@contextmanager
+def connected(scheduler: str | None = None, workers: int | None = None) -> Iterator[Any]:
+    """A client of the scheduler at an address, or of a new local cluster of so many processes of a thread each, which
+    ends with the context.
+
+    Raises
+    ------
+    ArgumentError
+        Not one of both is given, or the number of workers is none.
+    ClusterError
+        No scheduler answers at the address.
+    """
+    distributed = required()
+    if (scheduler is None) == (workers is None):
+        raise ArgumentError(f"scheduler={scheduler!r}, workers={workers!r}: give one of the two.")
+    if scheduler is None:
+        if not isinstance(workers, int) or workers < 1:
+            raise ArgumentError(f"workers={workers!r} must be a whole number, at least 1.")
+        options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
+        with distributed.LocalCluster(n_workers=workers, **options) as cluster, distributed.Client(cluster) as client:
+            yield client
+        return
+    try:
+        client = distributed.Client(scheduler, timeout=CONNECTING)
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"no scheduler answers at {scheduler!r} ({type(error).__name__}): start one by 'dask scheduler', and give "
+            "the address that it prints."
+        ) from None
+    with client:
+        yield client

@@ -1,0 +1,318 @@
+"""Regressions of rows that are not in memory: of files, of Dask dataframes and arrays, by a formula or without.
+
+A formula needs the levels of its categories and no more of the rows it has not seen, so its design is learned from a
+sample with every level in it, and then made batch by batch, wherever the batch is.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data import dataset
+from separatrix.data.block import Block, Source
+from separatrix.data.blocks import labelled
+from separatrix.data.cells import Table, cells_of
+from separatrix.data.dataset import Dataset, is_dask
+from separatrix.data.learn import Learned, Question, complete_rows, given
+from separatrix.data.memory import MemorySource
+from separatrix.data.partitions import learned_source
+from separatrix.data.tally import Tally
+from separatrix.data.target import Target
+from separatrix.equations.losses import LogLoss
+from separatrix.equations.reference import ReferenceLoss
+from separatrix.errors import ArgumentError, ColumnError, InferenceError, listing, no_such
+from separatrix.regression.fitting import fit_classes
+from separatrix.regression.formulas import Encoding, parse
+from separatrix.regression.formulas import sample_of as sample_of_design
+from separatrix.regression.logit_result import LogitResult
+from separatrix.regression.outcome import Outcome
+from separatrix.regression.result import covariance_of
+from separatrix.regression.sample import Columns, Sample, check_finite, default_names, group_codes, ways
+
+SHOWN_ROWS = 1_000  # of the even sample, of which a formula's design is learned
+
+
+@dataclass(frozen=True)
+class StreamedSample(Sample):
+    """A sample whose rows are those of a source: X and y are empty, and `totals` the weight of each class, (K,).
+
+    `whole` is what the rows are of: two samples of the same have the same rows.
+    """
+
+    rows: Any = None
+    totals: Any = None
+    whole: Any = None
+
+    @property
+    def n_rows(self) -> int:
+        return self.rows.n_rows
+
+    @property
+    def total(self) -> float:
+        return float(self.totals.sum())
+
+    def class_totals(self) -> FloatArray:
+        return self.totals
+
+    @property
+    def observations(self) -> float:
+        return float(self.n_rows) if self.frequency is None else self.total
+
+    @property
+    def has_offset(self) -> bool:
+        return getattr(self.rows, "at_hand", self.rows).offset is not None
+
+    def source(self) -> Source:
+        return self.rows
+
+    def labelled(self) -> Source:
+        return self.rows
+
+    def check_here(self, what: str) -> None:
+        raise InferenceError(f"the rows of this fit are not in memory, and {what} need them: use predict(data).")
+
+    def same_rows(self, other: Sample) -> bool:
+        return isinstance(other, StreamedSample) and self.whole is other.whole and self.n_rows == other.n_rows
+
+    def columns(self, chosen: Sequence[int]) -> "StreamedSample":
+        narrower = super().columns(chosen)
+        return replace(narrower, rows=self.rows.columns(np.array(chosen, dtype=np.intp)))  # pyright: ignore
+
+
+@dataclass(frozen=True)
+class FormulaEncoding:
+    """How rows become the columns of a formula's design: like `separatrix.data.learn.Encoding`, with y as the loss of
+    so many classes wants it."""
+
+    recipe: Encoding
+    names: tuple[str, ...]
+    terms: dict[str, tuple[int, ...]]
+    intercept: bool
+    target: Target
+    needs: list[str]
+    weight: str | None = None
+    offset: tuple[str, ...] = ()
+    where: str = "the data"
+
+    def that_count(self, table: Table) -> Table:
+        """The rows without gaps whose weight is not 0."""
+        table = complete_rows(table)
+        if self.weight is None:
+            return table
+        fine = cells_of(table, self.weight).numbers() != 0
+        return table if fine.all() else table.filter(fine.tolist())
+
+    def block(self, table: Table, before: int = 0, first_row: int = 1) -> Block:
+        """The numbers of rows that count, `before` of which came before these."""
+        X = self.recipe(table.to_native())
+        check_finite(X, self.names)
+        y = coded(len(self.target.classes), self.target.encode(table, self.where, first_row))
+        weight, offset = given(table, self.weight, self.offset, self.where, first_row)
+        return Block(X, y, weight, slice(before, before + len(table)), offset)
+
+
+def coded(classes: int, codes: NDArray) -> NDArray:
+    """Codes of classes as the loss wants them: of two classes 0.0 and 1.0, (rows, 1)."""
+    return codes[:, None] * 1.0 if classes == 2 else codes.astype(np.intp)
+
+
+def streamed_logit(
+    formula: Any,
+    data: Any,
+    intercept: bool,
+    weights: Any,
+    offset: Any,
+    groups: Any,
+    covariance: str,
+    strength: float,
+    singular: str,
+) -> LogitResult:
+    """`separatrix.logit` of a dataset or a Dask dataframe by a formula, or of Dask arrays."""
+    if isinstance(formula, str):
+        sample = streamed_sample(formula, data, weights, offset, groups)
+    elif groups is not None or not is_dask(data):
+        raise ArgumentError("rows that are read need a formula of columns' names, and their groups= a column's name.")
+    else:
+        sample = block_sample(formula, data, intercept, weights, offset)
+    with sample.rows.working() as rows:
+        sample, estimate = fit_classes(replace(sample, rows=rows), strength, singular)
+        cov = covariance_of(sample, estimate, covariance, 1.0, strength)
+    estimate = replace(estimate, objective=estimate.objective.over(at_rest(estimate.objective.source)))
+    rested: Any = replace(sample, rows=at_rest(sample.source()))  # pyright: ignore[reportCallIssue]
+    return LogitResult(rested, estimate, covariance, cov, strength)
+
+
+def at_rest(source: Any) -> Any:
+    """A source without what it worked by, which has ended."""
+    if not isinstance(source, MemorySource):
+        source = replace(source, at_hand=at_rest(source.at_hand))
+    return replace(source, **{name: None for name in ("pool", "kept", "held") if hasattr(source, name)})
+
+
+def streamed_sample(formula: str, data: Any, weights: Any, offset: Any, groups: Any) -> StreamedSample:
+    """The sample of "y ~ x + C(site)" over a dataset or a Dask dataframe; weights, offset and groups are names of
+    columns. Rows with a gap in any column that is used are left out.
+
+    Raises ArgumentError for an outcome that is no column, and for terms that need all rows at once.
+    """
+    parsed, table = parse(formula), data if isinstance(data, Dataset) else dataset.open(data)
+    target = outcome_name(parsed, table)
+    weight, offsets = named("weights", weights), named("offset", offset)
+    clusters = [name for way in ways(groups) for name in named("groups", way)]
+    words = set(re.findall(r"[^\W\d]\w*", formula)) | set(map(str, parsed.required_variables))
+    for name in sorted(map(str, parsed.required_variables)):
+        check_column(name, table)
+    features = [name for name in table.columns if name in words and name != target]
+    used = tuple(dict.fromkeys([target, *features, *weight, *offsets, *clusters]))
+    for name in used:
+        check_column(name, table)
+    encode = partial(formula_encoding, formula, tuple(features), used, weight[0] if weight else None, offsets)
+    question = Question(target, weight[0] if weight else None, offsets, columns=used, complete=True, encode=encode)
+    # Rows that are alike stay apart: a sum over observations, as of HC0, is none over their counts.
+    learned, rows = learned_source(table, question, collapses=False)
+    codes = tuple(cluster_codes(table, learned.encoding, name, rows.n_rows) for name in clusters)
+    return sample_of(learned, rows, table, codes, formula)
+
+
+def sample_of(
+    learned: Learned, rows: Source, table: Dataset, groups: tuple[IntArray, ...], formula: str
+) -> StreamedSample:
+    """What was learned of a formula's rows, as a sample."""
+    encoding: Any = learned.encoding
+    return StreamedSample(
+        outcome_of(encoding.target.name, tuple(encoding.target.classes)),
+        np.empty((0, len(encoding.names))),
+        encoding.names,
+        encoding.intercept,
+        encoding.terms,
+        encoding.recipe,
+        frequency=None if encoding.weight is None else "weight",
+        groups=groups,
+        missing=learned.unlabelled,
+        formula=formula,
+        rows=rows,
+        totals=learned.weight,
+        whole=table.parts,
+    )
+
+
+def outcome_of(name: str, classes: tuple[Any, ...]) -> Outcome:
+    """The outcome of so many classes, without its rows."""
+    return Outcome(name, np.empty((0, 1)), LogLoss() if len(classes) == 2 else ReferenceLoss(), classes)
+
+
+def outcome_name(parsed: Any, table: Dataset) -> str:
+    """The column that a formula explains."""
+    terms = [str(term).strip("`") for term in parsed.lhs]
+    if len(terms) != 1 or terms[0] not in table.columns:
+        name = " + ".join(terms)
+        raise ArgumentError(f"the outcome {name!r} is no column of {table.name}: of rows that are read it must be one.")
+    return terms[0]
+
+
+def named(argument: str, given: Any) -> tuple[str, ...]:
+    """The names of columns that an argument holds; ArgumentError for values."""
+    names = () if given is None else (given,) if isinstance(given, str) else tuple(given)
+    if not all(isinstance(name, str) for name in names):
+        raise ArgumentError(f"{argument} must be the name of a column where the rows are read, not values.")
+    return names
+
+
+def check_column(name: str, table: Dataset) -> None:
+    """ColumnError unless the table has it."""
+    if name not in table.columns:
+        raise ColumnError(no_such("column", name, table.columns, f"in {table.name}"))
+
+
+def formula_encoding(
+    formula: str,
+    features: tuple[str, ...],
+    needs: tuple[str, ...],
+    weight: str | None,
+    offset: tuple[str, ...],
+    target: Target,
+    tally: Tally,
+    some: Table,
+) -> FormulaEncoding:
+    """The design of a formula, from some rows and the levels that all of them have.
+
+    Raises ArgumentError for terms such as `center(x)`, whose numbers depend on all rows, and ColumnError for categories
+    of too many levels.
+    """
+    parsed: Any = parse(formula)
+    frame = with_levels(some[:SHOWN_ROWS].to_pandas(), tally, features)
+    design = parsed.rhs.get_model_matrix(frame, na_action="ignore")
+    if stateful := list(design.model_spec.transform_state):
+        raise ArgumentError(
+            f"formula={formula!r} has {listing(stateful)}, which all rows have a part in: put such columns into the "
+            "data, or fit rows in memory."
+        )
+    for factor, (_, state) in design.model_spec.encoder_state.items():
+        unknown = [name for name in features if name in str(factor) and tally.columns[name].levels is None]
+        if "categories" in state and unknown:
+            raise ColumnError(f"column {unknown[0]!r} has too many levels for {factor} of formula={formula!r}.")
+    sample = sample_of_design(design, outcome_of(target.name, tuple(target.classes)), {})
+    return FormulaEncoding(
+        sample.recipe,  # pyright: ignore[reportArgumentType]
+        sample.names,
+        dict(sample.terms),
+        sample.intercept,
+        target,
+        list(needs),
+        weight,
+        offset,
+        tally.where,
+    )
+
+
+def with_levels(frame: Any, tally: Tally, columns: Sequence[str]) -> Any:
+    """Some rows, and copies of the first in which each column takes each of its levels."""
+    frames = [frame]
+    for name in columns:
+        levels = tally.columns[name].levels
+        if levels is not None and tally.columns[name].kind in ("text", "category", "number", "boolean"):
+            copies = pd.concat([frame[:1]] * len(levels.values), ignore_index=True)
+            copies[name] = pd.Series(levels.values.to_pylist(), dtype=plain_type(frame[name]))
+            frames.append(copies)
+    return pd.concat([each.astype({name: plain_type(frame[name]) for name in columns}) for each in frames])
+
+
+def plain_type(column: Any) -> Any:
+    """The type of a column of pandas, without the levels of a category."""
+    return column.cat.categories.dtype if str(column.dtype) == "category" else column.dtype
+
+
+def cluster_codes(table: Dataset, encoding: Any, name: str, rows: int) -> IntArray:
+    """The clusters of all rows that count as codes, (rows,): they are brought here, an integer for each row."""
+    parts = [encoding.that_count(batch)[name].to_numpy() for batch in table.batches(columns=encoding.needs)]
+    return group_codes(np.concatenate(parts), rows)
+
+
+def block_sample(y: Any, X: Any, intercept: bool, weights: Any, offset: Any) -> StreamedSample:
+    """The sample of Dask arrays, or a Dask dataframe of numbers, X (n, p), and labels y (n,)."""
+    names = tuple(map(str, X.columns)) if hasattr(X, "columns") else None
+    X = X.to_dask_array() if names else X
+    found = labelled(X, y, weights, offset, centre=intercept)
+    assert found.classes is not None
+    K, names = len(found.classes), names or default_names(found.source.n_columns)
+    if found.offsets not in (0, max(K - 1, 1)):
+        raise ArgumentError(f"offset has {found.offsets} columns, and {K - 1} are due.")
+    return StreamedSample(
+        outcome_of("y", tuple(found.classes.tolist())),
+        np.empty((0, len(names))),
+        names,
+        intercept,
+        {column: (j,) for j, column in enumerate(names)},
+        Columns(names),
+        frequency=None if weights is None else "weight",
+        rows=found.source.recoded(partial(coded, K)),
+        totals=found.weight,
+        whole=X,
+    )

@@ -1,0 +1,517 @@
+"""Rows on the workers of a cluster: the answer of memory, only sums on the wire, and every fault in one line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy import sparse
+
+import separatrix
+from separatrix import LinearRegression, LogisticRegression, logit
+from separatrix.data import blocks, cluster, learn, partitions, stream
+from separatrix.engine.objective import Objective
+from separatrix.equations.losses import LogLoss
+from separatrix.equations.penalties import L2
+from separatrix.errors import (
+    ArgumentError,
+    CellError,
+    ClusterError,
+    DataError,
+    FileError,
+    InferenceError,
+    SeparationWarning,
+    SeparatrixError,
+    TargetError,
+)
+from separatrix.inference.covariance import clustered
+from test_stream import CASES, assert_same, features, table, written
+
+da = pytest.importorskip("dask.array")
+dd = pytest.importorskip("dask.dataframe")
+ROWS = 6_000
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two worker processes of a thread each."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this file
+    with cluster.connected(workers=2) as client:
+        yield client
+
+
+@pytest.fixture
+def spread(client, monkeypatch):
+    """The client, as if memory here were so small that hardly a row fits, and shares were small."""
+    for module in (stream, cluster, blocks, separatrix.tables):
+        monkeypatch.setattr(module, "ROOM", 5_000)
+    monkeypatch.setattr(learn, "SAMPLE_BYTES", 60_000)
+    monkeypatch.setattr(partitions, "LOT_ROWS", 700)
+    return client
+
+
+def on(client: Any, data: pa.Table, folder: Path, files: int = 3) -> Any:
+    """The table in files, on the workers."""
+    return replace(written(data, folder, files, 331), client=client)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_files_on_workers_give_the_fit_of_memory(name, spread, tmp_path):
+    case = CASES[name]
+    data = features(table(rows=ROWS), case.target, case.own)
+    assert_same(case.fit(on(spread, data, tmp_path)), case.fit(data), 1e-9)
+
+
+@pytest.mark.parametrize("name", ["binary", "offsets", "linear"])
+def test_a_dask_dataframe_gives_the_fit_of_memory(name, spread):
+    case = CASES[name]
+    data = features(table(rows=ROWS), case.target, case.own)
+    frame = dd.from_pandas(data.to_pandas(), npartitions=5)
+    assert_same(case.fit(frame), case.fit(data), 1e-9)
+
+
+def test_a_bag_of_paths_is_the_files(spread, tmp_path):
+    bag = pytest.importorskip("dask.bag")
+    data = features(table(rows=ROWS), "two")
+    files = [part.path for part in written(data, tmp_path, 2, 5_000).parts]
+    paths = bag.from_sequence(map(str, files), npartitions=2)
+    assert_same(CASES["binary"].fit(paths), CASES["binary"].fit(data), 1e-9)
+
+
+def arrays(classes: int = 2, seed: int = 0) -> tuple[Any, ...]:
+    """X, labels, weights and offsets."""
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((ROWS, 4)) * [1.0, 2.0, 0.5, 1.0] + [0.0, 0.0, 0.0, 1e5]
+    eta = X[:, :1] * np.arange(classes) + random.gumbel(size=(ROWS, classes))
+    weight = np.where(random.random(ROWS) < 0.1, 0.0, random.uniform(0.5, 2.0, ROWS))
+    offset = random.standard_normal((ROWS, classes)) / 4
+    return X, np.array(["a", "b", "c"])[eta.argmax(axis=1)], weight, offset[:, 0] if classes == 2 else offset
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_dask_arrays_give_the_fit_of_memory(classes, spread):
+    X, y, weight, offset = arrays(classes)
+    model = LogisticRegression(tol=1e-12, class_weight="balanced").fit(X, y, weight, offset)
+    X, y, weight, offset = (da.from_array(each, chunks=1_100) for each in (X, y, weight, offset))
+    other = LogisticRegression(tol=1e-12, class_weight="balanced").fit(X.rechunk((900, 2)), y, weight, offset)
+    assert list(other.classes_) == list(model.classes_)
+    assert other.n_features_in_ == 4
+    np.testing.assert_allclose(other.coef_, model.coef_, atol=1e-9)
+
+
+def test_sparse_blocks_stay_sparse(spread):
+    X, y, *_ = arrays()
+    X[np.abs(X) < 1.0] = 0.0
+    blocks = da.from_array(X[:, :3], chunks=(1_000, -1)).map_blocks(sparse.csr_array, dtype=float)
+    model = LogisticRegression(tol=1e-12).fit(blocks, da.from_array(y, chunks=1_000))
+    np.testing.assert_allclose(model.coef_, LogisticRegression(tol=1e-12).fit(X[:, :3], y).coef_, atol=1e-9)
+
+
+def test_a_dask_dataframe_of_numbers_is_a_matrix_with_names(spread):
+    X, y, *_ = arrays()
+    frame = dd.from_pandas(pd.DataFrame(X, columns=list("abcd")).assign(y=y), npartitions=4)
+    model = LogisticRegression(tol=1e-12).fit(frame[list("abcd")], frame["y"])
+    assert list(model.feature_names_in_) == list("abcd")
+    np.testing.assert_allclose(model.coef_, LogisticRegression(tol=1e-12).fit(X, y).coef_, atol=1e-9)
+
+
+def test_least_squares_of_two_targets_on_arrays(spread):
+    X, _, weight, offset = arrays(3)
+    Y = X[:, :2] @ np.array([[1.0, 2.0], [3.0, -1.0]]) + offset[:, :2]
+    model = LinearRegression().fit(X, Y, weight)
+    other = LinearRegression().fit(*(da.from_array(each, chunks=(1_000, *each.shape[1:])) for each in (X, Y, weight)))
+    np.testing.assert_allclose(other.coef_, model.coef_, atol=1e-9)
+    assert other.rank_ == model.rank_
+
+
+def test_few_dask_rows_are_fitted_here_without_a_cluster():
+    X, y, *_ = arrays()
+    model = LogisticRegression().fit(da.from_array(X, chunks=1_000), da.from_array(y, chunks=1_000))
+    assert np.array_equal(model.coef_, LogisticRegression().fit(X, y).coef_)
+
+
+def test_predictions_of_a_dask_dataframe_are_those_of_its_rows(spread):
+    data = features(table(rows=ROWS), "two")
+    model = CASES["binary"].fit(data)
+    frame = dd.from_pandas(data.to_pandas(), npartitions=3)
+    assert np.array_equal(model.predict_proba(frame), model.predict_proba(data))
+
+
+# who computes what does not matter
+
+
+def test_the_answer_is_the_same_to_the_bit_whoever_computes_what(spread, tmp_path, monkeypatch):
+    case, data = CASES["multinomial"], on(spread, features(table(rows=ROWS), "three"), tmp_path)
+    both = case.fit(data)
+    one, *_ = cluster.threads_of(spread)
+    monkeypatch.setattr(cluster, "threads_of", lambda client: [one])
+    monkeypatch.setattr(partitions, "threads_of", lambda client: [one])
+    assert np.array_equal(case.fit(data).coef_, both.coef_)
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """A part of a table: the second to read it dies of it, as the flag says that one has."""
+
+    table: pa.Table
+    flag: str
+    rows: int | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        return self.table.schema.names
+
+    def batches(self, rows: int, columns: Any = None) -> Any:
+        readings = Path(self.flag).read_text() if Path(self.flag).exists() else ""
+        Path(self.flag).write_text(f"{readings}{os.getpid()} ")
+        for number, batch in enumerate(self.table.select(list(columns or self.columns)).to_batches(100)):
+            if number == 3 and len(readings.split()) == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield batch
+
+
+def test_a_worker_killed_in_the_middle_of_a_pass_is_survived_with_the_same_answer(spread, tmp_path):
+    case, data = CASES["binary"], features(table(rows=ROWS), "two")
+    whole = on(spread, data, tmp_path)
+    deadly = tuple(Deadly(data.slice(first, 1_000), str(tmp_path / f"flag {first}")) for first in range(0, ROWS, 1_000))
+    deadly = (deadly[0], *(partitions.TablePart(part.table) for part in deadly[1:]))
+    model = case.fit(replace(whole, parts=deadly, files=()))
+    readers = (tmp_path / "flag 0").read_text().split()
+    assert len(readers) >= 3, "the first reading, the pass in which its reader died, and the pass made again"
+    assert readers[1] != readers[2]
+    assert_same(model, case.fit(data), 1e-9)
+
+
+def test_what_a_killed_worker_had_kept_is_made_again(spread, tmp_path):
+    question = learn.Question("two")
+    _, source = partitions.learned_source(on(spread, features(table(rows=ROWS), "two"), tmp_path), question)
+
+    def total(block):
+        return block.X.sum(axis=0)
+
+    with source.working() as working:
+        first = working.add_up(total)
+        one = cluster.threads_of(spread)[:1]
+        spread.run(lambda: os.kill(os.getpid(), signal.SIGKILL), workers=one, on_error="return")
+        assert np.array_equal(working.add_up(total), first)
+
+
+def test_blocks_know_which_of_all_rows_they_are(spread, tmp_path):
+    data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
+    _, source = partitions.learned_source(data, learn.Question("two"))
+    rows = source.add_up(lambda block: [(block.rows.start, block.rows.stop)])
+    assert [start for start, _ in rows[1:]] == [stop for _, stop in rows[:-1]]
+    assert (rows[0][0], rows[-1][1]) == (0, ROWS)
+
+
+def test_only_sums_travel(spread, tmp_path):
+    data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
+    _, source = partitions.learned_source(data, learn.Question("two"))
+    objective = Objective(source.recoded(partial_code), LogLoss(), L2(np.full(source.n_columns, 0.1)), True)
+    theta = np.zeros((source.n_columns + 1, 1))
+    shares, passes = len(source.deals), 5
+    with objective.source.working() as working:
+        objective = replace(objective, source=working)
+        objective.evaluate(theta, order=2)
+        before = sent_by(spread)
+        for _ in range(passes):
+            objective.evaluate(theta, order=1)
+        sent = (sent_by(spread) - before) / passes
+    # Pickled, a sum takes half a kilobyte more than its numbers; the function is handed on once.
+    assert 0 < sent < shares * (8 * theta.size + 1_500) + 10_000
+    assert sent < 8 * source.n_rows * source.n_columns / 10
+
+
+def partial_code(codes):
+    return codes[:, None] * 1.0
+
+
+def sent_by(client: Any) -> int:
+    """The bytes that workers have sent, to each other and here."""
+    return sum(client.run(lambda dask_worker: dask_worker.transfer_outgoing_bytes_total).values())
+
+
+# inference
+
+
+@pytest.mark.parametrize(
+    ("target", "covariance", "options"),
+    [
+        ("two", "nonrobust", {}),
+        ("two", "HC0", {"weights": "weight", "offset": "o1"}),
+        ("two", "HC2", {}),
+        ("three", "nonrobust", {"offset": ["o1", "o2"], "weights": "weight"}),
+        ("three", "HC1", {"weights": "weight"}),
+    ],
+)
+def test_a_formula_has_the_standard_errors_of_memory(target, options, covariance, spread, tmp_path):
+    data, formula = table(rows=ROWS), f"{target} ~ a + np.log(b) + C(city) * c"
+    frame = data.to_pandas()
+    given = {key: frame[value].to_numpy() for key, value in options.items()}
+    fit = logit(formula, on(spread, data, tmp_path), covariance=covariance, **options)
+    other = logit(formula, frame, covariance=covariance, **given)
+    assert (fit.names, fit.nobs, fit.sample.missing) == (other.names, pytest.approx(other.nobs), other.sample.missing)
+    np.testing.assert_allclose(fit.params, other.params, atol=1e-9)
+    np.testing.assert_allclose(fit.bse, other.bse, rtol=1e-9)
+    assert (fit.llf, fit.llnull) == pytest.approx((other.llf, other.llnull), rel=1e-12)
+    np.testing.assert_allclose(fit.predict(frame[:9].drop(columns=target).dropna()), other.predict(frame[:9].dropna()))
+
+
+def test_a_dask_dataframe_and_clusters_have_the_standard_errors_of_memory(spread):
+    frame = table(rows=ROWS).to_pandas()
+    fit = logit("two ~ a + b", dd.from_pandas(frame, npartitions=4), covariance="cluster", groups="city")
+    other = logit("two ~ a + b", frame, covariance="cluster", groups="city")
+    np.testing.assert_allclose(fit.bse, other.bse, rtol=1e-9)
+    np.testing.assert_allclose(fit.with_covariance("HC0").bse, other.with_covariance("HC0").bse, rtol=1e-9)
+    assert fit.pseudo_r2.tjur == pytest.approx(other.pseudo_r2.tjur, rel=1e-9)
+    assert str(fit.summary()).splitlines()[3:] == str(other.summary()).splitlines()[3:]
+
+
+def test_nested_formulas_are_compared_on_workers(spread, tmp_path):
+    data = table(rows=ROWS)
+    rows, frame = on(spread, data, tmp_path), data.to_pandas()
+    test = logit("two ~ b + c", rows).lr_test(logit("two ~ b", rows))
+    other = logit("two ~ b + c", frame).lr_test(logit("two ~ b", frame))
+    assert (test.statistic, test.df) == (pytest.approx(other.statistic, rel=1e-6), other.df)
+
+
+def test_logit_of_dask_arrays_has_the_standard_errors_of_memory(spread):
+    X, y, weight, offset = arrays(3)
+    other = logit(y, X, weights=weight, offset=offset[:, :2])
+    y, X = (da.from_array(each, chunks=(1_000, *each.shape[1:])) for each in (y, X))
+    fit = logit(y, X, weights=weight, offset=offset[:, :2])
+    np.testing.assert_allclose(fit.params, other.params, atol=1e-8)
+    np.testing.assert_allclose(fit.bse, other.bse, rtol=1e-8)
+
+
+def test_separation_is_found_on_workers(spread):
+    X, *_ = arrays()
+    y = np.where(X[:, 0] > 0.5, "yes", "no")
+    X, y = da.from_array(X[:, :2], chunks=(3_000, -1)), da.from_array(y, chunks=3_000)
+    with pytest.warns(SeparationWarning, match="x0 > 0.5 is of class 'yes', and no other row is"):
+        model = LogisticRegression(C=np.inf, max_iter=10).fit(X, y)
+    assert model.separation_.kind == "complete"
+    assert model.separation_.infinite[0] == np.inf
+
+
+def test_clusters_need_block_sums_and_the_codes_of_rows_alone(spread, tmp_path):
+    data = features(table(rows=ROWS), "two").drop_columns(["far"])  # of which the centres would differ
+    _, source = partitions.learned_source(on(spread, data, tmp_path), learn.Question("two"))
+    _, here = partitions.learned_source(written(data, tmp_path / "here", 3, 331), learn.Question("two"))
+    codes, p = np.arange(ROWS) // 40, source.n_columns
+    theta, bread = np.full((p + 1, 1), 0.1), np.eye(p + 1)
+    both = [Objective(each.recoded(partial_code), LogLoss(), L2(np.zeros(p)), True) for each in (source, here)]
+    one, other = (clustered(objective, theta, bread, [codes]) for objective in both)
+    np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+# faults
+
+
+def refusal(error: type[SeparatrixError], call: Any, *arguments: Any, **options: Any) -> str:
+    """The message of an error, which is one line."""
+    with pytest.raises(error) as caught:
+        call(*arguments, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(spread, tmp_path):
+    data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
+    path = tmp_path / "part-1.parquet"
+    path.write_bytes(path.read_bytes()[:-50])
+    assert "part-1.parquet has changed" in refusal(FileError, CASES["binary"].fit, data)
+    path.unlink()
+    assert "part-1.parquet" in refusal(FileError, CASES["binary"].fit, data)
+
+
+def test_a_damaged_row_group_is_named(spread, tmp_path):
+    data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
+    path = tmp_path / "part-2.parquet"
+    stamp, content = path.stat(), bytearray(path.read_bytes())
+    content[1_000:4_000] = bytes(3_000)
+    path.write_bytes(bytes(content))
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert "part-2.parquet" in refusal(FileError, CASES["binary"].fit, data)
+
+
+def test_a_cell_that_is_no_number_is_named_with_its_file(spread, tmp_path):
+    for number in range(3):
+        cell = "oops" if number == 1 else "1.5"
+        (tmp_path / f"{number}.csv").write_text("x,y\n" + f"0.5,1\n{cell},0\n" * 500)
+    data = separatrix.open(str(tmp_path / "*.csv"), client=spread)
+    assert "1.csv" in refusal(CellError, LinearRegression().fit, data, target="x")
+
+
+def broken(number: int) -> pd.DataFrame:
+    if number == 2:
+        raise ValueError("the disk of this partition is gone")
+    return pd.DataFrame({"x": np.arange(5.0), "y": [0, 1, 0, 1, 1]})
+
+
+def test_a_partition_that_cannot_be_made_is_named(spread):
+    frame = dd.from_map(broken, range(4), meta=broken(0))
+    message = refusal(DataError, LogisticRegression().fit, frame, target="y")
+    assert message == (
+        "partition 2 of the Dask dataframe cannot be read: ValueError: the disk of this partition is gone"
+    )
+
+
+def test_a_partition_of_another_type_is_named(spread):
+    frame = dd.from_map(broken, [0, 1], meta=broken(0).astype({"x": "datetime64[ns]"}))
+    assert "of the Dask dataframe does not hold what" in refusal(DataError, LogisticRegression().fit, frame, target="y")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda X, y: (da.where(X > 4, np.nan, X), y), DataError, "of X holds NaN or infinity"),
+        (lambda X, y: (X, y[:-1]), ArgumentError, r"y has 5,999 rows, and X has 6,000"),
+        (lambda X, y: (X, da.full_like(y, "a")), TargetError, r"one class, \['a'\]"),
+        (lambda X, y: (X, da.from_array(np.arange(6000) / 7, chunks=1_000)), TargetError, "no classes"),
+        (lambda X, y: (X[:, 0], y), ArgumentError, "X has 1 dimensions"),
+        (lambda X, y: (X, None), ArgumentError, "give y"),
+    ],
+)
+def test_arrays_without_meaning_are_refused(change, error, message, spread):
+    X, y, *_ = arrays()
+    X, y = change(da.from_array(X[:, :3], chunks=(1_000, -1)), da.from_array(y, chunks=1_000))
+    with pytest.raises(error, match=message):
+        LogisticRegression().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("two ~ center(b)", "has center.b., which all rows have a part in"),
+        ("two ~ C(far)", "column 'far' has too many levels"),
+        ("two ~ nope", "no column 'nope'"),
+        ("np.log(b) ~ a", "is no column of"),
+    ],
+)
+def test_a_formula_that_cannot_be_made_batch_by_batch_is_refused(formula, message, spread, tmp_path):
+    with pytest.raises(SeparatrixError, match=message):
+        logit(formula, on(spread, table(rows=ROWS), tmp_path))
+
+
+def test_a_fit_of_workers_has_no_rows_here_and_says_so(spread, tmp_path):
+    fit = logit("two ~ a", on(spread, table(rows=ROWS), tmp_path))
+    with pytest.raises(InferenceError, match=r"use predict\(data\)"):
+        _ = fit.fittedvalues
+
+
+def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECTING", 3.0)
+    run = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", "--host", "127.0.0.1"]
+    run += ["--port", "0"]
+    file = tmp_path / "scheduler.json"
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    scheduler = subprocess.Popen([*run, "--scheduler-file", str(file)], **quiet)
+    work = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    worker = subprocess.Popen([*work, "--scheduler-file", str(file)], **quiet)
+    try:
+        for _ in range(300):
+            if file.exists() and file.read_text().endswith("}"):
+                break
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        with cluster.connected(address) as client:
+            data = written(features(table(rows=ROWS), "two"), tmp_path, 2, 500)
+            model = LogisticRegression().fit(replace(data, client=client), target="two")
+            assert model.n_features_in_
+            started = client.submit(os.getpid, pure=False)
+            started.result()
+            slow = client.submit(time.sleep, 60)
+            scheduler.kill()
+            assert "is gone" in refusal(ClusterError, cluster.result_of, client, slow)
+            assert "is gone" in refusal(ClusterError, CASES["binary"].fit, replace(data, client=client))
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
+
+
+def test_an_address_where_nobody_answers_is_one_clear_error(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECTING", 0.5)
+    with (
+        pytest.raises(ClusterError, match=r"no scheduler answers at 'tcp://127.0.0.1:9'"),
+        cluster.connected("tcp://127.0.0.1:9"),
+    ):
+        pytest.fail("it answered")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"scheduler": "tcp://a:1", "workers": 2}, {"workers": 0}])
+def test_a_cluster_is_asked_for_by_an_address_or_a_number(arguments):
+    with pytest.raises(ArgumentError), cluster.connected(**arguments):
+        pytest.fail("it connected")
+
+
+def test_without_a_client_dask_data_say_what_to_do(monkeypatch):
+    def nobody():
+        raise ValueError("No global client found")
+
+    monkeypatch.setattr("distributed.get_client", nobody)
+    frame = dd.from_pandas(pd.DataFrame({"x": [1.0, 2.0], "y": [0, 1]}), npartitions=1)
+    assert "client = dask.distributed.Client()" in refusal(ArgumentError, LogisticRegression().fit, frame, target="y")
+
+
+def test_without_distributed_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert "pip install 'separatrix[dask]'" in refusal(SeparatrixError, cluster.required)
+
+
+def test_workers_that_never_come_are_waited_for_in_vain_but_not_for_ever(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    with (
+        warnings.catch_warnings(),
+        distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty,
+        distributed.Client(empty) as client,
+    ):
+        assert "has no workers" in refusal(ClusterError, cluster.threads_of, client)
+        monkeypatch.setattr(cluster, "POLL", 0.1)
+        assert "has had no workers" in refusal(ClusterError, cluster.result_of, client, client.submit(os.getpid))
+
+
+def test_parquet_on_the_disk_is_read_by_workers_alone(spread, tmp_path, monkeypatch):
+    data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
+    monkeypatch.setattr(pq, "ParquetFile", None)
+    assert CASES["binary"].fit(data).n_features_in_ == len(CASES["binary"].fit(data).columns_.feature_names)
+
+
+def test_rows_that_are_alike_are_observations_of_their_own_in_a_formula(spread, tmp_path):
+    random = np.random.default_rng(0)
+    data = pa.table({"g": random.choice(["a", "b"], ROWS), "y": random.integers(0, 2, ROWS)})
+    frame = data.to_pandas()
+    other = logit("y ~ g", frame, covariance="HC0")
+    for rows in (written(data, tmp_path, 2, 500), on(spread, data, tmp_path / "there")):
+        fit = logit("y ~ g", rows, covariance="HC0")
+        assert fit.nobs == ROWS
+        np.testing.assert_allclose(fit.bse, other.bse, rtol=1e-9)
+
+
+def test_the_paper_model_adds_up_what_was_measured():
+    sys.path.append(str(Path(__file__).parents[1]))
+    from benchmarks.cluster import Costs, Plan, cell, crossing, fit_seconds
+
+    rate = {30: 1e6, 1_000: 1e4}
+    costs, plan = Costs(rate, rate, rate, task=1e-3, latency=5e-3, message=500.0), Plan(gradients=2, curvatures=2)
+    compute, around = fit_seconds(1e9, 30, 10, plan, costs)
+    assert compute == pytest.approx(6 * 1e9 / 1e6 / 10)
+    assert 6 * 4_096 * 1e-3 < around < 6 * 4_096 * 2e-3
+    many = crossing(1e9, 30, plan, costs)
+    assert fit_seconds(1e9, 30, many, plan, costs)[1] >= fit_seconds(1e9, 30, many, plan, costs)[0]
+    assert fit_seconds(1e9, 30, many // 2, plan, costs)[1] < fit_seconds(1e9, 30, many // 2, plan, costs)[0]
+    assert cell(90.0, 30.0) == "2.0 min (25 %)"
