@@ -29,7 +29,8 @@ ROWS = [
     ["plots"],
     ["report"],
 ]
-ROWS += [["training"], ["labels", "tables"], ["scratch", "columns", "estimators", "formula", "cli"]]
+ROWS += [["training"], ["streamed"], ["tables"]]
+ROWS += [["scratch", "columns", "estimators", "linear", "formula", "options", "cli"]]
 ROWS += [["cross_validation", "firth"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 HEAVY = ("sklearn", "matplotlib", "scipy", "duckdb", "pandas", "polars")

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from separatrix.columns import Columns
     from separatrix.cross_validation import LogisticRegressionCV
     from separatrix.data.dataset import open
-    from separatrix.estimators import LinearRegression, LogisticRegression
+    from separatrix.estimators import LogisticRegression
     from separatrix.firth import FirthLogisticRegression
     from separatrix.formula import logit, ols
     from separatrix.inference.separation import detect_separation
+    from separatrix.linear import LinearRegression
 
 __version__ = "0.1.0"
 __all__ = [
@@ -43,7 +44,7 @@ __all__ = [
 _HOMES = {
     "Columns": "separatrix.columns",
     "FirthLogisticRegression": "separatrix.firth",
-    "LinearRegression": "separatrix.estimators",
+    "LinearRegression": "separatrix.linear",
     "LogisticRegression": "separatrix.estimators",
     "LogisticRegressionCV": "separatrix.cross_validation",
     "detect_separation": "separatrix.inference.separation",

@@ -10,3 +10,6 @@ IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]
 Matrix = Any
 """A NumPy array or a scipy sparse matrix or array, (rows, columns)."""
+
+FLOATS = (np.float64, np.float32)
+"""The types of numbers that are taken as they are."""

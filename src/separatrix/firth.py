@@ -15,11 +15,11 @@ from separatrix.arguments import (
     check_two_classes,
     label_codes,
 )
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FLOATS, FloatArray
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, ConvergenceWarning, NotFittedError
-from separatrix.estimators import FLOATS, LogisticRegression
+from separatrix.estimators import LogisticRegression
 from separatrix.inference.jeffreys import FirthEstimate, firth_estimate
 from separatrix.inference.wald import quantile
 

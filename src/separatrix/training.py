@@ -3,9 +3,10 @@
 The one path from rows to a model, whoever asks; it prints nothing and writes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.beside import Beside, cluster_of, offset_of, weight_of
 from separatrix.data.columns import Columns, Table
 from separatrix.data.target import Target, learn_target, rows_with_target
+from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
 from separatrix.errors import ArgumentError, DataError, TargetError
+from separatrix.evaluate.binned import Numbers, binned, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
 from separatrix.fits.inferred import Inferred, errors_of, found_of, infer
@@ -25,11 +28,13 @@ from separatrix.fits.penalised import fit_classes, fit_numbers, standard_deviati
 from separatrix.model import Model
 from separatrix.settings import Settings, check_settings
 
+EXACT_ROWS = 1_000_000  # that are judged one by one
+
 
 @dataclass(frozen=True)
 class Training:
     """A model, how it does on the rows held out, what is worth knowing, the encoded training rows, and where it was
-    asked for their regression."""
+    asked for their regression; and the checkpoint that the fit no longer needs."""
 
     model: Model
     evaluation: Evaluation | NumberEvaluation
@@ -38,6 +43,7 @@ class Training:
     X: Any
     y: NDArray
     inferred: Inferred | None = None
+    checkpoint: Checkpoint | None = None
 
 
 def train(
@@ -164,6 +170,36 @@ def evaluate(
     if model.task == "linear":
         return evaluate_numbers(y, values[:, 0], model.rates[0], weight)
     return evaluate_classes(y, values, model.target.classes, model.rates, weight)
+
+
+Judged = tuple[NDArray, FloatArray, FloatArray]
+"""Of some rows their codes or numbers y (n,), what the model says (n, K), and their weights (n,)."""
+
+
+def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | NumberEvaluation:
+    """As `evaluate`, of rows that pass by: of more than EXACT_ROWS only sums and counts of binned scores are kept."""
+    held: list[Judged] = []
+    sums, rows = None, 0
+    for batch in batches:
+        held.append(batch)
+        rows += len(batch[0])
+        if rows > EXACT_ROWS:
+            part = reduce(add, (sums_of(model, *each) for each in held))
+            sums, held = part if sums is None else sums + part, []
+    if sums is None:
+        if not rows:
+            raise DataError("no row has a target: there is nothing to judge the model by.")
+        return evaluate(model, *map(np.concatenate, zip(*held, strict=True)))
+    if isinstance(sums, Numbers):
+        return number_evaluation_of(sums)
+    return evaluation_of(sums, model.target.classes, model.rates)
+
+
+def sums_of(model: Model, y: NDArray, values: FloatArray, weight: FloatArray) -> Any:
+    """What is kept of some rows, which adds."""
+    if model.task == "linear":
+        return numbers(y, values[:, 0], model.rates[0], weight)
+    return binned(y, values, weight)
 
 
 def with_metrics(model: Model, evaluation: Evaluation | NumberEvaluation) -> Model:

@@ -19,7 +19,7 @@ from separatrix.arguments import (
     check_two_classes,
     label_codes,
 )
-from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.arrays import FLOATS, BoolArray, FloatArray, IntArray
 from separatrix.cross_validation.scores import Judge, Rows, decision_values, values_along, with_coefficients
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options
@@ -27,7 +27,7 @@ from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning
-from separatrix.estimators import FLOATS, LogisticRegression
+from separatrix.estimators import LogisticRegression
 
 Folds = Sequence[tuple[IntArray, IntArray]]
 

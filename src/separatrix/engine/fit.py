@@ -11,11 +11,12 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate
+from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choose, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Objective, block_plane
 from separatrix.engine.rowspace import Space, smallest_space
-from separatrix.engine.sampling import Start, sample_start
+from separatrix.engine.sampling import Start, sample_start, start_at
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
@@ -61,8 +62,10 @@ def fit_linear_model(
     start: tuple[FloatArray, FloatArray],
     watch: Callable[[Step], Any] = ignore,
     warn: bool = True,
+    checkpoint: Checkpoint | None = None,
 ) -> Fit:
-    """Minimises sum(weight * loss) / sum(weight) + penalty from `start` = (coefficients (K, p), intercepts (K,)).
+    """Minimises sum(weight * loss) / sum(weight) + penalty from `start` = (coefficients (K, p), intercepts (K,)), or
+    from where a checkpoint has it that the fit was stopped; each iterate is kept there.
 
     Warns, unless told not to, with ConvergenceWarning when max_iter is reached first, and with SeparationWarning when
     there is no penalty and the plane that was found has every row on its right side, which proves that no finite
@@ -73,7 +76,7 @@ def fit_linear_model(
         space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
         theta = objective.canonical(theta_of(source, space, *start, options.fit_intercept))
-        choice, solution = solve(objective, theta, options, watch)
+        choice, solution = solve(objective, theta, options, watch, checkpoint)
         finite = penalised or solution.certificate.coef_error is not None  # Newton's decrement proves a minimum nearby
         separated = not finite and smallest_margin(objective, loss, solution.theta) > 0
         w, b = np.split(solution.theta, [space.source.n_columns])
@@ -88,17 +91,24 @@ def fit_linear_model(
 
 
 def solve(
-    objective: Objective, theta: FloatArray, options: Options, watch: Callable[[Step], Any]
+    objective: Objective,
+    theta: FloatArray,
+    options: Options,
+    watch: Callable[[Step], Any],
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
     zeros = theta.shape[1] == 1 and products_pay(objective.source, objective.penalty)
     l1, rows = bool(objective.penalty.l1.any()), objective.source.n_rows
     choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows)
-    start = Start(theta)
-    if choice.starts_small and not theta.any():
-        random = np.random.default_rng(options.seed)
+    start, random = Start(theta), np.random.default_rng(options.seed)
+    kept = checkpoint and checkpoint.read()
+    if kept is not None and kept.shape == theta.shape:
+        start = start_at(objective, kept, choice.takes_metric, random)
+    elif choice.starts_small and not theta.any():
         start = sample_start(objective, theta, choice.solver, choice.takes_metric, random)
     solver, target = choice.solver(objective, start.theta, start.metric), choice.target(options.tol)
+    solver = checkpoint.keeping(solver) if checkpoint else solver
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, start.part)
 
 

@@ -55,8 +55,7 @@ def sample_start(
 
     The optimum of m rows is about (coefficients) / (2 m) above that of all, so a thousandth of it is near enough.
     """
-    rows = max(ROWS_PER_COEFFICIENT * theta.size, objective.source.n_rows // SHARE)
-    rows = min(rows, objective.source.most_rows)
+    rows = rows_of_sample(objective, theta)
     sample = sampled(objective, theta, rows, random)
     small = sample.weighted
     if small is objective:
@@ -68,6 +67,22 @@ def sample_start(
         if iterate.gap <= enough:
             break
     return Start(theta, small.evaluate(theta, order=2).curvature if curved else None, sample.part)
+
+
+def start_at(objective: Objective, theta: FloatArray, curved: bool, random: np.random.Generator) -> Start:
+    """A start at a theta that is known, with the curvature that a sample has there, if `curved`."""
+    if not curved:
+        return Start(theta)
+    sample = sampled(objective, theta, rows_of_sample(objective, theta), random)
+    if sample.weighted is objective:
+        return Start(theta)
+    return Start(theta, sample.weighted.evaluate(theta, order=2).curvature, sample.part)
+
+
+def rows_of_sample(objective: Objective, theta: FloatArray) -> int:
+    """How many rows a sample is to have, as far as there is memory for them."""
+    rows = max(ROWS_PER_COEFFICIENT * theta.size, objective.source.n_rows // SHARE)
+    return min(rows, objective.source.most_rows)
 
 
 def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.random.Generator) -> Sample:

@@ -120,7 +120,7 @@ def evaluate_classes(
         confusion=scores.confusion,
         roc=scores.roc,
         calibration=calibration(codes == 1, p[:, 1], weight=weight) if len(classes) == 2 else None,
-        notes=_undefined(scores.per_class),
+        notes=undefined(scores.per_class),
     )
 
 
@@ -153,9 +153,8 @@ def evaluate_numbers(
         raise ArgumentError(f"y {actual.shape} and predicted {guess.shape} must be two equally long columns.")
     weight = check_sample_weight(sample_weight, len(actual))
     metrics = _number_metrics(actual, guess, weight)
-    notes = () if "r2" in metrics else ("R² is undefined: the target does not vary.",)
     baseline = _number_metrics(actual, np.full(len(actual), float(mean)), weight)
-    return NumberEvaluation(len(actual), metrics, baseline, actual, guess, notes)
+    return NumberEvaluation(len(actual), metrics, baseline, actual, guess, undefined_number(metrics))
 
 
 def _number_metrics(actual: FloatArray, guess: FloatArray, weight: FloatArray) -> dict[str, float]:
@@ -163,9 +162,18 @@ def _number_metrics(actual: FloatArray, guess: FloatArray, weight: FloatArray) -
         return float(np.average(values, weights=weight))
 
     residual = actual - guess
-    mse, spread = mean(residual**2), mean((actual - mean(actual)) ** 2)
-    metrics = {"rmse": mse**0.5, "mae": mean(np.abs(residual)), "mse": mse}
+    return number_metrics(mean(residual**2), mean(np.abs(residual)), mean((actual - mean(actual)) ** 2))
+
+
+def number_metrics(mse: float, mae: float, spread: float) -> dict[str, float]:
+    """The metrics by the mean squared and absolute residual and the variance of the target."""
+    metrics = {"rmse": mse**0.5, "mae": mae, "mse": mse}
     return {"r2": 1 - mse / spread} | metrics if spread > 0 else metrics
+
+
+def undefined_number(metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """What the metrics of numbers lack, in words."""
+    return () if "r2" in metrics else ("R² is undefined: the target does not vary.",)
 
 
 class _Scores(NamedTuple):
@@ -176,18 +184,18 @@ class _Scores(NamedTuple):
 
 
 def _scores(codes: IntArray, p: FloatArray, classes: Sequence[Label], weight: FloatArray) -> _Scores:
-    confusion = _confusion(codes, p, np.ones(len(codes))).astype(np.int64)
-    per_class = _per_class(confusion, _confusion(codes, p, weight), classes)
+    confusion = confusion_matrix(codes, p, np.ones(len(codes))).astype(np.int64)
+    per_class = class_rows(confusion, confusion_matrix(codes, p, weight), classes)
     curves = tuple(roc(codes == k, p[:, k], weight) for k in ([1] if len(classes) == 2 else range(len(classes))))
     return _Scores(confusion, per_class, curves, _class_metrics(codes, p, weight, per_class, curves))
 
 
-def _confusion(codes: IntArray, p: FloatArray, weight: FloatArray) -> FloatArray:
+def confusion_matrix(codes: IntArray, p: FloatArray, weight: FloatArray) -> FloatArray:
     K = p.shape[1]
     return np.asarray(np.bincount(codes * K + p.argmax(axis=1), weight, K * K).reshape(K, K), dtype=float)
 
 
-def _per_class(counts: IntArray, weighted: FloatArray, classes: Sequence[Label]) -> tuple[ClassRow, ...]:
+def class_rows(counts: IntArray, weighted: FloatArray, classes: Sequence[Label]) -> tuple[ClassRow, ...]:
     hits, support, predicted = np.diag(weighted), weighted.sum(axis=1), weighted.sum(axis=0)
     return tuple(
         ClassRow(
@@ -212,27 +220,27 @@ def _class_metrics(
 
     metrics = {
         "accuracy": float(np.average(p.argmax(axis=1) == codes, weights=weight)),
-        "precision": _mean_defined(row.precision for row in _averaged(per_class)),
-        "recall": _mean_defined(row.recall for row in _averaged(per_class)),
-        "f1": _mean_defined(row.f1 for row in _averaged(per_class)),
-        "roc_auc": _mean_defined(curve and curve.auc for curve in curves),
+        "precision": mean_defined(row.precision for row in averaged(per_class)),
+        "recall": mean_defined(row.recall for row in averaged(per_class)),
+        "f1": mean_defined(row.f1 for row in averaged(per_class)),
+        "roc_auc": mean_defined(curve and curve.auc for curve in curves),
     }
     if len(per_class) == 2 and (codes == 1).any():
         metrics["average_precision"] = float(average_precision_score(codes == 1, p[:, 1], sample_weight=weight))
-    metrics |= _proper_scores(codes, p, weight)
+    metrics |= proper_scores(codes, p, weight)
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def _averaged(per_class: Sequence[ClassRow]) -> Sequence[ClassRow]:
+def averaged(per_class: Sequence[ClassRow]) -> Sequence[ClassRow]:
     return per_class[1:] if len(per_class) == 2 else per_class
 
 
-def _mean_defined(values: Iterable[float | None]) -> float | None:
+def mean_defined(values: Iterable[float | None]) -> float | None:
     defined = [value for value in values if value is not None]
     return float(np.mean(defined)) if defined else None
 
 
-def _proper_scores(codes: IntArray, p: FloatArray, weight: FloatArray) -> dict[str, float]:
+def proper_scores(codes: IntArray, p: FloatArray, weight: FloatArray) -> dict[str, float]:
     """Log loss and Brier score; the latter halved for two classes, so that it is the mean of (p - y)^2."""
     truth = np.eye(p.shape[1])[codes]
     own = np.clip(p[np.arange(len(codes)), codes], np.finfo(float).eps, 1)
@@ -241,10 +249,10 @@ def _proper_scores(codes: IntArray, p: FloatArray, weight: FloatArray) -> dict[s
     return {"log_loss": log_loss, "brier": brier}
 
 
-def _undefined(per_class: Sequence[ClassRow]) -> tuple[str, ...]:
+def undefined(per_class: Sequence[ClassRow]) -> tuple[str, ...]:
     """A sentence for each class that the evaluated rows lack, or that is never predicted."""
     absent = [row.label for row in per_class if not row.support]
-    unpredicted = [row.label for row in _averaged(per_class) if row.precision is None]
+    unpredicted = [row.label for row in averaged(per_class) if row.precision is None]
     left_out = "left out of the means" if len(per_class) > 2 else "left out"
     sentences = []
     if absent:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,21 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.data.beside import Beside
+from separatrix.data.block import Source
 from separatrix.data.memory import memory_source
+from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.iterate import Step
 from separatrix.engine.least_squares import least_squares
+from separatrix.engine.objective import Objective
 from separatrix.engine.selection import Folds, Selection, select_C
-from separatrix.equations.losses import LogLoss, SoftmaxLoss
+from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import ElasticNet, elastic_net
 from separatrix.errors import SeparatrixWarning
 from separatrix.fits.found import Found
 from separatrix.model import Choice
+
+Watch = Callable[[Step], Any]
 
 
 def fit_classes(
@@ -31,39 +37,87 @@ def fit_classes(
     folds: Folds | None,
     l1_ratio: float,
     options: Options,
-    watch: Callable[[Step], Any],
+    watch: Watch,
 ) -> Found:
     """The logistic regression of class codes y (n,); with folds, C is chosen by them.
 
     Minimises  sum(weight * loss) + penalty / C,  the penalty (1 - l1_ratio) |w|^2 / 2 + l1_ratio |w|_1 on columns of
     unit standard deviation.
     """
-    loss, codes, rows = (LogLoss(), y[:, None] * 1.0, 1) if K == 2 else (SoftmaxLoss(), y, K)
     offset = None if beside.offset is None else beside.offset[:, None]
-    source, penalty = memory_source(X, codes, beside.weight, offset=offset), penalty_in_units(X, beside, l1_ratio)
-    start = np.zeros((rows, X.shape[1])), np.zeros(rows)
-    chosen = None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SeparatrixWarning)  # each of them is a finding
-        if folds:
-            chosen = select_C(source, loss, rows, penalty, folds, options)
-            C = chosen.C
-        strength = strength_of(C)
-        found = fit_linear_model(source, loss, penalty.times(strength / source.weight.sum()), options, start, watch)
-    used, choice = (1.0 / strength if strength else None), (recorded(chosen) if chosen else None)
-    return Found(found.coefficients, found.intercepts, found.trace, found.certificate, used, l1_ratio, choice)
+    source = memory_source(X, codes_for(K)(y), beside.weight, offset=offset)
+    penalty, chosen = penalty_in_units(standard_deviations(X, beside.weight), l1_ratio), None
+    if folds:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SeparatrixWarning)  # each of them is a finding
+            chosen = select_C(source, loss_of(K), columns_of_eta(K), penalty, folds, options)
+        C = chosen.C
+    found = classes_of_source(source, K, penalty, C, float(source.weight.sum()), l1_ratio, options, watch)
+    return replace(found, choice=recorded(chosen)) if chosen else found
 
 
-def fit_numbers(
-    X: Matrix, y: NDArray, beside: Beside, C: float | None, l1_ratio: float, watch: Callable[[Step], Any]
+def classes_of_source(
+    source: Source,
+    K: int,
+    penalty: ElasticNet,
+    C: float | None,
+    total: float,
+    l1_ratio: float,
+    options: Options,
+    watch: Watch,
+    checkpoint: Checkpoint | None = None,
 ) -> Found:
+    """The logistic regression of rows wherever they are, y as the loss of K classes codes it, with the penalty of C = 1
+    beside the sum of so much weight."""
+    strength, rows = strength_of(C), columns_of_eta(K)
+    start = np.zeros((rows, source.n_columns)), np.zeros(rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SeparatrixWarning)
+        penalty = penalty.times(strength / total)
+        found = fit_linear_model(source, loss_of(K), penalty, options, start, watch, checkpoint=checkpoint)
+    used = 1.0 / strength if strength else None
+    return Found(found.coefficients, found.intercepts, found.trace, found.certificate, used, l1_ratio)
+
+
+def fit_numbers(X: Matrix, y: NDArray, beside: Beside, C: float | None, l1_ratio: float, watch: Watch) -> Found:
     """The linear regression of numbers y (n,), the loss half the square."""
-    strength, offset = strength_of(C), None if beside.offset is None else beside.offset[:, None]
-    penalty = penalty_in_units(X, beside, l1_ratio).times(strength)
-    found = least_squares(memory_source(X, y[:, None], beside.weight, offset=offset), 1, penalty, fit_intercept=True)
+    offset = None if beside.offset is None else beside.offset[:, None]
+    penalty = penalty_in_units(standard_deviations(X, beside.weight), l1_ratio)
+    return numbers_of_source(memory_source(X, y[:, None], beside.weight, offset=offset), penalty, C, l1_ratio, watch)
+
+
+def numbers_of_source(source: Source, penalty: ElasticNet, C: float | None, l1_ratio: float, watch: Watch) -> Found:
+    """The linear regression of rows wherever they are, y (rows, 1), with the penalty of C = 1."""
+    strength = strength_of(C)
+    found = least_squares(source, 1, penalty.times(strength), fit_intercept=True)
     watch(found.trace.steps[-1])
     used = 1.0 / strength if strength else None
     return Found(found.coefficients, found.intercepts, found.trace, found.certificate, used, l1_ratio)
+
+
+def loss_of(K: int) -> ClassLoss:
+    """The loss of K classes."""
+    return LogLoss() if K == 2 else SoftmaxLoss()
+
+
+def columns_of_eta(K: int) -> int:
+    """How many linear predictors K classes have."""
+    return 1 if K == 2 else K
+
+
+def codes_for(K: int) -> Callable[[NDArray], NDArray]:
+    """Makes y as the loss of K classes wants it of their codes (n,)."""
+    return as_column if K == 2 else as_codes
+
+
+def as_column(y: NDArray) -> NDArray:
+    """(n, 1) of numbers."""
+    return y[:, None] * 1.0
+
+
+def as_codes(y: NDArray) -> NDArray:
+    """Codes as they are."""
+    return y
 
 
 def strength_of(C: float | None) -> float:
@@ -71,11 +125,17 @@ def strength_of(C: float | None) -> float:
     return 0.0 if C is None else 1.0 / C
 
 
-def penalty_in_units(X: Matrix, beside: Beside, l1_ratio: float) -> ElasticNet:
-    """The penalty of C = 1 on standardised columns, for coefficients in the units of the columns."""
-    scales = standard_deviations(X, beside.weight)
+def penalty_in_units(scales: FloatArray, l1_ratio: float) -> ElasticNet:
+    """The penalty of C = 1 on standardised columns, for coefficients in the units of the columns, of such standard
+    deviations (p,)."""
     units = np.where(scales > 0, scales, 1.0)
     return elastic_net(np.ones(len(units)), l1_ratio).in_units(units)
+
+
+def spreads_of_source(source: Source) -> FloatArray:
+    """The standard deviation of each column of rows wherever they are, (p,); one pass."""
+    mean, square = Objective(source, LogLoss(), elastic_net(np.zeros(source.n_columns), 0.0), True).column_moments()
+    return np.sqrt(np.maximum(square - mean**2, 0.0))[:, 0]
 
 
 def standard_deviations(X: Matrix, weight: FloatArray | None = None) -> FloatArray:

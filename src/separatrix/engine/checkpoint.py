@@ -1,0 +1,66 @@
+"""The last iterate of a fit, kept in a file, so that a fit that was stopped goes on from there."""
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from separatrix.arrays import FloatArray
+from separatrix.engine.iterate import Solver
+from separatrix.errors import FileError
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file, and the fingerprint of the data and arguments whose fit it belongs to."""
+
+    path: Path
+    fingerprint: str
+
+    def read(self) -> FloatArray | None:
+        """The theta (P, K) that was kept, None where nothing was.
+
+        Raises FileError where it belongs to a fit of other data or with other arguments, or is no checkpoint.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            with np.load(self.path) as kept:
+                theta, fingerprint = kept["theta"], str(kept["fingerprint"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            raise FileError(f"{self.path} is no checkpoint of a fit; remove it, or name another folder.") from None
+        if fingerprint != self.fingerprint:
+            raise FileError(
+                f"{self.path} is of a fit of other data, or with other arguments: go on with those, name another "
+                "folder, or remove it to begin anew."
+            )
+        return theta
+
+    def write(self, theta: FloatArray) -> None:
+        """Puts theta in the place of what was kept, at once: never is there half a file.
+
+        Raises FileError where the file cannot be written.
+        """
+        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                np.savez(file, theta=theta, fingerprint=np.array(self.fingerprint))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise FileError(f"{self.path} cannot be written: {error.strerror or error}; make room there.") from None
+
+    def keeping(self, solver: Solver) -> Solver:
+        """The same iterates, each kept before it is passed on."""
+        for iterate in solver:
+            self.write(iterate.at.theta)
+            yield iterate
+
+    def remove(self) -> None:
+        """What was kept is no longer needed."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,206 @@
+"""Metrics of rows that pass by in batches: what is kept of them are counts, which add.
+
+Accuracy, confusion, log loss and Brier score are exact. Curves are of scores that were sorted into bins of their
+log-odds; a pair of rows in one bin counts as a tie, so an area under the ROC curve is off by at most half the share of
+pairs that are tied, which is said.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from separatrix.arguments import check_sample_weight
+from separatrix.arrays import FloatArray
+from separatrix.data.target import Label
+from separatrix.equations.links import sigmoid
+from separatrix.evaluate.curves import Calibration, Roc
+from separatrix.evaluate.metrics import (
+    Evaluation,
+    NumberEvaluation,
+    averaged,
+    class_rows,
+    confusion_matrix,
+    evaluate_classes,
+    mean_defined,
+    number_metrics,
+    proper_scores,
+    undefined,
+    undefined_number,
+)
+
+LIMIT = 20.0  # of log-odds: what is beyond counts as there
+BINS, FEWER_BINS = 2**16, 2**14  # for two classes, and for each of several
+MOST_DRAWN = 20_000  # pairs of a regression that are kept for pictures
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Counts of rows; `+` adds those of other rows.
+
+    `rows` and `weight` (K, K) are by true and predicted class; `scores` (curves, 2, bins) is the weight of the rows of
+    the others and of the class in each bin, for the positive class or for each of several; `predicted` and `counts`
+    (bins,) the summed weighted probability and the rows of a bin, for two classes; `losses` the summed log loss and
+    Brier score.
+    """
+
+    rows: FloatArray
+    weight: FloatArray
+    scores: FloatArray
+    predicted: FloatArray
+    counts: FloatArray
+    losses: FloatArray
+
+    def __add__(self, other: "Binned") -> "Binned":
+        return Binned(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+    @property
+    def auc_error(self) -> float:
+        """How far the area under a ROC curve can be from that of the rows one by one, at most."""
+        pairs = self.scores.sum(axis=2).prod(axis=1)
+        tied = np.divide(self.scores.prod(axis=1).sum(axis=1), pairs, out=np.zeros(len(pairs)), where=pairs > 0)
+        return float(0.5 * tied.max())
+
+
+def binned(y: ArrayLike, probabilities: ArrayLike, sample_weight: ArrayLike | None = None) -> Binned:
+    """The counts of some rows: codes y (n,), probabilities (n, K), weights (n,) or 1 each.
+
+    >>> some, others = binned([0, 1], [[0.9, 0.1], [0.4, 0.6]]), binned([1], [[0.7, 0.3]])
+    >>> (some + others).rows
+    array([[1., 0.],
+           [1., 1.]])
+    """
+    codes, p = np.asarray(y, dtype=np.int64), np.asarray(probabilities, dtype=float)
+    weight = check_sample_weight(sample_weight, len(codes))
+    K = p.shape[1]
+    curves, bins = ([1], BINS) if K == 2 else (range(K), FEWER_BINS)
+    bin_of = {k: bin_of_probability(p[:, k], bins) for k in curves}
+    scores = [[np.bincount(bin_of[k], weight * ((codes == k) == own), bins) for own in (False, True)] for k in curves]
+    predicted, counts = np.zeros(0), np.zeros(0)
+    if K == 2:
+        predicted = np.bincount(bin_of[1], weight * p[:, 1], bins) * 1.0
+        counts = np.bincount(bin_of[1], weight > 0, bins) * 1.0
+    return Binned(
+        confusion_matrix(codes, p, 1.0 * (weight > 0)),
+        confusion_matrix(codes, p, weight),
+        np.array(scores),
+        predicted,
+        counts,
+        np.array([weight.sum() * score if weight.any() else 0.0 for score in proper_scores(codes, p, weight).values()]),
+    )
+
+
+def bin_of_probability(p: FloatArray, bins: int) -> NDArray[np.intp]:
+    """The number of the bin that holds the log-odds of p, (n,)."""
+    with np.errstate(divide="ignore"):
+        odds = np.clip(np.log(p) - np.log1p(-p), -LIMIT, LIMIT)
+    return np.minimum((odds + LIMIT) * (bins / (2 * LIMIT)), bins - 1).astype(np.intp)
+
+
+def evaluation_of(counts: Binned, classes: Sequence[Label], rates: ArrayLike) -> Evaluation:
+    """What `evaluate_classes` says, of counts."""
+    rows = counts.rows.astype(np.int64)
+    per_class = class_rows(rows, counts.weight, classes)
+    curves = tuple(roc_of(others, own) for others, own in counts.scores)
+    total = counts.weight.sum()
+    metrics: dict[str, float | None] = {
+        "accuracy": float(np.trace(counts.weight) / total),
+        "precision": mean_defined(row.precision for row in averaged(per_class)),
+        "recall": mean_defined(row.recall for row in averaged(per_class)),
+        "f1": mean_defined(row.f1 for row in averaged(per_class)),
+        "roc_auc": mean_defined(curve and curve.auc for curve in curves),
+    }
+    if len(classes) == 2 and counts.weight[1].any():
+        metrics["average_precision"] = average_precision(*counts.scores[0])
+    metrics |= dict(zip(("log_loss", "brier"), (counts.losses / total).tolist(), strict=True))
+    return Evaluation(
+        rows=int(counts.rows.sum()),
+        classes=tuple(classes),
+        metrics={name: value for name, value in metrics.items() if value is not None},
+        baseline=baseline_metrics(counts, classes, rates),
+        per_class=per_class,
+        confusion=rows,
+        roc=curves,
+        calibration=calibration_of(counts) if len(classes) == 2 else None,
+        notes=(*undefined(per_class), f"curves are of binned scores: the ROC AUC is exact to {counts.auc_error:.0e}."),
+    )
+
+
+def baseline_metrics(counts: Binned, classes: Sequence[Label], rates: ArrayLike) -> Mapping[str, float]:
+    """The metrics of predicting the training rates for every row: for all rows of a class the same."""
+    weight, known = counts.weight.sum(axis=1), np.flatnonzero(counts.weight.sum(axis=1))
+    rates = np.asarray(rates, dtype=float)
+    p = np.tile(rates / rates.sum(), (len(known), 1))
+    return evaluate_classes(known, p, classes, rates, sample_weight=weight[known]).metrics
+
+
+def roc_of(others: FloatArray, own: FloatArray) -> Roc | None:
+    """The curve through the upper ends of the bins that hold rows, (bins,) each, highest score first."""
+    if not others.any() or not own.any():
+        return None
+    filled = np.flatnonzero(others + own)[::-1]
+    fpr, tpr = (np.append(0.0, np.cumsum(part[filled]) / part.sum()) for part in (others, own))
+    lower_ends = sigmoid(filled * (2 * LIMIT / len(own)) - LIMIT)
+    return Roc(fpr, tpr, np.append(np.inf, lower_ends), float(np.trapezoid(tpr, fpr)))
+
+
+def average_precision(others: FloatArray, own: FloatArray) -> float:
+    """The mean precision at the rows of the class, in the order of their bins."""
+    found, wrong = np.cumsum(own[::-1]), np.cumsum(others[::-1])
+    precision = np.divide(found, found + wrong, out=np.zeros_like(found), where=found > 0)
+    return float(own[::-1] @ precision / found[-1])
+
+
+def calibration_of(counts: Binned, groups: int = 10) -> Calibration:
+    """Predicted against observed frequency in about equally large groups of neighbouring bins."""
+    before = np.cumsum(counts.counts) - counts.counts
+    group = np.minimum(before * groups // max(counts.counts.sum(), 1.0), groups - 1).astype(np.intp)
+    totals: Any = [
+        np.bincount(group, part, groups)
+        for part in (counts.scores[0].sum(axis=0), counts.predicted, counts.scores[0][1], counts.counts)
+    ]
+    weight, predicted, observed, rows = (part[totals[3] > 0] for part in totals)
+    return Calibration(predicted / weight, observed / weight, rows.astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Sums over pairs of an actual and a predicted number, and one pair in `step` for pictures; `+` adds other rows.
+
+    `sums` are of weight, y - mean, its square and size, the residual's square and size, and rows; `mean` is that of the
+    training rows, and the baseline's prediction.
+    """
+
+    mean: float
+    sums: FloatArray
+    pairs: FloatArray
+    step: int = 1
+
+    def __add__(self, other: "Numbers") -> "Numbers":
+        step = max(self.step, other.step)
+        pairs = np.concatenate([part.pairs[:: step // part.step] for part in (self, other)])
+        if len(pairs) > MOST_DRAWN:
+            step, pairs = 2 * step, pairs[::2]
+        return Numbers(self.mean, self.sums + other.sums, pairs, step)
+
+
+def numbers(y: ArrayLike, predicted: ArrayLike, mean: float, sample_weight: ArrayLike | None = None) -> Numbers:
+    """The sums of some rows, (n,) each."""
+    actual, guess = np.asarray(y, dtype=float), np.asarray(predicted, dtype=float)
+    weight = check_sample_weight(sample_weight, len(actual))
+    about, residual = actual - mean, actual - guess
+    parts = np.ones_like(actual), about, about**2, np.abs(about), residual**2, np.abs(residual)
+    sums = np.array([*(weight @ part for part in parts), float(np.count_nonzero(weight))])
+    return Numbers(mean, sums, np.column_stack([actual, guess])[weight > 0])
+
+
+def number_evaluation_of(numbers: Numbers) -> NumberEvaluation:
+    """What `evaluate_numbers` says, of sums; its pairs are some of all."""
+    total, rows = numbers.sums[:-1] / numbers.sums[0], int(numbers.sums[-1])
+    _, about, square, size, residual_square, residual_size = total.tolist()
+    spread = square - about**2
+    metrics = number_metrics(residual_square, residual_size, spread)
+    baseline = number_metrics(square, size, spread)
+    return NumberEvaluation(rows, metrics, baseline, *numbers.pairs.T, notes=undefined_number(metrics))

@@ -1,0 +1,107 @@
+"""The scikit-learn door to least squares."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset, check_sample_weight
+from separatrix.arrays import FLOATS, FloatArray
+from separatrix.data.block import Source
+from separatrix.data.memory import memory_source
+from separatrix.engine.least_squares import least_squares
+from separatrix.equations.hyperplane import linear_predictor
+from separatrix.equations.penalties import elastic_net
+from separatrix.tables import columns_for, number_blocks, number_rows, table_eta
+
+
+class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    r"""Least squares by QR, never by the normal equations; `alpha` > 0 makes it ridge regression, lasso or elastic net.
+
+    Minimises  sum_i weight_i (y_i - x_i'w - b)^2 + alpha ((1 - l1_ratio) |w|^2 + 2 l1_ratio |w|_1),  the intercept b
+    unpenalised. An offset, of the shape of y, is added to x'w + b, in the fit and in predictions. Where
+    columns are collinear and alpha = 0, of all solutions the one with the smallest |w|.
+
+    Parameters
+    ----------
+    alpha : float, default 0.0
+        Strength of the penalty. scikit-learn's Ridge means the same by it; its Lasso and ElasticNet divide the squares
+        by 2 sum(weight), so that their alpha is this one / sum(weight).
+    l1_ratio : float, default 0.0
+        Share of the L1 penalty, between 0 (ridge) and 1 (lasso). Above 0, weights become exactly zero.
+    fit_intercept : bool, default True
+
+    Attributes
+    ----------
+    coef_ : (p,), or (targets, p) for y (rows, targets);  intercept_ : float or (targets,)
+    rank_ : int, the rank of X (centred, with an intercept)
+    trace_ : Trace, of one step;  certificate_ : Certificate, the distance to the optimum as rounding left it
+    n_features_in_;  feature_names_in_
+
+    >>> model = LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    >>> model.predict([[10.0]]).round(12)
+    array([21.])
+    """
+
+    def __init__(self, *, alpha: float = 0.0, l1_ratio: float = 0.0, fit_intercept: bool = True) -> None:
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
+        *,
+        target: str | None = None,
+        columns: Any = None,
+    ) -> Self:
+        """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets), with an offset; or a
+        table and names of its columns, as `LogisticRegression.fit`."""
+        check_number("alpha", self.alpha, at_least=0)
+        check_l1_ratio(self.l1_ratio)
+        check_flag("fit_intercept", self.fit_intercept)
+        targets = None
+        if target is None:
+            found = number_blocks(self, X, y, sample_weight, offset) or self._of_arrays(X, y, sample_weight, offset)
+            source, targets = found
+        else:
+            source = number_rows(self, X, y, target, sample_weight, offset, columns)
+        penalty = elastic_net(np.full(source.n_columns, float(self.alpha)), self.l1_ratio)
+        fit = least_squares(source, targets or 1, penalty, self.fit_intercept)
+        self.coef_ = fit.coefficients if targets else fit.coefficients[0]
+        self.intercept_ = fit.intercepts if targets else float(fit.intercepts[0])
+        self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
+        return self
+
+    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int | None]:
+        """Arrays as a source, and how many targets they have, None for y (rows,)."""
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
+        weight = check_sample_weight(sample_weight, X.shape[0])
+        targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        offset = check_offset(offset, *targets.shape)
+        source = memory_source(X, targets, weight, centre=self.fit_intercept, offset=offset)
+        return source, None if np.ndim(y) == 1 else targets.shape[1]
+
+    def predict(self, X: Any, offset: Any = None) -> FloatArray:
+        """x'w + b + offset of each row, (rows,) or (rows, targets)."""
+        check_is_fitted(self)
+        if (columns := columns_for(self, X)) is not None:
+            return table_eta(columns, X, self.coef_[None, :], np.array([self.intercept_]), offset)[:, 0]
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        eta = linear_predictor(X, self.coef_.T, self.intercept_)
+        offset = check_offset(offset, X.shape[0], len(np.atleast_2d(self.coef_)))
+        return eta if offset is None else eta + offset.reshape(eta.shape)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """R squared: the share of the variance of y that is explained; of several targets the mean."""
+        return float(r2_score(y, self.predict(X, offset), sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

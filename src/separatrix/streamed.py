@@ -1,0 +1,195 @@
+"""Rows -> a model, as in `training`, where the rows stay where they are: in files larger than memory, or on workers.
+
+One reading learns columns and classes and draws a sample; passes add up sums; a last one judges the rows held out. The
+columns are those of the training rows; the findings and pictures are of the sample.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec import json
+
+import separatrix
+from separatrix.arrays import FloatArray
+from separatrix.data.dataset import Dataset
+from separatrix.data.encoders import Note
+from separatrix.data.hold_out import split
+from separatrix.data.learn import Encoding, Question
+from separatrix.data.partitions import TableSource, learned_source
+from separatrix.data.stream import encoded
+from separatrix.data.threads import in_order, thread_count, workers
+from separatrix.engine.checkpoint import Checkpoint
+from separatrix.engine.fit import Options
+from separatrix.engine.iterate import Step, ignore
+from separatrix.errors import ArgumentError
+from separatrix.evaluate.checks import examine
+from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
+from separatrix.fits.found import Found
+from separatrix.fits.penalised import (
+    as_column,
+    classes_of_source,
+    codes_for,
+    numbers_of_source,
+    penalty_in_units,
+    spreads_of_source,
+)
+from separatrix.model import Model
+from separatrix.settings import Settings, check_settings
+from separatrix.training import Judged, Training, check_offset_suits, evaluate_batches, with_metrics
+
+CHECKPOINT = "fit.npz"
+
+
+def train_streamed(
+    dataset: Dataset,
+    target_name: str,
+    settings: Settings,
+    watch: Callable[[Step], Any] = ignore,
+    checkpoint: Path | None = None,
+) -> Training:
+    """Learns to predict a column from the others in bounded memory; a `checkpoint` is a folder for the last iterate.
+
+    Raises as `train`, and ArgumentError for what needs all rows at once; FileError for a checkpoint of another fit.
+    """
+    check_settings(settings, target_name)
+    check_streams(settings, checkpoint)
+    question = question_of(target_name, settings)
+    question.check(dataset)
+    kept = Checkpoint(checkpoint / CHECKPOINT, fingerprint(dataset, target_name, settings)) if checkpoint else None
+    if kept:
+        kept.read()  # what cannot be gone on from is said before the work
+    training_rows, held_out = split(dataset, settings.test_size, settings.seed)
+    learned, source = learned_source(training_rows, question)
+    target = learned.encoding.target
+    check_offset_suits(settings, target)
+    with source.working() as source:
+        model = fit_source(source, learned.encoding, learned.weight, settings, watch, kept)
+    notes: list[Note] = []
+    evaluation = judged(model, held_out, learned.encoding, notes)
+    some = encoded(learned.encoding, learned.some)
+    offset = None if some.offset is None else some.offset[:, 0]
+    findings = examine(
+        some.X,
+        some.y,
+        model.columns,
+        target,
+        probabilities=model.mean(some.X, offset) if target.classes else None,
+        C=model.fit.C,
+        gap=model.fit.gap,
+        tol=settings.tol,
+        evaluation=evaluation,
+        notes=[str(note) for note in notes],
+        unlabelled=learned.unlabelled,
+    )
+    rows = learned.rows + evaluation.rows
+    return Training(with_metrics(model, evaluation), evaluation, findings, rows, some.X, some.y, checkpoint=kept)
+
+
+def question_of(target: str, settings: Settings) -> Question:
+    """What the first reading is to find out."""
+    options = {
+        "drop": [name for name in settings.drop if name not in settings.beside],
+        **{name: getattr(settings, name) for name in ("categorical", "numeric", "text", "date", "floor")},
+        "text_width": settings.text_width,
+        "unseen": settings.unseen,
+    }
+    offset = (settings.offset,) if settings.offset else ()
+    weight = settings.weight or settings.frequency
+    return Question(target, weight, offset, settings.positive, settings.regression, options)
+
+
+def fit_source(
+    source: TableSource,
+    encoding: Encoding,
+    weight: FloatArray,
+    settings: Settings,
+    watch: Callable[[Step], Any],
+    checkpoint: Checkpoint | None,
+) -> Model:
+    """The model of rows whose classes, or all of them, have such weights, (K,) or (1,)."""
+    K = len(encoding.target.classes)
+    n, code = source.n_rows, as_column if not K else codes_for(K)
+    source, scales = source.recoded(code), spreads_of_source(source.recoded(as_column))
+    penalty, l1_ratio = penalty_in_units(scales, settings.l1_ratio), settings.l1_ratio
+    if K:
+        options = Options(settings.solver, settings.tol, settings.max_iter, seed=settings.seed)
+        C = 1.0 if settings.C is None else settings.C
+        # Of sampling weights only ratios mean something: the penalty is that of the rows.
+        total = float(n if settings.weight else weight.sum())
+        found = classes_of_source(source, K, penalty, C, total, l1_ratio, options, watch, checkpoint)
+        rates = weight / weight.sum()
+    else:
+        scale = weight.sum() / n if settings.weight else 1.0
+        found = numbers_of_source(source, penalty.times(scale), settings.C, l1_ratio, watch)
+        rates = np.array([source.add_up(weighted_sum) / weight.sum()])
+    return model_of(found, encoding, scales, rates, n, settings)
+
+
+def weighted_sum(block: Any) -> float:
+    """The weighted sum of y over the rows of a block."""
+    return float(block.weight @ block.y[:, 0])
+
+
+def model_of(
+    found: Found, encoding: Encoding, scales: FloatArray, rates: FloatArray, rows: int, settings: Settings
+) -> Model:
+    """A fit as a model."""
+    K = len(encoding.target.classes)
+    return Model(
+        task="linear" if not K else "binary" if K == 2 else "multinomial",
+        target=encoding.target,
+        columns=encoding.columns,
+        coefficients=found.coefficients.tolist(),
+        intercepts=found.intercepts.tolist(),
+        scales=scales.tolist(),
+        rates=rates.tolist(),
+        fit=found.record(rows),
+        metrics={},
+        offset=settings.offset,
+        weight=settings.weight or settings.frequency,
+    )
+
+
+def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -> Evaluation | NumberEvaluation:
+    """How good the model is for rows that were held out, batch by batch; fills `notes`."""
+
+    def judge(table: Any) -> tuple[Judged, tuple[Note, ...]]:
+        table = encoding.that_count(table)
+        said = model.predict(table, rows.name, unseen="pool")
+        weight = given_weight(table, model.weight, rows.name)
+        return (model.target.encode(table, rows.name), said.values, weight), said.notes
+
+    def batches() -> Iterator[Judged]:
+        with workers(threads := thread_count()) as pool:
+            for each, said in in_order(pool, judge, rows.batches(columns=encoding.needs), ahead=2 * threads):
+                notes.extend(said)
+                yield each
+
+    return evaluate_batches(model, batches())
+
+
+def given_weight(table: Any, name: str | None, where: str) -> FloatArray:
+    """The weight of each row of a table, (rows,)."""
+    from separatrix.data.beside import weight_of
+
+    return weight_of(table, name, where) if name else np.ones(len(table))
+
+
+def check_streams(settings: Settings, checkpoint: Path | None) -> None:
+    """ArgumentError for what needs all rows at once."""
+    for name, due in (("cv", None), ("inference", False)):
+        if (value := getattr(settings, name)) != due:
+            remedy = "separatrix.logit takes such data" if name == "inference" else "choose C on a part of the rows"
+            raise ArgumentError(f"{name}={value} needs all rows in memory, and these stay where they are: {remedy}.")
+    if checkpoint and settings.regression:
+        raise ArgumentError(f"checkpoint={checkpoint} is for fits of many passes, and a linear regression has few.")
+
+
+def fingerprint(dataset: Dataset, target: str, settings: Settings) -> str:
+    """What a checkpoint must agree with: the files as they are, the columns, and what was asked for."""
+    asked = {name: getattr(settings, name) for name in settings.__dataclass_fields__ if name != "max_iter"}
+    said = json.encode([separatrix.__version__, list(dataset.files), list(dataset.columns), target, asked])
+    return hashlib.sha256(said).hexdigest()
