@@ -208,6 +208,8 @@ def predict(
     from separatrix.export.json import read_model
     from separatrix.export.predictions import prediction_table, write_predictions
 
+    if of == "observation" and interval is None:
+        raise ArgumentError("of=observation is a kind of interval: give its level too, for example --interval 0.95.")
     fitted, notes = read_model(model), []
     with progress(f"predicting {data}") as say:
         scored = score(fitted, data, notes, say, interval, of)
