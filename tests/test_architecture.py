@@ -29,7 +29,7 @@ ROWS = [
     ["plots"],
     ["report"],
 ]
-ROWS += [["training"], ["labels", "tables"], ["scratch", "columns", "estimators", "formula", "cli"]]
+ROWS += [["training"], ["labels", "messages", "tables"], ["scratch", "columns", "estimators", "formula", "cli"]]
 ROWS += [["cross_validation", "firth"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 HEAVY = ("sklearn", "matplotlib", "scipy", "duckdb", "pandas", "polars")
