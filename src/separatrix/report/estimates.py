@@ -147,7 +147,7 @@ def words(inferred: Inferred, untested: Sequence[str]) -> Iterable[str]:
 
 
 def inflated(inferred: Inferred) -> list[str]:
-    """Columns whose standard errors are large because other columns say much the same, with their variance inflation."""
+    """Columns whose standard errors are large as others say much the same, with their variance inflation."""
     result = inferred.result
     if len(result.sample.names) > MOST_COLUMNS:
         return []
