@@ -7,7 +7,6 @@ the model, 2 wrong usage, 130 stopped by Ctrl-C.
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,11 +16,11 @@ from rich.console import Console
 
 import separatrix
 from separatrix.errors import ArgumentError, SeparatrixError, listing
+from separatrix.messages import complain, in_words, progress, show_notes, tell
 
 if TYPE_CHECKING:
     from separatrix.data.columns import Table
     from separatrix.data.encoders import Note
-    from separatrix.engine.iterate import Step
     from separatrix.model import Model, Prediction
     from separatrix.report.summarize import Summary
     from separatrix.settings import Settings
@@ -208,6 +207,8 @@ def predict(
     from separatrix.export.json import read_model
     from separatrix.export.predictions import prediction_table, write_predictions
 
+    if of == "observation" and interval is None:
+        raise ArgumentError("of=observation is a kind of interval: give its level too, for example --interval 0.95.")
     fitted, notes = read_model(model), []
     with progress(f"predicting {data}") as say:
         scored = score(fitted, data, notes, say, interval, of)
@@ -321,43 +322,6 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit(complain("stopped; no file was written", code=130))
-
-
-def show_notes(notes: "list[Note]") -> None:
-    """What the model had to make something of, one line each."""
-    from separatrix.data.encoders import merged
-
-    for note in merged(notes):
-        tell(f"note: {note}", style="yellow")
-
-
-def tell(line: str, style: str = "") -> None:
-    """One line to standard error, which keeps standard output for results."""
-    errors().print(line, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def complain(message: str, code: int) -> int:
-    """One line to standard error; the exit code back."""
-    tell(f"separatrix: {' '.join(message.split())}", style="red")
-    return code
-
-
-def errors() -> Console:
-    """The console of standard error."""
-    return Console(stderr=True)
-
-
-@contextmanager
-def progress(first: str) -> Iterator[Callable[[str], Any]]:
-    """A line on the terminal that says what is going on, and nothing where there is no terminal."""
-    console = errors()
-    with console.status(first) as status:
-        yield lambda words: status.update(words)
-
-
-def in_words(step: "Step") -> str:
-    """An iteration, for the progress line."""
-    return f"fitting: pass {step.passes}, loss {step.loss:.6f}, gap {step.gap:.1e}"
 
 
 def names(text: str) -> list[str]:

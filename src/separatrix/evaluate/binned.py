@@ -85,7 +85,7 @@ def binned(y: ArrayLike, probabilities: ArrayLike, sample_weight: ArrayLike | No
     return Binned(
         confusion_matrix(codes, p, 1.0 * (weight > 0)),
         confusion_matrix(codes, p, weight),
-        np.array(scores),
+        np.array(scores, dtype=np.float64),
         predicted,
         counts,
         np.array([weight.sum() * score if weight.any() else 0.0 for score in proper_scores(codes, p, weight).values()]),

@@ -16,7 +16,6 @@ from separatrix.regression.ols_result import OLSResult
 from separatrix.regression.summary import notes
 
 LEVEL = 0.95
-FEW_EVENTS = 10  # for each coefficient
 INFLATED = 10.0  # variance inflation that is worth a word
 GROUPS = 10
 MOST_COLUMNS = 300  # whose dependence on each other is looked for: dense, it takes longer than the fit
@@ -143,24 +142,15 @@ def words(inferred: Inferred, untested: Sequence[str]) -> Iterable[str]:
         yield "A row stands for as many independent observations as its frequency says."
     if inferred.left_out:
         yield f"Left out, as they say nothing that other columns do not: {listing(inferred.left_out)}."
-    yield from doubts(inferred)
+    if names := inflated(inferred):
+        yield f"Standard errors are large as columns say much the same; variance inflation: {listing(names)}."
 
 
-def doubts(inferred: Inferred) -> Iterable[str]:
-    """Too few events, and columns that say nearly the same."""
+def inflated(inferred: Inferred) -> list[str]:
+    """Columns whose standard errors are large as others say much the same, with their variance inflation."""
     result = inferred.result
-    if isinstance(result, LogitResult) and result.events_per_parameter < FEW_EVENTS:
-        yield (
-            f"{result.events_per_parameter:.1f} rows of the rarest class for each coefficient: with fewer than "
-            f"{FEW_EVENTS}, estimates are biased away from zero (Peduzzi et al. 1996)."
-        )
     if len(result.sample.names) > MOST_COLUMNS:
-        return
+        return []
     found = collinearity(result.estimate.objective.source, result.sample.names)
-    for index, names in found.dependencies:
-        if len(names) > 1:
-            yield f"Nearly dependent (condition index {index:,.4g}): {listing(names)}."
     pairs = zip(found.names, found.variance_inflation, strict=True)
-    inflated = [f"{name} ({value:,.4g})" for name, value in pairs if value >= INFLATED]
-    if inflated:
-        yield f"Standard errors are large as columns say much the same; variance inflation: {listing(inflated)}."
+    return [f"{name} ({value:,.4g})" for name, value in pairs if value >= INFLATED]
