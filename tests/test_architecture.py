@@ -24,6 +24,7 @@ ROWS = [
     ["regression"],
     ["evaluate"],
     ["model"],
+    ["fits", "settings"],
     ["export"],
     ["plots"],
     ["report"],

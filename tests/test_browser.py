@@ -26,14 +26,26 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
+def written(folder, *arguments):
+    """The report of a fit."""
     with pytest.MonkeyPatch.context() as patch:
-        arguments = ["fit", "iris", "--positive", "virginica", "--drop", "sepal length (cm),sepal width (cm)"]
-        patch.setattr(sys, "argv", ["separatrix", *arguments, "--out", str(folder)])
+        patch.setattr(sys, "argv", ["separatrix", "fit", *arguments, "--out", str(folder)])
         cli.main()
     return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    dropped = "sepal length (cm),sepal width (cm)"
+    return written(tmp_path_factory.mktemp("report"), "iris", "--positive", "virginica", "--drop", dropped)
+
+
+@pytest.fixture(scope="module")
+def wide_report(tmp_path_factory):
+    """One with estimates and errors, and more columns than are open to see."""
+    return written(
+        tmp_path_factory.mktemp("wide"), "breast_cancer", "--inference", "--drop", "mean radius,worst radius"
+    )
 
 
 @pytest.fixture
@@ -73,3 +85,23 @@ def test_every_picture_is_drawn_with_a_size_and_a_title(page):
 def test_the_page_fits_the_window(page, width):
     page.set_viewport_size({"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_a_table_of_estimates_fits_the_window_or_scrolls_in_its_own_frame(page, wide_report, width):
+    page.goto(wide_report.as_uri())
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.get_by_role("region", name="Estimates").locator("tbody tr").count() == 29
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_on_paper_the_page_is_light_and_nothing_stays_folded_away(page, wide_report):
+    page.goto(wide_report.as_uri())
+    folded = page.get_by_role("table").filter(has_text="what was done to it")
+    page.emulate_media(media="screen", color_scheme="dark")
+    assert not folded.is_visible()
+    page.emulate_media(media="print", color_scheme="dark")
+    assert folded.is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.querySelector('figure svg')).filter") == "none"
+    assert len(page.pdf(format="A4")) > 10_000

@@ -18,6 +18,7 @@ from separatrix import LogisticRegression, LogisticRegressionCV
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options
 from separatrix.engine.path import fit_paths
+from separatrix.engine.selection import select_C
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning
@@ -257,7 +258,82 @@ def test_fits_that_ran_out_of_iterations_are_counted_in_one_warning():
         LogisticRegressionCV(Cs=(1e-4, 1e4), max_iter=1).fit(X, y)
 
 
-def test_an_offset_is_refused_and_not_ignored():
+def with_offset(K: int, rows: int = 150) -> tuple[Any, Any, Any, Any]:
+    """X, labels of K classes, weights, and an offset that matters: (n,), or (n, K) for more than two classes."""
+    X, y = make_classification(
+        rows, 5, n_informative=4, n_redundant=0, n_classes=K, n_clusters_per_class=1, flip_y=0.2, random_state=K
+    )
+    random = np.random.default_rng(K)
+    offset = random.normal(size=(rows, K) if K > 2 else rows)
+    return X, y, random.uniform(0.5, 1.5, rows), offset
+
+
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+@pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss", "roc_auc_ovr"])
+def test_with_an_offset_every_fold_is_fitted_and_scored_with_its_rows_of_it(K, multi_class, scoring):
+    X, y, weight, offset = with_offset(K)
+    folds = list(ShuffleSplit(2, random_state=0).split(X))
+    same = {"scoring": scoring, "cv": folds, "multi_class": multi_class}
+    model = LogisticRegressionCV(Cs=(0.1, 1.0), **same).fit(X, y, weight, offset)
+    judge = LogisticRegressionCV(Cs=(0.1,), **same)  # whose score is that of one model
+    for f, (train, test) in enumerate(folds):
+        for c, C in enumerate((0.1, 1.0)):
+            alone = LogisticRegression(C=C, multi_class=multi_class).fit(
+                X[train], y[train], weight[train], offset[train]
+            )
+            there = np.column_stack([alone.coef_, alone.intercept_])
+            np.testing.assert_allclose(model.coefs_paths_[f, 0, c], there, atol=1e-5)
+            vars(judge).update(
+                coef_=alone.coef_, intercept_=alone.intercept_, classes_=alone.classes_, n_features_in_=5
+            )
+            score = judge.score(X[test], y[test], weight[test], offset[test])
+            assert model.scores_[f, 0, c] == pytest.approx(score, abs=1e-6)
+    refit = LogisticRegression(C=model.C_, multi_class=multi_class).fit(X, y, weight, offset)
+    np.testing.assert_allclose(model.coef_, refit.coef_, atol=1e-5)
+    if scoring == "accuracy":
+        assert model.score(X, y, weight, offset) == pytest.approx(refit.score(X, y, weight, offset))
+
+
+def test_a_function_as_scorer_is_given_decision_values_that_hold_the_offset():
+    X, y, _, offset = with_offset(2)
+    by_function = LogisticRegressionCV(Cs=FEW_CS, scoring=lambda model, X, y: float(np.mean(model.predict(X) == y)))
+    scores = by_function.fit(X, y, offset=offset).scores_
+    np.testing.assert_array_equal(scores, LogisticRegressionCV(Cs=FEW_CS).fit(X, y, offset=offset).scores_)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_leave_one_out_with_an_offset_is_near_the_fits_without_each_row(K):
+    X, y, weight, offset = with_offset(K)
+    weight[:5] = 0.0  # such rows are in no fit, and their scores weigh nothing
+    kept = weight > 0
+    loo = LogisticRegressionCV(cv="loo", Cs=FEW_CS).fit(X, y, weight, offset).scores_[0, 0]
+    exact = LogisticRegressionCV(cv=LeaveOneOut(), scoring="neg_log_loss", Cs=FEW_CS)
+    exactly = exact.fit(X[kept], y[kept], weight[kept], offset[kept]).scores_[:, 0]
+    exactly = np.average(exactly, weights=weight[kept], axis=0)
+    fitted = [LogisticRegression(C=C).fit(X, y, weight, offset) for C in FEW_CS]
+    training = [np.average(own(model.predict_log_proba(X, offset), y), weights=weight) for model in fitted]
+    assert np.all(np.abs(loo - exactly) < 1 / 5 * np.abs(training - exactly))  # of what leaving out costs
+
+
+def test_an_offset_of_the_wrong_shape_is_refused_by_name():
     X, y = load_iris(return_X_y=True)
-    with pytest.raises(ArgumentError, match=r"offset=.* is given"):
+    with pytest.raises(ArgumentError, match=r"offset=.* has shape \(150,\), and must have \(150, 3\)"):
         LogisticRegressionCV().fit(X, y, offset=np.zeros(len(y)))
+
+
+def test_the_choice_of_the_command_counts_weights_and_offsets():
+    X, y, _, offset = with_offset(2)
+    times = np.random.default_rng(0).integers(0, 4, len(y))
+    penalty, options = elastic_net(np.ones(5), 0.0), Options()
+
+    def losses(some: Any, counts: Any) -> Any:
+        codes, own = y[some, None] * 1.0, offset[some, None]
+        source = memory_source(X[some], codes, counts, offset=own)
+        return select_C(source, LogLoss(), 1, penalty, "loo", options, np.array(FEW_CS)).losses
+
+    kept = np.flatnonzero(times)
+    by_weight, plain = losses(kept, times[kept] * 1.0), losses(kept, None)
+    whole = LogisticRegressionCV(cv="loo", Cs=FEW_CS).fit(X, y, times * 1.0, offset)
+    np.testing.assert_allclose(by_weight[0], -whole.scores_[0, 0], rtol=1e-6)
+    assert np.abs(by_weight - plain).max() > 1e-3

@@ -10,7 +10,7 @@ from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.penalties import L2
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError
-from separatrix.inference.effects import average_marginal_effects, marginal_effects_at, predict_probabilities
+from separatrix.inference.effects import at_rows, column_changes, marginal_effects, predict_probabilities
 
 
 def data(K: int, n: int = 300):
@@ -55,6 +55,13 @@ def theirs(result, at: str, dummy: bool):
     return margeff.margeff.reshape(3, -1), margeff.margeff_se.reshape(3, -1)
 
 
+def average(objective, theta, cov, indicators=(), rows=None):
+    """The effects of three columns, in the rows of the fit or in others."""
+    changes = column_changes(["a", "b", "c"], indicators)
+    source = None if rows is None else at_rows(objective, rows)
+    return marginal_effects(objective, theta, cov, changes, source)
+
+
 # statsmodels' errors of MNLogit need as many classes as coefficients where a column is 0 or 1.
 CASES = [(binary, []), (binary, [2]), (multinomial, [])]
 
@@ -62,7 +69,7 @@ CASES = [(binary, []), (binary, [2]), (multinomial, [])]
 @pytest.mark.parametrize(("problem", "indicators"), CASES)
 def test_average_effects_agree_with_statsmodels(problem, indicators):
     _, result, objective, theta, cov = problem()
-    ours = average_marginal_effects(objective, theta, cov, indicators)
+    ours = average(objective, theta, cov, indicators)
     effects, errors = theirs(result, "overall", bool(indicators))
     np.testing.assert_allclose(ours.effects, effects, rtol=1e-8, atol=1e-11)
     np.testing.assert_allclose(ours.standard_errors, errors, rtol=1e-8)
@@ -72,9 +79,9 @@ def test_average_effects_agree_with_statsmodels(problem, indicators):
 @pytest.mark.parametrize(("problem", "indicators"), CASES)
 def test_effects_at_the_means_and_at_given_values_agree_with_statsmodels(problem, indicators):
     X, result, objective, theta, cov = problem()
-    places = [("mean", None)] + ([] if indicators else [("median", np.median(X, axis=0))])
+    places = [("mean", X.mean(axis=0))] + ([] if indicators else [("median", np.median(X, axis=0))])
     for at, rows in places:
-        ours = marginal_effects_at(objective, theta, cov, rows, indicators)
+        ours = average(objective, theta, cov, indicators, rows)
         effects, errors = theirs(result, at, bool(indicators))
         np.testing.assert_allclose(ours.effects, effects, rtol=1e-8, atol=1e-11)
         np.testing.assert_allclose(ours.standard_errors, errors, rtol=1e-8)
@@ -89,7 +96,7 @@ def test_effects_of_an_indicator_on_three_classes_are_differences_of_probabiliti
     ends = [
         np.column_stack([X[:, :2] - objective.source.centre[:2], np.full(len(X), v), np.ones(len(X))]) for v in (0, 1)
     ]
-    ours = average_marginal_effects(objective, theta, cov, [2])
+    ours = average(objective, theta, cov, [2])
     np.testing.assert_allclose(ours.effects[2], difference(theta), rtol=1e-12)
     steps = 1e-6 * np.eye(8).reshape(8, 4, 2)
     G = np.array([difference(theta + h) - difference(theta - h) for h in steps]) / 2e-6
@@ -98,14 +105,14 @@ def test_effects_of_an_indicator_on_three_classes_are_differences_of_probabiliti
 
 def test_effects_at_the_rows_of_the_fit_are_the_average_effects():
     X, _, objective, theta, cov = binary()
-    ours = marginal_effects_at(objective, theta, cov, X, [2])
-    np.testing.assert_allclose(ours.effects, average_marginal_effects(objective, theta, cov, [2]).effects, rtol=1e-12)
+    ours = average(objective, theta, cov, [2], X)
+    np.testing.assert_allclose(ours.effects, average(objective, theta, cov, [2]).effects, rtol=1e-12)
 
 
 def test_the_effects_of_all_classes_sum_to_zero():
     _, _, objective, theta, cov = multinomial()
     for indicators in ([], [0, 2]):
-        effects = average_marginal_effects(objective, theta, cov, indicators).effects
+        effects = average(objective, theta, cov, indicators).effects
         np.testing.assert_allclose(effects.sum(axis=1), 0.0, atol=1e-14)
 
 
@@ -116,10 +123,7 @@ def test_an_offset_counts_and_weights_are_frequencies():
     each = memory_source(X, y[:, None] * 1.0, times, offset=shift)
     rows = np.repeat(np.arange(40), times.astype(int))
     repeated = memory_source(X[rows], y[rows, None] * 1.0, offset=shift[rows])
-    a, b = (
-        average_marginal_effects(Objective(s, LogLoss(), L2(np.zeros(3)), True), theta, cov, [2])
-        for s in (each, repeated)
-    )
+    a, b = (average(Objective(s, LogLoss(), L2(np.zeros(3)), True), theta, cov, [2]) for s in (each, repeated))
     np.testing.assert_allclose(a.effects, b.effects, rtol=1e-12)
     np.testing.assert_allclose(a.standard_errors, b.standard_errors, rtol=1e-12)
     eta = X[rows] @ theta[:3] + 0.1 + shift[rows]
@@ -152,9 +156,15 @@ def test_errors_of_three_probabilities_are_those_of_numeric_derivatives():
 def test_a_wrong_column_or_model_is_named():
     _, _, objective, theta, cov = binary()
     with pytest.raises(ArgumentError, match="indicators holds 3"):
-        average_marginal_effects(objective, theta, cov, [3])
-    with pytest.raises(ArgumentError, match=r"shape \(2,\)"):
+        average(objective, theta, cov, [3])
+    with pytest.raises(ArgumentError, match=r"shape \(1, 2\)"):
         predict_probabilities(objective, theta, cov, np.zeros(2))
-    linear = Objective(objective.source, SquaredLoss(), objective.penalty, True)
-    with pytest.raises(ArgumentError, match="the effects are the coefficients"):
-        average_marginal_effects(linear, theta, cov)
+    with pytest.raises(ArgumentError, match=r"shape \(1, 2\), and must have 3 columns"):
+        average(objective, theta, cov, rows=np.zeros(2))
+
+
+def test_the_effects_of_a_linear_model_are_its_coefficients():
+    _, _, objective, theta, cov = binary()
+    linear = average(Objective(objective.source, SquaredLoss(), objective.penalty, True), theta, cov, [2])
+    np.testing.assert_allclose(linear.effects, theta[:3], rtol=1e-12)
+    np.testing.assert_allclose(linear.standard_errors[:, 0], np.sqrt(np.diag(cov))[:3], rtol=1e-12)

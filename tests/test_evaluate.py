@@ -28,35 +28,44 @@ def some_predictions(classes: int, rows: int = 400):
     return y, np.exp(eta) / np.exp(eta).sum(axis=1, keepdims=True)
 
 
-def test_two_class_metrics_are_those_of_scikit_learn():
+def weights(rows: int, weighted: bool) -> np.ndarray | None:
+    """Weights of which some are zero, or none."""
+    return np.random.default_rng(rows).integers(0, 5, rows) * 0.7 if weighted else None
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_two_class_metrics_are_those_of_scikit_learn(weighted):
     y, p = some_predictions(2)
-    ours = evaluate_classes(y, p, ["no", "yes"], [0.5, 0.5]).metrics
-    label = p.argmax(axis=1)
+    weight = weights(len(y), weighted)
+    ours = evaluate_classes(y, p, ["no", "yes"], [0.5, 0.5], weight).metrics
+    label, weigh = p.argmax(axis=1), {"sample_weight": weight}
     theirs = {
-        "accuracy": peer.accuracy_score(y, label),
-        "precision": peer.precision_score(y, label),
-        "recall": peer.recall_score(y, label),
-        "f1": peer.f1_score(y, label),
-        "roc_auc": peer.roc_auc_score(y, p[:, 1]),
-        "average_precision": peer.average_precision_score(y, p[:, 1]),
-        "log_loss": peer.log_loss(y, p),
-        "brier": peer.brier_score_loss(y, p[:, 1]),
+        "accuracy": peer.accuracy_score(y, label, **weigh),
+        "precision": peer.precision_score(y, label, **weigh),
+        "recall": peer.recall_score(y, label, **weigh),
+        "f1": peer.f1_score(y, label, **weigh),
+        "roc_auc": peer.roc_auc_score(y, p[:, 1], **weigh),
+        "average_precision": peer.average_precision_score(y, p[:, 1], **weigh),
+        "log_loss": peer.log_loss(y, p, **weigh),
+        "brier": peer.brier_score_loss(y, p[:, 1], **weigh),
     }
     assert ours == pytest.approx(theirs, rel=1e-12)
 
 
-def test_many_class_metrics_are_the_macro_averages_of_scikit_learn():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_many_class_metrics_are_the_macro_averages_of_scikit_learn(weighted):
     y, p = some_predictions(4)
-    ours = evaluate_classes(y, p, list("abcd"), [0.25] * 4).metrics
-    label = p.argmax(axis=1)
+    weight = weights(len(y), weighted)
+    ours = evaluate_classes(y, p, list("abcd"), [0.25] * 4, weight).metrics
+    label, weigh = p.argmax(axis=1), {"sample_weight": weight}
     theirs = {
-        "accuracy": peer.accuracy_score(y, label),
-        "precision": peer.precision_score(y, label, average="macro"),
-        "recall": peer.recall_score(y, label, average="macro"),
-        "f1": peer.f1_score(y, label, average="macro"),
-        "roc_auc": peer.roc_auc_score(y, p, multi_class="ovr"),
-        "log_loss": peer.log_loss(y, p),
-        "brier": peer.brier_score_loss(y, p),
+        "accuracy": peer.accuracy_score(y, label, **weigh),
+        "precision": peer.precision_score(y, label, average="macro", **weigh),
+        "recall": peer.recall_score(y, label, average="macro", **weigh),
+        "f1": peer.f1_score(y, label, average="macro", **weigh),
+        "roc_auc": peer.roc_auc_score(y, p, multi_class="ovr", **weigh),
+        "log_loss": peer.log_loss(y, p, **weigh),
+        "brier": peer.brier_score_loss(y, p, **weigh),
     }
     assert ours == pytest.approx(theirs, rel=1e-12)
 
@@ -109,16 +118,18 @@ def test_shapes_that_do_not_fit_are_refused():
         evaluate_numbers([1.0, 2.0], [1.0], 0.0)
 
 
-def test_number_metrics_are_those_of_scikit_learn():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_number_metrics_are_those_of_scikit_learn(weighted):
     rng = np.random.default_rng(0)
     y = rng.normal(10, 3, size=50)
     predicted = y + rng.normal(size=50)
-    evaluation = evaluate_numbers(y, predicted, mean=9.0)
+    weight = weights(50, weighted)
+    evaluation, weigh = evaluate_numbers(y, predicted, 9.0, weight), {"sample_weight": weight}
     for ours, guess in ((evaluation.metrics, predicted), (evaluation.baseline, np.full(50, 9.0))):
-        assert ours["mse"] == pytest.approx(peer.mean_squared_error(y, guess))
-        assert ours["rmse"] == pytest.approx(peer.root_mean_squared_error(y, guess))
-        assert ours["mae"] == pytest.approx(peer.mean_absolute_error(y, guess))
-        assert ours["r2"] == pytest.approx(peer.r2_score(y, guess))
+        assert ours["mse"] == pytest.approx(peer.mean_squared_error(y, guess, **weigh))
+        assert ours["rmse"] == pytest.approx(peer.root_mean_squared_error(y, guess, **weigh))
+        assert ours["mae"] == pytest.approx(peer.mean_absolute_error(y, guess, **weigh))
+        assert ours["r2"] == pytest.approx(peer.r2_score(y, guess, **weigh))
 
 
 def test_a_held_out_target_that_does_not_vary_has_no_r2():
@@ -147,6 +158,14 @@ def test_calibrated_probabilities_lie_on_the_diagonal():
     bins = calibration(rng.random(50_000) < p, p)
     assert_allclose(bins.observed, bins.predicted, atol=0.03)
     assert bins.counts.tolist() == [5_000] * 10
+
+
+def test_a_weight_counts_in_a_calibration_bin_as_so_many_rows_would():
+    positive, p, weight = [True, False, True, True], [0.2, 0.3, 0.7, 0.8], np.array([1.0, 3.0, 2.0, 2.0])
+    bins = calibration(positive, p, bins=2, weight=weight)
+    assert_allclose(bins.observed, [0.25, 1.0])
+    assert_allclose(bins.predicted, [(0.2 + 3 * 0.3) / 4, 0.75])
+    assert bins.counts.tolist() == [2, 2]
 
 
 def test_equal_predictions_share_a_bin():

@@ -14,8 +14,9 @@ from firth_sets import Published, endometrial, sex2
 from separatrix import FirthLogisticRegression, LogisticRegression, detect_separation
 from separatrix.data.memory import memory_source
 from separatrix.engine.objective import Objective
-from separatrix.equations.losses import LogLoss, SoftmaxLoss
+from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
+from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError, ConvergenceWarning, NotFittedError
 from separatrix.inference.firth import evaluate, firth, hat_values
 
@@ -26,7 +27,7 @@ named = pytest.mark.parametrize("published", SETS, ids=["endometrial", "sex2"])
 def make_objective(K: int, seed: int = 0, n: int = 40) -> Objective:
     rng = np.random.default_rng(seed)
     X, y, weight = rng.normal(size=(n, 2)), np.arange(n) % K, rng.uniform(0.5, 2.0, n)
-    loss, labels = (LogLoss(), y[:, None] * 1.0) if K == 2 else (SoftmaxLoss(), y)
+    loss, labels = (LogLoss(), y[:, None] * 1.0) if K == 2 else (ReferenceLoss(), y)
     return Objective(memory_source(X, labels, weight), loss, elastic_net(np.zeros(2), 0.0), True)
 
 

@@ -190,6 +190,21 @@ def test_an_offset_that_puts_every_row_on_its_side_does_not_make_the_classes_sep
     LogisticRegression(C=np.inf, max_iter=1000).fit(X, y, offset=np.where(y, 5.0, -5.0))
 
 
+def test_a_score_is_that_of_predictions_with_the_offset():
+    X, y, weight, offset = three_classes()
+    model = LogisticRegression().fit(X, y, weight, offset)
+    right = model.predict(X, 3 * offset) == y
+    assert model.score(X, y, weight, 3 * offset) == pytest.approx(np.average(right, weights=weight))
+    assert model.score(X, y) == np.mean(model.predict(X) == y)
+    X, y = load_diabetes(return_X_y=True)
+    weight, offset = np.random.default_rng(0).uniform(0.5, 2.0, (2, len(y)))
+    line = LinearRegression().fit(X, y, weight, 50 * offset)
+    off = np.average(np.square(y - line.predict(X, 50 * offset)), weights=weight)
+    about_mean = np.average(np.square(y - np.average(y, weights=weight)), weights=weight)
+    assert line.score(X, y, weight, 50 * offset) == pytest.approx(1 - off / about_mean)
+    assert line.score(X, y, weight, 50 * offset) > line.score(X, y, weight)
+
+
 @pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
 def test_a_prediction_adds_its_offset_to_the_plane(multi_class):
     X, y, weight, offset = three_classes()

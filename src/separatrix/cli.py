@@ -19,12 +19,12 @@ import separatrix
 from separatrix.errors import ArgumentError, SeparatrixError, listing
 
 if TYPE_CHECKING:
-    from separatrix.arrays import FloatArray
     from separatrix.data.columns import Table
     from separatrix.data.encoders import Note
     from separatrix.engine.iterate import Step
-    from separatrix.model import Model
+    from separatrix.model import Model, Prediction
     from separatrix.report.summarize import Summary
+    from separatrix.settings import Settings
     from separatrix.training import Training
 
 app = App(
@@ -89,6 +89,12 @@ def fit(
     solver: str = "auto",
     tol: float = 1e-8,
     max_iter: int = 100,
+    inference: Flag = False,
+    covariance: str | None = None,
+    cluster: str | None = None,
+    offset: str | None = None,
+    weight: str | None = None,
+    frequency: str | None = None,
     out: Path = Path(),
 ) -> None:
     """Learn to predict a column from the others; write model.json and report.html.
@@ -129,13 +135,24 @@ def fit(
         How far the mean loss may be from its optimum.
     max_iter
         Most iterations of the solver.
+    inference
+        Fit without a penalty, and give every coefficient its standard error, p-value and interval.
+    covariance
+        The standard errors of --inference: nonrobust, HC0, HC1, HC2, HC3 or cluster. By default nonrobust, HC1 with
+        --weight, cluster with --cluster.
+    cluster
+        A column: rows with the same value in it may depend on each other, and standard errors allow for that.
+    offset
+        A column of numbers that is added to the linear predictor, its coefficient 1.
+    weight
+        A column that says how many rows that were not observed a row speaks for: a survey weight.
+    frequency
+        A column that says how many observations a row stands for.
     out
         Folder for model.json and report.html.
     """
-    from separatrix.data.builtin import BUILTIN, REGRESSIONS, is_builtin
-    from separatrix.data.files import read_table, replacing
-    from separatrix.report.terminal import show
-    from separatrix.training import Settings, train
+    from separatrix.data.builtin import REGRESSIONS, is_builtin
+    from separatrix.settings import Settings
 
     settings = Settings(
         positive=positive,
@@ -152,25 +169,26 @@ def fit(
         solver=solver,
         tol=tol,
         max_iter=max_iter,
+        inference=inference,
+        covariance=covariance,
+        cluster=cluster,
+        offset=offset,
+        weight=weight,
+        frequency=frequency,
     )
-    # The report's place is taken first: a folder that takes no files is known before the work, not after.
-    with replacing(out / "report.html") as page, progress(f"reading {data}") as say:
-        table = read_table(data)
-        target = target or (BUILTIN[data] if is_builtin(data) else None)
-        if target is None:
-            raise ArgumentError(
-                f"say which column to predict: --target NAME. {data} has: {listing(table.columns, 20)}."
-            )
-        say(f"fitting {target}")
-        training = train(table, target, settings, where=data, watch=lambda step: say(in_words(step)))
-        say("drawing the report")
-        summary = write_results(training, data, page, out / "model.json")
-    show(summary, Console())
-    tell(f"Wrote {out / 'model.json'} and {out / 'report.html'}")
+    fit_and_write(data, target, settings, out)
 
 
 @app.command
-def predict(model: Path, data: str, /, *, out: Path | None = None) -> None:
+def predict(
+    model: Path,
+    data: str,
+    /,
+    *,
+    interval: float | None = None,
+    of: Literal["mean", "observation"] = "mean",
+    out: Path | None = None,
+) -> None:
     """Apply a model to new rows: the predicted class and the probability of each, as CSV.
 
     Parameters
@@ -179,6 +197,11 @@ def predict(model: Path, data: str, /, *, out: Path | None = None) -> None:
         A model.json written by fit.
     data
         New rows, like those of fit; the target is not needed.
+    interval
+        A level such as 0.95: how far each probability, or mean, may be off for the rows of the fit being a sample. It
+        needs a model that was fitted with --inference.
+    of
+        Of a linear model, whether the interval is for the mean of such rows, or for one more observation.
     out
         A file to write, .csv or .parquet; without it, CSV goes to standard output.
     """
@@ -187,9 +210,11 @@ def predict(model: Path, data: str, /, *, out: Path | None = None) -> None:
 
     fitted, notes = read_model(model), []
     with progress(f"predicting {data}") as say:
-        scored = score(fitted, data, notes, say)
-        rows = write_predictions((prediction_table(fitted, values, first) for first, _, values in scored), out)
+        scored = score(fitted, data, notes, say, interval, of)
+        rows = write_predictions((prediction_table(fitted, said, first) for first, _, said in scored), out)
     show_notes(notes)
+    if interval is not None and fitted.errors and (infinite := fitted.errors.infinite):
+        tell(f"note: rows with {listing(infinite)} have no interval: these estimates are infinite", style="yellow")
     if out:
         tell(f"{rows:,} predictions in {out}")
 
@@ -207,34 +232,64 @@ def evaluate(model: Path, data: str, /) -> None:
     """
     import numpy as np
 
+    from separatrix.data.beside import weight_of
     from separatrix.export.json import read_model
     from separatrix.report.summarize import summarize_evaluation
     from separatrix.report.terminal import show_evaluation
     from separatrix.training import evaluate as judge
 
-    fitted, notes, truth, found = read_model(model), [], [], []
+    fitted, notes, truth, found, weights = read_model(model), [], [], [], []
     with progress(f"reading {data}") as say:
-        for first, table, values in score(fitted, data, notes, say):
+        for first, table, said in score(fitted, data, notes, say):
             truth.append(fitted.target.encode(table, data, first))
-            found.append(values)
-    evaluation = judge(fitted, np.concatenate(truth), np.concatenate(found))
+            found.append(said.values)
+            weights.append(weight_of(table, fitted.weight, data, first) if fitted.weight else np.ones(len(table)))
+    evaluation = judge(fitted, *map(np.concatenate, (truth, found, weights)))
     show_evaluation(summarize_evaluation(fitted, evaluation, data=data), Console())
     show_notes(notes)
 
 
 def score(
-    model: "Model", data: str, notes: "list[Note]", say: Callable[[str], Any]
-) -> "Iterator[tuple[int, Table, FloatArray]]":
+    model: "Model",
+    data: str,
+    notes: "list[Note]",
+    say: Callable[[str], Any],
+    interval: float | None = None,
+    of: Literal["mean", "observation"] = "mean",
+) -> "Iterator[tuple[int, Table, Prediction]]":
     """Batch by batch the number of the first row, the rows, and what the model says of them; fills `notes`."""
     from separatrix.data.files import read_batches
 
     first = 1
     for table in read_batches(data):
-        prediction = model.predict(table, data, first)
+        prediction = model.predict(table, data, first, interval, of)
         notes.extend(prediction.notes)
-        yield first, table, prediction.values
+        yield first, table, prediction
         first += len(table)
         say(f"{first - 1:,} rows of {data}")
+
+
+def fit_and_write(data: str, target: str | None, settings: "Settings", out: Path) -> None:
+    """Fits as it is told, writes the model file and the report, and shows the summary."""
+    from separatrix.data.builtin import BUILTIN, is_builtin
+    from separatrix.data.files import read_table, replacing
+    from separatrix.report.terminal import show
+    from separatrix.training import train
+
+    # The report's place is taken first: a folder that takes no files is known before the work, not after.
+    with replacing(out / "report.html") as page, progress(f"reading {data}") as say:
+        table = read_table(data)
+        target = target or (BUILTIN[data] if is_builtin(data) else None)
+        if target is None:
+            raise ArgumentError(
+                f"say which column to predict: --target NAME. {data} has: {listing(table.columns, 20)}."
+            )
+        say(f"fitting {target}")
+        training = train(table, target, settings, where=data, watch=lambda step: say(in_words(step)))
+        say("drawing the report")
+        summary = write_results(training, data, page, out / "model.json")
+    show(summary, Console())
+    tell(f"Wrote {out / 'model.json'} and {out / 'report.html'}")
 
 
 def write_results(training: "Training", data: str, page: Path, model_file: Path) -> "Summary":
@@ -245,7 +300,7 @@ def write_results(training: "Training", data: str, page: Path, model_file: Path)
     from separatrix.report.summarize import summarize
 
     model, evaluation = training.model, training.evaluation
-    summary = summarize(model, evaluation, training.findings, data=data, rows=training.rows)
+    summary = summarize(model, evaluation, training.findings, data=data, rows=training.rows, inferred=training.inferred)
     pictures = draw_pictures(model, evaluation, training.X, training.y)
     page.write_text(render(summary, pictures), encoding="utf-8")
     write_model(model, model_file)

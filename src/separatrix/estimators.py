@@ -9,10 +9,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset, check_sample_weight
+from separatrix.arguments import (
+    check_flag,
+    check_l1_ratio,
+    check_number,
+    check_offset,
+    check_sample_weight,
+    check_two_classes,
+    label_codes,
+)
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.data.memory import memory_source
@@ -24,7 +33,6 @@ from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
-from separatrix.labels import against, check_two_classes, label_codes
 from separatrix.tables import class_blocks, class_rows, columns_for, number_blocks, number_rows, table_eta
 
 FLOATS = (np.float64, np.float32)
@@ -258,6 +266,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         log_p = -log1pexp(-eta) if self._one_vs_rest() else eta
         return log_p - logsumexp(log_p)[:, None]
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """The share of rows whose class is predicted rightly, by weight."""
+        return float(accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight))
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -344,7 +356,20 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         offset = check_offset(offset, X.shape[0], len(np.atleast_2d(self.coef_)))
         return eta if offset is None else eta + offset.reshape(eta.shape)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """R squared: the share of the variance of y that is explained; of several targets the mean."""
+        return float(r2_score(y, self.predict(X, offset), sample_weight=sample_weight))
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def against(k: int) -> Callable[[NDArray], NDArray]:
+    """Makes 1.0 of the codes that are k and 0.0 of the others, (rows, 1), as `LogLoss` codes them.
+
+    >>> against(1)(np.array([1, 0, 2])).ravel()
+    array([1., 0., 0.])
+    """
+    return lambda codes: (codes == k)[:, None] * 1.0

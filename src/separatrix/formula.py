@@ -1,10 +1,16 @@
 """The statistician's door: `logit` and `ols`, by a formula or with arrays."""
 
+import sys
+from collections import ChainMap
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from separatrix.arguments import check_flag, check_number
 from separatrix.data.dataset import Dataset, is_dask
 from separatrix.errors import ArgumentError, DataError
+from separatrix.regression.adjustment import adjustment_of
+from separatrix.regression.firth_result import CORRECTIONS, check_covariance, fit_result
 from separatrix.regression.fitting import fit_classes, fit_numbers
 from separatrix.regression.formulas import formula_sample
 from separatrix.regression.logit_result import LogitResult
@@ -25,6 +31,8 @@ def logit(
     covariance: str = "nonrobust",
     groups: Any = None,
     singular: str = "raise",
+    alpha_correction: str | None = None,
+    prior: float | None = None,
 ) -> LogitResult:
     """Logistic regression with standard errors, tests and intervals: `logit("y ~ x + C(site)", data)`, `logit(y, X)`.
 
@@ -33,7 +41,8 @@ def logit(
     formula : str, or the outcome y (n,)
         "y ~ x1 + C(site)", or "successes + failures ~ x" for grouped data. The outcome is 0 and 1, booleans, or labels:
         the first in order is the reference, and of two the second is modelled. More than two give the multinomial
-        model. As an array, y is the same, or (n, 2) of successes and failures.
+        model. As an array, y is the same, or (n, 2) of successes and failures. A formula can use functions and numbers
+        of the place where it is written: "y ~ decade(age)".
     data : any dataframe or dict of columns; with y an array, X (n, p), a matrix or a dataframe of numbers. Or data of
         any size, from `separatrix.open` or of Dask: weights, offset and groups are then names of columns, and the
         result has no values for its rows. With y an array of Dask, X and the weights are such arrays too.
@@ -43,13 +52,21 @@ def logit(
         Frequencies: how many equal observations a row stands for.
     offset : (n,), (n, K - 1), or the name of a column
         Added to the linear predictor.
-    penalty : number or "l2"
+    penalty : number, "l2", "firth", "flic" or "flac"
         Strength of penalty / 2 |w|^2 beside the log-likelihood ("l2" is 1). Such a fit has no standard errors.
+        "firth" is Jeffreys' prior (Firth 1993): finite estimates however the classes lie, with tests and profile
+        intervals of the penalised likelihood. "flic" and "flac", for two classes, bring its mean probability to the
+        observed share (Puhr et al. 2017): see `FirthLogisticRegression`.
     covariance : "nonrobust", "HC0", "HC1", "HC2", "HC3" or "cluster"
     groups : (n,), the name of a column, or a pair of them
         The clusters of covariance="cluster".
     singular : "raise" or "drop"
         What to do with columns that are linear combinations of others.
+    alpha_correction : None or "king-zeng"
+        Takes from the estimates their bias where events are rare (King and Zeng 2001). For two classes.
+    prior : float or None
+        The rate of events in the population, where rows were sampled by their outcome (case and control): the intercept
+        and all predictions are for that rate (King and Zeng 2001).
 
     Raises
     ------
@@ -65,15 +82,28 @@ def logit(
     >>> fit.params.round(4), fit.bse.round(4)
     (array([-4.2491,  1.214 ]), array([3.3879, 0.9126]))
     """
-    strength, codes = penalty_of(penalty), check_singular(singular)
+    firth = isinstance(penalty, str) and penalty in CORRECTIONS
+    strength, codes = 0.0 if firth else penalty_of(penalty, ("l2", *CORRECTIONS)), check_singular(singular)
+    if alpha_correction and penalty:
+        raise ArgumentError(f"alpha_correction={alpha_correction!r} takes a bias that penalty={penalty!r} has changed.")
+    names = names_of_caller() if isinstance(formula, str) else {}
     if isinstance(data, Dataset) or is_dask(data):
-        from separatrix.regression.streamed import streamed_logit
+        # Imported where it is asked for: of Dask and files there is nothing to load for rows in memory.
+        from separatrix.regression.streamed import streamed_logit, streamed_sample
 
-        return streamed_logit(formula, data, intercept, weights, offset, groups, covariance, strength, codes)
-    sample = sample_of(formula, data, False, intercept, weights, offset, groups)
-    sample, estimate = fit_classes(sample, strength, codes)
-    cov = covariance_of(sample, estimate, covariance, 1.0, strength)
-    return LogitResult(sample, estimate, covariance, cov, strength)
+        if firth or alpha_correction or prior is not None:
+            raise ArgumentError("penalty='firth' and its kin, alpha_correction and prior are for rows in memory.")
+        rows = streamed_sample(formula, data, intercept, weights, offset, groups, names)
+        return streamed_logit(rows, covariance, strength, codes)
+    sample = sample_of(formula, data, False, intercept, weights, offset, groups, names)
+    if firth:
+        check_covariance(covariance, penalty, groups)
+        result: LogitResult = fit_result(sample, penalty, codes)
+    else:
+        sample, estimate = fit_classes(sample, strength, codes)
+        cov = covariance_of(sample, estimate, covariance, 1.0, strength)
+        result = LogitResult(sample, estimate, covariance, cov, strength)
+    return replace(result, adjustment=adjustment_of(result.sample, result.estimate, alpha_correction, prior))
 
 
 def ols(
@@ -98,18 +128,33 @@ def ols(
     (array([0.7, 2.2]), array([0.7937, 0.4243]))
     """
     strength, codes = penalty_of(penalty), check_singular(singular)
-    sample = sample_of(formula, data, True, intercept, weights, offset, groups)
+    names = names_of_caller() if isinstance(formula, str) else {}
+    sample = sample_of(formula, data, True, intercept, weights, offset, groups, names)
     sample, estimate = fit_numbers(sample, strength, codes)
     cov = covariance_of(sample, estimate, covariance, error_variance(sample, estimate), strength)
     return OLSResult(sample, estimate, covariance, cov, strength)
 
 
+def names_of_caller() -> Mapping[str, Any]:
+    """What the code that called `logit` or `ols` can name."""
+    frame = sys._getframe(2)
+    return ChainMap(frame.f_locals, frame.f_globals)
+
+
 def sample_of(
-    formula: Any, data: Any, numeric: bool, intercept: bool, weights: Any, offset: Any, groups: Any
+    formula: Any,
+    data: Any,
+    numeric: bool,
+    intercept: bool,
+    weights: Any,
+    offset: Any,
+    groups: Any,
+    names: Mapping[str, Any],
 ) -> Sample:
-    """The rows to fit, by a formula or of arrays; `numeric` says that the outcome is numbers, and not classes."""
+    """The rows to fit, by a formula or of arrays; `numeric` says that the outcome is numbers, and not classes; `names`
+    are the caller's."""
     if isinstance(formula, str):
-        return formula_sample(formula, data, numeric, weights, offset, groups)
+        return formula_sample(formula, data, numeric, weights, offset, groups, names)
     return complete(array_sample(formula, data, intercept, numeric), weights, offset, ways(groups))
 
 
@@ -126,12 +171,12 @@ def array_sample(y: Any, X: Any, intercept: bool, numeric: bool) -> Sample:
     return Sample(outcome, X, names, bool(intercept), terms, Columns(names))
 
 
-def penalty_of(penalty: Any) -> float:
-    """The strength of a penalty: 0 for None, 1 for "l2"."""
+def penalty_of(penalty: Any, known: tuple[str, ...] = ("l2",)) -> float:
+    """The strength of a penalty: 0 for None, 1 for "l2"; `known` are the words for one."""
     if penalty is None or penalty == "l2":
         return float(penalty == "l2")
     if isinstance(penalty, str):
-        raise ArgumentError(f"penalty={penalty!r} must be a number at least 0, or 'l2'.")
+        raise ArgumentError(f"penalty={penalty!r} must be a number at least 0, or {' or '.join(map(repr, known))}.")
     check_number("penalty", penalty, at_least=0)
     return float(penalty)
 

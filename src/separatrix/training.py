@@ -3,69 +3,33 @@
 The one path from rows to a model, whoever asks; it prints nothing and writes nothing.
 """
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from separatrix.arrays import BoolArray, FloatArray
-from separatrix.data.columns import Columns, Rules, Table, Unseen
-from separatrix.data.memory import memory_source
+from separatrix.data.beside import Beside, cluster_of, offset_of, weight_of
+from separatrix.data.columns import Columns, Table
 from separatrix.data.target import Target, learn_target, rows_with_target
-from separatrix.engine.fit import Options, fit_linear_model
+from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
-from separatrix.engine.least_squares import least_squares
-from separatrix.engine.selection import Folds, Selection, select_C
-from separatrix.equations.losses import LogLoss, SoftmaxLoss
-from separatrix.equations.penalties import elastic_net
-from separatrix.errors import ArgumentError, SeparatrixWarning, TargetError
+from separatrix.errors import ArgumentError, DataError, TargetError
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
-from separatrix.model import Choice, FitRecord, Model
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a user may decide about a fit; see `separatrix fit --help`.
-
-    C is the inverse strength of the penalty on standardised columns, (1 - l1_ratio) |w|^2 / 2 + l1_ratio |w|_1; None is
-    the default: 1 for classes, and no penalty for a regression. `cv`, a number of folds or "loo", chooses it by
-    cross-validation on the training rows.
-    """
-
-    positive: str | None = None
-    regression: bool = False
-    drop: Sequence[str] = ()
-    categorical: Sequence[str] = ()
-    numeric: Sequence[str] = ()
-    text: Sequence[str] = ()
-    date: Sequence[str] = Rules.date
-    unseen: Unseen = "pool"
-    floor: float | None = None
-    text_width: int = Rules.text_width
-    C: float | None = None
-    cv: Folds | None = None
-    l1_ratio: float = 0.0
-    test_size: float = 0.25
-    seed: int = 0
-    solver: str = "auto"
-    tol: float = 1e-8
-    max_iter: int = 100
-
-    @property
-    def strength(self) -> float:
-        """1 / C."""
-        return 1.0 / self.C if self.C is not None else float(not self.regression)
+from separatrix.fits.inferred import Inferred, errors_of, found_of, infer
+from separatrix.fits.penalised import fit_classes, fit_numbers, standard_deviations
+from separatrix.model import Model
+from separatrix.settings import Settings, check_settings
 
 
 @dataclass(frozen=True)
 class Training:
-    """A model, how it does on the rows held out, what is worth knowing, and the encoded training rows."""
+    """A model, how it does on the rows held out, what is worth knowing, the encoded training rows, and where it was
+    asked for their regression."""
 
     model: Model
     evaluation: Evaluation | NumberEvaluation
@@ -73,6 +37,7 @@ class Training:
     rows: int
     X: Any
     y: NDArray
+    inferred: Inferred | None = None
 
 
 def train(
@@ -87,12 +52,12 @@ def train(
     Raises DataError (and what is below it) for data that cannot be learned from, ArgumentError for settings without
     meaning.
     """
-    check_settings(settings)
+    check_settings(settings, target_name)
     target = learn_target(table, target_name, positive=settings.positive, regression=settings.regression, where=where)
     learn_columns = partial(
         Columns.learn,
         target=target_name,
-        drop=settings.drop,
+        drop=[name for name in settings.drop if name not in settings.beside],
         categorical=settings.categorical,
         numeric=settings.numeric,
         text=settings.text,
@@ -102,97 +67,103 @@ def train(
         unseen=settings.unseen,
         where=where,
     )
-    learn_columns(table)  # of all rows, so that a cell that cannot be used is named by its row in the data
+    check_offset_suits(settings, target)
+    # Both of all rows, so that a cell that cannot be used is named by its row in the data.
+    beside_of(table, settings, where)
+    learn_columns(table.drop(settings.beside))
     table, unlabelled = rows_with_target(table, target_name, where)
+    table, beside = rows_that_count(table, beside_of(table, settings, where))
     y = target.encode(table, where)
     held_out = hold_out(y if target.classes else None, len(table), settings.test_size, settings.seed)
     train_table, test_table = table.filter((~held_out).tolist()), table.filter(held_out.tolist())
-    columns = learn_columns(train_table)
-    X, y_train = columns.encode(train_table, where).X, y[~held_out]
-    model = fit(X, y_train, target, columns, settings, watch)
+    columns = learn_columns(train_table.drop(settings.beside))
+    X, y_train, own = columns.encode(train_table, where).X, y[~held_out], beside.take(~held_out)
+    model, inferred = fit(X, y_train, target, columns, own, settings, watch)
     # Levels that only rows held out have are no fault of theirs: `unseen` is about rows to come.
     prediction = model.predict(test_table, where, unseen="pool")
-    evaluation = evaluate(model, y[held_out], prediction.values)
+    evaluation = evaluate(model, y[held_out], prediction.values, beside.take(held_out).weight)
     findings = examine(
         X,
         y_train,
         columns,
         target,
-        probabilities=model.mean(X) if target.classes else None,
+        probabilities=model.mean(X, own.offset) if target.classes else None,
         C=model.fit.C,
-        gap=model.fit.gap,
+        gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
         tol=settings.tol,
         evaluation=evaluation,
         notes=[str(note) for note in prediction.notes],
         unlabelled=unlabelled,
     )
-    return Training(with_metrics(model, evaluation), evaluation, findings, len(table), X, y_train)
+    return Training(with_metrics(model, evaluation), evaluation, findings, len(table), X, y_train, inferred)
 
 
 def fit(
-    X: Any, y: NDArray, target: Target, columns: Columns, settings: Settings, watch: Callable[[Step], Any]
-) -> Model:
-    """The model of encoded rows. The penalty is on standardised columns, the coefficients are not."""
-    scales = standard_deviations(X)
-    units = np.where(scales > 0, scales, 1.0)
-    K, n, chosen = len(target.classes), X.shape[0], None
-    if K:
-        loss, codes, rows = (LogLoss(), y[:, None] * 1.0, 1) if K == 2 else (SoftmaxLoss(), y, K)
-        start = np.zeros((rows, X.shape[1])), np.zeros(rows)
+    X: Any,
+    y: NDArray,
+    target: Target,
+    columns: Columns,
+    beside: Beside,
+    settings: Settings,
+    watch: Callable[[Step], Any] = ignore,
+) -> tuple[Model, Inferred | None]:
+    """The model of encoded rows; and, if it was asked for, their regression with its errors."""
+    K, features, inferred = len(target.classes), columns.feature_names, None
+    if settings.weight and beside.weight is not None:  # only ratios mean something: the penalty is that of the rows
+        beside = replace(beside, weight=beside.weight / np.mean(beside.weight))
+    if settings.inference:
+        inferred = infer(X, y, target, columns, beside, settings.errors, sampling=settings.weight is not None)
+        found = found_of(inferred.result, features)
+    elif K:
         options = Options(settings.solver, settings.tol, settings.max_iter, seed=settings.seed)
-        source, penalty = memory_source(X, codes), elastic_net(np.ones(len(units)), settings.l1_ratio).in_units(units)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SeparatrixWarning)  # each of them is a finding
-            if settings.cv:
-                chosen = select_C(source, loss, rows, penalty, settings.cv, options)
-                settings = replace(settings, C=chosen.C)
-            found = fit_linear_model(source, loss, penalty.times(settings.strength / n), options, start, watch)
-        rates = np.bincount(y, minlength=K) / n
+        C = 1.0 if settings.C is None else settings.C
+        found = fit_classes(X, y, K, beside, C, settings.cv, settings.l1_ratio, options, watch)
     else:
-        penalty = elastic_net(np.full(len(units), settings.strength), settings.l1_ratio).in_units(units)
-        found = least_squares(memory_source(X, y[:, None]), 1, penalty, fit_intercept=True)
-        watch(found.trace.steps[-1])
-        rates = np.array([y.mean()])
-    record = FitRecord(
-        rows=n,
-        C=1.0 / settings.strength if settings.strength else None,
-        l1_ratio=settings.l1_ratio if settings.strength else 0.0,
-        solver=found.trace.solver,
-        why=found.trace.why,
-        passes=found.trace.passes,
-        seconds=found.trace.seconds,
-        loss=found.trace.steps[-1].loss,
-        gap=found.certificate.gap,
-        certificate=found.certificate.method,
-        losses=found.trace.column("loss").tolist(),
-        choice=recorded(chosen) if chosen else None,
-    )
-    return Model(
+        found = fit_numbers(X, y, beside, settings.C, settings.l1_ratio, watch)
+    rates = np.bincount(y, beside.weight, minlength=K) if K else np.array([np.average(y, weights=beside.weight)])
+    model = Model(
         task="linear" if not K else "binary" if K == 2 else "multinomial",
         target=target,
         columns=columns,
         coefficients=found.coefficients.tolist(),
         intercepts=found.intercepts.tolist(),
-        scales=scales.tolist(),
-        rates=rates.tolist(),
-        fit=record,
+        scales=standard_deviations(X, beside.weight).tolist(),
+        rates=(rates / rates.sum() if K else rates).tolist(),
+        fit=found.record(len(y)),
         metrics={},
+        offset=settings.offset,
+        weight=settings.weight or settings.frequency,
+        errors=errors_of(inferred.result, features) if inferred else None,
+    )
+    return model, inferred
+
+
+def beside_of(table: Table, settings: Settings, where: str) -> Beside:
+    """The weights, offset and clusters of the rows of a table, as far as the settings name columns for them."""
+    weight = settings.weight or settings.frequency
+    return Beside(
+        weight_of(table, weight, where) if weight else None,
+        offset_of(table, settings.offset, where) if settings.offset else None,
+        cluster_of(table, settings.cluster, where) if settings.cluster else None,
     )
 
 
-def recorded(chosen: Selection) -> Choice:
-    """How C was chosen, for the model file."""
-    folds = len(chosen.losses)
-    return Choice(
-        by=f"{folds} folds" if folds > 1 else "leave-one-out", Cs=chosen.Cs.tolist(), losses=chosen.losses.tolist()
-    )
+def rows_that_count(table: Table, beside: Beside) -> tuple[Table, Beside]:
+    """The rows without those of weight 0."""
+    if beside.weight is None or beside.weight.all():
+        return table, beside
+    if not beside.weight.any():
+        raise DataError("the weight of every row is 0: there is nothing to learn from. Name another column.")
+    return table.filter((beside.weight > 0).tolist()), beside.take(beside.weight > 0)
 
 
-def evaluate(model: Model, y: NDArray, values: FloatArray) -> Evaluation | NumberEvaluation:
-    """How good `values`, the model's prediction, are for rows whose codes or numbers are y."""
+def evaluate(
+    model: Model, y: NDArray, values: FloatArray, weight: FloatArray | None = None
+) -> Evaluation | NumberEvaluation:
+    """How good `values`, the model's prediction, are for rows whose codes or numbers are y, by their weight."""
     if model.task == "linear":
-        return evaluate_numbers(y, values[:, 0], model.rates[0])
-    return evaluate_classes(y, values, model.target.classes, model.rates)
+        return evaluate_numbers(y, values[:, 0], model.rates[0], weight)
+    return evaluate_classes(y, values, model.target.classes, model.rates, weight)
 
 
 def with_metrics(model: Model, evaluation: Evaluation | NumberEvaluation) -> Model:
@@ -223,38 +194,10 @@ def hold_out(codes: NDArray | None, rows: int, test_size: float, seed: int) -> B
     return held_out
 
 
-def standard_deviations(X: Any) -> FloatArray:
-    """The standard deviation of each column, (p,), dense or sparse."""
-    if not sparse.issparse(X):
-        return X.std(axis=0)
-    mean = np.asarray(X.mean(axis=0)).ravel()
-    return np.sqrt(np.maximum(np.asarray(X.multiply(X).mean(axis=0)).ravel() - mean**2, 0.0))
-
-
-def check_settings(settings: Settings) -> None:
-    """ArgumentError unless every number is in its range."""
-    if settings.C is not None and not settings.C > 0:
-        raise ArgumentError(f"C={settings.C:g} must be above 0; inf is no penalty.")
-    check_cv(settings)
-    if not 0 <= settings.l1_ratio <= 1:
+def check_offset_suits(settings: Settings, target: Target) -> None:
+    """ArgumentError for an offset of several classes: added to all, it would change nothing."""
+    if settings.offset and len(target.classes) > 2:
         raise ArgumentError(
-            f"l1_ratio={settings.l1_ratio:g} must lie between 0 and 1: it is the share of the L1 penalty."
+            f"offset={settings.offset} is added to one linear predictor, and the {len(target.classes)} classes have "
+            "several: set one class against the rest with --positive."
         )
-    if not 0 < settings.test_size < 1:
-        raise ArgumentError(f"test_size={settings.test_size:g} must lie between 0 and 1.")
-    if not settings.tol > 0:
-        raise ArgumentError(f"tol={settings.tol:g} must be above 0.")
-    if settings.max_iter < 1:
-        raise ArgumentError(f"max_iter={settings.max_iter} must be at least 1.")
-
-
-def check_cv(settings: Settings) -> None:
-    """ArgumentError unless cross-validation, if there is any, is to choose something and has folds."""
-    if settings.cv is None:
-        return
-    if settings.cv != "loo" and settings.cv < 2:
-        raise ArgumentError(f"cv={settings.cv} must be at least 2 folds, or loo.")
-    if settings.C is not None:
-        raise ArgumentError(f"C={settings.C:g} is given, and cv={settings.cv} is to choose it: leave out one of them.")
-    if settings.regression:
-        raise ArgumentError(f"cv={settings.cv} chooses C for classes. For a regression give C.")

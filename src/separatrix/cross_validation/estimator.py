@@ -11,16 +11,23 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from separatrix.arguments import (
+    check_flag,
+    check_l1_ratio,
+    check_number,
+    check_offset,
+    check_two_classes,
+    label_codes,
+)
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.cross_validation.scores import Judge, Rows, values_along, with_coefficients
+from separatrix.cross_validation.scores import Judge, Rows, decision_values, values_along, with_coefficients
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options
 from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
-from separatrix.errors import ArgumentError, ConvergenceWarning, listing
-from separatrix.estimators import FLOATS, LogisticRegression, check_flag, check_l1_ratio, check_number
-from separatrix.labels import check_two_classes, label_codes
+from separatrix.errors import ArgumentError, ConvergenceWarning
+from separatrix.estimators import FLOATS, LogisticRegression
 
 Folds = Sequence[tuple[IntArray, IntArray]]
 
@@ -44,7 +51,7 @@ class LogisticRegressionCV(LogisticRegression):
     scoring : str, callable or None, default None
         Any scikit-learn scorer; None is accuracy, or the log loss with cv="loo". With `sample_weight`, its rows weigh
         in the scores, too. With cv="loo" a callable (model, X, y) is given a model that takes decision values in place
-        of X, as each row has a model of its own.
+        of X, as each row has a model of its own; so it is with an offset.
     refit : bool, default True
         Whether to fit all rows with the best C and l1_ratio; else coefficients, C_ and l1_ratio_ are the mean over the
         folds of the best of each.
@@ -112,11 +119,8 @@ class LogisticRegressionCV(LogisticRegression):
     ) -> Self:
         """Chooses C and l1_ratio on X (rows, p), dense, sparse or a dataframe, and labels y (rows,), and fits.
 
-        Raises ArgumentError for an offset, which the scores would not know.
+        An offset is that of `LogisticRegression.fit`; it is in the predictions that are scored, too.
         """
-        if offset is not None:
-            given = listing(np.ravel(offset), most=3)
-            raise ArgumentError(f"offset={given} is given: scorers know none. Use LogisticRegression with a C.")
         options, _ = self._model()._checked()
         self.Cs_, self.l1_ratios_ = grid_of_Cs(self.Cs), grid_of_ratios(self.l1_ratios)
         check_flag("refit", self.refit)
@@ -124,12 +128,13 @@ class LogisticRegressionCV(LogisticRegression):
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        rows = Rows(X, y, codes, None if sample_weight is None else weight)
+        offset = check_offset(offset, X.shape[0], self._columns_of_eta())
+        rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
         if self.class_weight is not None:
             weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
         folds = [] if leave_out else folds_of(self.cv, X, y)
-        paths = [self._paths(X, codes, weight, folds, ratio, options) for ratio in self.l1_ratios_]
+        paths = [self._paths(rows, weight, folds, ratio, options) for ratio in self.l1_ratios_]
         judge = Judge(scorer, self.classes_, self.multi_class)
         if leave_out:
             self.scores_ = np.array([[judge.of_values(path.left_out, rows) for path in paths]])
@@ -140,12 +145,15 @@ class LogisticRegressionCV(LogisticRegression):
             )
         self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
         warn_of_gaps(self.gaps_, self.tol, self.max_iter)
-        return self._refit(X, y, weight, paths) if self.refit else self._average()
+        return self._refit(rows, weight, paths) if self.refit else self._average()
 
-    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> float:
         """What the scorer that chose C says of the model on X and y; accuracy, if none was named."""
         weigh = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(self._scorer()(self, X, y, **weigh))
+        if offset is None:
+            return float(self._scorer()(self, X, y, **weigh))
+        model = decision_values(self.classes_, self.multi_class)
+        return float(self._scorer()(model, self._eta(X, offset), y, **weigh))
 
     def _model(self, **parameters: Any) -> LogisticRegression:
         """The estimator that each fit amounts to."""
@@ -155,26 +163,26 @@ class LogisticRegressionCV(LogisticRegression):
     def _scorer(self) -> Callable[..., float]:
         return get_scorer(self.scoring or ("neg_log_loss" if is_loo(self.cv) else "accuracy"))
 
-    def _paths(
-        self, X: Any, codes: IntArray, weight: FloatArray, folds: Folds, l1_ratio: float, options: Options
-    ) -> Paths:
+    def _paths(self, rows: Rows, weight: FloatArray, folds: Folds, l1_ratio: float, options: Options) -> Paths:
         """The fits for one l1_ratio; with "ovr", for each class against the rest, side by side."""
+        X, codes, offset = rows.X, rows.codes, rows.offset
         K, kept = len(self.classes_), np.flatnonzero(weight)
         train = training_rows(folds, len(codes))[kept]
         penalty = elastic_net(np.ones(X.shape[1]), l1_ratio)
 
-        def walk(y: NDArray, loss: Any, columns: int) -> Paths:
-            source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=self.n_threads)
+        def walk(y: NDArray, loss: Any, columns: int, own: FloatArray | None) -> Paths:
+            source = memory_source(X, y, weight, self.fit_intercept, self.n_threads, own)
             return fit_paths(source, loss, columns, penalty, self.Cs_, train, options, leave_out=not folds)
 
         if K == 2:
-            paths = walk(codes[:, None] * 1.0, LogLoss(), 1)
+            paths = walk(codes[:, None] * 1.0, LogLoss(), 1, offset)
         elif self._one_vs_rest():
-            paths = side_by_side([walk((codes == k)[:, None] * 1.0, LogLoss(), 1) for k in range(K)])
+            own = [None if offset is None else offset[:, [k]] for k in range(K)]
+            paths = side_by_side([walk((codes == k)[:, None] * 1.0, LogLoss(), 1, own[k]) for k in range(K)])
         else:
-            paths = walk(codes, SoftmaxLoss(), K)
+            paths = walk(codes, SoftmaxLoss(), K, offset)
         if paths.left_out is not None and len(kept) < len(codes):  # a row of no weight pulls nothing
-            eta = values_along(paths, 0, X)
+            eta = values_along(paths, 0, rows)
             eta[:, kept] = paths.left_out
             return replace(paths, left_out=eta)
         return paths
@@ -189,14 +197,14 @@ class LogisticRegressionCV(LogisticRegression):
         w, b = kept("coefficients"), kept("intercepts")[..., None]
         self.coefs_paths_ = np.concatenate([w, b], axis=-1) if self.fit_intercept else w
 
-    def _refit(self, X: Any, y: NDArray, weight: FloatArray, paths: list[Paths]) -> Self:
+    def _refit(self, rows: Rows, weight: FloatArray, paths: list[Paths]) -> Self:
         """The fit of all rows with the best C and l1_ratio, which the path has come by already; certified."""
         # Of equal scores the strongest penalty wins, as in scikit-learn.
         c, r = np.unravel_index(self.scores_.sum(axis=0).T.argmax(), self.scores_.shape[:0:-1])
         self.C_, self.l1_ratio_ = float(self.Cs_[c]), float(self.l1_ratios_[r])
         model = self._model(C=self.C_, l1_ratio=self.l1_ratio_, class_weight=None, warm_start=True)
         model = with_coefficients(model, self.classes_, paths[r].coefficients[0, c], paths[r].intercepts[0, c])
-        model.fit(X, y, weight)
+        model.fit(rows.X, rows.y, weight, rows.offset)
         self.coef_, self.intercept_ = model.coef_, model.intercept_
         self.trace_, self.certificate_ = model.trace_, model.certificate_
         return self

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score, log_loss, make_scorer
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.memory import some_rows
 from separatrix.engine.path import Paths
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.estimators import LogisticRegression
@@ -17,15 +18,17 @@ from separatrix.estimators import LogisticRegression
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to be scored: X (n, p) or decision values, labels and their codes (n,), and weights or None."""
+    """Rows to be scored: X (n, p), labels and their codes (n,), weights (n,) and offset (n, K) or None."""
 
     X: Any
     y: NDArray
     codes: IntArray
     weight: FloatArray | None
+    offset: FloatArray | None = None
 
     def take(self, some: IntArray) -> "Rows":
-        return Rows(self.X[some], self.y[some], self.codes[some], None if self.weight is None else self.weight[some])
+        weight, offset = some_rows(self.weight, some), some_rows(self.offset, some)
+        return Rows(self.X[some], self.y[some], self.codes[some], weight, offset)
 
 
 class DecisionValues(LogisticRegression):
@@ -45,8 +48,8 @@ class Judge:
 
     def of_path(self, path: Paths, f: int, rows: Rows) -> list[float]:
         """The score of each fit of fold f on some rows."""
-        if hasattr(self.scorer, "_score_func"):
-            return self.of_values(values_along(path, f, rows.X), rows)
+        if hasattr(self.scorer, "_score_func") or rows.offset is not None:
+            return self.of_values(values_along(path, f, rows), rows)
         model = LogisticRegression(multi_class=self.multi_class)
         pairs = zip(path.coefficients[f], path.intercepts[f], strict=True)
         return [self._ask(with_coefficients(model, self.classes, w, b), rows.X, rows) for w, b in pairs]
@@ -56,13 +59,8 @@ class Judge:
         assert values is not None
         plain = not getattr(self.scorer, "_kwargs", {})
         direct = DIRECT.get(getattr(self.scorer, "_score_func", None)) if plain else None
-        model = DecisionValues(multi_class=self.multi_class)
-        if direct:
-            model.classes_ = np.arange(len(self.classes))
-            return [direct(model, eta, rows) for eta in values]
-        K, p = values.shape[2], 1
-        with_coefficients(model, self.classes, np.zeros((K, p)), np.zeros(K))
-        return [self._ask(model, eta, rows) for eta in values]
+        model = decision_values(np.arange(len(self.classes)) if direct else self.classes, self.multi_class)
+        return [direct(model, eta, rows) if direct else self._ask(model, eta, rows) for eta in values]
 
     def _ask(self, model: LogisticRegression, X: Any, rows: Rows) -> float:
         weigh = {} if rows.weight is None else {"sample_weight": rows.weight}
@@ -108,8 +106,17 @@ def with_coefficients(model: LogisticRegression, classes: NDArray, w: FloatArray
     return model
 
 
-def values_along(path: Paths, f: int, X: Any) -> FloatArray:
-    """eta of the rows of X by every fit of fold f, (Cs, rows, K), in one product."""
+def decision_values(classes: NDArray, multi_class: str) -> DecisionValues:
+    """The model that takes decision values of these classes in place of X."""
+    K = 1 if len(classes) == 2 else len(classes)
+    model = DecisionValues(multi_class=multi_class)
+    with_coefficients(model, classes, np.zeros((K, 1)), np.zeros(K))
+    return model
+
+
+def values_along(path: Paths, f: int, rows: Rows) -> FloatArray:
+    """eta of some rows by every fit of fold f, (Cs, rows, K), in one product."""
     Cs, K, p = path.coefficients[f].shape
-    eta = linear_predictor(X, path.coefficients[f].reshape(Cs * K, p).T, path.intercepts[f].ravel())
-    return np.ascontiguousarray(eta.reshape(-1, Cs, K).swapaxes(0, 1))
+    eta = linear_predictor(rows.X, path.coefficients[f].reshape(Cs * K, p).T, path.intercepts[f].ravel())
+    eta = eta.reshape(-1, Cs, K) if rows.offset is None else eta.reshape(-1, Cs, K) + rows.offset[:, None, :]
+    return np.ascontiguousarray(eta.swapaxes(0, 1))

@@ -53,7 +53,7 @@ class Source(Protocol):
     def centre(self) -> FloatArray: ...
     @property
     def in_memory(self) -> bool:
-        """Whether a pass costs no more than what is done with the rows."""
+        """Whether its rows are in this process, and something can be kept of each."""
         ...
 
     @property
@@ -69,8 +69,8 @@ class Source(Protocol):
         """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1. One pass."""
         ...
 
-    def thinned(self, step: int, random: np.random.Generator) -> "Rows":
-        """One row of every `step` that follow each other, whichever. At most one pass."""
+    def thinned(self, rows: int, random: np.random.Generator) -> "Rows":
+        """About so many of the rows, one of each few that follow each other, whichever; without a pass over all."""
         ...
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "Source":

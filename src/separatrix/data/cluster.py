@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
-from separatrix.data.stream import ROOM, StreamSource, every, stacked, thinned
+from separatrix.data.stream import ROOM, StreamSource, every, stacked
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, ClusterError, DataError, SeparatrixError
 
@@ -88,7 +88,7 @@ class ClusterSource:
 
     @property
     def in_memory(self) -> bool:
-        """Whether a pass costs no more than what is done with the rows: here it costs messages too."""
+        """Whether its rows are in this process: they are on the workers."""
         return False
 
     @property
@@ -131,9 +131,9 @@ class ClusterSource:
         here = replace(stacked(rows), n_threads=self.at_hand.n_threads, pool=self.at_hand.pool)
         return here, np.concatenate(chances)
 
-    def thinned(self, step: int, random: np.random.Generator) -> MemorySource:
-        """One row of every `step`: of the even sample at hand where it has as many, else in a pass."""
-        return thinned(self, step, random)
+    def thinned(self, rows: int, random: np.random.Generator) -> MemorySource:
+        """About so many of the rows: of the even sample that the first reading took."""
+        return self.at_hand.thinned(rows, random)
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows on the workers; their sum alone comes here."""

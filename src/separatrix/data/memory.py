@@ -76,7 +76,7 @@ class MemorySource:
 
     @property
     def in_memory(self) -> bool:
-        """Whether a pass costs no more than what is done with the rows: it does not."""
+        """Whether its rows are in this process: they are."""
         return True
 
     @property
@@ -106,11 +106,12 @@ class MemorySource:
         rows, chances = map(np.concatenate, zip(*self.add_up(kept), strict=True))
         return self.take(rows), chances
 
-    def thinned(self, step: int, random: np.random.Generator) -> "MemorySource":
-        """One row of every `step` that follow each other, whichever."""
+    def thinned(self, rows: int, random: np.random.Generator) -> "MemorySource":
+        """About so many of the rows, one of each few that follow each other, whichever."""
+        step = max(self.n_rows // max(rows, 1), 1)
         first = np.arange(0, self.n_rows, step)
-        rows = first + random.integers(step, size=len(first))
-        return self.take(rows[rows < self.n_rows])
+        some = first + random.integers(step, size=len(first))
+        return self.take(some[some < self.n_rows])
 
     def weighing(self, weight: FloatArray) -> "MemorySource":
         """The same rows with other weights."""

@@ -62,7 +62,7 @@ class StreamSource:
 
     @property
     def in_memory(self) -> bool:
-        """Whether a pass costs no more than what is done with the rows: rows that are read cost more."""
+        """Whether its rows are in this process: they are read."""
         return False
 
     @property
@@ -83,6 +83,10 @@ class StreamSource:
         else:
             with spill(self.size) as kept, workers(self.n_threads) as pool:
                 yield replace(self, pool=pool, kept=kept, at_hand=replace(self.at_hand, pool=pool))
+
+    def thinned(self, rows: int, random: np.random.Generator) -> MemorySource:
+        """About so many of the rows: of the even sample that the first reading took."""
+        return self.at_hand.thinned(rows, random)
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "StreamSource":
         """The same rows with code(y) for y, and of the offset only these columns."""
@@ -108,10 +112,6 @@ class StreamSource:
         parts = self._of_chunks(lambda chunk, before: [chunk.sample(chance, draw)])
         rows, chances = zip(*reduce(operator.add, parts), strict=True)
         return replace(stacked(rows), n_threads=self.n_threads, pool=self.pool), np.concatenate(chances)
-
-    def thinned(self, step: int, random: np.random.Generator) -> MemorySource:
-        """One row of every `step`: of the even sample at hand where it has as many, else in a pass."""
-        return thinned(self, step, random)
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows, whatever the number of threads."""
@@ -193,14 +193,6 @@ def source_of(
 def every(block: Block) -> FloatArray:
     """The chance 1 for each row of a block, (rows,)."""
     return np.ones(len(block.y))
-
-
-def thinned(source: Any, step: int, random: np.random.Generator) -> MemorySource:
-    """One row of every `step` of a source with an even sample at hand: of that where it has as many, else in a pass."""
-    left = source.at_hand.n_rows * step // source.n_rows
-    if left:
-        return source.at_hand if left == 1 else source.at_hand.thinned(left, random)
-    return source.sample(lambda block: np.full(len(block.y), 1.0 / step), random.random())[0]
 
 
 def encoded(encoding: Encoding, table: Table) -> Block:

@@ -20,8 +20,6 @@ from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
 
-FEW = 50  # coefficients whose curvature costs less than to read the rows
-
 
 @dataclass(frozen=True)
 class Options:
@@ -99,9 +97,7 @@ def solve(
     start = Start(theta)
     if choice.starts_small and not theta.any():
         random = np.random.default_rng(options.seed)
-        # Where a pass is dear, the curvature of all rows comes with the first gradient, and certifies the last.
-        curved = choice.takes_metric and (objective.source.in_memory or theta.size > FEW)
-        start = sample_start(objective, theta, choice.solver, curved, random)
+        start = sample_start(objective, theta, choice.solver, choice.takes_metric, random)
     solver, target = choice.solver(objective, start.theta, start.metric), choice.target(options.tol)
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, start.part)
 

@@ -77,16 +77,15 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     it did not meet is so rare that every row of it is kept: chosen in a pass over all rows.
     """
     source = objective.source
-    step = source.n_rows // rows
-    if step < SAVING:
+    if source.n_rows < SAVING * rows:
         return Sample(objective, objective)
-    objective.passes += 1
-    some = source.thinned(step, random)
-    glance = objective.over(some.weighing(step * some.weight))
+    some = source.thinned(rows, random)
+    times = source.n_rows / some.n_rows
+    glance = objective.over(some.weighing(times * some.weight))
     rarity = rarity_of(glance, objective.loss.classes(theta.shape[1]))
     if is_even(glance, rarity):
         return Sample(glance, objective.over(some))
-    share = shares(step * rarity.rows, rows)
+    share = shares(times * rarity.rows, rows)
 
     def chance(block: Block) -> FloatArray:
         return np.minimum(1.0, share[block.codes] * rarity.of(block))

@@ -19,7 +19,7 @@ CS = np.logspace(-4, 4, 17)
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen C, with all Cs (Cs,) and the mean loss of the rows that each fold left out, (folds, Cs)."""
+    """The chosen C, with all Cs (Cs,) and the mean loss of the rows that each fold left out, by weight (folds, Cs)."""
 
     C: float
     Cs: FloatArray
@@ -47,17 +47,22 @@ def select_C(
     if folds == "loo":
         train = np.ones((source.n_rows, 0), dtype=bool)
         paths = fit_paths(source, loss, K, penalty, Cs, train, options, leave_out=True)
-        losses = np.array([[loss.value(source.y, eta).mean() for eta in np.asarray(paths.left_out)]])
+        losses = np.array([[mean_loss(source, loss, eta) for eta in np.asarray(paths.left_out)]])
     else:
         fold = fold_of_rows(source.y.ravel().astype(np.intp), folds, options.seed)
         paths = fit_paths(source, loss, K, penalty, Cs, fold[:, None] != np.arange(folds), options)
         losses = np.empty((folds, len(Cs)))
         for f in range(folds):
-            X, y = source.X[fold == f], source.y[fold == f]
+            left_out = source.take(np.flatnonzero(fold == f))
             for c in range(len(Cs)):
-                eta = linear_predictor(X, paths.coefficients[f + 1, c].T, paths.intercepts[f + 1, c])
-                losses[f, c] = loss.value(y, eta).mean()
+                eta = linear_predictor(left_out.X, paths.coefficients[f + 1, c].T, paths.intercepts[f + 1, c])
+                losses[f, c] = mean_loss(left_out, loss, eta if left_out.offset is None else eta + left_out.offset)
     return Selection(float(Cs[losses.mean(axis=0).argmin()]), Cs, losses)
+
+
+def mean_loss(source: MemorySource, loss: ClassLoss, eta: FloatArray) -> float:
+    """The mean loss of the rows by their weight, at eta (n, K)."""
+    return float(np.average(loss.value(source.y, eta).reshape(source.n_rows), weights=source.weight))
 
 
 def fold_of_rows(codes: IntArray, folds: int, seed: int) -> IntArray:

@@ -49,7 +49,11 @@ class ReferenceLoss:
         return value, gradient[:, 1:], p[:, 1:]
 
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
-        return state[:, k] * ((1.0 - state[:, k]) if k == m else -state[:, m])
+        if k != m:
+            return -state[:, k] * state[:, m]
+        # 1 - p_k is 0 where p_k rounds to 1. With the others' sum no row's curvature is negative in any direction.
+        others = sum(state[:, j] for j in range(state.shape[1]) if j != k)
+        return state[:, k] * np.maximum(1.0 - state[:, k], others)
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         return SOFTMAX.curvature_times(state, v)

@@ -28,7 +28,7 @@ class Calibration:
     counts: IntArray
 
 
-def roc(positive: ArrayLike, score: ArrayLike) -> Roc | None:
+def roc(positive: ArrayLike, score: ArrayLike, weight: FloatArray | None = None) -> Roc | None:
     """The receiver operating characteristic; None when the rows hold one class only.
 
     Parameters
@@ -37,6 +37,8 @@ def roc(positive: ArrayLike, score: ArrayLike) -> Roc | None:
         Whether the row is of the positive class.
     score : (n,) float
         A probability or anything that rises with it.
+    weight : (n,) float, optional
+        What a row counts.
 
     Examples
     --------
@@ -49,11 +51,13 @@ def roc(positive: ArrayLike, score: ArrayLike) -> Roc | None:
     positive = np.asarray(positive, dtype=bool)
     if positive.all() or not positive.any():
         return None
-    fpr, tpr, thresholds = roc_curve(positive, score)
+    fpr, tpr, thresholds = roc_curve(positive, score, sample_weight=weight)
     return Roc(fpr, tpr, thresholds, float(auc(fpr, tpr)))
 
 
-def calibration(positive: ArrayLike, probability: ArrayLike, bins: int = 10) -> Calibration:
+def calibration(
+    positive: ArrayLike, probability: ArrayLike, bins: int = 10, weight: FloatArray | None = None
+) -> Calibration:
     """Predicted against observed frequency in quantile bins of the prediction.
 
     Rows with the same prediction share a bin, so there can be fewer than `bins`.
@@ -63,6 +67,8 @@ def calibration(positive: ArrayLike, probability: ArrayLike, bins: int = 10) -> 
     positive : (n,) bool
     probability : (n,) float
         P(positive), predicted.
+    weight : (n,) float, optional
+        What a row counts in the means of its bin; `counts` are of rows.
 
     Examples
     --------
@@ -72,7 +78,8 @@ def calibration(positive: ArrayLike, probability: ArrayLike, bins: int = 10) -> 
     positive, probability = np.asarray(positive, dtype=bool), np.asarray(probability, dtype=float)
     inner_edges = np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1])
     _, bin_of_row = np.unique(np.searchsorted(inner_edges, probability), return_inverse=True)
-    counts: Any = np.bincount(bin_of_row)
-    predicted = np.bincount(bin_of_row, weights=probability) / counts
-    observed = np.bincount(bin_of_row, weights=positive) / counts
-    return Calibration(predicted, observed, counts)
+    weight = np.ones(len(positive)) if weight is None else weight
+    total: Any = np.bincount(bin_of_row, weights=weight)
+    predicted = np.bincount(bin_of_row, weights=weight * probability) / total
+    observed = np.bincount(bin_of_row, weights=weight * positive) / total
+    return Calibration(predicted, observed, np.bincount(bin_of_row).astype(np.int64))

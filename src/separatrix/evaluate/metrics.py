@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.target import Label
 from separatrix.errors import ArgumentError, listing
@@ -57,7 +58,13 @@ class NumberEvaluation:
     notes: tuple[str, ...]
 
 
-def evaluate_classes(y: ArrayLike, probabilities: ArrayLike, classes: Sequence[Label], rates: ArrayLike) -> Evaluation:
+def evaluate_classes(
+    y: ArrayLike,
+    probabilities: ArrayLike,
+    classes: Sequence[Label],
+    rates: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+) -> Evaluation:
     """How good class probabilities are, beside predicting the training rates for every row.
 
     The label of a row is its most probable class. For two classes, precision, recall, F1, ROC AUC and average
@@ -72,6 +79,8 @@ def evaluate_classes(y: ArrayLike, probabilities: ArrayLike, classes: Sequence[L
     classes : K labels
     rates : (K,) float
         Class frequencies of the training rows.
+    sample_weight : (n,) float, optional
+        What a row counts in the metrics; the confusion matrix and `support` count rows. Rows of weight 0 are left out.
 
     Raises
     ------
@@ -98,21 +107,26 @@ def evaluate_classes(y: ArrayLike, probabilities: ArrayLike, classes: Sequence[L
             f"y {codes.shape}, probabilities {p.shape} and rates {rates.shape} do not fit {len(classes)} "
             "classes: pass at least one row, one column of probabilities a class and one rate a class."
         )
-    scores = _scores(codes, p, classes)
+    weight = check_sample_weight(sample_weight, len(codes))
+    kept = weight > 0
+    codes, p, weight = codes[kept], p[kept], weight[kept]
+    scores = _scores(codes, p, classes, weight)
     return Evaluation(
         rows=len(codes),
         classes=tuple(classes),
         metrics=scores.metrics,
-        baseline=_scores(codes, np.tile(rates / rates.sum(), (len(codes), 1)), classes).metrics,
+        baseline=_scores(codes, np.tile(rates / rates.sum(), (len(codes), 1)), classes, weight).metrics,
         per_class=scores.per_class,
         confusion=scores.confusion,
         roc=scores.roc,
-        calibration=calibration(codes == 1, p[:, 1]) if len(classes) == 2 else None,
+        calibration=calibration(codes == 1, p[:, 1], weight=weight) if len(classes) == 2 else None,
         notes=_undefined(scores.per_class),
     )
 
 
-def evaluate_numbers(y: ArrayLike, predicted: ArrayLike, mean: float) -> NumberEvaluation:
+def evaluate_numbers(
+    y: ArrayLike, predicted: ArrayLike, mean: float, sample_weight: ArrayLike | None = None
+) -> NumberEvaluation:
     """How good predicted numbers are, beside predicting the training rows' mean for every row.
 
     Parameters
@@ -120,6 +134,8 @@ def evaluate_numbers(y: ArrayLike, predicted: ArrayLike, mean: float) -> NumberE
     y, predicted : (n,) float
     mean : float
         The mean target of the training rows.
+    sample_weight : (n,) float, optional
+        What a row counts in the metrics.
 
     Raises
     ------
@@ -135,16 +151,20 @@ def evaluate_numbers(y: ArrayLike, predicted: ArrayLike, mean: float) -> NumberE
     actual, guess = np.asarray(y, dtype=float), np.asarray(predicted, dtype=float)
     if not len(actual) or actual.shape != guess.shape or actual.ndim != 1:
         raise ArgumentError(f"y {actual.shape} and predicted {guess.shape} must be two equally long columns.")
-    metrics = _number_metrics(actual, guess)
+    weight = check_sample_weight(sample_weight, len(actual))
+    metrics = _number_metrics(actual, guess, weight)
     notes = () if "r2" in metrics else ("R² is undefined: the target does not vary.",)
-    baseline = _number_metrics(actual, np.full(len(actual), float(mean)))
+    baseline = _number_metrics(actual, np.full(len(actual), float(mean)), weight)
     return NumberEvaluation(len(actual), metrics, baseline, actual, guess, notes)
 
 
-def _number_metrics(actual: FloatArray, guess: FloatArray) -> dict[str, float]:
+def _number_metrics(actual: FloatArray, guess: FloatArray, weight: FloatArray) -> dict[str, float]:
+    def mean(values: FloatArray) -> float:
+        return float(np.average(values, weights=weight))
+
     residual = actual - guess
-    mse, spread = float(np.mean(residual**2)), float(np.var(actual))
-    metrics = {"rmse": mse**0.5, "mae": float(np.mean(np.abs(residual))), "mse": mse}
+    mse, spread = mean(residual**2), mean((actual - mean(actual)) ** 2)
+    metrics = {"rmse": mse**0.5, "mae": mean(np.abs(residual)), "mse": mse}
     return {"r2": 1 - mse / spread} | metrics if spread > 0 else metrics
 
 
@@ -155,51 +175,51 @@ class _Scores(NamedTuple):
     metrics: dict[str, float]
 
 
-def _scores(codes: IntArray, p: FloatArray, classes: Sequence[Label]) -> _Scores:
-    confusion = _confusion(codes, p)
-    per_class = _per_class(confusion, classes)
-    curves = tuple(roc(codes == k, p[:, k]) for k in ([1] if len(classes) == 2 else range(len(classes))))
-    return _Scores(confusion, per_class, curves, _class_metrics(codes, p, per_class, curves))
+def _scores(codes: IntArray, p: FloatArray, classes: Sequence[Label], weight: FloatArray) -> _Scores:
+    confusion = _confusion(codes, p, np.ones(len(codes))).astype(np.int64)
+    per_class = _per_class(confusion, _confusion(codes, p, weight), classes)
+    curves = tuple(roc(codes == k, p[:, k], weight) for k in ([1] if len(classes) == 2 else range(len(classes))))
+    return _Scores(confusion, per_class, curves, _class_metrics(codes, p, weight, per_class, curves))
 
 
-def _confusion(codes: IntArray, p: FloatArray) -> IntArray:
+def _confusion(codes: IntArray, p: FloatArray, weight: FloatArray) -> FloatArray:
     K = p.shape[1]
-    return np.bincount(codes * K + p.argmax(axis=1), minlength=K * K).reshape(K, K).astype(np.int64)
+    return np.asarray(np.bincount(codes * K + p.argmax(axis=1), weight, K * K).reshape(K, K), dtype=float)
 
 
-def _per_class(confusion: IntArray, classes: Sequence[Label]) -> tuple[ClassRow, ...]:
-    hits, support, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+def _per_class(counts: IntArray, weighted: FloatArray, classes: Sequence[Label]) -> tuple[ClassRow, ...]:
+    hits, support, predicted = np.diag(weighted), weighted.sum(axis=1), weighted.sum(axis=0)
     return tuple(
         ClassRow(
             label,
             precision=_ratio(hits[k], predicted[k]),
             recall=_ratio(hits[k], support[k]),
             f1=_ratio(2 * hits[k], predicted[k] + support[k]),
-            support=int(support[k]),
+            support=int(counts[k].sum()),
         )
         for k, label in enumerate(classes)
     )
 
 
-def _ratio(part: int, whole: int) -> float | None:
+def _ratio(part: float, whole: float) -> float | None:
     return float(part / whole) if whole else None
 
 
 def _class_metrics(
-    codes: IntArray, p: FloatArray, per_class: Sequence[ClassRow], curves: Sequence[Roc | None]
+    codes: IntArray, p: FloatArray, weight: FloatArray, per_class: Sequence[ClassRow], curves: Sequence[Roc | None]
 ) -> dict[str, float]:
     from sklearn.metrics import average_precision_score
 
     metrics = {
-        "accuracy": float(np.mean(p.argmax(axis=1) == codes)),
+        "accuracy": float(np.average(p.argmax(axis=1) == codes, weights=weight)),
         "precision": _mean_defined(row.precision for row in _averaged(per_class)),
         "recall": _mean_defined(row.recall for row in _averaged(per_class)),
         "f1": _mean_defined(row.f1 for row in _averaged(per_class)),
         "roc_auc": _mean_defined(curve and curve.auc for curve in curves),
     }
     if len(per_class) == 2 and (codes == 1).any():
-        metrics["average_precision"] = float(average_precision_score(codes == 1, p[:, 1]))
-    metrics |= _proper_scores(codes, p)
+        metrics["average_precision"] = float(average_precision_score(codes == 1, p[:, 1], sample_weight=weight))
+    metrics |= _proper_scores(codes, p, weight)
     return {name: value for name, value in metrics.items() if value is not None}
 
 
@@ -212,12 +232,13 @@ def _mean_defined(values: Iterable[float | None]) -> float | None:
     return float(np.mean(defined)) if defined else None
 
 
-def _proper_scores(codes: IntArray, p: FloatArray) -> dict[str, float]:
+def _proper_scores(codes: IntArray, p: FloatArray, weight: FloatArray) -> dict[str, float]:
     """Log loss and Brier score; the latter halved for two classes, so that it is the mean of (p - y)^2."""
     truth = np.eye(p.shape[1])[codes]
     own = np.clip(p[np.arange(len(codes)), codes], np.finfo(float).eps, 1)
-    brier = np.sum((p - truth) ** 2, axis=1).mean() / (2 if p.shape[1] == 2 else 1)
-    return {"log_loss": float(-np.log(own).mean()), "brier": float(brier)}
+    off = np.sum((p - truth) ** 2, axis=1) / (2 if p.shape[1] == 2 else 1)
+    log_loss, brier = (float(np.average(values, weights=weight)) for values in (-np.log(own), off))
+    return {"log_loss": log_loss, "brier": brier}
 
 
 def _undefined(per_class: Sequence[ClassRow]) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def read_model(path: str | Path) -> Model:
 
 
 def check_shapes(model: Model, path: str | Path) -> None:
-    """ModelError unless there is one coefficient for each feature and class."""
+    """ModelError unless there is one coefficient for each feature and class, and a covariance of just these."""
     K = len(model.target.classes) if model.task == "multinomial" else 1
     p = len(model.columns.feature_names)
     shapes = {
@@ -71,6 +71,13 @@ def check_shapes(model: Model, path: str | Path) -> None:
         "scales": (len(model.scales), p),
         **{f"coefficients[{k}]": (len(row), p) for k, row in enumerate(model.coefficients)},
     }
+    if model.errors is not None:
+        many = (p + 1) * max(K - 1, 1)
+        shapes |= {"centre": (len(model.errors.centre), p), "covariance": (len(model.errors.covariance), many)}
+        for name in model.errors.infinite:
+            if name not in model.columns.feature_names:
+                raise ModelError(f"{path} is damaged: infinite={name!r} is no feature. Fit the model again.")
+        shapes |= {f"covariance[{k}]": (len(row), many) for k, row in enumerate(model.errors.covariance)}
     for name, (found, due) in shapes.items():
         if found != due:
             raise ModelError(f"{path} is damaged: {name} has {found} entries where {due} are due. Fit the model again.")

@@ -11,25 +11,25 @@ import pyarrow as pa
 from pyarrow.csv import CSVWriter
 from pyarrow.parquet import ParquetWriter
 
-from separatrix.arrays import FloatArray
 from separatrix.data.files import replacing
-from separatrix.model import Model
+from separatrix.model import Model, Prediction
 
 
-def prediction_table(model: Model, values: FloatArray, first_row: int) -> pa.Table:
-    """Row number, prediction, and for classes the probability of each, "P(class)"; values as `Model.mean` has them."""
-    rows = pa.array(np.arange(first_row, first_row + len(values)))
-    if model.task == "linear":
-        return pa.table({"row": rows, "prediction": values[:, 0]})
-    classes = model.target.classes
-    labels = pa.array([classes[k] for k in values.argmax(axis=1)])
-    return pa.table(
-        {
-            "row": rows,
-            "prediction": labels,
-            **{f"P({label})": values[:, k] for k, label in enumerate(classes)},
-        }
-    )
+def prediction_table(model: Model, prediction: Prediction, first_row: int) -> pa.Table:
+    """Row number, prediction, and for classes the probability of each, "P(class)"; after each number, where there are
+    intervals, its "lower" and "upper"."""
+    values, classes = prediction.values, model.target.classes
+    table: dict[str, Any] = {"row": np.arange(first_row, first_row + len(values))}
+    if model.task != "linear":
+        table["prediction"] = pa.array([classes[k] for k in values.argmax(axis=1)])
+    names = [f"P({label})" for label in classes] if classes else ["prediction"]
+    for k, name in enumerate(names):
+        table[name] = values[:, k]
+        if prediction.interval:
+            low, high = prediction.interval
+            limits = {f"{name} lower": low[:, k], f"{name} upper": high[:, k]}
+            table |= {name: pa.array(limit, from_pandas=True) for name, limit in limits.items()}  # NaN is an empty cell
+    return pa.table(table)
 
 
 def write_predictions(tables: Iterable[pa.Table], out: Path | None) -> int:

@@ -1,67 +1,150 @@
 r"""Marginal effects and predicted probabilities, with errors by the delta method.
 
-With p_c the probability of class c, proportional to exp(eta_c) (eta_c = 0 of a reference class), and w_j the weights of
-column j, one for each eta,
+With p_c the probability of class c, proportional to exp(eta_c) (eta_c = 0 of a reference class),
 
     J_ck       = d p_c / d eta_k             = p_c ([c = k] - p_k)
     T_ckm      = d J_ck / d eta_m            = J_cm ([c = k] - p_k) - p_c J_km
-    numeric    effect_jc = mean sum_k J_ck w_jk              d effect / d theta_lm = [l = j] J_cm + x_l T_ckm w_jk
-    0 or 1     effect_jc = mean [p_c at x_j = 1] - [at 0]    d effect / d theta_lm = [x_l J_cm at x_j = 1] - [at 0]
 
-and the mean of the derivatives. So value and gradient of all effects are sums over rows, in one pass. The mean is over
-the rows that were fitted (average marginal effects), or over given ones (effects at the means, at values). Long (1997,
-"Regression models for categorical and limited dependent variables"); Greene (2018, "Econometric analysis", 17.3).
+A variable changes some columns of a row x. Where D is what a unit of it changes them by, s_k = D'w_k:
+
+    slope      effect_c = mean sum_k J_ck s_k                d effect / d theta_lm = mean D_l J_cm + x_l sum_k T_ckm s_k
+    step       effect_c = mean p_c(high) - p_c(low)          d effect / d theta_lm = mean [x_l J_cm](high) - [..](low)
+
+So value and gradient of all effects are sums over rows, in one pass. The mean is over the rows that were fitted
+(average marginal effects), or over given ones (effects at the means, at values). Of a linear model J = 1 and T = 0.
+Long (1997, "Regression models for categorical and limited dependent variables"); Greene (2018, "Econometric analysis").
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
-from scipy.stats import norm
 
 from separatrix.arguments import check_offset
-from separatrix.arrays import FloatArray
-from separatrix.data.block import Block
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.block import Block, Source
+from separatrix.data.memory import MemorySource
 from separatrix.engine.leverage import leverages
 from separatrix.engine.objective import Objective, block_eta, with_intercept
-from separatrix.equations.losses import ClassLoss
+from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.errors import ArgumentError
-from separatrix.inference.wald import quantile
+from separatrix.inference.wald import quantile, two_sided
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A small change of a variable: the derivatives `by` of some columns of X in it, (n, m), or (1, m) for all rows."""
+
+    variable: str
+    columns: IntArray
+    by: FloatArray
+    contrast: str = "slope"
+
+    def sums(self, here: "Here") -> tuple[FloatArray, FloatArray]:
+        """The effect (C,) and its gradient (P, C, K), summed over the rows of a block."""
+        block, J = here.block, here.J
+        by = rows_of(self.by, block) * block.weight[:, None]
+        s = by @ here.theta[self.columns]
+        gradient = over_rows(block, np.einsum("ickm,ik->icm", here.T, s), len(here.theta))
+        gradient[self.columns] += np.einsum("ij,icm->jcm", by, J)
+        return np.einsum("ick,ik->c", J, s), gradient
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change of a variable from one value to another: some columns of X before and after, (n, m), or (1, m) for all
+    rows."""
+
+    variable: str
+    columns: IntArray
+    low: FloatArray
+    high: FloatArray
+    contrast: str = "1 - 0"
+
+    def sums(self, here: "Here") -> tuple[FloatArray, FloatArray]:
+        """The effect (C,) and its gradient (P, C, K), summed over the rows of a block."""
+        above, below = self._end(here, self.high), self._end(here, self.low)
+        return above[0] - below[0], above[1] - below[1]
+
+    def _end(self, here: "Here", values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        block, theta = here.block, here.theta
+        there = rows_of(values, block) - here.centre[self.columns]
+        now: Any = block.X[:, self.columns]
+        now = now.toarray() if hasattr(now, "toarray") else now
+        p, J = response(here.loss, here.eta + (there - now) @ theta[self.columns])
+        weighted = block.weight[:, None, None] * J
+        gradient = over_rows(block, weighted, len(theta))
+        gradient[self.columns] = np.einsum("ij,icm->jcm", there, weighted)
+        return block.weight @ p, gradient
+
+
+Change = Slope | Step
+
+
+@dataclass(frozen=True)
+class Here:
+    """A block at the estimate: eta (rows, K), J (rows, C, K), and T (rows, C, K, K)."""
+
+    block: Block
+    loss: Loss
+    theta: FloatArray
+    centre: FloatArray
+    eta: FloatArray
+    J: FloatArray
+    T: FloatArray
 
 
 @dataclass(frozen=True)
 class MarginalEffects:
-    """What a unit of each column does to the probability of each class, (p, C), with standard errors.
+    """What each change does to the probability of each class, (m, C), with standard errors; to the mean of a linear
+    model, (m, 1). For two classes C = 1, that of y = 1.
 
-    For two classes C = 1, that of y = 1. A column that is 0 or 1 changes from 0 to 1.
+    `df` is that of the t distribution, None for the normal.
     """
 
     effects: FloatArray
     standard_errors: FloatArray
+    variables: tuple[str, ...]
+    contrasts: tuple[str, ...]
+    classes: tuple[str, ...] = ("",)
+    df: float | None = None
 
     @property
     def statistics(self) -> FloatArray:
-        """Effects in standard errors, (p, C)."""
-        return self.effects / self.standard_errors
+        """Effects in standard errors, (m, C); NaN of an effect that is 0 whatever the estimates."""
+        errors = self.standard_errors
+        return np.divide(self.effects, errors, out=np.full_like(errors, np.nan), where=errors > 0)
 
     @property
     def pvalues(self) -> FloatArray:
-        """Two-sided, normal, (p, C)."""
-        return 2.0 * norm.sf(np.abs(self.statistics))
+        """Two-sided, (m, C)."""
+        return two_sided(self.statistics, self.df)
 
     def interval(self, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
-        """Low and high ends, (p, C) each."""
-        reach = quantile(level) * self.standard_errors
+        """Low and high ends, (m, C) each."""
+        reach = quantile(level, self.df) * self.standard_errors
         return self.effects - reach, self.effects + reach
 
-    def __str__(self) -> str:
-        head = "column  class      effect   std. error        z    p-value"
-        places = np.ndindex(self.effects.shape)
-        return "\n".join([head, *(f"{j:6d}  {c:5d} {self._row(j, c)}" for j, c in places)])
+    def columns(self, level: float = 0.95) -> dict[str, Any]:
+        """A table with a row for each change and class."""
+        many, C = self.effects.shape
+        low, high = self.interval(level)
+        names: dict[str, Any] = {"term": np.repeat(self.variables, C), "contrast": np.repeat(self.contrasts, C)}
+        names |= {"class": np.tile(self.classes, many)} if C > 1 else {}
+        values = self.effects, self.standard_errors, self.statistics, self.pvalues, low, high
+        heads = "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"
+        table = {name: column.tolist() for name, column in names.items()}
+        return table | {head: column.ravel() for head, column in zip(heads, values, strict=True)}
 
-    def _row(self, j: int, c: int) -> str:
-        cells = self.effects[j, c], self.standard_errors[j, c], self.statistics[j, c], self.pvalues[j, c]
-        return "{:11.5g}  {:11.5g}  {:7.3f}  {:9.3g}".format(*cells)
+    def __str__(self) -> str:
+        table = self.columns()
+        labels = [" ".join(words) for words in zip(*list(table.values())[:-6], strict=True)]
+        width = max(map(len, labels), default=0)
+        head = f"{'':{width}s}       effect   std. error        z    p-value         low        high"
+        cells = zip(*list(table.values())[-6:], strict=True)
+        line = "{:11.5g}  {:11.5g}  {:7.3f}  {:9.3g} {:11.5g} {:11.5g}"
+        return "\n".join([head, *(f"{a:{width}s}  {line.format(*row)}" for a, row in zip(labels, cells, strict=True))])
 
 
 @dataclass(frozen=True)
@@ -81,22 +164,23 @@ class PredictedProbabilities:
         return "\n".join([head, *("{:3d}  {:5d}  {:11.5f}  {:11.5f}   {:.5f} to {:.5f}".format(*row) for row in rows)])
 
 
-def average_marginal_effects(
-    objective: Objective, theta: FloatArray, covariance: FloatArray, indicators: Sequence[int] = ()
+def marginal_effects(
+    objective: Objective,
+    theta: FloatArray,
+    covariance: FloatArray,
+    changes: Sequence[Change],
+    source: Source | None = None,
 ) -> MarginalEffects:
-    """The mean effect over the rows of the fit, each by its weight; one pass.
+    """The mean effect of each change over the rows of the fit, each by its weight, or over those of a source; one pass.
 
     Parameters
     ----------
-    theta : (P, K), covariance : (P K, P K)
-        The estimates, as the objective has them, and their covariance.
-    indicators : columns of X
-        Those that are 0 or 1: their effect is the change from 0 to 1, not a derivative.
-
-    Raises
-    ------
-    ArgumentError
-        When an indicator is no column, or the loss has no classes.
+    theta : (P, K)
+        The estimates as the objective has them, the intercept last.
+    covariance : (P K, P K)
+        Theirs, of theta.ravel().
+    source : Source or None
+        Other rows, shifted as those of the fit: see `at_rows`.
 
     Examples
     --------
@@ -105,34 +189,54 @@ def average_marginal_effects(
     >>> from separatrix.equations.penalties import L2
     >>> source = memory_source(np.array([[0.0], [1.0]]), np.array([[0.25], [0.5]]), np.array([16.0, 16.0]))
     >>> objective = Objective(source, LogLoss(), L2(np.zeros(1)), fit_intercept=True)
-    >>> theta, covariance = np.array([[np.log(3)], [-np.log(3)]]), np.array([[7 / 12, -1 / 3], [-1 / 3, 1 / 3]])
-    >>> print(average_marginal_effects(objective, theta, covariance, indicators=[0]))
-    column  class      effect   std. error        z    p-value
-         0      0        0.25      0.16536    1.512      0.131
+    >>> theta, covariance = np.array([[-np.log(3)], [np.log(3)]]), np.array([[7 / 12, -1 / 3], [-1 / 3, 1 / 3]])
+    >>> step = Step("x", np.array([0]), np.zeros((1, 1)), np.ones((1, 1)))
+    >>> found = marginal_effects(objective, theta[::-1], covariance, [step])
+    >>> found.effects.round(4), found.standard_errors.round(4)
+    (array([[0.25]]), array([[0.1654]]))
     """
-    loss, p = class_loss(objective), objective.source.n_columns
-    columns, centre = check_indicators(indicators, p), objective.source.centre
-    sums = objective.add_up(lambda block: effect_sums(block, loss, theta, centre, columns))
-    return effects_of(sums, theta, covariance, columns, p)
+    loss = objective.loss
+    centre, first = cast(Any, objective.source).centre, int(isinstance(loss, ClassLoss) and theta.shape[1] == 1)
+
+    def sums(block: Block) -> FloatArray:
+        """The weight, and of every change effect and gradient, in one row of numbers."""
+        eta = block_eta(block, theta)
+        p, J = response(loss, eta)
+        T = bends(p, J) if isinstance(loss, ClassLoss) else 0.0 * J[..., None]
+        here = Here(block, loss, theta, centre, eta, J, T)
+        each = [np.append(effect, gradient) for effect, gradient in (change.sums(here) for change in changes)]
+        return np.concatenate([[block.weight.sum()], *each])
+
+    weight, *rest = objective.add_up(sums) if source is None else source.add_up(sums)
+    C = response(loss, np.zeros((1, theta.shape[1])))[0].shape[1]
+    means = np.reshape(rest, (len(changes), C * (1 + theta.size))) / weight
+    effects, gradients = means[:, :C], means[:, C:].reshape(len(changes), len(theta), C, theta.shape[1])
+    G = gradients.transpose(0, 2, 1, 3).reshape(len(changes), C, theta.size)
+    errors = np.sqrt(np.einsum("jcn,nm,jcm->jc", G, covariance, G))
+    names = tuple(change.variable for change in changes), tuple(change.contrast for change in changes)
+    return MarginalEffects(effects[:, first:], errors[:, first:], *names)
 
 
-def marginal_effects_at(
-    objective: Objective,
-    theta: FloatArray,
-    covariance: FloatArray,
-    rows: FloatArray | None = None,
-    indicators: Sequence[int] = (),
-    offset: FloatArray | None = None,
-) -> MarginalEffects:
-    """The effect at given values of the columns, (p,), or its mean over several, (m, p); None is the columns' means.
+def column_changes(names: Sequence[str], indicators: Sequence[int] = ()) -> list[Change]:
+    """A unit of each column of X by itself: its slope, or, of those that are 0 or 1, the step from 0 to 1.
 
-    The other arguments are those of `average_marginal_effects`; offset (m, K) is 0 if None.
+    Raises ArgumentError for an indicator that is no column.
     """
-    loss, p = class_loss(objective), objective.source.n_columns
-    columns, centre = check_indicators(indicators, p), objective.source.centre
-    X = objective.column_moments()[0].T if rows is None else centred_rows(rows, centre)
-    block = Block(X, np.empty(0), np.ones(len(X)), offset=check_offset(offset, len(X), theta.shape[1]))
-    return effects_of(effect_sums(block, loss, theta, centre, columns), theta, covariance, columns, p)
+    steps = check_indicators(indicators, len(names))
+    zero, one = np.zeros((1, 1)), np.ones((1, 1))
+    places = [(name, np.array([j])) for j, name in enumerate(names)]
+    return [Step(*at, zero, one) if j in steps else Slope(*at, one) for j, at in enumerate(places)]
+
+
+def at_rows(
+    objective: Objective, rows: Any, offset: FloatArray | None = None, weight: FloatArray | None = None
+) -> MemorySource:
+    """Rows (m, p) or one (p,) in the units of X, with offset (m, K), as a source shifted as the objective's is."""
+    source: Any = objective.source
+    X = rows if hasattr(rows, "tocsr") else np.atleast_2d(np.asarray(rows, dtype=float))
+    check_columns(X, source.n_columns)
+    weight = np.ones(X.shape[0]) if weight is None else weight
+    return replace(source, X=X, y=np.zeros((X.shape[0], 1)), weight=weight, offset=offset)
 
 
 def predict_probabilities(
@@ -161,6 +265,14 @@ def predict_probabilities(
     return PredictedProbabilities(p[:, 1:], error[:, 1:], low, high, level)
 
 
+def response(loss: Loss, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The probabilities (rows, C) and J (rows, C, K); of a linear model eta itself."""
+    if isinstance(loss, ClassLoss):
+        p = loss.probabilities(eta)
+        return p, slopes(p, eta.shape[1])
+    return eta, np.broadcast_to(np.eye(eta.shape[1]), (*eta.shape, eta.shape[1]))
+
+
 def slopes(p: FloatArray, K: int) -> FloatArray:
     """J, (rows, C, K), of probabilities (rows, C): without the reference's column where K < C."""
     own = np.eye(p.shape[1])
@@ -177,93 +289,21 @@ def bends(p: FloatArray, J: FloatArray) -> FloatArray:
     return J[:, :, None, :] * lacking[:, :, :, None] - p[:, :, None, None] * J[:, None, C - K :, :]
 
 
-@dataclass(frozen=True)
-class EffectSums:
-    """Sums over rows: their weight, J (C, K), x T (P, C, K, K), and for each indicator the differences of p (C,) and
-    of x J (P, C, K)."""
-
-    weight: float
-    slope: FloatArray
-    bend: FloatArray
-    change: FloatArray
-    turn: FloatArray
-
-    def __add__(self, other: "EffectSums") -> "EffectSums":
-        return EffectSums(
-            self.weight + other.weight,
-            self.slope + other.slope,
-            self.bend + other.bend,
-            self.change + other.change,
-            self.turn + other.turn,
-        )
-
-
-def effect_sums(
-    block: Block, loss: ClassLoss, theta: FloatArray, centre: FloatArray, indicators: Sequence[int]
-) -> EffectSums:
-    """The sums over the rows of a block."""
-    eta, weight = block_eta(block, theta), block.weight
-    p = loss.probabilities(eta)
-    J = slopes(p, theta.shape[1])
-    bend = over_rows(block, bends(p, J), len(theta))
-    both = [indicator_sums(block, loss, theta, eta, j, centre[j]) for j in indicators]
-    change = np.array([one[0] for one in both]).reshape(len(both), p.shape[1])
-    turn = np.array([one[1] for one in both]).reshape(len(both), len(theta), *J.shape[1:])
-    return EffectSums(float(weight.sum()), np.tensordot(weight, J, axes=1), bend, change, turn)
-
-
-def indicator_sums(
-    block: Block, loss: ClassLoss, theta: FloatArray, eta: FloatArray, j: int, centre: float
-) -> tuple[FloatArray, FloatArray]:
-    """What column j does when it goes from 0 to 1: to p (C,), and to x J (P, C, K), both summed."""
-    here = block.X[:, [j]]
-    here = np.asarray(here.toarray() if hasattr(here, "toarray") else here)
-    ends = []
-    for value in (1.0 - centre, -centre):
-        p = loss.probabilities(eta + (value - here) * theta[j])
-        J = slopes(p, theta.shape[1])
-        turn = over_rows(block, J, len(theta))
-        turn[j] = value * np.tensordot(block.weight, J, axes=1)
-        ends.append((block.weight @ p, turn))
-    return ends[0][0] - ends[1][0], ends[0][1] - ends[1][1]
-
-
 def over_rows(block: Block, each: FloatArray, P: int) -> FloatArray:
-    """sum_i weight_i x_i each_i, (P, ...), for each (rows, ...)."""
-    flat = block.weight[:, None] * each.reshape(len(each), -1)
-    return with_intercept(block.transposed, flat, P).reshape(P, *each.shape[1:])
+    """sum_i x_i each_i, (P, ...), for each (rows, ...)."""
+    return with_intercept(block.transposed, each.reshape(len(each), -1), P).reshape(P, *each.shape[1:])
 
 
-def effects_of(
-    sums: EffectSums, theta: FloatArray, covariance: FloatArray, indicators: Sequence[int], p: int
-) -> MarginalEffects:
-    """Effects and errors of the p columns from the sums; one column's gradient at a time, which is (P, C, K)."""
-    first = int(theta.shape[1] == 1)
-    effects, errors = np.empty((2, p, len(sums.slope)))
-    for j in range(p):
-        effect, gradient = column_effect(sums, theta, j, indicators)
-        G = gradient.transpose(1, 0, 2).reshape(len(effect), theta.size) / sums.weight
-        effects[j], errors[j] = effect / sums.weight, np.sqrt(np.einsum("cn,nm,cm->c", G, covariance, G))
-    return MarginalEffects(effects[:, first:], errors[:, first:])
-
-
-def column_effect(
-    sums: EffectSums, theta: FloatArray, j: int, indicators: Sequence[int]
-) -> tuple[FloatArray, FloatArray]:
-    """The effect of column j, (C,), and its gradient (P, C, K), both summed over rows."""
-    if j in indicators:
-        i = indicators.index(j)
-        return sums.change[i], sums.turn[i]
-    gradient = np.einsum("lckm,k->lcm", sums.bend, theta[j])
-    gradient[j] += sums.slope
-    return sums.slope @ theta[j], gradient
+def rows_of(values: FloatArray, block: Block) -> FloatArray:
+    """The rows of a block, of values (n, m), or (1, m) for all."""
+    return values[block.rows] if len(values) > 1 else np.broadcast_to(values, (len(block.weight), values.shape[1]))
 
 
 def class_loss(objective: Objective) -> ClassLoss:
     """The objective's loss; ArgumentError unless it has probabilities."""
     if not isinstance(objective.loss, ClassLoss):
         raise ArgumentError(
-            f"{type(objective.loss).__name__} has no probabilities: in a linear model the effects are the coefficients."
+            f"{type(objective.loss).__name__} has no probabilities: predict the mean of a linear model."
         )
     return objective.loss
 
@@ -280,6 +320,11 @@ def check_indicators(indicators: Sequence[int], p: int) -> list[int]:
 def centred_rows(rows: FloatArray, centre: FloatArray) -> FloatArray:
     """Rows in the units of X, (m, p) or one (p,), as the source would hold them; ArgumentError if they do not fit."""
     X = np.atleast_2d(np.asarray(rows, dtype=float))
-    if X.ndim != 2 or X.shape[1] != len(centre):
-        raise ArgumentError(f"rows has shape {np.shape(rows)}, and must have {len(centre)} columns, as the fit had.")
+    check_columns(X, len(centre))
     return X - centre
+
+
+def check_columns(X: Any, p: int) -> None:
+    """ArgumentError unless it has p columns."""
+    if X.ndim != 2 or X.shape[1] != p:
+        raise ArgumentError(f"rows has shape {X.shape}, and must have {p} columns, as the fit had.")

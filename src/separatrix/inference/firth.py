@@ -79,18 +79,10 @@ def inverse(factor: Factor) -> FloatArray:
     return np.transpose([solve_factored(factor, unit) for unit in np.eye(len(factor.lower))])
 
 
-def lifted(objective: Objective, theta: FloatArray) -> FloatArray:
-    """theta as the loss takes it: for softmax, zeros for the reference class in front."""
-    flat = objective.loss.flat(theta.shape[1] + 1).size
-    return np.column_stack([np.zeros(len(theta)), theta]) if flat else theta
-
-
 def evaluate(objective: Objective, theta: FloatArray, at_least: float = -np.inf) -> Point | None:
     """l*, its gradient and I at theta; None, after one pass of two, where l* is not at least so much."""
-    full = lifted(objective, theta)
-    first = full.shape[1] - theta.shape[1]
-    sums = objective.add_up(partial(block_sums, loss=objective.loss, theta=full, order=2))
-    information = sums.curvature[:, first:, :, first:].reshape(theta.size, theta.size)
+    sums = objective.add_up(partial(block_sums, loss=objective.loss, theta=theta, order=2))
+    information = sums.curvature.reshape(theta.size, theta.size)
     if not np.isfinite(information).all() or np.any(np.diagonal(information) <= 0):
         return None
     factor = factor_positive(information)
@@ -99,36 +91,36 @@ def evaluate(objective: Objective, theta: FloatArray, at_least: float = -np.inf)
     if not value >= at_least:
         return None
     I_inverse = inverse(factor).reshape(*theta.shape, *theta.shape)
-    score = prior_score(objective, full, I_inverse) - sums.gradient[:, first:]
+    score = prior_score(objective, theta, I_inverse) - sums.gradient
     return Point(theta, value, -float(sums.value), score.ravel(), information, factor)
 
 
-def prior_score(objective: Objective, full: FloatArray, I_inverse: FloatArray) -> FloatArray:
+def prior_score(objective: Objective, theta: FloatArray, I_inverse: FloatArray) -> FloatArray:
     """The gradient of (1/2) log det I, (P, K - 1); one pass."""
 
     def pull(block: Block) -> FloatArray:
-        p = probabilities(objective, block, full)
+        p = probabilities(objective, block, theta)
         M = leverages(block, I_inverse)
         q = np.einsum("ikk->ik", M) - 2.0 * np.einsum("ikm,im->ik", M, p)
         Vq = p * (q - np.sum(p * q, axis=1, keepdims=True))
-        return with_intercept(block.transposed, 0.5 * block.weight[:, None] * Vq, len(full))
+        return with_intercept(block.transposed, 0.5 * block.weight[:, None] * Vq, len(theta))
 
     return objective.add_up(pull)
 
 
-def probabilities(objective: Objective, block: Block, full: FloatArray) -> FloatArray:
+def probabilities(objective: Objective, block: Block, theta: FloatArray) -> FloatArray:
     """Of all classes but the reference, (rows, K - 1)."""
     loss: Any = objective.loss
-    return loss.probabilities(block_eta(block, full))[:, 1:]
+    return loss.probabilities(block_eta(block, theta))[:, 1:]
 
 
 def hat_values(objective: Objective, fit: FirthFit) -> FloatArray:
     """The leverage trace(weight_i V_i M_i) of each row at the estimate, (n,); they add up to the coefficients."""
-    full, h = lifted(objective, fit.theta), np.empty(objective.source.n_rows)
+    h = np.empty(objective.source.n_rows)
     I_inverse = fit.covariance.reshape(*fit.theta.shape, *fit.theta.shape)
 
     def keep(block: Block) -> float:
-        p, M = probabilities(objective, block, full), leverages(block, I_inverse)
+        p, M = probabilities(objective, block, fit.theta), leverages(block, I_inverse)
         trace = np.einsum("ik,ikk->i", p, M) - np.einsum("ik,ikm,im->i", p, M, p)
         h[block.rows] = block.weight * trace
         return 0.0
@@ -146,8 +138,8 @@ def firth(
 ) -> FirthFit:
     """The maximum of l* from theta (P, K - 1), by corrected Fisher scoring, steps halved until l* rises.
 
-    The objective carries no penalty, and the columns of [X 1] are independent; its loss is LogLoss, or SoftmaxLoss with
-    the first class as the reference. Where `held` (P, K - 1) is true, theta stays as it is, while Jeffreys' prior
+    The objective carries no penalty, and the columns of [X 1] are independent; its loss is LogLoss or
+    ReferenceLoss. Where `held` (P, K - 1) is true, theta stays as it is, while Jeffreys' prior
     remains that of all coefficients: the profile of l* (Heinze and Schemper 2002). It ends where the score, in standard
     errors, shows that l* can rise by no more than `tol` (1 + |l*|), or by next to nothing and less does not come.
 
@@ -156,7 +148,7 @@ def firth(
     if theta.size > LARGEST_CURVATURE:
         raise ArgumentError(
             f"Firth's estimate needs the information of {theta.size:,} coefficients, too large a matrix (at most "
-            f"{LARGEST_CURVATURE:,}). Use fewer columns, or a finite C."
+            f"{LARGEST_CURVATURE:,}). Use fewer columns, or an L2 penalty."
         )
     free = np.ones(theta.size, bool) if held is None else ~held.ravel()
     at = evaluate(objective, theta) or evaluate(objective, np.where(free.reshape(theta.shape), 0.0, theta))

@@ -11,22 +11,30 @@ is minus or plus the root of the chi-squared quantile (Cox and Snell 1989; McCul
 import warnings
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
+from scipy.linalg import null_space
+from scipy.optimize import brentq
 
 from separatrix.arrays import FloatArray
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.leverage import total_weight
+from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.errors import ArgumentError, ConvergenceWarning
-from separatrix.inference.venzon_moolgavkar import MOST_PASSES, Goal, seek
+from separatrix.inference.venzon_moolgavkar import DAMPING, MOST_PASSES, STIFFER, Goal, seek
 from separatrix.inference.wald import quantile
 
 MOST_POLISHING = 50
 MANY = 12  # Newton steps, after which the optimum is at infinity, or all but
 AT_REST = 1e-12  # of a unit of log-likelihood: a fit that close to the optimum is one
 NEAR = 0.25  # of a unit of deviance from the optimum: a start that is none the worse for not being it
+FAR = 40  # doublings of a standard error, within which an end is sought by fits
+MOST_HELD = 200
+SUFFICIENT = 1e-4  # of the fall that the slope promises
+MOST_DAMPING = 1e9  # of the largest curvature: the rest is rounding
 CELLS = 2**24  # of the curvatures held at a time: 128 MB
 
 
@@ -125,6 +133,61 @@ def profile(objective: Objective, theta: FloatArray, roots: FloatArray, contrast
     warn_of(ends)
     estimates = np.array([np.sum(c * best.theta) for c in sides])
     return Profile(roots, estimates, np.reshape(ends, (len(sides), len(roots))), objective.passes)
+
+
+def end_by_fits(objective: Objective, theta: FloatArray, contrast: FloatArray, root: float) -> float:
+    """The value of one contrast (P, K) at which the signed root of its profile is `root`, by bracketing and a fit for
+    each value: slow, but no fit goes farther than the likelihood can tell, so it works where classes are separated.
+
+    NaN where the profile does not fall so far in FAR doublings of a standard error, or a fit does not converge.
+    """
+    with one_blas_thread(), objective.source.working() as source:
+        objective = replace(objective, source=source)
+        weight, c = objective.add_up(total_weight), centred(objective, contrast[None])[0].ravel()
+        way = newton_way(objective, np.zeros_like(theta), AT_REST / weight)
+        best, near = way[-1].value, min(NEAR, root**2 / 4.0)
+        start = next(at.theta for at in way if 2.0 * weight * (at.value - best) <= near)
+        inside, basis = float(c @ start.ravel()), null_space(c[None])
+        largest = objective.evaluate(np.zeros_like(theta), order=2).curvature
+        known, failed = {inside: start}, []
+
+        def lacks(t: float) -> float:
+            """How much of the fall is lacking at t, by a fit from that of the nearest t before."""
+            near = known[min(known, key=lambda before: abs(before - t))]
+            moved = near + (c * (t - c @ near.ravel()) / (c @ c)).reshape(near.shape)
+            at, converged = held_at(objective, largest, basis, moved, AT_REST / weight)
+            known[t] = at.theta
+            failed.extend([t] * (not converged))
+            return root**2 - 2.0 * weight * (at.value - best)
+
+        stride = float(np.linalg.norm(c) / np.sqrt(weight * (c @ largest @ c)))
+        ends = (inside + np.sign(root) * stride * 2.0 ** np.arange(FAR)).tolist()
+        outside = next((t for t in ends if failed or lacks(t) < 0.0), None)
+        if outside is None or failed:
+            return np.nan
+        found: Any = brentq(lacks, inside, outside, xtol=1e-9 * stride)
+        return np.nan if failed else float(found)
+
+
+def held_at(
+    objective: Objective, largest: FloatArray, basis: FloatArray, start: FloatArray, enough: float
+) -> tuple[Evaluation, bool]:
+    """The least objective that steps along a basis (P K, m) lead to, and whether it is within about `enough` of that:
+    by Newton's method, with some of the largest curvature added where a step leads up (Levenberg 1944)."""
+    at, damping = objective.evaluate(start, order=2), 0.0
+    for _ in range(MOST_HELD):
+        g, H = basis.T @ at.gradient.ravel(), basis.T @ at.curvature @ basis
+        if g @ solve_positive(H, g) <= enough:
+            return at, True
+        step = solve_positive(H + damping * (basis.T @ largest @ basis), -g)
+        there = objective.evaluate(at.theta + (basis @ step).reshape(at.theta.shape), order=2)
+        if there.value <= at.value + SUFFICIENT * (g @ step):
+            at, damping = there, damping / STIFFER if damping > DAMPING else 0.0
+        elif damping > MOST_DAMPING:
+            break
+        else:
+            damping = max(DAMPING, STIFFER * damping)
+    return at, False
 
 
 def warn_of(ends: list[float]) -> None:

@@ -17,7 +17,7 @@ from separatrix.data.block import Block, Source
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, TargetError, listing
-from separatrix.inference.recession import NOISE, Margins, Recession, recession
+from separatrix.inference.recession import NOISE, Margins, Recession, ray, recession
 
 KINDS = {
     "none": "no separation: every coefficient has a finite estimate",
@@ -25,6 +25,7 @@ KINDS = {
     "complete": "complete separation",
 }
 MOST_SENTENCES = 3
+RISE = 1e-9  # of a contrast, its largest entry 1, along a direction with the same: less is rounding
 MOST_TERMS = 6
 
 
@@ -131,6 +132,18 @@ def separation(source: Source, classes: Sequence[Any], columns: Sequence[str], f
 
     parts = shaped(signs_w), numbers(signs_b), shaped(w), numbers(b)
     return Separation(kind, *parts, tuple(columns), tuple(classes), sentences)
+
+
+def leads(source: Source, K: int, ones: int, contrast: FloatArray) -> bool:
+    """Whether a contrast (P, K - 1), in the units of X, rises along a direction in which the likelihood never falls:
+    then it can rise without end at no cost."""
+    p = source.n_columns
+    centred = np.vstack([contrast[:p] - source.centre[:, None] * contrast[p:].sum(axis=0), contrast[p:]])
+    with one_blas_thread(), source.working() as source:
+        margins = Margins(source, K, ones)
+        c = centred / margins.scale
+        d = ray(margins, c)  # the best that there is, which need not be good
+    return d is not None and float(np.sum(c * d)) > RISE * float(np.abs(c).max())
 
 
 def original(source: Source, theta: FloatArray, ones: int) -> tuple[FloatArray, FloatArray]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray
+from separatrix.data.frames import dataframe
 from separatrix.data.memory import memory_source
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import SquaredLoss
@@ -13,7 +14,7 @@ from separatrix.errors import ArgumentError
 from separatrix.inference.likelihood_ratio import likelihood_ratio, score
 from separatrix.inference.wald import Test, f_test
 from separatrix.regression.fitting import Estimate, at_work
-from separatrix.regression.result import Result, dataframe
+from separatrix.regression.result import Result
 from separatrix.regression.sample import Sample, matrix_of
 
 
@@ -23,6 +24,16 @@ class ComparedResult(Result):
     def refit(self, sample: Sample) -> Estimate:
         """The same kind of fit of another sample."""
         raise NotImplementedError
+
+    def compare(self, smaller: list[int], larger: list[int], term: str) -> Test:
+        """The test of a term: of the model of the columns `larger` against that of `smaller`, which lacks it."""
+        return compare(self, smaller, larger, term)
+
+    def _ratio_against(self, small: Any) -> Test:
+        """The likelihood-ratio test of a smaller model of the same rows."""
+        gone = [name for name in self.param_names if name not in small.param_names]
+        hypothesis = " = ".join([*gone, "0"]) if gone else "the smaller model"
+        return likelihood_ratio(small.llf, self.llf, self.n_params - small.n_params, hypothesis)
 
     def lr_test(self, other: "ComparedResult") -> Test:
         """The likelihood-ratio test against a fit of the same rows that is nested in this one, or holds it.
@@ -44,7 +55,7 @@ class ComparedResult(Result):
 def lr_test(a: Any, b: Any) -> Test:
     """The likelihood-ratio test of the smaller of two fits within the larger.
 
-    Raises ArgumentError for fits of other rows, and InferenceError for penalised ones.
+    Raises ArgumentError for fits of other rows or another kind, and InferenceError for penalised ones.
     """
     small, large = sorted((a, b), key=lambda result: result.n_params)
     for result in (small, large):
@@ -52,9 +63,10 @@ def lr_test(a: Any, b: Any) -> Test:
     if not small.sample.same_rows(large.sample):
         rows = f"{small.sample.n_rows} and {large.sample.n_rows}"
         raise ArgumentError(f"the fits are of {rows} rows, not of the same ones: use one set.")
-    gone = [name for name in large.param_names if name not in small.param_names]
-    hypothesis = " = ".join([*gone, "0"]) if gone else "the smaller model"
-    return likelihood_ratio(small.llf, large.llf, large.n_params - small.n_params, hypothesis)
+    if type(small) is not type(large):
+        kinds = f"{type(small).__name__} and {type(large).__name__}"
+        raise ArgumentError(f"the fits are a {kinds}, whose likelihoods differ: give both the same penalty.")
+    return large._ratio_against(small)
 
 
 def score_test(result: Any, columns: Any) -> Test:
@@ -84,7 +96,7 @@ def anova(result: Any, type: int) -> Any:
     result._check_inference("analyses of deviance")
     columns: dict[str, list[Any]] = {"term": [], "df": [], "statistic": [], "p_value": []}
     for term, smaller, larger in comparisons(result.sample, type):
-        test = compare(result, smaller, larger, term)
+        test = result.compare(smaller, larger, term)
         row = (term, test.df, test.statistic, test.pvalue)
         for name, value in zip(columns, row, strict=True):
             columns[name].append(value)

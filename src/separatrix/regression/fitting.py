@@ -13,14 +13,14 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE
-from separatrix.engine.fit import Options, fit_linear_model, warn_of
+from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
 from separatrix.engine.least_squares import design_of, least_squares, triangle_of
 from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective, block_eta
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
-from separatrix.errors import SeparationWarning, listing
+from separatrix.errors import ConvergenceWarning, SeparationWarning, listing
 from separatrix.inference.covariance import inverse
 from separatrix.inference.separation import Separation, separation
 from separatrix.regression.design import check_rows, dependences, without_dependent
@@ -117,7 +117,7 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     found = separation_of(sample) if shaky or not fit.finite else None
     infinite = infinite_estimates(found, theta.shape, sample.intercept)
     if found is None:
-        warn_of(fit, options.tol, stacklevel=3)
+        warn_of_fit(fit)
     else:
         warn_of_separation(sample, found, infinite)
     objective = Objective(source, loss, strength, sample.intercept)
@@ -155,12 +155,31 @@ def infinite_estimates(found: Separation | None, shape: tuple[int, int], interce
     return np.sign(np.vstack([w, b[None, :]]) if intercept else w).astype(int)
 
 
+def warn_of_fit(fit: Fit) -> None:
+    """The warning of a fit that is not at its optimum, where no estimate was found to be infinite."""
+    if fit.separated:
+        warnings.warn(
+            "no finite estimate exists: a hyperplane has every row of every class on its own side, so the coefficients "
+            "grow without end. Use penalty='firth' on fewer columns, or penalty='l2' without inference.",
+            SeparationWarning,
+            stacklevel=4,
+        )
+    elif fit.status is Status.MAX_ITER:
+        warnings.warn(
+            f"stopped after {fit.iterations} iterations, at most {fit.certificate.gap:.1e} below the highest mean "
+            "log-likelihood: do not trust the estimates. See collinearity() for columns that nearly depend on each "
+            "other, or use penalty='firth'.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
 def warn_of_separation(sample: Sample, found: Separation, infinite: IntArray) -> None:
     """The warning that names the infinite estimates, and why they are."""
     names = np.array([*sample.names, *sample.parameters[: int(sample.intercept)]])
     warnings.warn(
         f"no finite estimate exists for {listing(names[infinite.any(axis=1)])}: {found.reason}. These coefficients "
-        "grow without end and have no standard error. Use a penalty, or Firth's estimate.",
+        "grow without end and have no standard error. Use penalty='firth', or penalty='l2' without inference.",
         SeparationWarning,
         stacklevel=4,
     )

@@ -2,55 +2,64 @@
 
 import re
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import narwhals as nw
 import numpy as np
 
 from separatrix.arrays import Matrix
-from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, no_such
+from separatrix.data.frames import BACKENDS
+from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.sample import INTERCEPT, Sample, check_finite, complete, ways
 
-BACKENDS = ("pandas", "polars", "pyarrow")
 _catching = Lock()
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """The recipe of a formula: its terms with the levels and knots that the rows of the fit had."""
+    """The recipe of a formula: its terms with the levels and knots that the rows of the fit had, and the functions and
+    numbers of the caller that it uses. It can be pickled if they can."""
 
     spec: Any
     first: int
+    scope: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, data: Any) -> Matrix:
         frame, _ = frame_of(data)
-        check_columns(self.spec.formula.required_variables, frame)
-        return matrix(self.spec, frame)[:, self.first :]
+        check_columns(self.spec.required_variables, frame)
+        return matrix(self.spec, frame, self.scope)[:, self.first :]
 
 
-def formula_sample(formula: str, data: Any, numeric: bool, weights: Any, offset: Any, groups: Any) -> Sample:
+def formula_sample(
+    formula: str, data: Any, numeric: bool, weights: Any, offset: Any, groups: Any, names: Mapping[str, Any]
+) -> Sample:
     """The sample of "y ~ x + C(site)", or of "successes + failures ~ x" for grouped data.
 
     weights, offset and groups (one, or a pair) are names of columns or values (n,). Rows with a missing value in
-    anything that the formula uses are left out. Raises ColumnError for columns that are not in the data.
+    anything that the formula uses are left out. What is no column is looked for in `names`, the caller's: functions,
+    numbers, and values (n,), which become columns. Raises ColumnError for what is in neither.
     """
     parsed = parse(formula)
     frame, backend = frame_of(data)
-    check_columns(parsed.required_variables, frame)
+    words = words_of(parsed)
+    frame, scope = with_scope(words, frame, names)
+    needed = sorted((parsed.required_variables | words & set(frame.columns)) - set(scope))
+    check_columns(needed, frame)
     given = {"weights": weights, "offset": offset, **{f"groups {k}": way for k, way in enumerate(ways(groups))}}
     beside = {name: column_or_values(value, frame, name) for name, value in given.items() if value is not None}
-    kept = complete_rows(frame, parsed.required_variables, beside)
+    kept = complete_rows(frame, needed, beside)
     frame = frame[kept].reset_index(drop=True)
     beside = {name: values[kept] for name, values in beside.items()}
     if not len(frame):
         raise DataError("no row is complete: every one has a missing value in a column that the formula uses.")
-    values, name = left_side(parsed, frame)
-    design = parsed.rhs.get_model_matrix(frame, na_action="ignore")
-    sample = sample_of(design, numbers_of(values, name) if numeric else classes_of(values, name))
-    sample = Sample(**{**vars(sample), "missing": int((~kept).sum()), "backend": backend, "formula": formula})
+    values, name = left_side(parsed, frame, scope)
+    design = made_of(parsed.rhs, frame, scope)
+    sample = sample_of(design, numbers_of(values, name) if numeric else classes_of(values, name), scope)
+    sample = replace(sample, missing=int((~kept).sum()), backend=backend, formula=formula, data=frame[needed])
     clusters = [values for key, values in beside.items() if key.startswith("groups")]
     return complete(sample, beside.get("weights"), beside.get("offset"), clusters)
 
@@ -67,8 +76,7 @@ def parse(formula: str) -> Any:
     try:
         parsed = Formula(formula)  # pyright: ignore[reportAbstractUsage]
     except FormulaicError as error:
-        reason = re.sub(r"\x1b\[[\d;]*m", "", str(error)).splitlines()[0]
-        raise ArgumentError(f"formula={formula!r} cannot be read: {reason}") from None
+        raise ArgumentError(f"formula={formula!r} cannot be read: {plain(error)}") from None
     if not hasattr(parsed, "lhs") or not hasattr(parsed, "rhs"):
         raise ArgumentError(f"formula={formula!r} has no outcome: write 'y ~ x1 + x2'.")
     return parsed
@@ -117,7 +125,102 @@ def complete_rows(frame: Any, needed: Any, beside: dict[str, Any]) -> Any:
     return kept
 
 
-def left_side(parsed: Any, frame: Any) -> tuple[Any, str]:
+def with_scope(words: set[str], frame: Any, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The frame, with values (n,) of the caller's that a formula of these words takes for columns; and what else of the
+    caller's it uses.
+
+    Columns come first, then the caller's, then what formulaic offers; of that, only another function takes the place.
+    """
+    from formulaic.transforms import TRANSFORMS
+
+    scope: dict[str, Any] = {word: names[word] for word in words - set(frame.columns) if word in names}
+    scope = {k: v for k, v in scope.items() if k not in TRANSFORMS or (callable(v) and v is not TRANSFORMS[k])}
+    columns = {k: v for k, v in scope.items() if np.shape(cast(Any, v)) == (len(frame),)}
+    return frame.assign(**columns), {k: v for k, v in scope.items() if k not in columns}
+
+
+def words_of(parsed: Any) -> set[str]:
+    """The names that the factors of a formula hold, without what is quoted, comes after a point, or is an argument's.
+
+    >>> from formulaic import Formula
+    >>> sorted(words_of(Formula("y ~ np.log(x) + bs(age, df=4)")))
+    ['age', 'bs', 'np', 'x', 'y']
+    """
+    factors = [factor.expr for side in (parsed.lhs, parsed.rhs) for term in side for factor in term.factors]
+    text = re.sub(r"'[^']*'|\"[^\"]*\"", "", " , ".join(factors))
+    return set(re.findall(r"(?<![\w.])[^\W\d]\w*(?![\w])(?!\s*=[^=])", text))
+
+
+def made_of(side: Any, frame: Any, scope: Mapping[str, Any]) -> Any:
+    """The model matrix of one side of a formula; ArgumentError for what cannot be computed."""
+    from formulaic.errors import FormulaicError
+
+    try:
+        return side.get_model_matrix(frame, context=scope, na_action="ignore")
+    except FormulaicError as error:
+        raise ArgumentError(f"the formula cannot be computed: {plain(error)}") from None
+
+
+def plain(error: Exception) -> str:
+    """The first line of a message, without the colours of a terminal."""
+    return re.sub(r"\x1b\[[\d;]*m", "", str(error)).splitlines()[0]
+
+
+def outcome_values(sample: Sample, data: Any) -> Any:
+    """The values of the outcome of a formula in other data, (n,) or (n, 2)."""
+    recipe: Any = recipe_of(sample.recipe)
+    frame, _ = frame_of(data)
+    parsed = parse(str(sample.formula))
+    check_columns(set(parsed.lhs.required_variables) - set(recipe.scope), frame)
+    return left_side(parsed, frame, recipe.scope)[0]
+
+
+def recipe_of(recipe: Any) -> Any:
+    """The recipe of all columns, of one that some were left out of."""
+    return recipe_of(recipe.recipe) if hasattr(recipe, "recipe") else recipe
+
+
+def levels_of(recipe: Any, frame: Any) -> dict[str, tuple[Any, ...]]:
+    """The variables of a formula in the order of its terms, with the levels of each category, its reference first, and
+    none of a number."""
+    spec, found = recipe_of(recipe).spec, {}
+    for factor in (factor for term in spec.terms for factor in term.factors):
+        for name in sorted(spec.factor_variables.get(factor, set()) & spec.required_variables):
+            levels = factor_levels(spec, factor, frame[name])
+            found[name] = found.get(name) or levels
+    return found
+
+
+def factor_levels(spec: Any, factor: Any, column: Any) -> tuple[Any, ...]:
+    """The levels of a variable in a factor of a formula, as `levels_of` has them."""
+    seen = column.unique().tolist()
+    _, state = spec.encoder_state.get(factor.expr, (None, {}))
+    levels = list(state.get("categories", ()))
+    if not levels or not set(seen) <= set(levels):
+        return () if column.dtype.kind in "iuf" else tuple(sorted(seen))
+    base = getattr(state["contrasts"].contrasts, "base", levels[0])
+    base = base if base in levels else levels[0]
+    return (base, *(level for level in levels if level != base))
+
+
+def with_values(frame: Any, values: Mapping[str, Any]) -> Any:
+    """The frame with one value of each of some columns, in all rows."""
+    import pandas as pd
+
+    def column(name: str, value: Any) -> Any:
+        kind = frame[name].dtype
+        if kind.kind in "iuf":
+            if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+                raise ArgumentError(f"{name}={value!r} must be a finite number, as the column {name} has.")
+            return value
+        if isinstance(kind, pd.CategoricalDtype) and value not in kind.categories:
+            raise DataError(f"{name}={value!r} is no level of the rows of the fit: {listing(kind.categories)}.")
+        return pd.Series([value] * len(frame), index=frame.index, dtype=kind)
+
+    return frame.assign(**{name: column(name, value) for name, value in values.items()})
+
+
+def left_side(parsed: Any, frame: Any, scope: Mapping[str, Any]) -> tuple[Any, str]:
     """The values of the outcome, and its name: a column as it is, an expression, or the counts of two columns."""
     terms = [str(term) for term in parsed.lhs]
     name = " + ".join(terms)
@@ -125,13 +228,13 @@ def left_side(parsed: Any, frame: Any) -> tuple[Any, str]:
         return frame[terms[0].strip("`")], name
     if len(terms) > 2:
         raise ArgumentError(f"the outcome {name!r} has {len(terms)} terms: write one, or 'successes + failures'.")
-    values = parsed.lhs.get_model_matrix(frame, na_action="ignore").to_numpy(dtype=float)
+    values = made_of(parsed.lhs, frame, scope).to_numpy(dtype=float)
     if values.shape[1] != len(terms):
         raise ArgumentError(f"the outcome {name!r} is {values.shape[1]} columns: write numbers, or a column of labels.")
     return (values[:, 0] if len(terms) == 1 else values), name
 
 
-def sample_of(design: Any, outcome: Any) -> Sample:
+def sample_of(design: Any, outcome: Any, scope: Mapping[str, Any]) -> Sample:
     """The sample of a design matrix of formulaic, whose column of ones is left to the engine."""
     names = [str(name) for name in design.columns]
     first = int(names[:1] == [INTERCEPT])
@@ -140,15 +243,16 @@ def sample_of(design: Any, outcome: Any) -> Sample:
     slices = {str(term): place for term, place in design.model_spec.term_slices.items()}
     terms = {term: tuple(range(s.start - first, s.stop - first)) for term, s in slices.items() if s.start >= first}
     terms = {term: columns for term, columns in terms.items() if columns}
-    return Sample(outcome, X[:, first:], tuple(names[first:]), bool(first), terms, Encoding(design.model_spec, first))
+    recipe = Encoding(design.model_spec, first, scope)
+    return Sample(outcome, X[:, first:], tuple(names[first:]), bool(first), terms, recipe)
 
 
-def matrix(spec: Any, frame: Any) -> Matrix:
+def matrix(spec: Any, frame: Any, scope: Mapping[str, Any]) -> Matrix:
     """The design matrix of new rows; DataError for levels that the rows of the fit did not have."""
     # One thread at a time, as how warnings are caught is the whole process's.
     with _catching, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        design = spec.get_model_matrix(frame, na_action="ignore").to_numpy(dtype=float)
+        design = made_of(spec, frame, scope).to_numpy(dtype=float)
     for warning in caught:
         if warning.category.__module__.startswith("formulaic"):
             levels = str(warning.message).rpartition("{")[2].partition("}")[0]

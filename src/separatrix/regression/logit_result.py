@@ -1,7 +1,7 @@
 """The result of a logistic regression, of two classes or more."""
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -11,16 +11,21 @@ from scipy.special import gammaln, xlogy
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
+from separatrix.data.frames import dataframe
 from separatrix.engine.objective import block_eta
 from separatrix.equations.links import logit as log_odds
 from separatrix.equations.links import sigmoid
 from separatrix.equations.losses import ClassLoss
-from separatrix.errors import ConvergenceWarning
-from separatrix.inference.profile import profile_intervals
+from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError, TargetError, listing
+from separatrix.inference.goodness import CalibrationLine, HosmerLemeshow, calibration_line, hosmer_lemeshow
 from separatrix.inference.wald import quantile
-from separatrix.regression.comparison import ComparedResult
+from separatrix.regression.adjustment import Adjustment
+from separatrix.regression.diagnosis import DiagnosedResult
 from separatrix.regression.fitting import Estimate, at_work, fit_classes
-from separatrix.regression.result import Prediction, dataframe
+from separatrix.regression.formulas import outcome_values
+from separatrix.regression.outcome import Outcome, counts
+from separatrix.regression.profiles import profile_ends
+from separatrix.regression.result import Prediction
 from separatrix.regression.sample import Sample
 from separatrix.regression.summary import Summary, logit_summary
 
@@ -40,13 +45,24 @@ class PseudoR2:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class LogitResult(ComparedResult):
-    """A logistic regression (see `Result`); with more than two classes, each against the reference `classes[0]`."""
+class LogitResult(DiagnosedResult):
+    """A logistic regression (see `Result`); with more than two classes, each against the reference `classes[0]`.
+
+    With an `adjustment` (alpha_correction or prior of `logit`), parameters, predictions and marginal effects are
+    corrected, and likelihood, fitted values and residuals are those of the sample as it is.
+    """
+
+    adjustment: Adjustment | None = field(default=None, kw_only=True)
 
     @property
     def classes(self) -> tuple[Any, ...]:
         """The classes, the reference first; of two, `classes[1]` is modelled."""
         return self.sample.outcome.classes
+
+    @property
+    def _theta(self) -> FloatArray:
+        theta = self.estimate.theta
+        return theta if self.adjustment is None else theta + self.adjustment.shift
 
     @property
     def _loss(self) -> ClassLoss:
@@ -83,8 +99,8 @@ class LogitResult(ComparedResult):
     @cached_property
     def pseudo_r2(self) -> PseudoR2:
         """McFadden's, Cox and Snell's, Nagelkerke's and Tjur's R squared."""
-        n, constant = self.sample.total, log_coefficients(self.sample)
-        llf, llnull = self.llf - constant, self.llnull - constant
+        n, llf = self.sample.total, -self.estimate.loss
+        llnull = null_loglikelihood(self.sample) - log_coefficients(self.sample)
         cox_snell = -float(np.expm1(2.0 * (llnull - llf) / n))
         largest = -float(np.expm1(2.0 * llnull / n))
         return PseudoR2(1.0 - llf / llnull, cox_snell, cox_snell / largest, self._tjur())
@@ -161,7 +177,7 @@ class LogitResult(ComparedResult):
 
         Raises ColumnError or DataError for data that lack what the fit had.
         """
-        if data is None and interval is None:
+        if data is None and interval is None and self.adjustment is None:
             return self.fittedvalues
         eta, X = self._eta(data, offset)
         p = self._loss.probabilities(eta)
@@ -186,6 +202,7 @@ class LogitResult(ComparedResult):
     # odds and tests
 
     _other_intervals = " or 'profile'"
+    _remedy = "Fit without a penalty, with penalty='firth', or resample (bootstrap)"
 
     def conf_int(self, level: float = 0.95, method: str = "wald") -> FloatArray:
         """Intervals of this level, params.shape + (2,): by standard errors, or with method="profile" by how far the
@@ -193,13 +210,22 @@ class LogitResult(ComparedResult):
         if method != "profile":
             return super().conf_int(level, method)
         self._check_inference("intervals")
-        infinite = self.estimate.infinite
-        with at_work(self.estimate.objective) as objective, warnings.catch_warnings():
-            if infinite.any():  # towards infinity there is no end to be found, and it warns of that
-                warnings.simplefilter("ignore", ConvergenceWarning)
-            found = profile_intervals(objective, self.estimate.theta, level)
-        low, high = np.where(infinite < 0, -np.inf, found.low), np.where(infinite > 0, np.inf, found.high)
-        return np.stack([self._shaped(self._user(end)) for end in (low, high)], axis=-1)
+        if self.adjustment and self.adjustment.unbiased:
+            raise InferenceError(
+                "profile intervals are of the likelihood, and alpha_correction moves the estimates from its maximum. "
+                "Use method='wald', or penalty='firth', which takes the same bias and has intervals of its own."
+            )
+        low, high = profile_ends(self.sample, self.estimate, level)
+        missing = self._flat(self._shaped(self._user(np.isnan(low) | np.isnan(high))))
+        if self.estimate.infinite.any() and missing.any():
+            warnings.warn(
+                f"the profile of {listing(np.array(self.param_names)[missing])} was not followed to an end, which is "
+                "NaN: the classes are separated. Use penalty='firth', whose intervals end.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        moved = 0.0 if self.adjustment is None else self.adjustment.shift
+        return np.stack([self._shaped(self._user(end + moved)) for end in (low, high)], axis=-1)
 
     def odds_ratios(self, level: float = 0.95) -> Any:
         """exp(params) with their intervals, as a dataframe: of class against reference, for one unit of a column."""
@@ -213,9 +239,56 @@ class LogitResult(ComparedResult):
         """The same kind of fit of another sample."""
         return fit_classes(sample, 0.0, "raise")[1]
 
+    # how its probabilities hold
+
+    def hosmer_lemeshow(self, groups: int = 10, data: Any = None, y: Any = None) -> HosmerLemeshow:
+        """The test of Hosmer and Lemeshow (1980) that events are as frequent as predicted, for two classes.
+
+        Of the rows of the fit, or of new ones: data, with the outcome in it for a formula, else y.
+        """
+        outcome, weight, p = self._judged(data, y)
+        return hosmer_lemeshow(outcome, p, groups, weight, fitted=data is None)
+
+    def calibration(self, data: Any = None, y: Any = None) -> CalibrationLine:
+        """The slope and intercept that recalibrate the predictions (Cox 1958), for two classes: 1 and 0 are right.
+
+        A fit by maximum likelihood lies on that line by itself, so that its own rows say nothing. Give new ones: data,
+        with the outcome in it for a formula, else y.
+        """
+        outcome, weight, p = self._judged(data, y)
+        return calibration_line(outcome, p, weight)
+
+    def _judged(self, data: Any, y: Any) -> tuple[FloatArray, FloatArray | None, FloatArray]:
+        """The share of events of each row, what it weighs, and its predicted probability."""
+        if len(self.classes) > 2:
+            raise ArgumentError(f"calibration is of two classes, and the outcome has {len(self.classes)}.")
+        if data is None:
+            return self.sample.outcome.y[:, 0], self.sample.weight, self.fittedvalues
+        if y is None and self.sample.formula is None:
+            raise ArgumentError("y is missing: give the outcome of the rows of data.")
+        values = outcome_values(self.sample, data) if y is None else y
+        return *shares(values, self.sample.outcome), self.predict(data)
+
+    def _population_weight(self) -> FloatArray:
+        weight = super()._population_weight()
+        return weight * self.adjustment.population(self.sample.outcome.y[:, 0]) if self.adjustment else weight
+
     def summary(self, level: float = 0.95) -> Summary:
         """The table of estimates, the likelihood, and what was modelled against what."""
         return logit_summary(self, level)
+
+
+def shares(values: Any, outcome: Outcome) -> tuple[FloatArray, FloatArray | None]:
+    """The share of events (n,) in new rows, and their trials where they are grouped; TargetError for other classes."""
+    y = np.asarray(values)
+    if outcome.trials is not None:
+        new = counts(y, outcome.name)
+        return new.y[:, 0], new.trials
+    known = outcome.classes
+    y = np.array([str(label) for label in y]) if isinstance(known[0], str) else y
+    for label in np.unique(y[~np.isin(y, known)])[:1]:
+        raise TargetError(f"{outcome.name} holds {label}, and the classes of the fit are {listing(known)}.")
+    return 1.0 * (y == known[1]), None
 
 
 def null_loglikelihood(sample: Sample) -> float:

@@ -10,7 +10,7 @@ from scipy import stats
 from separatrix.arrays import FloatArray
 from separatrix.errors import ArgumentError
 from separatrix.inference.wald import Test, quantile
-from separatrix.regression.comparison import ComparedResult
+from separatrix.regression.diagnosis import DiagnosedResult
 from separatrix.regression.fitting import Estimate, fit_numbers
 from separatrix.regression.result import Prediction
 from separatrix.regression.sample import Sample
@@ -24,7 +24,7 @@ def error_variance(sample: Sample, estimate: Estimate) -> float:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class OLSResult(ComparedResult):
+class OLSResult(DiagnosedResult):
     """A linear regression by least squares (see `Result`); tests are of t and F."""
 
     @property

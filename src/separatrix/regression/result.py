@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Any, Self
 
-import narwhals as nw
 import numpy as np
 
 from separatrix.arguments import check_offset
 from separatrix.arrays import FloatArray
+from separatrix.data.frames import dataframe
 from separatrix.equations.hyperplane import quadratic_forms
 from separatrix.errors import ArgumentError, InferenceError, listing
 from separatrix.inference.covariance import COVARIANCES, HETEROSCEDASTIC, clustered, heteroscedastic
@@ -17,8 +16,6 @@ from separatrix.inference.hypothesis import linear_hypothesis
 from separatrix.inference.wald import Test, quantile, two_sided, wald
 from separatrix.regression.fitting import Estimate, at_work
 from separatrix.regression.sample import Sample, group_codes, ways
-
-BACKENDS = ("pandas", "polars", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,14 @@ class Result:
     @cached_property
     def params(self) -> FloatArray:
         """The estimates; inf with its sign where there is no finite one."""
-        values = self.estimate.translation @ self.estimate.theta
+        values = self.estimate.translation @ self._theta
         signs = self._user(self.estimate.infinite)
         return self._shaped(np.where(signs == 0, values, np.copysign(np.inf, signs)))
+
+    @property
+    def _theta(self) -> FloatArray:
+        """The estimates as the engine has them, (P, K)."""
+        return self.estimate.theta
 
     def cov_params(self) -> FloatArray:
         """The covariance of the estimates, (n, n) in the order of `param_names`; NaN where an estimate is infinite.
@@ -87,6 +89,11 @@ class Result:
         return np.where(np.isfinite(self.params), self.params, np.nan) / self.bse
 
     @property
+    def _statistics(self) -> FloatArray:
+        """What `pvalues` are of."""
+        return self.tvalues
+
+    @property
     def pvalues(self) -> FloatArray:
         """Two-sided p-values of each parameter being 0."""
         return two_sided(self.tvalues, self.df_inference)
@@ -98,7 +105,8 @@ class Result:
         reach = quantile(level, self.df_inference) * self.bse
         return np.stack([self.params - reach, self.params + reach], axis=-1)
 
-    _other_intervals = ""
+    _other_intervals, _method = "", ""
+    _remedy = "Fit without a penalty, or resample (bootstrap)"
 
     # its degrees of freedom
 
@@ -121,13 +129,16 @@ class Result:
     def aic(self) -> float:
         """2 n_params - 2 llf (Akaike 1974); the variance of a linear model is not counted, as in statsmodels."""
         self._check_inference("information criteria")
-        return 2.0 * self.n_params - 2.0 * self.llf
+        return 2.0 * self.n_params - 2.0 * self._criterion_loglik()
 
     @property
     def bic(self) -> float:
         """log(nobs) n_params - 2 llf (Schwarz 1978)."""
         self._check_inference("information criteria")
-        return float(np.log(self.nobs)) * self.n_params - 2.0 * self.llf
+        return float(np.log(self.nobs)) * self.n_params - 2.0 * self._criterion_loglik()
+
+    def _criterion_loglik(self) -> float:
+        return self.llf
 
     @property
     def df_model(self) -> int:
@@ -163,7 +174,7 @@ class Result:
 
     def _eta(self, data: Any, offset: Any) -> tuple[FloatArray, FloatArray]:
         """The linear predictor of new rows, or without data those of the fit, and X as the engine has it."""
-        centre, theta = self.estimate.objective.source.centre, self.estimate.theta
+        centre, theta = self.estimate.objective.source.centre, self._theta
         if data is None:
             self.sample.check_here("predictions without data")
         X = self.sample.X if data is None else self.sample.recipe(data)
@@ -203,7 +214,7 @@ class Result:
             interval = self.conf_int(level)
             columns |= {
                 "std_error": self._flat(self.bse),
-                "statistic": self._flat(self.tvalues),
+                "statistic": self._flat(self._statistics),
                 "p_value": self._flat(self.pvalues),
                 "conf_low": self._flat(interval[..., 0]),
                 "conf_high": self._flat(interval[..., 1]),
@@ -214,7 +225,7 @@ class Result:
         if self.penalty:
             raise InferenceError(
                 f"penalty={self.penalty:g} pulls the estimates towards zero, so {what} from their curvature would "
-                "claim more than is known. Fit without a penalty, with Firth's, or resample (bootstrap)."
+                f"claim more than is known. {self._remedy}."
             )
 
     # shapes
@@ -223,10 +234,10 @@ class Result:
         """(P, K) in the order of the engine with the intercept first."""
         return np.roll(theta, 1, axis=0) if self.sample.intercept else theta
 
-    def _shaped(self, values: FloatArray) -> FloatArray:
+    def _shaped(self, values: Any) -> Any:
         return values[:, 0] if values.shape[1] == 1 else values
 
-    def _flat(self, values: FloatArray) -> FloatArray:
+    def _flat(self, values: Any) -> Any:
         return values.T.ravel()
 
     def _unflat(self, values: FloatArray) -> FloatArray:
@@ -261,9 +272,3 @@ def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, p
         if kind in HETEROSCEDASTIC:
             return heteroscedastic(objective, estimate.theta, estimate.bread, kind, sample.frequency)
         return clustered(objective, estimate.theta, estimate.bread, sample.groups, sample.frequency)
-
-
-def dataframe(columns: dict[str, Any], backend: str | None = None) -> Any:
-    """Columns as a dataframe of this kind, or of the first that is installed."""
-    chosen: Any = backend or next(name for name in BACKENDS if find_spec(name))
-    return nw.from_dict(columns, backend=chosen).to_native()

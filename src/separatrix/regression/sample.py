@@ -30,7 +30,8 @@ class Sample:
     """X (n, p) without a column of ones, its columns' names, and the terms they belong to; rows of weight 0 left out.
 
     `frequency` (n,) says how many observations a row stands for, None for one; `groups` holds codes (n,) of clusters;
-    `missing` counts the rows left out for missing values; `backend` is the kind of dataframe to answer with.
+    `missing` counts the rows left out for missing values; `backend` is the kind of dataframe to answer with; `data` is
+    the pandas dataframe of the rows that a formula was of, with the columns it names.
     """
 
     outcome: Outcome
@@ -45,7 +46,8 @@ class Sample:
     missing: int = 0
     dropped: tuple[str, ...] = ()
     backend: str | None = None
-    formula: str | None = field(default=None)
+    formula: str | None = None
+    data: Any = field(default=None, repr=False)
 
     @property
     def n_rows(self) -> int:
@@ -176,7 +178,9 @@ def some_rows(sample: Sample, rows: IntArray) -> Sample:
     outcome = replace(sample.outcome, y=sample.outcome.y[rows], trials=some(sample.outcome.trials))
     groups = tuple(group_codes(group[rows], len(rows)) for group in sample.groups)
     frequency, offset = some(sample.frequency), some(sample.offset)
-    return replace(sample, outcome=outcome, X=sample.X[rows], frequency=frequency, offset=offset, groups=groups)
+    data = None if sample.data is None else sample.data.iloc[rows].reset_index(drop=True)
+    rest = {"frequency": frequency, "offset": offset, "groups": groups, "data": data}
+    return replace(sample, outcome=outcome, X=sample.X[rows], **rest)
 
 
 def group_codes(group: Any, rows: int) -> IntArray:

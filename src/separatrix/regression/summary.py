@@ -14,10 +14,18 @@ WIDTH = 88
 ERRORS = {
     "nonrobust": "Standard errors from the curvature of the likelihood, as if the model were true.",
     "cluster": "Standard errors allow for dependence within {clusters} clusters.",
+    "firth": "Firth's estimate (Jeffreys' prior): the likelihoods are penalised; P is of penalised likelihood ratio "
+    "tests, the intervals are of their profile, standard errors of the information.",
+    "flic": "Firth's estimate (Jeffreys' prior) with the intercept of the greatest likelihood (FLIC): P and intervals "
+    "are of the penalised likelihood, the intercept's of its standard error.",
+    "flac": "Firth's estimate with the prior as rows, told apart by a column (FLAC): P and intervals are of the "
+    "likelihood of both.",
 }
+TITLES = {"firth": "Firth's penalty", "flic": "Firth's penalty (FLIC)", "flac": "Firth's penalty (FLAC)"}
+FEW_EVENTS = 10.0  # for each parameter: Peduzzi et al. 1996
 PENALISED = (
     "A penalty pulls estimates towards zero: standard errors and p-values would claim more than is known, so none are "
-    "shown. Fit without a penalty, with Firth's, or resample."
+    "shown."
 )
 
 
@@ -106,7 +114,7 @@ def coefficient_rows(result: Any, level: float) -> tuple[tuple[str, ...], ...]:
     if result.penalty:
         return tuple((name, number(b)) for name, b in zip(result.param_names, estimates, strict=True))
     interval = result.conf_int(level)
-    values = [result.bse, result.tvalues, interval[..., 0], interval[..., 1]]
+    values = [result.bse, result._statistics, interval[..., 0], interval[..., 1]]
     bse, t, low, high = (result._flat(value) for value in values)
     p = result._flat(result.pvalues)
     return tuple(
@@ -120,7 +128,8 @@ def coefficient_rows(result: Any, level: float) -> tuple[tuple[str, ...], ...]:
 def header(result: Any, level: float) -> tuple[str, ...]:
     """The heads of the columns."""
     letter, tail = ("t" if result.df_inference else "z"), (1.0 - level) / 2.0
-    heads = ("", "coef", "std err", letter, f"P>|{letter}|", f"[{tail:.3g}", f"{1.0 - tail:.3g}]")
+    test = ("LR chi2", "P") if result._method else (letter, f"P>|{letter}|")
+    heads = ("", "coef", "std err", *test, f"[{tail:.3g}", f"{1.0 - tail:.3g}]")
     return heads[:2] if result.penalty else heads
 
 
@@ -129,7 +138,10 @@ def notes(result: Any) -> tuple[str, ...]:
     sample, words = result.sample, []
     clusters = " and ".join(str(int(codes.max()) + 1) for codes in sample.groups)
     robust = f"Standard errors are robust to unequal variances ({result.covariance})."
-    words.append(PENALISED if result.penalty else ERRORS.get(result.covariance, robust).format(clusters=clusters))
+    errors = ERRORS.get(result._method or result.covariance, robust).format(clusters=clusters)
+    words.append(f"{PENALISED} {result._remedy}." if result.penalty else errors)
+    if getattr(result, "adjustment", None):
+        words.append(str(result.adjustment))
     if sample.missing:
         words.append(f"Left out for missing values: {sample.missing} {'row' if sample.missing == 1 else 'rows'}.")
     if sample.dropped:
@@ -139,7 +151,25 @@ def notes(result: Any) -> tuple[str, ...]:
         words.append(f"No finite estimate exists for {listing(infinite)}: {result.estimate.separation.reason}.")
     elif not result.estimate.converged:
         words.append("The fit did not converge: do not trust these numbers.")
-    return tuple(words)
+    return (*words, *cautions(result))
+
+
+def cautions(result: Any) -> list[str]:
+    """What may make an unpenalised fit worse than it looks: columns that say the same, and few events."""
+    words = []
+    if result.penalty or result.estimate.infinite.any():
+        return words
+    for index, columns in result.collinearity().dependencies:
+        names = [name for name in columns if name in result.sample.names]
+        if len(names) > 1:
+            words.append(f"Condition number {index:.3g}: {listing(names)} nearly depend on each other.")
+    events = getattr(result, "events_per_parameter", FEW_EVENTS)
+    if events < FEW_EVENTS and not result._method:
+        words.append(
+            f"{events:.1f} events per parameter, fewer than {FEW_EVENTS:g}: estimates may lie too far from zero. "
+            "penalty='firth' takes that bias out."
+        )
+    return words
 
 
 def logit_summary(result: Any, level: float) -> Summary:
@@ -152,7 +182,7 @@ def logit_summary(result: Any, level: float) -> Summary:
         ("Observations", f"{result.nobs:g}"),
         ("Df residuals, model", f"{result.df_resid:g}, {result.df_model:g}"),
         ("Events per parameter", f"{result.events_per_parameter:.1f}"),
-        ("Log-likelihood", f"{result.llf:.4f}"),
+        ("Penalised log-likelihood" if result._method else "Log-likelihood", f"{result.llf:.4f}"),
         ("Of the null model", f"{result.llnull:.4f}"),
     ]
     if not result.penalty:
@@ -160,6 +190,7 @@ def logit_summary(result: Any, level: float) -> Summary:
         facts.append(("McFadden's R2", f"{result.pseudo_r2.mcfadden:.4f}"))
         facts.append(("AIC, BIC", f"{result.aic:.2f}, {result.bic:.2f}"))
     title = "Logistic regression" if len(others) == 1 else "Multinomial logistic regression"
+    title += f" by {TITLES[result._method]}" if result._method else ""
     return Summary(title, tuple(facts), header(result, level), coefficient_rows(result, level), notes(result))
 
 

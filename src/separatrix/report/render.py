@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from separatrix.regression.summary import pvalue
 from separatrix.report.pictures import PICTURES
 from separatrix.report.summarize import Summary, align, number
 
@@ -26,7 +27,7 @@ def render(summary: Summary, pictures: Mapping[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _typeset, "aligned": _aligned, "count": "{:,}".format}
+    environment.filters |= {"number": _typeset, "aligned": _aligned, "count": "{:,}".format, "pvalue": pvalue}
     environment.globals |= {"most_features": MOST_FEATURES, "captioned": PICTURES}
     return environment.get_template("report.html.j2").render(summary, pictures=pictures)
 

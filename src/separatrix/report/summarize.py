@@ -9,7 +9,9 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.evaluate.checks import Finding
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
+from separatrix.fits.inferred import Inferred
 from separatrix.model import Model
+from separatrix.report.estimates import summarize_estimates
 
 Summary = dict[str, Any]
 
@@ -37,6 +39,7 @@ def summarize(
     *,
     data: str,
     rows: int,
+    inferred: Inferred | None = None,
 ) -> Summary:
     """Everything the terminal and the report show of a fit, as a JSON-able dict.
 
@@ -47,11 +50,13 @@ def summarize(
     findings : what `examine` found.
     data : where the rows came from: a path, a glob or a built-in name.
     rows : rows with a target, training and held-out together.
+    inferred : the regression of the training rows, where there is one.
     """
     return _judged(model, evaluation, "held-out rows") | {
         "data": _data(model, evaluation, data, rows),
         "columns": [{"column": name, "what": what} for name, what in model.columns.describe()],
         "coefficients": _coefficients(model),
+        "estimates": summarize_estimates(inferred) if inferred else None,
         "findings": [_finding(finding) for finding in findings],
         "fit": _fit(model),
     }
@@ -64,6 +69,7 @@ def summarize_evaluation(model: Model, evaluation: Evaluation | NumberEvaluation
 
 def _judged(model: Model, evaluation: Evaluation | NumberEvaluation, rows: str) -> Summary:
     classes = isinstance(evaluation, Evaluation)
+    rows = f"{rows}, by {model.weight}" if model.weight else rows
     return {
         "title": _title(model),
         "headline": _headline(evaluation, rows),
@@ -106,6 +112,8 @@ def _data(model: Model, evaluation: Evaluation | NumberEvaluation, source: str, 
         "columns": len(model.columns.needs),
         "features": len(model.columns.feature_names),
         "target": model.target.name,
+        "weight": model.weight,
+        "offset": model.offset,
         "classes": [str(label) for label in model.target.classes],
         "rates": list(model.rates) if model.target.classes else [],
     }

@@ -10,10 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from separatrix.errors import listing
+from separatrix.regression.summary import pvalue
 from separatrix.report.summarize import Summary, align, number
 
 MOST_COEFFICIENTS = 20
 MOST_COLUMNS = 40
+MOST_ESTIMATES = 40
+WIDE = 100  # columns of a terminal in which odds ratios fit beside the estimates
 MOST_CLASSES = 12
 
 
@@ -23,7 +26,10 @@ def show(summary: Summary, console: Console) -> None:
     if summary["findings"]:
         _findings(console, summary["findings"])
     _columns(console, summary["columns"])
-    _coefficients(console, summary)
+    if summary["estimates"]:
+        _estimates(console, summary["estimates"])
+    else:
+        _coefficients(console, summary)
     _head(console, "Fit")
     for line in _fit(summary["fit"]):
         _indented(console, Text(line))
@@ -66,7 +72,10 @@ def _sizes(data: Summary) -> list[str]:
         shares = [
             f"{label} {rate:.4g}%" for label, rate in zip(data["classes"], 100 * np.array(data["rates"]), strict=True)
         ]
-        lines.append(f"training rows by class: {listing(shares, MOST_CLASSES)}")
+        by_weight = f", by {data['weight']}" if data["weight"] else ""
+        lines.append(f"training rows by class{by_weight}: {listing(shares, MOST_CLASSES)}")
+    if data["offset"]:
+        lines.append(f"offset: {data['offset']} is added to the linear predictor")
     return lines
 
 
@@ -185,6 +194,57 @@ def _coefficients(console: Console, summary: Summary) -> None:
     table = _table("", [line.label for line in shown], columns)
     _section(console, f"Coefficients{kind}, the strongest first", table)
     _more(console, len(lines) - MOST_COEFFICIENTS)
+
+
+def _estimates(console: Console, estimates: Summary) -> None:
+    """The table of estimates of each class, what tests say, how much is explained, and what to know."""
+    many = f"{estimates['observations']} observations, {estimates['level']} intervals"
+    for part in estimates["parts"]:
+        against = f" of {part['of']} against {estimates['reference']}" if part["of"] else ""
+        columns = _estimate_columns(estimates, part["rows"][:MOST_ESTIMATES])
+        labels = [row["feature"] for row in part["rows"][:MOST_ESTIMATES]]
+        ratios = columns.pop("odds ratio", []) if console.width < WIDE else []
+        _section(console, f"Estimates{against}, from {many}", _table("", labels, columns))
+        if known := [(label, ratio) for label, ratio in zip(labels, ratios, strict=False) if ratio][1:]:
+            names, ratios = map(list, zip(*known, strict=True))
+            _section(console, f"Odds ratios{against}", _table("", names, {"odds ratio": ratios}))
+        _more(console, len(part["rows"]) - MOST_ESTIMATES)
+    if estimates["tests"]:
+        _section(console, "Tests: no effect, no lack of fit", _tests(estimates["tests"][:MOST_ESTIMATES]))
+        _more(console, len(estimates["tests"]) - MOST_ESTIMATES)
+    _head(console, "What the estimates rest on")
+    _indented(console, Text("; ".join(f"{fact['fact']} {number(fact['value'])}" for fact in estimates["facts"])))
+    for note in estimates["notes"]:
+        _indented(console, Text(f"- {note}"))
+
+
+def _estimate_columns(estimates: Summary, rows: Sequence[Summary]) -> dict[str, list[str]]:
+    """The columns of the table; without odds ratios where there are none."""
+    letter = estimates["statistic"]
+    columns = {
+        "coefficient": [row["infinite"] or number(row["coefficient"]) for row in rows],
+        "std err": [_known(row["std_error"]) for row in rows],
+        letter: ["" if row["statistic"] is None else f"{row['statistic']:.2f}" for row in rows],
+        f"P>|{letter}|": ["" if row["p_value"] is None else pvalue(row["p_value"]) for row in rows],
+        "low": [_known(row["low"]) for row in rows],
+        "high": [_known(row["high"]) for row in rows],
+        "odds ratio": [_known(row["odds_ratio"]) for row in rows],
+    }
+    return {name: cells for name, cells in columns.items() if any(cells)}
+
+
+def _known(value: float | None) -> str:
+    return "" if value is None else number(value)
+
+
+def _tests(tests: Sequence[Summary]) -> Table:
+    columns = {
+        "test": [test["method"] for test in tests],
+        "statistic": [number(test["value"]) for test in tests],
+        "df": [test["df"] for test in tests],
+        "P": [pvalue(test["p_value"]) for test in tests],
+    }
+    return _table("", [test["what"] for test in tests], columns)
 
 
 def _fit(fit: Summary) -> list[str]:

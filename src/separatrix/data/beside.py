@@ -1,0 +1,56 @@
+"""What stands beside the features of a row: its weight, what is added to its eta, and the cluster it belongs to."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+
+from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.data.cells import Cells, Table, cells_of
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Of every row: `weight` and `offset` (rows,), and the code of its `cluster` (rows,); None where there is none."""
+
+    weight: FloatArray | None = None
+    offset: FloatArray | None = None
+    cluster: IntArray | None = None
+
+    def take(self, some: BoolArray) -> Self:
+        """Of some of the rows."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return type(self)(**{name: None if value is None else value[some] for name, value in values.items()})
+
+
+def offset_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> FloatArray:
+    """The numbers of a column that is added to eta, (rows,).
+
+    Raises ColumnError where there is no such column, and CellError for a cell that is no number, or missing.
+
+    >>> import narwhals as nw
+    >>> offset_of(nw.from_dict({"log_days": [0.0, 1.5]}, backend="pyarrow"), "log_days")
+    array([0. , 1.5])
+    """
+    return complete(cells_of(table, name, where, first_row), "offset").numbers()
+
+
+def weight_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> FloatArray:
+    """The numbers of a column that says what a row counts, (rows,); as `offset_of`, and a CellError below 0."""
+    cells = complete(cells_of(table, name, where, first_row), "weight")
+    weight = cells.numbers()
+    cells.refuse(weight < 0, "is no weight: a weight is at least 0")
+    return weight
+
+
+def cluster_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> IntArray:
+    """The code of the value that each row has in a column, (rows,); errors as of `offset_of`."""
+    cells = complete(cells_of(table, name, where, first_row), "cluster")
+    codes = cells.texts().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    return cells.spread(codes.astype(np.intp), np.intp(-1))
+
+
+def complete(cells: Cells, what: str) -> Cells:
+    """The cells, none of them missing."""
+    cells.refuse(cells.missing, f"is no {what}; leave the row out")
+    return cells

@@ -1,0 +1,1 @@
+"""Encoded rows of a table to coefficients: with a penalty, or with standard errors."""

@@ -1,0 +1,213 @@
+"""A fit without penalty whose coefficients come with their errors: encoded rows -> the statistician's regression ->
+what the model file keeps of it.
+
+Weights are of two kinds. A frequency says how many observations a row stands for. A sampling weight says how many a row
+speaks for that were not observed: it counts in the estimate, but a row stays one observation, and errors are those of
+the sandwich (Binder 1983, "On the variances of asymptotically normal estimators from complex surveys").
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from separatrix.arrays import Matrix
+from separatrix.data.beside import Beside
+from separatrix.data.columns import Columns as TableColumns
+from separatrix.data.target import Target
+from separatrix.data.threads import one_blas_thread
+from separatrix.engine.certificate import LARGEST_CURVATURE, certify
+from separatrix.engine.least_squares import design_of, triangle_of
+from separatrix.equations.losses import LogLoss, SquaredLoss
+from separatrix.equations.reference import ReferenceLoss
+from separatrix.errors import DataError, SeparatrixWarning
+from separatrix.fits.found import Found
+from separatrix.inference.likelihood_ratio import likelihood_ratio
+from separatrix.inference.wald import Test, wald
+from separatrix.model import Errors
+from separatrix.regression.design import Dependence, dependences
+from separatrix.regression.fitting import Estimate, at_work, fit_classes, fit_numbers
+from separatrix.regression.logit_result import LogitResult
+from separatrix.regression.ols_result import OLSResult, error_variance
+from separatrix.regression.outcome import Outcome
+from separatrix.regression.result import covariance_of
+from separatrix.regression.sample import Columns, Sample, complete
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """The regression of the training rows; the columns that were left out of it, each with what it repeats; and whether
+    its weights are sampling weights."""
+
+    result: LogitResult | OLSResult
+    left_out: tuple[Dependence, ...] = ()
+    sampling: bool = False
+
+
+def infer(
+    X: Matrix,
+    y: NDArray,
+    target: Target,
+    columns: TableColumns,
+    beside: Beside,
+    covariance: str = "nonrobust",
+    sampling: bool = False,
+) -> Inferred:
+    """The regression of encoded rows, of several classes against the first. Columns that repeat others are left out.
+
+    Parameters
+    ----------
+    covariance : one of `separatrix.inference.covariance.COVARIANCES`; "cluster" by `beside.cluster`.
+    sampling : whether `beside.weight` are sampling weights, of mean 1, and not frequencies.
+
+    Raises
+    ------
+    DataError
+        There are fewer rows than coefficients, or more coefficients than have a covariance that is a small matrix.
+    ArgumentError
+        The covariance does not suit the classes or clusters.
+    """
+    whole = sample_of(X, y, target, columns, beside)
+    check_size(whole)
+    linear = not target.classes
+    sample, estimate, left_out = fit_apart(whole, fit_numbers if linear else fit_classes)
+    scale = error_variance(sample, estimate) if linear else 1.0
+    # A row of a sampling weight is one observation, so its score is not a sum over so many of them.
+    observed = replace(sample, frequency=None) if sampling else sample
+    cov = covariance_of(observed, estimate, covariance, scale)
+    result = (OLSResult if linear else LogitResult)(sample, estimate, covariance, cov)
+    return Inferred(result, left_out, sampling)
+
+
+def fit_apart(
+    whole: Sample, fit: Callable[[Sample, float, str], tuple[Sample, Estimate]]
+) -> tuple[Sample, Estimate, tuple[Dependence, ...]]:
+    """The fit of the columns that say something of their own, and those that do not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SeparatrixWarning)  # the result says the same, in its notes
+        sample, estimate = fit(whole, 0.0, "drop")
+        left_out = repeated(whole) if sample.dropped or estimate.infinite.any() else ()
+        if len(left_out) > len(sample.dropped):  # where classes are separated, rounding can hide them
+            sample, estimate = fit(whole.without([column.name for column in left_out]), 0.0, "drop")
+    return sample, estimate, left_out
+
+
+def sample_of(X: Matrix, y: NDArray, target: Target, columns: TableColumns, beside: Beside) -> Sample:
+    """Encoded rows as the rows of a regression, whose terms are the columns of the table."""
+    classes = tuple(target.classes)
+    if len(classes) > 2:
+        outcome = Outcome(target.name, y, ReferenceLoss(), classes)
+    else:
+        outcome = Outcome(target.name, y[:, None] * 1.0, LogLoss() if classes else SquaredLoss(), classes)
+    names = tuple(columns.feature_names)
+    sample = Sample(outcome, X, names, True, terms_of(columns), Columns(names))
+    return complete(sample, beside.weight, beside.offset, [] if beside.cluster is None else [beside.cluster])
+
+
+def terms_of(columns: TableColumns) -> dict[str, tuple[int, ...]]:
+    """The features that were made of each column."""
+    terms, first = {}, 0
+    for column in columns.columns:
+        many = len(column.feature_names)
+        terms[column.name] = tuple(range(first, first + many))
+        first += many
+    return {name: features for name, features in terms.items() if features}
+
+
+def check_size(sample: Sample) -> None:
+    """DataError unless the coefficients are fewer than the rows, and have a covariance that is a small matrix."""
+    many = len(sample.parameters) * sample.outcome.columns
+    if many > LARGEST_CURVATURE:
+        raise DataError(
+            f"{many:,} coefficients are too many for inference (at most {LARGEST_CURVATURE:,}): drop columns, or fit "
+            "without --inference."
+        )
+    if sample.n_rows <= many:
+        raise DataError(
+            f"{sample.n_rows:,} training rows are too few to infer {many:,} coefficients from: give more rows, drop "
+            "columns, or fit without --inference."
+        )
+
+
+def repeated(sample: Sample) -> tuple[Dependence, ...]:
+    """The columns that are linear combinations of those before them."""
+    with one_blas_thread(), sample.source().working() as source:
+        R = triangle_of(source, lambda block: design_of(block, 1))
+    return tuple(dependences(R, sample.parameters))
+
+
+def found_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Found:
+    """The coefficients of all features, those left out 0; of several classes, those of the first are 0."""
+    sample, estimate = result.sample, result.estimate
+    w = np.zeros((sample.outcome.columns, len(features)))
+    w[:, places(sample, features)] = estimate.theta[:-1].T
+    b = estimate.theta[-1] - estimate.theta[:-1].T @ estimate.objective.source.centre
+    with at_work(estimate.objective) as objective:
+        certificate = certify(objective, objective.evaluate(estimate.theta, order=2))
+    if estimate.infinite.any():
+        certificate = replace(certificate, method="losses are never negative, and infinite estimates have no optimum")
+    if len(w) > 1:
+        w, b = np.vstack([np.zeros(w.shape[1]), w]), np.append(0.0, b)
+    return Found(w, b, estimate.trace, certificate)
+
+
+def errors_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Errors | None:
+    """What the model file keeps of the covariance, zero for features left out or with infinite estimates; None where an
+    intercept is infinite."""
+    sample, estimate, p, K = result.sample, result.estimate, len(features), result.sample.outcome.columns
+    if estimate.infinite[-1].any():
+        return None
+    kept, centre, cov = places(sample, features), np.zeros(p), np.zeros((p + 1, K, p + 1, K))
+    centre[kept] = estimate.objective.source.centre
+    some, every = np.append(kept, p), np.arange(K)
+    cov[np.ix_(some, every, some, every)] = result.cov.reshape(len(some), K, len(some), K)
+    gone = [kept[j] for j in np.flatnonzero(estimate.infinite[:-1].any(axis=1))]
+    cov[gone] = cov[:, :, gone] = 0.0
+    scale = result.scale if isinstance(result, OLSResult) else None
+    flat = cov.reshape((p + 1) * K, (p + 1) * K)
+    names = [features[j] for j in gone]
+    return Errors(result.covariance, flat.tolist(), centre.tolist(), result.df_inference, scale, names)
+
+
+def places(sample: Sample, features: Sequence[str]) -> list[int]:
+    """Where the columns of a sample are among the features."""
+    return [features.index(name) for name in sample.names]
+
+
+def overall_test(inferred: Inferred) -> Test | None:
+    """The test that no column has an effect: F, or the likelihood ratio; where errors are robust, Wald's, which is None
+    where an estimate is infinite. None without columns."""
+    result = inferred.result
+    words, df = "all columns", result.df_model
+    if not df:
+        return None
+    if isinstance(result, LogitResult) and result.covariance == "nonrobust":
+        return likelihood_ratio(result.llnull, result.llf, df, words)
+    every = [j for features in result.sample.terms.values() for j in features]
+    return joint_tests(result, {words: every})[words]
+
+
+def term_tests(inferred: Inferred) -> dict[str, Test | None]:
+    """The Wald test that a column of the table has no effect, for each that has several coefficients; None where one
+    of them is infinite."""
+    sample = inferred.result.sample
+    several = {term: features for term, features in sample.terms.items() if len(features) * sample.outcome.columns > 1}
+    return joint_tests(inferred.result, several)
+
+
+def joint_tests(result: LogitResult | OLSResult, terms: Mapping[str, Sequence[int]]) -> dict[str, Test | None]:
+    """The Wald tests that all coefficients of some features, by their place in the sample, are 0, F for a linear model;
+    None where one of them is infinite."""
+    if not terms:
+        return {}
+    P, K = result.estimate.theta.shape
+    params, cov = np.ravel(result.params, order="F"), result.cov_params()
+    tests: dict[str, Test | None] = dict.fromkeys(terms)
+    for term, features in terms.items():
+        some = [k * P + 1 + j for k in range(K) for j in features]
+        if np.isfinite(params[some]).all():
+            R, q, part = np.eye(len(some)), np.zeros(len(some)), cov[np.ix_(some, some)]
+            tests[term] = wald(R, q, params[some], part, f"{term} = 0", result.df_inference)
+    return tests

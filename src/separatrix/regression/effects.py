@@ -1,0 +1,160 @@
+"""The variables of a regression: what a change of one does to the columns that hold it, in the rows of the fit, at
+their means, or at given values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from separatrix.arrays import FloatArray, Matrix
+from separatrix.errors import ArgumentError, ColumnError, InferenceError, no_such
+from separatrix.inference.effects import Change, MarginalEffects, Slope, Step, at_rows, column_changes, marginal_effects
+from separatrix.regression.fitting import at_work
+from separatrix.regression.formulas import levels_of, with_values
+from separatrix.regression.sample import Sample
+
+SMALL = 2.0**-20  # of a variable's spread: the step of its derivative, exact where columns are linear in it
+PLACES = ("average", "means")
+
+
+@dataclass(frozen=True)
+class FormulaRows:
+    """Rows of a formula's data; where `single`, their design is taken together as one row, its mean by weight (n,)."""
+
+    sample: Sample
+    frame: Any
+    weight: FloatArray
+    single: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(levels_of(self.sample.recipe, self.frame))
+
+    def at(self, values: Mapping[str, Any]) -> "FormulaRows":
+        """The rows with these values of some variables."""
+        return replace(self, frame=with_values(self.frame, values))
+
+    def at_means(self) -> "FormulaRows":
+        """One row: numbers at their means, categories at their shares."""
+        numbers = [name for name, levels in levels_of(self.sample.recipe, self.frame).items() if not levels]
+        means = {name: float(np.average(self.frame[name].astype(float), weights=self.weight)) for name in numbers}
+        return replace(self.at(means), single=True)
+
+    def design(self, frame: Any = None) -> FloatArray:
+        """X of the rows, (n, p), or of their mean, (1, p)."""
+        X: Any = self.sample.recipe(self.frame if frame is None else frame)
+        return np.average(X, axis=0, weights=self.weight)[None] if self.single else X
+
+    def changes(self, name: str) -> list[Change]:
+        """The slope of a number; the steps of a category from its reference, or of a number that is 0 or 1."""
+        levels = levels_of(self.sample.recipe, self.sample.data)[name] or zero_one(self.sample.data[name])
+        if not levels:
+            return [self._slope(name)]
+        base, *others = levels
+        X, low = self.design(), self.design(with_values(self.frame, {name: base}))
+        return [self._step(name, X, low, base, level) for level in others]
+
+    def _step(self, name: str, X: FloatArray, low: FloatArray, base: Any, level: Any) -> Step:
+        high = self.design(with_values(self.frame, {name: level}))
+        columns = np.flatnonzero(((high != low) | (low != X)).any(axis=0))  # rows may have yet another level
+        return Step(name, columns, low[:, columns], high[:, columns], f"{level} - {base}")
+
+    def _slope(self, name: str) -> Slope:
+        """By differences within the range of the variable, outside of which its columns may not exist."""
+        x, seen = self.frame[name].to_numpy(dtype=float), self.sample.data[name].to_numpy(dtype=float)
+        low, high = min(x.min(), seen.min()), max(x.max(), seen.max())
+        h = 2.0 ** np.round(np.log2(SMALL * max(np.std(seen), np.finfo(float).tiny)))
+        middle = np.clip(x, low + h, high - h) if high - low > 2.0 * h else x
+        above, below = middle + h, middle - h
+        width = (above - below)[:, None] if not self.single else float((above - below)[0])
+        ends = [self.design(self.frame.assign(**{name: end})) for end in (above, below)]
+        by = (ends[0] - ends[1]) / width
+        columns = np.flatnonzero(by.any(axis=0))
+        return Slope(name, columns, by[:, columns])
+
+
+@dataclass(frozen=True)
+class ArrayRows:
+    """Rows of numbers, of which every column is a variable."""
+
+    sample: Sample
+    X: Matrix
+    weight: FloatArray
+    single: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.sample.names
+
+    def at(self, values: Mapping[str, Any]) -> "ArrayRows":
+        """The rows with these values of some columns."""
+        X: Any = self.X.tolil() if sparse.issparse(self.X) else np.array(self.X, dtype=float)
+        for name, value in values.items():
+            X[:, self.names.index(name)] = number_of(name, value)
+        return replace(self, X=X.tocsr() if sparse.issparse(X) else X)
+
+    def at_means(self) -> "ArrayRows":
+        """One row: the means."""
+        return replace(self, X=np.asarray(self.weight @ self.X)[None] / self.weight.sum(), single=True)
+
+    def design(self) -> Matrix:
+        return self.X
+
+    def changes(self, name: str) -> list[Change]:
+        """The slope of a column, or the step of one that is 0 or 1."""
+        j = self.names.index(name)
+        column: Any = self.sample.X[:, [j]]
+        column = column.toarray() if sparse.issparse(column) else column
+        return [column_changes(self.names, [j] if zero_one(column) else [])[j]]
+
+
+def effects_of(result: Any, at: Any, variables: Sequence[str] | None) -> MarginalEffects:
+    """The marginal effects of a result (see `DiagnosedResult.marginal_effects`)."""
+    result._check_inference("marginal effects")
+    if result.estimate.infinite.any():
+        raise InferenceError("no marginal effects: some estimates are infinite. Use penalty='firth'.")
+    sample, estimate = result.sample, result.estimate
+    weight = result._population_weight()
+    rows: Any = ArrayRows(sample, sample.X, weight) if sample.data is None else FormulaRows(sample, sample.data, weight)
+    chosen = [check_variable(name, rows.names) for name in variables or rows.names]
+    rows = placed(rows, at)
+    changes = [change for name in chosen for change in rows.changes(name)]
+    offset = sample.offset
+    if rows.single and offset is not None:
+        offset = np.average(offset, axis=0, weights=weight)[None]
+    with at_work(estimate.objective) as objective:
+        source = at_rows(objective, rows.design(), offset, None if rows.single else weight)
+        found = marginal_effects(objective, result._theta, result.cov, changes, source)
+    classes = sample.outcome.classes
+    return replace(found, classes=tuple(map(str, classes if len(classes) > 2 else ("",))), df=result.df_inference)
+
+
+def placed(rows: Any, at: Any) -> Any:
+    """The rows as they are, their mean, or with given values."""
+    if isinstance(at, Mapping):
+        return rows.at({check_variable(name, rows.names): value for name, value in at.items()})
+    if at not in PLACES:
+        raise ArgumentError(f"at={at!r} must be 'average', 'means', or values by their variables: {{'age': 40}}.")
+    return rows.at_means() if at == "means" else rows
+
+
+def check_variable(name: str, known: Sequence[str]) -> str:
+    """ColumnError unless it is a variable of the model."""
+    if name not in known:
+        raise ColumnError(no_such("variable", str(name), known, "in the model"))
+    return name
+
+
+def number_of(name: str, value: Any) -> float:
+    """ArgumentError unless it is a finite number."""
+    if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+        raise ArgumentError(f"at={{{name!r}: {value!r}}} must be a finite number: {name} is one.")
+    return float(value)
+
+
+def zero_one(values: Any) -> tuple[int, ...]:
+    """(0, 1) where numbers are 0 and 1 and nothing else."""
+    values = np.asarray(values, dtype=float)
+    return (0, 1) if ((values == 0) | (values == 1)).all() and values.min() < values.max() else ()
