@@ -91,8 +91,7 @@ def logit(
         # Imported where it is asked for: of Dask and files there is nothing to load for rows in memory.
         from separatrix.regression.streamed import streamed_logit, streamed_sample
 
-        if firth or alpha_correction or prior is not None:
-            raise ArgumentError("penalty='firth' and its kin, alpha_correction and prior are for rows in memory.")
+        check_streamed(penalty if firth else None, alpha_correction, prior)
         rows = streamed_sample(formula, data, intercept, weights, offset, groups, names)
         return streamed_logit(rows, covariance, strength, codes)
     sample = sample_of(formula, data, False, intercept, weights, offset, groups, names)
@@ -139,6 +138,14 @@ def names_of_caller() -> Mapping[str, Any]:
     """What the code that called `logit` or `ols` can name."""
     frame = sys._getframe(2)
     return ChainMap(frame.f_locals, frame.f_globals)
+
+
+def check_streamed(firth: Any, alpha_correction: Any, prior: Any) -> None:
+    """ArgumentError for what needs the rows at hand, where they are not."""
+    given = {"penalty": firth, "alpha_correction": alpha_correction, "prior": prior}
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(f"{name}={value!r} needs the rows in memory: fit a dataframe of them, or of a sample.")
 
 
 def sample_of(

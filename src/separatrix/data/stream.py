@@ -84,10 +84,6 @@ class StreamSource:
             with spill(self.size) as kept, workers(self.n_threads) as pool:
                 yield replace(self, pool=pool, kept=kept, at_hand=replace(self.at_hand, pool=pool))
 
-    def thinned(self, rows: int, random: np.random.Generator) -> MemorySource:
-        """About so many of the rows: of the even sample that the first reading took."""
-        return self.at_hand.thinned(rows, random)
-
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "StreamSource":
         """The same rows with code(y) for y, and of the offset only these columns."""
         before = self.code
@@ -112,6 +108,10 @@ class StreamSource:
         parts = self._of_chunks(lambda chunk, before: [chunk.sample(chance, draw)])
         rows, chances = zip(*reduce(operator.add, parts), strict=True)
         return replace(stacked(rows), n_threads=self.n_threads, pool=self.pool), np.concatenate(chances)
+
+    def thinned(self, rows: int, random: np.random.Generator) -> MemorySource:
+        """About so many of the rows: of the even sample that the first reading took."""
+        return self.at_hand.thinned(rows, random)
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows, whatever the number of threads."""
