@@ -522,7 +522,8 @@ def test_a_formula_takes_the_functions_of_its_caller_to_the_workers(spread, tmp_
         return c // 10 * scale
 
     scale, data = 0.5, table(rows=ROWS)
-    fit, other = (logit("two ~ decade(c) + b", rows) for rows in (on(spread, data, tmp_path), data.to_pandas()))
+    fit = logit("two ~ decade(c) + b", on(spread, data, tmp_path))
+    other = logit("two ~ decade(c) + b", data.to_pandas())
     assert fit.names == other.names
     np.testing.assert_allclose(fit.params, other.params, atol=1e-9)
 
