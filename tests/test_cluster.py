@@ -515,3 +515,23 @@ def test_the_paper_model_adds_up_what_was_measured():
     assert fit_seconds(1e9, 30, many, plan, costs)[1] >= fit_seconds(1e9, 30, many, plan, costs)[0]
     assert fit_seconds(1e9, 30, many // 2, plan, costs)[1] < fit_seconds(1e9, 30, many // 2, plan, costs)[0]
     assert cell(90.0, 30.0) == "2.0 min (25 %)"
+
+
+def test_a_formula_takes_the_functions_of_its_caller_to_the_workers(spread, tmp_path):
+    def decade(c):
+        return c // 10 * scale
+
+    scale, data = 0.5, table(rows=ROWS)
+    fit = logit("two ~ decade(c) + b", on(spread, data, tmp_path))
+    other = logit("two ~ decade(c) + b", data.to_pandas())
+    assert fit.names == other.names
+    np.testing.assert_allclose(fit.params, other.params, atol=1e-9)
+
+
+@pytest.mark.parametrize("question", ["marginal_effects", "influence"])
+def test_what_needs_every_row_is_refused_with_the_reason(question, spread, tmp_path):
+    fit = logit("two ~ a", on(spread, table(rows=ROWS), tmp_path))
+    with pytest.raises(InferenceError, match="the rows of this fit are not in memory"):
+        getattr(fit, question)()
+    with pytest.raises(ArgumentError, match="rows in memory"):
+        logit("two ~ a", on(spread, table(rows=ROWS), tmp_path), penalty="firth")

@@ -86,12 +86,14 @@ def logit(
     strength, codes = 0.0 if firth else penalty_of(penalty, ("l2", *CORRECTIONS)), check_singular(singular)
     if alpha_correction and penalty:
         raise ArgumentError(f"alpha_correction={alpha_correction!r} takes a bias that penalty={penalty!r} has changed.")
+    names = names_of_caller() if isinstance(formula, str) else {}
     if isinstance(data, Dataset) or is_dask(data):
-        from separatrix.regression.streamed import streamed_logit
+        # Imported where it is asked for: of Dask and files there is nothing to load for rows in memory.
+        from separatrix.regression.streamed import streamed_logit, streamed_sample
 
         check_streamed(penalty if firth else None, alpha_correction, prior)
-        return streamed_logit(formula, data, intercept, weights, offset, groups, covariance, strength, codes)
-    names = names_of_caller() if isinstance(formula, str) else {}
+        rows = streamed_sample(formula, data, intercept, weights, offset, groups, names)
+        return streamed_logit(rows, covariance, strength, codes)
     sample = sample_of(formula, data, False, intercept, weights, offset, groups, names)
     if firth:
         check_covariance(covariance, penalty, groups)

@@ -88,7 +88,7 @@ class ClusterSource:
 
     @property
     def in_memory(self) -> bool:
-        """Whether a pass costs no more than what is done with the rows: here it costs messages too."""
+        """Whether its rows are in this process: they are on the workers."""
         return False
 
     @property

@@ -76,7 +76,7 @@ class MemorySource:
 
     @property
     def in_memory(self) -> bool:
-        """Whether a pass costs no more than what is done with the rows: it does not."""
+        """Whether its rows are in this process: they are."""
         return True
 
     @property

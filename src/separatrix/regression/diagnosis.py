@@ -80,6 +80,7 @@ class DiagnosedResult(ComparedResult):
         >>> found.effects.round(4), found.standard_errors.round(4)
         (array([[0.0876]]), array([[0.0481]]))
         """
+        self.sample.check_here("marginal effects")
         found = effects_of(self, at, variables)
         return EffectsTable(**vars(found), backend=self.sample.backend)
 
@@ -88,6 +89,7 @@ class DiagnosedResult(ComparedResult):
 
         Raises InferenceError where estimates are infinite, and ArgumentError for more than two classes.
         """
+        self.sample.check_here("influences")
         if self.estimate.infinite.any():
             raise InferenceError("no influence of rows: some estimates are infinite. Use penalty='firth'.")
         with at_work(self.estimate.objective) as objective:

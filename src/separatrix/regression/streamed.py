@@ -4,8 +4,7 @@ A formula needs the levels of its categories and no more of the rows it has not 
 sample with every level in it, and then made batch by batch, wherever the batch is.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,7 +28,7 @@ from separatrix.equations.losses import LogLoss
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError, ColumnError, InferenceError, listing, no_such
 from separatrix.regression.fitting import fit_classes
-from separatrix.regression.formulas import Encoding, parse
+from separatrix.regression.formulas import Encoding, made_of, parse, with_scope, words_of
 from separatrix.regression.formulas import sample_of as sample_of_design
 from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.outcome import Outcome
@@ -123,30 +122,26 @@ def coded(classes: int, codes: NDArray) -> NDArray:
     return codes[:, None] * 1.0 if classes == 2 else codes.astype(np.intp)
 
 
-def streamed_logit(
-    formula: Any,
-    data: Any,
-    intercept: bool,
-    weights: Any,
-    offset: Any,
-    groups: Any,
-    covariance: str,
-    strength: float,
-    singular: str,
-) -> LogitResult:
-    """`separatrix.logit` of a dataset or a Dask dataframe by a formula, or of Dask arrays."""
-    if isinstance(formula, str):
-        sample = streamed_sample(formula, data, weights, offset, groups)
-    elif groups is not None or not is_dask(data):
-        raise ArgumentError("rows that are read need a formula of columns' names, and their groups= a column's name.")
-    else:
-        sample = block_sample(formula, data, intercept, weights, offset)
+def streamed_logit(sample: StreamedSample, covariance: str, strength: float, singular: str) -> LogitResult:
+    """The regression of such a sample; its shares and files are kept for all passes, and let go at the end."""
     with sample.rows.working() as rows:
-        sample, estimate = fit_classes(replace(sample, rows=rows), strength, singular)
-        cov = covariance_of(sample, estimate, covariance, 1.0, strength)
+        fitted, estimate = fit_classes(replace(sample, rows=rows), strength, singular)
+        cov = covariance_of(fitted, estimate, covariance, 1.0, strength)
     estimate = replace(estimate, objective=estimate.objective.over(at_rest(estimate.objective.source)))
-    rested: Any = replace(sample, rows=at_rest(sample.source()))  # pyright: ignore[reportCallIssue]
+    rested: Any = replace(fitted, rows=at_rest(fitted.source()))  # pyright: ignore[reportCallIssue]
     return LogitResult(rested, estimate, covariance, cov, strength)
+
+
+def streamed_sample(
+    formula: Any, data: Any, intercept: bool, weights: Any, offset: Any, groups: Any, scope: Mapping[str, Any]
+) -> StreamedSample:
+    """The sample of a dataset or a Dask dataframe by a formula, or of Dask arrays; `scope` has the names that the
+    caller knows."""
+    if isinstance(formula, str):
+        return formula_sample(formula, data, weights, offset, groups, scope)
+    if groups is not None or not is_dask(data):
+        raise ArgumentError("rows that are read need a formula of columns' names, and their groups= a column's name.")
+    return block_sample(formula, data, intercept, weights, offset)
 
 
 def at_rest(source: Any) -> Any:
@@ -156,7 +151,9 @@ def at_rest(source: Any) -> Any:
     return replace(source, **{name: None for name in ("pool", "kept", "held") if hasattr(source, name)})
 
 
-def streamed_sample(formula: str, data: Any, weights: Any, offset: Any, groups: Any) -> StreamedSample:
+def formula_sample(
+    formula: str, data: Any, weights: Any, offset: Any, groups: Any, scope: Mapping[str, Any]
+) -> StreamedSample:
     """The sample of "y ~ x + C(site)" over a dataset or a Dask dataframe; weights, offset and groups are names of
     columns. Rows with a gap in any column that is used are left out.
 
@@ -166,14 +163,15 @@ def streamed_sample(formula: str, data: Any, weights: Any, offset: Any, groups: 
     target = outcome_name(parsed, table)
     weight, offsets = named("weights", weights), named("offset", offset)
     clusters = [name for way in ways(groups) for name in named("groups", way)]
-    words = set(re.findall(r"[^\W\d]\w*", formula)) | set(map(str, parsed.required_variables))
-    for name in sorted(map(str, parsed.required_variables)):
+    words = words_of(parsed)
+    for name in sorted(map(str, parsed.required_variables - set(scope))):
         check_column(name, table)
     features = [name for name in table.columns if name in words and name != target]
     used = tuple(dict.fromkeys([target, *features, *weight, *offsets, *clusters]))
     for name in used:
         check_column(name, table)
-    encode = partial(formula_encoding, formula, tuple(features), used, weight[0] if weight else None, offsets)
+    scope = {name: value for name, value in scope.items() if name in words}
+    encode = partial(formula_encoding, formula, scope, tuple(features), used, weight[0] if weight else None, offsets)
     question = Question(target, weight[0] if weight else None, offsets, columns=used, complete=True, encode=encode)
     # Rows that are alike stay apart: a sum over observations, as of HC0, is none over their counts.
     learned, rows = learned_source(table, question, collapses=False)
@@ -233,6 +231,7 @@ def check_column(name: str, table: Dataset) -> None:
 
 def formula_encoding(
     formula: str,
+    scope: Mapping[str, Any],
     features: tuple[str, ...],
     needs: tuple[str, ...],
     weight: str | None,
@@ -248,7 +247,8 @@ def formula_encoding(
     """
     parsed: Any = parse(formula)
     frame = with_levels(some[:SHOWN_ROWS].to_pandas(), tally, features)
-    design = parsed.rhs.get_model_matrix(frame, na_action="ignore")
+    frame, scope = with_scope(words_of(parsed), frame, scope)
+    design = made_of(parsed.rhs, frame, scope)
     if stateful := list(design.model_spec.transform_state):
         raise ArgumentError(
             f"formula={formula!r} has {listing(stateful)}, which all rows have a part in: put such columns into the "
@@ -258,7 +258,7 @@ def formula_encoding(
         unknown = [name for name in features if name in str(factor) and tally.columns[name].levels is None]
         if "categories" in state and unknown:
             raise ColumnError(f"column {unknown[0]!r} has too many levels for {factor} of formula={formula!r}.")
-    sample = sample_of_design(design, outcome_of(target.name, tuple(target.classes)), {})
+    sample = sample_of_design(design, outcome_of(target.name, tuple(target.classes)), scope)
     return FormulaEncoding(
         sample.recipe,  # pyright: ignore[reportArgumentType]
         sample.names,
