@@ -7,7 +7,6 @@ the model, 2 wrong usage, 130 stopped by Ctrl-C.
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,10 +16,13 @@ from rich.console import Console
 import separatrix
 from separatrix.errors import ArgumentError, SeparatrixError, listing
 from separatrix.messages import complain, in_words, progress, show_notes, tell
+from separatrix.options import ColumnOptions, Flag, SourceOptions, names, whole
 
 if TYPE_CHECKING:
     from separatrix.data.columns import Table
+    from separatrix.data.dataset import Dataset
     from separatrix.data.encoders import Note
+    from separatrix.engine.iterate import Step
     from separatrix.model import Model, Prediction
     from separatrix.report.summarize import Summary
     from separatrix.settings import Settings
@@ -34,43 +36,10 @@ app = App(
     default_parameter=Parameter(negative=()),
 )
 
-Flag = Annotated[bool, Parameter(negative=())]
-
-
-@dataclass(frozen=True)
-class ColumnOptions:
-    """What may be told of columns beside their kind.
-
-    Parameters
-    ----------
-    text
-        Columns of text whose words are to count.
-    date
-        The parts of dates to use: day, year, month, weekday, hour; or none.
-    unseen
-        What a category's value unseen by fit is, when predicting: one of the rare ones, or an error.
-    floor
-        Fewest rows, or below 1 the smallest share of them, that a category's value needs to stand for itself; rarer
-        ones are pooled. By default 10 rows, in columns of more than 20 values.
-    text_width
-        Features that the words of a text are hashed to.
-    """
-
-    text: str = ""
-    date: str = "day,month,weekday,hour"
-    unseen: Literal["pool", "error"] = "pool"
-    floor: float | None = None
-    text_width: int = 4096
-
-    def settings(self) -> dict[str, Any]:
-        """The same for `separatrix.training.Settings`."""
-        parts = () if self.date == "none" else names(self.date)
-        return {**asdict(self), "text": names(self.text), "date": parts}
-
 
 @app.command
 def fit(
-    data: str,
+    data: str | None = None,
     /,
     *,
     target: str | None = None,
@@ -79,7 +48,8 @@ def fit(
     drop: str = "",
     categorical: str = "",
     numeric: str = "",
-    told: Annotated["ColumnOptions | None", Parameter(name="*")] = None,
+    told: Annotated[ColumnOptions | None, Parameter(name="*")] = None,
+    rows: Annotated[SourceOptions | None, Parameter(name="*")] = None,
     C: Annotated[float | None, Parameter(name="--C")] = None,
     cv: Annotated[list[int | Literal["loo"]] | None, Parameter(consume_multiple=(0, 1))] = None,
     l1_ratio: float = 0.0,
@@ -104,7 +74,7 @@ def fit(
     ----------
     data
         A CSV or Parquet file, a quoted glob of such files, or a built-in set: iris, breast_cancer, wine, digits,
-        diabetes.
+        diabetes. Or leave it out and give a --query.
     target
         The column to predict; the built-in sets know theirs.
     positive
@@ -150,12 +120,12 @@ def fit(
     out
         Folder for model.json and report.html.
     """
-    from separatrix.data.builtin import REGRESSIONS, is_builtin
+    from separatrix.data.builtin import REGRESSIONS
     from separatrix.settings import Settings
 
     settings = Settings(
         positive=positive,
-        regression=regression or (is_builtin(data) and data in REGRESSIONS),
+        regression=regression or data in REGRESSIONS,
         drop=names(drop),
         categorical=names(categorical),
         numeric=names(numeric),
@@ -175,7 +145,7 @@ def fit(
         weight=weight,
         frequency=frequency,
     )
-    fit_and_write(data, target, settings, out)
+    fit_and_write(data, rows or SourceOptions(), target, settings, out)
 
 
 @app.command
@@ -231,21 +201,21 @@ def evaluate(model: Path, data: str, /) -> None:
     data
         New rows with the target, like those of fit.
     """
-    import numpy as np
-
-    from separatrix.data.beside import weight_of
+    from separatrix.data.beside import weights_of
     from separatrix.export.json import read_model
     from separatrix.report.summarize import summarize_evaluation
     from separatrix.report.terminal import show_evaluation
-    from separatrix.training import evaluate as judge
+    from separatrix.training import evaluate_batches
 
-    fitted, notes, truth, found, weights = read_model(model), [], [], [], []
+    fitted, notes = read_model(model), []
     with progress(f"reading {data}") as say:
-        for first, table, said in score(fitted, data, notes, say):
-            truth.append(fitted.target.encode(table, data, first))
-            found.append(said.values)
-            weights.append(weight_of(table, fitted.weight, data, first) if fitted.weight else np.ones(len(table)))
-    evaluation = judge(fitted, *map(np.concatenate, (truth, found, weights)))
+        evaluation = evaluate_batches(
+            fitted,
+            (
+                (fitted.target.encode(table, data, first), said.values, weights_of(table, fitted.weight, data, first))
+                for first, table, said in score(fitted, data, notes, say)
+            ),
+        )
     show_evaluation(summarize_evaluation(fitted, evaluation, data=data), Console())
     show_notes(notes)
 
@@ -270,27 +240,46 @@ def score(
         say(f"{first - 1:,} rows of {data}")
 
 
-def fit_and_write(data: str, target: str | None, settings: "Settings", out: Path) -> None:
+def fit_and_write(data: str | None, rows: SourceOptions, target: str | None, settings: "Settings", out: Path) -> None:
     """Fits as it is told, writes the model file and the report, and shows the summary."""
     from separatrix.data.builtin import BUILTIN, is_builtin
-    from separatrix.data.files import read_table, replacing
+    from separatrix.data.files import replacing
     from separatrix.report.terminal import show
-    from separatrix.training import train
 
+    name = data or "the query"
     # The report's place is taken first: a folder that takes no files is known before the work, not after.
-    with replacing(out / "report.html") as page, progress(f"reading {data}") as say:
-        table = read_table(data)
-        target = target or (BUILTIN[data] if is_builtin(data) else None)
+    with replacing(out / "report.html") as page, progress(f"reading {name}") as say, rows.opened(data) as dataset:
+        target = target or (BUILTIN[data] if data and is_builtin(data) else None)
         if target is None:
             raise ArgumentError(
-                f"say which column to predict: --target NAME. {data} has: {listing(table.columns, 20)}."
+                f"say which column to predict: --target NAME. {name} has: {listing(dataset.columns, 20)}."
             )
-        say(f"fitting {target}")
-        training = train(table, target, settings, where=data, watch=lambda step: say(in_words(step)))
+        training = trained(dataset, rows, target, settings, say)
         say("drawing the report")
-        summary = write_results(training, data, page, out / "model.json")
+        summary = write_results(training, name, page, out / "model.json")
+    if training.checkpoint:
+        training.checkpoint.remove()
     show(summary, Console())
     tell(f"Wrote {out / 'model.json'} and {out / 'report.html'}")
+
+
+def trained(
+    dataset: "Dataset", rows: SourceOptions, target: str, settings: "Settings", say: Callable[[str], Any]
+) -> "Training":
+    """The fit of rows in memory, or of rows that stay where they are."""
+
+    def watch(step: "Step") -> None:
+        say(in_words(step))
+
+    if rows.stays(dataset):
+        from separatrix.streamed import train_streamed
+
+        return train_streamed(dataset, target, settings, watch, rows.checkpoint)
+    from separatrix.training import train
+
+    table = whole(dataset)
+    say(f"fitting {target}")
+    return train(table, target, settings, where=dataset.name, watch=watch)
 
 
 def write_results(training: "Training", data: str, page: Path, model_file: Path) -> "Summary":
@@ -321,9 +310,6 @@ def main() -> None:
     except BrokenPipeError:  # whoever read our output, say `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        sys.exit(complain("stopped; no file was written", code=130))
-
-
-def names(text: str) -> list[str]:
-    """Column names, separated by commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+        goes_on = any(word.startswith("--checkpoint") for word in sys.argv)
+        what = "the same command goes on from the checkpoint" if goes_on else "no file was written"
+        sys.exit(complain(f"stopped; {what}", code=130))

@@ -14,6 +14,7 @@ from msgspec import json
 
 import separatrix
 from separatrix.arrays import FloatArray
+from separatrix.data.beside import weights_of
 from separatrix.data.dataset import Dataset
 from separatrix.data.encoders import Note
 from separatrix.data.hold_out import split
@@ -159,7 +160,7 @@ def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -
     def judge(table: Any) -> tuple[Judged, tuple[Note, ...]]:
         table = encoding.that_count(table)
         said = model.predict(table, rows.name, unseen="pool")
-        weight = given_weight(table, model.weight, rows.name)
+        weight = weights_of(table, model.weight, rows.name)
         return (model.target.encode(table, rows.name), said.values, weight), said.notes
 
     def batches() -> Iterator[Judged]:
@@ -169,13 +170,6 @@ def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -
                 yield each
 
     return evaluate_batches(model, batches())
-
-
-def given_weight(table: Any, name: str | None, where: str) -> FloatArray:
-    """The weight of each row of a table, (rows,)."""
-    from separatrix.data.beside import weight_of
-
-    return weight_of(table, name, where) if name else np.ones(len(table))
 
 
 def check_streams(settings: Settings, checkpoint: Path | None) -> None:

@@ -43,6 +43,11 @@ def weight_of(table: Table, name: str, where: str = "the data", first_row: int =
     return weight
 
 
+def weights_of(table: Table, name: str | None, where: str = "the data", first_row: int = 1) -> FloatArray:
+    """The weight of each row, (rows,), by the column of this name, or 1."""
+    return weight_of(table, name, where, first_row) if name else np.ones(len(table))
+
+
 def cluster_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> IntArray:
     """The code of the value that each row has in a column, (rows,); errors as of `offset_of`."""
     cells = complete(cells_of(table, name, where, first_row), "cluster")

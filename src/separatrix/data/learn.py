@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from separatrix.arrays import FloatArray
+from separatrix.data.beside import offset_of, weights_of
 from separatrix.data.block import Block
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.columns import Columns
@@ -198,16 +199,8 @@ def given(
 
     Raises CellError for a cell that is no weight or no number.
     """
-    weights = np.ones(len(table))
-    if weight is not None:
-        cells = cells_of(table, weight, where, first_row)
-        weights = cells.numbers()
-        cells.refuse(~(weights >= 0), "is no weight: a number of at least 0 is due")
-    terms = []
-    for name in offset:
-        cells = cells_of(table, name, where, first_row)
-        terms.append(cells.numbers())
-        cells.refuse(cells.missing, "is no offset: fill the gap, or leave out the row")
+    terms = [offset_of(table, name, where, first_row) for name in offset]
+    weights = weights_of(table, weight, where, first_row)
     return weights, np.column_stack(terms) if terms else None
 
 

@@ -1,0 +1,106 @@
+"""What the command can be told beside the commonest: of columns, and of where the rows are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from separatrix.data.columns import Table
+    from separatrix.data.dataset import Dataset
+
+Flag = Annotated[bool, Parameter(negative=())]
+LARGE = 50_000_000  # cells; fewer are read into memory whole
+
+
+@dataclass(frozen=True)
+class ColumnOptions:
+    """What may be told of columns beside their kind.
+
+    Parameters
+    ----------
+    text
+        Columns of text whose words are to count.
+    date
+        The parts of dates to use: day, year, month, weekday, hour; or none.
+    unseen
+        What a category's value unseen by fit is, when predicting: one of the rare ones, or an error.
+    floor
+        Fewest rows, or below 1 the smallest share of them, that a category's value needs to stand for itself; rarer
+        ones are pooled. By default 10 rows, in columns of more than 20 values.
+    text_width
+        Features that the words of a text are hashed to.
+    """
+
+    text: str = ""
+    date: str = "day,month,weekday,hour"
+    unseen: Literal["pool", "error"] = "pool"
+    floor: float | None = None
+    text_width: int = 4096
+
+    def settings(self) -> dict[str, Any]:
+        """The same for `separatrix.training.Settings`."""
+        parts = () if self.date == "none" else names(self.date)
+        return {**asdict(self), "text": names(self.text), "date": parts}
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Where the rows are, and who reads them.
+
+    Parameters
+    ----------
+    query
+        SQL for DuckDB instead of data: "select * from 'sales.parquet' where year > 2020".
+    database
+        A DuckDB database that the query is about; it is only read.
+    stream
+        Read the rows again and again instead of holding them in memory; so it is for more than 50 million cells.
+    scheduler
+        The address of a Dask scheduler, such as tcp://host:8786, whose workers read the rows.
+    workers
+        Start so many Dask workers here instead.
+    checkpoint
+        A folder that keeps the last iterate: a fit that was stopped goes on when the same command is given again.
+    """
+
+    query: str | None = None
+    database: Path | None = None
+    stream: Flag = False
+    scheduler: str | None = None
+    workers: int | None = None
+    checkpoint: Path | None = None
+
+    @contextmanager
+    def opened(self, data: str | None) -> "Iterator[Dataset]":
+        """The data, on the workers of a cluster if so told, for as long as the context lasts."""
+        from separatrix.data.dataset import open
+
+        if self.scheduler is None and self.workers is None:
+            yield open(data, query=self.query, database=self.database)
+            return
+        from separatrix.data.cluster import connected
+
+        with connected(self.scheduler, self.workers) as client:
+            yield open(data, query=self.query, database=self.database, client=client)
+
+    def stays(self, dataset: "Dataset") -> bool:
+        """Whether the rows stay where they are."""
+        told = self.stream or self.checkpoint is not None or dataset.client is not None
+        return told or dataset.cells > LARGE
+
+
+def whole(dataset: "Dataset") -> "Table":
+    """All rows of a dataset in memory."""
+    import narwhals as nw
+    import pyarrow as pa
+
+    return nw.from_native(pa.concat_tables([batch.to_native() for batch in dataset.batches()]), eager_only=True)
+
+
+def names(text: str) -> list[str]:
+    """Column names, separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
