@@ -191,11 +191,13 @@ def _scores(codes: IntArray, p: FloatArray, classes: Sequence[Label], weight: Fl
 
 
 def confusion_matrix(codes: IntArray, p: FloatArray, weight: FloatArray) -> FloatArray:
+    """The weight of the rows of each class (down) that are most probably of each (across), (K, K)."""
     K = p.shape[1]
     return np.asarray(np.bincount(codes * K + p.argmax(axis=1), weight, K * K).reshape(K, K), dtype=float)
 
 
 def class_rows(counts: IntArray, weighted: FloatArray, classes: Sequence[Label]) -> tuple[ClassRow, ...]:
+    """Each class against the rest, of confusion matrices in rows and in weight."""
     hits, support, predicted = np.diag(weighted), weighted.sum(axis=1), weighted.sum(axis=0)
     return tuple(
         ClassRow(
@@ -232,10 +234,12 @@ def _class_metrics(
 
 
 def averaged(per_class: Sequence[ClassRow]) -> Sequence[ClassRow]:
+    """The classes that a mean is over: of two the positive one."""
     return per_class[1:] if len(per_class) == 2 else per_class
 
 
 def mean_defined(values: Iterable[float | None]) -> float | None:
+    """The mean of what is defined, None where nothing is."""
     defined = [value for value in values if value is not None]
     return float(np.mean(defined)) if defined else None
 

@@ -1,0 +1,300 @@
+"""The command on rows that stay where they are: the model of memory, judged by sums, and going on where it was stopped."""
+
+import json
+import subprocess
+import sys
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from separatrix import cli, training
+from separatrix.data import learn, stream
+from separatrix.data.beside import Beside
+from separatrix.data.dataset import Dataset, open
+from separatrix.data.hold_out import split
+from separatrix.data.stream import encoded
+from separatrix.engine.fit import Options
+from separatrix.engine.iterate import ignore
+from separatrix.errors import ArgumentError, FileError
+from separatrix.evaluate.binned import binned, evaluation_of, number_evaluation_of, numbers
+from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
+from separatrix.fits.penalised import fit_classes, fit_numbers
+from separatrix.options import whole
+from separatrix.settings import Settings
+from separatrix.streamed import question_of, train_streamed
+
+ROWS = 6_000
+
+
+def table(rows: int = ROWS, seed: int = 0) -> pa.Table:
+    random = np.random.default_rng(seed)
+    a, b, city = random.normal(size=rows), random.exponential(size=rows), random.choice(["Rome", "Oslo"], rows)
+    eta = a - b + (city == "Oslo") + random.logistic(size=rows)
+    return pa.table(
+        {
+            "a": pa.array(a, mask=random.random(rows) < 0.05),
+            "b": 1e6 + b,
+            "city": city,
+            "weight": random.integers(1, 4, rows),
+            "before": random.normal(size=rows),
+            "two": np.where(eta > 0, "yes", "no"),
+            "three": np.digitize(eta, [-1.0, 1.0]),
+            "amount": eta,
+        }
+    )
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """As if hardly a row had room in memory, so that all are read again and again."""
+    monkeypatch.setattr(stream, "ROOM", 4_000)
+    monkeypatch.setattr(learn, "SAMPLE_BYTES", 40_000)
+    monkeypatch.setattr(training, "EXACT_ROWS", 200)
+
+
+def files(folder: Path, rows: int = ROWS) -> Dataset:
+    data = table(rows)
+    for number, first in enumerate(range(0, rows, 2_500)):
+        pq.write_table(data.slice(first, 2_500), folder / f"part-{number}.parquet", row_group_size=700)
+    return open(str(folder / "part-*.parquet"))
+
+
+def in_memory(data: Dataset, target: str, settings: Settings) -> Any:
+    """The fit of the same training rows, all in memory."""
+    rows = whole(split(data, settings.test_size, settings.seed)[0])
+    learned = question_of(target, settings).learned(question_of(target, settings).read(data_of(rows)), "the rows")
+    block = encoded(learned.encoding, rows)
+    offset = None if block.offset is None else block.offset[:, 0]
+    beside, K = Beside(block.weight, offset), len(learned.encoding.target.classes)
+    if not K:
+        return fit_numbers(block.X, block.y, beside, settings.C, settings.l1_ratio, ignore)
+    C, weight = settings.C or 1.0, block.weight / block.weight.mean() if settings.weight else block.weight
+    beside = Beside(weight, offset)
+    return fit_classes(block.X, block.y, K, beside, C, None, settings.l1_ratio, Options(tol=1e-10), ignore)
+
+
+def data_of(rows: Any) -> Dataset:
+    return open(rows.to_native())
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("two", {}),
+        ("two", {"weight": "weight", "offset": "before"}),
+        ("two", {"frequency": "weight", "l1_ratio": 0.5, "C": 0.05}),
+        ("three", {"C": 0.1}),
+        ("amount", {"regression": True, "C": 0.5, "frequency": "weight"}),
+    ],
+)
+def test_rows_that_stay_where_they_are_have_the_model_of_memory(small, tmp_path, target, told):
+    others = [name for name in ("weight", "before", "two", "three", "amount") if name != target]
+    settings = Settings(drop=others, tol=1e-10, **told)
+    data = files(tmp_path)
+    trained = train_streamed(data, target, settings)
+    expected = in_memory(data, target, settings)
+    np.testing.assert_allclose(trained.model.coefficients, expected.coefficients, atol=1e-7)
+    np.testing.assert_allclose(trained.model.intercepts, expected.intercepts, atol=1e-6 * 1e6)
+    held_out = sum(map(len, split(data, 0.25, 0)[1].batches()))
+    assert (trained.evaluation.rows, trained.rows) == (held_out, ROWS)
+
+
+@given(st.integers(0, 2**40), st.floats(0.05, 0.95), st.integers(1, 500))
+def test_every_reading_holds_out_the_same_rows_and_the_others_are_the_rest(seed, share, batch):
+    data = open(pa.table({"row": np.arange(1_000)}))
+    parts = [
+        np.concatenate([each["row"].to_numpy() for each in part.batches(rows)] or [np.zeros(0, int)])
+        for part in split(data, share, seed)
+        for rows in (batch, 1_000)
+    ]
+    np.testing.assert_array_equal(parts[0], parts[1])
+    np.testing.assert_array_equal(parts[2], parts[3])
+    np.testing.assert_array_equal(np.sort(np.append(parts[0], parts[2])), np.arange(1_000))
+    assert abs(len(parts[2]) - 1_000 * share) < 6 * np.sqrt(1_000 * share * (1 - share))
+
+
+@pytest.mark.parametrize("K", [2, 4])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_metrics_by_sums_are_those_of_the_rows_and_curves_as_near_as_is_said(K, weighted):
+    random, n = np.random.default_rng(K), 20_000
+    eta = 2.0 * random.normal(size=(n, K))
+    p = np.exp(eta) / np.exp(eta).sum(axis=1, keepdims=True)
+    y = (p.cumsum(axis=1) < random.random((n, 1))).sum(axis=1)
+    weight, rates = random.integers(0, 3, n) if weighted else np.ones(n), np.full(K, 1 / K)
+    parts = np.array_split(np.arange(n), 7)
+    counts = reduce(add, (binned(y[some], p[some], weight[some]) for some in parts))
+    ours, theirs = evaluation_of(counts, range(K), rates), evaluate_classes(y, p, range(K), rates, weight)
+    for name, value in theirs.metrics.items():
+        near = {"roc_auc": counts.auc_error, "average_precision": 1e-4}.get(name, 1e-12)
+        assert ours.metrics[name] == pytest.approx(value, abs=near)
+    assert counts.auc_error < 1e-4
+    assert ours.baseline == pytest.approx(theirs.baseline)
+    np.testing.assert_array_equal(ours.confusion, theirs.confusion)
+    assert ours.rows == theirs.rows
+    for own, other in zip(ours.per_class, theirs.per_class, strict=True):
+        assert tuple(own) == pytest.approx(tuple(other))
+    if K == 2:
+        np.testing.assert_allclose(ours.calibration.observed, theirs.calibration.observed, atol=0.02)
+        assert ours.calibration.counts.sum() == n - np.sum(weight == 0)
+
+
+def test_the_metrics_of_numbers_by_sums_are_those_of_the_rows():
+    random, n = np.random.default_rng(0), 50_000
+    y, weight = 1e3 + random.normal(size=n), random.integers(0, 3, n)
+    guess = y + random.normal(size=n)
+    parts = [numbers(y[some], guess[some], 1e3, weight[some]) for some in np.array_split(np.arange(n), 7)]
+    ours, theirs = number_evaluation_of(reduce(add, parts)), evaluate_numbers(y, guess, 1e3, weight)
+    assert ours.metrics == pytest.approx(theirs.metrics)
+    assert ours.baseline == pytest.approx(theirs.baseline, abs=1e-9)
+    assert len(ours.actual) < n / 2
+
+
+# stopping and going on
+
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from separatrix.data.dataset import open
+from separatrix.settings import Settings
+from separatrix.streamed import train_streamed
+
+def watch(step):
+    if step.iteration == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+data = open(sys.argv[1] + "/part-*.parquet")
+settings = Settings(drop=["weight", "before", "three", "amount"], solver=sys.argv[3])
+model = train_streamed(data, "two", settings, watch, Path(sys.argv[1]) / "kept").model
+print(model.coefficients, model.intercepts, model.fit.passes)
+"""
+
+
+@pytest.mark.parametrize("solver", ["auto", "gradient-descent"])
+def test_a_fit_that_is_killed_goes_on_to_the_same_answer(tmp_path, solver):
+    files(tmp_path)
+
+    def fit(stop: int) -> Any:
+        command = [sys.executable, "-c", STOPPED, str(tmp_path), str(stop), solver]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    kept = tmp_path / "kept" / "fit.npz"
+    for stop in (0, 1, 0) if solver == "auto" else (2, 3):
+        assert fit(stop).returncode == -9
+        assert kept.exists()
+    assert [path.name for path in kept.parent.iterdir()] == ["fit.npz"]
+    gone_on = fit(-1)
+    kept.unlink()
+    at_once = fit(-1)
+    w, _, passes = zip(
+        *(json.loads(f"[{run.stdout.replace('] [', '], [').replace('] ', '], ')}]") for run in (gone_on, at_once)),
+        strict=True,
+    )
+    tolerance = 1e-8 if solver == "auto" else 1e-3
+    np.testing.assert_allclose(w[0], w[1], atol=tolerance)
+    assert passes[0] <= passes[1]
+
+
+def test_a_checkpoint_of_other_arguments_or_data_is_refused_and_so_is_what_is_none(tmp_path):
+    data, kept = files(tmp_path), tmp_path / "kept"
+    settings = Settings(drop=["weight", "before", "three", "amount"])
+    train_streamed(data, "two", settings, checkpoint=kept)
+    with pytest.raises(FileError, match="with other arguments"):
+        train_streamed(data, "two", Settings(drop=settings.drop, C=3.0), checkpoint=kept)
+    again = train_streamed(data, "two", Settings(drop=settings.drop, max_iter=200), checkpoint=kept)
+    assert len(again.model.fit.losses) == 1
+    pq.write_table(table(900, seed=1), tmp_path / "part-2.parquet")
+    with pytest.raises(FileError, match="of other data"):
+        train_streamed(open(str(tmp_path / "part-*.parquet")), "two", settings, checkpoint=kept)
+    (kept / "fit.npz").write_bytes(b"nothing")
+    with pytest.raises(FileError, match="is no checkpoint"):
+        train_streamed(data, "two", settings, checkpoint=kept)
+
+
+def test_what_needs_all_rows_at_once_is_refused(tmp_path):
+    data = files(tmp_path)
+    with pytest.raises(ArgumentError, match=r"cv=5 needs all rows in memory"):
+        train_streamed(data, "two", Settings(cv=5))
+    with pytest.raises(ArgumentError, match=r"inference=True needs all rows.*separatrix\.logit"):
+        train_streamed(data, "two", Settings(inference=True))
+    with pytest.raises(ArgumentError, match="is for fits of many passes"):
+        train_streamed(data, "amount", Settings(regression=True), checkpoint=tmp_path / "kept")
+
+
+# the command
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Runs the command in an empty folder; returns exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["separatrix", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+DROP = "weight,before,three,amount"
+
+
+def model() -> Any:
+    return json.loads(Path("model.json").read_text())["model"]
+
+
+def test_the_command_streams_files_judges_the_rows_held_out_and_predicts(run, small, tmp_path):
+    files(tmp_path)
+    code, out, err = run("fit", "part-*.parquet", "--target", "two", "--drop", DROP, "--stream")
+    assert (code, err.count("Traceback")) == (0, 0)
+    assert "6,000 rows" in out
+    assert "ROC AUC" in out
+    code, out, _ = run("evaluate", "model.json", "part-*.parquet")
+    assert code == 0
+    assert "accuracy" in out
+    assert run("predict", "model.json", "part-*.parquet", "--out", "said.csv")[0] == 0
+    assert len(Path("said.csv").read_text().splitlines()) == ROWS + 1
+
+
+def test_the_command_fits_the_answer_of_a_query(run, tmp_path):
+    files(tmp_path)
+    query = "select * exclude (weight, before, three, amount) from 'part-*.parquet' where b > 1000000.5"
+    code, out, _ = run("fit", "--query", query, "--target", "two")
+    assert code == 0
+    assert f"the query: {np.sum(table()['b'].to_numpy() > 1000000.5):,} rows" in out
+    code, _, err = run("fit", "part-0.parquet", "--query", query, "--target", "two")
+    assert (code, "give one of the two" in err) == (2, True)
+
+
+def test_the_command_fits_on_workers_what_it_fits_here(run, small, tmp_path):
+    files(tmp_path)
+    assert run("fit", "part-*.parquet", "--target", "two", "--drop", DROP, "--stream")[0] == 0
+    here = model()
+    code, _, err = run("fit", str(tmp_path / "part-*.parquet"), "--target", "two", "--drop", DROP, "--workers", "1")
+    assert (code, err.count("Traceback")) == (0, 0)
+    np.testing.assert_allclose(model()["coefficients"], here["coefficients"], atol=1e-8)
+    code, _, err = run("fit", "iris", "--scheduler", "tcp://127.0.0.1:1")
+    assert (code, "no scheduler answers" in err) == (1, True)
+
+
+def test_a_checkpoint_goes_on_and_is_gone_once_the_model_is_written(run, tmp_path):
+    files(tmp_path)
+    arguments = ("fit", "part-*.parquet", "--target", "two", "--drop", DROP, "--checkpoint", "kept")
+    assert run(*arguments)[0] == 0
+    assert list(Path("kept").iterdir()) == []
+    Path("kept/fit.npz").write_text("no")
+    code, _, err = run(*arguments)
+    assert (code, "is no checkpoint" in err) == (1, True)
