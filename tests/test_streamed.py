@@ -1,4 +1,4 @@
-"""The command on rows that stay where they are: the model of memory, judged by sums, and going on where it was stopped."""
+"""The command on rows that stay where they are: the model of memory, judged by sums, going on where it was stopped."""
 
 import json
 import subprocess
