@@ -10,7 +10,7 @@ from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.penalties import L2
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError
-from separatrix.inference.effects import at_rows, column_changes, marginal_effects, predict_probabilities
+from separatrix.inference.effects import at_rows, column_changes, marginal_effects
 
 
 def data(K: int, n: int = 300):
@@ -131,34 +131,10 @@ def test_an_offset_counts_and_weights_are_frequencies():
     np.testing.assert_allclose(b.effects[0], 0.4 * np.mean(p * (1 - p)), rtol=1e-12)
 
 
-def test_predicted_probabilities_agree_with_statsmodels():
-    X, result, objective, theta, cov = binary()
-    ours = predict_probabilities(objective, theta, cov, X[:20], level=0.9)
-    frame = result.get_prediction(sm.add_constant(X)[:20]).summary_frame(alpha=0.1)
-    np.testing.assert_allclose(ours.probabilities[:, 0], frame["predicted"], rtol=1e-8)
-    np.testing.assert_allclose(ours.standard_errors[:, 0], frame["se"], rtol=1e-6)
-    assert np.all((ours.low > 0) & (ours.low < ours.probabilities) & (ours.probabilities < ours.high))
-    eta = sm.add_constant(X)[:20] @ result.params
-    error = np.sqrt(np.einsum("ij,jk,ik->i", sm.add_constant(X)[:20], result.cov_params(), sm.add_constant(X)[:20]))
-    np.testing.assert_allclose(ours.low[:, 0], 1 / (1 + np.exp(-(eta - 1.6448536269514722 * error))), rtol=1e-6)
-
-
-def test_errors_of_three_probabilities_are_those_of_numeric_derivatives():
-    X, _, objective, theta, cov = multinomial()
-    ours = predict_probabilities(objective, theta, cov, X[:3])
-    moved = [theta + h.reshape(4, 2) for h in 1e-6 * np.vstack([np.eye(8), -np.eye(8)])]
-    p = np.array([predict_probabilities(objective, t, cov, X[:3]).probabilities for t in moved])
-    G = (p[:8] - p[8:]) / 2e-6
-    np.testing.assert_allclose(ours.standard_errors, np.sqrt(np.einsum("nic,nm,mic->ic", G, cov, G)), rtol=1e-7)
-    np.testing.assert_allclose(ours.probabilities.sum(axis=1), 1.0, rtol=1e-14)
-
-
 def test_a_wrong_column_or_model_is_named():
     _, _, objective, theta, cov = binary()
     with pytest.raises(ArgumentError, match="indicators holds 3"):
         average(objective, theta, cov, [3])
-    with pytest.raises(ArgumentError, match=r"shape \(1, 2\)"):
-        predict_probabilities(objective, theta, cov, np.zeros(2))
     with pytest.raises(ArgumentError, match=r"shape \(1, 2\), and must have 3 columns"):
         average(objective, theta, cov, rows=np.zeros(2))
 

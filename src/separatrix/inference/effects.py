@@ -21,11 +21,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from separatrix.arguments import check_offset
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
-from separatrix.engine.leverage import leverages
 from separatrix.engine.objective import Objective, block_eta, with_intercept
 from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.errors import ArgumentError
@@ -147,23 +145,6 @@ class MarginalEffects:
         return "\n".join([head, *(f"{a:{width}s}  {line.format(*row)}" for a, row in zip(labels, cells, strict=True))])
 
 
-@dataclass(frozen=True)
-class PredictedProbabilities:
-    """Probabilities of each class for some rows, (rows, C), with standard errors and an interval; C = 1 for two."""
-
-    probabilities: FloatArray
-    standard_errors: FloatArray
-    low: FloatArray
-    high: FloatArray
-    level: float
-
-    def __str__(self) -> str:
-        head = f"row  class  probability   std. error   {self.level:.4g} interval"
-        columns = self.probabilities, self.standard_errors, self.low, self.high
-        rows = [(i, c, *(column[i, c] for column in columns)) for i, c in np.ndindex(self.probabilities.shape)]
-        return "\n".join([head, *("{:3d}  {:5d}  {:11.5f}  {:11.5f}   {:.5f} to {:.5f}".format(*row) for row in rows)])
-
-
 def marginal_effects(
     objective: Objective,
     theta: FloatArray,
@@ -239,32 +220,6 @@ def at_rows(
     return replace(source, X=X, y=np.zeros((X.shape[0], 1)), weight=weight, offset=offset)
 
 
-def predict_probabilities(
-    objective: Objective,
-    theta: FloatArray,
-    covariance: FloatArray,
-    rows: FloatArray,
-    level: float = 0.95,
-    offset: FloatArray | None = None,
-) -> PredictedProbabilities:
-    """Probabilities for rows (m, p) or (p,), with intervals.
-
-    For two classes the interval is one of eta, mapped to probabilities, and lies between 0 and 1; for more it is p
-    plus and minus its standard error by the delta method, cut off at 0 and 1.
-    """
-    z, loss, X = quantile(level), class_loss(objective), centred_rows(rows, objective.source.centre)
-    block = Block(X, np.empty(0), np.ones(len(X)), offset=check_offset(offset, len(X), theta.shape[1]))
-    eta, V = block_eta(block, theta), leverages(block, covariance.reshape(*theta.shape, *theta.shape))
-    p = loss.probabilities(eta)
-    J = slopes(p, theta.shape[1])
-    error = np.sqrt(np.einsum("ick,ikm,icm->ic", J, V, J))
-    if theta.shape[1] > 1:
-        return PredictedProbabilities(p, error, np.maximum(p - z * error, 0.0), np.minimum(p + z * error, 1.0), level)
-    reach = z * np.sqrt(V[:, :, 0])
-    low, high = (loss.probabilities(end)[:, 1:] for end in (eta - reach, eta + reach))
-    return PredictedProbabilities(p[:, 1:], error[:, 1:], low, high, level)
-
-
 def response(loss: Loss, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The probabilities (rows, C) and J (rows, C, K); of a linear model eta itself."""
     if isinstance(loss, ClassLoss):
@@ -299,15 +254,6 @@ def rows_of(values: FloatArray, block: Block) -> FloatArray:
     return values[block.rows] if len(values) > 1 else np.broadcast_to(values, (len(block.weight), values.shape[1]))
 
 
-def class_loss(objective: Objective) -> ClassLoss:
-    """The objective's loss; ArgumentError unless it has probabilities."""
-    if not isinstance(objective.loss, ClassLoss):
-        raise ArgumentError(
-            f"{type(objective.loss).__name__} has no probabilities: predict the mean of a linear model."
-        )
-    return objective.loss
-
-
 def check_indicators(indicators: Sequence[int], p: int) -> list[int]:
     """The columns, whole numbers from 0; ArgumentError where there is no such column."""
     columns = [int(j) for j in indicators]
@@ -315,13 +261,6 @@ def check_indicators(indicators: Sequence[int], p: int) -> list[int]:
         if not 0 <= j < p:
             raise ArgumentError(f"indicators holds {j}, and X has the columns 0 to {p - 1}.")
     return columns
-
-
-def centred_rows(rows: FloatArray, centre: FloatArray) -> FloatArray:
-    """Rows in the units of X, (m, p) or one (p,), as the source would hold them; ArgumentError if they do not fit."""
-    X = np.atleast_2d(np.asarray(rows, dtype=float))
-    check_columns(X, len(centre))
-    return X - centre
 
 
 def check_columns(X: Any, p: int) -> None:

@@ -107,7 +107,8 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     theta = theta if sample.intercept else theta[:-1]
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
         at, step = polish(objective, theta)
-        shaky = not penalty and factor_positive(at.curvature).least < SINGULAR
+        # A direction without an end hides another that is none: then the columns are looked at too.
+        shaky = not penalty and (factor_positive(at.curvature).least < SINGULAR or not fit.finite)
         if shaky:
             R = triangle_of(objective.source, lambda block: design_of(block, int(sample.intercept)))
             found = dependences(R, sample.parameters)

@@ -13,12 +13,11 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.data.frames import dataframe
 from separatrix.engine.objective import block_eta
-from separatrix.equations.links import logit as log_odds
 from separatrix.equations.links import sigmoid
 from separatrix.equations.losses import ClassLoss
 from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError, TargetError, listing
 from separatrix.inference.goodness import CalibrationLine, HosmerLemeshow, calibration_line, hosmer_lemeshow
-from separatrix.inference.wald import quantile
+from separatrix.inference.prediction import probability_interval
 from separatrix.regression.adjustment import Adjustment
 from separatrix.regression.diagnosis import DiagnosedResult
 from separatrix.regression.fitting import Estimate, at_work, fit_classes
@@ -184,20 +183,9 @@ class LogitResult(DiagnosedResult):
         p = p[:, 1] if len(self.classes) == 2 else p
         if interval is None:
             return p
-        with np.errstate(divide="ignore", invalid="ignore"):
-            reach = quantile(interval) * self._standard_errors(p, X)
-        return Prediction(p, sigmoid(log_odds(p) - reach), sigmoid(log_odds(p) + reach))
-
-    def _standard_errors(self, p: FloatArray, X: Any) -> FloatArray:
-        """Of the log-odds of each probability: of eta, or by d logit(p_k) / d eta_m = ([k = m] - p_m) / (1 - p_k)."""
-        if len(self.classes) == 2:
-            return np.sqrt(self._variances(X))
-        variance, K = np.zeros_like(p), p.shape[1]
-        slopes = (np.eye(K) - p[:, None, :]) / (1.0 - p)[:, :, None]
-        for k in range(1, K):
-            for m in range(1, K):
-                variance += slopes[:, :, k] * slopes[:, :, m] * self._variances(X, k - 1, m - 1)[:, None]
-        return np.sqrt(variance)
+        self._check_inference("intervals")
+        limits = probability_interval(self._loss, X, eta, self.cov, interval)
+        return Prediction(p, *(limit[:, 1] if len(self.classes) == 2 else limit for limit in limits))
 
     # odds and tests
 

@@ -183,12 +183,10 @@ class Result:
         eta = np.asarray(X @ theta[: X.shape[1]]) + theta[X.shape[1] :].sum(axis=0)
         return (eta if offset is None else eta + offset), X
 
-    def _variances(self, X: Any, k: int = 0, m: int = 0) -> FloatArray:
-        """The covariance of eta_k and eta_m of each row, (rows,)."""
+    def _variances(self, X: Any) -> FloatArray:
+        """The variance of eta of each row, (rows,), where there is one."""
         self._check_inference("intervals")
-        P, K = self.estimate.theta.shape
-        pair = self.cov.reshape(P, K, P, K)[:, k, :, m]
-        return quadratic_forms(X, (pair + pair.T) / 2)
+        return quadratic_forms(X, self.cov)
 
     # other covariances
 
