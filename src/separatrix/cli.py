@@ -99,7 +99,7 @@ def fit(
     seed
         Decides which rows are held out.
     solver
-        auto, newton, conjugate-gradient, gradient-descent or proximal-newton.
+        auto, newton, quasi-newton, conjugate-gradient, gradient-descent or proximal-newton.
     tol
         How far the mean loss may be from its optimum.
     max_iter
