@@ -262,6 +262,7 @@ def test_the_command_streams_files_judges_the_rows_held_out_and_predicts(run, sm
     assert (code, err.count("Traceback")) == (0, 0)
     assert "6,000 rows" in out
     assert "ROC AUC" in out
+    assert "curves are of binned scores" in " ".join(out.split())
     code, out, _ = run("evaluate", "model.json", "part-*.parquet")
     assert code == 0
     assert "accuracy" in out

@@ -124,7 +124,8 @@ def evaluation_of(counts: Binned, classes: Sequence[Label], rates: ArrayLike) ->
         confusion=rows,
         roc=curves,
         calibration=calibration_of(counts) if len(classes) == 2 else None,
-        notes=(*undefined(per_class), f"curves are of binned scores: the ROC AUC is exact to {counts.auc_error:.0e}."),
+        notes=undefined(per_class),
+        auc_error=counts.auc_error,
     )
 
 

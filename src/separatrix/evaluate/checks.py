@@ -94,6 +94,7 @@ def examine(
         *_unlabelled(unlabelled),
         *_unseen(notes),
         *_undefined(evaluation),
+        *_binned(evaluation),
     ]
     if target.classes:
         codes = y.astype(np.int64)
@@ -281,6 +282,14 @@ def _no_better_than_baseline(evaluation: Evaluation | NumberEvaluation | None) -
         return []
     text = f"on {evaluation.rows:,} held-out rows the {label} is {ours:.4g}, the baseline's {theirs:.4g}."
     return [Finding("SX111", "warning", text, "Lower C, drop columns, or find columns that tell about the target.")]
+
+
+def _binned(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:
+    if not isinstance(evaluation, Evaluation) or not evaluation.auc_error:
+        return []
+    rows, error = evaluation.rows, evaluation.auc_error
+    text = f"the curves are of binned scores of {rows:,} rows: the ROC AUC is exact to {error:.0e}."
+    return [Finding("SX113", "note", text, "All other metrics are exact.")]
 
 
 def _undefined(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:

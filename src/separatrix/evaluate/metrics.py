@@ -33,6 +33,7 @@ class Evaluation:
 
     `confusion` is (K, K), rows true and columns predicted. `roc` holds the positive class's curve for two
     classes and one curve a class (against the rest) for more; None where undefined. `calibration` is for two.
+    `auc_error` bounds how far the area under a curve may be off: 0 where scores were kept one by one.
     """
 
     rows: int
@@ -44,6 +45,7 @@ class Evaluation:
     roc: tuple[Roc | None, ...]
     calibration: Calibration | None
     notes: tuple[str, ...]
+    auc_error: float = 0.0
 
 
 @dataclass(frozen=True)
