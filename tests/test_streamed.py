@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from separatrix import cli, training
+from separatrix import cli, logit, training
 from separatrix.data import learn, stream
 from separatrix.data.beside import Beside
 from separatrix.data.dataset import Dataset, open
@@ -226,6 +226,16 @@ def test_what_needs_all_rows_at_once_is_refused(tmp_path):
         train_streamed(data, "two", Settings(inference=True))
     with pytest.raises(ArgumentError, match="is for fits of many passes"):
         train_streamed(data, "amount", Settings(regression=True), checkpoint=tmp_path / "kept")
+
+
+@pytest.mark.parametrize("term", ["bs(a, knots=[-1, 1])", "cr(a, knots=[-1, 0, 1])"])
+def test_splines_and_interactions_of_a_formula_are_those_of_memory(small, tmp_path, term):
+    data, formula = files(tmp_path), f"two ~ {term} * C(city) + weight"
+    ours, theirs = (logit(formula, rows, singular="drop") for rows in (data, table().to_pandas()))
+    assert ours.names == theirs.names
+    np.testing.assert_allclose(ours.params, theirs.params, atol=1e-7)
+    np.testing.assert_allclose(ours.bse, theirs.bse, rtol=1e-6)
+    assert len(logit("two ~ bs(a, df=5)", data).names) == 6
 
 
 # the command

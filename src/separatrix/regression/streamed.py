@@ -35,7 +35,8 @@ from separatrix.regression.outcome import Outcome
 from separatrix.regression.result import covariance_of
 from separatrix.regression.sample import Columns, Sample, check_finite, default_names, group_codes, ways
 
-SHOWN_ROWS = 1_000  # of the even sample, of which a formula's design is learned
+SHOWN_ROWS = 20_000  # of the even sample, of which a formula's design is learned
+SPLINES = ("bs(", "cr(", "cs(", "cc(")  # whose knots may be of a sample, and whose ends are those of all rows
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ def formula_encoding(
     frame = with_levels(some[:SHOWN_ROWS].to_pandas(), tally, features)
     frame, scope = with_scope(words_of(parsed), frame, scope)
     design = made_of(parsed.rhs, frame, scope)
-    if stateful := list(design.model_spec.transform_state):
+    if stateful := [name for name in design.model_spec.transform_state if not name.startswith(SPLINES)]:
         raise ArgumentError(
             f"formula={formula!r} has {listing(stateful)}, which all rows have a part in: put such columns into the "
             "data, or fit rows in memory."
@@ -273,13 +274,17 @@ def formula_encoding(
 
 
 def with_levels(frame: Any, tally: Tally, columns: Sequence[str]) -> Any:
-    """Some rows, and copies of the first in which each column takes each of its levels."""
+    """Some rows, and copies of the first in which each column takes each of its levels, or the ends of its range."""
     frames = [frame]
     for name in columns:
-        levels = tally.columns[name].levels
-        if levels is not None and tally.columns[name].kind in ("text", "category", "number", "boolean"):
-            copies = pd.concat([frame[:1]] * len(levels.values), ignore_index=True)
-            copies[name] = pd.Series(levels.values.to_pylist(), dtype=plain_type(frame[name]))
+        column, values = tally.columns[name], []
+        if column.levels is not None and column.kind in ("text", "category", "number", "boolean"):
+            values = column.levels.values.to_pylist()
+        elif column.kind == "number":
+            values = [column.readings["plain"].moments.low, column.readings["plain"].moments.high]
+        if values:
+            copies = pd.concat([frame[:1]] * len(values), ignore_index=True)
+            copies[name] = pd.Series(values, dtype=plain_type(frame[name]))
             frames.append(copies)
     return pd.concat([each.astype({name: plain_type(frame[name]) for name in columns}) for each in frames])
 
