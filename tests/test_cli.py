@@ -9,27 +9,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from separatrix import cli
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Runs the command in an empty folder; returns exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["separatrix", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return command
-
 
 def customers(rows=200, seed=0):
     """A CSV with a number, a category, gaps, and a target that depends on both."""

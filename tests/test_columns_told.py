@@ -1,34 +1,18 @@
 """What a user tells the command about columns reaches the model, and new rows are treated by it."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from separatrix import cli
 from separatrix.data.columns import Category, Date, LeftOut, Number, Text
 from separatrix.export.json import read_model
 
 
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Runs the command in a folder with orders.csv; returns exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
+@pytest.fixture(autouse=True)
+def a_folder_with_orders(run):
+    """The folder that the command runs in holds orders.csv."""
     Path("orders.csv").write_text(orders())
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["separatrix", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return command
 
 
 def orders(rows=300):

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import statsmodels.api as sm
 from numpy.testing import assert_allclose
 from rich.console import Console
 
-from separatrix import cli, logit, ols
+from separatrix import logit, ols
 from separatrix.data.beside import Beside
 from separatrix.data.columns import Columns
 from separatrix.data.target import learn_target
@@ -26,25 +25,6 @@ from separatrix.report.summarize import number, summarize
 from separatrix.report.terminal import show
 from separatrix.settings import Settings
 from separatrix.training import fit, train
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Runs the command in an empty folder; returns exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["separatrix", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return command
 
 
 def patients(rows: int = 600, seed: int = 0) -> pd.DataFrame:

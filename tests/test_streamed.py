@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from separatrix import cli, logit, training
+from separatrix import logit, training
 from separatrix.data import learn, stream
 from separatrix.data.beside import Beside
 from separatrix.data.dataset import Dataset, open
@@ -239,24 +239,6 @@ def test_splines_and_interactions_of_a_formula_are_those_of_memory(small, tmp_pa
 
 
 # the command
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Runs the command in an empty folder; returns exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["separatrix", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return command
 
 
 DROP = "weight,before,three,amount"
