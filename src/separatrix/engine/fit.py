@@ -107,9 +107,10 @@ def solve(
         start = start_at(objective, kept, choice.takes_metric, random)
     elif choice.starts_small and not theta.any():
         start = sample_start(objective, theta, choice.solver, choice.takes_metric, random)
-    solver, target = choice.solver(objective, start.theta, start.metric), choice.target(options.tol)
+    solver, target = choice.solver(objective, start.theta, start.metric), choice.target(options.tol, theta.shape[1])
     solver = checkpoint.keeping(solver) if checkpoint else solver
-    return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, start.part)
+    part = start.part if theta.shape[1] == 1 else None  # of several classes its curvature costs more than a dual bound
+    return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, part)
 
 
 def theta_of(

@@ -248,7 +248,9 @@ def _separated(p: FloatArray | None, codes: IntArray, C: float | None) -> list[F
     else:
         return []
     if nearly_free:
-        return [Finding("SX107", "warning", text, "Fit with a penalty: a finite C, without --inference; 1 is the default.")]
+        return [
+            Finding("SX107", "warning", text, "Fit with a penalty: a finite C, without --inference; 1 is the default.")
+        ]
     return [Finding("SX107", "note", text, f"The penalty (C = {C:g}) alone sets the size of the coefficients.")]
 
 
