@@ -12,12 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from separatrix.data.builtin import BUILTIN, REGRESSIONS, builtin
-from separatrix.data.files import read_batches, read_table, replacing
+from separatrix.data.dataset import open as opened
+from separatrix.data.files import read_batches, replacing
 from separatrix.errors import ArgumentError, ColumnError, DataError, FileError
 
 
+def table_of(data):
+    """The whole table that a path names."""
+    return opened(data).whole()
+
+
 def rows(path: Path | str) -> list[tuple[Any, ...]]:
-    return list(read_table(str(path)).rows())
+    return list(table_of(str(path)).rows())
 
 
 @pytest.fixture
@@ -35,7 +41,7 @@ def write(tmp_path: Path):
 def refusal(path: Path | str, error: type[DataError] = FileError) -> str:
     """The one-line message with which the file is refused."""
     with pytest.raises(error) as caught:
-        read_table(str(path))
+        table_of(str(path))
     message = str(caught.value)
     assert "\n" not in message
     assert str(path).split("*")[0] in message
@@ -60,7 +66,7 @@ def refusal(path: Path | str, error: type[DataError] = FileError) -> str:
     ],
 )
 def test_the_same_table_is_read_from_every_dialect(write, content):
-    table = read_table(str(write(content)))
+    table = table_of(str(write(content)))
     assert table.columns == ["a", "b"]
     assert list(table.rows()) == [(1, "x"), (2, "y")]
 
@@ -70,7 +76,7 @@ def test_quoted_cells_hold_delimiters_quotes_and_line_ends(write):
 
 
 def test_a_type_is_settled_by_the_whole_file(write):
-    table = read_table(str(write("a,b\n" + "1,2\n" * 50_000 + "x,2.5\n")))
+    table = table_of(str(write("a,b\n" + "1,2\n" * 50_000 + "x,2.5\n")))
     assert table.schema == {"a": nw.String, "b": nw.Float64}
 
 
@@ -89,7 +95,7 @@ def test_a_type_is_settled_by_the_whole_file(write):
     ],
 )
 def test_a_column_has_the_narrowest_type_that_loses_no_cell(write, cells, kind):
-    table = read_table(str(write("a,b\n" + "".join(f"{cell},x\n" for cell in cells))))
+    table = table_of(str(write("a,b\n" + "".join(f"{cell},x\n" for cell in cells))))
     assert table.schema["a"] == kind
 
 
@@ -100,7 +106,7 @@ def test_a_decimal_comma_is_read_where_semicolons_part_the_cells(write):
 
 def test_the_usual_marks_of_a_missing_cell_are_missing(write):
     marks = ["", " ", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", ".", '""', '"NA"']
-    table = read_table(str(write("a,b\n7,x\n" + "".join(f"{mark},x\n" for mark in marks))))
+    table = table_of(str(write("a,b\n7,x\n" + "".join(f"{mark},x\n" for mark in marks))))
     assert table["a"].to_list() == [7] + [None] * len(marks)
 
 
@@ -109,11 +115,11 @@ def test_a_number_sign_does_not_begin_a_comment(write):
 
 
 def test_names_that_differ_in_capitals_are_two_columns(write):
-    assert read_table(str(write("a,A\n1,2\n"))).to_dict(as_series=False) == {"a": [1], "A": [2]}
+    assert table_of(str(write("a,A\n1,2\n"))).to_dict(as_series=False) == {"a": [1], "A": [2]}
 
 
 def test_a_column_without_a_name_is_named_by_its_place(write):
-    assert read_table(str(write(",b\n1,2\n"))).columns == ["column 1", "b"]
+    assert table_of(str(write(",b\n1,2\n"))).columns == ["column 1", "b"]
 
 
 @pytest.mark.parametrize("row", ["5", "5,6,7"])
@@ -190,7 +196,7 @@ def test_files_that_do_not_go_together_are_named(write, tmp_path, second, error,
     write("a,b\n1,2\n", "1.csv")
     write(second, "2.csv")
     with pytest.raises(error, match=message):
-        read_table(str(tmp_path / "*.csv"))
+        table_of(str(tmp_path / "*.csv"))
 
 
 def parquet(path: Path, **columns: Any) -> Path:
@@ -200,7 +206,7 @@ def parquet(path: Path, **columns: Any) -> Path:
 
 def test_parquet_is_known_by_its_content_and_keeps_its_categories(tmp_path):
     path = parquet(tmp_path / "data.csv", a=[1, 2], c=pa.array(["x", "y"]).dictionary_encode())
-    assert read_table(str(path)).schema == {"a": nw.Int64, "c": nw.Categorical}
+    assert table_of(str(path)).schema == {"a": nw.Int64, "c": nw.Categorical}
 
 
 def test_parquet_files_may_differ_in_order_and_width_but_not_in_kind(tmp_path):
@@ -302,4 +308,4 @@ def test_ctrl_c_while_duckdb_reads_is_ctrl_c(monkeypatch, tmp_path):
     monkeypatch.setattr("separatrix.data.files.layout_of", interrupted)
     (tmp_path / "data.csv").write_text("a,b\n1,2\n")
     with pytest.raises(KeyboardInterrupt):
-        read_table(str(tmp_path / "data.csv"))
+        table_of(str(tmp_path / "data.csv"))

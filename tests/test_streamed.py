@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -27,7 +28,6 @@ from separatrix.errors import ArgumentError, FileError
 from separatrix.evaluate.binned import binned, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
 from separatrix.fits.penalised import fit_classes, fit_numbers
-from separatrix.options import whole
 from separatrix.settings import Settings
 from separatrix.streamed import question_of, train_streamed
 
@@ -69,7 +69,7 @@ def files(folder: Path, rows: int = ROWS) -> Dataset:
 
 def in_memory(data: Dataset, target: str, settings: Settings) -> Any:
     """The fit of the same training rows, all in memory."""
-    rows = whole(split(data, settings.test_size, settings.seed)[0])
+    rows = split(data, settings.test_size, settings.seed)[0].whole()
     learned = question_of(target, settings).learned(question_of(target, settings).read(data_of(rows)), "the rows")
     block = encoded(learned.encoding, rows)
     offset = None if block.offset is None else block.offset[:, 0]
@@ -105,6 +105,16 @@ def test_rows_that_stay_where_they_are_have_the_model_of_memory(small, tmp_path,
     np.testing.assert_allclose(trained.model.intercepts, expected.intercepts, atol=1e-6 * 1e6)
     held_out = sum(map(len, split(data, 0.25, 0)[1].batches()))
     assert (trained.evaluation.rows, trained.rows) == (held_out, ROWS)
+
+
+@pytest.mark.parametrize("told", [{"weight": "weight"}, {"frequency": "weight"}, {}])
+def test_rows_that_are_counted_as_one_are_rows_all_the_same(small, tmp_path, told):
+    settings = Settings(drop=["a", "b", "before", "three", "amount"], tol=1e-10, C=0.01, **told)
+    settings = settings if told else replace(settings, drop=[*settings.drop, "weight"])
+    data = files(tmp_path)
+    trained = train_streamed(data, "two", settings)
+    np.testing.assert_allclose(trained.model.coefficients, in_memory(data, "two", settings).coefficients, atol=1e-7)
+    assert trained.model.fit.rows == trained.rows - trained.evaluation.rows > 4_000
 
 
 @given(st.integers(0, 2**40), st.floats(0.05, 0.95), st.integers(1, 500))
@@ -144,6 +154,13 @@ def test_metrics_by_sums_are_those_of_the_rows_and_curves_as_near_as_is_said(K, 
     if K == 2:
         np.testing.assert_allclose(ours.calibration.observed, theirs.calibration.observed, atol=0.02)
         assert ours.calibration.counts.sum() == n - np.sum(weight == 0)
+
+
+def test_rows_of_one_score_are_tied_without_a_bin():
+    p = np.tile([[0.3, 0.7], [0.6, 0.4]], (500, 1))
+    counts = binned(np.arange(1_000) % 3 == 0, p) + binned(np.arange(1_000) % 5 == 0, p)
+    assert counts.auc_error == 0.0
+    assert (counts + binned([1, 0], [[0.3 - 1e-9, 0.7 + 1e-9], [0.5, 0.5]])).auc_error > 0.0
 
 
 def test_the_metrics_of_numbers_by_sums_are_those_of_the_rows():
@@ -222,8 +239,11 @@ def test_a_checkpoint_of_other_arguments_or_data_is_refused_and_so_is_what_is_no
     again = train_streamed(data, "two", Settings(drop=settings.drop, max_iter=200), checkpoint=kept)
     assert len(again.model.fit.losses) == 1
     pq.write_table(table(900, seed=1), tmp_path / "part-2.parquet")
+    data = open(str(tmp_path / "part-*.parquet"))
     with pytest.raises(FileError, match="of other data"):
-        train_streamed(open(str(tmp_path / "part-*.parquet")), "two", settings, checkpoint=kept)
+        train_streamed(data, "two", settings, checkpoint=kept)
+    with pytest.raises(FileError, match="of other data"):  # a table has no file that could tell
+        train_streamed(open(data.whole().to_native()), "two", settings, checkpoint=kept)
     (kept / "fit.npz").write_bytes(b"nothing")
     with pytest.raises(FileError, match="is no checkpoint"):
         train_streamed(data, "two", settings, checkpoint=kept)

@@ -16,7 +16,7 @@ from rich.console import Console
 import separatrix
 from separatrix.errors import ArgumentError, SeparatrixError, listing
 from separatrix.messages import complain, in_words, progress, show_notes, tell
-from separatrix.options import ColumnOptions, Flag, SourceOptions, names, whole
+from separatrix.options import ColumnOptions, Flag, SourceOptions, names
 
 if TYPE_CHECKING:
     from separatrix.data.columns import Table
@@ -277,7 +277,7 @@ def trained(
         return train_streamed(dataset, target, settings, watch, rows.checkpoint)
     from separatrix.training import train
 
-    table = whole(dataset)
+    table = dataset.whole()
     say(f"fitting {target}")
     return train(table, target, settings, where=dataset.name, watch=watch)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from separatrix.data.columns import Table
     from separatrix.data.dataset import Dataset
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -91,14 +90,6 @@ class SourceOptions:
         """Whether the rows stay where they are."""
         told = self.stream or self.checkpoint is not None or dataset.client is not None
         return told or dataset.cells > LARGE
-
-
-def whole(dataset: "Dataset") -> "Table":
-    """All rows of a dataset in memory."""
-    import narwhals as nw
-    import pyarrow as pa
-
-    return nw.from_native(pa.concat_tables([batch.to_native() for batch in dataset.batches()]), eager_only=True)
 
 
 def names(text: str) -> list[str]:

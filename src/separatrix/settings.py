@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,13 @@ class Settings:
     def beside(self) -> list[str]:
         """The columns that stand beside the features, and are none."""
         return [name for name in (self.offset, self.weight, self.frequency, self.cluster) if name is not None]
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What is told of columns, as `Columns.learn` takes it."""
+        names = ("categorical", "numeric", "text", "date", "floor", "text_width", "unseen")
+        drop = [name for name in self.drop if name not in self.beside]
+        return {"drop": drop, **{name: getattr(self, name) for name in names}}
 
     @property
     def errors(self) -> str:

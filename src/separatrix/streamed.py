@@ -13,12 +13,11 @@ import numpy as np
 from msgspec import json
 
 import separatrix
-from separatrix.arrays import FloatArray
 from separatrix.data.beside import weights_of
 from separatrix.data.dataset import Dataset
 from separatrix.data.encoders import Note
 from separatrix.data.hold_out import split
-from separatrix.data.learn import Encoding, Question
+from separatrix.data.learn import Encoding, Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import encoded
 from separatrix.data.threads import in_order, thread_count, workers
@@ -28,7 +27,6 @@ from separatrix.engine.iterate import Step, ignore
 from separatrix.errors import ArgumentError
 from separatrix.evaluate.checks import examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
-from separatrix.fits.found import Found
 from separatrix.fits.penalised import (
     as_column,
     classes_of_source,
@@ -39,7 +37,7 @@ from separatrix.fits.penalised import (
 )
 from separatrix.model import Model
 from separatrix.settings import Settings, check_settings
-from separatrix.training import Judged, Training, check_offset_suits, evaluate_batches, with_metrics
+from separatrix.training import Judged, Training, check_offset_suits, evaluate_batches, model_of, with_metrics
 
 CHECKPOINT = "fit.npz"
 
@@ -59,15 +57,13 @@ def train_streamed(
     check_streams(settings, checkpoint)
     question = question_of(target_name, settings)
     question.check(dataset)
-    kept = Checkpoint(checkpoint / CHECKPOINT, fingerprint(dataset, target_name, settings)) if checkpoint else None
-    if kept:
-        kept.read()  # what cannot be gone on from is said before the work
     training_rows, held_out = split(dataset, settings.test_size, settings.seed)
     learned, source = learned_source(training_rows, question)
     target = learned.encoding.target
     check_offset_suits(settings, target)
+    kept = Checkpoint(checkpoint / CHECKPOINT, fingerprint(dataset, learned, settings)) if checkpoint else None
     with source.working() as source:
-        model = fit_source(source, learned.encoding, learned.weight, settings, watch, kept)
+        model = fit_source(source, learned, settings, watch, kept)
     notes: list[Note] = []
     evaluation = judged(model, held_out, learned.encoding, notes)
     some = encoded(learned.encoding, learned.some)
@@ -91,29 +87,22 @@ def train_streamed(
 
 def question_of(target: str, settings: Settings) -> Question:
     """What the first reading is to find out."""
-    options = {
-        "drop": [name for name in settings.drop if name not in settings.beside],
-        **{name: getattr(settings, name) for name in ("categorical", "numeric", "text", "date", "floor")},
-        "text_width": settings.text_width,
-        "unseen": settings.unseen,
-    }
     offset = (settings.offset,) if settings.offset else ()
     weight = settings.weight or settings.frequency
-    return Question(target, weight, offset, settings.positive, settings.regression, options)
+    return Question(target, weight, offset, settings.positive, settings.regression, settings.columns)
 
 
 def fit_source(
     source: TableSource,
-    encoding: Encoding,
-    weight: FloatArray,
+    learned: Learned,
     settings: Settings,
     watch: Callable[[Step], Any],
     checkpoint: Checkpoint | None,
 ) -> Model:
-    """The model of rows whose classes, or all of them, have such weights, (K,) or (1,)."""
-    K = len(encoding.target.classes)
-    n, code = source.n_rows, as_column if not K else codes_for(K)
-    source, scales = source.recoded(code), spreads_of_source(source.recoded(as_column))
+    """The model of the rows of a source, which may count rows that are alike as one."""
+    K, n, weight = len(learned.encoding.target.classes), learned.rows, learned.weight
+    scales = spreads_of_source(source.recoded(as_column))
+    source = source.recoded(codes_for(K) if K else as_column)
     penalty, l1_ratio = penalty_in_units(scales, settings.l1_ratio), settings.l1_ratio
     if K:
         options = Options(settings.solver, settings.tol, settings.max_iter, seed=settings.seed)
@@ -126,32 +115,12 @@ def fit_source(
         scale = weight.sum() / n if settings.weight else 1.0
         found = numbers_of_source(source, penalty.times(scale), settings.C, l1_ratio, watch)
         rates = np.array([source.add_up(weighted_sum) / weight.sum()])
-    return model_of(found, encoding, scales, rates, n, settings)
+    return model_of(found, learned.encoding.target, learned.encoding.columns, scales, rates, n, settings)
 
 
 def weighted_sum(block: Any) -> float:
     """The weighted sum of y over the rows of a block."""
     return float(block.weight @ block.y[:, 0])
-
-
-def model_of(
-    found: Found, encoding: Encoding, scales: FloatArray, rates: FloatArray, rows: int, settings: Settings
-) -> Model:
-    """A fit as a model."""
-    K = len(encoding.target.classes)
-    return Model(
-        task="linear" if not K else "binary" if K == 2 else "multinomial",
-        target=encoding.target,
-        columns=encoding.columns,
-        coefficients=found.coefficients.tolist(),
-        intercepts=found.intercepts.tolist(),
-        scales=scales.tolist(),
-        rates=rates.tolist(),
-        fit=found.record(rows),
-        metrics={},
-        offset=settings.offset,
-        weight=settings.weight or settings.frequency,
-    )
 
 
 def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -> Evaluation | NumberEvaluation:
@@ -182,8 +151,8 @@ def check_streams(settings: Settings, checkpoint: Path | None) -> None:
         raise ArgumentError(f"checkpoint={checkpoint} is for fits of many passes, and a linear regression has few.")
 
 
-def fingerprint(dataset: Dataset, target: str, settings: Settings) -> str:
-    """What a checkpoint must agree with: the files as they are, the columns, and what was asked for."""
+def fingerprint(dataset: Dataset, learned: Learned, settings: Settings) -> str:
+    """What a checkpoint must agree with: the files as they are, what a first reading found, and what was asked for."""
     asked = {name: getattr(settings, name) for name in settings.__dataclass_fields__ if name != "max_iter"}
-    said = json.encode([separatrix.__version__, list(dataset.files), list(dataset.columns), target, asked])
-    return hashlib.sha256(said).hexdigest()
+    found = [learned.rows, learned.weight.tolist(), learned.encoding.target, learned.encoding.columns.describe()]
+    return hashlib.sha256(json.encode([separatrix.__version__, list(dataset.files), found, asked])).hexdigest()

@@ -23,9 +23,10 @@ from separatrix.errors import ArgumentError, DataError, TargetError
 from separatrix.evaluate.binned import Numbers, binned, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
+from separatrix.fits.found import Found
 from separatrix.fits.inferred import Inferred, errors_of, found_of, infer
 from separatrix.fits.penalised import fit_classes, fit_numbers, standard_deviations
-from separatrix.model import Model
+from separatrix.model import Errors, Model
 from separatrix.settings import Settings, check_settings
 
 EXACT_ROWS = 1_000_000  # that are judged one by one
@@ -60,19 +61,7 @@ def train(
     """
     check_settings(settings, target_name)
     target = learn_target(table, target_name, positive=settings.positive, regression=settings.regression, where=where)
-    learn_columns = partial(
-        Columns.learn,
-        target=target_name,
-        drop=[name for name in settings.drop if name not in settings.beside],
-        categorical=settings.categorical,
-        numeric=settings.numeric,
-        text=settings.text,
-        date=settings.date,
-        floor=settings.floor,
-        text_width=settings.text_width,
-        unseen=settings.unseen,
-        where=where,
-    )
+    learn_columns = partial(Columns.learn, target=target_name, where=where, **settings.columns)
     check_offset_suits(settings, target)
     # Both of all rows, so that a cell that cannot be used is named by its row in the data.
     beside_of(table, settings, where)
@@ -126,22 +115,40 @@ def fit(
         found = fit_classes(X, y, K, beside, C, settings.cv, settings.l1_ratio, options, watch)
     else:
         found = fit_numbers(X, y, beside, settings.C, settings.l1_ratio, watch)
-    rates = np.bincount(y, beside.weight, minlength=K) if K else np.array([np.average(y, weights=beside.weight)])
-    model = Model(
+    scales, rates = standard_deviations(X, beside.weight), np.array([np.average(y, weights=beside.weight)])
+    if K:
+        totals = np.bincount(y, beside.weight, minlength=K)
+        rates = totals / totals.sum()
+    errors = errors_of(inferred.result, features) if inferred else None
+    return model_of(found, target, columns, scales, rates, len(y), settings, errors), inferred
+
+
+def model_of(
+    found: Found,
+    target: Target,
+    columns: Columns,
+    scales: FloatArray,
+    rates: FloatArray,
+    rows: int,
+    settings: Settings,
+    errors: Errors | None = None,
+) -> Model:
+    """A fit of so many rows as a model."""
+    K = len(target.classes)
+    return Model(
         task="linear" if not K else "binary" if K == 2 else "multinomial",
         target=target,
         columns=columns,
         coefficients=found.coefficients.tolist(),
         intercepts=found.intercepts.tolist(),
-        scales=standard_deviations(X, beside.weight).tolist(),
-        rates=(rates / rates.sum() if K else rates).tolist(),
-        fit=found.record(len(y)),
+        scales=scales.tolist(),
+        rates=rates.tolist(),
+        fit=found.record(rows),
         metrics={},
         offset=settings.offset,
         weight=settings.weight or settings.frequency,
-        errors=errors_of(inferred.result, features) if inferred else None,
+        errors=errors,
     )
-    return model, inferred
 
 
 def beside_of(table: Table, settings: Settings, where: str) -> Beside:

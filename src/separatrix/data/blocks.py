@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FLOATS, FloatArray
 from separatrix.data.cluster import ClusterSource, Deal, Share, current_client, placed, reachable, result_of, threads_of
 from separatrix.data.memory import MemorySource, far_columns
 from separatrix.data.stream import ROOM, cells_of_row, stacked
 from separatrix.errors import ArgumentError, DataError, TargetError
-
-FLOATS = (np.float64, np.float32)
 
 
 @dataclass(frozen=True)

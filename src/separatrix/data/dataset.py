@@ -75,6 +75,10 @@ class Dataset:
         if table is None:
             raise no_rows(self.name)
 
+    def whole(self) -> Table:
+        """All rows in memory; errors as of `batches`."""
+        return nw.from_native(pa.concat_tables([batch.to_native() for batch in self.batches()]), eager_only=True)
+
     def check(self) -> None:
         """Raises FileError where a file is not as it was when it was opened."""
         for stamp in self.files:

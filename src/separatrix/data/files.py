@@ -21,17 +21,6 @@ PARQUET = b"PAR1"
 PART_ROWS = 1_000_000  # of Parquet: enough work for a reader of its own
 
 
-def read_table(data: str) -> Table:
-    """The whole table that `data` names: see `read_batches`.
-
-    Examples
-    --------
-    >>> read_table("iris").shape
-    (150, 5)
-    """
-    return _table(pa.Table.from_batches(_batches(data, rows=1_000_000)))
-
-
 def read_batches(data: str, rows: int = 65_536) -> Iterator[Table]:
     """The table that `data` names, at most `rows` rows at a time, in bounded memory.
 

@@ -43,7 +43,7 @@ class Binned:
     `rows` and `weight` (K, K) are by true and predicted class; `scores` (curves, 2, bins) is the weight of the rows of
     the others and of the class in each bin, for the positive class or for each of several; `predicted` and `counts`
     (bins,) the summed weighted probability and the rows of a bin, for two classes; `losses` the summed log loss and
-    Brier score.
+    Brier score; `ends` (curves, 2, bins) the greatest score of each bin, and the greatest of its negative.
     """
 
     rows: FloatArray
@@ -52,16 +52,21 @@ class Binned:
     predicted: FloatArray
     counts: FloatArray
     losses: FloatArray
+    ends: FloatArray
 
     def __add__(self, other: "Binned") -> "Binned":
-        return Binned(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+        sums = {
+            name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__ if name != "ends"
+        }
+        return Binned(**sums, ends=np.maximum(self.ends, other.ends))
 
     @property
     def auc_error(self) -> float:
         """How far the area under a ROC curve can be from that of the rows one by one, at most."""
         pairs = self.scores.sum(axis=2).prod(axis=1)
-        tied = np.divide(self.scores.prod(axis=1).sum(axis=1), pairs, out=np.zeros(len(pairs)), where=pairs > 0)
-        return float(0.5 * tied.max())
+        several = self.ends.sum(axis=1) > 0  # rows of one and the same score are tied without a bin
+        tied = np.where(several, self.scores.prod(axis=1), 0.0).sum(axis=1)
+        return float(0.5 * (tied / np.maximum(pairs, 1e-300)).max())
 
 
 def binned(y: ArrayLike, probabilities: ArrayLike, sample_weight: ArrayLike | None = None) -> Binned:
@@ -89,7 +94,15 @@ def binned(y: ArrayLike, probabilities: ArrayLike, sample_weight: ArrayLike | No
         predicted,
         counts,
         np.array([weight.sum() * score if weight.any() else 0.0 for score in proper_scores(codes, p, weight).values()]),
+        np.array([[greatest(bin_of[k], sign * p[:, k], bins) for sign in (1.0, -1.0)] for k in curves]),
     )
+
+
+def greatest(bin_of: NDArray[np.intp], values: FloatArray, bins: int) -> FloatArray:
+    """The greatest value of each bin, (bins,); -inf of none."""
+    found = np.full(bins, -np.inf)
+    np.maximum.at(found, bin_of, values)
+    return found
 
 
 def bin_of_probability(p: FloatArray, bins: int) -> NDArray[np.intp]:
