@@ -231,10 +231,12 @@ def test_the_curvature_of_some_rows_bounds_the_gap_and_the_coefficients_over_all
     for seed, (problem, best) in enumerate(solved_problems()):
         objective, part = problem.objective(), some_rows(problem, seed)
         for theta in points_on_the_way(problem, best, seed):
-            bound = by_part(objective, objective.evaluate(theta, order=1), part)
-            assert bound.gap >= true_gap(problem, theta, best)
-            if bound.coef_error is not None:
-                error = np.abs(all_columns(problem, theta) - best)[:, -theta.shape[1] :]
-                assert np.all(error <= bound.coef_error + 1e-12 * np.abs(best).max())
-                checked += 1
-    assert checked > 300
+            at = objective.evaluate(theta, order=1)
+            nearby = part.evaluate(theta + 0.1 * np.random.default_rng(seed).normal(size=theta.shape), order=2)
+            for bound in (by_part(objective, at, part), by_part(objective, at, part, nearby)):
+                assert bound.gap >= true_gap(problem, theta, best)
+                if bound.coef_error is not None:
+                    error = np.abs(all_columns(problem, theta) - best)[:, -theta.shape[1] :]
+                    assert np.all(error <= bound.coef_error + 1e-12 * np.abs(best).max())
+                    checked += 1
+    assert checked > 600

@@ -1,7 +1,7 @@
 """What every source of rows yields, and the one thing it can do: add up a function over its blocks."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -36,7 +36,13 @@ class Block:
         """The class of each row from 0, (rows,), however the loss codes it."""
         return self.y.ravel().astype(np.intp)
 
-    def take(self, some: IntArray) -> "Block":
+    def pieces(self, cells: int) -> "Iterator[Block]":
+        """The block as blocks of at most so many cells, or of a row: for what makes arrays of the size of X."""
+        step = max(1, cells // max(self.X.shape[1], 1))
+        for first in range(0, max(self.X.shape[0], 1), step):
+            yield self if self.X.shape[0] <= step else self.take(slice(first, first + step))
+
+    def take(self, some: IntArray | slice) -> "Block":
         """Some of the rows, by their positions in the block. They remember no source."""
         offset = None if self.offset is None else self.offset[some]
         return Block(self.X[some], self.y[some], self.weight[some], offset=offset)

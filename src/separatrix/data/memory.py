@@ -21,7 +21,10 @@ T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
 FAR_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
 FAR_CELLS, FEWEST_ROWS = 2**20, 50  # so many cells, but at least so many rows
-CELLS = 2**17  # of a dense block: 1 MB in double, so a block is read from memory once a pass
+# Of a dense block at most: many, so that threads seldom wait for Python's lock; few enough that the second product of a
+# pass finds the rows in cache.
+CELLS, ROWS = 2**20, 2**15
+COPIED = 2**18  # cells, where a block is a copy
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
 FEW_CELLS = 2**15  # are not worth a chunk of their own
@@ -148,7 +151,8 @@ class MemorySource:
         if sparse.issparse(self.X):
             step = self.n_rows if self.X.format == "csc" else SPARSE_ROWS
         else:
-            step = max(64, CELLS // max(self.n_columns, 1))
+            cells = CELLS if self.X.dtype == np.float64 and not self.centre.any() else COPIED
+            step = max(64, min(ROWS, cells // max(self.n_columns, 1)))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
             rows = slice(some.start + before, some.stop + before)

@@ -52,6 +52,7 @@ from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 
 MOST_TURNS = 3  # until every column that a step must know of is known
+SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 
 
@@ -69,27 +70,37 @@ class Certificate:
     probability_error: float | None = None
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some of the rows, which count for what they count for in the whole; and, if it is known, what they have nearby,
+    of order 2."""
+
+    objective: Objective
+    nearby: Evaluation | None = None
+
+
 def certify(
     objective: Objective,
     at: Evaluation,
     metric: Evaluation | None = None,
     tolerance: float = 0.0,
-    part: Objective | None = None,
+    part: Part | None = None,
 ) -> Certificate:
     """The smallest of the bounds that can be had at this point without building a large matrix.
 
-    `metric` is an evaluation of order 2, here or nearby. Without one the curvature is that of a `part` of the rows, or,
-    without that, of all if the other bounds are above the tolerance.
+    A `part` of the rows costs least, and does if its bound is within the tolerance; `metric` is an evaluation of order
+    2, here or nearby, and without either the curvature is made if the other bounds are above the tolerance.
     """
     bounds = [Certificate(at.value, "the objective itself: losses are never negative")]
     curved = known_curvature(objective)
     metric = at if at.curvature is not None else metric
+    if curved and part is not None:
+        for nearby in [part.nearby, None] if part.nearby else [None]:
+            bounds.append(by_part(objective, at, part.objective, nearby))
+            if bounds[-1].gap <= tolerance:
+                return bounds[-1]
     if curved and metric is not None:
         bounds.append(by_self_concordance(objective, at, metric))
-    elif curved and part is not None:
-        bounds.append(by_part(objective, at, part))
-        if bounds[-1].gap <= tolerance:
-            return bounds[-1]
     if penalises_all(objective.penalty) and bounds[-1].coef_error is None and isinstance(objective.loss, ClassLoss):
         bounds.append(by_duality(objective, at))
     best = min(bounds, key=lambda bound: bound.gap)
@@ -110,9 +121,10 @@ def penalises_all(penalty: ElasticNet) -> bool:
     return bool(np.all(penalty.l1 + penalty.l2 > 0))
 
 
-def by_part(objective: Objective, at: Evaluation, part: Objective) -> Certificate:
-    """The bound by the curvature that some of the rows have at this point: passes over those, none over all."""
-    there = part.evaluate(at.theta, order=2)
+def by_part(objective: Objective, at: Evaluation, part: Objective, nearby: Evaluation | None = None) -> Certificate:
+    """The bound by the curvature that some of the rows have at this point, or at one nearby: passes over those, none
+    over all."""
+    there = nearby or part.evaluate(at.theta, order=2)
     share, l2 = there.weight / at.weight, np.zeros_like(at.theta)
     w = at.theta[: objective.source.n_columns]
     l2[: len(w)] = objective.penalty.curvature(w)
@@ -197,8 +209,7 @@ def farthest(t: float) -> float:
 
 def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
     """max_i |(x_i, 1) / unit|, with the smaller unit where classes differ; one pass."""
-    # The square of a unit below 1e-100 would be nothing; a curvature that small is too far from the optimum anyway.
-    inverse_square = 1.0 / np.maximum(unit.reshape(at.theta.shape).min(axis=1), 1e-100) ** 2
+    inverse_square = 1.0 / np.maximum(unit.reshape(at.theta.shape).min(axis=1), SMALLEST_UNIT) ** 2
     p = objective.source.n_columns
 
     def longest(block: Block) -> float:
@@ -210,7 +221,8 @@ def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float
 def farthest_row(objective: Objective, inverse: FloatArray, unit: FloatArray) -> float:
     """How far a step of length 1 in the norm of H, with `inverse` (P, K, P, K) of H / unit unit', can move the eta of a
     row; of several classes, at most: the root of max_i sum_k (x_i, 1)' inverse_kk (x_i, 1). One pass."""
-    A = np.einsum("jkmk,jk,mk->jm", inverse, 1.0 / unit, 1.0 / unit)
+    length = 1.0 / np.maximum(unit, SMALLEST_UNIT)
+    A = np.einsum("jkmk,jk,mk->jm", inverse, length, length)
 
     def farthest(block: Block) -> float:
         return float(quadratic_forms(block.X, A).max(initial=0.0))

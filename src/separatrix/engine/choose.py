@@ -64,8 +64,13 @@ class Choice:
     name: str
     why: str
 
-    def solver(self, objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:
-        """The generator of iterates, started; `metric` is a curvature near the objective's own, where one is known."""
+    def solver(
+        self, objective: Objective, theta: FloatArray, metric: FloatArray | None = None, curved: float = 0.0
+    ) -> Solver:
+        """The generator of iterates, started; `metric` is a curvature near the objective's own, where one is known, and
+        a gap of `curved` is to come with a curvature, where the solver can choose."""
+        if self.name == "quasi-newton":
+            return quasi_newton(objective, theta, metric, curved)
         return SOLVERS[self.name](objective, theta, *([metric] if self.takes_metric else []))
 
     @property

@@ -14,7 +14,7 @@ from separatrix.engine.certificate import Certificate
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choose, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
-from separatrix.engine.objective import Objective, block_plane
+from separatrix.engine.objective import Evaluation, Objective, block_plane
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import Start, sample_start, start_at
 from separatrix.equations.losses import ClassLoss
@@ -24,13 +24,15 @@ from separatrix.errors import ConvergenceWarning, SeparationWarning
 
 @dataclass(frozen=True)
 class Options:
-    """How to fit: `tol` bounds the gap to the optimum of the objective per unit weight."""
+    """How to fit: `tol` bounds the gap to the optimum of the objective per unit weight. `curved` is for those who need
+    the curvature at the end: then the last step brings it along, where it is expected to be the last."""
 
     solver: str = "auto"
     tol: float = 1e-8
     max_iter: int = 100
     fit_intercept: bool = True
     seed: int = 0
+    curved: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Fit:
     """coefficients (K, p) and intercepts (K,) in the units of X, and how they were found.
 
     `finite` says that a finite optimum is proved to exist, by a penalty or by the certificate; `separated`, that the
-    plane has every row on its right side, and without a penalty there is none.
+    plane has every row on its right side, and without a penalty there is none. `at` is the last evaluation, in the
+    columns less the source's centre, unless the problem was solved in other ones.
     """
 
     coefficients: FloatArray
@@ -48,6 +51,7 @@ class Fit:
     status: Status
     separated: bool
     finite: bool
+    at: Evaluation | None = None
 
     @property
     def iterations(self) -> int:
@@ -78,13 +82,15 @@ def fit_linear_model(
         theta = objective.canonical(theta_of(source, space, *start, options.fit_intercept))
         choice, solution = solve(objective, theta, options, watch, checkpoint)
         finite = penalised or solution.certificate.coef_error is not None  # Newton's decrement proves a minimum nearby
-        separated = not finite and smallest_margin(objective, loss, solution.theta) > 0
-        w, b = np.split(solution.theta, [space.source.n_columns])
+        separated = not finite and smallest_margin(objective, loss, solution.at.theta) > 0
+        w, b = np.split(solution.at.theta, [space.source.n_columns])
         coefficients = space.back(w).T
     intercepts = b.sum(axis=0) - coefficients @ source.centre
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
-    certificate = solution.certificate if space.source is source else replace(solution.certificate, coef_error=None)
-    fit = Fit(coefficients, intercepts, trace, certificate, solution.status, separated, finite)
+    certificate, at = solution.certificate, solution.at
+    if space.source is not source:
+        certificate, at = replace(certificate, coef_error=None), None
+    fit = Fit(coefficients, intercepts, trace, certificate, solution.status, separated, finite, at)
     if warn:
         warn_of(fit, options.tol, stacklevel=3)
     return fit
@@ -107,7 +113,8 @@ def solve(
         start = start_at(objective, kept, choice.takes_metric, random)
     elif choice.starts_small and not theta.any():
         start = sample_start(objective, theta, choice.solver, choice.takes_metric, random)
-    solver, target = choice.solver(objective, start.theta, start.metric), choice.target(options.tol, theta.shape[1])
+    target = choice.target(options.tol, theta.shape[1])
+    solver = choice.solver(objective, start.theta, start.metric, target if options.curved else 0.0)
     solver = checkpoint.keeping(solver) if checkpoint else solver
     part = start.part if theta.shape[1] == 1 else None  # of several classes its curvature costs more than a dual bound
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, part)

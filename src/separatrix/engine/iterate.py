@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.engine.certificate import Certificate, certify, rounding
+from separatrix.engine.certificate import Certificate, Part, certify, rounding
 from separatrix.engine.objective import Evaluation, Objective
 
 
@@ -83,7 +83,7 @@ class Trace:
 class Solution:
     """Where the loop stopped, how it got there, and how good that is."""
 
-    theta: NDArray[np.floating]
+    at: Evaluation
     steps: tuple[Step, ...]
     certificate: Certificate
     status: Status
@@ -100,7 +100,7 @@ def minimise(
     target: float,
     max_iter: int,
     watch: Callable[[Step], Any] = ignore,
-    part: Objective | None = None,
+    part: Part | None = None,
 ) -> Solution:
     """Draws iterates until one is proved to be within `tolerance` of the optimum, or max_iter steps were taken.
 
@@ -129,8 +129,8 @@ def minimise(
             last = stalled or number >= max_iter
             certificate = certify(objective, at, iterate.metric, tolerance, None if last else part)
             if certificate.gap <= tolerance:
-                return Solution(at.theta, tuple(steps), certificate, Status.CONVERGED)
+                return Solution(at, tuple(steps), certificate, Status.CONVERGED)
             if number >= max_iter:
-                return Solution(at.theta, tuple(steps), certificate, Status.MAX_ITER)
+                return Solution(at, tuple(steps), certificate, Status.MAX_ITER)
             target = iterate.gap * tolerance / certificate.gap
     raise AssertionError("a solver never runs out of iterates")

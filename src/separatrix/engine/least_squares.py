@@ -13,7 +13,7 @@ Algebra and its Applications 88): a pass, and about all digits are there.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from time import perf_counter
 from typing import Any, cast
 
@@ -36,6 +36,7 @@ ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, r
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
 MOST_REFINEMENTS = 4
+CELLS = 2**17  # that are reduced at a time
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,11 @@ def beside_ones(block: Block, intercept: int) -> FloatArray:
 
 def triangle_of(source: Source, rows: Callable[[Block], FloatArray]) -> FloatArray:
     """R of the rows that are made of every block; one pass."""
-    return source.add_up(lambda block: triangle(rows(block)), lambda a, b: triangle(np.vstack([a, b])))
+
+    def stacked(a: FloatArray, b: FloatArray) -> FloatArray:
+        return triangle(np.vstack([a, b]))
+
+    return source.add_up(lambda block: reduce(stacked, (triangle(rows(each)) for each in block.pieces(CELLS))), stacked)
 
 
 def triangle(A: FloatArray) -> FloatArray:
@@ -174,8 +179,12 @@ def may_be_wrong_by(root: FloatArray, theta: FloatArray, q: FloatArray) -> Float
 
 def doubled_pull(block: Block, theta: FloatArray, m: int) -> double_double.Pair:
     """[1 X]' diag(weight) (y - offset - [1 X] theta) of a block, in twice the precision."""
-    y = (block.y, np.zeros_like(block.y)) if block.offset is None else double_double.two_sum(block.y, -block.offset)
-    return double_double.pull(beside_ones(block, m), y, block.weight, theta)
+
+    def pull(some: Block) -> double_double.Pair:
+        y = (some.y, np.zeros_like(some.y)) if some.offset is None else double_double.two_sum(some.y, -some.offset)
+        return double_double.pull(beside_ones(some, m), y, some.weight, theta)
+
+    return reduce(double_double.add, map(pull, block.pieces(CELLS)))
 
 
 def ridge(R: FloatArray, q: FloatArray, alpha: FloatArray) -> tuple[FloatArray, int]:

@@ -170,7 +170,7 @@ class Course:
                 objective = Objective(source, self.loss, penalty, self.options.fit_intercept)
                 solver = choice.solver(objective, theta)
                 found = minimise(objective, solver, tol, choice.target(tol), self.options.max_iter)
-                points.append(Point(found.theta, found.certificate.gap, len(found.steps)))
+                points.append(Point(found.at.theta, found.certificate.gap, len(found.steps)))
             thetas = [point.theta for point in points]
             yield points
 

@@ -20,12 +20,15 @@ Pair = tuple[FloatArray, FloatArray]
 """A step and what it did to the gradient."""
 
 
-def quasi_newton(objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:
+def quasi_newton(
+    objective: Objective, theta: FloatArray, metric: FloatArray | None = None, curved: float = 0.0
+) -> Solver:
     """BFGS of limited memory (Nocedal 1980) from a metric that knows the scales and correlations of the columns.
 
     `metric` (n, n) is a curvature near the objective's own, of a sample of the rows for one: then a step costs one
     gradient. It is replaced by the curvature of all rows where that is cheaper than to go on (`share_to_keep`). The
-    estimated gap is half the squared Newton decrement in this metric.
+    estimated gap is half the squared Newton decrement in this metric. A step that may be expected to leave a gap of
+    `curved` or less brings the curvature of all rows along, for whoever needs it at the end.
     """
     keep, before = share_to_keep(theta.size), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
@@ -35,8 +38,9 @@ def quasi_newton(objective: Objective, theta: FloatArray, metric: FloatArray | N
         step = inverse_times(factor, pairs, -at.gradient)
         gap = min(-0.5 * float(np.sum(at.gradient * step)), at.value)
         yield Iterate(at, gap, exact)
-        order = 1 if gap <= keep * before and length == 1.0 else 2
-        dtype = np.float32 if factor.least >= SINGLE else np.float64
+        last = before < np.inf and gap * gap / before <= curved
+        order = 1 if gap <= keep * before and length == 1.0 and not last else 2
+        dtype = np.float32 if factor.least >= SINGLE and not last else np.float64
         there, length = backtrack(objective, at, step, order, dtype=dtype)
         if there is at or order == 1:
             pairs, before = with_pair(pairs, at, there), gap

@@ -9,13 +9,14 @@ rows will do.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
+from separatrix.engine.certificate import Part
 from separatrix.engine.iterate import Solver
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import gram_diagonal, row_squares
@@ -36,15 +37,17 @@ class Start:
 
     theta: FloatArray
     metric: FloatArray | None = None
-    part: Objective | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The objective over some rows `weighted` to stand for all, and over them as they are: a `part` of all."""
+    """The objective over some rows, in memory, `weighted` to stand for all, and over them as they are: a `part` of all.
+    Each row stands for as many `times`, or None: then a row has a number of its own."""
 
     weighted: Objective
     part: Objective
+    times: float | None = 1.0
 
 
 def sample_start(
@@ -66,7 +69,7 @@ def sample_start(
         theta = iterate.at.theta
         if iterate.gap <= enough:
             break
-    return Start(theta, small.evaluate(theta, order=2).curvature if curved else None, sample.part)
+    return start_on(sample, theta) if curved else Start(theta, part=Part(sample.part))
 
 
 def start_at(objective: Objective, theta: FloatArray, curved: bool, random: np.random.Generator) -> Start:
@@ -76,7 +79,14 @@ def start_at(objective: Objective, theta: FloatArray, curved: bool, random: np.r
     sample = sampled(objective, theta, rows_of_sample(objective, theta), random)
     if sample.weighted is objective:
         return Start(theta)
-    return Start(theta, sample.weighted.evaluate(theta, order=2).curvature, sample.part)
+    return start_on(sample, theta)
+
+
+def start_on(sample: Sample, theta: FloatArray) -> Start:
+    """A start at theta with the curvature that the sample has there."""
+    there = sample.weighted.evaluate(theta, order=2)
+    own = replace(there, weight=there.weight / sample.times) if sample.times else None  # per unit weight they are one
+    return Start(theta, there.curvature, Part(sample.part, own))
 
 
 def rows_of_sample(objective: Objective, theta: FloatArray) -> int:
@@ -99,7 +109,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     glance = objective.over(some.weighing(times * some.weight))
     rarity = rarity_of(glance, objective.loss.classes(theta.shape[1]))
     if is_even(glance, rarity):
-        return Sample(glance, objective.over(some))
+        return Sample(glance, objective.over(some), times)
     share = shares(times * rarity.rows, rows)
 
     def chance(block: Block) -> FloatArray:
@@ -107,7 +117,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
 
     objective.passes += 1
     some, chances = source.sample(chance, random.random())
-    return Sample(objective.over(some.weighing(some.weight / chances)), objective.over(some))
+    return Sample(objective.over(some.weighing(some.weight / chances)), objective.over(some), None)
 
 
 @dataclass(frozen=True)

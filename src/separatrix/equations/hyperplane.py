@@ -19,6 +19,8 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.errors import ArgumentError
 
+GRAM_ROWS, GRAM_CELLS = 2**10, 2**17  # that are scaled and multiplied at a time, while they are in cache
+
 
 def linear_predictor(X: Matrix, w: ArrayLike, b: ArrayLike = 0.0) -> FloatArray:
     """eta = X w + b, (rows,) or (rows, K).
@@ -114,11 +116,16 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
         design = sparse.hstack([X, np.ones((rows, ones))], format="csr")
         half = sparse.hstack([design.multiply(root[:, None]) for root in roots.T], format="csr")
         return (half.T @ half).toarray().reshape(K, P, K, P).transpose(1, 0, 3, 2)
-    half = scratch((rows, K, P), dtype)
-    half[:, :, :p], half[:, :, p:] = X[:, None, :], 1.0
-    half *= roots.astype(dtype)[:, :, None]
-    flat = half.reshape(rows, K * P)
-    return (flat.T @ flat).reshape(K, P, K, P).transpose(1, 0, 3, 2)
+    gram = np.zeros((K * P, K * P), dtype)
+    step = max(GRAM_ROWS, GRAM_CELLS // (K * P))
+    for first in range(0, rows, step):
+        some = slice(first, min(first + step, rows))
+        half = scratch((some.stop - first, K, P), dtype)
+        half[:, :, :p], half[:, :, p:] = X[some, None, :], 1.0
+        half *= roots[some].astype(dtype)[:, :, None]
+        flat = half.reshape(some.stop - first, K * P)
+        gram += flat.T @ flat
+    return gram.reshape(K, P, K, P).transpose(1, 0, 3, 2)
 
 
 def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:

@@ -21,6 +21,8 @@ from separatrix.arrays import FloatArray, Matrix
 from separatrix.equations.hyperplane import paired_grams, weighted_gram
 from separatrix.equations.links import below_top, exp_below_top, log1p, log1pexp, sigmoid, softmax
 
+FAR_BELOW = -700.0  # exp(700) is still finite, and a probability below exp(-700) is as good as none
+
 
 class Loss(Protocol):
     """What an objective needs of a loss; y as the loss codes it, eta (rows, K).
@@ -89,17 +91,25 @@ class LogLoss:
         eta = np.asarray(eta)
         return sigmoid(eta) * sigmoid(-eta)
 
+    @np.errstate(under="ignore")
     def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Value, gradient and curvature, (rows, 1) each, from one exponential."""
-        size = np.abs(eta)
-        small = np.exp(-size)
-        large = 1.0 / (1.0 + small)  # sigmoid(|eta|)
-        value, small = log1p(small), small * large  # log(1 + exp(-|eta|)), sigmoid(-|eta|)
-        positive = eta > 0
-        wrong = np.abs(positive - y)  # 0 where the row is on its side of the boundary, 1 where it is not
-        value += size * wrong
-        gradient = wrong * large - (1.0 - wrong) * small
-        return value, np.where(positive, gradient, -gradient), small * large
+        """Value, gradient and curvature, (rows, 1) each, from one exponential; most of it in place, as each new array
+        of a block costs as much as the arithmetic."""
+        odds = np.exp(-np.maximum(eta, FAR_BELOW))  # (1 - p) / p
+        p = odds + 1.0
+        np.reciprocal(p, out=p)
+        q = np.multiply(odds, p, out=odds)
+        top, value = np.maximum(p, q), np.minimum(p, q)
+        # -log(top): top is 1 - value but for its rounding, which is known exactly and put back (see log1p).
+        value -= 1.0 - top
+        value -= np.log(top, out=top)
+        off = 1.0 - y
+        value += np.maximum(off * eta, -y * eta)  # |eta| where the row is on the wrong side of the boundary
+        state = p * q
+        # p - y, split so that p - 1 keeps its digits where p is nearly 1.
+        off *= p
+        off -= np.multiply(q, y, out=q)
+        return value, off, state
 
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
         return state[:, 0]

@@ -58,8 +58,8 @@ class CalibrationLine:
 
     def __str__(self) -> str:
         return (
-            f"calibration slope {self.slope:.4f} ({self.slope_error:.4f}), intercept {self.intercept:.4f} "
-            f"({self.intercept_error:.4f}), in the large {self.in_the_large:.4f} ({self.in_the_large_error:.4f})"
+            f"calibration slope {self.slope:z.4f} ({self.slope_error:.4f}), intercept {self.intercept:z.4f} "
+            f"({self.intercept_error:.4f}), in the large {self.in_the_large:z.4f} ({self.in_the_large_error:.4f})"
         )
 
 

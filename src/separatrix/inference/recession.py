@@ -233,13 +233,18 @@ def recession_of(margins: Margins) -> Recession:
 
 def generic(margins: Margins, d: FloatArray, basis: FloatArray | None, moves: BoolArray) -> FloatArray:
     """d moved a little along the sum of all margins, within D, where an entry is 0 that need not be: so each has the
-    sign that raises the margins."""
+    sign that raises the margins, and one that raises as many as it lowers is positive."""
     if np.all(np.abs(d[moves]) > NOISE):
         return d
-    pull, _ = margins.total(np.zeros(d.shape))
-    if basis is not None:
-        pull = (basis @ (basis.T @ pull.ravel())).reshape(d.shape)
-    step = np.where(moves, pull, 0.0) / max(np.abs(pull).max(), np.finfo(float).tiny)
+
+    def within(step: FloatArray) -> FloatArray:
+        step = step if basis is None else (basis @ (basis.T @ step.ravel())).reshape(d.shape)
+        return np.where(moves, step, 0.0) / max(np.abs(step).max(), np.finfo(float).tiny)
+
+    step = within(margins.total(np.zeros(d.shape))[0])
+    undecided = moves & (np.abs(d) <= NOISE) & (np.abs(step) <= NOISE)
+    if undecided.any():
+        step += 0.1 * within(1.0 * undecided)
     before = margins.still_count(d)
     for length in 1e-3 * 0.1 ** np.arange(6):
         there = d + length * step

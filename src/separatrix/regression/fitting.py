@@ -30,7 +30,6 @@ from separatrix.regression.sample import Sample
 # errors differ from the optimum's by about that share. A solver aims at the square of its tolerance, a gap that is as
 # near; one pass more of it costs less than a curvature.
 NEAR = TOLERANCE = 1e-9
-POLISHING = 2  # curvatures at most
 
 
 @dataclass(frozen=True)
@@ -99,14 +98,12 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
         check_rows(sample)
     source, (p, K) = sample.source(), (len(sample.names), sample.outcome.columns)
     strength, total = L2(np.full(p, penalty / sample.total)), sample.total
-    options = Options(tol=TOLERANCE, fit_intercept=sample.intercept)
+    options = Options(tol=TOLERANCE, fit_intercept=sample.intercept, curved=True)
     loss = cast(ClassLoss, sample.outcome.loss)
     start = np.zeros((K, p)), np.zeros(K)
     fit = fit_linear_model(source, loss, strength, options, start, warn=False)
-    theta = np.vstack([fit.coefficients.T, (fit.intercepts + fit.coefficients @ source.centre)[None, :]])
-    theta = theta if sample.intercept else theta[:-1]
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
-        at, step = polish(objective, theta)
+        at, step = polish(objective, fit)
         # A direction without an end hides another that is none: then the columns are looked at too.
         shaky = not penalty and (factor_positive(at.curvature).least < SINGULAR or not fit.finite)
         if shaky:
@@ -116,7 +113,7 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
                 return fit_classes(without_dependent(sample, found, singular), penalty, singular)
     # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
     found = separation_of(sample) if shaky or not fit.finite else None
-    infinite = infinite_estimates(found, theta.shape, sample.intercept)
+    infinite = infinite_estimates(found, at.theta.shape, sample.intercept)
     if found is None:
         warn_of_fit(fit)
     else:
@@ -128,16 +125,23 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, separation=found)
 
 
-def polish(objective: Objective, theta: FloatArray) -> tuple[Evaluation, FloatArray]:
+def polish(objective: Objective, fit: Fit) -> tuple[Evaluation, FloatArray]:
     """An evaluation of order 2 within about NEAR of the optimum, and Newton's step from there to it, which the
     curvature gives for free."""
-    for _ in range(POLISHING):
-        at = objective.evaluate(theta, order=2)
-        step = solve_factored(factor_positive(at.curvature), -at.gradient.ravel()).reshape(theta.shape)
-        if -np.sum(step * at.gradient) <= NEAR**2:
-            break
-        theta = theta + step
-    return at, step  # pyright: ignore[reportPossiblyUnboundVariable]
+    at = fit.at
+    if at is None or at.curvature is None:
+        w, b = fit.coefficients.T, fit.intercepts + fit.coefficients @ objective.source.centre
+        at = objective.evaluate(np.vstack([w, b[None, :]]) if objective.fit_intercept else w, order=2)
+    step = newton_step(at)
+    if -np.sum(step * at.gradient) > NEAR**2:
+        at = objective.evaluate(at.theta + step, order=2)
+        step = newton_step(at)
+    return at, step
+
+
+def newton_step(at: Evaluation) -> FloatArray:
+    """-curvature^-1 gradient, (P, K)."""
+    return solve_factored(factor_positive(at.curvature), -at.gradient.ravel()).reshape(at.theta.shape)
 
 
 def separation_of(sample: Sample) -> Separation | None:
