@@ -64,9 +64,14 @@ class MemorySource:
         def chunk_sum(blocks: Iterable[Block]) -> T:
             return reduce(combine, map(function, blocks))
 
-        chunks = self._sparse_blocks if sparse.issparse(self.X) else [self.blocks(rows) for rows in self._chunks()]
+        chunks = self._sparse_blocks if self.is_sparse else [self.blocks(rows) for rows in self._chunks]
         spread = self.pool.map if self.pool and not within_a_pass() and len(chunks) > 1 else map
         return reduce(combine, spread(chunk_sum, chunks))
+
+    @cached_property
+    def is_sparse(self) -> bool:
+        """Whether X is stored without its zeros."""
+        return sparse.issparse(self.X)
 
     @contextmanager
     def working(self) -> Iterator["MemorySource"]:
@@ -133,13 +138,14 @@ class MemorySource:
     @cached_property
     def _sparse_blocks(self) -> list[list[Block]]:
         """The blocks of each chunk of sparse rows, cut once: they share X's memory, and cutting is not free."""
-        return [list(self.blocks(rows)) for rows in self._chunks()]
+        return [list(self.blocks(rows)) for rows in self._chunks]
 
+    @cached_property
     def _chunks(self) -> list[slice]:
         # A chunk of sparse rows must outweigh its gradient, which is dense.
-        if sparse.issparse(self.X) and self.X.format == "csc":
+        if self.is_sparse and self.X.format == "csc":
             many = 1
-        elif sparse.issparse(self.X):
+        elif self.is_sparse:
             many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
         else:
             many = self.X.size // FEW_CELLS
@@ -148,21 +154,26 @@ class MemorySource:
 
     def blocks(self, chunk: slice, before: int = 0) -> Iterator[Block]:
         """The rows of a chunk in order; at least one block, even of no rows. They count from `before` on."""
-        if sparse.issparse(self.X):
+        if self.is_sparse:
             step = self.n_rows if self.X.format == "csc" else SPARSE_ROWS
         else:
-            cells = CELLS if self.X.dtype == np.float64 and not self.centre.any() else COPIED
+            cells = COPIED if self._copies else CELLS
             step = max(64, min(ROWS, cells // max(self.n_columns, 1)))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
             rows = slice(some.start + before, some.stop + before)
             yield Block(self._rows(some), self.y[some], self.weight[some], rows, some_rows(self.offset, some))
 
+    @cached_property
+    def _copies(self) -> bool:
+        """Whether a dense block is a copy."""
+        return self.X.dtype != np.float64 or bool(self.centre.any())
+
     def _rows(self, some: slice) -> Any:
-        if sparse.issparse(self.X):
+        if self.is_sparse:
             return csr_rows(self.X, some)
         X = self.X[some]
-        return X - self.centre if self.centre.any() else np.asarray(X, dtype=np.float64)
+        return np.subtract(X, self.centre, dtype=np.float64) if self._copies else X
 
 
 def some_rows(offset: FloatArray | None, chosen: Any) -> FloatArray | None:

@@ -30,7 +30,7 @@ def backtrack(
     An objective, which is never negative, cannot fall by more than itself. A step that promises far more comes
     from where the loss is all but straight and its curvature next to nothing: it is cut to a promise that can be kept.
     """
-    slope = float(np.sum(at.gradient * direction)) if slope is None else slope
+    slope = float(np.vdot(at.gradient, direction)) if slope is None else slope
     if -slope * length > FAR_TOO_MUCH * at.value > 0:
         length = -2.0 * at.value / slope
     rounding = 4.0 * np.finfo(float).eps * abs(at.value)

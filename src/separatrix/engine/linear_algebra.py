@@ -48,7 +48,7 @@ def factor_positive(A: FloatArray) -> Factor:
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     for ridge in RIDGES:
         scaled = A / unit[:, None] / unit
-        np.einsum("ii->i", scaled)[:] += ridge
+        scaled.reshape(-1)[:: len(A) + 1] += ridge
         lower, failed = potrf(scaled.T, lower=True, overwrite_a=True)
         if not failed:
             return Factor(lower, unit)

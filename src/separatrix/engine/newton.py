@@ -25,7 +25,7 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
     factor, before = factor_positive(metric.curvature), np.inf if start else 0.0
     while True:
         step = solve_factored(factor, -at.gradient.ravel()).reshape(at.theta.shape)
-        gap = min(-0.5 * float(np.sum(at.gradient * step)), at.value)
+        gap = min(-0.5 * float(np.vdot(at.gradient, step)), at.value)
         yield Iterate(at, gap, metric)
         order, before = 1 if gap <= KEEP * before else 2, gap
         at, _ = backtrack(objective, at, step, order)

@@ -78,11 +78,12 @@ def block_sums(
     if keep is not None:
         keep[block.rows] = state
     gradient *= block.weight[:, None]
-    sums = Sums(weight, float(np.sum(block.weight @ value)), with_intercept(block.transposed, gradient, len(theta)))
+    sums = Sums(weight, float((block.weight @ value).sum()), with_intercept(block.transposed, gradient, len(theta)))
     if order == 1:
         return sums
     ones = len(theta) - block.X.shape[1]
-    return replace(sums, curvature=loss.gram(block.X, block.weight, state, ones, dtype).astype(np.float64))
+    curvature = loss.gram(block.X, block.weight, state, ones, dtype).astype(np.float64, copy=False)
+    return Sums(weight, sums.value, sums.gradient, curvature)
 
 
 def block_eta(block: Block, theta: FloatArray) -> FloatArray:
@@ -200,11 +201,12 @@ class Objective:
         """
         P, K = curvature.shape[:2]
         flat = self.loss.flat(K)
+        diagonal = np.einsum("jkjk->jk", curvature)  # a view
         if flat.size:
-            scale = np.einsum("jkjk->jk", curvature).mean(axis=1)
+            scale = diagonal.mean(axis=1)
             scale[self.l1[:, 0] > 0] *= TRACE
             curvature[np.arange(P), :, np.arange(P), :] += scale[:, None, None] * (flat @ flat.T)
-        np.einsum("jkjk->jk", curvature)[: len(w)] += self.penalty.curvature(w)
+        diagonal[: len(w)] += self.penalty.curvature(w)
         return curvature
 
     def canonical(self, theta: FloatArray) -> FloatArray:

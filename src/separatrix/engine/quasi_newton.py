@@ -36,7 +36,7 @@ def quasi_newton(
     factor, pairs, length = factor_positive(at.curvature if metric is None else metric), [], 1.0
     while True:
         step = inverse_times(factor, pairs, -at.gradient)
-        gap = min(-0.5 * float(np.sum(at.gradient * step)), at.value)
+        gap = min(-0.5 * float(np.vdot(at.gradient, step)), at.value)
         yield Iterate(at, gap, exact)
         last = before < np.inf and gap * gap / before <= curved
         order = 1 if gap <= keep * before and length == 1.0 and not last else 2

@@ -10,6 +10,7 @@
 X is (rows, p), dense of any layout or scipy sparse; w is (p,) or (p, K), b a number or (K,).
 """
 
+import math
 import threading
 
 import numpy as np
@@ -154,11 +155,11 @@ def _squared(X: Matrix) -> Matrix:
 def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
     """An array that is this thread's own and is written over next time: to have new pages of memory for every block
     costs as much as the product they are for."""
-    size, dtype = int(np.prod(shape)), np.dtype(dtype)
-    held = getattr(_held, dtype.name, None)
+    size, dtype = math.prod(shape), np.dtype(dtype)
+    held = getattr(_held, dtype.char, None)
     if held is None or held.size < size:
         held = np.empty(size, dtype)
-        setattr(_held, dtype.name, held)
+        setattr(_held, dtype.char, held)
     return held[:size].reshape(shape)
 
 

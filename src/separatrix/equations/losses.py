@@ -21,7 +21,7 @@ from separatrix.arrays import FloatArray, Matrix
 from separatrix.equations.hyperplane import paired_grams, weighted_gram
 from separatrix.equations.links import below_top, exp_below_top, log1p, log1pexp, sigmoid, softmax
 
-FAR_BELOW = -700.0  # exp(700) is still finite, and a probability below exp(-700) is as good as none
+FAR = 700.0  # exp(700) is still finite, and a probability below exp(-700) is as good as none
 
 
 class Loss(Protocol):
@@ -91,11 +91,12 @@ class LogLoss:
         eta = np.asarray(eta)
         return sigmoid(eta) * sigmoid(-eta)
 
-    @np.errstate(under="ignore")
     def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Value, gradient and curvature, (rows, 1) each, from one exponential; most of it in place, as each new array
         of a block costs as much as the arithmetic."""
-        odds = np.exp(-np.maximum(eta, FAR_BELOW))  # (1 - p) / p
+        odds = np.maximum(eta, -FAR)
+        np.minimum(odds, FAR, out=odds)
+        np.exp(np.negative(odds, out=odds), out=odds)  # (1 - p) / p
         p = odds + 1.0
         np.reciprocal(p, out=p)
         q = np.multiply(odds, p, out=odds)
