@@ -27,7 +27,7 @@ CELLS, ROWS = 2**20, 2**15
 COPIED = 2**18  # cells, where a block is a copy
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
-FEW_CELLS = 2**15  # are not worth a chunk of their own
+FEW_CELLS = 2**20  # are not worth a chunk of their own: threads that wait for each other cost more
 FEW_NON_ZEROS = 2**19  # of sparse rows, neither
 
 
