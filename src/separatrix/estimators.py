@@ -187,6 +187,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _separation(self, fits: list[Fit], source: Source) -> Any:
         """What linear programming says where a fit leaves it open whether its optimum is finite; else None."""
+        if all(fit.finite for fit in fits):
+            return None
         names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(source.n_columns)]))
         labels = self.classes_.tolist()
         cases = [(source, labels)]

@@ -20,7 +20,7 @@ from separatrix.data.threads import thread_count, within_a_pass, workers
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
 FAR_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
-FAR_CELLS, FEWEST_ROWS = 2**20, 50  # so many cells, but at least so many rows
+FAR_CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
 # Of a dense block at most: many, so that threads seldom wait for Python's lock; few enough that the second product of a
 # pass finds the rows in cache.
 CELLS, ROWS = 2**20, 2**15
@@ -192,8 +192,8 @@ def csr_rows(X: Any, some: slice) -> Any:
 
 def csr_of(X: NDArray) -> Any:
     """Dense rows as CSR in double; by their flat positions, in half the time of scipy's two indices an entry."""
-    flat = np.flatnonzero(X)
-    ends = np.append(0, np.cumsum(np.count_nonzero(X, axis=1)))
+    flat = np.flatnonzero(X != 0)  # of truth values it is found three times as fast as of numbers
+    ends = np.searchsorted(flat, np.arange(len(X) + 1) * X.shape[1])
     index = np.int32 if X.size <= np.iinfo(np.int32).max else np.int64
     entries = np.asarray(X.reshape(-1)[flat], dtype=np.float64)
     return sparse.csr_array((entries, (flat % X.shape[1]).astype(index), ends.astype(index)), shape=X.shape)
@@ -239,7 +239,9 @@ def far_columns(X: NDArray) -> FloatArray:
     square of a timestamp would swamp its spread.
     """
     rows = min(FAR_ROWS, max(FEWEST_ROWS, FAR_CELLS // max(X.shape[1], 1)))
-    some = X[:: max(1, len(X) // rows)].astype(np.float64)
+    some = np.asarray(X[:: max(1, len(X) // rows)], dtype=np.float64)
     moved = some - some[0]
-    mean, spread = some[0] + moved.mean(axis=0), moved.std(axis=0)
+    mean = moved.mean(axis=0)
+    spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", moved, moved) / len(moved) - mean**2, 0.0))
+    mean += some[0]
     return np.where((np.abs(mean) > FAR * spread) & (spread > 0), mean, 0.0)

@@ -10,6 +10,7 @@ one direction. One column with the norm of their entries as its own takes their 
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from separatrix.engine.choose import products_pay
 from separatrix.equations.penalties import L2, ElasticNet
 
 MOST_ROWS = 2_000  # whose matrix G is still small
+COLUMNS = 2_048  # that a thread multiplies at a time
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,18 @@ def by_columns(source: MemorySource, penalty: ElasticNet) -> Space:
     )
 
 
+def products_of_rows(X: FloatArray, pool: ThreadPoolExecutor | None) -> FloatArray:
+    """X X', (rows, rows), some columns of X at a time, shared by threads."""
+    parts = (X[:, first : first + COLUMNS] for first in range(0, X.shape[1], COLUMNS))
+    return sum((pool.map if pool else map)(lambda part: part @ part.T, parts), np.zeros((len(X), len(X))))
+
+
 def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
     """The space in which the dense rows are as many columns as they have directions."""
     strength = penalty.l2[:, None]
     X = source.X - source.centre if source.centre.any() else np.asarray(source.X, dtype=np.float64)
     even = np.ptp(strength) == 0  # then X need not be copied to be weighted
-    s, V = eigh(X @ X.T / strength[0] if even else (X / strength.T) @ X.T)
+    s, V = eigh(products_of_rows(X, source.pool) / strength[0] if even else (X / strength.T) @ X.T)
     kept = s > np.finfo(float).eps * len(s) * s[-1]
     root, V = np.sqrt(s[kept])[:, None], V[:, kept]
     reduced = replace(source, X=V * root.T, centre=np.zeros(len(root)))
