@@ -17,9 +17,9 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
 
     A curvature costs some gradients, so it is computed afresh only where the last one has done too little (the chord
     method; Kelley 1995, section 5.4.1). Where a step has left some of its slope, as on data that are nearly separated,
-    whose weights are far to go, the next one is as much longer as that one should have been. The estimated gap is half the squared Newton decrement, or the objective itself
-    where that is less: the losses of classification are never negative. A `start` that is known, with gradient and
-    metric, saves the first pass.
+    whose weights are far to go, the next one is as much longer as that one should have been. The estimated gap is half
+    the squared Newton decrement, or the objective itself where that is less: the losses of classification are never
+    negative. A `start` that is known, with gradient and metric, saves the first pass.
     """
     at = start.at if start else objective.evaluate(theta, order=2)
     metric = (start and start.metric) or at
