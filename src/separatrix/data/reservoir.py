@@ -24,7 +24,7 @@ from separatrix.data.memory import systematic
 from separatrix.data.written import pc
 
 MOST_STRATA = 64  # with more, no label is told from another
-FILL = 0.75  # of the room, once it is too small: were it filled, all rows would have to move again soon
+FILL = 0.5  # of the room, once it is too small: were more filled, all rows would soon have to move again
 EVEN = 0.5  # of that, at least, is for an even sample
 
 
@@ -70,7 +70,7 @@ class Lot:
 
     def below(self, rates: FloatArray) -> "Lot":
         """The rows that drew less than the rate of their label, and none that have no label."""
-        kept = (self.codes >= 0) & (self.draws < rates[self.codes])
+        kept = self.draws < np.append(rates, 0.0)[self.codes]  # the last is that of no label, -1
         if kept.all():
             return self
         # Taken, not filtered: what is kept must not hold on to the memory of all.
@@ -91,12 +91,12 @@ class Reservoir:
     def joined(self, table: pa.Table, labels: pa.DictionaryArray | None, random: np.random.Generator) -> "Reservoir":
         """With some rows of a table, whose labels are given, (rows,): null where a row has none and is to be left out,
         and None if labels do not matter."""
-        draws, codes = random.random(len(table)), np.zeros(len(table), dtype=np.int8)
+        draws, codes = random.random(len(table)), np.zeros(len(table), dtype=np.intp)
         values = [None] if labels is None else labels.dictionary.to_pylist()
         known = self._knowing(values)
         if labels is not None:
             place = {label: i for i, label in enumerate(known.rates)}
-            each = np.array([*(place.get(value, 0) for value in values), -1], dtype=np.int8)
+            each = np.array([*(place.get(value, 0) for value in values), -1], dtype=np.intp)
             codes = each[labels.indices.fill_null(len(values)).to_numpy()]
         lot = Lot(table, draws, codes).below(known._rates)
         return replace(known, lots=(*known.lots, lot))._with_room()
@@ -106,7 +106,7 @@ class Reservoir:
         two = other._knowing(one.rates)
         rates = {label: min(rate, two.rates[label]) for label, rate in one.rates.items()}
         place = {label: i for i, label in enumerate(rates)}
-        codes = np.array([place[label] for label in two.rates], dtype=np.int8)
+        codes = np.array([place[label] for label in two.rates], dtype=np.intp)
         lots = (*one.lots, *(replace(lot, codes=codes[lot.codes]) for lot in two.lots))
         return Reservoir(one.room + two.room, one.rates, lots)._at(rates)
 
