@@ -1,12 +1,11 @@
 """Some of the rows that pass by, where there is no room for all: an even sample of them, and more of what is rare.
 
 Every row draws a number, uniform in [0, 1), and stays while that is below the rate of its label, which falls when rows
-become too many: so that as many are left of each label, and all of one that has fewer; but a part of the room is for
-rows at the same rate, lest a hundred rare labels leave the frequent ones too little. So the chance of every row is
-known, and it stands for 1 / chance of them; and those that drew less than the lowest rate are an even sample of all.
-
-As the numbers are drawn once, reservoirs of parts add up to one of the whole, at the lower rate of each label
-(Cohen and Kaplan 2007, "Summarizing data using bottom-k sketches", call such samples coordinated).
+become too many (Gibbons and Matias 1998): so that as many are left of each label, and all of one that has fewer; but
+half of the room is for rows at the same rate, lest many rare labels leave the frequent ones too little (the congress
+of senate and house of Acharya, Gibbons and Poosala 2000). So the chance of every row is known, and it stands for
+1 / chance of them; those that drew less than the lowest rate are an even sample of all; and reservoirs of parts add up
+to one of the whole, at the lower rate of each label.
 """
 
 from collections.abc import Hashable, Iterable
@@ -144,12 +143,12 @@ class Reservoir:
 
     def _with_room(self) -> "Reservoir":
         """With fewer rows, if these are too large."""
-        size = sum(lot.bytes for lot in self.lots)
-        if size <= self.room:
+        held = sum(lot.bytes for lot in self.lots)
+        if held <= self.room:
             return self
         strata = self.strata()
         counts = np.bincount(strata.codes, minlength=len(strata.rates))
-        rows, passed = counts.sum() * FILL * self.room / size, counts / strata.rates
+        rows, passed = counts.sum() * FILL * self.room / held, counts / strata.rates
         rates = strata.rates * parts(counts, rows, passed * EVEN * rows / passed.sum())
         return self._at(dict(zip(self.rates, rates.tolist(), strict=True)))._with_room()
 
