@@ -37,7 +37,7 @@ from separatrix.errors import (
     TargetError,
 )
 from separatrix.inference.covariance import clustered
-from test_stream import CASES, assert_same, features, table, written
+from test_stream import CASES, assert_same, features, frauds, table, written
 
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
@@ -206,6 +206,24 @@ def test_what_a_killed_worker_had_kept_is_made_again(spread, tmp_path):
         one = cluster.threads_of(spread)[:1]
         spread.run(lambda: os.kill(os.getpid(), signal.SIGKILL), workers=one, on_error="return")
         assert np.array_equal(working.add_up(total), first)
+
+
+def test_the_rows_of_a_rare_class_are_kept_when_the_workers_first_read(spread, tmp_path, monkeypatch):
+    monkeypatch.setattr(learn, "SAMPLE_BYTES", 240_000)
+    monkeypatch.setattr(partitions, "LOT_ROWS", 5_000)
+    data = frauds()
+    learned, source = partitions.learned_source(on(spread, data, tmp_path), learn.Question("y"))
+    assert isinstance(source, cluster.ClusterSource)
+    rare = np.array(learned.kept["y"]) == "yes"
+    assert rare.sum() == np.sum(np.array(data["y"]) == "yes")
+    assert (learned.strata.chance[rare] == 1.0).all()
+    some, times = source.thinned(1_000, np.random.default_rng(0))
+    assert some.y.sum() == rare.sum()
+    assert (times[some.y == 1] == 1.0).all()
+    assert abs(times.sum() / len(data) - 1) < 0.06
+    monkeypatch.setattr(cluster.ClusterSource, "sample", None)  # which would choose rows in a pass
+    model = LogisticRegression(tol=1e-12).fit(on(spread, data, tmp_path), target="y")
+    assert_same(model, LogisticRegression(tol=1e-12).fit(data, target="y"), 1e-9)
 
 
 def test_blocks_know_which_of_all_rows_they_are(spread, tmp_path):

@@ -23,7 +23,7 @@ from sklearn.base import clone
 
 import separatrix
 from separatrix import LinearRegression, LogisticRegression
-from separatrix.data import collapse, learn, spill, stream
+from separatrix.data import collapse, learn, reservoir, spill, stream
 from separatrix.data.dataset import Dataset
 from separatrix.errors import (
     ArgumentError,
@@ -638,3 +638,112 @@ separatrix.open(query="select * from '{data}'")
     assert done.stdout == "True\n", done.stderr
     assert "FileError: a stream cannot be copied to" in done.stderr
     assert os.listdir(scratch) == []
+
+
+def frauds(rows: int = 60_000, labels: tuple[Any, ...] = ("no", "yes"), seed: int = 4) -> pa.Table:
+    """Four columns, and a target: two rows in a thousand have the last label, and the others mostly the first."""
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((rows, 4))
+    score = X @ [0.6, -0.4, 0.2, 0.0] + random.logistic(size=rows)
+    marks = np.quantile(score, np.append(np.linspace(0.9, 0.998, len(labels) - 1)[:-1], 0.998))
+    y = np.array(labels, dtype=object)[np.digitize(score, marks)]
+    return pa.table({**{f"x{j}": column for j, column in enumerate(X.T)}, "y": pa.array(y.tolist())})
+
+
+@pytest.fixture
+def some_room(monkeypatch):
+    """Room for a tenth of the rows of `frauds`."""
+    monkeypatch.setattr(stream, "ROOM", 50_000)
+    monkeypatch.setattr(stream, "CHUNK", 20_000)
+    monkeypatch.setattr(learn, "SAMPLE_BYTES", 240_000)
+    monkeypatch.setattr(learn, "ROWS", 5_000)
+
+
+@pytest.fixture
+def chosen(monkeypatch) -> list[int]:
+    """How many rows each pass chose that was made to choose a sample."""
+    many, real = [], stream.StreamSource.sample
+
+    def sample(self: Any, *arguments: Any) -> Any:
+        rows, chances = real(self, *arguments)
+        many.append(rows.n_rows)
+        return rows, chances
+
+    monkeypatch.setattr(stream.StreamSource, "sample", sample)
+    return many
+
+
+def test_the_first_reading_keeps_a_rare_class_and_saves_the_pass_that_would_look_for_it(
+    tmp_path, monkeypatch, some_room, chosen
+):
+    data, case = frauds(), Case("y", LogisticRegression(**TIGHT))
+    opened = written(data, tmp_path / "set", 3, 5_000)
+    found = learn.learn(opened, "y")
+    assert np.sum(np.array(found.kept["y"]) == "yes") == 120
+    assert len(found.kept) < len(data) / 8
+    model = case.fit(opened)
+    assert chosen == []
+    assert_same(model, case.fit(data), 1e-9)
+    monkeypatch.setattr(reservoir, "MOST_STRATA", 0)  # an even sample of the rows, as if labels did not matter
+    without = case.fit(opened)
+    assert len(chosen) == 1
+    assert model.trace_.passes < without.trace_.passes
+    assert_same(model, without, 1e-9)
+
+
+@pytest.mark.usefixtures("some_room")
+def test_a_column_that_is_rare_in_a_frequent_class_still_costs_a_pass(tmp_path, chosen):
+    data = frauds()
+    column = np.zeros(len(data))
+    column[np.flatnonzero(np.array(data["y"]) == "no")[1::9_000]] = 1.0
+    data = data.add_column(0, "odd", pa.array(column))
+    case = Case("y", LogisticRegression(**TIGHT))
+    model = case.fit(written(data, tmp_path / "set", 3, 5_000))
+    assert len(chosen) == 1
+    assert_same(model, case.fit(data), 1e-9)
+
+
+@pytest.mark.usefixtures("some_room")
+def test_a_rare_class_has_the_same_bits_on_one_thread_and_three_and_in_any_files(tmp_path, monkeypatch):
+    fits = []
+    for threads, files, group in (("1", 3, 5_000), ("3", 3, 5_000), ("2", 8, 777)):
+        monkeypatch.setenv("SEPARATRIX_NUM_THREADS", threads)
+        model = LogisticRegression().fit(written(frauds(), tmp_path / f"{files}", files, group), target="y")
+        fits.append(np.append(model.coef_, model.intercept_))
+    assert np.array_equal(fits[0], fits[1])
+    assert np.array_equal(fits[0], fits[2])
+
+
+@pytest.mark.parametrize(
+    "labels", [("no", "yes"), (0, 1), (False, True), ("a", "b", "c"), pytest.param((0, 1, 7), id="numbers")]
+)
+@pytest.mark.usefixtures("some_room")
+def test_rows_are_kept_by_their_labels_or_by_the_positive_one(labels, tmp_path):
+    data = frauds(labels=labels)
+    opened, rare = written(data, tmp_path / "set", 2, 5_000), str(labels[-1])
+    found = learn.learn(opened, "y")
+    assert len(found.strata.rates) == len(labels)
+    for positive, strata in ((rare, 2), (None, len(labels))):
+        found = learn.learn(opened, "y", positive=positive)
+        y = np.array([str(label) for label in found.kept["y"].to_list()])
+        assert len(found.strata.rates) == strata
+        assert np.sum(y == rare) == 120
+        assert (found.strata.chance[y == rare] == 1.0).all()
+        times = np.sum(1.0 / found.strata.chance[y != rare])
+        assert abs(times / (len(data) - 120) - 1) < 0.06
+    assert len(found.some) == found.even.sum() < len(found.kept)
+
+
+@pytest.mark.usefixtures("some_room")
+def test_rows_that_do_not_count_take_no_place_among_those_kept_and_chances_stay_theirs(tmp_path):
+    data = frauds()
+    weight = np.random.default_rng(5).integers(0, 3, len(data)) * 1.0
+    y = data["y"].to_pylist()
+    y[::7] = [None] * len(y[::7])
+    data = data.set_column(4, "y", pa.array(y)).append_column("w", pa.array(weight))
+    found = learn.learn(written(data, tmp_path / "set", 2, 5_000), "y", weight="w")
+    rare = np.array(found.kept["y"]) == "yes"
+    assert rare.sum() == np.sum((np.array(data["y"]) == "yes") & (weight > 0))
+    assert (found.strata.chance[rare] == 1.0).all()
+    assert abs(np.sum(1.0 / found.strata.chance) / found.rows - 1) < 0.06
+    assert found.kept["w"].min() > 0

@@ -75,8 +75,8 @@ class Source(Protocol):
         """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1. One pass."""
         ...
 
-    def thinned(self, rows: int, random: np.random.Generator) -> "Rows":
-        """About so many of the rows, one of each few that follow each other, whichever; without a pass over all."""
+    def thinned(self, rows: int, random: np.random.Generator) -> "tuple[Rows, FloatArray]":
+        """About so many of the rows, without a pass over all; and for how many of all each stands, (rows,)."""
         ...
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "Source":

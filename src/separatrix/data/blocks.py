@@ -11,6 +11,7 @@ from scipy import sparse
 from separatrix.arrays import FLOATS, FloatArray
 from separatrix.data.cluster import ClusterSource, Deal, Share, current_client, placed, reachable, result_of, threads_of
 from separatrix.data.memory import MemorySource, far_columns
+from separatrix.data.reservoir import Strata
 from separatrix.data.stream import ROOM, cells_of_row, stacked
 from separatrix.errors import ArgumentError, DataError, TargetError
 
@@ -81,7 +82,8 @@ def labelled(
     at_hand = replace(some, y=coded(some.y, classes), centre=shift)
     before = np.cumsum([0, *(each.rows for each in seen)]).tolist()
     deals = tuple(replace(deal, arguments=(before[i], *deal.arguments[1:])) for i, deal in enumerate(deals))
-    source = ClusterSource(client, (classes, shift), deals, before[-1], at_hand, cells_of_row(some.X))
+    strata = Strata(np.zeros(some.n_rows, dtype=np.intp), np.array([some.n_rows / before[-1]]))
+    source = ClusterSource(client, (classes, shift), deals, before[-1], at_hand, strata, cells_of_row(some.X))
     return Labelled(source, classes, weight)
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
+from separatrix.data.reservoir import Strata
 from separatrix.data.stream import ROOM, StreamSource, every, stacked
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, ClusterError, DataError, SeparatrixError
@@ -63,7 +64,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class ClusterSource:
-    """The rows of all shares, `n_rows`; `common` is what every deal needs, and `at_hand` an even sample of the rows.
+    """The rows of all shares, `n_rows`; `common` is what every deal needs, and `at_hand` are some of the rows, of
+    `strata` whose chances are known.
 
     `cells` are the numbers stored of a row, `view` what is to be made of the source of a share before it is read, and
     `held` the shares, as futures, while the source is at work.
@@ -74,6 +76,7 @@ class ClusterSource:
     deals: tuple[Deal, ...]
     n_rows: int
     at_hand: MemorySource
+    strata: Strata
     cells: float
     view: tuple[Callable[[Any], Any], ...] = ()
     held: tuple[Any, ...] | None = None
@@ -131,9 +134,11 @@ class ClusterSource:
         here = replace(stacked(rows), n_threads=self.at_hand.n_threads, pool=self.at_hand.pool)
         return here, np.concatenate(chances)
 
-    def thinned(self, rows: int, random: np.random.Generator) -> MemorySource:
-        """About so many of the rows: of the even sample that the first reading took."""
-        return self.at_hand.thinned(rows, random)
+    def thinned(self, rows: int, random: np.random.Generator) -> tuple[MemorySource, FloatArray]:
+        """About so many of the rows that the first reading kept, as many of each class; and for how many each stands,
+        (rows,)."""
+        some, strata = self.strata.fewer(rows, random.random())
+        return self.at_hand.take(some), 1.0 / strata.chance
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows on the workers; their sum alone comes here."""

@@ -1,8 +1,8 @@
-"""The first reading of a dataset: its columns, its classes and their weights, and an even sample of its rows."""
+"""The first reading of a dataset: its columns, its classes and their weights, and some of its rows."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial, reduce
+from dataclasses import dataclass, field
+from functools import cached_property, partial, reduce
 from operator import add
 from typing import Any
 
@@ -11,20 +11,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as _compute
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.beside import offset_of, weights_of
 from separatrix.data.block import Block
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset
+from separatrix.data.reservoir import Reservoir, Strata
 from separatrix.data.tally import Tally, tally
 from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
 from separatrix.errors import ArgumentError, ColumnError, TargetError, no_such
 
 pc: Any = _compute  # whose functions are made when it is imported: no type checker sees them
-SAMPLE_BYTES = 2**25  # of Arrow, for the even sample of the rows
+SAMPLE_BYTES = 2**25  # of Arrow, for the rows that are kept
 MOST_LABELS = 10_000
+POSITION = "position among the rows kept"  # a column of that name is ours
 ROWS, CELLS = 2**17, 2**21  # of a batch at most: a tally of one costs something whatever its rows
 
 
@@ -66,8 +68,8 @@ class Learned:
     """What the first reading found.
 
     `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression;
-    `unlabelled` rows have no target, or a gap where none may be. `some` rows are an even sample of those that count,
-    all of them if `all_of_them`.
+    `unlabelled` rows have no target, or a gap where none may be. `kept` are some of those that count, or `all_of_them`:
+    more of a rare label, their `strata`, and an even sample where `even` (rows,) says so.
     """
 
     encoding: Encoding
@@ -75,8 +77,19 @@ class Learned:
     weight: FloatArray
     unlabelled: int
     weightless: int
-    some: Table
-    all_of_them: bool
+    kept: Table
+    strata: Strata
+    even: BoolArray
+
+    @property
+    def all_of_them(self) -> bool:
+        """Whether all rows that count were kept."""
+        return len(self.kept) == self.rows
+
+    @cached_property
+    def some(self) -> Table:
+        """The even sample."""
+        return _filtered(self.kept, self.even)
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,7 @@ class Reading:
     """What rows say when they are read first; readings of parts add up, in the order of the rows."""
 
     seen: "_Seen"
-    sample: "_Sample"
+    sample: Reservoir
     incomplete: int
 
     def __add__(self, other: "Reading") -> "Reading":
@@ -118,14 +131,14 @@ class Question:
     def read(self, dataset: Dataset, n_threads: int = 1, number: int = 0, share: int = 1) -> Reading:
         """What the dataset says, in one reading of bounded memory. Of parts of one dataset each has a number, and a
         `share` of the memory for a sample."""
-        sample, incomplete = _Sample((), 1.0, SAMPLE_BYTES // share), 0
+        sample, incomplete = Reservoir(SAMPLE_BYTES // share, {}), 0
         random = np.random.default_rng([number])
 
         def watched() -> Iterator[tuple[Table, int]]:
             nonlocal sample, incomplete
             for table, first_row in _numbered(dataset.batches(_batch_rows(dataset), self.columns)):
                 whole = complete_rows(table) if self.complete else table
-                sample = sample.joined(whole.to_native(), random)
+                sample = sample.joined(whole.to_native(), self._labels(whole), random)
                 incomplete += len(table) - len(whole)
                 yield whole, first_row
 
@@ -144,11 +157,31 @@ class Question:
             columns = Columns.from_tally(seen.tally, target=self.target, where=name, **self.options)
             encoding = Encoding(columns, found, self.weight, self.offset, name)
         else:
-            encoding = self.encode(found, seen.tally, sample.rows())
-        some = encoding.that_count(sample.rows().select(encoding.needs))
-        all_of_them = sample.rate == 1.0
-        unlabelled = seen.unlabelled + reading.incomplete
-        return Learned(encoding, seen.rows, _weights(seen, found), unlabelled, seen.weightless, some, all_of_them)
+            encoding = self.encode(found, seen.tally, _filtered(sample.rows(), sample.even()))
+        rows: pa.Table = sample.rows().select(encoding.needs).to_native()
+        numbered = rows.append_column(POSITION, pa.array(np.arange(len(rows))))
+        kept = encoding.that_count(nw.from_native(numbered, eager_only=True))
+        some = kept[POSITION].to_numpy()
+        return Learned(
+            encoding,
+            seen.rows,
+            _weights(seen, found),
+            seen.unlabelled + reading.incomplete,
+            seen.weightless,
+            kept.drop(POSITION),
+            sample.strata().take(some),
+            sample.even()[some],
+        )
+
+    def _labels(self, table: Table) -> pa.DictionaryArray | None:
+        """The label of each row as text, or whether it is the positive one; None where rows have none."""
+        cells = cells_of(table, self.target)
+        if self.regression or cells.kind == "other":
+            return None
+        labels = cells.texts()
+        if self.positive is not None:
+            labels = pc.equal(pc.utf8_lower(labels), self.positive.lower())
+        return pa.DictionaryArray.from_arrays(cells.coded.indices, labels)
 
     def _look(self, item: tuple[Table, int], name: str) -> "_Seen":
         table, first_row = item
@@ -253,6 +286,12 @@ def _look(
     )
 
 
+def _filtered(table: Table, which: BoolArray) -> Table:
+    """Some rows of a table of Arrow; the table itself, if all."""
+    native: pa.Table = table.to_native()
+    return table if which.all() else nw.from_native(native.filter(pa.array(which)), eager_only=True)
+
+
 def _plain(values: Any) -> Any:
     return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
@@ -275,47 +314,6 @@ def _weights(seen: _Seen, target: Target) -> FloatArray:
     if np.count_nonzero(totals) < min(len(totals), 2):
         raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")
     return totals
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """An even sample of rows that pass by: each is kept with the same chance, which falls as they become too many.
-
-    Every row draws a number; kept are those below `rate`.
-    """
-
-    kept: tuple[tuple[pa.Table, FloatArray], ...]
-    rate: float
-    most_bytes: int
-    bytes: int = 0
-
-    def joined(self, table: pa.Table, random: np.random.Generator) -> "_Sample":
-        """With some of the rows of a table."""
-        some = _below(self.rate, table, random.random(len(table)))
-        return replace(self, kept=(*self.kept, some), bytes=self.bytes + some[0].nbytes)._few()
-
-    def __add__(self, other: "_Sample") -> "_Sample":
-        both = replace(self, kept=(*self.kept, *other.kept), most_bytes=max(SAMPLE_BYTES, self.most_bytes))
-        return both._thin(min(self.rate, other.rate))._few()
-
-    def _few(self) -> "_Sample":
-        return self if self.bytes <= self.most_bytes else self._thin(self.rate / 2)._few()
-
-    def _thin(self, rate: float) -> "_Sample":
-        kept = tuple(_below(rate, *each) for each in self.kept)
-        return replace(self, rate=rate, kept=kept, bytes=sum(each.nbytes for each, _ in kept))
-
-    def rows(self) -> Table:
-        tables = [table for table, _ in self.kept]
-        return nw.from_native(pa.concat_tables(tables, promote_options="permissive"), eager_only=True)
-
-
-def _below(rate: float, table: pa.Table, draws: FloatArray) -> tuple[pa.Table, FloatArray]:
-    if rate == 1.0:
-        return table, draws
-    kept = draws < rate
-    # Taken, not filtered: what is kept must not hold on to the memory of all.
-    return table.take(pa.array(np.flatnonzero(kept))), draws[kept]
 
 
 def _numbered(tables: Iterator[Table]) -> Iterator[tuple[Table, int]]:

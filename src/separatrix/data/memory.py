@@ -101,25 +101,24 @@ class MemorySource:
         return replace(self, weight=self.weight * weigh[self.y])
 
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "tuple[MemorySource, FloatArray]":
-        """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1.
-
-        Systematic: a row is taken where the sum of the chances so far passes draw plus a whole number (Madow 1949).
-        """
+        """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1."""
 
         def kept(block: Block) -> list[tuple[IntArray, FloatArray]]:
             likely = chance(block)
-            some = np.flatnonzero(np.diff(np.floor(draw + np.cumsum(likely)), prepend=0.0))
+            some = systematic(likely, draw)
             return [(some + block.rows.start, likely[some])]
 
         rows, chances = map(np.concatenate, zip(*self.add_up(kept), strict=True))
         return self.take(rows), chances
 
-    def thinned(self, rows: int, random: np.random.Generator) -> "MemorySource":
-        """About so many of the rows, one of each few that follow each other, whichever."""
+    def thinned(self, rows: int, random: np.random.Generator) -> "tuple[MemorySource, FloatArray]":
+        """About so many of the rows, one of each few that follow each other, whichever; and for how many each stands,
+        (rows,)."""
         step = max(self.n_rows // max(rows, 1), 1)
         first = np.arange(0, self.n_rows, step)
         some = first + random.integers(step, size=len(first))
-        return self.take(some[some < self.n_rows])
+        some = some[some < self.n_rows]
+        return self.take(some), np.full(len(some), self.n_rows / len(some))
 
     def weighing(self, weight: FloatArray) -> "MemorySource":
         """The same rows with other weights."""
@@ -174,6 +173,14 @@ class MemorySource:
             return csr_rows(self.X, some)
         X = self.X[some]
         return np.subtract(X, self.centre, dtype=np.float64) if self._copies else X
+
+
+def systematic(chance: FloatArray, draw: float) -> IntArray:
+    """The positions of rows drawn with such chances, (rows,); 0 <= draw < 1.
+
+    A row is taken where the sum of the chances so far passes draw plus a whole number (Madow 1949).
+    """
+    return np.flatnonzero(np.diff(np.floor(draw + np.cumsum(chance)), prepend=0.0))
 
 
 def some_rows(offset: FloatArray | None, chosen: Any) -> FloatArray | None:

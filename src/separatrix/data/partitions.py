@@ -198,8 +198,10 @@ def deals_of(lots: list[Lot], rows: list[int]) -> tuple[Deal, ...]:
 
 def spread(client: Any, lots: list[Lot], rows: list[int], stream: StreamSource) -> ClusterSource:
     """The rows of a stream, read by workers."""
-    bare = replace(stream, dataset=Dataset("", (), ()), at_hand=stream.at_hand.take(np.arange(0)), n_threads=1)
-    return ClusterSource(client, bare, deals_of(lots, rows), stream.n_rows, stream.at_hand, stream.cells)
+    none = np.arange(0)
+    at_hand, strata = stream.at_hand.take(none), stream.strata.take(none)
+    bare = replace(stream, dataset=Dataset("", (), ()), at_hand=at_hand, strata=strata, n_threads=1)
+    return ClusterSource(client, bare, deals_of(lots, rows), stream.n_rows, stream.at_hand, stream.strata, stream.cells)
 
 
 def share_of_lot(stream: StreamSource, rows: int, before: int, *lot: Any) -> Share:

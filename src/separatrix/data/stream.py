@@ -22,6 +22,7 @@ from separatrix.data.collapse import collapsed
 from separatrix.data.dataset import BATCH, Dataset
 from separatrix.data.learn import Encoding, Learned
 from separatrix.data.memory import MemorySource, far_columns, memory_source, some_rows
+from separatrix.data.reservoir import Strata
 from separatrix.data.spill import Spill, narrow, spill
 from separatrix.data.threads import in_order, thread_count, workers
 
@@ -34,14 +35,15 @@ CHUNK = 2**20  # cells of what one thread encodes and adds up at a time
 class StreamSource:
     """The rows of a dataset that count, `n_rows`, encoded; their sums depend on no number of threads.
 
-    `at_hand` is an even sample of them. `weigh` (K,) multiplies the weight of each class; `code` makes y of what the
-    encoding gives, `eta` chooses columns of the offset, and `chosen` columns of X.
+    `at_hand` are some of them, of `strata` whose chances are known. `weigh` (K,) multiplies the weight of each class;
+    `code` makes y of what the encoding gives, `eta` chooses columns of the offset, and `chosen` columns of X.
     """
 
     dataset: Dataset
     encoding: Encoding
     n_rows: int
     at_hand: MemorySource
+    strata: Strata
     cells: float
     skips: bool = False
     n_threads: int = 1
@@ -109,9 +111,11 @@ class StreamSource:
         rows, chances = zip(*reduce(operator.add, parts), strict=True)
         return replace(stacked(rows), n_threads=self.n_threads, pool=self.pool), np.concatenate(chances)
 
-    def thinned(self, rows: int, random: np.random.Generator) -> MemorySource:
-        """About so many of the rows: of the even sample that the first reading took."""
-        return self.at_hand.thinned(rows, random)
+    def thinned(self, rows: int, random: np.random.Generator) -> tuple[MemorySource, FloatArray]:
+        """About so many of the rows that the first reading kept, as many of each class; and for how many each stands,
+        (rows,)."""
+        some, strata = self.strata.fewer(rows, random.random())
+        return self.at_hand.take(some), 1.0 / strata.chance
 
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows, whatever the number of threads."""
@@ -175,19 +179,19 @@ def source_of(
     """The rows of a dataset as the engine reads them: in memory if they have room there, if need be as distinct rows
     with their number for a weight, unless told not; else as a stream. `centre` as of `memory_source`."""
     encoding, threads = learned.encoding, thread_count(n_threads)
-    some = encoded(encoding, learned.some)
+    some = encoded(encoding, learned.kept)
     cells = cells_of_row(some.X)
     if learned.all_of_them and cells * learned.rows <= ROOM:
         return memory_source(some.X, some.y, some.weight, centre, threads, some.offset)
     if collapses and (distinct := collapsed(dataset, learned, threads)) is not None:
         block = encoded(encoding, distinct.rows)
         return memory_source(block.X, block.y, distinct.weight, centre, threads, block.offset)
-    few = np.linspace(0, len(some.y) - 1, min(len(some.y), int(ROOM / max(cells, 1.0)))).astype(np.intp)
+    shift = far_columns(some.X[learned.even]) if centre and not sparse.issparse(some.X) else np.zeros(some.X.shape[1])
+    few, strata = learned.strata.fewer(int(ROOM / max(cells, 1.0)), 0.5)
     some = some.take(few)
-    shift = far_columns(some.X) if centre and not sparse.issparse(some.X) else np.zeros(some.X.shape[1])
     at_hand = MemorySource(some.X, some.y, some.weight, shift, threads, offset=some.offset)
     skips = learned.unlabelled + learned.weightless > 0
-    return StreamSource(dataset, encoding, learned.rows, at_hand, cells, skips, threads)
+    return StreamSource(dataset, encoding, learned.rows, at_hand, strata, cells, skips, threads)
 
 
 def every(block: Block) -> FloatArray:

@@ -5,7 +5,7 @@ zero almost everywhere is not. So a row's chance is one half the same for all ro
 proportion to sum_j x_ij^2 / sum_i' x_i'j^2 over its class, its leverage if the columns were orthogonal; and it counts
 for 1 / chance rows (Drineas, Mahoney and Muthukrishnan 2006; for classes, the case-control sample of Fithian and Hastie
 2014). The curvature of such a sample is the true one to a factor near 1 in every direction. Where nothing is rare, any
-rows will do.
+rows will do; and where only a class is, those that the first reading of files keeps.
 """
 
 from collections.abc import Callable
@@ -98,19 +98,19 @@ def rows_of_sample(objective: Objective, theta: FloatArray) -> int:
 def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.random.Generator) -> Sample:
     """The objective over about so many of the rows, weighted to stand for all; or as it is, if those are not far fewer.
 
-    One row in some is looked at, and is the sample if it shows nothing rare. Otherwise it shows what is rare, and what
-    it did not meet is so rare that every row of it is kept: chosen in a pass over all rows.
+    Some rows are looked at, and are the sample if they show nothing of which there may be too few among them. Otherwise
+    they show what is rare, and what they did not meet is so rare that every row of it is kept: chosen in a pass over
+    all rows.
     """
     source = objective.source
     if source.n_rows < SAVING * rows:
         return Sample(objective, objective)
-    some = source.thinned(rows, random)
-    times = source.n_rows / some.n_rows
+    some, times = source.thinned(rows, random)
     glance = objective.over(some.weighing(times * some.weight))
-    rarity = rarity_of(glance, objective.loss.classes(theta.shape[1]))
+    rarity = rarity_of(glance, times, objective.loss.classes(theta.shape[1]))
     if is_even(glance, rarity):
-        return Sample(glance, objective.over(some), times)
-    share = shares(times * rarity.rows, rows)
+        return Sample(glance, objective.over(some), float(times[0]) if np.ptp(times) == 0 else None)
+    share = shares(rarity.counts, rows)
 
     def chance(block: Block) -> FloatArray:
         return np.minimum(1.0, share[block.codes] * rarity.of(block))
@@ -122,10 +122,12 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
 
 @dataclass(frozen=True)
 class Rarity:
-    """What makes a row's part in its class: by class the number of `rows` (K,), what a unit of weight is of the whole,
-    `even` (K,), and what a unit of each column's square is, `inverse` (p, K), None where that costs too much."""
+    """What makes a row's part in its class: by class the number of `rows` that were looked at (K,), for how many they
+    stand, `counts` (K,), what a unit of weight is of the whole, `even` (K,), and what a unit of each column's square
+    is, `inverse` (p, K), None where that costs too much."""
 
     rows: FloatArray
+    counts: FloatArray
     even: FloatArray
     inverse: FloatArray | None
 
@@ -139,34 +141,41 @@ class Rarity:
         return 0.5 * (weight + block.weight * leverage)
 
 
-def rarity_of(glance: Objective, classes: int) -> Rarity:
-    """The rarity of rows as some of them show it."""
-    p = glance.source.n_columns
+def rarity_of(glance: Objective, times: FloatArray, classes: int) -> Rarity:
+    """The rarity of rows as some of them show it, which stand for so many each, (rows,)."""
+    p, unit = glance.source.n_columns, times.min()
     weigh = p * classes <= MOST_CELLS
 
     def sums(block: Block) -> FloatArray:
-        """By class (columns) the number of rows, their weight, and below the weighted squares of every column of X."""
+        """By class (columns) the number of rows, for how many units they stand, their weight, and below the weighted
+        squares of every column of X."""
         member = np.where(np.arange(classes)[:, None] == block.codes, block.weight, 0.0).T
         squares = gram_diagonal(block.X, member) if weigh else np.empty((0, classes))
-        return np.vstack([1.0 * np.bincount(block.codes, minlength=classes), member.sum(axis=0), squares])
+        rows = 1.0 * np.bincount(block.codes, minlength=classes)
+        units = 1.0 * np.bincount(block.codes, times[block.rows] / unit, minlength=classes)  # of equal rows exact
+        return np.vstack([rows, units, member.sum(axis=0), squares])
 
     total = glance.add_up(sums)
-    squares, even = total[2:], 1.0 / np.maximum(total[1], 1.0 / RARE)
+    squares, even = total[3:], 1.0 / np.maximum(total[2], 1.0 / RARE)
     inverse = np.divide(1.0, p * squares, out=np.full_like(squares, RARE), where=squares > 0)
-    return Rarity(total[0], even, inverse if weigh else None)
+    return Rarity(total[0], unit * total[1], even, inverse if weigh else None)
 
 
 def is_even(glance: Objective, rarity: Rarity) -> bool:
-    """Whether no class, no column and no row counts for far more than its number says."""
-    if rarity.rows.min() * len(rarity.rows) < RARE_CLASS * rarity.rows.sum():
+    """Whether no class, no column and no row counts for far more than its number says.
+
+    A class that was looked at whole has nothing more to show: so of files, where the first reading keeps what is rare.
+    """
+    partly = (rarity.rows == 0) | (rarity.counts > rarity.rows)
+    if (partly & (rarity.rows * len(rarity.rows) < RARE_CLASS * rarity.rows.sum())).any():
         return False
-    if rarity.inverse is not None and (rarity.inverse == RARE).all(axis=1).any():
+    if rarity.inverse is not None and partly.any() and (rarity.inverse == RARE).all(axis=1).any():
         return False
 
     def squares(block: Block) -> FloatArray:
         return np.bincount(block.codes, rarity.of(block) ** 2, minlength=len(rarity.rows)).astype(np.float64)
 
-    return bool((rarity.rows * glance.add_up(squares)).max() <= UNEVEN)
+    return bool((rarity.rows * glance.add_up(squares))[partly].max(initial=0.0) <= UNEVEN)
 
 
 def shares(counts: FloatArray, rows: int) -> FloatArray:
