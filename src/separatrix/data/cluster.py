@@ -113,7 +113,7 @@ class ClusterSource:
         return self._seen(operator.methodcaller("recoded", code, eta))
 
     def reweighed(self, weigh: FloatArray) -> "ClusterSource":
-        """The same rows with their weight times that of their class, (K,), before any recoding."""
+        """The same rows with their weight times that of their class, (K,), or of all, (1,), before any recoding."""
         return self._seen(operator.methodcaller("reweighed", weigh))
 
     def columns(self, chosen: IntArray) -> "ClusterSource | MemorySource":

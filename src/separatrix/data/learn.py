@@ -152,7 +152,9 @@ class Question:
 
     def _look(self, item: tuple[Table, int], name: str) -> "_Seen":
         table, first_row = item
-        return _look(table, first_row, self.target, self.weight, self.offset, self.regression, name)
+        # In a formula they may be features too.
+        apart = () if self.encode else (self.weight, *self.offset)
+        return _look(table, first_row, self.target, self.weight, self.offset, apart, self.regression, name)
 
 
 def learn(
@@ -233,6 +235,7 @@ def _look(
     target: str,
     weight: str | None,
     offset: tuple[str, ...],
+    apart: tuple[str | None, ...],
     regression: bool,
     name: str,
 ) -> _Seen:
@@ -243,7 +246,7 @@ def _look(
         cells.numbers("a regression needs numbers: fix the cell, or fit classes")
     label = pa.nulls(len(table)) if regression else _plain(cells.values)
     labels = _summed(pa.table({"label": label, "weight": weights}).filter(pa.array(counts)))
-    features = [column for column in table.columns if column not in (weight, *offset)]
+    features = [column for column in table.columns if column not in apart]
     return _Seen(
         tally(table.select(features), name, first_row),
         labels if len(labels) <= MOST_LABELS else None,

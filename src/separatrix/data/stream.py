@@ -34,8 +34,8 @@ CHUNK = 2**20  # cells of what one thread encodes and adds up at a time
 class StreamSource:
     """The rows of a dataset that count, `n_rows`, encoded; their sums depend on no number of threads.
 
-    `at_hand` is an even sample of them. `weigh` (K,) multiplies the weight of each class; `code` makes y of what the
-    encoding gives, `eta` chooses columns of the offset, and `chosen` columns of X.
+    `at_hand` is an even sample of them. `weigh` (K,) multiplies the weight of each class, (1,) of all rows; `code`
+    makes y of what the encoding gives, `eta` chooses columns of the offset, and `chosen` columns of X.
     """
 
     dataset: Dataset
@@ -90,7 +90,7 @@ class StreamSource:
         return replace(self, code=lambda y: code(before(y)), eta=eta, at_hand=self.at_hand.recoded(code, eta))
 
     def reweighed(self, weigh: FloatArray) -> "StreamSource":
-        """The same rows, y their class, with their weight times that of the class, (K,)."""
+        """The same rows, y their class, with their weight times that of the class, (K,), or of all, (1,)."""
         return replace(self, weigh=weigh, at_hand=self.at_hand.reweighed(weigh))
 
     def columns(self, chosen: IntArray) -> "StreamSource | MemorySource":
@@ -163,7 +163,9 @@ class StreamSource:
         if sparse.issparse(X) != sparse.issparse(self.at_hand.X):
             X = X.toarray() if sparse.issparse(X) else sparse.csr_array(X)
         X = X if self.chosen is None else X[:, self.chosen]
-        weight = chunk.weight if self.weigh is None else chunk.weight * self.weigh[chunk.codes]
+        weight, weigh = chunk.weight, self.weigh
+        if weigh is not None:
+            weight = weight * (weigh[chunk.codes] if len(weigh) > 1 else weigh)
         return MemorySource(
             X, self.code(chunk.y), weight, self.centre, offset=some_rows(chunk.offset, np.s_[:, self.eta])
         )

@@ -96,8 +96,10 @@ def test_row(what: str, test: Test) -> Summary:
 
 def fit_in_groups(inferred: Inferred) -> HosmerLemeshow | None:
     """Hosmer-Lemeshow of the training rows; None for several classes, numbers, infinite estimates, sampling weights,
-    which it does not allow for, and where predictions differ too little."""
+    which it does not allow for, rows that are not in memory, and where predictions differ too little."""
     result = inferred.result
+    if not result.sample.in_memory:
+        return None
     if not isinstance(result, LogitResult) or len(result.classes) > 2:
         return None
     if inferred.sampling or result.estimate.infinite.any():
@@ -142,6 +144,8 @@ def words(inferred: Inferred, untested: Sequence[str]) -> Iterable[str]:
         yield "A row stands for as many independent observations as its frequency says."
     if inferred.left_out:
         yield f"Left out, as they say nothing that other columns do not: {listing(inferred.left_out)}."
+    if not (sample.in_memory or inferred.sampling) and len(sample.outcome.classes) == 2:
+        yield "Rows stay where they are, so how probabilities hold in groups of them (Hosmer-Lemeshow) is not tested."
     if names := inflated(inferred):
         yield f"Standard errors are large as columns say much the same; variance inflation: {listing(names)}."
 
