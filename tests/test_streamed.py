@@ -21,11 +21,11 @@ from separatrix import logit, ols, training
 from separatrix.data import learn, stream
 from separatrix.data.beside import Beside
 from separatrix.data.dataset import Dataset, open
-from separatrix.data.hold_out import split
+from separatrix.data.hold_out import drawn, split
 from separatrix.data.stream import encoded
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import ignore
-from separatrix.errors import ArgumentError, FileError, InferenceError
+from separatrix.errors import ArgumentError, CellError, FileError, InferenceError
 from separatrix.evaluate.binned import binned, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
 from separatrix.fits.penalised import fit_classes, fit_numbers
@@ -274,6 +274,44 @@ def test_linear_fits_of_other_outcomes_are_not_of_the_same_rows(tmp_path):
         large.lr_test(other)
 
 
+# faults, by their rows
+
+HELD_OUT = drawn(0, ROWS, 0, Settings.test_size, Settings.seed)
+FAULTS = {
+    "a": (np.inf, {}, "inf is not a finite number"),
+    "b": ("oops", {}, "'oops' is not a number"),
+    "weight": (-1.0, {"weight": "weight"}, "-1.0 is no weight"),
+    "before": (None, {"offset": "before"}, "an empty cell is no offset"),
+    "amount": ("much", {"regression": True}, "'much' is not a number"),
+    "city": (None, {"inference": True, "cluster": "city"}, "an empty cell is no cluster"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "held_out"), [*((name, False) for name in FAULTS), *((name, True) for name in FAULTS if name != "city")]
+)
+def test_a_fault_is_named_by_its_row_in_the_data_whether_it_is_held_out_or_not(small, name, held_out):
+    cell, told, words = FAULTS[name]
+    row = int(np.flatnonzero(HELD_OUT if held_out else ~HELD_OUT)[1_000])
+    data = table().to_pydict()
+    text = isinstance(cell, str)
+    data["two"][7] = None  # a row that does not count has a number all the same
+    data[name] = [*(map(str, data[name]) if text else data[name])]
+    data[name][row] = cell
+    target = "amount" if "regression" in told else "two"
+    settings = Settings(drop=[other for other in ("weight", "before", "three") if other not in told.values()], **told)
+    with pytest.raises(CellError, match=rf"column '{name}', row {row + 1} of the data: {words}"):
+        train_streamed(open(pa.table(data)), target, settings)
+
+
+def test_a_label_that_only_a_row_held_out_has_is_named_by_its_row(small):
+    data = table().to_pydict()
+    row = int(np.flatnonzero(HELD_OUT)[1_000])
+    data["two"][7], data["two"][row] = None, "perhaps"
+    with pytest.raises(CellError, match=f"column 'two', row {row + 1} of the data: 'perhaps' is not a class"):
+        train_streamed(open(pa.table(data)), "two", Settings(drop=["weight", "before", "three", "amount"]))
+
+
 # stopping and going on
 
 STOPPED = """
@@ -408,9 +446,30 @@ def test_the_command_infers_from_rows_that_stay_and_predicts_with_intervals(run,
     assert out.startswith('"row","prediction","P(no)","P(no) lower","P(no) upper","P(yes)"')
     code, _, err = run("fit", "part-*.parquet", *given[:-1], "before", "--C", "1")
     assert (code, "asks for a penalty" in err) == (2, True)
-    pq.write_table(table().set_column(3, "weight", pa.array([None, *range(ROWS - 1)])), "gap.parquet")
-    code, _, err = run("fit", "gap.parquet", *given)
-    assert (code, len(err.strip().splitlines())) == (1, 1)
+
+
+def test_a_type_that_changes_at_row_two_million_of_a_csv_is_one_clear_line_and_no_file(run):
+    lines = "".join(f"{i / 16},{i % 2}\n" for i in range(16)) * 125_000
+    Path("long.csv").write_text(f"x,y\n{lines.removesuffix('0.9375,1' + chr(10))}oops,0\n0.5,1\n")
+    for way in ((), ("--stream",)):
+        code, out, err = run("fit", "long.csv", "--target", "y", *way)
+        assert (code, out) == (1, "")
+        (line,) = err.strip().splitlines()
+        assert line.removeprefix("separatrix: ") == (
+            "column 'x', row 2000000 of long.csv: 'oops' is not a number; fix the cell, or pass --categorical x."
+        )
+        assert [path.name for path in Path().iterdir()] == ["long.csv"]
+
+
+@pytest.mark.parametrize("way", [(), ("--weight", "w"), ("--stream",), ("--stream", "--weight", "w")])
+def test_a_fault_that_only_a_row_held_out_has_is_named_by_its_row_in_the_file(run, way):
+    lines, refused = ["x,y,w", ",,1", *["0.5,1,1", "0.25,0,1", "0.5,0,0"] * 100], 0
+    for row in range(100, 108):
+        Path("x.csv").write_text("\n".join([*lines[:row], "oops,1,2", *lines[row:]]))
+        code, _, err = run("fit", "x.csv", "--target", "y", *way)
+        refused += code
+        assert code == 0 or f"row {row} of x.csv: 'oops' is not a number; fix the cell, or fit" in err
+    assert refused
 
 
 def test_the_command_fits_the_answer_of_a_query(run, tmp_path):

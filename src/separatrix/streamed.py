@@ -7,6 +7,7 @@ columns are those of the training rows; the findings and pictures are of the sam
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from msgspec import json
 import separatrix
 from separatrix.arrays import IntArray
 from separatrix.data.beside import clusters_in, codes_of, weights_of
+from separatrix.data.cells import Table
 from separatrix.data.dataset import Dataset
 from separatrix.data.encoders import Note
 from separatrix.data.hold_out import split
@@ -41,7 +43,15 @@ from separatrix.fits.penalised import (
 from separatrix.model import Model
 from separatrix.regression.sources import at_rest
 from separatrix.settings import Settings, check_settings
-from separatrix.training import Judged, Training, check_offset_suits, evaluate_batches, model_of, with_metrics
+from separatrix.training import (
+    Judged,
+    Training,
+    check_offset_suits,
+    evaluate_batches,
+    model_of,
+    told_by_row,
+    with_metrics,
+)
 
 CHECKPOINT = "fit.npz"
 
@@ -65,15 +75,19 @@ def train_streamed(
     question.check(dataset)
     training_rows, held_out = split(dataset, settings.test_size, settings.seed)
     # A sum over observations, as of HC0, is none over the counts of rows that are alike.
-    learned, source = learned_source(training_rows, question, collapses=not settings.inference)
+    learn = partial(learned_source, question=question, collapses=not settings.inference)
+    learned, source = told_by_row(learn, training_rows, dataset)
     target = learned.encoding.target
     check_offset_suits(settings, target)
     kept = Checkpoint(checkpoint / CHECKPOINT, fingerprint(dataset, learned, settings)) if checkpoint else None
-    groups = (clusters(training_rows, learned.encoding, settings.cluster),) if settings.cluster else ()
+    groups: tuple[IntArray, ...] = ()
+    if settings.cluster:
+        codes = partial(clusters, encoding=learned.encoding, name=settings.cluster)
+        groups = (told_by_row(codes, training_rows, dataset),)
     with source.working() as source:
         model, inferred = fit_source(source, learned, groups, settings, watch, kept)
     notes: list[Note] = []
-    evaluation = judged(model, held_out, learned.encoding, notes)
+    evaluation = told_by_row(lambda rows: judged(model, rows, learned.encoding, notes), held_out, dataset)
     some = encoded(learned.encoding, learned.some)
     offset = None if some.offset is None else some.offset[:, 0]
     findings = examine(
@@ -103,11 +117,10 @@ def question_of(target: str, settings: Settings) -> Question:
 
 def clusters(rows: Dataset, encoding: Encoding, name: str) -> IntArray:
     """The cluster of each row that counts as a code, (rows,): they are brought here, an integer for each row."""
-    first_row, parts = 1, []
-    for table in rows.batches(columns=list(dict.fromkeys([*encoding.needs, name]))):
+    parts = []
+    for table, first_row in rows.numbered(columns=list(dict.fromkeys([*encoding.needs, name]))):
         clusters_in(table, name, rows.name, first_row)  # of all rows, so that a gap is named by its row
         parts.append(clusters_in(encoding.that_count(table), name))
-        first_row += len(table)
     return codes_of(parts)
 
 
@@ -159,15 +172,17 @@ def weighted_sum(block: Any) -> float:
 def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -> Evaluation | NumberEvaluation:
     """How good the model is for rows that were held out, batch by batch; fills `notes`."""
 
-    def judge(table: Any) -> tuple[Judged, tuple[Note, ...]]:
-        table = encoding.that_count(table)
-        said = model.predict(table, rows.name, unseen="pool")
-        weight = weights_of(table, model.weight, rows.name)
-        return (model.target.encode(table, rows.name), said.values, weight), said.notes
+    def judge(item: tuple[Table, int]) -> tuple[Judged, tuple[Note, ...]]:
+        table, first_row = item
+        place = rows.name, first_row
+        said = model.predict(table, *place, unseen="pool")
+        weight, y = weights_of(table, model.weight, *place), model.target.encode(table, *place, gaps=True)
+        counts = encoding.counts(table)
+        return (y[counts], said.values[counts], weight[counts]), said.notes
 
     def batches() -> Iterator[Judged]:
         with workers(threads := thread_count()) as pool:
-            for each, said in in_order(pool, judge, rows.batches(columns=encoding.needs), ahead=2 * threads):
+            for each, said in in_order(pool, judge, rows.numbered(columns=encoding.needs), ahead=2 * threads):
                 notes.extend(said)
                 yield each
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as _compute
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.beside import offset_of, weights_of
 from separatrix.data.block import Block
 from separatrix.data.cells import Table, cells_of
@@ -46,11 +46,14 @@ class Encoding:
         return list(dict.fromkeys([*self.columns.needs, *own]))
 
     def that_count(self, table: Table) -> Table:
-        """The rows that have a target, and a weight that is not 0."""
-        fine = ~cells_of(table, self.target.name).missing
-        if self.weight:
-            fine &= cells_of(table, self.weight).numbers() != 0
+        """The rows that count."""
+        fine = self.counts(table)
         return table if fine.all() else table.filter(fine.tolist())
+
+    def counts(self, table: Table) -> BoolArray:
+        """Which rows have a target, and a weight that is not 0, (rows,)."""
+        fine = ~cells_of(table, self.target.name).missing
+        return fine & (cells_of(table, self.weight).numbers() != 0) if self.weight else fine
 
     def block(self, table: Table, before: int = 0, first_row: int = 1) -> Block:
         """The numbers of rows that count. `before` of them came before these, of which messages count from
@@ -123,7 +126,7 @@ class Question:
 
         def watched() -> Iterator[tuple[Table, int]]:
             nonlocal sample, incomplete
-            for table, first_row in _numbered(dataset.batches(_batch_rows(dataset), self.columns)):
+            for table, first_row in dataset.numbered(_batch_rows(dataset), self.columns):
                 whole = complete_rows(table) if self.complete else table
                 sample = sample.joined(whole.to_native(), random)
                 incomplete += len(table) - len(whole)
@@ -319,13 +322,6 @@ def _below(rate: float, table: pa.Table, draws: FloatArray) -> tuple[pa.Table, F
     kept = draws < rate
     # Taken, not filtered: what is kept must not hold on to the memory of all.
     return table.take(pa.array(np.flatnonzero(kept))), draws[kept]
-
-
-def _numbered(tables: Iterator[Table]) -> Iterator[tuple[Table, int]]:
-    first_row = 1
-    for table in tables:
-        yield table, first_row
-        first_row += len(table)
 
 
 def _batch_rows(dataset: Dataset) -> int:

@@ -150,12 +150,12 @@ class StreamSource:
 
     def _tables(self) -> Iterator[tuple[int, Table, int, int]]:
         """The number of each batch, its rows that count, how many came before, and the number of its first row."""
-        before, first_row = 0, 1
+        before = 0
         rows = int(max(256, min(BATCH, CHUNK / max(self.cells, 1.0))))
-        for number, table in enumerate(self.dataset.batches(rows, self.encoding.needs)):
+        for number, (table, first_row) in enumerate(self.dataset.numbered(rows, self.encoding.needs)):
             counted = self.encoding.that_count(table) if self.skips else table
             yield number, counted, before, first_row
-            before, first_row = before + len(counted), first_row + len(table)
+            before += len(counted)
 
     def _chunk(self, chunk: Block) -> MemorySource:
         """A chunk as this source would have it."""
