@@ -57,7 +57,7 @@ def client():
 @pytest.fixture
 def spread(client, monkeypatch):
     """The client, as if memory here were so small that hardly a row fits, and shares were small."""
-    for module in (stream, cluster, blocks, separatrix.tables):
+    for module in (stream, blocks, separatrix.tables):
         monkeypatch.setattr(module, "ROOM", 5_000)
     monkeypatch.setattr(learn, "SAMPLE_BYTES", 60_000)
     monkeypatch.setattr(partitions, "LOT_ROWS", 700)
@@ -255,7 +255,7 @@ from separatrix.data.dataset import open
 from separatrix.settings import Settings
 from separatrix.streamed import train_streamed
 
-stream.ROOM = cluster.ROOM = 5_000
+stream.ROOM = 5_000
 learn.SAMPLE_BYTES, partitions.LOT_ROWS = 60_000, 700
 folder, address, most = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 passes, added_up = 0, cluster.added_up

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
-from separatrix.data.stream import ROOM, StreamSource, every, stacked
+from separatrix.data.stream import Elsewhere, StreamSource, every, stacked
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, ClusterError, DataError, SeparatrixError
 
@@ -62,7 +62,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class ClusterSource:
+class ClusterSource(Elsewhere):
     """The rows of all shares, `n_rows`; `common` is what every deal needs, and `at_hand` an even sample of the rows.
 
     `cells` are the numbers stored of a row, `view` what is to be made of the source of a share before it is read, and
@@ -77,24 +77,6 @@ class ClusterSource:
     cells: float
     view: tuple[Callable[[Any], Any], ...] = ()
     held: tuple[Any, ...] | None = None
-
-    @property
-    def n_columns(self) -> int:
-        return self.at_hand.n_columns
-
-    @property
-    def centre(self) -> FloatArray:
-        return self.at_hand.centre
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether its rows are in this process: they are on the workers."""
-        return False
-
-    @property
-    def most_rows(self) -> int:
-        """How many rows of a sample there is memory for."""
-        return int(ROOM / max(self.cells, 1.0))
 
     def __reduce__(self) -> Any:
         return Facts, (self.n_rows, self.n_columns, self.centre)

@@ -30,8 +30,34 @@ ROOM = 2**23  # cells of a sample: 64 MB in double; data that have no more are k
 CHUNK = 2**20  # cells of what one thread encodes and adds up at a time
 
 
+class Elsewhere:
+    """What a source says of rows that are not in this process, by an even sample that is: `at_hand`. `cells` are the
+    numbers stored of a row."""
+
+    at_hand: MemorySource
+    cells: float
+
+    @property
+    def n_columns(self) -> int:
+        return self.at_hand.n_columns
+
+    @property
+    def centre(self) -> FloatArray:
+        return self.at_hand.centre
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether its rows are in this process: they are elsewhere."""
+        return False
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows of a sample there is memory for."""
+        return int(ROOM / max(self.cells, 1.0))
+
+
 @dataclass(frozen=True)
-class StreamSource:
+class StreamSource(Elsewhere):
     """The rows of a dataset that count, `n_rows`, encoded; their sums depend on no number of threads.
 
     `at_hand` is an even sample of them. `weigh` (K,) multiplies the weight of each class, (1,) of all rows; `code`
@@ -51,24 +77,6 @@ class StreamSource:
     chosen: IntArray | None = None
     pool: ThreadPoolExecutor | None = None
     kept: Spill | None = None
-
-    @property
-    def n_columns(self) -> int:
-        return self.at_hand.n_columns
-
-    @property
-    def centre(self) -> FloatArray:
-        return self.at_hand.centre
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether its rows are in this process: they are read."""
-        return False
-
-    @property
-    def most_rows(self) -> int:
-        """How many rows of a sample there is memory for."""
-        return int(ROOM / max(self.cells, 1.0))
 
     @property
     def size(self) -> float:
