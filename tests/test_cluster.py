@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from scipy import sparse
 import separatrix
 from separatrix import LinearRegression, LogisticRegression, logit, ols
 from separatrix.data import blocks, cluster, learn, partitions, stream
+from separatrix.data.hold_out import drawn
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
@@ -436,6 +438,18 @@ def test_a_cell_that_is_no_number_is_named_with_its_file(spread, tmp_path):
         (tmp_path / f"{number}.csv").write_text("x,y\n" + f"0.5,1\n{cell},0\n" * 500)
     data = separatrix.open(str(tmp_path / "*.csv"), client=spread)
     assert "1.csv" in refusal(CellError, LinearRegression().fit, data, target="x")
+
+
+def test_a_fault_of_a_row_that_is_trained_on_is_named_by_its_row_in_its_file(spread, tmp_path):
+    lines = [f"{i / 16},{i % 2}" for i in range(1_000)]
+    for number in range(3):
+        (tmp_path / f"{number}.csv").write_text("\n".join(["x,y", *lines]))
+    row = int(np.flatnonzero(~drawn(0, 1_000, 1, Settings.test_size, Settings.seed))[500])
+    lines[row] = "oops,1"
+    (tmp_path / "1.csv").write_text("\n".join(["x,y", *lines]))
+    data = separatrix.open(str(tmp_path / "*.csv"), client=spread)
+    message = refusal(CellError, train_streamed, data, "y", Settings())
+    assert re.search(rf"column 'x', row {row + 1} of .*1.csv: 'oops' is not a number", message)
 
 
 def broken(number: int) -> pd.DataFrame:

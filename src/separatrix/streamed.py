@@ -137,11 +137,8 @@ def fit_source(
     encoding, n, weight = learned.encoding, learned.rows, learned.weight
     target, columns, K = encoding.target, encoding.columns, len(encoding.target.classes)
     scales = spreads_of_source(source.recoded(as_column))
-    code, penalty, l1_ratio = (
-        codes_for(K) if K else as_column,
-        penalty_in_units(scales, settings.l1_ratio),
-        settings.l1_ratio,
-    )
+    code = codes_for(K) if K else as_column
+    penalty, l1_ratio = penalty_in_units(scales, settings.l1_ratio), settings.l1_ratio
     rates = weight / weight.sum() if K else np.array([source.recoded(code).add_up(weighted_sum) / weight.sum()])
     inferred = errors = None
     if settings.inference:
@@ -173,8 +170,7 @@ def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -
     """How good the model is for rows that were held out, batch by batch; fills `notes`."""
 
     def judge(item: tuple[Table, int]) -> tuple[Judged, tuple[Note, ...]]:
-        table, first_row = item
-        place = rows.name, first_row
+        table, place = item[0], (rows.name, item[1])
         said = model.predict(table, *place, unseen="pool")
         weight, y = weights_of(table, model.weight, *place), model.target.encode(table, *place, gaps=True)
         counts = encoding.counts(table)
