@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,8 +21,9 @@ import pytest
 from scipy import sparse
 
 import separatrix
-from separatrix import LinearRegression, LogisticRegression, logit
+from separatrix import LinearRegression, LogisticRegression, logit, ols
 from separatrix.data import blocks, cluster, learn, partitions, stream
+from separatrix.data.hold_out import drawn
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
@@ -37,6 +39,8 @@ from separatrix.errors import (
     TargetError,
 )
 from separatrix.inference.covariance import clustered
+from separatrix.settings import Settings
+from separatrix.streamed import train_streamed
 from test_stream import CASES, assert_same, features, frauds, table, written
 
 da = pytest.importorskip("dask.array")
@@ -55,7 +59,7 @@ def client():
 @pytest.fixture
 def spread(client, monkeypatch):
     """The client, as if memory here were so small that hardly a row fits, and shares were small."""
-    for module in (stream, cluster, blocks, separatrix.tables):
+    for module in (stream, blocks, separatrix.tables):
         monkeypatch.setattr(module, "ROOM", 5_000)
     monkeypatch.setattr(learn, "SAMPLE_BYTES", 60_000)
     monkeypatch.setattr(partitions, "LOT_ROWS", 700)
@@ -261,6 +265,58 @@ def sent_by(client: Any) -> int:
     return sum(client.run(lambda dask_worker: dask_worker.transfer_outgoing_bytes_total).values())
 
 
+# stopping and going on
+
+STOPPED = """
+import json, os, signal, sys
+from pathlib import Path
+from separatrix.data import cluster, learn, partitions, stream
+from separatrix.data.dataset import open
+from separatrix.settings import Settings
+from separatrix.streamed import train_streamed
+
+stream.ROOM = 5_000
+learn.SAMPLE_BYTES, partitions.LOT_ROWS = 60_000, 700
+folder, address, most = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+passes, added_up = 0, cluster.added_up
+
+def counted(*arguments):
+    global passes
+    passes, total = passes + 1, added_up(*arguments)
+    if passes == most:  # the workers are at it
+        os.kill(os.getpid(), signal.SIGKILL)
+    return total
+
+cluster.added_up = counted
+with cluster.connected(address) as client:
+    data = open(str(folder / "part-*.parquet"), client=client)
+    model = train_streamed(data, "two", Settings(drop=["far"]), checkpoint=folder / "kept").model
+print(json.dumps([model.coefficients, model.intercepts, passes]))
+"""
+
+
+def test_a_fit_that_is_killed_in_a_pass_on_workers_goes_on_there_to_the_same_answer(spread, tmp_path):
+    data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
+
+    def fit(most: int) -> Any:
+        command = [sys.executable, "-c", STOPPED, str(tmp_path), spread.scheduler.address, str(most)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    kept = tmp_path / "kept" / "fit.npz"
+    coefficients, intercepts, passes = json.loads(fit(0).stdout)
+    kept.unlink()
+    assert fit(passes).returncode == -signal.SIGKILL
+    assert kept.exists()
+    gone_on = json.loads(fit(0).stdout)
+    np.testing.assert_allclose(gone_on[0], coefficients, atol=1e-8)
+    np.testing.assert_allclose(gone_on[1], intercepts, atol=1e-8)
+    assert gone_on[2] < passes
+    pq.write_table(features(table(rows=900, seed=1), "two"), tmp_path / "part-2.parquet")
+    others = separatrix.open([part.path for part in data.parts], client=spread)
+    with pytest.raises(FileError, match="of other data"):
+        train_streamed(others, "two", Settings(drop=["far"]), checkpoint=kept.parent)
+
+
 # inference
 
 
@@ -285,6 +341,35 @@ def test_a_formula_has_the_standard_errors_of_memory(target, options, covariance
     np.testing.assert_allclose(fit.bse, other.bse, rtol=1e-9)
     assert (fit.llf, fit.llnull) == pytest.approx((other.llf, other.llnull), rel=1e-12)
     np.testing.assert_allclose(fit.predict(frame[:9].drop(columns=target).dropna()), other.predict(frame[:9].dropna()))
+
+
+@pytest.mark.parametrize(
+    ("target", "told"), [("two", {"cluster": "c"}), ("three", {"weight": "weight"}), ("amount", {"weight": "weight"})]
+)
+def test_the_regression_of_a_command_has_the_standard_errors_of_this_process(spread, tmp_path, target, told):
+    rows = written(
+        features(table(rows=ROWS), target, tuple(told.values())[:1] if "weight" in told else ()), tmp_path, 3, 331
+    )
+    settings = Settings(inference=True, regression=target == "amount", **told)
+    there, here = (train_streamed(data, target, settings) for data in (replace(rows, client=spread), rows))
+    assert isinstance(there.inferred.result.sample.rows, cluster.ClusterSource)
+    np.testing.assert_allclose(there.inferred.result.bse[1:], here.inferred.result.bse[1:], rtol=1e-7)
+    np.testing.assert_allclose(there.model.coefficients, here.model.coefficients, rtol=1e-7)
+
+
+def test_a_linear_regression_by_a_formula_and_of_arrays_has_the_standard_errors_of_memory(spread, tmp_path):
+    data, formula = table(rows=ROWS), "amount ~ a + np.log(b) + C(city) * c"
+    fit = ols(formula, on(spread, data, tmp_path), covariance="HC2", weights="weight")
+    other = ols(formula, data.to_pandas(), covariance="HC2", weights=np.array(data["weight"]))
+    np.testing.assert_allclose(fit.params, other.params, rtol=1e-9)
+    np.testing.assert_allclose(fit.bse, other.bse, rtol=1e-9)
+    X, _, weight, offset = arrays()
+    y, rows = X @ [1.0, -1.0, 0.5, 0.0] + offset, da.from_array(X, chunks=1_000)
+    fit, other = ols(da.from_array(y, chunks=1_000), rows, weights=weight), ols(y, X, weights=weight)
+    np.testing.assert_allclose(fit.params[1:], other.params[1:], rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(fit.bse, other.bse, rtol=1e-6)
+    with pytest.raises(ArgumentError, match="y has 2 columns, and a linear regression explains one"):
+        ols(da.from_array(X[:, :2], chunks=(1_000, -1)), rows)
 
 
 def test_a_dask_dataframe_and_clusters_have_the_standard_errors_of_memory(spread):
@@ -371,6 +456,18 @@ def test_a_cell_that_is_no_number_is_named_with_its_file(spread, tmp_path):
         (tmp_path / f"{number}.csv").write_text("x,y\n" + f"0.5,1\n{cell},0\n" * 500)
     data = separatrix.open(str(tmp_path / "*.csv"), client=spread)
     assert "1.csv" in refusal(CellError, LinearRegression().fit, data, target="x")
+
+
+def test_a_fault_of_a_row_that_is_trained_on_is_named_by_its_row_in_its_file(spread, tmp_path):
+    lines = [f"{i / 16},{i % 2}" for i in range(1_000)]
+    for number in range(3):
+        (tmp_path / f"{number}.csv").write_text("\n".join(["x,y", *lines]))
+    row = int(np.flatnonzero(~drawn(0, 1_000, 1, Settings.test_size, Settings.seed))[500])
+    lines[row] = "oops,1"
+    (tmp_path / "1.csv").write_text("\n".join(["x,y", *lines]))
+    data = separatrix.open(str(tmp_path / "*.csv"), client=spread)
+    message = refusal(CellError, train_streamed, data, "y", Settings())
+    assert re.search(rf"column 'x', row {row + 1} of .*1.csv: 'oops' is not a number", message)
 
 
 def broken(number: int) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,20 +17,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from separatrix import logit, training
+from separatrix import logit, ols, training
 from separatrix.data import learn, stream
 from separatrix.data.beside import Beside
 from separatrix.data.dataset import Dataset, open
-from separatrix.data.hold_out import split
+from separatrix.data.hold_out import drawn, split
 from separatrix.data.stream import encoded
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import ignore
-from separatrix.errors import ArgumentError, FileError
+from separatrix.errors import ArgumentError, CellError, FileError, InferenceError
 from separatrix.evaluate.binned import binned, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
 from separatrix.fits.penalised import fit_classes, fit_numbers
+from separatrix.report.estimates import summarize_estimates
 from separatrix.settings import Settings
 from separatrix.streamed import question_of, train_streamed
+from separatrix.training import beside_of, fit, train
 
 ROWS = 6_000
 
@@ -174,6 +177,158 @@ def test_the_metrics_of_numbers_by_sums_are_those_of_the_rows():
     assert len(ours.actual) < n / 2
 
 
+# inference
+
+
+def regression_in_memory(data: Dataset, target: str, settings: Settings) -> Any:
+    """The model of the same training rows and their regression, all in memory, and the rows."""
+    rows = split(data, settings.test_size, settings.seed)[0].whole()
+    dropped = [*settings.drop, *filter(None, [settings.cluster])]
+    question = question_of(target, replace(settings, drop=dropped, cluster=None))
+    encoding = question.learned(question.read(data_of(rows)), "the rows").encoding
+    rows = encoding.that_count(rows)
+    X, y, beside = encoding.columns.encode(rows).X, encoding.target.encode(rows), beside_of(rows, settings, "the rows")
+    return *fit(X, y, encoding.target, encoding.columns, beside, settings), rows
+
+
+REGRESSIONS = [
+    ("two", {}),
+    ("two", {"covariance": "HC3", "offset": "before"}),
+    ("two", {"weight": "weight"}),
+    ("two", {"cluster": "before", "frequency": "weight"}),
+    ("three", {"covariance": "HC2", "weight": "weight"}),
+    ("amount", {"regression": True, "weight": "weight"}),
+    ("amount", {"regression": True, "frequency": "weight", "cluster": "before"}),
+]
+
+
+@pytest.mark.parametrize(("target", "told"), REGRESSIONS)
+def test_the_errors_and_intervals_of_rows_that_stay_are_those_of_memory(small, tmp_path, target, told):
+    others = [name for name in ("weight", "before", "two", "three", "amount") if name != target]
+    settings, data = Settings(drop=others, inference=True, **told), files(tmp_path)
+    trained = train_streamed(data, target, settings)
+    model, theirs, rows = regression_in_memory(data, target, settings)
+    ours = trained.inferred.result
+    assert not ours.sample.in_memory
+    np.testing.assert_allclose(ours.params, theirs.result.params, rtol=1e-9)
+    np.testing.assert_allclose(ours.bse, theirs.result.bse, rtol=1e-8)
+    one, other = (each.predict(rows, level=0.95) for each in (trained.model, model))
+    np.testing.assert_allclose(one.interval, other.interval, rtol=1e-7, atol=1e-9)
+    said, due = (summarize_estimates(each) for each in (trained.inferred, theirs))
+    assert facts(said) == pytest.approx(facts(due), rel=1e-8)
+    assert statistics(said) == pytest.approx(statistics(due), rel=1e-7)
+
+
+def facts(said: dict[str, Any]) -> dict[str, float]:
+    return {each["fact"]: each["value"] for each in said["facts"]}
+
+
+def statistics(said: dict[str, Any]) -> dict[str, float]:
+    return {each["what"]: each["value"] for each in said["tests"] if each["method"] != "Hosmer-Lemeshow"}
+
+
+def test_columns_that_repeat_others_and_infinite_estimates_are_told_of_rows_that_stay(small, tmp_path):
+    data = table()
+    b = data["b"].to_numpy()
+    data = (
+        data.select(["b", "weight"])
+        .append_column("double", pa.array(2.0 * b))
+        .append_column("y", pa.array(b > 1e6 + 1))
+    )
+    trained = train_streamed(data_of(nw.from_native(data)), "y", Settings(inference=True))
+    said = summarize_estimates(trained.inferred)
+    assert [str(each) for each in trained.inferred.left_out] == ["double = 2 b"]
+    assert said["infinite"]
+    assert trained.model.errors is None
+    assert any("every row with b > " in note for note in said["notes"])
+
+
+@pytest.mark.parametrize(
+    ("covariance", "given"),
+    [("nonrobust", {}), ("HC3", {"weights": "weight", "offset": "before"}), ("cluster", {"groups": "before"})],
+)
+def test_a_linear_regression_by_a_formula_is_that_of_memory(small, tmp_path, covariance, given):
+    frame, formula = table().to_pandas(), "amount ~ a + np.log(weight) * C(city)"
+    values = {name: frame[column].to_numpy() if name != "groups" else column for name, column in given.items()}
+    ours = ols(formula, files(tmp_path), covariance=covariance, **given)
+    theirs = ols(formula, frame, covariance=covariance, **values)
+    assert isinstance(ours.sample.rows, stream.StreamSource)
+    np.testing.assert_allclose(ours.params, theirs.params, rtol=1e-9)
+    np.testing.assert_allclose(ours.bse, theirs.bse, rtol=1e-9)
+    np.testing.assert_allclose(ours.predict(frame[:9]), theirs.predict(frame[:9]), rtol=1e-9)
+    names = "rsquared", "rsquared_adj", "fvalue", "f_pvalue", "llf", "aic", "bic", "scale"
+    assert [getattr(ours, name) for name in names] == pytest.approx([getattr(theirs, name) for name in names], rel=1e-9)
+    anovas = [result.anova()["statistic"].to_numpy() for result in (ours, theirs)]
+    np.testing.assert_allclose(*anovas, rtol=1e-8)
+    with pytest.raises(InferenceError, match=r"fitted values need them: use predict\(data\)"):
+        _ = ours.resid
+
+
+def test_linear_fits_of_other_outcomes_are_not_of_the_same_rows(tmp_path):
+    data = files(tmp_path)
+    small, large, other = (ols(formula, data) for formula in ("amount ~ b", "amount ~ b + before", "before ~ b"))
+    frame = table().to_pandas()
+    theirs = ols("amount ~ b + before", frame).lr_test(ols("amount ~ b", frame))
+    assert large.lr_test(small).statistic == pytest.approx(theirs.statistic, rel=1e-6)
+    with pytest.raises(ArgumentError, match="not of the same ones"):
+        large.lr_test(other)
+
+
+# faults, by their rows
+
+HELD_OUT = drawn(0, ROWS, 0, Settings.test_size, Settings.seed)
+FAULTS = {
+    "a": (np.inf, {}, "inf is not a finite number"),
+    "b": ("oops", {}, "'oops' is not a number"),
+    "weight": (-1.0, {"weight": "weight"}, "-1.0 is no weight"),
+    "before": (None, {"offset": "before"}, "an empty cell is no offset"),
+    "amount": ("much", {"regression": True}, "'much' is not a number"),
+    "city": (None, {"inference": True, "cluster": "city"}, "an empty cell is no cluster"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "held_out"), [*((name, False) for name in FAULTS), *((name, True) for name in FAULTS if name != "city")]
+)
+def test_a_fault_is_named_by_its_row_in_the_data_whether_it_is_held_out_or_not(small, name, held_out):
+    cell, told, words = FAULTS[name]
+    row = int(np.flatnonzero(HELD_OUT if held_out else ~HELD_OUT)[1_000])
+    data = table().to_pydict()
+    text = isinstance(cell, str)
+    data["two"][7] = None  # a row that does not count has a number all the same
+    data[name] = [*(map(str, data[name]) if text else data[name])]
+    data[name][row] = cell
+    target = "amount" if "regression" in told else "two"
+    settings = Settings(drop=[other for other in ("weight", "before", "three") if other not in told.values()], **told)
+    with pytest.raises(CellError, match=rf"column '{name}', row {row + 1} of the data: {words}"):
+        train_streamed(open(pa.table(data)), target, settings)
+
+
+def test_a_label_that_only_a_row_held_out_has_is_named_by_its_row(small):
+    data = table().to_pydict()
+    row = int(np.flatnonzero(HELD_OUT)[1_000])
+    data["two"][7], data["two"][row] = None, "perhaps"
+    with pytest.raises(CellError, match=f"column 'two', row {row + 1} of the data: 'perhaps' is not a class"):
+        train_streamed(open(pa.table(data)), "two", Settings(drop=["weight", "before", "three", "amount"]))
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_fault_that_only_a_row_held_out_has_is_named_by_its_row(streamed, weight):
+    settings, said = Settings(weight=weight, drop=[] if weight else ["w"]), []
+    for row in range(100, 116):  # the first has no target, and with weights a fifth do not count
+        x, y, w = ["0.5", "0.25", "0.5"] * 100, [None, 1, 0] + [1, 1, 0] * 99, [1, 1, 0, 1, 1] * 60
+        x[row], w[row] = "oops", 2
+        data = pa.table({"x": x, "y": y, "w": w})
+        try:
+            train_streamed(open(data), "y", settings) if streamed else train(nw.from_native(data), "y", settings)
+        except CellError as error:
+            said.append((row, str(error)))
+    assert said, "in training rows it makes a category of numbers that are few"
+    for row, words in said:
+        assert words.startswith(f"column 'x', row {row + 1} of the data: 'oops' is not a number; fix the cell, or fit")
+
+
 # stopping and going on
 
 STOPPED = """
@@ -253,8 +408,8 @@ def test_what_needs_all_rows_at_once_is_refused(tmp_path):
     data = files(tmp_path)
     with pytest.raises(ArgumentError, match=r"cv=5 needs all rows in memory"):
         train_streamed(data, "two", Settings(cv=5))
-    with pytest.raises(ArgumentError, match=r"inference=True needs all rows.*separatrix\.logit"):
-        train_streamed(data, "two", Settings(inference=True))
+    with pytest.raises(ArgumentError, match="is for fits of many passes, and a fit with --inference has few"):
+        train_streamed(data, "two", Settings(inference=True), checkpoint=tmp_path / "kept")
     with pytest.raises(ArgumentError, match="is for fits of many passes"):
         train_streamed(data, "amount", Settings(regression=True), checkpoint=tmp_path / "kept")
 
@@ -291,6 +446,36 @@ def test_the_command_streams_files_judges_the_rows_held_out_and_predicts(run, sm
     assert "accuracy" in out
     assert run("predict", "model.json", "part-*.parquet", "--out", "said.csv")[0] == 0
     assert len(Path("said.csv").read_text().splitlines()) == ROWS + 1
+
+
+def test_the_command_infers_from_rows_that_stay_and_predicts_with_intervals(run, small, tmp_path):
+    files(tmp_path)
+    given = ("--target", "two", "--drop", "before,three,amount", "--stream", "--inference", "--cluster", "weight")
+    code, out, err = run("fit", "part-*.parquet", *given)
+    assert (code, err.count("Traceback")) == (0, 0)
+    words = " ".join(out.split())
+    assert "Standard errors allow for dependence within 3 clusters." in words
+    assert "(Hosmer-Lemeshow) is not tested" in words
+    assert "std. error" in Path("report.html").read_text().lower()
+    assert model()["errors"]["kind"] == "cluster"
+    code, out, _ = run("predict", "model.json", "part-0.parquet", "--interval", "0.95")
+    assert code == 0
+    assert out.startswith('"row","prediction","P(no)","P(no) lower","P(no) upper","P(yes)"')
+    code, _, err = run("fit", "part-*.parquet", *given[:-1], "before", "--C", "1")
+    assert (code, "asks for a penalty" in err) == (2, True)
+
+
+def test_a_type_that_changes_at_row_two_million_of_a_csv_is_one_clear_line_and_no_file(run):
+    lines = "".join(f"{i / 16},{i % 2}\n" for i in range(16)) * 125_000
+    Path("long.csv").write_text(f"x,y\n{lines.removesuffix('0.9375,1' + chr(10))}oops,0\n0.5,1\n")
+    for way in ((), ("--stream",)):
+        code, out, err = run("fit", "long.csv", "--target", "y", *way)
+        assert (code, out) == (1, "")
+        (line,) = err.strip().splitlines()
+        assert line.removeprefix("separatrix: ") == (
+            "column 'x', row 2000000 of long.csv: 'oops' is not a number; fix the cell, or pass --categorical x."
+        )
+        assert [path.name for path in Path().iterdir()] == ["long.csv"]
 
 
 def test_the_command_fits_the_answer_of_a_query(run, tmp_path):

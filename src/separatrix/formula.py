@@ -89,10 +89,11 @@ def logit(
     names = names_of_caller() if isinstance(formula, str) else {}
     if isinstance(data, Dataset) or is_dask(data):
         # Imported where it is asked for: of Dask and files there is nothing to load for rows in memory.
-        from separatrix.regression.streamed import streamed_logit, streamed_sample
+        from separatrix.regression.sources import streamed_logit
+        from separatrix.regression.streamed import streamed_sample
 
         check_streamed(penalty if firth else None, alpha_correction, prior)
-        rows = streamed_sample(formula, data, intercept, weights, offset, groups, names)
+        rows = streamed_sample(formula, data, False, intercept, weights, offset, groups, names)
         return streamed_logit(rows, covariance, strength, codes)
     sample = sample_of(formula, data, False, intercept, weights, offset, groups, names)
     if firth:
@@ -128,6 +129,12 @@ def ols(
     """
     strength, codes = penalty_of(penalty), check_singular(singular)
     names = names_of_caller() if isinstance(formula, str) else {}
+    if isinstance(data, Dataset) or is_dask(data):
+        from separatrix.regression.sources import streamed_ols
+        from separatrix.regression.streamed import streamed_sample
+
+        rows = streamed_sample(formula, data, True, intercept, weights, offset, groups, names)
+        return streamed_ols(rows, covariance, strength, codes)
     sample = sample_of(formula, data, True, intercept, weights, offset, groups, names)
     sample, estimate = fit_numbers(sample, strength, codes)
     cov = covariance_of(sample, estimate, covariance, error_variance(sample, estimate), strength)

@@ -6,6 +6,8 @@ columns are those of the training rows; the findings and pictures are of the sam
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ import numpy as np
 from msgspec import json
 
 import separatrix
-from separatrix.data.beside import weights_of
+from separatrix.arrays import IntArray
+from separatrix.data.beside import clusters_in, codes_of, weights_of
+from separatrix.data.cells import Table
 from separatrix.data.dataset import Dataset
 from separatrix.data.encoders import Note
 from separatrix.data.hold_out import split
@@ -27,6 +31,7 @@ from separatrix.engine.iterate import Step, ignore
 from separatrix.errors import ArgumentError
 from separatrix.evaluate.checks import examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
+from separatrix.fits.inferred import Inferred, errors_of, found_of, infer_sample, source_sample
 from separatrix.fits.penalised import (
     as_column,
     classes_of_source,
@@ -36,8 +41,17 @@ from separatrix.fits.penalised import (
     spreads_of_source,
 )
 from separatrix.model import Model
+from separatrix.regression.sources import at_rest
 from separatrix.settings import Settings, check_settings
-from separatrix.training import Judged, Training, check_offset_suits, evaluate_batches, model_of, with_metrics
+from separatrix.training import (
+    Judged,
+    Training,
+    check_offset_suits,
+    evaluate_batches,
+    model_of,
+    told_by_row,
+    with_metrics,
+)
 
 CHECKPOINT = "fit.npz"
 
@@ -56,16 +70,24 @@ def train_streamed(
     check_settings(settings, target_name)
     check_streams(settings, checkpoint)
     question = question_of(target_name, settings)
+    if settings.cluster:
+        question = replace(question, columns=tuple(name for name in dataset.columns if name != settings.cluster))
     question.check(dataset)
     training_rows, held_out = split(dataset, settings.test_size, settings.seed)
-    learned, source = learned_source(training_rows, question)
+    # A sum over observations, as of HC0, is none over the counts of rows that are alike.
+    learn = partial(learned_source, question=question, collapses=not settings.inference)
+    learned, source = told_by_row(learn, training_rows, dataset)
     target = learned.encoding.target
     check_offset_suits(settings, target)
     kept = Checkpoint(checkpoint / CHECKPOINT, fingerprint(dataset, learned, settings)) if checkpoint else None
+    groups: tuple[IntArray, ...] = ()
+    if settings.cluster:
+        codes = partial(clusters, encoding=learned.encoding, name=settings.cluster)
+        groups = (told_by_row(codes, training_rows, dataset),)
     with source.working() as source:
-        model = fit_source(source, learned, settings, watch, kept)
+        model, inferred = fit_source(source, learned, groups, settings, watch, kept)
     notes: list[Note] = []
-    evaluation = judged(model, held_out, learned.encoding, notes)
+    evaluation = told_by_row(lambda rows: judged(model, rows, learned.encoding, notes), held_out, dataset)
     some = encoded(learned.encoding, learned.some)
     offset = None if some.offset is None else some.offset[:, 0]
     findings = examine(
@@ -75,14 +97,15 @@ def train_streamed(
         target,
         probabilities=model.mean(some.X, offset) if target.classes else None,
         C=model.fit.C,
-        gap=model.fit.gap,
+        gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
         tol=settings.tol,
         evaluation=evaluation,
         notes=[str(note) for note in notes],
         unlabelled=learned.unlabelled,
     )
     rows = learned.rows + evaluation.rows
-    return Training(with_metrics(model, evaluation), evaluation, findings, rows, some.X, some.y, checkpoint=kept)
+    inferred = replace(inferred, result=at_rest(inferred.result)) if inferred else None
+    return Training(with_metrics(model, evaluation), evaluation, findings, rows, some.X, some.y, inferred, kept)
 
 
 def question_of(target: str, settings: Settings) -> Question:
@@ -92,30 +115,50 @@ def question_of(target: str, settings: Settings) -> Question:
     return Question(target, weight, offset, settings.positive, settings.regression, settings.columns)
 
 
+def clusters(rows: Dataset, encoding: Encoding, name: str) -> IntArray:
+    """The cluster of each row that counts as a code, (rows,): they are brought here, an integer for each row."""
+    parts = []
+    for table, first_row in rows.numbered(columns=list(dict.fromkeys([*encoding.needs, name]))):
+        clusters_in(table, name, rows.name, first_row)  # of all rows, so that a gap is named by its row
+        parts.append(clusters_in(encoding.that_count(table), name))
+    return codes_of(parts)
+
+
 def fit_source(
     source: TableSource,
     learned: Learned,
+    groups: tuple[IntArray, ...],
     settings: Settings,
     watch: Callable[[Step], Any],
     checkpoint: Checkpoint | None,
-) -> Model:
-    """The model of the rows of a source, which may count rows that are alike as one."""
-    K, n, weight = len(learned.encoding.target.classes), learned.rows, learned.weight
+) -> tuple[Model, Inferred | None]:
+    """The model of the rows of a source at work, which may count rows that are alike as one; and, if it was asked for,
+    their regression with its errors, by clusters of codes (rows,) if there are any."""
+    encoding, n, weight = learned.encoding, learned.rows, learned.weight
+    target, columns, K = encoding.target, encoding.columns, len(encoding.target.classes)
     scales = spreads_of_source(source.recoded(as_column))
-    source = source.recoded(codes_for(K) if K else as_column)
+    code = codes_for(K) if K else as_column
     penalty, l1_ratio = penalty_in_units(scales, settings.l1_ratio), settings.l1_ratio
-    if K:
+    rates = weight / weight.sum() if K else np.array([source.recoded(code).add_up(weighted_sum) / weight.sum()])
+    inferred = errors = None
+    if settings.inference:
+        if settings.weight:  # only ratios mean something: a row is one observation
+            source, weight = source.reweighed(np.array([n / weight.sum()])), weight * n / weight.sum()
+        counted = bool(settings.weight or settings.frequency)
+        sample = source_sample(source.recoded(code), target, columns, weight, groups, counted)
+        inferred = infer_sample(sample, settings.errors, sampling=settings.weight is not None)
+        found = found_of(inferred.result, columns.feature_names)
+        errors = errors_of(inferred.result, columns.feature_names)
+    elif K:
         options = Options(settings.solver, settings.tol, settings.max_iter, seed=settings.seed)
         C = 1.0 if settings.C is None else settings.C
         # Of sampling weights only ratios mean something: the penalty is that of the rows.
         total = float(n if settings.weight else weight.sum())
-        found = classes_of_source(source, K, penalty, C, total, l1_ratio, options, watch, checkpoint)
-        rates = weight / weight.sum()
+        found = classes_of_source(source.recoded(code), K, penalty, C, total, l1_ratio, options, watch, checkpoint)
     else:
         scale = weight.sum() / n if settings.weight else 1.0
-        found = numbers_of_source(source, penalty.times(scale), settings.C, l1_ratio, watch)
-        rates = np.array([source.add_up(weighted_sum) / weight.sum()])
-    return model_of(found, learned.encoding.target, learned.encoding.columns, scales, rates, n, settings)
+        found = numbers_of_source(source.recoded(code), penalty.times(scale), settings.C, l1_ratio, watch)
+    return model_of(found, target, columns, scales, rates, n, settings, errors), inferred
 
 
 def weighted_sum(block: Any) -> float:
@@ -126,15 +169,16 @@ def weighted_sum(block: Any) -> float:
 def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -> Evaluation | NumberEvaluation:
     """How good the model is for rows that were held out, batch by batch; fills `notes`."""
 
-    def judge(table: Any) -> tuple[Judged, tuple[Note, ...]]:
-        table = encoding.that_count(table)
-        said = model.predict(table, rows.name, unseen="pool")
-        weight = weights_of(table, model.weight, rows.name)
-        return (model.target.encode(table, rows.name), said.values, weight), said.notes
+    def judge(item: tuple[Table, int]) -> tuple[Judged, tuple[Note, ...]]:
+        table, place = item[0], (rows.name, item[1])
+        said = model.predict(table, *place, unseen="pool")
+        weight, y = weights_of(table, model.weight, *place), model.target.encode(table, *place, gaps=True)
+        counts = encoding.counts(table)
+        return (y[counts], said.values[counts], weight[counts]), said.notes
 
     def batches() -> Iterator[Judged]:
         with workers(threads := thread_count()) as pool:
-            for each, said in in_order(pool, judge, rows.batches(columns=encoding.needs), ahead=2 * threads):
+            for each, said in in_order(pool, judge, rows.numbered(columns=encoding.needs), ahead=2 * threads):
                 notes.extend(said)
                 yield each
 
@@ -142,13 +186,14 @@ def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -
 
 
 def check_streams(settings: Settings, checkpoint: Path | None) -> None:
-    """ArgumentError for what needs all rows at once."""
-    for name, due in (("cv", None), ("inference", False)):
-        if (value := getattr(settings, name)) != due:
-            remedy = "separatrix.logit takes such data" if name == "inference" else "choose C on a part of the rows"
-            raise ArgumentError(f"{name}={value} needs all rows in memory, and these stay where they are: {remedy}.")
-    if checkpoint and settings.regression:
-        raise ArgumentError(f"checkpoint={checkpoint} is for fits of many passes, and a linear regression has few.")
+    """ArgumentError for what needs all rows at once, and for a checkpoint of a fit that keeps none."""
+    if settings.cv is not None:
+        raise ArgumentError(
+            f"cv={settings.cv} needs all rows in memory, and these stay where they are: choose C on a part of the rows."
+        )
+    if checkpoint and (settings.regression or settings.inference):
+        kind = "linear regression" if settings.regression else "fit with --inference"
+        raise ArgumentError(f"checkpoint={checkpoint} is for fits of many passes, and a {kind} has few.")
 
 
 def fingerprint(dataset: Dataset, learned: Learned, settings: Settings) -> str:

@@ -188,10 +188,9 @@ def _batches(data: Any, columns: Sequence[str]) -> Iterator[tuple[Table, str, in
     if _is_dataframe(data):  # one that may have no rows, and of which nothing need be copied
         yield nw.from_native(data, eager_only=True), "the data", 1
         return
-    table, first_row = dataset_of(data), 1
-    for batch in table.batches(columns=list(dict.fromkeys(columns))):
+    table = dataset_of(data)
+    for batch, first_row in table.numbered(columns=list(dict.fromkeys(columns))):
         yield batch, table.name, first_row
-        first_row += len(batch)
 
 
 def _is_dataframe(data: Any) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from separatrix.data.target import Target, learn_target, rows_with_target
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
-from separatrix.errors import ArgumentError, DataError, TargetError
+from separatrix.errors import ArgumentError, CellError, ColumnError, DataError, TargetError
 from separatrix.evaluate.binned import Numbers, binned, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
@@ -29,6 +29,8 @@ from separatrix.fits.penalised import fit_classes, fit_numbers, standard_deviati
 from separatrix.model import Errors, Model
 from separatrix.settings import Settings, check_settings
 
+D = TypeVar("D")
+T = TypeVar("T")
 EXACT_ROWS = 1_000_000  # that are judged one by one
 
 
@@ -66,6 +68,7 @@ def train(
     # Both of all rows, so that a cell that cannot be used is named by its row in the data.
     beside_of(table, settings, where)
     learn_columns(table.drop(settings.beside))
+    every = table
     table, unlabelled = rows_with_target(table, target_name, where)
     table, beside = rows_that_count(table, beside_of(table, settings, where))
     y = target.encode(table, where)
@@ -75,7 +78,7 @@ def train(
     X, y_train, own = columns.encode(train_table, where).X, y[~held_out], beside.take(~held_out)
     model, inferred = fit(X, y_train, target, columns, own, settings, watch)
     # Levels that only rows held out have are no fault of theirs: `unseen` is about rows to come.
-    prediction = model.predict(test_table, where, unseen="pool")
+    prediction = told_by_row(lambda rows: model.predict(rows, where, unseen="pool"), test_table, every)
     evaluation = evaluate(model, y[held_out], prediction.values, beside.take(held_out).weight)
     findings = examine(
         X,
@@ -91,6 +94,15 @@ def train(
         unlabelled=unlabelled,
     )
     return Training(with_metrics(model, evaluation), evaluation, findings, len(table), X, y_train, inferred)
+
+
+def told_by_row(work: Callable[[D], T], rows: D, every: D) -> T:
+    """work(rows), which are some of `every` row; a fault of one of them is told by its number among all."""
+    try:
+        return work(rows)
+    except (CellError, ColumnError):
+        work(every)
+        raise
 
 
 def fit(

@@ -1,9 +1,11 @@
 """What stands beside the features of a row: its weight, what is added to its eta, and the cluster it belongs to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.cells import Cells, Table, cells_of
@@ -50,9 +52,19 @@ def weights_of(table: Table, name: str | None, where: str = "the data", first_ro
 
 def cluster_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> IntArray:
     """The code of the value that each row has in a column, (rows,); errors as of `offset_of`."""
+    return codes_of([clusters_in(table, name, where, first_row)])
+
+
+def clusters_in(table: Table, name: str, where: str = "the data", first_row: int = 1) -> Any:
+    """The values of a column as text, an Arrow array of each once and which of them a row has."""
     cells = complete(cells_of(table, name, where, first_row), "cluster")
-    codes = cells.texts().dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    return cells.spread(codes.astype(np.intp), np.intp(-1))
+    return cells.texts().take(cells.coded.indices).dictionary_encode()
+
+
+def codes_of(parts: Sequence[Any]) -> IntArray:
+    """A code for each different value of such arrays, one after the other, (rows,)."""
+    values = pa.chunked_array(parts).unify_dictionaries().combine_chunks()
+    return values.indices.to_numpy().astype(np.intp)
 
 
 def complete(cells: Cells, what: str) -> Cells:

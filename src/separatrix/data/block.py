@@ -84,7 +84,7 @@ class Source(Protocol):
         ...
 
     def reweighed(self, weigh: FloatArray) -> "Source":
-        """The same rows with their weight times that of their class, (K,), before any recoding."""
+        """The same rows with their weight times that of their class, (K,), or of all, (1,), before any recoding."""
         ...
 
     def columns(self, chosen: IntArray) -> "Source":

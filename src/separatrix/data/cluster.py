@@ -24,7 +24,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.data.reservoir import Strata
-from separatrix.data.stream import ROOM, StreamSource, every, stacked
+from separatrix.data.stream import Elsewhere, StreamSource, every, stacked
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, ClusterError, DataError, SeparatrixError
 
@@ -63,7 +63,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class ClusterSource:
+class ClusterSource(Elsewhere):
     """The rows of all shares, `n_rows`; `common` is what every deal needs, and `at_hand` are some of the rows, of
     `strata` whose chances are known.
 
@@ -80,24 +80,6 @@ class ClusterSource:
     cells: float
     view: tuple[Callable[[Any], Any], ...] = ()
     held: tuple[Any, ...] | None = None
-
-    @property
-    def n_columns(self) -> int:
-        return self.at_hand.n_columns
-
-    @property
-    def centre(self) -> FloatArray:
-        return self.at_hand.centre
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether its rows are in this process: they are on the workers."""
-        return False
-
-    @property
-    def most_rows(self) -> int:
-        """How many rows of a sample there is memory for."""
-        return int(ROOM / max(self.cells, 1.0))
 
     def __reduce__(self) -> Any:
         return Facts, (self.n_rows, self.n_columns, self.centre)
@@ -116,7 +98,7 @@ class ClusterSource:
         return self._seen(operator.methodcaller("recoded", code, eta))
 
     def reweighed(self, weigh: FloatArray) -> "ClusterSource":
-        """The same rows with their weight times that of their class, (K,), before any recoding."""
+        """The same rows with their weight times that of their class, (K,), or of all, (1,), before any recoding."""
         return self._seen(operator.methodcaller("reweighed", weigh))
 
     def columns(self, chosen: IntArray) -> "ClusterSource | MemorySource":

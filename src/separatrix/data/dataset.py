@@ -75,6 +75,13 @@ class Dataset:
         if table is None:
             raise no_rows(self.name)
 
+    def numbered(self, rows: int = BATCH, columns: Sequence[str] | None = None) -> Iterator[tuple[Table, int]]:
+        """As `batches`, each with the number of its first row, from 1 on; messages have it."""
+        first_row = 1
+        for table in self.batches(rows, columns):
+            yield table, first_row
+            first_row += len(table)
+
     def whole(self) -> Table:
         """All rows in memory; errors as of `batches`."""
         return nw.from_native(pa.concat_tables([batch.to_native() for batch in self.batches()]), eager_only=True)

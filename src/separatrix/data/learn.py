@@ -48,11 +48,14 @@ class Encoding:
         return list(dict.fromkeys([*self.columns.needs, *own]))
 
     def that_count(self, table: Table) -> Table:
-        """The rows that have a target, and a weight that is not 0."""
-        fine = ~cells_of(table, self.target.name).missing
-        if self.weight:
-            fine &= cells_of(table, self.weight).numbers() != 0
+        """The rows that count."""
+        fine = self.counts(table)
         return table if fine.all() else table.filter(fine.tolist())
+
+    def counts(self, table: Table) -> BoolArray:
+        """Which rows have a target, and a weight that is not 0, (rows,)."""
+        fine = ~cells_of(table, self.target.name).missing
+        return fine & (cells_of(table, self.weight).numbers() != 0) if self.weight else fine
 
     def block(self, table: Table, before: int = 0, first_row: int = 1) -> Block:
         """The numbers of rows that count. `before` of them came before these, of which messages count from
@@ -136,7 +139,7 @@ class Question:
 
         def watched() -> Iterator[tuple[Table, int]]:
             nonlocal sample, incomplete
-            for table, first_row in _numbered(dataset.batches(_batch_rows(dataset), self.columns)):
+            for table, first_row in dataset.numbered(_batch_rows(dataset), self.columns):
                 whole = complete_rows(table) if self.complete else table
                 sample = sample.joined(whole.to_native(), self._labels(whole), random)
                 incomplete += len(table) - len(whole)
@@ -185,7 +188,9 @@ class Question:
 
     def _look(self, item: tuple[Table, int], name: str) -> "_Seen":
         table, first_row = item
-        return _look(table, first_row, self.target, self.weight, self.offset, self.regression, name)
+        # In a formula they may be features too.
+        apart = () if self.encode else (self.weight, *self.offset)
+        return _look(table, first_row, self.target, self.weight, self.offset, apart, self.regression, name)
 
 
 def learn(
@@ -266,6 +271,7 @@ def _look(
     target: str,
     weight: str | None,
     offset: tuple[str, ...],
+    apart: tuple[str | None, ...],
     regression: bool,
     name: str,
 ) -> _Seen:
@@ -276,7 +282,7 @@ def _look(
         cells.numbers("a regression needs numbers: fix the cell, or fit classes")
     label = pa.nulls(len(table)) if regression else _plain(cells.values)
     labels = _summed(pa.table({"label": label, "weight": weights}).filter(pa.array(counts)))
-    features = [column for column in table.columns if column not in (weight, *offset)]
+    features = [column for column in table.columns if column not in apart]
     return _Seen(
         tally(table.select(features), name, first_row),
         labels if len(labels) <= MOST_LABELS else None,
@@ -314,13 +320,6 @@ def _weights(seen: _Seen, target: Target) -> FloatArray:
     if np.count_nonzero(totals) < min(len(totals), 2):
         raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")
     return totals
-
-
-def _numbered(tables: Iterator[Table]) -> Iterator[tuple[Table, int]]:
-    first_row = 1
-    for table in tables:
-        yield table, first_row
-        first_row += len(table)
 
 
 def _batch_rows(dataset: Dataset) -> int:

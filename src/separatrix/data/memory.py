@@ -97,8 +97,8 @@ class MemorySource:
         return replace(self, y=code(self.y), offset=None if self.offset is None else self.offset[:, eta])
 
     def reweighed(self, weigh: FloatArray) -> "MemorySource":
-        """The same rows, y their class, with their weight times that of the class, (K,)."""
-        return replace(self, weight=self.weight * weigh[self.y])
+        """The same rows, y their class, with their weight times that of the class, (K,), or of all, (1,)."""
+        return replace(self, weight=self.weight * (weigh[self.y] if len(weigh) > 1 else weigh))
 
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "tuple[MemorySource, FloatArray]":
         """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1."""

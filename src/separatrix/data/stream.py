@@ -31,12 +31,39 @@ ROOM = 2**23  # cells of a sample: 64 MB in double; data that have no more are k
 CHUNK = 2**20  # cells of what one thread encodes and adds up at a time
 
 
+class Elsewhere:
+    """What a source says of rows that are not in this process, by an even sample that is: `at_hand`. `cells` are the
+    numbers stored of a row."""
+
+    at_hand: MemorySource
+    cells: float
+
+    @property
+    def n_columns(self) -> int:
+        return self.at_hand.n_columns
+
+    @property
+    def centre(self) -> FloatArray:
+        return self.at_hand.centre
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether its rows are in this process: they are elsewhere."""
+        return False
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows of a sample there is memory for."""
+        return int(ROOM / max(self.cells, 1.0))
+
+
 @dataclass(frozen=True)
-class StreamSource:
+class StreamSource(Elsewhere):
     """The rows of a dataset that count, `n_rows`, encoded; their sums depend on no number of threads.
 
-    `at_hand` are some of them, of `strata` whose chances are known. `weigh` (K,) multiplies the weight of each class;
-    `code` makes y of what the encoding gives, `eta` chooses columns of the offset, and `chosen` columns of X.
+    `at_hand` are some of them, of `strata` whose chances are known. `weigh` (K,) multiplies the weight of each class,
+    (1,) of all rows; `code` makes y of what the encoding gives, `eta` chooses columns of the offset, and `chosen`
+    columns of X.
     """
 
     dataset: Dataset
@@ -53,24 +80,6 @@ class StreamSource:
     chosen: IntArray | None = None
     pool: ThreadPoolExecutor | None = None
     kept: Spill | None = None
-
-    @property
-    def n_columns(self) -> int:
-        return self.at_hand.n_columns
-
-    @property
-    def centre(self) -> FloatArray:
-        return self.at_hand.centre
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether its rows are in this process: they are read."""
-        return False
-
-    @property
-    def most_rows(self) -> int:
-        """How many rows of a sample there is memory for."""
-        return int(ROOM / max(self.cells, 1.0))
 
     @property
     def size(self) -> float:
@@ -92,7 +101,7 @@ class StreamSource:
         return replace(self, code=lambda y: code(before(y)), eta=eta, at_hand=self.at_hand.recoded(code, eta))
 
     def reweighed(self, weigh: FloatArray) -> "StreamSource":
-        """The same rows, y their class, with their weight times that of the class, (K,)."""
+        """The same rows, y their class, with their weight times that of the class, (K,), or of all, (1,)."""
         return replace(self, weigh=weigh, at_hand=self.at_hand.reweighed(weigh))
 
     def columns(self, chosen: IntArray) -> "StreamSource | MemorySource":
@@ -154,12 +163,12 @@ class StreamSource:
 
     def _tables(self) -> Iterator[tuple[int, Table, int, int]]:
         """The number of each batch, its rows that count, how many came before, and the number of its first row."""
-        before, first_row = 0, 1
+        before = 0
         rows = int(max(256, min(BATCH, CHUNK / max(self.cells, 1.0))))
-        for number, table in enumerate(self.dataset.batches(rows, self.encoding.needs)):
+        for number, (table, first_row) in enumerate(self.dataset.numbered(rows, self.encoding.needs)):
             counted = self.encoding.that_count(table) if self.skips else table
             yield number, counted, before, first_row
-            before, first_row = before + len(counted), first_row + len(table)
+            before += len(counted)
 
     def _chunk(self, chunk: Block) -> MemorySource:
         """A chunk as this source would have it."""
@@ -167,7 +176,9 @@ class StreamSource:
         if sparse.issparse(X) != sparse.issparse(self.at_hand.X):
             X = X.toarray() if sparse.issparse(X) else sparse.csr_array(X)
         X = X if self.chosen is None else X[:, self.chosen]
-        weight = chunk.weight if self.weigh is None else chunk.weight * self.weigh[chunk.codes]
+        weight, weigh = chunk.weight, self.weigh
+        if weigh is not None:
+            weight = weight * (weigh[chunk.codes] if len(weigh) > 1 else weigh)
         return MemorySource(
             X, self.code(chunk.y), weight, self.centre, offset=some_rows(chunk.offset, np.s_[:, self.eta])
         )

@@ -31,23 +31,29 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         """The class of code 1, when there are two."""
         return self.classes[1] if len(self.classes) == 2 else None
 
-    def encode(self, table: Table, where: str = "the data", first_row: int = 1) -> NDArray[np.int64] | FloatArray:
-        """Class codes 0..K-1, or the numbers of a regression, (rows,).
+    def encode(
+        self, table: Table, where: str = "the data", first_row: int = 1, gaps: bool = False
+    ) -> NDArray[np.int64] | FloatArray:
+        """Class codes 0..K-1, or the numbers of a regression, (rows,); with `gaps`, of a row without a target any.
 
         Raises
         ------
         ColumnError
             The table does not have the target column.
         CellError
-            A label is not one of the classes, is missing, or is no number in a regression.
+            A label is not one of the classes, is missing where no gaps may be, or is no number in a regression.
         """
         cells = cells_of(table, self.name, where, first_row)
-        cells.refuse(cells.missing, "is no target; leave out the rows without one")
+        missing = cells.missing
+        cells.refuse(missing & (not gaps), "is no target; leave out the rows without one")
         if not self.classes:
             return cells.numbers()
         known = [*self.others, self.classes[1]] if self.others else self.classes
         codes = cells.codes([_text(label) for label in known]).astype(np.int64)
-        cells.refuse(codes < 0, f"is not a class of the target ({listing(known)}); fix the label or leave out the row")
+        cells.refuse(
+            (codes < 0) & ~missing,
+            f"is not a class of the target ({listing(known)}); fix the label or leave out the row",
+        )
         return (codes == len(self.others)).astype(np.int64) if self.others else codes
 
 

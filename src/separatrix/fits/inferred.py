@@ -9,11 +9,12 @@ the sandwich (Binder 1983, "On the variances of asymptotically normal estimators
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.arrays import Matrix
+from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.beside import Beside
 from separatrix.data.columns import Columns as TableColumns
 from separatrix.data.target import Target
@@ -34,6 +35,7 @@ from separatrix.regression.ols_result import OLSResult, error_variance
 from separatrix.regression.outcome import Outcome
 from separatrix.regression.result import covariance_of
 from separatrix.regression.sample import Columns, Sample, complete
+from separatrix.regression.sources import StreamedSample, outcome_of
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,13 @@ def infer(
     ArgumentError
         The covariance does not suit the classes or clusters.
     """
-    whole = sample_of(X, y, target, columns, beside)
+    return infer_sample(sample_of(X, y, target, columns, beside), covariance, sampling)
+
+
+def infer_sample(whole: Sample, covariance: str, sampling: bool) -> Inferred:
+    """The regression of a sample; see `infer`."""
     check_size(whole)
-    linear = not target.classes
+    linear = not whole.outcome.classes
     sample, estimate, left_out = fit_apart(whole, fit_numbers if linear else fit_classes)
     scale = error_variance(sample, estimate) if linear else 1.0
     # A row of a sampling weight is one observation, so its score is not a sum over so many of them.
@@ -104,6 +110,18 @@ def sample_of(X: Matrix, y: NDArray, target: Target, columns: TableColumns, besi
     names = tuple(columns.feature_names)
     sample = Sample(outcome, X, names, True, terms_of(columns), Columns(names))
     return complete(sample, beside.weight, beside.offset, [] if beside.cluster is None else [beside.cluster])
+
+
+def source_sample(
+    source: Any, target: Target, columns: TableColumns, totals: FloatArray, groups: tuple[IntArray, ...], counted: bool
+) -> StreamedSample:
+    """The rows of a source, y as the loss codes it, as those of a regression: `totals` is the weight of each class, or
+    of all rows, (K,), groups (n,) are clusters, and `counted` says that a row stands for as many as it weighs."""
+    outcome, names = outcome_of(target.name, tuple(target.classes)), tuple(columns.feature_names)
+    frequency = "weight" if counted else None
+    empty, terms, recipe = np.empty((0, len(names))), terms_of(columns), Columns(names)
+    rows = {"rows": source, "totals": totals}
+    return StreamedSample(outcome, empty, names, True, terms, recipe, frequency, groups=groups, **rows)
 
 
 def terms_of(columns: TableColumns) -> dict[str, tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,10 @@ class DiagnosedResult(ComparedResult):
     def collinearity(self) -> Collinearity:
         """Variance inflation of each column, and condition indices with the columns that nearly depend on each
         other."""
+        return self._collinearity
+
+    @cached_property
+    def _collinearity(self) -> Collinearity:
         return collinearity(self.estimate.objective.source, self.sample.names, self.sample.intercept)
 
     def _population_weight(self) -> FloatArray:

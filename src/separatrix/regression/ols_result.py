@@ -8,10 +8,11 @@ import numpy as np
 from scipy import stats
 
 from separatrix.arrays import FloatArray
+from separatrix.data.block import Block
 from separatrix.errors import ArgumentError
 from separatrix.inference.wald import Test, quantile
 from separatrix.regression.diagnosis import DiagnosedResult
-from separatrix.regression.fitting import Estimate, fit_numbers
+from separatrix.regression.fitting import Estimate, at_work, fit_numbers
 from separatrix.regression.result import Prediction
 from separatrix.regression.sample import Sample
 from separatrix.regression.summary import Summary, ols_summary
@@ -21,6 +22,11 @@ def error_variance(sample: Sample, estimate: Estimate) -> float:
     """sigma^2, the residual sum of squares over its degrees of freedom; NaN where there are none."""
     df = sample.observations - estimate.theta.size
     return 2.0 * estimate.loss / df if df > 0 else np.nan
+
+
+def explained(block: Block) -> FloatArray:
+    """y - offset of the rows of a block, (rows,): what the columns are to explain."""
+    return (block.y if block.offset is None else block.y - block.offset)[:, 0]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -51,9 +57,10 @@ class OLSResult(DiagnosedResult):
     @cached_property
     def centered_tss(self) -> float:
         """The sum of squares of y, about its mean if there is an intercept."""
-        weight, y = self.sample.weight, self._y()
-        mean = np.average(y, weights=weight) if self.sample.intercept else 0.0
-        return float(weight @ np.square(y - mean))
+        with at_work(self.estimate.objective) as objective:
+            total = objective.add_up(lambda block: block.weight @ explained(block))
+            mean = total / self.sample.total if self.sample.intercept else 0.0
+            return float(objective.add_up(lambda block: block.weight @ np.square(explained(block) - mean)))
 
     @property
     def rsquared(self) -> float:
@@ -94,13 +101,10 @@ class OLSResult(DiagnosedResult):
         n = self.nobs
         return -0.5 * n * (float(np.log(2.0 * np.pi * self.centered_tss / n)) + 1.0)
 
-    def _y(self) -> FloatArray:
-        y, offset = self.sample.outcome.y, self.sample.offset
-        return (y if offset is None else y - offset)[:, 0]
-
     @cached_property
     def fittedvalues(self) -> FloatArray:
         """The fitted mean of each row, (n,)."""
+        self.sample.check_here("fitted values")
         return self.estimate.eta()[:, 0]
 
     @property

@@ -77,6 +77,11 @@ class Sample:
             return np.array([weight.sum() - successes, successes])
         return np.asarray(np.bincount(y, weight, minlength=len(self.outcome.classes)), dtype=np.float64)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the rows are at hand, each by itself."""
+        return True
+
     def check_here(self, what: str) -> None:
         """InferenceError where the rows are not in memory, which `what` needs: here they are."""
 

@@ -5,85 +5,31 @@ sample with every level in it, and then made batch by batch, wherever the batch 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import IntArray
 from separatrix.data import dataset
 from separatrix.data.block import Block, Source
 from separatrix.data.blocks import labelled
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.dataset import Dataset, is_dask
 from separatrix.data.learn import Learned, Question, complete_rows, given
-from separatrix.data.memory import MemorySource
 from separatrix.data.partitions import learned_source
 from separatrix.data.tally import Tally
 from separatrix.data.target import Target
-from separatrix.equations.losses import LogLoss
-from separatrix.equations.reference import ReferenceLoss
-from separatrix.errors import ArgumentError, ColumnError, InferenceError, listing, no_such
-from separatrix.regression.fitting import fit_classes
+from separatrix.errors import ArgumentError, ColumnError, listing, no_such
 from separatrix.regression.formulas import Encoding, made_of, parse, with_scope, words_of
 from separatrix.regression.formulas import sample_of as sample_of_design
-from separatrix.regression.logit_result import LogitResult
-from separatrix.regression.outcome import Outcome
-from separatrix.regression.result import covariance_of
-from separatrix.regression.sample import Columns, Sample, check_finite, default_names, group_codes, ways
+from separatrix.regression.sample import Columns, check_finite, default_names, group_codes, ways
+from separatrix.regression.sources import StreamedSample, coded, outcome_of
 
 SHOWN_ROWS = 20_000  # of the even sample, of which a formula's design is learned
 SPLINES = ("bs(", "cr(", "cs(", "cc(")  # whose knots may be of a sample, and whose ends are those of all rows
-
-
-@dataclass(frozen=True)
-class StreamedSample(Sample):
-    """A sample whose rows are those of a source: X and y are empty, and `totals` the weight of each class, (K,).
-
-    `whole` is what the rows are of: two samples of the same have the same rows.
-    """
-
-    rows: Any = None
-    totals: Any = None
-    whole: Any = None
-
-    @property
-    def n_rows(self) -> int:
-        return self.rows.n_rows
-
-    @property
-    def total(self) -> float:
-        return float(self.totals.sum())
-
-    def class_totals(self) -> FloatArray:
-        return self.totals
-
-    @property
-    def observations(self) -> float:
-        return float(self.n_rows) if self.frequency is None else self.total
-
-    @property
-    def has_offset(self) -> bool:
-        return getattr(self.rows, "at_hand", self.rows).offset is not None
-
-    def source(self) -> Source:
-        return self.rows
-
-    def labelled(self) -> Source:
-        return self.rows
-
-    def check_here(self, what: str) -> None:
-        raise InferenceError(f"the rows of this fit are not in memory, and {what} need them: use predict(data).")
-
-    def same_rows(self, other: Sample) -> bool:
-        return isinstance(other, StreamedSample) and self.whole is other.whole and self.n_rows == other.n_rows
-
-    def columns(self, chosen: Sequence[int]) -> "StreamedSample":
-        narrower = super().columns(chosen)
-        return replace(narrower, rows=self.rows.columns(np.array(chosen, dtype=np.intp)))  # pyright: ignore
 
 
 @dataclass(frozen=True)
@@ -118,42 +64,27 @@ class FormulaEncoding:
         return Block(X, y, weight, slice(before, before + len(table)), offset)
 
 
-def coded(classes: int, codes: NDArray) -> NDArray:
-    """Codes of classes as the loss wants them: of two classes 0.0 and 1.0, (rows, 1)."""
-    return codes[:, None] * 1.0 if classes == 2 else codes.astype(np.intp)
-
-
-def streamed_logit(sample: StreamedSample, covariance: str, strength: float, singular: str) -> LogitResult:
-    """The regression of such a sample; its shares and files are kept for all passes, and let go at the end."""
-    with sample.rows.working() as rows:
-        fitted, estimate = fit_classes(replace(sample, rows=rows), strength, singular)
-        cov = covariance_of(fitted, estimate, covariance, 1.0, strength)
-    estimate = replace(estimate, objective=estimate.objective.over(at_rest(estimate.objective.source)))
-    rested: Any = replace(fitted, rows=at_rest(fitted.source()))  # pyright: ignore[reportCallIssue]
-    return LogitResult(rested, estimate, covariance, cov, strength)
-
-
 def streamed_sample(
-    formula: Any, data: Any, intercept: bool, weights: Any, offset: Any, groups: Any, scope: Mapping[str, Any]
+    formula: Any,
+    data: Any,
+    numeric: bool,
+    intercept: bool,
+    weights: Any,
+    offset: Any,
+    groups: Any,
+    scope: Mapping[str, Any],
 ) -> StreamedSample:
-    """The sample of a dataset or a Dask dataframe by a formula, or of Dask arrays; `scope` has the names that the
-    caller knows."""
+    """The sample of a dataset or a Dask dataframe by a formula, or of Dask arrays; `numeric` says that the outcome is
+    numbers, and not classes; `scope` has the names that the caller knows."""
     if isinstance(formula, str):
-        return formula_sample(formula, data, weights, offset, groups, scope)
+        return formula_sample(formula, data, numeric, weights, offset, groups, scope)
     if groups is not None or not is_dask(data):
         raise ArgumentError("rows that are read need a formula of columns' names, and their groups= a column's name.")
-    return block_sample(formula, data, intercept, weights, offset)
-
-
-def at_rest(source: Any) -> Any:
-    """A source without what it worked by, which has ended."""
-    if not isinstance(source, MemorySource):
-        source = replace(source, at_hand=at_rest(source.at_hand))
-    return replace(source, **{name: None for name in ("pool", "kept", "held") if hasattr(source, name)})
+    return block_sample(formula, data, numeric, intercept, weights, offset)
 
 
 def formula_sample(
-    formula: str, data: Any, weights: Any, offset: Any, groups: Any, scope: Mapping[str, Any]
+    formula: str, data: Any, numeric: bool, weights: Any, offset: Any, groups: Any, scope: Mapping[str, Any]
 ) -> StreamedSample:
     """The sample of "y ~ x + C(site)" over a dataset or a Dask dataframe; weights, offset and groups are names of
     columns. Rows with a gap in any column that is used are left out.
@@ -173,7 +104,9 @@ def formula_sample(
         check_column(name, table)
     scope = {name: value for name, value in scope.items() if name in words}
     encode = partial(formula_encoding, formula, scope, tuple(features), used, weight[0] if weight else None, offsets)
-    question = Question(target, weight[0] if weight else None, offsets, columns=used, complete=True, encode=encode)
+    question = Question(
+        target, weight[0] if weight else None, offsets, regression=numeric, columns=used, complete=True, encode=encode
+    )
     # Rows that are alike stay apart: a sum over observations, as of HC0, is none over their counts.
     learned, rows = learned_source(table, question, collapses=False)
     codes = tuple(cluster_codes(table, learned.encoding, name, rows.n_rows) for name in clusters)
@@ -200,11 +133,6 @@ def sample_of(
         totals=learned.weight,
         whole=table.parts,
     )
-
-
-def outcome_of(name: str, classes: tuple[Any, ...]) -> Outcome:
-    """The outcome of so many classes, without its rows."""
-    return Outcome(name, np.empty((0, 1)), LogLoss() if len(classes) == 2 else ReferenceLoss(), classes)
 
 
 def outcome_name(parsed: Any, table: Dataset) -> str:
@@ -300,24 +228,26 @@ def cluster_codes(table: Dataset, encoding: Any, name: str, rows: int) -> IntArr
     return group_codes(np.concatenate(parts), rows)
 
 
-def block_sample(y: Any, X: Any, intercept: bool, weights: Any, offset: Any) -> StreamedSample:
-    """The sample of Dask arrays, or a Dask dataframe of numbers, X (n, p), and labels y (n,)."""
+def block_sample(y: Any, X: Any, numeric: bool, intercept: bool, weights: Any, offset: Any) -> StreamedSample:
+    """The sample of Dask arrays, or a Dask dataframe of numbers, X (n, p), and labels or numbers y (n,)."""
     names = tuple(map(str, X.columns)) if hasattr(X, "columns") else None
     X = X.to_dask_array() if names else X
-    found = labelled(X, y, weights, offset, centre=intercept)
-    assert found.classes is not None
-    K, names = len(found.classes), names or default_names(found.source.n_columns)
-    if found.offsets not in (0, max(K - 1, 1)):
-        raise ArgumentError(f"offset has {found.offsets} columns, and {K - 1} are due.")
+    found = labelled(X, y, weights, offset, regression=numeric, centre=intercept)
+    classes = () if found.classes is None else tuple(found.classes.tolist())
+    outcome, names = outcome_of("y", classes), names or default_names(found.source.n_columns)
+    if numeric and found.columns_of_eta > 1:
+        raise ArgumentError(f"y has {found.columns_of_eta} columns, and a linear regression explains one: give y (n,).")
+    if found.offsets not in (0, outcome.columns):
+        raise ArgumentError(f"offset has {found.offsets} columns, and {outcome.columns} are due.")
     return StreamedSample(
-        outcome_of("y", tuple(found.classes.tolist())),
+        outcome,
         np.empty((0, len(names))),
         names,
         intercept,
         {column: (j,) for j, column in enumerate(names)},
         Columns(names),
         frequency=None if weights is None else "weight",
-        rows=found.source.recoded(partial(coded, K)),
+        rows=found.source if numeric else found.source.recoded(partial(coded, len(classes))),
         totals=found.weight,
         whole=X,
     )

@@ -8,7 +8,6 @@ import numpy as np
 
 from separatrix.errors import listing
 from separatrix.fits.inferred import Inferred, overall_test, term_tests
-from separatrix.inference.collinearity import collinearity
 from separatrix.inference.goodness import FEWEST_GROUPS, HosmerLemeshow, hosmer_lemeshow, quantile_groups
 from separatrix.inference.wald import Test
 from separatrix.regression.logit_result import LogitResult
@@ -96,8 +95,10 @@ def test_row(what: str, test: Test) -> Summary:
 
 def fit_in_groups(inferred: Inferred) -> HosmerLemeshow | None:
     """Hosmer-Lemeshow of the training rows; None for several classes, numbers, infinite estimates, sampling weights,
-    which it does not allow for, and where predictions differ too little."""
+    which it does not allow for, rows that are not in memory, and where predictions differ too little."""
     result = inferred.result
+    if not result.sample.in_memory:
+        return None
     if not isinstance(result, LogitResult) or len(result.classes) > 2:
         return None
     if inferred.sampling or result.estimate.infinite.any():
@@ -130,7 +131,8 @@ def words(inferred: Inferred, untested: Sequence[str]) -> Iterable[str]:
     sample = result.sample
     if sample.outcome.columns > 1:
         yield f"Every class is compared with {sample.outcome.classes[0]}, the reference."
-    yield from notes(replace(result, sample=replace(sample, dropped=())))
+    shown = replace(result, sample=replace(sample, dropped=()))
+    yield from notes(shown)
     if untested:
         yield f"No Wald test of {listing(untested)}: an estimate is infinite."
     if inferred.sampling:
@@ -142,15 +144,16 @@ def words(inferred: Inferred, untested: Sequence[str]) -> Iterable[str]:
         yield "A row stands for as many independent observations as its frequency says."
     if inferred.left_out:
         yield f"Left out, as they say nothing that other columns do not: {listing(inferred.left_out)}."
-    if names := inflated(inferred):
+    if not (sample.in_memory or inferred.sampling) and len(sample.outcome.classes) == 2:
+        yield "Rows stay where they are, so how probabilities hold in groups of them (Hosmer-Lemeshow) is not tested."
+    if names := inflated(shown):
         yield f"Standard errors are large as columns say much the same; variance inflation: {listing(names)}."
 
 
-def inflated(inferred: Inferred) -> list[str]:
+def inflated(result: LogitResult | OLSResult) -> list[str]:
     """Columns whose standard errors are large as others say much the same, with their variance inflation."""
-    result = inferred.result
     if len(result.sample.names) > MOST_COLUMNS:
         return []
-    found = collinearity(result.estimate.objective.source, result.sample.names)
+    found = result.collinearity()
     pairs = zip(found.names, found.variance_inflation, strict=True)
     return [f"{name} ({value:,.4g})" for name, value in pairs if value >= INFLATED]
