@@ -15,6 +15,7 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -302,6 +303,30 @@ def test_collapsing_ends_when_there_are_too_many_distinct_rows(monkeypatch, tmp_
     monkeypatch.setattr(collapse, "MOST", 50)
     monkeypatch.setattr(collapse, "NEW", 1.0)
     assert collapse.collapsed(opened, found) is None
+
+
+@pytest.mark.usefixtures("small_room")
+def test_categories_whose_levels_differ_from_file_to_file_are_collapsed_too(tmp_path):
+    whole, paths = categories(20_000).drop_columns(["w"]).to_pandas(), []
+    for i, part in enumerate((whole[:9_000], whole[9_000:13_000], whole[13_000:])):
+        paths.append(tmp_path / f"{i}.parquet")
+        levels = sorted(part["c3"].unique(), reverse=i == 1)
+        part.assign(c3=pd.Categorical(part["c3"], levels)).to_parquet(paths[-1])
+    opened = separatrix.open(paths)
+    found = learn.learn(opened, "y")
+    distinct = collapse.collapsed(opened, found)
+    assert distinct is not None
+    assert distinct.weight.sum() == len(whole)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_a_category_of_more_levels_than_a_sample_has_room_for_is_left_out():
+    rows = 3_000
+    data = pd.DataFrame({"x": np.arange(rows) % 7, "y": np.arange(rows) % 2})
+    data["id"] = pd.Categorical([f"one of very many levels, {i}" for i in range(rows)])
+    found = learn.learn(separatrix.open(data), "y")
+    assert found.encoding.needs == ["x", "y"]
+    assert 0 < len(found.some) < rows
 
 
 FORMATS = ["parquet", "csv", "csv.gz", "csv.zst"]

@@ -76,7 +76,7 @@ def merged(parts: Iterator[pa.Table], most: int) -> pa.Table | None:
 def grouped(rows: pa.Table) -> pa.Table:
     """Each distinct row once, in the order of their first, with the sum of their counts."""
     names: Sequence[str] = [name for name in rows.schema.names if name != COUNT]
-    summed = rows.group_by(names, use_threads=False).aggregate([(COUNT, "sum")])
+    summed = rows.unify_dictionaries().group_by(names, use_threads=False).aggregate([(COUNT, "sum")])
     return summed.rename_columns([*names, COUNT])
 
 

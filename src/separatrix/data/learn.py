@@ -315,7 +315,16 @@ def _below(rate: float, table: pa.Table, draws: FloatArray) -> tuple[pa.Table, F
         return table, draws
     kept = draws < rate
     # Taken, not filtered: what is kept must not hold on to the memory of all.
-    return table.take(pa.array(np.flatnonzero(kept))), draws[kept]
+    return _compact(table.take(pa.array(np.flatnonzero(kept)))), draws[kept]
+
+
+def _compact(table: pa.Table) -> pa.Table:
+    """The table without the levels of categories that are not in it, where they may be most of it."""
+    for i, column in enumerate(table.itercolumns()):
+        if pa.types.is_dictionary(column.type) and any(len(part.dictionary) > len(part) for part in column.chunks):
+            held = column.cast(column.type.value_type).dictionary_encode().cast(column.type)
+            table = table.set_column(i, table.schema.field(i), held)
+    return table
 
 
 def _numbered(tables: Iterator[Table]) -> Iterator[tuple[Table, int]]:
