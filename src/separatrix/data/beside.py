@@ -1,12 +1,13 @@
 """What stands beside the features of a row: its weight, what is added to its eta, and the cluster it belongs to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.cells import Cells, Table, cells_of
+from separatrix.data.cells import Cells, Numbered, Table, cells_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Beside:
         return type(self)(**{name: None if value is None else value[some] for name, value in values.items()})
 
 
-def offset_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> FloatArray:
+def offset_of(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> FloatArray:
     """The numbers of a column that is added to eta, (rows,).
 
     Raises ColumnError where there is no such column, and CellError for a cell that is no number, or missing.
@@ -35,7 +36,7 @@ def offset_of(table: Table, name: str, where: str = "the data", first_row: int =
     return complete(cells_of(table, name, where, first_row), "offset").numbers()
 
 
-def weight_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> FloatArray:
+def weight_of(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> FloatArray:
     """The numbers of a column that says what a row counts, (rows,); as `offset_of`, and a CellError below 0."""
     cells = complete(cells_of(table, name, where, first_row), "weight")
     weight = cells.numbers()
@@ -43,12 +44,24 @@ def weight_of(table: Table, name: str, where: str = "the data", first_row: int =
     return weight
 
 
-def weights_of(table: Table, name: str | None, where: str = "the data", first_row: int = 1) -> FloatArray:
+def weights_of(table: Table, name: str | None, where: str = "the data", first_row: Numbered = 1) -> FloatArray:
     """The weight of each row, (rows,), by the column of this name, or 1."""
     return weight_of(table, name, where, first_row) if name else np.ones(len(table))
 
 
-def cluster_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> IntArray:
+def given(
+    table: Table, weight: str | None, offset: Sequence[str], where: str, first_row: Numbered
+) -> tuple[FloatArray, FloatArray | None]:
+    """The weights (rows,) and the offset (rows, K) of a table, by the names of their columns.
+
+    Raises CellError for a cell that is no weight or no number.
+    """
+    terms = [offset_of(table, name, where, first_row) for name in offset]
+    weights = weights_of(table, weight, where, first_row)
+    return weights, np.column_stack(terms) if terms else None
+
+
+def cluster_of(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> IntArray:
     """The code of the value that each row has in a column, (rows,); errors as of `offset_of`."""
     cells = complete(cells_of(table, name, where, first_row), "cluster")
     codes = cells.texts().dictionary_encode().indices.to_numpy(zero_copy_only=False)
