@@ -28,6 +28,7 @@ from separatrix import LinearRegression, LogisticRegression
 from separatrix.data import alike, collapse, learn, spill, stream
 from separatrix.data.dataset import Dataset
 from separatrix.data.learn import Learned
+from separatrix.data.memory import MemorySource
 from separatrix.data.partitions import learned_source
 from separatrix.errors import (
     ArgumentError,
@@ -371,6 +372,36 @@ def test_few_rows_of_few_kinds_are_counted_and_others_are_not():
     whole = counts[0].whole()
     assert whole is not None
     assert (len(whole), whole.weight.tolist()) == (6, [50] * 6)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_a_column_that_does_not_count_keeps_no_rows_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(learn, "SAMPLE_BYTES", 400_000)
+    data = categories().drop_columns(["w"])
+    data = data.append_column("id", pa.array([f"number {i}" for i in range(len(data))]))
+    opened = written(data, tmp_path / "set", 3, 5_000)
+    learned, source = learned_source(opened, learn.Question("y"))
+    assert learned.counts.parts is None
+    assert isinstance(source, MemorySource)
+    assert source.weight.sum() == len(data)
+    case = Case("y", LogisticRegression(**TIGHT))
+    model = case.fit(opened)
+    assert_same(model, in_memory(case, model, data), 1e-9)
+
+
+def test_text_that_a_file_has_as_codes_is_text_and_a_category_is_a_category(tmp_path):
+    grade = pa.array(["1", "2", "3", "2"] * 250).dictionary_encode()
+    name = pa.array([f"one of many names, {i}" for i in range(1_000)])
+    data = pa.table(
+        {"price": ["1,5", "2,5", "3", None] * 250, "grade": grade, "name": name, "y": [0, 1, 1] * 333 + [0]}
+    )
+    opened = separatrix.open(saved(data, tmp_path / "set.parquet"))
+    (plain,), (coded,) = ([batch.to_native() for batch in opened.batches(coded=each)] for each in (False, True))
+    assert plain.schema == data.schema
+    assert [pa.types.is_dictionary(kind) for kind in coded.schema.types] == [True, True, False, False]
+    assert opened.whole().to_native() == data
+    columns = {each.name: type(each).__name__ for each in learn.learn(opened, "y").encoding.columns.columns}
+    assert columns == {"price": "Number", "grade": "Category", "name": "LeftOut"}
 
 
 def test_columns_of_lists_are_read_row_by_row():

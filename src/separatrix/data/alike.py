@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from separatrix.arrays import IntArray
+from separatrix.data.parts import decoded
 
 GLANCES = {512: 1.0, 4_096: 0.75}  # first rows, of which a smaller share is like no other where counting may pay
 FEW = 256  # rows say nothing of those to come
@@ -63,8 +64,8 @@ def counted(rows: pa.Table, weight: NDArray | None = None, numbers: IntArray | N
     whole = rows.rename_columns(names).unify_dictionaries()
     whole = whole.append_column("weight", pa.array(weight)).append_column("number", pa.array(numbers))
     groups = whole.group_by(names, use_threads=False).aggregate([("weight", "sum"), ("number", "min")])
-    distinct = groups.select(names).rename_columns(rows.schema.names)
-    return Counted(distinct, groups["weight_sum"].to_numpy(), groups["number_min"].to_numpy())
+    distinct = groups.select(names).rename_columns(rows.schema.names).cast(rows.schema)
+    return Counted(decoded(distinct), groups["weight_sum"].to_numpy(), groups["number_min"].to_numpy())
 
 
 def merged(parts: Sequence[Counted]) -> Counted:

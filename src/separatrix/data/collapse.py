@@ -54,7 +54,7 @@ def counts_of(dataset: Dataset, encoding: Encoding, n_threads: int = 1) -> Count
     counts = Counts()
     with workers(n_threads) as pool:
         count = partial(counted_of, encoding=encoding)
-        for batch in in_order(pool, count, dataset.batches(columns=encoding.needs), ahead=2 * n_threads):
+        for batch in in_order(pool, count, dataset.batches(columns=encoding.needs, coded=True), ahead=2 * n_threads):
             counts += Counts((batch,))
             if counts.parts is None:
                 break

@@ -19,6 +19,7 @@ from separatrix.data.block import Block
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset
+from separatrix.data.parts import decoded
 from separatrix.data.seen import Look, Seen
 from separatrix.data.tally import Tally
 from separatrix.data.target import Target, target_of
@@ -131,7 +132,7 @@ class Question:
 
         def watched() -> Iterator[tuple[Table, int, bool]]:
             nonlocal sample, incomplete, counts
-            for table, first_row in _numbered(dataset.batches(_batch_rows(dataset), self.columns)):
+            for table, first_row in _numbered(dataset.batches(_batch_rows(dataset), self.columns, coded=True)):
                 whole = complete_rows(table) if self.complete else table
                 sample = sample.joined(whole.to_native(), random)
                 incomplete += len(table) - len(whole)
@@ -237,10 +238,10 @@ class _Sample:
 
 def _below(rate: float, table: pa.Table, draws: FloatArray) -> tuple[pa.Table, FloatArray]:
     if rate == 1.0:
-        return table, draws
+        return decoded(table), draws
     kept = draws < rate
     # Taken, not filtered: what is kept must not hold on to the memory of all.
-    return _compact(table.take(pa.array(np.flatnonzero(kept)))), draws[kept]
+    return _compact(decoded(table.take(pa.array(np.flatnonzero(kept))))), draws[kept]
 
 
 def _compact(table: pa.Table) -> pa.Table:

@@ -12,6 +12,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.alike import Counted, Counts, counted
 from separatrix.data.beside import given
 from separatrix.data.cells import Numbered, Table, cells_of
+from separatrix.data.parts import decoded
 from separatrix.data.tally import Tally, tally
 from separatrix.data.target import Target
 from separatrix.errors import TargetError
@@ -93,7 +94,7 @@ class Look:
         table, first_row, counts = item
         if counts:
             return counted(table.to_native(), numbers=np.arange(first_row, first_row + len(table)))
-        return self.at(table, first_row)
+        return self.at(nw.from_native(decoded(table.to_native()), eager_only=True), first_row)
 
     def at_all(self, batches: Iterable[Seen | Counted]) -> Iterator[Seen]:
         """What batches say, in order; what was counted together, as long as the distinct rows have room."""
