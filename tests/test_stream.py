@@ -364,6 +364,13 @@ def test_a_cell_at_fault_is_named_by_its_row_whether_rows_are_counted_or_not(col
         learn.learn(separatrix.open(pa.table(data)), "y", weight="w", offset=("o",), regression=True)
 
 
+def test_a_message_about_few_rows_counts_each_of_them():
+    rows = np.arange(400)
+    data = pa.table({"a": np.array(["p", "q"])[rows % 2], "y": np.where((rows % 2 == 0) | (rows % 7 < 3), "no", "yes")})
+    with pytest.warns(SeparationWarning, match=r"a = q < 1 is of class 'yes' \(200 rows\)"):
+        LogisticRegression(C=np.inf).fit(data, target="y")
+
+
 def test_few_rows_of_few_kinds_are_counted_and_others_are_not():
     rows = np.arange(300)
     few, many = {"x": rows % 3, "y": rows % 2}, {"x": rows * 1.0, "y": rows % 2}

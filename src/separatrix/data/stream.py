@@ -186,7 +186,10 @@ def source_of(
         block = encoded(encoding, distinct.rows)
         return memory_source(block.X, block.y, distinct.weight, centre, threads, block.offset)
 
-    if count and (distinct := collapsed(learned)):
+    def small() -> bool:  # messages about few rows count them, so each is kept
+        return learned.all_of_them and len(encoding.columns.feature_names) * learned.rows <= ROOM
+
+    if count and not small() and (distinct := collapsed(learned)):
         return alike(distinct)
     some = encoded(encoding, learned.some)
     cells = cells_of_row(some.X)
