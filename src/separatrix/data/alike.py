@@ -64,6 +64,7 @@ def counted(rows: pa.Table, weight: NDArray | None = None, numbers: IntArray | N
     whole = rows.rename_columns(names).unify_dictionaries()
     whole = whole.append_column("weight", pa.array(weight)).append_column("number", pa.array(numbers))
     groups = whole.group_by(names, use_threads=False).aggregate([("weight", "sum"), ("number", "min")])
+    groups = groups.sort_by("number_min")  # groups come in the order of their first nearly always, and here in it
     distinct = groups.select(names).rename_columns(rows.schema.names).cast(rows.schema)
     return Counted(decoded(distinct), groups["weight_sum"].to_numpy(), groups["number_min"].to_numpy())
 
