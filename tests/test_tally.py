@@ -122,6 +122,15 @@ def test_rows_that_are_counted_say_what_each_of_them_would(cells, chosen):
     assert ours.columns["copy"].digest == ours.columns["level"].digest
 
 
+def test_distinct_rows_come_in_the_order_of_their_first():
+    random = np.random.default_rng(0)
+    texts = {name: random.choice(["1,5", "1,234", None], 50) for name in "abcdef"}
+    data = pa.table({name: pa.array(list(cells), pa.string()) for name, cells in texts.items()})
+    for first in range(40):
+        numbers = counted(data[first : first + 10]).numbers
+        assert (np.diff(numbers) > 0).all()
+
+
 def assert_same_moments(one: Moments, other: Moments) -> None:
     assert (one.count, one.low, one.high) == (other.count, other.low, other.high)
     size = max(abs(one.low), abs(one.high)) if one.count else 1.0
