@@ -14,7 +14,7 @@ from scipy import sparse
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 
-from benchmarks import flights, inference  # noqa: E402
+from benchmarks import alike, flights, inference  # noqa: E402
 from benchmarks.cases import Case, Problem, describe, prepare, reader  # noqa: E402
 from benchmarks.judge import Reference, Run, climb, entry, lowest, objective  # noqa: E402
 from benchmarks.measure import Job, run  # noqa: E402
@@ -177,6 +177,14 @@ def test_an_answer_that_differs_and_a_peer_without_one_are_told():
     lines = inference.table("errors", 9, {"separatrix": ours, "other": other, "late": {"failed": "over the limit"}})
     assert lines[-2] == "| other | 4.000 | 1.000 | 4.00 | 5e-02: differs |"
     assert lines[-1].startswith("| late | over the limit |")
+
+
+def test_rows_that_are_counted_give_the_answer_of_each_row(tmp_path):
+    pq.write_table(alike.made(3_000), tmp_path / "set.parquet")
+    ways = ("separatrix", "separatrix, row by row")
+    results = {way: alike.run(way, tmp_path / "set.parquet") for way in ways}
+    np.testing.assert_allclose(*(results[way]["answer"] for way in ways), rtol=1e-6)
+    assert [line.split(" | ")[0] for line in alike.report(3_000, results)[2:]] == [f"| {way}" for way in ways]
 
 
 def test_the_set_of_files_is_fitted_and_its_gap_is_measured(tmp_path, monkeypatch):

@@ -22,8 +22,9 @@ from scipy import sparse
 
 import separatrix
 from separatrix import LinearRegression, LogisticRegression, logit, ols
-from separatrix.data import blocks, cluster, learn, partitions, stream
+from separatrix.data import blocks, cluster, collapse, learn, partitions, stream
 from separatrix.data.hold_out import drawn
+from separatrix.data.memory import MemorySource
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
@@ -41,7 +42,7 @@ from separatrix.errors import (
 from separatrix.inference.covariance import clustered
 from separatrix.settings import Settings
 from separatrix.streamed import train_streamed
-from test_stream import CASES, assert_same, features, frauds, table, written
+from test_stream import CASES, TIGHT, Case, assert_same, categories, features, frauds, table, written
 
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
@@ -604,6 +605,24 @@ def test_parquet_on_the_disk_is_read_by_workers_alone(spread, tmp_path, monkeypa
     data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
     monkeypatch.setattr(pq, "ParquetFile", None)
     assert CASES["binary"].fit(data).n_features_in_ == len(CASES["binary"].fit(data).columns_.feature_names)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_rows_that_are_alike_are_counted_by_the_workers_whatever_else_tells_them_apart(
+    named, spread, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(collapse, "NEW", 0.9)  # for the sample is small
+    data = categories(ROWS).drop_columns(["w"])
+    if named:
+        data = data.append_column("id", pa.array([f"number {i}" for i in range(ROWS)]))
+    rows = on(spread, data, tmp_path)
+    learned, source = partitions.learned_source(rows, learn.Question("y"))
+    assert (learned.counts.parts is None) == named
+    assert isinstance(source, MemorySource)
+    assert source.n_rows < ROWS / 8
+    assert source.weight.sum() == ROWS
+    case = Case("y", LogisticRegression(**TIGHT))
+    assert_same(case.fit(rows), case.fit(data), 1e-9)
 
 
 def test_rows_that_are_alike_are_observations_of_their_own_in_a_formula(spread, tmp_path):

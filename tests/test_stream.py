@@ -8,13 +8,15 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,8 +25,11 @@ from sklearn.base import clone
 
 import separatrix
 from separatrix import LinearRegression, LogisticRegression
-from separatrix.data import collapse, learn, reservoir, spill, stream
+from separatrix.data import alike, collapse, learn, reservoir, spill, stream
 from separatrix.data.dataset import Dataset
+from separatrix.data.learn import Learned
+from separatrix.data.memory import MemorySource
+from separatrix.data.partitions import learned_source
 from separatrix.errors import (
     ArgumentError,
     CellError,
@@ -271,6 +276,16 @@ def categories(rows: int = 40_000) -> pa.Table:
     return pa.table({**data, "y": np.digitize(score, [0.0, 1.5]), "w": random.integers(0, 3, rows) * 1.0})
 
 
+def uncounted(found: Learned) -> Learned:
+    """As if the first reading had found too many distinct rows to count them."""
+    return replace(found, counts=alike.Counts(None))
+
+
+def counter(opened: Dataset) -> Any:
+    """The way of another reading to count them."""
+    return partial(collapse.counts_of, opened)
+
+
 @pytest.mark.parametrize("weight", [None, "w"])
 def test_rows_that_are_alike_become_one_with_the_same_answer(weight, tmp_path, monkeypatch, small_room):
     data = categories()
@@ -279,10 +294,10 @@ def test_rows_that_are_alike_become_one_with_the_same_answer(weight, tmp_path, m
     monkeypatch.setattr(learn, "SAMPLE_BYTES", 400_000)
     found = learn.learn(opened, "y", weight=weight)
     assert len(found.some) < len(data)
-    distinct = collapse.collapsed(opened, found)
-    assert distinct is not None
-    assert len(distinct.rows) < 2 * 3 * 4 * 5 * 3 + 1
-    assert distinct.weight.sum() == (np.array(data[weight]).sum() if weight else len(data))
+    for distinct in (collapse.collapsed(found), collapse.recounted(uncounted(found), counter(opened))):
+        assert distinct is not None
+        assert len(distinct.rows) < 2 * 3 * 4 * 5 * 3 + 1
+        assert distinct.weight.sum() == (np.array(data[weight]).sum() if weight else len(data))
     case = Case("y", LogisticRegression(**TIGHT), weight)
     model = case.fit(opened)
     assert_same(model, in_memory(case, model, data), 1e-9)
@@ -293,15 +308,125 @@ def test_rows_that_differ_are_not_collapsed_and_one_look_tells(tmp_path):
     opened = written(features(table(), "two"), tmp_path / "set", 2, 900)
     found = learn.learn(opened, "two")
     (tmp_path / "set" / "part-0.parquet").unlink()  # it would be missed, were it read
-    assert collapse.collapsed(opened, found) is None
+    assert collapse.collapsed(found) is None
+    assert collapse.recounted(found, counter(opened)) is None
 
 
 def test_collapsing_ends_when_there_are_too_many_distinct_rows(monkeypatch, tmp_path, small_room):
     opened = written(categories().drop_columns(["w"]), tmp_path / "set", 3, 5_000)
-    found = learn.learn(opened, "y")
-    monkeypatch.setattr(collapse, "MOST", 50)
+    monkeypatch.setattr(alike, "MOST", 50)
     monkeypatch.setattr(collapse, "NEW", 1.0)
-    assert collapse.collapsed(opened, found) is None
+    found = learn.learn(opened, "y")
+    assert found.counts.parts is None
+    assert collapse.counts_of(opened, found.encoding).parts is None
+    assert isinstance(learned_source(opened, learn.Question("y"))[1], stream.StreamSource)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_categories_whose_levels_differ_from_file_to_file_are_collapsed_too(tmp_path):
+    whole, paths = categories(20_000).drop_columns(["w"]).to_pandas(), []
+    for i, part in enumerate((whole[:9_000], whole[9_000:13_000], whole[13_000:])):
+        paths.append(tmp_path / f"{i}.parquet")
+        levels = sorted(part["c3"].unique(), reverse=i == 1)
+        part.assign(c3=pd.Categorical(part["c3"], levels)).to_parquet(paths[-1])
+    opened = separatrix.open(paths)
+    found = learn.learn(opened, "y")
+    for distinct in (collapse.collapsed(found), collapse.recounted(uncounted(found), counter(opened))):
+        assert distinct is not None
+        assert distinct.weight.sum() == len(whole)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_a_category_of_more_levels_than_a_sample_has_room_for_is_left_out():
+    rows = 3_000
+    data = pd.DataFrame({"x": np.arange(rows) % 7, "y": np.arange(rows) % 2})
+    data["id"] = pd.Categorical([f"one of very many levels, {i}" for i in range(rows)])
+    found = learn.learn(separatrix.open(data), "y")
+    assert found.encoding.needs == ["x", "y"]
+    assert 0 < len(found.some) < rows
+
+
+@pytest.mark.parametrize("column", ["size", "w", "o", "y"])
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_cell_at_fault_is_named_by_its_row_whether_rows_are_counted_or_not(column, counts, monkeypatch):
+    monkeypatch.setattr(learn, "may_repeat", lambda rows: counts)
+    monkeypatch.setattr(learn, "ROWS", 700)
+    rows = np.arange(5_000)
+    data = {
+        "size": (rows % 12).astype(str),
+        "w": np.ones(len(rows)),
+        "o": (rows % 3).astype(float),
+        "y": (rows % 5).astype(float),
+    }
+    fault: Any = {"size": "big", "w": -1.0, "o": np.inf, "y": np.inf}[column]
+    data[column][[3_210, 3_333]] = fault
+    with pytest.raises(CellError, match=rf"column '{column}', row 3211 of the data: "):
+        learn.learn(separatrix.open(pa.table(data)), "y", weight="w", offset=("o",), regression=True)
+
+
+def test_a_message_about_few_rows_counts_each_of_them():
+    rows = np.arange(400)
+    data = pa.table({"a": np.array(["p", "q"])[rows % 2], "y": np.where((rows % 2 == 0) | (rows % 7 < 3), "no", "yes")})
+    with pytest.warns(SeparationWarning, match=r"a = q < 1 is of class 'yes' \(200 rows\)"):
+        LogisticRegression(C=np.inf).fit(data, target="y")
+
+
+def test_few_rows_of_few_kinds_are_counted_and_others_are_not():
+    rows = np.arange(300)
+    few, many = {"x": rows % 3, "y": rows % 2}, {"x": rows * 1.0, "y": rows % 2}
+    counts = [learn.learn(separatrix.open(pa.table(data)), "y").counts for data in (few, many)]
+    assert [each.parts is not None for each in counts] == [True, False]
+    whole = counts[0].whole()
+    assert whole is not None
+    assert (len(whole), whole.weight.tolist()) == (6, [50] * 6)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_a_column_that_does_not_count_keeps_no_rows_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(learn, "SAMPLE_BYTES", 400_000)
+    data = categories().drop_columns(["w"])
+    data = data.append_column("id", pa.array([f"number {i}" for i in range(len(data))]))
+    opened = written(data, tmp_path / "set", 3, 5_000)
+    learned, source = learned_source(opened, learn.Question("y"))
+    assert learned.counts.parts is None
+    assert isinstance(source, MemorySource)
+    assert source.weight.sum() == len(data)
+    case = Case("y", LogisticRegression(**TIGHT))
+    model = case.fit(opened)
+    assert_same(model, in_memory(case, model, data), 1e-9)
+
+
+def test_text_that_a_file_has_as_codes_is_text_and_a_category_is_a_category(tmp_path):
+    grade = pa.array(["1", "2", "3", "2"] * 250).dictionary_encode()
+    name = pa.array([f"one of many names, {i}" for i in range(1_000)])
+    data = pa.table(
+        {"price": ["1,5", "2,5", "3", None] * 250, "grade": grade, "name": name, "y": [0, 1, 1] * 333 + [0]}
+    )
+    opened = separatrix.open(saved(data, tmp_path / "set.parquet"))
+    (plain,), (coded,) = ([batch.to_native() for batch in opened.batches(coded=each)] for each in (False, True))
+    assert plain.schema == data.schema
+    assert [pa.types.is_dictionary(kind) for kind in coded.schema.types] == [True, True, False, False]
+    assert opened.whole().to_native() == data
+    columns = {each.name: type(each).__name__ for each in learn.learn(opened, "y").encoding.columns.columns}
+    assert columns == {"price": "Number", "grade": "Category", "name": "LeftOut"}
+
+
+def test_columns_of_lists_are_read_row_by_row():
+    data = pa.table({"x": [1, 2] * 20, "list": [[1, 2]] * 40, "y": [0, 0, 1, 1] * 10})
+    assert learn.learn(separatrix.open(data), "y").counts.parts is None
+
+
+def test_what_is_counted_before_rows_differ_is_not_lost(monkeypatch):
+    monkeypatch.setattr(learn, "ROWS", 700)
+    monkeypatch.setattr(alike, "MOST", 500)
+    rows = np.arange(9_000)
+    data = pa.table({"a": rows % 4, "id": np.where(rows < 3_000, 0, rows), "y": rows // 3 % 2})
+    found = learn.learn(separatrix.open(data), "y")
+    assert found.counts.parts is None
+    assert (found.rows, found.weight.tolist()) == (9_000, [4_500.0, 4_500.0])
+    columns = {column.name: column for column in found.encoding.columns.columns}
+    assert columns["a"].mean == pytest.approx(1.5)
+    assert columns["id"].mean == pytest.approx(np.where(rows < 3_000, 0, rows).mean())
 
 
 FORMATS = ["parquet", "csv", "csv.gz", "csv.zst"]

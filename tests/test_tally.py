@@ -3,6 +3,7 @@
 import datetime
 import pickle
 import re
+from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 from operator import add
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from separatrix.data import counts
+from separatrix.data.alike import counted
 from separatrix.data.cells import Table
 from separatrix.data.columns import Columns, LeftOut
 from separatrix.data.counts import Moments
@@ -95,6 +97,38 @@ def test_addition_is_associative(cells, first, second):
             assert levels[0].texts() == levels[1].texts()
         for way, reading in one.columns[name].readings.items():
             assert_same_moments(reading.moments, other.columns[name].readings[way].moments)
+
+
+@settings(max_examples=30)
+@given(tables, st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=3 * ROWS))
+def test_rows_that_are_counted_say_what_each_of_them_would(cells, chosen):
+    data = table(**cells, copy=cells["level"]).drop("nested")[chosen]
+    counts = counted(data.to_native())
+    ours = tally(nw.from_native(counts.rows, eager_only=True), "f.csv", 1 + counts.numbers, counts.weight)
+    each = tally(data, "f.csv")
+    assert ours.rows == each.rows
+    for name, one in ours.columns.items():
+        other = each.columns[name]
+        for what in ("kind", "type", "rows", "missing", "marks", "letters"):
+            assert getattr(one, what) == getattr(other, what)
+        assert one.levels is not None
+        assert other.levels is not None
+        assert one.levels.texts() == other.levels.texts()
+        assert one.rising == other.rising or not (one.rising.holds or other.rising.holds)
+        assert (one.dates.count, one.dates.counts) == (other.dates.count, other.dates.counts)
+        for way, reading in one.readings.items():
+            assert_same_moments(reading.moments, other.readings[way].moments)
+            assert replace(reading, moments=Moments()) == replace(other.readings[way], moments=Moments())
+    assert ours.columns["copy"].digest == ours.columns["level"].digest
+
+
+def test_distinct_rows_come_in_the_order_of_their_first():
+    random = np.random.default_rng(0)
+    texts = {name: random.choice(["1,5", "1,234", None], 50) for name in "abcdef"}
+    data = pa.table({name: pa.array(list(cells), pa.string()) for name, cells in texts.items()})
+    for first in range(40):
+        numbers = counted(data[first : first + 10]).numbers
+        assert (np.diff(numbers) > 0).all()
 
 
 def assert_same_moments(one: Moments, other: Moments) -> None:

@@ -173,7 +173,7 @@ def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -
         table, place = item[0], (rows.name, item[1])
         said = model.predict(table, *place, unseen="pool")
         weight, y = weights_of(table, model.weight, *place), model.target.encode(table, *place, gaps=True)
-        counts = encoding.counts(table)
+        counts = encoding.which_count(table)
         return (y[counts], said.values[counts], weight[counts]), said.notes
 
     def batches() -> Iterator[Judged]:

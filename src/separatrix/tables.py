@@ -12,12 +12,13 @@ from sklearn.utils import compute_class_weight
 from separatrix.arguments import listed
 from separatrix.arrays import FloatArray
 from separatrix.data import dataset
+from separatrix.data.beside import given
 from separatrix.data.blocks import labelled
 from separatrix.data.cells import Table
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset, is_dask
 from separatrix.data.encoders import Note, merged
-from separatrix.data.learn import Learned, Question, given
+from separatrix.data.learn import Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import ROOM
 from separatrix.equations.hyperplane import linear_predictor

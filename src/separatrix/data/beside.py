@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.cells import Cells, Table, cells_of
+from separatrix.data.cells import Cells, Numbered, Table, cells_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Beside:
         return type(self)(**{name: None if value is None else value[some] for name, value in values.items()})
 
 
-def offset_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> FloatArray:
+def offset_of(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> FloatArray:
     """The numbers of a column that is added to eta, (rows,).
 
     Raises ColumnError where there is no such column, and CellError for a cell that is no number, or missing.
@@ -37,7 +37,7 @@ def offset_of(table: Table, name: str, where: str = "the data", first_row: int =
     return complete(cells_of(table, name, where, first_row), "offset").numbers()
 
 
-def weight_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> FloatArray:
+def weight_of(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> FloatArray:
     """The numbers of a column that says what a row counts, (rows,); as `offset_of`, and a CellError below 0."""
     cells = complete(cells_of(table, name, where, first_row), "weight")
     weight = cells.numbers()
@@ -45,17 +45,29 @@ def weight_of(table: Table, name: str, where: str = "the data", first_row: int =
     return weight
 
 
-def weights_of(table: Table, name: str | None, where: str = "the data", first_row: int = 1) -> FloatArray:
+def weights_of(table: Table, name: str | None, where: str = "the data", first_row: Numbered = 1) -> FloatArray:
     """The weight of each row, (rows,), by the column of this name, or 1."""
     return weight_of(table, name, where, first_row) if name else np.ones(len(table))
 
 
-def cluster_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> IntArray:
+def given(
+    table: Table, weight: str | None, offset: Sequence[str], where: str, first_row: Numbered
+) -> tuple[FloatArray, FloatArray | None]:
+    """The weights (rows,) and the offset (rows, K) of a table, by the names of their columns.
+
+    Raises CellError for a cell that is no weight or no number.
+    """
+    terms = [offset_of(table, name, where, first_row) for name in offset]
+    weights = weights_of(table, weight, where, first_row)
+    return weights, np.column_stack(terms) if terms else None
+
+
+def cluster_of(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> IntArray:
     """The code of the value that each row has in a column, (rows,); errors as of `offset_of`."""
     return codes_of([clusters_in(table, name, where, first_row)])
 
 
-def clusters_in(table: Table, name: str, where: str = "the data", first_row: int = 1) -> Any:
+def clusters_in(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> Any:
     """The values of a column as text, an Arrow array of each once and which of them a row has."""
     cells = complete(cells_of(table, name, where, first_row), "cluster")
     return cells.texts().take(cells.coded.indices).dictionary_encode()

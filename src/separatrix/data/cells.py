@@ -1,7 +1,7 @@
 """The cells of one column of any kind of dataframe, as Arrow arrays: numbers, text, and what is missing."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -10,13 +10,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from separatrix.arrays import BoolArray, FloatArray
+from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.calendar import iso_dates
 from separatrix.data.written import PLAIN, Written, pc, read_numbers
 from separatrix.errors import CellError, ColumnError, no_such
 
 Table = nw.DataFrame[Any]
 Kind = Literal["number", "boolean", "text", "category", "date", "other"]
+Numbered = int | IntArray
+"""The number of the first of some rows, or of each where they do not follow each other, (rows,)."""
 
 MISSING = ("", " ", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?", ".")
 """What a missing cell of text may hold, in files and dataframes alike: the marks of R, pandas, SQL, Excel, UCI's sets
@@ -25,18 +27,18 @@ and SAS. Blanks around them do not count."""
 
 @dataclass(frozen=True)
 class Cells:
-    """One column's cells, and what a message needs: the column's name, the table's, the first row's number.
+    """One column's cells, and what a message needs: the column's name, the table's, the number of its rows.
 
     `values` is an Arrow array, of text and categories a DictionaryArray, in which NaN and the marks of MISSING have
-    become null: `values.null_count` are missing. `marks` says how many cells held which mark, but for blanks.
+    become null: `values.null_count` are missing. `marks` says which marks they held, but for blanks.
     """
 
     name: str
     values: Any
     kind: Kind
     where: str = "the data"
-    first_row: int = 1
-    marks: Mapping[str, int] = field(default_factory=dict)
+    first_row: Numbered = 1
+    marks: frozenset[str] = frozenset()
 
     @property
     def missing(self) -> BoolArray:
@@ -132,7 +134,8 @@ class Cells:
         """The first of these cells, for a message: its column, row and value."""
         row = int(np.argmax(bad))
         value = repr(self.values[row].as_py()) if self.values[row].is_valid else "an empty cell"
-        return f"column {self.name!r}, row {self.first_row + row} of {self.where}: {value}"
+        number = self.first_row + row if isinstance(self.first_row, int) else self.first_row[row]
+        return f"column {self.name!r}, row {number} of {self.where}: {value}"
 
     def holds(self, due: str) -> str:
         """The message for a column of the wrong kind."""
@@ -140,7 +143,7 @@ class Cells:
         return f"column {self.name!r} of {self.where} holds {kind} where {due} are due; convert it or leave it out."
 
 
-def cells_of(table: Table, name: str, where: str = "the data", first_row: int = 1) -> Cells:
+def cells_of(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> Cells:
     """The cells of column `name`.
 
     Raises
@@ -160,7 +163,7 @@ def cells_of(table: Table, name: str, where: str = "the data", first_row: int = 
     return checked_cells(table, name, where, first_row)
 
 
-def checked_cells(table: Table, name: str, where: str, first_row: int) -> Cells:
+def checked_cells(table: Table, name: str, where: str, first_row: Numbered) -> Cells:
     """As `cells_of`, of a column that is known to be there: to list all names takes a while when they are many."""
     values = _arrow(table[name])
     if is_text(values.type) or pa.types.is_dictionary(values.type):
@@ -220,22 +223,19 @@ def _coded(values: Any) -> Any:
     return pc.dictionary_encode(pc.cast(values, pa.large_string()) if is_text(values.type) else _with_nulls(values))
 
 
-def _without_marks(coded: Any) -> tuple[Any, dict[str, int]]:
-    """Text with null for the marks of MISSING, and how many cells held each."""
+def _without_marks(coded: Any) -> tuple[Any, frozenset[str]]:
+    """Text with null for the marks of MISSING, and which of them cells held."""
     texts = coded.dictionary
     if not is_text(texts.type):
-        return coded, {}
+        return coded, frozenset()
     trimmed = pc.utf8_trim_whitespace(texts)
     mark = pc.is_in(trimmed, value_set=pa.array(MISSING, pa.large_string()))
     if not pc.any(mark).as_py():
-        return coded, {}
+        return coded, frozenset()
     marked = mark.take(coded.indices).fill_null(False)
-    counted = pc.value_counts(trimmed.take(coded.indices.filter(marked))).to_pylist()
+    held = trimmed.take(pc.unique(coded.indices.filter(marked))).to_pylist()
     left = pc.if_else(marked, pa.scalar(None, coded.indices.type), coded.indices)
-    return (
-        pa.DictionaryArray.from_arrays(left, texts),
-        {pair["values"]: pair["counts"] for pair in counted if pair["values"]},
-    )
+    return pa.DictionaryArray.from_arrays(left, texts), frozenset(filter(None, held))
 
 
 def _with_nulls(values: Any) -> Any:

@@ -67,6 +67,16 @@ class Levels:
     values: Any
     counts: IntArray
 
+    @classmethod
+    def of(cls, values: Any, counts: IntArray | None = None) -> "Levels":
+        """Of Arrow values, (n,), each as often as `counts` says, or once."""
+        if counts is None:
+            counted = pc.value_counts(values)
+            return cls(counted.field("values"), counted.field("counts").to_numpy())
+        both = pa.table({"value": values, "count": counts})
+        whole = both.group_by("value", use_threads=False).aggregate([("count", "sum")]).combine_chunks()
+        return cls(whole["value"].combine_chunks(), whole["count_sum"].to_numpy())
+
     def __len__(self) -> int:
         return len(self.counts)
 
@@ -76,9 +86,7 @@ class Levels:
         values = [self.values, other.values]
         if values[0].type != values[1].type:
             values = [pc.cast(each, pa.float64(), safe=False) for each in values]  # whole numbers here, others there
-        both = pa.table({"value": pa.concat_arrays(values), "count": np.concatenate([self.counts, other.counts])})
-        whole = both.group_by("value", use_threads=False).aggregate([("count", "sum")]).combine_chunks()
-        return Levels(whole["value"].combine_chunks(), whole["count_sum"].to_numpy())
+        return Levels.of(pa.concat_arrays(values), np.concatenate([self.counts, other.counts]))
 
     def few(self, kind: Kind) -> "Levels | None":
         """These levels, or None if there are too many: of any larger number of rows there are then too many too."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 from separatrix.data.builtin import builtin, is_builtin
 from separatrix.data.cells import Table
 from separatrix.data.files import find, no_rows, parts_of
-from separatrix.data.parts import Part, TablePart, connected, plain_errors, regrouped, spool, without_views
+from separatrix.data.parts import Part, TablePart, connected, decoded, plain_errors, regrouped, spool, without_views
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
 
 BATCH = 32_768  # rows: the work on a column of them stays in cache
@@ -55,8 +55,9 @@ class Dataset:
         rows = self.rows
         return sum(size for _, size, _ in self.files) / 8 if rows is None else float(rows) * len(self.columns)
 
-    def batches(self, rows: int = BATCH, columns: Sequence[str] | None = None) -> Iterator[Table]:
-        """The table, so many rows at a time (the last batch has what is left), with all columns or these.
+    def batches(self, rows: int = BATCH, columns: Sequence[str] | None = None, coded: bool = False) -> Iterator[Table]:
+        """The table, so many rows at a time (the last batch has what is left), with all columns or these; text as a
+        dictionary where the file has it so, if that is wanted.
 
         Raises
         ------
@@ -70,15 +71,17 @@ class Dataset:
                 raise ColumnError(no_such("column", name, self.columns, f"in {self.name}"))
         table = None
         for table in regrouped(chain.from_iterable(self._read(part, rows, columns) for part in self.parts), rows):
-            yield nw.from_native(table, eager_only=True)
+            yield nw.from_native(table if coded else decoded(table), eager_only=True)
         self.check()
         if table is None:
             raise no_rows(self.name)
 
-    def numbered(self, rows: int = BATCH, columns: Sequence[str] | None = None) -> Iterator[tuple[Table, int]]:
+    def numbered(
+        self, rows: int = BATCH, columns: Sequence[str] | None = None, coded: bool = False
+    ) -> Iterator[tuple[Table, int]]:
         """As `batches`, each with the number of its first row, from 1 on; messages have it."""
         first_row = 1
-        for table in self.batches(rows, columns):
+        for table in self.batches(rows, columns, coded):
             yield table, first_row
             first_row += len(table)
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from separatrix.data.builtin import BUILTIN, builtin, is_builtin
 from separatrix.data.cells import Table
 from separatrix.data.delimited import different, layout_of, refuse_twins
-from separatrix.data.parts import ParquetPart, Part, TablePart, TextPart, connected, plain_errors
+from separatrix.data.parts import ParquetPart, Part, TablePart, TextPart, coded, connected, decoded, plain_errors
 from separatrix.errors import ColumnError, FileError, listing
 
 PARQUET = b"PAR1"
@@ -38,7 +38,7 @@ def read_batches(data: str, rows: int = 65_536) -> Iterator[Table]:
         Two columns have the same name, or two files different columns.
     """
     for batch in _batches(data, rows):
-        yield _table(pa.Table.from_batches([batch]))
+        yield _table(decoded(pa.Table.from_batches([batch])))
 
 
 def _batches(data: str, rows: int) -> Iterator[pa.RecordBatch]:
@@ -126,6 +126,8 @@ def _parquet(paths: list[Path]) -> list[Part]:
         with plain_errors(str(path)):
             metadata.append(pq.read_metadata(path))
     schema = _schema_of_all(paths, [each.schema.to_arrow_schema().remove_metadata() for each in metadata])
+    if groups := [each.row_group(0) for each in metadata if each.num_row_groups]:
+        schema = coded(schema, groups[0])
     parts: list[Part] = []
     for path, each in zip(paths, metadata, strict=True):
         counts = [each.row_group(i).num_rows for i in range(each.num_row_groups)]

@@ -1,8 +1,9 @@
 """The first reading of a dataset: its columns, its classes and their weights, and some of its rows."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, partial, reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any
 
@@ -12,20 +13,21 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from separatrix.arrays import BoolArray, FloatArray
-from separatrix.data.beside import offset_of, weights_of
+from separatrix.data.alike import Counts, may_repeat
+from separatrix.data.beside import given
 from separatrix.data.block import Block
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset
 from separatrix.data.reservoir import Reservoir, Strata
-from separatrix.data.tally import Tally, tally
+from separatrix.data.seen import Look, Seen
+from separatrix.data.tally import Tally
 from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
-from separatrix.errors import ArgumentError, ColumnError, TargetError, no_such
+from separatrix.errors import ArgumentError, ColumnError, no_such
 
 pc: Any = _compute  # whose functions are made when it is imported: no type checker sees them
 SAMPLE_BYTES = 2**25  # of Arrow, for the rows that are kept
-MOST_LABELS = 10_000
 POSITION = "position among the rows kept"  # a column of that name is ours
 ROWS, CELLS = 2**17, 2**21  # of a batch at most: a tally of one costs something whatever its rows
 
@@ -47,15 +49,15 @@ class Encoding:
         own = [self.target.name, *filter(None, [self.weight]), *self.offset]
         return list(dict.fromkeys([*self.columns.needs, *own]))
 
-    def that_count(self, table: Table) -> Table:
-        """The rows that count."""
-        fine = self.counts(table)
-        return table if fine.all() else table.filter(fine.tolist())
-
-    def counts(self, table: Table) -> BoolArray:
+    def which_count(self, table: Table) -> BoolArray:
         """Which rows have a target, and a weight that is not 0, (rows,)."""
         fine = ~cells_of(table, self.target.name).missing
         return fine & (cells_of(table, self.weight).numbers() != 0) if self.weight else fine
+
+    def that_count(self, table: Table) -> Table:
+        """The rows that count."""
+        fine = self.which_count(table)
+        return table if fine.all() else table.filter(fine.tolist())
 
     def block(self, table: Table, before: int = 0, first_row: int = 1) -> Block:
         """The numbers of rows that count. `before` of them came before these, of which messages count from
@@ -73,6 +75,7 @@ class Learned:
     `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression;
     `unlabelled` rows have no target, or a gap where none may be. `kept` are some of those that count, or `all_of_them`:
     more of a rare label, their `strata`, and an even sample where `even` (rows,) says so.
+    `counts` has the distinct rows of all columns, where they are few.
     """
 
     encoding: Encoding
@@ -83,6 +86,7 @@ class Learned:
     kept: Table
     strata: Strata
     even: BoolArray
+    counts: Counts
 
     @property
     def all_of_them(self) -> bool:
@@ -99,7 +103,7 @@ class Learned:
 class Reading:
     """What rows say when they are read first; readings of parts add up, in the order of the rows."""
 
-    seen: "_Seen"
+    seen: Seen
     sample: Reservoir
     incomplete: int
 
@@ -136,19 +140,27 @@ class Question:
         `share` of the memory for a sample."""
         sample, incomplete = Reservoir(SAMPLE_BYTES // share, {}), 0
         random = np.random.default_rng([number])
+        counts: bool | None = None
+        apart = () if self.encode else (self.weight, *self.offset)  # in a formula they may be features too
+        look = Look(dataset.name, self.target, self.weight, self.offset, apart, self.regression)
 
-        def watched() -> Iterator[tuple[Table, int]]:
-            nonlocal sample, incomplete
-            for table, first_row in dataset.numbered(_batch_rows(dataset), self.columns):
+        def watched() -> Iterator[tuple[Table, int, bool]]:
+            nonlocal sample, incomplete, counts
+            for table, first_row in dataset.numbered(_batch_rows(dataset), self.columns, coded=True):
                 whole = complete_rows(table) if self.complete else table
                 sample = sample.joined(whole.to_native(), self._labels(whole), random)
                 incomplete += len(table) - len(whole)
-                yield whole, first_row
+                counts = may_repeat(whole.to_native()) if counts is None else counts
+                yield whole, first_row, counts
+
+        def seen(pool: ThreadPoolExecutor | None) -> Iterator[Seen]:
+            nonlocal counts
+            for part in look.at_all(in_order(pool, look.at_batch, watched(), ahead=2 * n_threads)):
+                counts = False  # once it does not pay, it is not tried again
+                yield part
 
         with workers(n_threads) as pool:
-            look = partial(self._look, name=dataset.name)
-            seen = reduce(add, in_order(pool, look, watched(), ahead=2 * n_threads))
-        return Reading(seen, sample, incomplete)
+            return Reading(reduce(add, seen(pool)), sample, incomplete)
 
     def learned(self, reading: Reading, name: str) -> "Learned":
         """What that amounts to for a dataset of this name."""
@@ -168,12 +180,13 @@ class Question:
         return Learned(
             encoding,
             seen.rows,
-            _weights(seen, found),
+            seen.weights(found),
             seen.unlabelled + reading.incomplete,
             seen.weightless,
             kept.drop(POSITION),
             sample.strata().take(some),
             sample.even()[some],
+            seen.counts,
         )
 
     def _labels(self, table: Table) -> pa.DictionaryArray | None:
@@ -185,12 +198,6 @@ class Question:
         if self.positive is not None:
             labels = pc.equal(pc.utf8_lower(labels), self.positive.lower())
         return pa.DictionaryArray.from_arrays(cells.coded.indices, labels)
-
-    def _look(self, item: tuple[Table, int], name: str) -> "_Seen":
-        table, first_row = item
-        # In a formula they may be features too.
-        apart = () if self.encode else (self.weight, *self.offset)
-        return _look(table, first_row, self.target, self.weight, self.offset, apart, self.regression, name)
 
 
 def learn(
@@ -230,96 +237,10 @@ def complete_rows(table: Table) -> Table:
     return nw.from_native(native.filter(pc.invert(reduce(pc.or_, gaps))), eager_only=True)
 
 
-def given(
-    table: Table, weight: str | None, offset: Sequence[str], where: str, first_row: int
-) -> tuple[FloatArray, FloatArray | None]:
-    """The weights (rows,) and the offset (rows, K) of a table, by the names of their columns.
-
-    Raises CellError for a cell that is no weight or no number.
-    """
-    terms = [offset_of(table, name, where, first_row) for name in offset]
-    weights = weights_of(table, weight, where, first_row)
-    return weights, np.column_stack(terms) if terms else None
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What some rows say; `labels` has a row for each label with its weight, None where they are too many."""
-
-    tally: Tally
-    labels: pa.Table | None
-    rows: int
-    unlabelled: int
-    weightless: int
-
-    def __add__(self, other: "_Seen") -> "_Seen":
-        labels = None
-        if self.labels is not None and other.labels is not None:
-            labels = _summed(pa.concat_tables([self.labels, other.labels], promote_options="permissive"))
-        return _Seen(
-            self.tally + other.tally,
-            labels if labels is not None and len(labels) <= MOST_LABELS else None,
-            self.rows + other.rows,
-            self.unlabelled + other.unlabelled,
-            self.weightless + other.weightless,
-        )
-
-
-def _look(
-    table: Table,
-    first_row: int,
-    target: str,
-    weight: str | None,
-    offset: tuple[str, ...],
-    apart: tuple[str | None, ...],
-    regression: bool,
-    name: str,
-) -> _Seen:
-    cells = cells_of(table, target, name, first_row)
-    weights, _ = given(table, weight, offset, name, first_row)
-    counts = ~cells.missing & (weights > 0)
-    if regression:
-        cells.numbers("a regression needs numbers: fix the cell, or fit classes")
-    label = pa.nulls(len(table)) if regression else _plain(cells.values)
-    labels = _summed(pa.table({"label": label, "weight": weights}).filter(pa.array(counts)))
-    features = [column for column in table.columns if column not in apart]
-    return _Seen(
-        tally(table.select(features), name, first_row),
-        labels if len(labels) <= MOST_LABELS else None,
-        int(counts.sum()),
-        int(cells.missing.sum()),
-        int((~cells.missing & (weights == 0)).sum()),
-    )
-
-
 def _filtered(table: Table, which: BoolArray) -> Table:
     """Some rows of a table of Arrow; the table itself, if all."""
     native: pa.Table = table.to_native()
     return table if which.all() else nw.from_native(native.filter(pa.array(which)), eager_only=True)
-
-
-def _plain(values: Any) -> Any:
-    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-
-
-def _summed(labels: pa.Table) -> pa.Table:
-    summed = labels.group_by("label", use_threads=False).aggregate([("weight", "sum")])
-    return summed.rename_columns({"weight_sum": "weight"})
-
-
-def _weights(seen: _Seen, target: Target) -> FloatArray:
-    """The weight of each class, (K,), or of all rows, (1,)."""
-    if seen.labels is None:
-        raise TargetError(f"target {target.name!r} holds more than {MOST_LABELS:,} classes; choose another.")
-    weights = seen.labels["weight"].to_numpy()
-    if not target.classes:
-        codes = np.zeros(len(weights), dtype=np.intp)
-    else:
-        codes = target.encode(nw.from_native(pa.table({target.name: seen.labels["label"]}), eager_only=True))
-    totals = np.bincount(codes.astype(np.intp), weights, minlength=max(len(target.classes), 1)).astype(np.float64)
-    if np.count_nonzero(totals) < min(len(totals), 2):
-        raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")
-    return totals
 
 
 def _batch_rows(dataset: Dataset) -> int:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from separatrix.data.alike import Counts
 from separatrix.data.cluster import (
     ClusterSource,
     Deal,
@@ -19,8 +21,9 @@ from separatrix.data.cluster import (
     sent,
     threads_of,
 )
+from separatrix.data.collapse import counts_of
 from separatrix.data.dataset import Dataset, open
-from separatrix.data.learn import Learned, Question, Reading
+from separatrix.data.learn import Encoding, Learned, Question, Reading
 from separatrix.data.memory import MemorySource
 from separatrix.data.parts import Part, TablePart
 from separatrix.data.spill import empty
@@ -149,18 +152,21 @@ def learned_source(
     dataset: Dataset, question: Question, n_threads: int | None = None, centre: bool = True, collapses: bool = True
 ) -> tuple[Learned, TableSource]:
     """What a first reading finds, and the rows as the engine reads them: here if they have room here, else as a stream,
-    or, where the dataset has a client, by its workers, who do the reading too. `collapses` as of `source_of`.
+    or, where the dataset has a client, by its workers, who do the reading too. It `collapses` rows that are alike to
+    one, unless told not to, where that pays.
 
     Raises as `learn`; and ClusterError if scheduler or workers are gone.
     """
     question.check(dataset)
     if dataset.client is None:
-        learned = question.learned(question.read(dataset, thread_count(n_threads)), dataset.name)
-        return learned, source_of(dataset, learned, n_threads, centre, collapses)
+        threads = thread_count(n_threads)
+        learned, count = question.learned(question.read(dataset, threads), dataset.name), partial(counts_of, dataset)
+        return learned, source_of(dataset, learned, n_threads, centre, count if collapses else None)
     lots, client = lots_of(dataset), dataset.client
     reading, rows = first_reading(client, lots, question)
     learned = question.learned(reading, dataset.name)
-    source = source_of(dataset, learned, n_threads, centre, collapses=False)
+    count = partial(counted_there, client, lots)
+    source = source_of(dataset, learned, n_threads, centre, count if collapses else None)
     return learned, spread(client, lots, rows, source) if isinstance(source, StreamSource) else source
 
 
@@ -176,6 +182,22 @@ def first_reading(client: Any, lots: list[Lot], question: Question) -> tuple[Rea
     total = added_up(client, readings, Reading.__add__)
     deals = deals_of(lots, [0] * len(lots))
     return result_of(client, total, deals), result_of(client, counts, deals)
+
+
+def counted_there(client: Any, lots: list[Lot], encoding: Encoding) -> Counts:
+    """The counts of the rows of all lots that are alike, by the workers."""
+    with reachable(client):
+        task, threads = sent(client, encoding), threads_of(client)
+        counts = [
+            client.submit(count_lot, task, *lot.arguments, **placed(threads[number % len(threads)]))
+            for number, lot in enumerate(lots)
+        ]
+    return result_of(client, added_up(client, counts, Counts.__add__), deals_of(lots, [0] * len(lots)))
+
+
+def count_lot(encoding: Encoding, *lot: Any) -> Counts:
+    """The counts of a lot, on its worker."""
+    return counts_of(there(*lot), encoding)
 
 
 def read_lot(question: Question, number: int, many: int, *lot: Any) -> Reading:

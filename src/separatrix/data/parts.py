@@ -14,6 +14,8 @@ from separatrix.data.delimited import Layout, explain
 from separatrix.errors import FileError
 
 BUFFER = 2**20  # bytes of a file that are read at once; without it a whole column of a row group is
+TEXT = {b"separatrix": b"text"}
+"""The mark of a column of text that is read as a dictionary, as the file has it: it is no category."""
 
 
 class Part(Protocol):
@@ -31,7 +33,8 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class ParquetPart:
-    """Some row groups of a Parquet file, as columns of `schema`, which other files may have widened."""
+    """Some row groups of a Parquet file, as columns of `schema`, which other files may have widened, and where some of
+    text are to be read as dictionaries."""
 
     path: Path
     groups: tuple[int, ...]
@@ -46,7 +49,12 @@ class ParquetPart:
         """Raises FileError for a file that is damaged."""
         names = self.schema.names if columns is None else list(columns)
         schema = pa.schema([self.schema.field(name) for name in names])
-        with plain_errors(str(self.path)), pq.ParquetFile(self.path, pre_buffer=False, buffer_size=BUFFER) as file:
+        options: Any = {
+            "read_dictionary": [field.name for field in schema if field.metadata == TEXT],
+            "pre_buffer": False,
+            "buffer_size": BUFFER,
+        }
+        with plain_errors(str(self.path)), pq.ParquetFile(self.path, **options) as file:
             for batch in file.iter_batches(rows, row_groups=list(self.groups), columns=names):
                 # No metadata, so that the schemas of files with different notes of pandas are equal.
                 yield batch.select(names).replace_schema_metadata().cast(schema)
@@ -129,6 +137,30 @@ def without_views(schema: pa.Schema) -> pa.Schema:
     """The schema with plain text and bytes for the views that polars makes, for which few of Arrow's functions are."""
     plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
     return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
+
+
+def coded(schema: pa.Schema, group: Any) -> pa.Schema:
+    """The schema with dictionaries for text that the metadata of a row group of Parquet say to be stored so.
+
+    A plain text takes four bytes and its letters, a code less than that.
+    """
+    chunks = [group.column(j) for j in range(group.num_columns)]
+    short = {each.path_in_schema for each in chunks if each.total_uncompressed_size < 4 * each.num_values}
+    texts = (pa.string(), pa.large_string())
+    return pa.schema(
+        [
+            pa.field(each.name, pa.dictionary(pa.int32(), each.type), metadata=TEXT)
+            if each.name in short and each.type in texts
+            else each
+            for each in schema
+        ]
+    )
+
+
+def decoded(table: pa.Table) -> pa.Table:
+    """The table with text for what was read as dictionaries of text."""
+    fields = [pa.field(each.name, each.type.value_type) if each.metadata == TEXT else each for each in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import pyarrow as pa
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.cells import Table, as_text, is_text
 from separatrix.data.memory import systematic
+from separatrix.data.parts import decoded
 from separatrix.data.written import pc
 
 MOST_STRATA = 64  # with more, no label is told from another
@@ -98,6 +99,7 @@ class Reservoir:
             each = np.array([*(place.get(value, 0) for value in values), -1], dtype=np.intp)
             codes = each[labels.indices.fill_null(len(values)).to_numpy()]
         lot = Lot(table, draws, codes).below(known._rates)
+        lot = replace(lot, table=compact(decoded(lot.table)))
         return replace(known, lots=(*known.lots, lot))._with_room()
 
     def __add__(self, other: "Reservoir") -> "Reservoir":
@@ -151,6 +153,15 @@ class Reservoir:
         rows, passed = counts.sum() * FILL * self.room / held, counts / strata.rates
         rates = strata.rates * parts(counts, rows, passed * EVEN * rows / passed.sum())
         return self._at(dict(zip(self.rates, rates.tolist(), strict=True)))._with_room()
+
+
+def compact(table: pa.Table) -> pa.Table:
+    """The table without the levels of categories that are not in it, where they may be most of it."""
+    for i, column in enumerate(table.itercolumns()):
+        if pa.types.is_dictionary(column.type) and any(len(part.dictionary) > len(part) for part in column.chunks):
+            held = column.cast(column.type.value_type).dictionary_encode().cast(column.type)
+            table = table.set_column(i, table.schema.field(i), held)
+    return table
 
 
 def size(column: pa.ChunkedArray) -> int:

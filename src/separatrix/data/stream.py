@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.alike import Counts
 from separatrix.data.block import Block
 from separatrix.data.cells import Table
-from separatrix.data.collapse import collapsed
+from separatrix.data.collapse import Distinct, collapsed, recounted
 from separatrix.data.dataset import BATCH, Dataset
 from separatrix.data.learn import Encoding, Learned
 from separatrix.data.memory import MemorySource, far_columns, memory_source, some_rows
@@ -185,18 +186,32 @@ class StreamSource(Elsewhere):
 
 
 def source_of(
-    dataset: Dataset, learned: Learned, n_threads: int | None = None, centre: bool = True, collapses: bool = True
+    dataset: Dataset,
+    learned: Learned,
+    n_threads: int | None = None,
+    centre: bool = True,
+    count: Callable[[Encoding], Counts] | None = None,
 ) -> StreamSource | MemorySource:
-    """The rows of a dataset as the engine reads them: in memory if they have room there, if need be as distinct rows
-    with their number for a weight, unless told not; else as a stream. `centre` as of `memory_source`."""
+    """The rows of a dataset as the engine reads them: in memory if they have room there, else as a stream. With a way
+    to `count` rows that are alike, where that pays, the distinct ones in memory, with their number for a weight.
+    `centre` as of `memory_source`."""
     encoding, threads = learned.encoding, thread_count(n_threads)
+
+    def alike(distinct: Distinct) -> MemorySource:
+        block = encoded(encoding, distinct.rows)
+        return memory_source(block.X, block.y, distinct.weight, centre, threads, block.offset)
+
+    def small() -> bool:  # messages about few rows count them, so each is kept
+        return learned.all_of_them and len(encoding.columns.feature_names) * learned.rows <= ROOM
+
+    if count and not small() and (distinct := collapsed(learned)):
+        return alike(distinct)
     some = encoded(encoding, learned.kept)
     cells = cells_of_row(some.X)
     if learned.all_of_them and cells * learned.rows <= ROOM:
         return memory_source(some.X, some.y, some.weight, centre, threads, some.offset)
-    if collapses and (distinct := collapsed(dataset, learned, threads)) is not None:
-        block = encoded(encoding, distinct.rows)
-        return memory_source(block.X, block.y, distinct.weight, centre, threads, block.offset)
+    if count and (distinct := recounted(learned, count)):
+        return alike(distinct)
     shift = far_columns(some.X[learned.even]) if centre and not sparse.issparse(some.X) else np.zeros(some.X.shape[1])
     few, strata = learned.strata.fewer(int(ROOM / max(cells, 1.0)), 0.5)
     some = some.take(few)

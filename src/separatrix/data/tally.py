@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dates, part_of
-from separatrix.data.cells import Cells, Kind, Table, as_floats, checked_cells
+from separatrix.data.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
 from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
 from separatrix.data.written import WAYS, Written, are_codes, pc, read_numbers, units_of
@@ -31,13 +31,13 @@ class ColumnTally:
     Attributes
     ----------
     kind, type, where : what kind of cells, the name of their Arrow type, and what messages call the table
-    rows, missing : how many cells, and how many of them are missing; `marks`: by which marks of MISSING
+    rows, missing : how many cells, and how many of them are missing; `marks`: which marks of MISSING they hold
     readings : the cells as numbers; of text, in each way it may be written
     dates : the cells as dates
     levels : the different values; None if they are too many (MOST_LEVELS, MOST_LETTERS; MOST_NUMBERS, WIDEST)
     letters : characters of text in all
     rising : of whole numbers without gaps, do they rise from row to row? None of others
-    digest : equal for copies of a column; None of text with too many levels
+    digest : equal for copies of a column in one tally; None of text with too many levels
     """
 
     name: str
@@ -46,7 +46,7 @@ class ColumnTally:
     where: str = "the data"
     rows: int = 0
     missing: int = 0
-    marks: Counter[str] = field(default_factory=Counter)
+    marks: frozenset[str] = frozenset()
     readings: dict[Written, Reading] = field(default_factory=dict)
     dates: Dates = field(default_factory=Dates)
     levels: Levels | None = None
@@ -68,7 +68,7 @@ class ColumnTally:
             main,
             rows=self.rows + other.rows,
             missing=self.missing + other.missing,
-            marks=self.marks + other.marks,
+            marks=self.marks | other.marks,
             readings=merged(self.readings, other.readings),
             dates=self.dates + other.dates,
             levels=levels,
@@ -102,13 +102,14 @@ class Tally:
         return replace(self, columns=columns, rows=self.rows + other.rows)
 
 
-def tally(table: Table, where: str = "the data", first_row: int = 1) -> Tally:
+def tally(table: Table, where: str = "the data", first_row: Numbered = 1, counts: IntArray | None = None) -> Tally:
     """What a table, or a batch of its rows, says of each of its columns.
 
     Parameters
     ----------
     table : some rows
-    where, first_row : what messages call them, and the number of the first
+    where, first_row : what messages call them, and the number of the first, or of each
+    counts : how many rows each stands for that are like it, (rows,); each for itself by default
 
     Examples
     --------
@@ -118,12 +119,14 @@ def tally(table: Table, where: str = "the data", first_row: int = 1) -> Tally:
     >>> column.rows, column.missing, column.readings["comma"].moments.mean
     (3, 1, 1.75)
     """
-    columns = {name: tally_column(checked_cells(table, name, where, first_row)) for name in table.columns}
-    return Tally(columns, len(table), where, first_row)
+    columns = {name: tally_column(checked_cells(table, name, where, first_row), counts) for name in table.columns}
+    rows = len(table) if counts is None else int(counts.sum())
+    number = first_row if isinstance(first_row, int) else int(first_row[:1].sum())
+    return Tally(columns, rows, where, number)
 
 
-def tally_column(cells: Cells) -> ColumnTally:
-    """What some cells say of their column."""
+def tally_column(cells: Cells, counts: IntArray | None = None) -> ColumnTally:
+    """What some cells say of their column, each as often as `counts` says, (rows,), or once."""
     values = cells.values
     coded = pa.types.is_dictionary(values.type)
     counted = ColumnTally(
@@ -131,73 +134,71 @@ def tally_column(cells: Cells) -> ColumnTally:
         cells.kind,
         str(values.type.value_type if coded else values.type),
         cells.where,
-        len(values),
-        values.null_count,
-        Counter(cells.marks),
+        len(values) if counts is None else int(counts.sum()),
+        values.null_count if counts is None else int(counts[cells.missing].sum()),
+        cells.marks,
     )
     if cells.kind == "other":
         return counted
     if coded:
-        return _with_texts(counted, cells)
-    return _with_dates(counted, cells) if cells.kind == "date" else _with_numbers(counted, cells)
+        return _with_texts(counted, cells, counts)
+    return _with_dates(counted, cells, counts) if cells.kind == "date" else _with_numbers(counted, cells, counts)
 
 
-def _with_numbers(counted: ColumnTally, cells: Cells) -> ColumnTally:
-    numbers = as_floats(cells.values)
+def _with_numbers(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> ColumnTally:
+    values, numbers = cells.values, as_floats(cells.values)
     fine = np.isfinite(numbers)
-    infinite = np.isinf(numbers) if fine.sum() < counted.known else None
+    infinite = np.isinf(numbers) if fine.sum() + values.null_count < len(numbers) else None
     finite = numbers if fine.all() else numbers[fine]
+    moments = _moments(finite, _some(counts, fine))
+    known = values.drop_null() if values.null_count else values
     return replace(
         counted,
-        readings={"plain": Reading(_moments(finite), None if infinite is None else cells.place(infinite))},
-        levels=_levels_of_numbers(cells.values.drop_null() if counted.missing else cells.values),
-        rising=_rising(cells.values),
+        readings={"plain": Reading(moments, None if infinite is None else cells.place(infinite))},
+        levels=_levels_of_numbers(known, _of_known(cells, counts)),
+        rising=_rising(values, counts),
         digest=digest(hash_numbers(numbers)),
     )
 
 
-def _moments(numbers: FloatArray) -> Moments:
+def _moments(numbers: FloatArray, counts: IntArray | None) -> Moments:
     """By chunks that stay in cache."""
-    parts = (Moments.of(numbers[first : first + CHUNK]) for first in range(0, len(numbers), CHUNK))
-    return reduce(add, parts, Moments())
+    chunks = [slice(first, first + CHUNK) for first in range(0, len(numbers), CHUNK)]
+    return reduce(add, (Moments.of(numbers[rows], _some(counts, rows)) for rows in chunks), Moments())
 
 
-def _levels_of_numbers(known: Any) -> Levels | None:
+def _levels_of_numbers(known: Any, counts: IntArray | None) -> Levels | None:
     """Counted; most columns show soon that they have too many."""
     whole = pa.types.is_integer(known.type) and not pa.types.is_uint64(known.type)
     if whole and len(known):
         numbers = known.to_numpy()
         low = int(numbers.min())
         if int(numbers.max()) - low <= WIDEST:
-            counts = np.bincount(np.subtract(numbers, low, dtype=np.int64))
-            held = np.flatnonzero(counts)
-            return Levels(pa.array(held + low), counts[held])
-    start = _levels(known[:FEW]).few("number")
-    return start and (_levels(known).few("number") if len(known) > FEW else start)
+            many = _bincount(np.subtract(numbers, low, dtype=np.int64), counts)
+            held = np.flatnonzero(many)
+            return Levels(pa.array(held + low), many[held])
+    start = Levels.of(known[:FEW], _some(counts, slice(FEW))).few("number")
+    return start and (Levels.of(known, counts).few("number") if len(known) > FEW else start)
 
 
-def _levels(known: Any) -> Levels:
-    counted = pc.value_counts(known)
-    return Levels(counted.field("values"), counted.field("counts").to_numpy())
-
-
-def _rising(values: Any) -> Rising | None:
+def _rising(values: Any, counts: IntArray | None) -> Rising | None:
     if not pa.types.is_integer(values.type) or values.null_count:
         return None
     if not len(values):
         return Rising()
     numbers = values.to_numpy()
-    holds = all((part[1:] > part[:-1]).all() for part in (numbers[:FEW], numbers))
+    once = counts is None or bool((counts == 1).all())
+    holds = once and all((part[1:] > part[:-1]).all() for part in (numbers[:FEW], numbers))
     return Rising(int(numbers[0]), int(numbers[-1]), holds)
 
 
-def _with_dates(counted: ColumnTally, cells: Cells) -> ColumnTally:
-    different, counts = cells.coded.dictionary, _counts(cells)
+def _with_dates(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> ColumnTally:
+    different, many = cells.coded.dictionary, _of_each(cells, counts)
     ticks = pc.cast(pc.cast(different, _integer(different.type)), pa.int64()).to_numpy()
     return replace(
         counted,
-        dates=_dates(different, counts),
-        levels=Levels(different, counts).few("date"),
+        dates=_dates(different, many),
+        levels=Levels(different, many).few("date"),
         digest=digest(cells.spread(hash_bits(ticks.view(np.uint64)), np.uint64(0))),
     )
 
@@ -206,18 +207,18 @@ def _integer(kind: Any) -> Any:
     return pa.int32() if kind.bit_width == 32 else pa.int64()
 
 
-def _with_texts(counted: ColumnTally, cells: Cells) -> ColumnTally:
-    texts, counts = cells.texts(), _counts(cells)
-    held = counts > 0  # a mark of a missing cell is not
+def _with_texts(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> ColumnTally:
+    texts, many = cells.texts(), _of_each(cells, counts)
+    held = many > 0  # a mark of a missing cell is not
     dates = iso_dates(texts)
     dated = dates.is_valid().to_numpy(zero_copy_only=False) & held
-    levels = Levels(cells.coded.dictionary.filter(pa.array(held)), counts[held]).few(cells.kind)
+    levels = Levels(cells.coded.dictionary.filter(pa.array(held)), many[held]).few(cells.kind)
     return replace(
         counted,
-        readings={way: _reading(cells, texts, counts, way) for way in WAYS},
-        dates=_dates(dates.filter(pa.array(dated)), counts[dated]),
+        readings={way: _reading(cells, texts, many, way) for way in WAYS},
+        dates=_dates(dates.filter(pa.array(dated)), many[dated]),
         levels=levels,
-        letters=int(counts @ pc.utf8_length(texts).to_numpy()),
+        letters=int(many @ pc.utf8_length(texts).to_numpy()),
         digest=None if levels is None else digest(cells.spread(hash_texts(texts), np.uint64(0))),
     )
 
@@ -249,14 +250,27 @@ def _dates(different: Any, counts: IntArray) -> Dates:
 
 
 def _counter(codes: Any, counts: IntArray) -> Counter[int]:
-    rows = np.bincount(codes.to_numpy().astype(np.int64), counts).astype(np.int64)
+    rows = _bincount(codes.to_numpy().astype(np.int64), counts)
     return Counter({code: int(many) for code, many in enumerate(rows) if many})
 
 
-def _counts(cells: Cells) -> IntArray:
+def _of_each(cells: Cells, counts: IntArray | None) -> IntArray:
     """How many cells hold each different value, (values,)."""
     codes = cells.coded.indices.drop_null().to_numpy()
-    return np.bincount(codes, minlength=len(cells.coded.dictionary))
+    return _bincount(codes, _of_known(cells, counts), len(cells.coded.dictionary))
+
+
+def _of_known(cells: Cells, counts: IntArray | None) -> IntArray | None:
+    return None if counts is None else counts[~cells.missing]
+
+
+def _some(counts: IntArray | None, which: BoolArray | slice) -> IntArray | None:
+    return None if counts is None else counts[which]
+
+
+def _bincount(codes: IntArray, counts: IntArray | None, least: int = 0) -> IntArray:
+    """How often each code is there, where each counts so often, or once; in integers."""
+    return np.bincount(codes, counts, least).astype(np.int64, copy=False)
 
 
 def _both(one: Any, other: Any) -> Any:

@@ -14,11 +14,12 @@ import pandas as pd
 
 from separatrix.arrays import IntArray
 from separatrix.data import dataset
+from separatrix.data.beside import given
 from separatrix.data.block import Block, Source
 from separatrix.data.blocks import labelled
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.dataset import Dataset, is_dask
-from separatrix.data.learn import Learned, Question, complete_rows, given
+from separatrix.data.learn import Learned, Question, complete_rows
 from separatrix.data.partitions import learned_source
 from separatrix.data.tally import Tally
 from separatrix.data.target import Target

@@ -1,0 +1,128 @@
+"""What rows say when they are read first: row by row, or by those that are alike together, as they pay."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.alike import Counted, Counts, counted
+from separatrix.data.beside import given
+from separatrix.data.cells import Numbered, Table, cells_of
+from separatrix.data.parts import decoded
+from separatrix.data.tally import Tally, tally
+from separatrix.data.target import Target
+from separatrix.errors import TargetError
+
+MOST_LABELS = 10_000
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What some rows say; `labels` has a row for each label with its weight, None where they are too many. `counts` has
+    the distinct rows, where they were counted."""
+
+    tally: Tally
+    labels: pa.Table | None
+    rows: int
+    unlabelled: int
+    weightless: int
+    counts: Counts = field(default_factory=lambda: Counts(None))
+
+    def __add__(self, other: "Seen") -> "Seen":
+        labels = None
+        if self.labels is not None and other.labels is not None:
+            labels = _summed(pa.concat_tables([self.labels, other.labels], promote_options="permissive"))
+        return Seen(
+            self.tally + other.tally,
+            labels if labels is not None and len(labels) <= MOST_LABELS else None,
+            self.rows + other.rows,
+            self.unlabelled + other.unlabelled,
+            self.weightless + other.weightless,
+            self.counts + other.counts,
+        )
+
+    def weights(self, target: Target) -> FloatArray:
+        """The weight of each class, (K,), or of all rows, (1,)."""
+        if self.labels is None:
+            raise TargetError(f"target {target.name!r} holds more than {MOST_LABELS:,} classes; choose another.")
+        weights = self.labels["weight"].to_numpy()
+        if not target.classes:
+            codes = np.zeros(len(weights), dtype=np.intp)
+        else:
+            codes = target.encode(nw.from_native(pa.table({target.name: self.labels["label"]}), eager_only=True))
+        totals = np.bincount(codes.astype(np.intp), weights, minlength=max(len(target.classes), 1)).astype(np.float64)
+        if np.count_nonzero(totals) < min(len(totals), 2):
+            raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")
+        return totals
+
+
+@dataclass(frozen=True)
+class Look:
+    """How to look at the rows of a table of a `name`: which of its columns is what, and which are `apart`, no
+    features."""
+
+    name: str
+    target: str
+    weight: str | None
+    offset: tuple[str, ...]
+    apart: tuple[str | None, ...]
+    regression: bool
+
+    def at(self, table: Table, first_row: Numbered, times: IntArray | None = None) -> Seen:
+        """What some rows say, each of which is there so many `times`, (rows,), or once."""
+        cells = cells_of(table, self.target, self.name, first_row)
+        weights, _ = given(table, self.weight, self.offset, self.name, first_row)
+        missing, many = cells.missing, np.ones(len(table), np.intp) if times is None else times
+        counts = ~missing & (weights > 0)
+        if self.regression:
+            cells.numbers("a regression needs numbers: fix the cell, or fit classes")
+        label = pa.nulls(len(table)) if self.regression else _plain(cells.values)
+        labels = _summed(pa.table({"label": label, "weight": weights * many}).filter(pa.array(counts)))
+        features = [column for column in table.columns if column not in self.apart]
+        return Seen(
+            tally(table.select(features), self.name, first_row, times),
+            labels if len(labels) <= MOST_LABELS else None,
+            int(many[counts].sum()),
+            int(many[missing].sum()),
+            int(many[~missing & (weights == 0)].sum()),
+        )
+
+    def at_batch(self, item: tuple[Table, int, bool]) -> Seen | Counted:
+        """The distinct rows of a batch, and how often each is there, if it is to be counted; else what its rows say."""
+        table, first_row, counts = item
+        if counts:
+            return counted(table.to_native(), numbers=np.arange(first_row, first_row + len(table)))
+        return self.at(nw.from_native(decoded(table.to_native()), eager_only=True), first_row)
+
+    def at_all(self, batches: Iterable[Seen | Counted]) -> Iterator[Seen]:
+        """What batches say, in order; what was counted together, as long as the distinct rows have room."""
+        held = Counts()
+        for batch in batches:
+            more = held + Counts((batch,) if isinstance(batch, Counted) else None)
+            if more.parts is not None:
+                held = more
+                continue
+            yield from self._at_counts(held)
+            held = Counts((batch,) if isinstance(batch, Counted) else ())
+            if isinstance(batch, Seen):
+                yield batch
+        yield from self._at_counts(held)
+
+    def _at_counts(self, counts: Counts) -> Iterator[Seen]:
+        whole = counts.whole()
+        if whole is not None:
+            rows: Table = nw.from_native(whole.rows, eager_only=True)
+            yield replace(self.at(rows, whole.numbers, whole.weight), counts=Counts((whole,)))
+
+
+def _plain(values: Any) -> Any:
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+def _summed(labels: pa.Table) -> pa.Table:
+    summed = labels.group_by("label", use_threads=False).aggregate([("weight", "sum")])
+    return summed.rename_columns({"weight_sum": "weight"})
