@@ -715,7 +715,7 @@ def peak():
 """
     done = run(peak + code, scratch)
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 60  # megabytes more for seven more files of 16 megabytes each, held encoded and raw
+    assert float(done.stdout) < 90  # megabytes more for seven more files of 16 megabytes each, once raw, once encoded
 
 
 def test_ctrl_c_in_a_pass_leaves_nothing_on_the_disk(tmp_path):

@@ -29,7 +29,7 @@ from separatrix.regression.sample import Sample
 # How far from the optimum, in the norm of the curvature per unit weight, a curvature serves: there it and the standard
 # errors differ from the optimum's by about that share. A solver aims at the square of its tolerance, a gap that is as
 # near; one pass more of it costs less than a curvature.
-NEAR = TOLERANCE = 1e-9
+NEAR = TOLERANCE = 2e-10
 
 
 @dataclass(frozen=True)
