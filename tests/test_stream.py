@@ -604,6 +604,13 @@ def test_zero_rows_are_refused(tmp_path):
     assert "holds column names but no rows" in fault(pa.table({"x": empty, "y": empty}), FileError)
 
 
+@pytest.mark.parametrize("nested", [[[1], [2]] * 20, [{"a": 1}, {"a": 2}] * 20], ids=["list", "struct"])
+def test_a_nested_target_is_refused_by_name_and_type(tmp_path, nested):
+    path = parquet(tmp_path / "x.parquet", x=X, y=nested)
+    with pytest.raises(TargetError, match=r"target 'y' of .*x.parquet holds (list|struct)<.*choose another"):
+        LogisticRegression().fit(separatrix.open(path), target="y")
+
+
 def test_a_column_without_values_and_a_nested_one_are_left_out(tmp_path):
     path = parquet(tmp_path / "x.parquet", x=X, none=pa.nulls(40), nested=[[1, 2]] * 40, y=Y)
     model = LogisticRegression().fit(separatrix.open(path), target="y")

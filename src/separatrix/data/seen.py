@@ -80,7 +80,8 @@ class Look:
         counts = ~missing & (weights > 0)
         if self.regression:
             cells.numbers("a regression needs numbers: fix the cell, or fit classes")
-        label = pa.nulls(len(table)) if self.regression else _plain(cells.values)
+        grouped = not self.regression and cells.kind != "other"  # no groups of lists and the like
+        label = _plain(cells.values) if grouped else pa.nulls(len(table))
         labels = _summed(pa.table({"label": label, "weight": weights * many}).filter(pa.array(counts)))
         features = [column for column in table.columns if column not in self.apart]
         return Seen(
