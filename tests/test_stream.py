@@ -371,6 +371,14 @@ def test_a_message_about_few_rows_counts_each_of_them():
         LogisticRegression(C=np.inf).fit(data, target="y")
 
 
+@pytest.mark.usefixtures("small_room")
+def test_a_message_about_counted_rows_says_that_they_are_the_distinct_ones(tmp_path):
+    rows = np.arange(4_000)
+    data = pa.table({"a": np.array(["p", "q"])[rows % 2], "b": np.array(["r", "s", "t"])[rows % 3], "y": rows % 2})
+    with pytest.warns(SeparationWarning, match=r"and no other row is \(3 distinct rows against 3\)"):
+        LogisticRegression(C=np.inf).fit(written(data, tmp_path / "set", 2, 900), target="y")
+
+
 def test_few_rows_of_few_kinds_are_counted_and_others_are_not():
     rows = np.arange(300)
     few, many = {"x": rows % 3, "y": rows % 2}, {"x": rows * 1.0, "y": rows % 2}

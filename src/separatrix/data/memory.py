@@ -36,6 +36,8 @@ class MemorySource:
     """X (rows, p) dense of any layout and float type, CSR, or CSC as one block; y (rows, ...); weight (rows,); offset
     (rows, K) or None.
 
+    `distinct` rows are counted ones: each stands for all that are like it, by its weight.
+
     X is never copied whole: each block is widened to double, and shifted by `centre`, as it is used.
     """
 
@@ -46,6 +48,7 @@ class MemorySource:
     n_threads: int = 1
     pool: ThreadPoolExecutor | None = None
     offset: FloatArray | None = None
+    distinct: bool = False
 
     @property
     def n_columns(self) -> int:

@@ -199,7 +199,8 @@ def source_of(
 
     def alike(distinct: Distinct) -> MemorySource:
         block = encoded(encoding, distinct.rows)
-        return memory_source(block.X, block.y, distinct.weight, centre, threads, block.offset)
+        source = memory_source(block.X, block.y, distinct.weight, centre, threads, block.offset)
+        return replace(source, distinct=True)
 
     def small() -> bool:  # messages about few rows count them, so each is kept
         return learned.all_of_them and len(encoding.columns.feature_names) * learned.rows <= ROOM

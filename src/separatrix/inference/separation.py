@@ -14,7 +14,7 @@ from scipy import sparse
 from separatrix.arguments import check_flag, check_sample_weight, finite_numbers, listed
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
-from separatrix.data.memory import memory_source
+from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, TargetError, listing
 from separatrix.inference.recession import NOISE, Margins, Recession, ray, recession
@@ -273,16 +273,17 @@ def of_half(source: Source, half: Half, classes: Sequence[Any], ones: int) -> st
     label, t = f"of class {classes[half.label]!r}", f"{half.t * (1 if half.sense == '>' else -1):.15g}"
     here, there = (f"{half.text} {sense} {t}" for sense in (half.sense, "<" if half.sense == ">" else ">"))
     if inside == own and outside == others:
-        return f"every row with {here} is {label}, and no other row is ({count(own)} against {others:,})"
-    parts = [f"every row with {here} is {label} ({count(inside)})"] if inside else []
-    parts += [f"no row with {there} is {label} ({count(outside)})"] if outside else []
+        return f"every row with {here} is {label}, and no other row is ({count(own, source)} against {others:,})"
+    parts = [f"every row with {here} is {label} ({count(inside, source)})"] if inside else []
+    parts += [f"no row with {there} is {label} ({count(outside, source)})"] if outside else []
     rest = own + others - inside - outside
-    return f"{', and '.join(parts)}, while {half.text} = {t} in the other {count(rest)}"
+    return f"{', and '.join(parts)}, while {half.text} = {t} in the other {count(rest, source)}"
 
 
-def count(rows: int) -> str:
-    """So many rows, in words."""
-    return f"{rows:,} row{'' if rows == 1 else 's'}"
+def count(rows: int, source: Source) -> str:
+    """So many rows of a source, in words."""
+    distinct = "distinct " if isinstance(source, MemorySource) and source.distinct else ""
+    return f"{rows:,} {distinct}row{'' if rows == 1 else 's'}"
 
 
 def sides(source: Source, half: Half, K: int, ones: int) -> tuple[int, int, int, int]:
@@ -318,7 +319,7 @@ def of_many(source: Source, found: Recession, columns: Sequence[str], ones: int)
     gain, rows = source.add_up(numbers)
     return (
         f"along a combination of {listing(used)} the right class gains on another without end in {int(gain):,} of "
-        f"{count(int(rows))}, and loses to none in any"
+        f"{count(int(rows), source)}, and loses to none in any"
     )
 
 
