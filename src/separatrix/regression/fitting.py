@@ -27,8 +27,8 @@ from separatrix.regression.design import check_rows, dependences, without_depend
 from separatrix.regression.sample import Sample
 
 # How far from the optimum, in the norm of the curvature per unit weight, a curvature serves: there it and the standard
-# errors differ from the optimum's by a few times that share. A solver aims at the square of its tolerance, a gap that is
-# about as near; one pass more of it costs less than a curvature.
+# errors differ from the optimum's by a few times that share, times the loss's third_bound. A solver aims at the square
+# of its tolerance, a gap that is about as near; one pass more of it costs less than a curvature.
 NEAR, TOLERANCE = 2e-10, 3e-10
 
 
@@ -133,7 +133,7 @@ def polish(objective: Objective, fit: Fit) -> tuple[Evaluation, FloatArray]:
         w, b = fit.coefficients.T, fit.intercepts + fit.coefficients @ objective.source.centre
         at = objective.evaluate(np.vstack([w, b[None, :]]) if objective.fit_intercept else w, order=2)
     step = newton_step(at)
-    if -0.5 * np.sum(step * at.gradient) > NEAR**2:
+    if -0.5 * np.sum(step * at.gradient) > (NEAR / objective.loss.third_bound) ** 2:
         at = objective.evaluate(at.theta + step, order=2)
         step = newton_step(at)
     return at, step
