@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.cases import CASES, SCALING, Case, Read, as_record, describe, prepare, reader
+from benchmarks.cases import CASES, SCALING, Case, Read, as_record, chosen, describe, prepare, reader
 from benchmarks.judge import Run, race
 from benchmarks.measure import Job, machine, run
 from benchmarks.peers import PEERS, Peer
@@ -44,14 +44,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="for one fit (default 300)")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="results; cases not run now are kept in it")
     return parser.parse_args()
-
-
-def chosen(kind: str, names: str, known: dict[str, Any]) -> list[Any]:
-    """The values of comma-separated names, or all; SystemExit for an unknown one."""
-    unknown = set(filter(None, names.split(","))) - set(known)
-    if unknown:
-        raise SystemExit(f"no such {kind}: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
-    return [known[name] for name in names.split(",")] if names else list(known.values())
 
 
 def measured(case: Case, peers: list[Peer], read: Read, quick: bool, limit: float, cache: Path) -> Record:

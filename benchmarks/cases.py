@@ -207,6 +207,14 @@ UNPENALISED = [Case("synthetic-0.5-unpenalised", "synthetic-0.5-small", np.inf)]
 CASES = {case.name: case for case in [*PLAIN, *UNPENALISED, *SPARSE_CASES]}
 
 
+def chosen(kind: str, names: str, known: dict[str, Any]) -> list[Any]:
+    """The values of comma-separated names, or all; SystemExit for an unknown one."""
+    unknown = set(filter(None, names.split(","))) - set(known)
+    if unknown:
+        raise SystemExit(f"no such {kind}: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
+    return [known[name] for name in names.split(",")] if names else list(known.values())
+
+
 def prepare(data: str, read: Read, quick: bool, cache: Path) -> Path:
     """Makes or reads a data set and stores it in a folder of the cache, unless it is there; y as codes from 0."""
     folder = cache / data

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.cases import CASES, Case, prepare, reader
+from benchmarks.cases import CASES, SCALING, Case, chosen, prepare, reader
 from benchmarks.judge import Run
 from benchmarks.measure import ROOT, Job, run
 from benchmarks.report import grid
@@ -21,11 +21,11 @@ HEAD = ["case", "A seconds", "B seconds", "B / A", "A passes", "B passes", "obje
 
 def main() -> None:
     arguments = parse()
-    names = arguments.cases.split(",")
+    cases = chosen("case", arguments.cases, {**CASES, **{case.name: case for case in SCALING}})
     with TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         with tree(arguments.A, scratch / "A") as a, tree(arguments.B, scratch / "B") as b:
-            rows = [compared(CASES[name], (a, b), arguments, scratch) for name in names]
+            rows = [compared(case, (a, b), arguments, scratch) for case in cases]
     print(grid(HEAD, rows))
 
 
