@@ -74,10 +74,15 @@ def table(seed: int = 0, rows: int = ROWS) -> pa.Table:
 @pytest.fixture
 def small_room(monkeypatch):
     """As if memory were so small that hardly a row fits."""
-    monkeypatch.setattr(stream, "ROOM", 5_000)
-    monkeypatch.setattr(stream, "CHUNK", 3_000)
-    monkeypatch.setattr(learn, "SAMPLE_BYTES", 60_000)
-    monkeypatch.setattr(learn, "ROWS", 700)
+    allow(monkeypatch, room=5_000, chunk=3_000, sample=60_000, rows=700)
+
+
+def allow(monkeypatch, room: int, chunk: int, sample: int, rows: int) -> None:
+    """Memory for so many cells of a sample and of a chunk, bytes of the first sample, and rows of a batch."""
+    monkeypatch.setattr(stream, "ROOM", room)
+    monkeypatch.setattr(stream, "CHUNK", chunk)
+    monkeypatch.setattr(learn, "SAMPLE_BYTES", sample)
+    monkeypatch.setattr(learn, "ROWS", rows)
 
 
 def features(data: pa.Table, target: str, own: tuple[str, ...] = ()) -> pa.Table:
@@ -793,10 +798,7 @@ def frauds(rows: int = 60_000, labels: tuple[Any, ...] = ("no", "yes"), seed: in
 @pytest.fixture
 def some_room(monkeypatch):
     """Room for a tenth of the rows of `frauds`."""
-    monkeypatch.setattr(stream, "ROOM", 50_000)
-    monkeypatch.setattr(stream, "CHUNK", 20_000)
-    monkeypatch.setattr(learn, "SAMPLE_BYTES", 240_000)
-    monkeypatch.setattr(learn, "ROWS", 5_000)
+    allow(monkeypatch, room=50_000, chunk=20_000, sample=240_000, rows=5_000)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from separatrix.regression.ols_result import OLSResult, error_variance
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.result import covariance_of
 from separatrix.regression.sample import Columns, Sample, complete, default_names, matrix_of, ways
+from separatrix.regression.sources import StreamedSample, streamed_logit, streamed_ols
 
 
 def logit(
@@ -87,15 +88,11 @@ def logit(
     if alpha_correction and penalty:
         raise ArgumentError(f"alpha_correction={alpha_correction!r} takes a bias that penalty={penalty!r} has changed.")
     names = names_of_caller() if isinstance(formula, str) else {}
-    if isinstance(data, Dataset) or is_dask(data):
-        # Imported where it is asked for: of Dask and files there is nothing to load for rows in memory.
-        from separatrix.regression.sources import streamed_logit
-        from separatrix.regression.streamed import streamed_sample
-
+    if is_elsewhere(data):
         check_streamed(penalty if firth else None, alpha_correction, prior)
-        rows = streamed_sample(formula, data, False, intercept, weights, offset, groups, names)
-        return streamed_logit(rows, covariance, strength, codes)
     sample = sample_of(formula, data, False, intercept, weights, offset, groups, names)
+    if isinstance(sample, StreamedSample):
+        return streamed_logit(sample, covariance, strength, codes)
     if firth:
         check_covariance(covariance, penalty, groups)
         result: LogitResult = fit_result(sample, penalty, codes)
@@ -129,13 +126,9 @@ def ols(
     """
     strength, codes = penalty_of(penalty), check_singular(singular)
     names = names_of_caller() if isinstance(formula, str) else {}
-    if isinstance(data, Dataset) or is_dask(data):
-        from separatrix.regression.sources import streamed_ols
-        from separatrix.regression.streamed import streamed_sample
-
-        rows = streamed_sample(formula, data, True, intercept, weights, offset, groups, names)
-        return streamed_ols(rows, covariance, strength, codes)
     sample = sample_of(formula, data, True, intercept, weights, offset, groups, names)
+    if isinstance(sample, StreamedSample):
+        return streamed_ols(sample, covariance, strength, codes)
     sample, estimate = fit_numbers(sample, strength, codes)
     cov = covariance_of(sample, estimate, covariance, error_variance(sample, estimate), strength)
     return OLSResult(sample, estimate, covariance, cov, strength)
@@ -145,6 +138,11 @@ def names_of_caller() -> Mapping[str, Any]:
     """What the code that called `logit` or `ols` can name."""
     frame = sys._getframe(2)
     return ChainMap(frame.f_locals, frame.f_globals)
+
+
+def is_elsewhere(data: Any) -> bool:
+    """Whether its rows are not in memory: a dataset, or a collection of Dask."""
+    return isinstance(data, Dataset) or is_dask(data)
 
 
 def check_streamed(firth: Any, alpha_correction: Any, prior: Any) -> None:
@@ -165,8 +163,19 @@ def sample_of(
     groups: Any,
     names: Mapping[str, Any],
 ) -> Sample:
-    """The rows to fit, by a formula or of arrays; `numeric` says that the outcome is numbers, and not classes; `names`
-    are the caller's."""
+    """The rows to fit, by a formula or of arrays, wherever they are; `numeric` says that the outcome is numbers, and
+    not classes; `names` are the caller's."""
+    if is_elsewhere(data):
+        # Imported where it is asked for: of Dask and files there is nothing to load for rows in memory.
+        from separatrix.regression import streamed
+
+        if isinstance(formula, str):
+            return streamed.formula_sample(formula, data, numeric, weights, offset, groups, names)
+        if groups is not None or not is_dask(data):
+            raise ArgumentError(
+                "rows that are read need a formula of columns' names, and their groups= a column's name."
+            )
+        return streamed.block_sample(formula, data, numeric, intercept, weights, offset)
     if isinstance(formula, str):
         return formula_sample(formula, data, numeric, weights, offset, groups, names)
     return complete(array_sample(formula, data, intercept, numeric), weights, offset, ways(groups))

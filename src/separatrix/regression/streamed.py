@@ -18,7 +18,7 @@ from separatrix.data.beside import given
 from separatrix.data.block import Block, Source
 from separatrix.data.blocks import labelled
 from separatrix.data.cells import Table, cells_of
-from separatrix.data.dataset import Dataset, is_dask
+from separatrix.data.dataset import Dataset
 from separatrix.data.learn import Learned, Question, complete_rows
 from separatrix.data.partitions import learned_source
 from separatrix.data.tally import Tally
@@ -63,25 +63,6 @@ class FormulaEncoding:
         y = coded(len(self.target.classes), self.target.encode(table, self.where, first_row))
         weight, offset = given(table, self.weight, self.offset, self.where, first_row)
         return Block(X, y, weight, slice(before, before + len(table)), offset)
-
-
-def streamed_sample(
-    formula: Any,
-    data: Any,
-    numeric: bool,
-    intercept: bool,
-    weights: Any,
-    offset: Any,
-    groups: Any,
-    scope: Mapping[str, Any],
-) -> StreamedSample:
-    """The sample of a dataset or a Dask dataframe by a formula, or of Dask arrays; `numeric` says that the outcome is
-    numbers, and not classes; `scope` has the names that the caller knows."""
-    if isinstance(formula, str):
-        return formula_sample(formula, data, numeric, weights, offset, groups, scope)
-    if groups is not None or not is_dask(data):
-        raise ArgumentError("rows that are read need a formula of columns' names, and their groups= a column's name.")
-    return block_sample(formula, data, numeric, intercept, weights, offset)
 
 
 def formula_sample(
