@@ -229,7 +229,8 @@ def test_numbers_come_back_from_a_spill_as_they_went_in():
             with kept.read(number) as found:
                 for a, b in zip(arrays, found, strict=True):
                     assert (a is None and b is None) or np.array_equal(a + number, b)
-    assert kept.file.closed
+    assert kept.files
+    assert all(file.closed for file in kept.files)
 
 
 def test_single_precision_is_kept_only_where_it_is_exact():

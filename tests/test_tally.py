@@ -85,6 +85,23 @@ def test_any_split_of_the_rows_teaches_the_same(cells, cuts):
 
 
 @settings(max_examples=30)
+@given(tables, st.integers(1, ROWS - 1))
+def test_what_some_rows_settle_is_not_looked_at_again_and_nothing_else_is_learned(cells, cut):
+    x, y = [2.0, 1.0] * (ROWS // 2), [0, 1] * (ROWS // 2)
+    data = table(**cells, x=x, y=y, copy=cells["fraction"], double=cells["whole"].cast(pa.float64()))
+    with pytest.MonkeyPatch.context() as few:
+        few.setattr(counts, "MOST_NUMBERS", 5)
+        few.setattr(counts, "WIDEST", 5)
+        first, rest = data[:cut], data[cut:]
+        start = tally(first)
+        quick = start + tally(rest, first_row=cut + 1, settled=start.settled)
+        slow = start + tally(rest, first_row=cut + 1)
+        assert quick.settled == slow.settled
+        one, other = (Columns.from_tally(each, target="y") for each in (quick, slow))
+    assert one == other
+
+
+@settings(max_examples=30)
 @given(tables, st.integers(0, ROWS), st.integers(0, ROWS))
 def test_addition_is_associative(cells, first, second):
     a, b, c = batches(table(**cells), [first, second])

@@ -165,7 +165,7 @@ def cells_of(table: Table, name: str, where: str = "the data", first_row: Number
 
 def checked_cells(table: Table, name: str, where: str, first_row: Numbered) -> Cells:
     """As `cells_of`, of a column that is known to be there: to list all names takes a while when they are many."""
-    values = _arrow(table[name])
+    values = _arrow(table, name)
     if is_text(values.type) or pa.types.is_dictionary(values.type):
         kind: Kind = "text" if is_text(values.type) else "category"
         coded, marks = _without_marks(_coded(values))
@@ -204,8 +204,13 @@ def _by_value(text: Any) -> Any:
     return pc.coalesce(as_text(pc.cast(numeric, pa.float64())), pc.if_else(boolean, small, text))
 
 
-def _arrow(series: nw.Series[Any]) -> Any:
+def _arrow(table: Table, name: str) -> Any:
     """The column as one Arrow array; mixed objects of pandas, for which Arrow has no type, as text."""
+    native = table.to_native()
+    if isinstance(native, pa.Table):
+        column = native[name]
+        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even one
+    series = table[name]
     try:
         return series.to_arrow()
     except (pa.ArrowInvalid, pa.ArrowTypeError):
@@ -242,8 +247,8 @@ def _with_nulls(values: Any) -> Any:
     """NaN is missing too; every number with a fraction is a double."""
     if pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
         values = pc.cast(values, pa.float64())
-        nan = pc.is_nan(values)
-        return pc.if_else(nan, pa.scalar(None, values.type), values) if pc.any(nan).as_py() else values
+        if len(values) and np.isnan(as_floats(values).min()):
+            return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     return values
 
 

@@ -18,7 +18,7 @@ from separatrix.data.files import find, no_rows, parts_of
 from separatrix.data.parts import Part, TablePart, connected, decoded, plain_errors, regrouped, spool, without_views
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
 
-BATCH = 32_768  # rows: the work on a column of them stays in cache
+BATCH = 65_536
 
 Stamp = tuple[str, int, int]
 """A file, its size in bytes, and when it was last written, in nanoseconds."""

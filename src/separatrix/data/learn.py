@@ -21,7 +21,7 @@ from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset
 from separatrix.data.reservoir import Reservoir, Strata
 from separatrix.data.seen import Look, Seen
-from separatrix.data.tally import Tally
+from separatrix.data.tally import UNSETTLED, Settled, Tally
 from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
 from separatrix.errors import ArgumentError, ColumnError, no_such
@@ -141,22 +141,24 @@ class Question:
         sample, incomplete = Reservoir(SAMPLE_BYTES // share, {}), 0
         random = np.random.default_rng([number])
         counts: bool | None = None
+        settled = UNSETTLED
         apart = () if self.encode else (self.weight, *self.offset)  # in a formula they may be features too
         look = Look(dataset.name, self.target, self.weight, self.offset, apart, self.regression)
 
-        def watched() -> Iterator[tuple[Table, int, bool]]:
+        def watched() -> Iterator[tuple[Table, int, bool, Settled]]:
             nonlocal sample, incomplete, counts
             for table, first_row in dataset.numbered(_batch_rows(dataset), self.columns, coded=True):
                 whole = complete_rows(table) if self.complete else table
                 sample = sample.joined(whole.to_native(), self._labels(whole), random)
                 incomplete += len(table) - len(whole)
                 counts = may_repeat(whole.to_native()) if counts is None else counts
-                yield whole, first_row, counts
+                yield whole, first_row, counts, settled
 
         def seen(pool: ThreadPoolExecutor | None) -> Iterator[Seen]:
-            nonlocal counts
+            nonlocal counts, settled
             for part in look.at_all(in_order(pool, look.at_batch, watched(), ahead=2 * n_threads)):
                 counts = False  # once it does not pay, it is not tried again
+                settled = part.tally.settled
                 yield part
 
         with workers(n_threads) as pool:

@@ -8,12 +8,12 @@ import narwhals as nw
 import numpy as np
 import pyarrow as pa
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.alike import Counted, Counts, counted
 from separatrix.data.beside import given
 from separatrix.data.cells import Numbered, Table, cells_of
 from separatrix.data.parts import decoded
-from separatrix.data.tally import Tally, tally
+from separatrix.data.tally import UNSETTLED, Settled, Tally, tally
 from separatrix.data.target import Target
 from separatrix.errors import TargetError
 
@@ -72,32 +72,36 @@ class Look:
     apart: tuple[str | None, ...]
     regression: bool
 
-    def at(self, table: Table, first_row: Numbered, times: IntArray | None = None) -> Seen:
-        """What some rows say, each of which is there so many `times`, (rows,), or once."""
+    def at(
+        self, table: Table, first_row: Numbered, times: IntArray | None = None, settled: Settled = UNSETTLED
+    ) -> Seen:
+        """What some rows say, each of which is there so many `times`, (rows,), or once; but what others `settled`."""
         cells = cells_of(table, self.target, self.name, first_row)
         weights, _ = given(table, self.weight, self.offset, self.name, first_row)
-        missing, many = cells.missing, np.ones(len(table), np.intp) if times is None else times
+        missing = cells.missing
         counts = ~missing & (weights > 0)
         if self.regression:
             cells.numbers("a regression needs numbers: fix the cell, or fit classes")
         grouped = not self.regression and cells.kind != "other"  # no groups of lists and the like
         label = _plain(cells.values) if grouped else pa.nulls(len(table))
-        labels = _summed(pa.table({"label": label, "weight": weights * many}).filter(pa.array(counts)))
+        labels = _summed(
+            pa.table({"label": label, "weight": weights if times is None else weights * times}).filter(pa.array(counts))
+        )
         features = [column for column in table.columns if column not in self.apart]
         return Seen(
-            tally(table.select(features), self.name, first_row, times),
+            tally(table.select(features), self.name, first_row, times, settled),
             labels if len(labels) <= MOST_LABELS else None,
-            int(many[counts].sum()),
-            int(many[missing].sum()),
-            int(many[~missing & (weights == 0)].sum()),
+            _rows(counts, times),
+            _rows(missing, times),
+            _rows(~missing & (weights == 0), times),
         )
 
-    def at_batch(self, item: tuple[Table, int, bool]) -> Seen | Counted:
+    def at_batch(self, item: tuple[Table, int, bool, Settled]) -> Seen | Counted:
         """The distinct rows of a batch, and how often each is there, if it is to be counted; else what its rows say."""
-        table, first_row, counts = item
+        table, first_row, counts, settled = item
         if counts:
             return counted(table.to_native(), numbers=np.arange(first_row, first_row + len(table)))
-        return self.at(nw.from_native(decoded(table.to_native()), eager_only=True), first_row)
+        return self.at(nw.from_native(decoded(table.to_native()), eager_only=True), first_row, settled=settled)
 
     def at_all(self, batches: Iterable[Seen | Counted]) -> Iterator[Seen]:
         """What batches say, in order; what was counted together, as long as the distinct rows have room."""
@@ -118,6 +122,11 @@ class Look:
         if whole is not None:
             rows: Table = nw.from_native(whole.rows, eager_only=True)
             yield replace(self.at(rows, whole.numbers, whole.weight), counts=Counts((whole,)))
+
+
+def _rows(which: BoolArray, times: IntArray | None) -> int:
+    """How many rows these are, each of which is there so many times, or once."""
+    return int(np.count_nonzero(which) if times is None else times[which].sum())
 
 
 def _plain(values: Any) -> Any:

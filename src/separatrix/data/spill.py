@@ -1,13 +1,13 @@
-"""A file for arrays that do not fit in memory: they go in once, in any order, and come back as often as asked.
+"""Files for arrays that do not fit in memory: they go in once, in any order, and come back as often as asked.
 
-It has no name, so the system takes it back when the process ends, however it ends.
+They have no names, so the system takes them back when the process ends, however it ends.
 """
 
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -17,14 +17,17 @@ from numpy.typing import NDArray
 
 SHARE = 0.5  # of the free disk: what would take more is not kept
 ALIGNED = 64  # bytes: where each array begins
+FILES = 4  # as systems let one thread at a time write to a file, and the others wait
 
 Arrays = Sequence[NDArray | None]
 
 
 @dataclass(frozen=True)
 class Record:
-    """Where in the file some arrays lie, one behind the other, and the type and shape of each; None stands for None."""
+    """In which file, and where, some arrays lie one behind the other, and the type and shape of each; None stands for
+    None."""
 
+    file: Any
     start: int
     size: int
     kinds: tuple[tuple[np.dtype, tuple[int, ...]] | None, ...]
@@ -32,26 +35,30 @@ class Record:
 
 @dataclass
 class Spill:
-    """Numbered records of arrays in a file, which threads write and read at the same time.
+    """Numbered records of arrays in files, which threads write and read at the same time.
 
-    `file` is None where there is no room: then nothing is kept. `complete` is for the owner to set, once all is there.
+    There are no files where there is no room: then nothing is kept. `complete` is for the owner to set, once all is
+    there.
     """
 
-    file: Any
+    files: list[Any]
     size: float = 0.0
     records: dict[int, Record] = field(default_factory=dict)
     complete: bool = False
-    end: int = 0
+    ends: list[int] = field(default_factory=lambda: [0] * FILES)
     lock: Lock = field(default_factory=Lock)
     buffers: list[NDArray[np.uint8]] = field(default_factory=list)
 
     def write(self, number: int, arrays: Arrays) -> None:
         """Keeps a record. A disk that is full after all ends the keeping, and not the work."""
-        file, size = self.file, sum(map(room, arrays))
-        if file is None:
+        files, size = self.files, sum(map(room, arrays))
+        if not files:
             return
+        place = number % FILES
+        file = files[place]
         with self.lock:
-            start, self.end = self.end, self.end + size
+            start = self.ends[place]
+            self.ends[place] += size
         at = last = start
         try:
             for array in arrays:
@@ -63,7 +70,7 @@ class Spill:
             self.give_up()
         else:
             kinds = tuple(None if array is None else (array.dtype, array.shape) for array in arrays)
-            self.records[number] = Record(start, last - start, kinds)
+            self.records[number] = Record(file, start, last - start, kinds)
 
     @contextmanager
     def read(self, number: int) -> Iterator[list[NDArray | None]]:
@@ -72,7 +79,7 @@ class Spill:
         buffer = self.buffers.pop() if self.buffers else np.empty(0, np.uint8)
         if len(buffer) < record.size:
             buffer = np.empty(record.size, np.uint8)
-        _read_at(self.file, buffer[: record.size], record.start, self.lock)
+        _read_at(record.file, buffer[: record.size], record.start, self.lock)
         arrays: list[NDArray | None] = []
         at = 0
         for kind in record.kinds:
@@ -86,32 +93,34 @@ class Spill:
         return empty, (self.size,)
 
     def give_up(self) -> None:
-        """Keeps nothing any more, and gives the disk back. The file stays open, as other threads may be writing."""
+        """Keeps nothing any more, and gives the disk back. The files stay open, as other threads may be writing."""
         with self.lock:
-            file, self.file, self.complete = self.file, None, False
+            files, self.files, self.complete = self.files, [], False
             self.records.clear()
-        if file is not None:
+        for file in files:
             file.truncate(0)
 
 
 @contextmanager
 def spill(size: float) -> Iterator[Spill]:
-    """A file for about so many bytes, for as long as the context lasts, on the disk of Python's `tempfile`.
+    """Files for about so many bytes, for as long as the context lasts, on the disk of Python's `tempfile`.
 
-    >>> with spill(100) as file:
-    ...     file.write(0, [np.arange(3), None])
-    ...     with file.read(0) as arrays:
+    >>> with spill(100) as kept:
+    ...     kept.write(0, [np.arange(3), None])
+    ...     with kept.read(0) as arrays:
     ...         print(arrays)
     [array([0, 1, 2]), None]
     """
     kept = empty(size)
-    with nullcontext() if kept.file is None else kept.file:
+    with ExitStack() as stack:
+        for file in kept.files:
+            stack.enter_context(file)
         yield kept
 
 
 def empty(size: float) -> Spill:
-    """A file for about so many bytes, with nothing in it; it lasts as long as the value."""
-    return Spill(_file(size), size)
+    """Files for about so many bytes, with nothing in them; they last as long as the value."""
+    return Spill(_files(size), size)
 
 
 def room(array: NDArray | None) -> int:
@@ -136,13 +145,13 @@ def narrow(array: NDArray) -> NDArray:
     return half if np.array_equal(half, array) else array
 
 
-def _file(size: float) -> Any:
-    """A file without a name; None where the disk has no room for it."""
+def _files(size: float) -> list[Any]:
+    """Files without names; none where the disk has no room for them."""
     try:
         free = shutil.disk_usage(tempfile.gettempdir()).free
-        return tempfile.TemporaryFile(buffering=0) if size <= SHARE * free else None
+        return [tempfile.TemporaryFile(buffering=0) for _ in range(FILES)] if size <= SHARE * free else []
     except OSError:
-        return None
+        return []
 
 
 def _write_at(file: Any, array: NDArray, start: int, lock: Lock) -> None:

@@ -1,6 +1,6 @@
 """Rows that do not fit in memory: read, encoded and added up batch by batch, on threads.
 
-The first pass over them spills the encoded rows to a file, where there is room; the others read them from there.
+The first pass over them spills the encoded rows to files, where there is room; the others read them from there.
 """
 
 import operator
@@ -89,7 +89,7 @@ class StreamSource(Elsewhere):
 
     @contextmanager
     def working(self) -> Iterator["StreamSource"]:
-        """This source with its threads, and a file for the encoded rows: both end with the context."""
+        """This source with its threads, and files for the encoded rows: all end with the context."""
         if self.kept is not None:
             yield self
         else:
@@ -159,7 +159,7 @@ class StreamSource(Elsewhere):
         for result in in_order(self.pool, of_table, self._tables(), ahead=2 * self.n_threads):
             yield result
             chunks += 1
-        if kept is not None and kept.file is not None:
+        if kept is not None and kept.files:
             kept.complete = len(kept.records) == chunks
 
     def _tables(self) -> Iterator[tuple[int, Table, int, int]]:

@@ -79,6 +79,18 @@ class ColumnTally:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """What some rows have settled of columns, by name, whatever is said by more: which have too `many` levels to be
+    counted, and which are `alone`, copies of no other. A tally of more rows need not look again."""
+
+    many: frozenset[str] = frozenset()
+    alone: frozenset[str] = frozenset()
+
+
+UNSETTLED = Settled()
+
+
+@dataclass(frozen=True)
 class Tally:
     """What some rows say of each column; `where` and `first_row` name them in messages. Tallies of batches add up, in
     the order of the rows."""
@@ -101,8 +113,24 @@ class Tally:
         columns = {name: column + other.columns[name] for name, column in self.columns.items()}
         return replace(self, columns=columns, rows=self.rows + other.rows)
 
+    @property
+    def settled(self) -> Settled:
+        """What more rows cannot change."""
+        columns = self.columns.items()
+        digests = Counter(column.digest for column in self.columns.values())
+        return Settled(
+            frozenset(name for name, column in columns if column.levels is None),
+            frozenset(name for name, column in columns if column.digest is None or digests[column.digest] == 1),
+        )
 
-def tally(table: Table, where: str = "the data", first_row: Numbered = 1, counts: IntArray | None = None) -> Tally:
+
+def tally(
+    table: Table,
+    where: str = "the data",
+    first_row: Numbered = 1,
+    counts: IntArray | None = None,
+    settled: Settled = UNSETTLED,
+) -> Tally:
     """What a table, or a batch of its rows, says of each of its columns.
 
     Parameters
@@ -110,6 +138,7 @@ def tally(table: Table, where: str = "the data", first_row: Numbered = 1, counts
     table : some rows
     where, first_row : what messages call them, and the number of the first, or of each
     counts : how many rows each stands for that are like it, (rows,); each for itself by default
+    settled : what other rows have settled, to whose tally this will be added
 
     Examples
     --------
@@ -119,13 +148,14 @@ def tally(table: Table, where: str = "the data", first_row: Numbered = 1, counts
     >>> column.rows, column.missing, column.readings["comma"].moments.mean
     (3, 1, 1.75)
     """
-    columns = {name: tally_column(checked_cells(table, name, where, first_row), counts) for name in table.columns}
+    cells = [checked_cells(table, name, where, first_row) for name in table.columns]
+    columns = {each.name: tally_column(each, counts, settled) for each in cells}
     rows = len(table) if counts is None else int(counts.sum())
     number = first_row if isinstance(first_row, int) else int(first_row[:1].sum())
     return Tally(columns, rows, where, number)
 
 
-def tally_column(cells: Cells, counts: IntArray | None = None) -> ColumnTally:
+def tally_column(cells: Cells, counts: IntArray | None = None, settled: Settled = UNSETTLED) -> ColumnTally:
     """What some cells say of their column, each as often as `counts` says, (rows,), or once."""
     values = cells.values
     coded = pa.types.is_dictionary(values.type)
@@ -142,22 +172,24 @@ def tally_column(cells: Cells, counts: IntArray | None = None) -> ColumnTally:
         return counted
     if coded:
         return _with_texts(counted, cells, counts)
-    return _with_dates(counted, cells, counts) if cells.kind == "date" else _with_numbers(counted, cells, counts)
+    if cells.kind == "date":
+        return _with_dates(counted, cells, counts)
+    return _with_numbers(counted, cells, counts, settled)
 
 
-def _with_numbers(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> ColumnTally:
+def _with_numbers(counted: ColumnTally, cells: Cells, counts: IntArray | None, settled: Settled) -> ColumnTally:
     values, numbers = cells.values, as_floats(cells.values)
     fine = np.isfinite(numbers)
-    infinite = np.isinf(numbers) if fine.sum() + values.null_count < len(numbers) else None
-    finite = numbers if fine.all() else numbers[fine]
-    moments = _moments(finite, _some(counts, fine))
+    whole = bool(fine.all())
+    infinite = np.isinf(numbers) if not whole and fine.sum() + values.null_count < len(numbers) else None
+    moments = _moments(numbers, counts) if whole else _moments(numbers[fine], _some(counts, fine))
     known = values.drop_null() if values.null_count else values
     return replace(
         counted,
         readings={"plain": Reading(moments, None if infinite is None else cells.place(infinite))},
-        levels=_levels_of_numbers(known, _of_known(cells, counts)),
+        levels=None if cells.name in settled.many else _levels_of_numbers(known, _of_known(cells, counts)),
         rising=_rising(values, counts),
-        digest=digest(hash_numbers(numbers)),
+        digest=None if cells.name in settled.alone else digest(hash_numbers(numbers)),
     )
 
 
