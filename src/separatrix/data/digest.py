@@ -42,7 +42,7 @@ def digest(hashes: Hashes) -> Digest:
     whole = Digest()
     for first in range(0, len(hashes), CHUNK):
         part = hashes[first : first + CHUNK]
-        whole += Digest(len(part), int(part @ _powers()[: len(part)]))
+        whole += Digest(len(part), int(np.dot(part, _powers()[: len(part)])))
     return whole
 
 

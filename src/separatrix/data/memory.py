@@ -23,7 +23,7 @@ FAR_ROWS = 1000  # from which mean, standard deviation and share of zeros are ju
 FAR_CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
 # Of a dense block at most: many, so that threads seldom wait for Python's lock; few enough that the second product of a
 # pass finds the rows in cache.
-CELLS, ROWS = 2**20, 2**15
+CELLS, ROWS = 2**21, 2**16
 COPIED = 2**18  # cells, where a block is a copy
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum

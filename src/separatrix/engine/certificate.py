@@ -47,7 +47,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_positive
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
-from separatrix.equations.hyperplane import quadratic_forms, row_squares
+from separatrix.equations.hyperplane import product, quadratic_forms, row_squares
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 
@@ -301,7 +301,10 @@ def intercept_curvature(objective: Objective, at: Evaluation) -> FloatArray:
 
     def curvature(block: Block) -> Sums:
         state = at.state[block.rows]
-        V = [block.weight @ objective.loss.curvature_times(state, unit[None, :]) for unit in np.eye(state.shape[1])]
+        V = [
+            product(block.weight, objective.loss.curvature_times(state, unit[None, :]))
+            for unit in np.eye(state.shape[1])
+        ]
         return Sums(float(block.weight.sum()), 0.0, np.array(V))
 
     sums = objective.add_up(curvature)

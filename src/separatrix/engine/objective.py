@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Block, Source
-from separatrix.equations.hyperplane import gram_diagonal, project
+from separatrix.equations.hyperplane import gram_diagonal, product, project
 from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import ElasticNet
 
@@ -73,12 +73,13 @@ def block_sums(
     """
     eta, weight = block_eta(block, theta), float(block.weight.sum())
     if order == 0:
-        return Sums(weight, float(np.sum(block.weight @ loss.value(block.y, eta))))
+        return Sums(weight, float(np.sum(product(block.weight, loss.value(block.y, eta)))))
     value, gradient, state = loss.together(block.y, eta)
     if keep is not None:
         keep[block.rows] = state
     gradient *= block.weight[:, None]
-    sums = Sums(weight, float((block.weight @ value).sum()), with_intercept(block.transposed, gradient, len(theta)))
+    total = float(np.sum(product(block.weight, value)))
+    sums = Sums(weight, total, with_intercept(block.transposed, gradient, len(theta)))
     if order == 1:
         return sums
     ones = len(theta) - block.X.shape[1]
@@ -105,10 +106,10 @@ def block_plane(block: Block, theta: FloatArray) -> FloatArray:
 
 def with_intercept(transposed: Matrix, r: FloatArray, P: int) -> FloatArray:
     """[X 1]' r, (P, K), of X' (p, rows): what theta's last row multiplies, if P > p, is a column of ones."""
-    product, p = np.empty((P, r.shape[1])), transposed.shape[0]
-    product[:p] = transposed @ r
-    product[p:] = r.T.sum(axis=1)
-    return product
+    sums, p = np.empty((P, r.shape[1])), transposed.shape[0]
+    sums[:p] = product(transposed, r)
+    sums[p:] = r.T.sum(axis=1)
+    return sums
 
 
 @dataclass
@@ -157,12 +158,12 @@ class Objective:
     def curvature_times(self, at: Evaluation, direction: FloatArray) -> FloatArray:
         """Curvature times a direction, both (P, K), at a point whose state may be kept: one pass, and no matrix."""
 
-        def product(block: Block) -> Sums:
+        def along_block(block: Block) -> Sums:
             along = self.loss.curvature_times(self.state_of(at, block), block_plane(block, direction))
             along *= block.weight[:, None]
             return Sums(float(block.weight.sum()), 0.0, with_intercept(block.transposed, along, len(direction)))
 
-        sums = self.add_up(product)
+        sums = self.add_up(along_block)
         result = sums.gradient
         result /= sums.weight
         w = direction[: self.source.n_columns]
@@ -174,7 +175,7 @@ class Objective:
 
         def moments(block: Block) -> Sums:
             weight = block.weight[:, None]
-            both = np.hstack([block.transposed @ weight, gram_diagonal(block.X, weight)])
+            both = np.hstack([product(block.transposed, weight), gram_diagonal(block.X, weight)])
             return Sums(float(block.weight.sum()), 0.0, both)
 
         sums = self.add_up(moments)

@@ -12,6 +12,7 @@ X is (rows, p), dense of any layout or scipy sparse; w is (p,) or (p, K), b a nu
 
 import math
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -20,7 +21,7 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.errors import ArgumentError
 
-GRAM_ROWS, GRAM_CELLS = 2**10, 2**17  # that are scaled and multiplied at a time, while they are in cache
+PIECE_ROWS, PIECE_CELLS = 2**10, 2**17  # that are scaled and multiplied at a time, while they are in cache
 
 
 def linear_predictor(X: Matrix, w: ArrayLike, b: ArrayLike = 0.0) -> FloatArray:
@@ -67,6 +68,18 @@ def project(X: Matrix, w: FloatArray) -> FloatArray:
     return np.asfortranarray(X @ w) if sparse.issparse(X) else (w.T @ X.T).T
 
 
+def product(A: Matrix, B: FloatArray) -> FloatArray:
+    """A B, for A dense or sparse, in a thread beside others: NumPy's @ holds Python's lock all the while where the
+    result has few numbers, as a gradient has, and its dot never does; but dot copies what is cut from a larger array,
+    across.
+
+    >>> product(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    array([[11.]])
+    """
+    whole = not sparse.issparse(A) and (A.flags.c_contiguous or A.flags.f_contiguous)
+    return np.dot(A, B) if whole else A @ B
+
+
 def back_project(X: Matrix, r: FloatArray) -> FloatArray:
     """X'r: (rows, K) of residuals to the (p, K) gradient they add up to.
 
@@ -74,7 +87,7 @@ def back_project(X: Matrix, r: FloatArray) -> FloatArray:
     array([[4.],
            [6.]])
     """
-    return np.asarray(X.T @ r)
+    return np.asarray(product(X.T, r))
 
 
 def weighted_gram(X: Matrix, h: FloatArray, ones: int = 0, dtype: DTypeLike = np.float64) -> FloatArray:
@@ -97,9 +110,15 @@ def quadratic_forms(X: Matrix, A: FloatArray) -> FloatArray:
     array([15.])
     """
     p = X.shape[1]
-    product = X @ A[:p, :p]
-    forms = X.multiply(product).sum(axis=1) if sparse.issparse(X) else np.einsum("ij,ij->i", X, product)
-    return np.asarray(forms).ravel() + np.sum(2.0 * (X @ A[:p, p:]), axis=1) + A[p:, p:].sum()
+    square, linear, constant = A[:p, :p], 2.0 * A[:p, p:].sum(axis=1), A[p:, p:].sum()
+    if sparse.issparse(X):
+        return np.asarray(X.multiply(X @ square).sum(axis=1)).ravel() + X @ linear + constant
+    forms = np.empty(len(X))
+    for some in pieces(len(X), p):
+        half = np.matmul(X[some], square, out=scratch(X[some].shape, np.float64))
+        half += linear
+        np.einsum("ij,ij->i", X[some], half, out=forms[some])
+    return forms + constant
 
 
 def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike = np.float64) -> FloatArray:
@@ -118,14 +137,12 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
         half = sparse.hstack([design.multiply(root[:, None]) for root in roots.T], format="csr")
         return (half.T @ half).toarray().reshape(K, P, K, P).transpose(1, 0, 3, 2)
     gram = np.zeros((K * P, K * P), dtype)
-    step = max(GRAM_ROWS, GRAM_CELLS // (K * P))
-    for first in range(0, rows, step):
-        some = slice(first, min(first + step, rows))
-        half = scratch((some.stop - first, K, P), dtype)
+    for some in pieces(rows, K * P):
+        half = scratch((some.stop - some.start, K, P), dtype)
         half[:, :, :p], half[:, :, p:] = X[some, None, :], 1.0
         half *= roots[some].astype(dtype)[:, :, None]
-        flat = half.reshape(some.stop - first, K * P)
-        gram += flat.T @ flat
+        flat = half.reshape(some.stop - some.start, K * P)
+        gram += product(flat.T, flat)
     return gram.reshape(K, P, K, P).transpose(1, 0, 3, 2)
 
 
@@ -135,7 +152,7 @@ def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:
     >>> gram_diagonal(np.array([[1.0, -2.0]]), np.array([3.0]))
     array([ 3., 12.])
     """
-    return np.asarray(_squared(X).T @ h)
+    return np.asarray(product(_squared(X).T, h))
 
 
 def row_squares(X: Matrix, v: FloatArray) -> FloatArray:
@@ -144,12 +161,18 @@ def row_squares(X: Matrix, v: FloatArray) -> FloatArray:
     >>> row_squares(np.array([[1.0, -2.0]]), np.array([1.0, 0.5]))
     array([3.])
     """
-    return np.asarray(_squared(X) @ v)
+    return np.asarray(product(_squared(X), v))
 
 
 def _squared(X: Matrix) -> Matrix:
     """Every entry squared; of a dense X good until this thread's next call."""
     return X.power(2) if sparse.issparse(X) else np.multiply(X, X, out=scratch(X.shape, np.float64))
+
+
+def pieces(rows: int, columns: int) -> Iterator[slice]:
+    """Some of the rows at a time, as many as stay in cache with so many columns."""
+    step = max(PIECE_ROWS, PIECE_CELLS // max(columns, 1))
+    return (slice(first, min(first + step, rows)) for first in range(0, rows, step))
 
 
 def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
