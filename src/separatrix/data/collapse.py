@@ -13,7 +13,8 @@ from separatrix.data.alike import MOST, Counted, Counts, alone, counted
 from separatrix.data.beside import weights_of
 from separatrix.data.cells import Table
 from separatrix.data.dataset import Dataset
-from separatrix.data.learn import Encoding, Learned
+from separatrix.data.encoding import Encoding
+from separatrix.data.learn import Learned
 from separatrix.data.threads import in_order, workers
 
 PAYS = 8  # rows for each distinct one, at least

@@ -13,59 +13,24 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from separatrix.arrays import BoolArray, FloatArray
-from separatrix.data.alike import Counts, may_repeat
-from separatrix.data.beside import given
-from separatrix.data.block import Block
+from separatrix.data.ahead import Ahead, ahead_of
+from separatrix.data.alike import Counted, Counts, may_repeat
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset
+from separatrix.data.encoding import Encoding
 from separatrix.data.reservoir import Reservoir, Strata
-from separatrix.data.seen import Look, Seen
-from separatrix.data.tally import UNSETTLED, Settled, Tally
+from separatrix.data.seen import Batch, Look, Seen
+from separatrix.data.spill import Spill
+from separatrix.data.tally import UNSETTLED, Tally
 from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
-from separatrix.errors import ArgumentError, ColumnError, no_such
+from separatrix.errors import ArgumentError, ColumnError, DataError, no_such
 
 pc: Any = _compute  # whose functions are made when it is imported: no type checker sees them
 SAMPLE_BYTES = 2**25  # of Arrow, for the rows that are kept
 POSITION = "position among the rows kept"  # a column of that name is ours
 ROWS, CELLS = 2**17, 2**21  # of a batch at most: a tally of one costs something whatever its rows
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How the rows of a table become numbers: X of its columns, y the codes of its classes or the numbers of its
-    target, (rows,), and the weight and the offset (rows, K) from columns of their own, where they have names."""
-
-    columns: Columns
-    target: Target
-    weight: str | None = None
-    offset: tuple[str, ...] = ()
-    where: str = "the data"
-
-    @property
-    def needs(self) -> list[str]:
-        """The columns that must be read."""
-        own = [self.target.name, *filter(None, [self.weight]), *self.offset]
-        return list(dict.fromkeys([*self.columns.needs, *own]))
-
-    def which_count(self, table: Table) -> BoolArray:
-        """Which rows have a target, and a weight that is not 0, (rows,)."""
-        fine = ~cells_of(table, self.target.name).missing
-        return fine & (cells_of(table, self.weight).numbers() != 0) if self.weight else fine
-
-    def that_count(self, table: Table) -> Table:
-        """The rows that count."""
-        fine = self.which_count(table)
-        return table if fine.all() else table.filter(fine.tolist())
-
-    def block(self, table: Table, before: int = 0, first_row: int = 1) -> Block:
-        """The numbers of rows that count. `before` of them came before these, of which messages count from
-        `first_row`."""
-        X = self.columns.encode(table, self.where, first_row).X
-        y = self.target.encode(table, self.where, first_row)
-        weight, offset = given(table, self.weight, self.offset, self.where, first_row)
-        return Block(X, y, weight, slice(before, before + len(table)), offset)
 
 
 @dataclass(frozen=True)
@@ -75,7 +40,7 @@ class Learned:
     `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression;
     `unlabelled` rows have no target, or a gap where none may be. `kept` are some of those that count, or `all_of_them`:
     more of a rare label, their `strata`, and an even sample where `even` (rows,) says so. `counts` has the distinct
-    rows of all columns, where they are few.
+    rows of all columns, where they are few. `ahead` has all rows as they are encoded, where that could be done ahead.
     """
 
     encoding: Encoding
@@ -87,6 +52,7 @@ class Learned:
     strata: Strata
     even: BoolArray
     counts: Counts
+    ahead: Spill | None = None
 
     @property
     def all_of_them(self) -> bool:
@@ -101,11 +67,13 @@ class Learned:
 
 @dataclass(frozen=True)
 class Reading:
-    """What rows say when they are read first; readings of parts add up, in the order of the rows."""
+    """What rows say when they are read first, and these rows, if they were encoded `ahead`; readings of parts add up,
+    in the order of the rows."""
 
     seen: Seen
     sample: Reservoir
     incomplete: int
+    ahead: Ahead | None = None
 
     def __add__(self, other: "Reading") -> "Reading":
         return Reading(self.seen + other.seen, self.sample + other.sample, self.incomplete + other.incomplete)
@@ -135,44 +103,62 @@ class Question:
             if name not in dataset.columns:
                 raise ColumnError(no_such("column", name, dataset.columns, f"in {dataset.name}"))
 
-    def read(self, dataset: Dataset, n_threads: int = 1, number: int = 0, share: int = 1) -> Reading:
+    def read(
+        self, dataset: Dataset, n_threads: int = 1, number: int = 0, share: int = 1, spills: bool = False
+    ) -> Reading:
         """What the dataset says, in one reading of bounded memory. Of parts of one dataset each has a number, and a
-        `share` of the memory for a sample."""
+        `share` of the memory for a sample. It `spills` the rows, if told to, where they can be encoded ahead."""
         sample, incomplete = Reservoir(SAMPLE_BYTES // share, {}), 0
         random = np.random.default_rng([number])
         counts: bool | None = None
-        settled = UNSETTLED
+        settled, ahead = UNSETTLED, None
         apart = () if self.encode else (self.weight, *self.offset)  # in a formula they may be features too
         look = Look(dataset.name, self.target, self.weight, self.offset, apart, self.regression)
 
-        def watched() -> Iterator[tuple[Table, int, bool, Settled]]:
+        def watched() -> Iterator[Batch]:
             nonlocal sample, incomplete, counts
-            for table, first_row in dataset.numbered(_batch_rows(dataset), self.columns, coded=True):
+            before = 0
+            tables = dataset.numbered(batch_rows(dataset), self.columns, coded=True)
+            for place, (table, first_row) in enumerate(tables):
                 whole = complete_rows(table) if self.complete else table
                 sample = sample.joined(whole.to_native(), self._labels(whole), random)
                 incomplete += len(table) - len(whole)
                 counts = may_repeat(whole.to_native()) if counts is None else counts
-                yield whole, first_row, counts, settled
+                yield Batch(whole, place, first_row, before, counts, settled)
+                before += len(whole)
+
+        def looked(batch: Batch) -> Seen | Counted:
+            found = look.at_batch(batch)
+            if ahead is not None:
+                ahead.keep(batch, found)
+            return found
+
+        def found(pool: ThreadPoolExecutor | None) -> Iterator[Seen | Counted]:
+            nonlocal ahead
+            batches = watched()
+            first = next(batches)
+            start = look.at_batch(first)
+            yield start
+            if spills and isinstance(start, Seen) and (ahead := self._ahead(start, dataset)):
+                ahead.keep(first, start)
+            yield from in_order(pool, looked, batches, ahead=2 * n_threads)
 
         def seen(pool: ThreadPoolExecutor | None) -> Iterator[Seen]:
             nonlocal counts, settled
-            for part in look.at_all(in_order(pool, look.at_batch, watched(), ahead=2 * n_threads)):
+            for part in look.at_all(found(pool)):
                 counts = False  # once it does not pay, it is not tried again
                 settled = part.tally.settled
                 yield part
 
         with workers(n_threads) as pool:
-            return Reading(reduce(add, seen(pool)), sample, incomplete)
+            return Reading(reduce(add, seen(pool)), sample, incomplete, ahead)
 
     def learned(self, reading: Reading, name: str) -> "Learned":
         """What that amounts to for a dataset of this name."""
         seen, sample = reading.seen, reading.sample
-        found = target_of(
-            seen.tally.columns[self.target], positive=self.positive, regression=self.regression, where=name
-        )
+        found = self._target(seen.tally, name)
         if self.encode is None:
-            columns = Columns.from_tally(seen.tally, target=self.target, where=name, **self.options)
-            encoding = Encoding(columns, found, self.weight, self.offset, name)
+            encoding = self._encoding(found, seen.tally, name)
         else:
             encoding = self.encode(found, seen.tally, _filtered(sample.rows(), sample.even()))
         rows: pa.Table = sample.rows().select(encoding.needs).to_native()
@@ -189,7 +175,26 @@ class Question:
             sample.strata().take(some),
             sample.even()[some],
             seen.counts,
+            reading.ahead and reading.ahead.rows(encoding),
         )
+
+    def _target(self, tally: Tally, name: str) -> Target:
+        column = tally.columns[self.target]
+        return target_of(column, positive=self.positive, regression=self.regression, where=name)
+
+    def _encoding(self, target: Target, tally: Tally, name: str) -> Encoding:
+        columns = Columns.from_tally(tally, target=self.target, where=name, **self.options)
+        return Encoding(columns, target, self.weight, self.offset, name)
+
+    def _ahead(self, start: Seen, dataset: Dataset) -> Ahead | None:
+        """A start by what the first batch teaches, if it teaches anything."""
+        if self.encode is not None:
+            return None
+        try:
+            target = self._target(start.tally, dataset.name)
+            return ahead_of(self._encoding(target, start.tally, dataset.name), dataset)
+        except DataError:  # what all rows teach may be more
+            return None
 
     def _labels(self, table: Table) -> pa.DictionaryArray | None:
         """The label of each row as text, or whether it is the positive one; None where rows have none."""
@@ -245,6 +250,6 @@ def _filtered(table: Table, which: BoolArray) -> Table:
     return table if which.all() else nw.from_native(native.filter(pa.array(which)), eager_only=True)
 
 
-def _batch_rows(dataset: Dataset) -> int:
+def batch_rows(dataset: Dataset) -> int:
     """Rows of a batch: fewer of a wide table, so that a batch is never large."""
     return max(1024, min(ROWS, CELLS // max(len(dataset.columns), 1)))

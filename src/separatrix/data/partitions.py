@@ -23,11 +23,12 @@ from separatrix.data.cluster import (
 )
 from separatrix.data.collapse import counts_of
 from separatrix.data.dataset import Dataset, open
-from separatrix.data.learn import Encoding, Learned, Question, Reading
+from separatrix.data.encoding import Encoding
+from separatrix.data.learn import Learned, Question, Reading
 from separatrix.data.memory import MemorySource
 from separatrix.data.parts import Part, TablePart
 from separatrix.data.spill import empty
-from separatrix.data.stream import StreamSource, source_of
+from separatrix.data.stream import StreamSource, source_of, spills
 from separatrix.data.threads import thread_count
 from separatrix.errors import ArgumentError, DataError
 
@@ -160,7 +161,8 @@ def learned_source(
     question.check(dataset)
     if dataset.client is None:
         threads = thread_count(n_threads)
-        learned, count = question.learned(question.read(dataset, threads), dataset.name), partial(counts_of, dataset)
+        reading = question.read(dataset, threads, spills=spills(dataset))
+        learned, count = question.learned(reading, dataset.name), partial(counts_of, dataset)
         return learned, source_of(dataset, learned, n_threads, centre, count if collapses else None)
     lots, client = lots_of(dataset), dataset.client
     reading, rows = first_reading(client, lots, question)

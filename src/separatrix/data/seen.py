@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import narwhals as nw
@@ -61,6 +62,25 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Some rows as they are first read: text that the file has as a dictionary is one. `number` is that of the batch,
+    `first_row` that of its first row, and `before` how many rows came before; whether those that are alike are to be
+    counted, and what other batches have `settled`."""
+
+    table: Table
+    number: int
+    first_row: int
+    before: int
+    counts: bool
+    settled: Settled
+
+    @cached_property
+    def decoded(self) -> Table:
+        """The rows with text as text."""
+        return nw.from_native(decoded(self.table.to_native()), eager_only=True)
+
+
+@dataclass(frozen=True)
 class Look:
     """How to look at the rows of a table of a `name`: which of its columns is what, and which are `apart`, no
     features."""
@@ -96,12 +116,12 @@ class Look:
             _rows(~missing & (weights == 0), times),
         )
 
-    def at_batch(self, item: tuple[Table, int, bool, Settled]) -> Seen | Counted:
+    def at_batch(self, batch: Batch) -> Seen | Counted:
         """The distinct rows of a batch, and how often each is there, if it is to be counted; else what its rows say."""
-        table, first_row, counts, settled = item
-        if counts:
-            return counted(table.to_native(), numbers=np.arange(first_row, first_row + len(table)))
-        return self.at(nw.from_native(decoded(table.to_native()), eager_only=True), first_row, settled=settled)
+        if batch.counts:
+            numbers = np.arange(batch.first_row, batch.first_row + len(batch.table))
+            return counted(batch.table.to_native(), numbers=numbers)
+        return self.at(batch.decoded, batch.first_row, settled=batch.settled)
 
     def at_all(self, batches: Iterable[Seen | Counted]) -> Iterator[Seen]:
         """What batches say, in order; what was counted together, as long as the distinct rows have room."""

@@ -6,6 +6,7 @@ They have no names, so the system takes them back when the process ends, however
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+
+from separatrix.data.block import Block
 
 SHARE = 0.5  # of the free disk: what would take more is not kept
 ALIGNED = 64  # bytes: where each array begins
@@ -120,7 +124,9 @@ def spill(size: float) -> Iterator[Spill]:
 
 def empty(size: float) -> Spill:
     """Files for about so many bytes, with nothing in them; they last as long as the value."""
-    return Spill(_files(size), size)
+    kept = Spill(_files(size), size)
+    weakref.finalize(kept, lambda files: [file.close() for file in files], kept.files)
+    return kept
 
 
 def room(array: NDArray | None) -> int:
@@ -143,6 +149,25 @@ def narrow(array: NDArray) -> NDArray:
             return array
         half = array.astype(np.float32)
     return half if np.array_equal(half, array) else array
+
+
+def arrays_of(chunk: Block) -> list[NDArray | None]:
+    """What a chunk is made of, to be spilled: no weight where each is 1, X in single precision where that is exact."""
+    X, rows = chunk.X, np.array([chunk.rows.start, chunk.rows.stop, chunk.X.shape[1]])
+    parts = [X.indices, X.indptr] if sparse.issparse(X) else [None, None]
+    weight = None if (chunk.weight == 1.0).all() else chunk.weight
+    numbers = X.data if sparse.issparse(X) else X
+    return [rows, narrow(numbers), *parts, narrow(chunk.y), weight, chunk.offset]
+
+
+def block_of(arrays: list[Any]) -> Block:
+    """The chunk of these arrays."""
+    (start, stop, width), numbers, indices, indptr, y, weight, offset = arrays
+    X = numbers
+    if indptr is not None:
+        X = sparse.csr_array((numbers, indices, indptr), shape=(stop - start, width), copy=False)
+    y = y.astype(np.intp if y.dtype.kind in "iu" else np.float64)
+    return Block(X, y, np.ones(stop - start) if weight is None else weight, slice(int(start), int(stop)), offset)
 
 
 def _files(size: float) -> list[Any]:

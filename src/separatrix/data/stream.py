@@ -6,7 +6,7 @@ The first pass over them spills the encoded rows to files, where there is room; 
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, TypeVar
@@ -21,10 +21,11 @@ from separatrix.data.block import Block
 from separatrix.data.cells import Table
 from separatrix.data.collapse import Distinct, collapsed, recounted
 from separatrix.data.dataset import BATCH, Dataset
-from separatrix.data.learn import Encoding, Learned
+from separatrix.data.encoding import Encoding
+from separatrix.data.learn import Learned, batch_rows
 from separatrix.data.memory import MemorySource, far_columns, memory_source, some_rows
 from separatrix.data.reservoir import Strata
-from separatrix.data.spill import Spill, narrow, spill
+from separatrix.data.spill import Spill, arrays_of, block_of, spill
 from separatrix.data.threads import in_order, thread_count, workers
 
 T = TypeVar("T")
@@ -64,7 +65,8 @@ class StreamSource(Elsewhere):
 
     `at_hand` are some of them, of `strata` whose chances are known. `weigh` (K,) multiplies the weight of each class,
     (1,) of all rows; `code` makes y of what the encoding gives, `eta` chooses columns of the offset, and `chosen`
-    columns of X.
+    columns of X. A thread encodes and adds up so many rows at a time: a `step`. `ahead` has all rows encoded, where the
+    first reading could do that, and then outlives the context of `working`.
     """
 
     dataset: Dataset
@@ -81,6 +83,8 @@ class StreamSource(Elsewhere):
     chosen: IntArray | None = None
     pool: ThreadPoolExecutor | None = None
     kept: Spill | None = None
+    step: int = BATCH
+    ahead: Spill | None = None
 
     @property
     def size(self) -> float:
@@ -93,7 +97,8 @@ class StreamSource(Elsewhere):
         if self.kept is not None:
             yield self
         else:
-            with spill(self.size) as kept, workers(self.n_threads) as pool:
+            room = nullcontext(self.ahead) if self.ahead is not None else spill(self.size)
+            with room as kept, workers(self.n_threads) as pool:
                 yield replace(self, pool=pool, kept=kept, at_hand=replace(self.at_hand, pool=pool))
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "StreamSource":
@@ -165,8 +170,7 @@ class StreamSource(Elsewhere):
     def _tables(self) -> Iterator[tuple[int, Table, int, int]]:
         """The number of each batch, its rows that count, how many came before, and the number of its first row."""
         before = 0
-        rows = int(max(256, min(BATCH, CHUNK / max(self.cells, 1.0))))
-        for number, (table, first_row) in enumerate(self.dataset.numbered(rows, self.encoding.needs)):
+        for number, (table, first_row) in enumerate(self.dataset.numbered(self.step, self.encoding.needs)):
             counted = self.encoding.that_count(table) if self.skips else table
             yield number, counted, before, first_row
             before += len(counted)
@@ -218,7 +222,15 @@ def source_of(
     some = some.take(few)
     at_hand = MemorySource(some.X, some.y, some.weight, shift, threads, offset=some.offset)
     skips = learned.unlabelled + learned.weightless > 0
-    return StreamSource(dataset, encoding, learned.rows, at_hand, strata, cells, skips, threads)
+    source = StreamSource(dataset, encoding, learned.rows, at_hand, strata, cells, skips, threads)
+    if learned.ahead is not None:  # with or without room on the disk, the same sums in the same order
+        return replace(source, step=batch_rows(dataset), ahead=learned.ahead)
+    return replace(source, step=int(max(256, min(BATCH, CHUNK / max(cells, 1.0)))))
+
+
+def spills(dataset: Dataset) -> bool:
+    """Whether its rows have no room in memory, as far as one knows before they are read."""
+    return dataset.cells > ROOM
 
 
 def every(block: Block) -> FloatArray:
@@ -248,22 +260,3 @@ def stacked(parts: Sequence[MemorySource]) -> MemorySource:
 def cells_of_row(X: Any) -> float:
     """How many numbers are stored of a row, on average; the index of a sparse one counts for half."""
     return 1.5 * X.nnz / max(X.shape[0], 1) if sparse.issparse(X) else X.shape[1]
-
-
-def arrays_of(chunk: Block) -> list[NDArray | None]:
-    """What a chunk is made of, to be spilled: no weight where each is 1, X in single precision where that is exact."""
-    X, rows = chunk.X, np.array([chunk.rows.start, chunk.rows.stop, chunk.X.shape[1]])
-    parts = [X.indices, X.indptr] if sparse.issparse(X) else [None, None]
-    weight = None if (chunk.weight == 1.0).all() else chunk.weight
-    numbers = X.data if sparse.issparse(X) else X
-    return [rows, narrow(numbers), *parts, narrow(chunk.y), weight, chunk.offset]
-
-
-def block_of(arrays: list[Any]) -> Block:
-    """The chunk of these arrays."""
-    (start, stop, width), numbers, indices, indptr, y, weight, offset = arrays
-    X = numbers
-    if indptr is not None:
-        X = sparse.csr_array((numbers, indices, indptr), shape=(stop - start, width), copy=False)
-    y = y.astype(np.intp if y.dtype.kind in "iu" else np.float64)
-    return Block(X, y, np.ones(stop - start) if weight is None else weight, slice(int(start), int(stop)), offset)

@@ -35,8 +35,8 @@ SPLINES = ("bs(", "cr(", "cs(", "cc(")  # whose knots may be of a sample, and wh
 
 @dataclass(frozen=True)
 class FormulaEncoding:
-    """How rows become the columns of a formula's design: like `separatrix.data.learn.Encoding`, with y as the loss of
-    so many classes wants it."""
+    """How rows become the columns of a formula's design: like `separatrix.data.encoding.Encoding`, with y as the loss
+    of so many classes wants it."""
 
     recipe: Encoding
     names: tuple[str, ...]
