@@ -55,9 +55,12 @@ def matrix_of(slots: Sequence[Slot | Stretch], rows: int, features: int) -> Any:
     single = [slot for slot in slots if isinstance(slot, Slot)]
     if len(single) < len(slots) or _is_mostly_zero(single, rows, features):
         return _sparse(slots, rows, features)
-    X = np.zeros((rows, features))
+    filled = {slot.feature for slot in single if isinstance(slot.feature, int)}
+    X = np.empty((rows, features))
     for some in _chunks(rows, features):
         part = X[some]
+        if len(filled) < features:
+            part[:] = 0.0
         every = np.arange(len(part))
         for slot in single:
             feature = slot.feature
