@@ -22,19 +22,20 @@ from benchmarks.measure import CORES, ROOT, machine, peak_bytes
 
 Result = dict[str, Any]
 READERS = ("pyarrow", "polars", "duckdb")
+RUNS = 3
 MOST_MEGABYTES, MOST_PASSES, MOST_RATIO, SAME = 700, 7, 1.5, 1e-7
 
 
 def main() -> None:
-    """Makes the set where it is absent, and prints what each fresh process took."""
+    """Makes the set where it is absent, and prints what fresh processes took."""
     arguments = parse()
     with TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch)
         if not list(folder.glob("*.parquet")):
             make(arguments.data / "flights_3m.parquet", folder, arguments.rows)
         jobs = [*READERS, "fit", "sgd", "tenth"]
-        results = {job: run(job, folder) for job in jobs}
-        results |= {f"{job}, cold": run(job, folder, cold=True) for job in ("pyarrow", "fit")}
+        results = {job: best(job, folder) if job in (*READERS, "fit") else run(job, folder) for job in jobs}
+        results |= {f"{job}, cold": best(job, folder, cold=True) for job in ("pyarrow", "fit")}
         results["gaps"] = run("gaps", folder, {name: results[name]["theta"] for name in ("fit", "sgd")})
     print("\n".join(report(results)), flush=True)
     if arguments.out:
@@ -50,6 +51,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the set is, or is made and kept")
     parser.add_argument("--out", type=Path, metavar="FILE.json")
     return parser.parse_args()
+
+
+def best(job: str, folder: Path, cold: bool = False) -> Result:
+    """The fastest of RUNS: memory that a virtual machine has never used before is slow for once."""
+    return min((run(job, folder, cold=cold) for _ in range(RUNS)), key=lambda result: result["seconds"])
 
 
 def run(job: str, folder: Path, given: Any = None, cold: bool = False) -> Result:
