@@ -146,7 +146,7 @@ def fit_source(
             source, weight = source.reweighed(np.array([n / weight.sum()])), weight * n / weight.sum()
         counted = bool(settings.weight or settings.frequency)
         sample = source_sample(source.recoded(code), target, columns, weight, groups, counted)
-        inferred = infer_sample(sample, settings.errors, sampling=settings.weight is not None)
+        inferred = infer_sample(sample, settings.errors, settings.weight is not None, checkpoint)
         found = found_of(inferred.result, columns.feature_names)
         errors = errors_of(inferred.result, columns.feature_names)
     elif K:
@@ -191,9 +191,8 @@ def check_streams(settings: Settings, checkpoint: Path | None) -> None:
         raise ArgumentError(
             f"cv={settings.cv} needs all rows in memory, and these stay where they are: choose C on a part of the rows."
         )
-    if checkpoint and (settings.regression or settings.inference):
-        kind = "linear regression" if settings.regression else "fit with --inference"
-        raise ArgumentError(f"checkpoint={checkpoint} is for fits of many passes, and a {kind} has few.")
+    if checkpoint and settings.regression:
+        raise ArgumentError(f"checkpoint={checkpoint} is for fits of many passes, and a linear regression has few.")
 
 
 def fingerprint(dataset: Dataset, learned: Learned, settings: Settings) -> str:

@@ -109,7 +109,7 @@ def solve(
     choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows)
     start, random = Start(theta), np.random.default_rng(options.seed)
     kept = checkpoint and checkpoint.read()
-    if kept is not None:
+    if kept is not None and kept.shape == theta.shape:  # of other columns, some of which were left out, none is kept
         start = start_at(objective, kept, choice.takes_metric, random)
     elif choice.starts_small and not theta.any():
         start = sample_start(objective, theta, choice.solver, choice.takes_metric, random)

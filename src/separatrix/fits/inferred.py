@@ -9,6 +9,7 @@ the sandwich (Binder 1983, "On the variances of asymptotically normal estimators
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from separatrix.data.columns import Columns as TableColumns
 from separatrix.data.target import Target
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE, certify
+from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.least_squares import design_of, triangle_of
 from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
@@ -74,11 +76,12 @@ def infer(
     return infer_sample(sample_of(X, y, target, columns, beside), covariance, sampling)
 
 
-def infer_sample(whole: Sample, covariance: str, sampling: bool) -> Inferred:
-    """The regression of a sample; see `infer`."""
+def infer_sample(whole: Sample, covariance: str, sampling: bool, checkpoint: Checkpoint | None = None) -> Inferred:
+    """The regression of a sample; see `infer`. That of classes goes on from a checkpoint, if there is one."""
     check_size(whole)
     linear = not whole.outcome.classes
-    sample, estimate, left_out = fit_apart(whole, fit_numbers if linear else fit_classes)
+    fit = fit_numbers if linear else partial(fit_classes, checkpoint=checkpoint)
+    sample, estimate, left_out = fit_apart(whole, fit)
     scale = error_variance(sample, estimate) if linear else 1.0
     # A row of a sampling weight is one observation, so its score is not a sum over so many of them.
     observed = replace(sample, frequency=None) if sampling else sample

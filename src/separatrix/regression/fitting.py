@@ -13,6 +13,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE
+from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
 from separatrix.engine.least_squares import design_of, least_squares, triangle_of
@@ -89,8 +90,11 @@ def at_work(objective: Objective) -> Iterator[Objective]:
         yield replace(objective, source=source)
 
 
-def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, Estimate]:
-    """The logistic regression of a sample; and the sample, without columns that singular="drop" left out.
+def fit_classes(
+    sample: Sample, penalty: float, singular: str, checkpoint: Checkpoint | None = None
+) -> tuple[Sample, Estimate]:
+    """The logistic regression of a sample; and the sample, without columns that singular="drop" left out. It goes on
+    from a checkpoint, where each iterate is kept.
 
     Warns with SeparationWarning where coefficients have no finite estimate, and names them.
     """
@@ -101,7 +105,7 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     options = Options(tol=TOLERANCE, fit_intercept=sample.intercept, curved=True)
     loss = cast(ClassLoss, sample.outcome.loss)
     start = np.zeros((K, p)), np.zeros(K)
-    fit = fit_linear_model(source, loss, strength, options, start, warn=False)
+    fit = fit_linear_model(source, loss, strength, options, start, warn=False, checkpoint=checkpoint)
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
         at, step = polish(objective, fit)
         # A direction without an end hides another that is none: then the columns are looked at too.
@@ -110,7 +114,7 @@ def fit_classes(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
             R = triangle_of(objective.source, lambda block: design_of(block, int(sample.intercept)))
             found = dependences(R, sample.parameters)
             if found:
-                return fit_classes(without_dependent(sample, found, singular), penalty, singular)
+                return fit_classes(without_dependent(sample, found, singular), penalty, singular, checkpoint)
     # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
     found = separation_of(sample) if shaky or not fit.finite else None
     infinite = infinite_estimates(found, at.theta.shape, sample.intercept)
