@@ -83,3 +83,15 @@ def test_frequencies_and_two_codings_of_two_classes_change_no_robust_error():
         weighted = logit(y, X, weights=times, covariance=kind).bse
         repeated = logit(np.repeat(y, times), np.repeat(X, times, axis=0), covariance=kind).bse
         np.testing.assert_allclose(weighted, repeated, rtol=1e-8)
+
+
+@pytest.mark.parametrize("covariance", ["nonrobust", "HC0", "HC1", "HC2", "HC3", "cluster"])
+def test_errors_of_columns_that_nearly_depend_on_each_other_keep_their_digits(covariance):
+    random, near = np.random.default_rng(0), 2.0**-14
+    u, w, x = random.standard_normal((3, 600))
+    y = random.random(600) < 1 / (1 + np.exp(-u - w + 0.3 * x))
+    groups = np.arange(600) // 20 if covariance == "cluster" else None
+    one = logit(y, np.column_stack([x, u, u + near * w]), covariance=covariance, groups=groups)
+    other = logit(y, np.column_stack([x, u, w]), covariance=covariance, groups=groups)
+    np.testing.assert_allclose(np.asarray(one.bse)[3] * near, np.asarray(other.bse)[3], rtol=1e-8)
+    np.testing.assert_allclose(np.asarray(one.bse)[:2], np.asarray(other.bse)[:2], rtol=1e-8)

@@ -11,6 +11,7 @@ from separatrix.arrays import FloatArray
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
 potrf, potrs = get_lapack_funcs(("potrf", "potrs"), dtype=np.float64)
 SINGULAR = 1e-5  # a `Factor.least` that may be rounding
+ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
 RIDGES = (0.0, *np.finfo(float).eps * 10.0 ** np.arange(1, 17, 2))
 
 

@@ -27,8 +27,9 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
+from separatrix.engine.least_squares import triangle_of
 from separatrix.engine.leverage import leverages, row_curvatures, total_weight
-from separatrix.engine.linear_algebra import factor_positive, solve_factored
+from separatrix.engine.linear_algebra import ROUGH, factor_positive, solve_factored
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.equations.hyperplane import paired_grams
 from separatrix.errors import ArgumentError
@@ -64,19 +65,30 @@ def heteroscedastic(
     power = {"HC2": 0.5, "HC3": 1.0}.get(kind, 0.0)
     blocks = bread.reshape(*theta.shape, *theta.shape)
 
-    def meat(block: Block) -> FloatArray:
+    def pulls(block: Block) -> FloatArray:
         f = frequencies(block, frequency)
         _, gradient, state = objective.loss.together(block.y, block_eta(block, theta))
         roots = gradient * (block.weight / np.sqrt(f))[:, None]
         if power:
             A = (block.weight / f)[:, None, None] * row_curvatures(objective.loss, state)
             roots = inflated(roots, A, leverages(block, blocks), power)
-        return paired_grams(block.X, roots, len(theta) - block.X.shape[1])
+        return roots
 
-    total = objective.add_up(meat).reshape(bread.shape)
+    def meat(block: Block) -> FloatArray:
+        return paired_grams(block.X, pulls(block), len(theta) - block.X.shape[1])
+
     n = observations(objective, frequency)
     factor = n / (n - theta.size) if kind == "HC1" else 1.0
-    return factor * bread @ total @ bread
+    if theta.shape[1] == 1 and factor_positive(bread).least < ROUGH:
+        R = triangle_of(objective.source, lambda block: pulls(block) * design(block, len(theta)))
+        return factor * sandwich(R, bread)
+    return factor * bread @ objective.add_up(meat).reshape(bread.shape) @ bread
+
+
+def sandwich(S: FloatArray, bread: FloatArray) -> FloatArray:
+    """bread S'S bread, (n, n), of scores S (any, n): multiplied from within, so that S'S squares no condition."""
+    half = S @ bread
+    return half.T @ half
 
 
 def inflated(g: FloatArray, A: FloatArray, M: FloatArray, power: float) -> FloatArray:
@@ -114,8 +126,8 @@ def clustered(
     n = observations(objective, frequency)
 
     def one_way(codes: IntArray) -> FloatArray:
-        total, G = cluster_meat(objective, theta, codes), int(codes.max()) + 1
-        return G / (G - 1) * (n - 1) / (n - theta.size) * bread @ total @ bread
+        sums, G = cluster_scores(objective, theta, codes), int(codes.max()) + 1
+        return G / (G - 1) * (n - 1) / (n - theta.size) * sandwich(sums, bread)
 
     for codes in groups:
         check_clusters(codes)
@@ -143,8 +155,8 @@ def cells(a: IntArray, b: IntArray) -> IntArray:
     return np.unique(a * (b.max(initial=0) + 1) + b, return_inverse=True)[1]
 
 
-def cluster_meat(objective: Objective, theta: FloatArray, codes: IntArray) -> FloatArray:
-    """sum_g s_g s_g', (P K, P K), s_g the sum of the scores of a cluster's rows, wherever these are. One pass."""
+def cluster_scores(objective: Objective, theta: FloatArray, codes: IntArray) -> FloatArray:
+    """The sum of the scores of each cluster's rows, wherever these are, (G, P K). One pass."""
 
     def sums(block: Block) -> list[tuple[IntArray, FloatArray]]:
         """The clusters that a block meets, and the sums of the scores of its rows of each."""
@@ -152,17 +164,20 @@ def cluster_meat(objective: Objective, theta: FloatArray, codes: IntArray) -> Fl
         return [(met, indicator(code, len(met)) @ scores(block, objective, theta))]
 
     met, parts = map(np.concatenate, zip(*objective.add_up(sums), strict=True))
-    total = indicator(met, int(codes.max()) + 1) @ parts
-    return total.T @ total
+    return np.asarray(indicator(met, int(codes.max()) + 1) @ parts)
 
 
 def scores(block: Block, objective: Objective, theta: FloatArray) -> FloatArray:
     """weight * gradient of each row's loss in theta.ravel(), (rows, P K)."""
     _, gradient, _ = objective.loss.together(block.y, block_eta(block, theta))
     pull = gradient * block.weight[:, None]
+    return (design(block, len(theta))[:, :, None] * pull[:, None, :]).reshape(len(pull), theta.size)
+
+
+def design(block: Block, P: int) -> FloatArray:
+    """[X 1] of a block, (rows, P), dense: without the ones, if P has no place for them."""
     X = block.X.toarray() if sparse.issparse(block.X) else block.X
-    design = np.hstack([X, np.ones((len(X), len(theta) - X.shape[1]))])
-    return (design[:, :, None] * pull[:, None, :]).reshape(len(X), theta.size)
+    return np.hstack([X, np.ones((len(X), P - X.shape[1]))])
 
 
 def indicator(codes: IntArray, many: int) -> Any:

@@ -17,7 +17,7 @@ from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
 from separatrix.engine.least_squares import design_of, least_squares, triangle_of
-from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_factored
+from separatrix.engine.linear_algebra import ROUGH, SINGULAR, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective, block_eta
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
@@ -109,12 +109,15 @@ def fit_classes(
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
         at, step = polish(objective, fit)
         # A direction without an end hides another that is none: then the columns are looked at too.
-        shaky = not penalty and (factor_positive(at.curvature).least < SINGULAR or not fit.finite)
+        least = factor_positive(at.curvature).least
+        shaky = not penalty and (least < SINGULAR or not fit.finite)
         if shaky:
             R = triangle_of(objective.source, lambda block: design_of(block, int(sample.intercept)))
             found = dependences(R, sample.parameters)
             if found:
                 return fit_classes(without_dependent(sample, found, singular), penalty, singular, checkpoint)
+        rough = not penalty and K == 1 and least < ROUGH
+        bread = inverse_information(objective, at.theta) if rough else inverse(total * at.curvature)
     # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
     found = separation_of(sample) if shaky or not fit.finite else None
     infinite = infinite_estimates(found, at.theta.shape, sample.intercept)
@@ -125,7 +128,6 @@ def fit_classes(
     objective = Objective(source, loss, strength, sample.intercept)
     theta = at.theta + np.where(infinite == 0, step, 0.0)
     converged = fit.status is Status.CONVERGED and not infinite.any()
-    bread = inverse(total * at.curvature)
     return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, separation=found)
 
 
@@ -141,6 +143,18 @@ def polish(objective: Objective, fit: Fit) -> tuple[Evaluation, FloatArray]:
         at = objective.evaluate(at.theta + step, order=2)
         step = newton_step(at)
     return at, step
+
+
+def inverse_information(objective: Objective, theta: FloatArray) -> FloatArray:
+    """The inverse of the information of two classes, (P, P), from the triangle of the weighted rows, whose condition
+    its own product would square; one pass."""
+    m = int(objective.fit_intercept)
+
+    def weighted(block: Block) -> FloatArray:
+        state = objective.loss.together(block.y, block_eta(block, theta))[2]
+        return np.sqrt(state) * design_of(block, m)
+
+    return inverse_gram(triangle_of(objective.source, weighted), m)
 
 
 def newton_step(at: Evaluation) -> FloatArray:
