@@ -76,8 +76,8 @@ class Batch:
 
     @cached_property
     def decoded(self) -> Table:
-        """The rows with text as text."""
-        return nw.from_native(decoded(self.table.to_native()), eager_only=True)
+        """The rows with text as text, and each column in one piece, which would else be made of it again and again."""
+        return nw.from_native(decoded(self.table.to_native()).combine_chunks(), eager_only=True)
 
 
 @dataclass(frozen=True)
