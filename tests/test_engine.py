@@ -1,5 +1,6 @@
 """What must not change the answer of the engine, and what must."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import reduce
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.datasets import load_breast_cancer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from problems import Problem, assert_same_fit, make_problem, problems, seeds, solve
@@ -20,6 +23,7 @@ from separatrix.engine.choose import SOLVERS, choose
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.iterate import Status
 from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.newton import left_at_zero
 from separatrix.engine.objective import Sums, block_sums
 from separatrix.engine.rowspace import smallest_space
 from separatrix.equations.losses import LogLoss
@@ -156,6 +160,22 @@ def test_a_curvature_that_memory_cannot_hold_is_replaced_in_words():
     assert choose("newton", 5_000, 2).name == "newton"
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_newtons_step_from_zero_as_much_longer_as_it_leaves_is_fishers_discriminant(fit_intercept):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = X[:, :6] if fit_intercept else np.column_stack([X[:, :6], np.ones(len(y))])
+    objective = Problem(X, y, np.ones(len(y)), 2, np.zeros(X.shape[1]), fit_intercept).objective()
+    at = objective.evaluate(np.zeros((7, 1)), order=2)
+    longer = -solve_positive(at.curvature, at.gradient.ravel()) / (1.0 - left_at_zero(objective, at))
+    fisher = LinearDiscriminantAnalysis(solver="lsqr").fit(X[:, :6], y)
+    np.testing.assert_allclose(longer[:6], fisher.coef_[0], rtol=1e-6)
+
+
+def test_a_longer_first_step_changes_no_optimum_of_several_classes_with_an_offset_or_a_strong_penalty():
+    for problem in (make_problem(0, K=4, noise=0.3), make_problem(1, offset=True), make_problem(2, K=3, strength=10.0)):
+        assert_same_fit(solve(problem, "newton"), solve(problem, "conjugate-gradient"), tol=1e-5)
+
+
 def test_newton_on_a_hundred_thousand_columns_is_fitted_another_way():
     X = sparse.random_array((60, 100_000), density=1e-3, rng=np.random.default_rng(0), format="csr")
     fit = solve(Problem(X, np.arange(60) % 2, np.ones(60), 2, np.full(100_000, 0.01)), "newton", tol=1e-10)
@@ -170,18 +190,28 @@ def test_a_pass_within_a_pass_ends():
     assert rows == 40_000
 
 
-def test_fits_at_the_same_time_share_their_hold_on_blas():
-    def numbers() -> set[int]:
-        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
+
+def test_fits_at_the_same_time_share_their_hold_on_blas():
     with threadpool_limits(2, "blas"):
         first, second = one_blas_thread(), one_blas_thread()
         first.__enter__()
         second.__enter__()
         first.__exit__(None, None, None)
-        assert numbers() == {1}  # the second fit goes on as it began
+        assert blas_threads() == {1}  # the second fit goes on as it began
         second.__exit__(None, None, None)
-        assert numbers() == {2}
+        assert blas_threads() == {2}
+
+
+def test_a_fit_on_any_thread_holds_blas_and_any_other_gives_it_back():
+    hold = one_blas_thread()
+    with threadpool_limits(2, "blas"), ThreadPoolExecutor(1) as other:
+        other.submit(hold.__enter__).result()
+        assert blas_threads() == {1}
+        hold.__exit__(None, None, None)
+        assert blas_threads() == {2}
 
 
 def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_the_penalty_is_weak():

@@ -22,6 +22,7 @@ from statsmodels.datasets import anes96, spector
 import problems  # noqa: F401 - one thread
 import separatrix
 from separatrix import LinearRegression, LogisticRegression
+from separatrix.arguments import is_plain
 from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning, SeparatrixError, TargetError
 
 SETS = {
@@ -350,3 +351,34 @@ def test_labels_at_both_ends_of_a_small_integer_type_are_told_apart():
     assert model.classes_.tolist() == [-100, 100]
     assert model.classes_.dtype == np.int8
     assert model.score(np.array([[1.0], [-1.0]]), [100, -100]) == 1.0
+
+
+def test_arrays_that_need_no_check_are_fitted_as_lists_are():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    model = LogisticRegression().fit(X, y)
+    assert hasattr(model, "feature_names_in_")
+    model.fit(X.to_numpy(), y.to_numpy())
+    assert model.n_features_in_ == 4
+    assert not hasattr(model, "feature_names_in_")
+    np.testing.assert_array_equal(model.coef_, LogisticRegression().fit(X.to_numpy().tolist(), y.tolist()).coef_)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "plain"),
+    [
+        ([[1.0], [2.0]], [0, 1], True),
+        ([[1.0], [2.0]], [0], False),
+        ([[1.0], [2.0]], [0.0, 1.0], False),
+        ([[1.0], [2.0]], [[0], [1]], False),
+        ([[1], [2]], [0, 1], False),
+        ([1.0, 2.0], [0, 1], False),
+        ([[], []], [0, 1], False),
+        ([[np.nan], [2.0]], [0, 1], False),
+        ([[np.inf], [-np.inf]], [0, 1], False),
+        ([[1e308], [1e308]], [0, 1], False),
+    ],
+    ids=str,
+)
+def test_only_finite_doubles_with_a_whole_number_for_each_row_need_no_check(X, y, plain):
+    assert is_plain(np.array(X), np.array(y)) is plain
+    assert not is_plain(X, y)

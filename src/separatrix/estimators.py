@@ -20,6 +20,7 @@ from separatrix.arguments import (
     check_offset,
     check_sample_weight,
     check_two_classes,
+    is_plain,
     label_codes,
 )
 from separatrix.arrays import FLOATS, FloatArray
@@ -32,7 +33,7 @@ from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
-from separatrix.tables import class_blocks, class_rows, columns_for, table_eta
+from separatrix.tables import class_blocks, class_rows, columns_for, keep_names, table_eta
 
 MULTI_CLASS = ("auto", "multinomial", "ovr")
 
@@ -160,7 +161,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[NDArray, Source, float]:
         """The classes of arrays, the rows with their codes for y, and their total weight."""
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
+        if is_plain(X, y):
+            keep_names(self, None, X.shape[1])
+        else:
+            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
         if self.class_weight is not None:

@@ -28,8 +28,13 @@ class Block:
 
     @cached_property
     def transposed(self) -> Any:
-        """X' (p, rows), a view; of a sparse X kept, as to make it takes as long as the product of a small one."""
+        """X' (p, rows), a view; kept, as to make that of a sparse X takes as long as the product of a small one."""
         return self.X.T
+
+    @cached_property
+    def total(self) -> float:
+        """The weight of all rows."""
+        return float(self.weight.sum())
 
     @property
     def codes(self) -> IntArray:

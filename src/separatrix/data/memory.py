@@ -67,7 +67,7 @@ class MemorySource:
         def chunk_sum(blocks: Iterable[Block]) -> T:
             return reduce(combine, map(function, blocks))
 
-        chunks = self._sparse_blocks if self.is_sparse else [self.blocks(rows) for rows in self._chunks]
+        chunks = [self.blocks(rows) for rows in self._chunks] if self._copies else self._kept_blocks
         spread = self.pool.map if self.pool and not within_a_pass() and len(chunks) > 1 else map
         return reduce(combine, spread(chunk_sum, chunks))
 
@@ -138,8 +138,8 @@ class MemorySource:
         return replace(self, X=self.X[:, chosen], centre=self.centre[chosen])
 
     @cached_property
-    def _sparse_blocks(self) -> list[list[Block]]:
-        """The blocks of each chunk of sparse rows, cut once: they share X's memory, and cutting is not free."""
+    def _kept_blocks(self) -> list[list[Block]]:
+        """The blocks of each chunk, cut once where they share X's memory: cutting is not free."""
         return [list(self.blocks(rows)) for rows in self._chunks]
 
     @cached_property
@@ -168,8 +168,8 @@ class MemorySource:
 
     @cached_property
     def _copies(self) -> bool:
-        """Whether a dense block is a copy."""
-        return self.X.dtype != np.float64 or bool(self.centre.any())
+        """Whether a block is a copy: it is dense, and in single precision or shifted."""
+        return not self.is_sparse and (self.X.dtype != np.float64 or bool(self.centre.any()))
 
     def _rows(self, some: slice) -> Any:
         if self.is_sparse:
@@ -251,7 +251,7 @@ def far_columns(X: NDArray) -> FloatArray:
     rows = min(FAR_ROWS, max(FEWEST_ROWS, FAR_CELLS // max(X.shape[1], 1)))
     some = np.asarray(X[:: max(1, len(X) // rows)], dtype=np.float64)
     moved = some - some[0]
-    mean = moved.mean(axis=0)
+    mean = moved.sum(axis=0) / len(moved)
     spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", moved, moved) / len(moved) - mean**2, 0.0))
     mean += some[0]
     return np.where((np.abs(mean) > FAR * spread) & (spread > 0), mean, 0.0)

@@ -4,11 +4,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock, local
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -87,23 +87,35 @@ def one_blas_thread() -> Iterator[None]:
     hold = _hold
     with hold.lock:
         if hold.fits == 0:
-            hold.limit.enter_context(_blas().limit(limits=1, user_api="blas"))
+            hold.before = [(library, library.num_threads) for library in _blas()]
+            for library, _ in hold.before:
+                _set_threads(library, 1)
         hold.fits += 1
     try:
         yield
     finally:
         with hold.lock:
             hold.fits -= 1
-            if hold.fits == 0:
-                hold.limit.close()
+            for library, threads in hold.before if hold.fits == 0 else ():
+                _set_threads(library, threads)
+
+
+def _set_threads(library: Any, threads: int) -> None:
+    """From whichever thread: threadpoolctl (3.8) heeds the first that sets a number as long as it lives, no other, and
+    here the one that gives back need not be the one that took.
+    """
+    clear = getattr(library, "clear_controlling_thread", lambda force: None)
+    clear(force=True)
+    library.set_num_threads(threads)
+    clear(force=True)
 
 
 @dataclass
 class _Hold:
-    """How many fits hold BLAS to one thread, and what to undo when none does."""
+    """How many fits hold BLAS to one thread, and how many threads its libraries had before."""
 
     fits: int = 0
-    limit: ExitStack = field(default_factory=ExitStack)
+    before: list[tuple[Any, int]] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
 
@@ -121,6 +133,6 @@ if hasattr(os, "register_at_fork"):
 
 
 @cache
-def _blas() -> ThreadpoolController:
+def _blas() -> list[Any]:
     """The BLAS libraries of this process; finding them takes milliseconds, so once."""
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas").lib_controllers

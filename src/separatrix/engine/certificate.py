@@ -45,7 +45,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_positive
+from separatrix.engine.linear_algebra import SINGULAR, solve_positive
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
 from separatrix.equations.hyperplane import product, quadratic_forms, row_squares
 from separatrix.equations.losses import ClassLoss
@@ -113,7 +113,7 @@ def certify(
 def known_curvature(objective: Objective) -> bool:
     """Whether a curvature is that of the loss. With an L1 part and flat directions, along those it is made up, and the
     iterates may move along them."""
-    return not (objective.penalty.l1.any() and objective.loss.classes(1) != 2)
+    return not (objective.penalty.has_l1 and objective.loss.classes(1) != 2)
 
 
 def penalises_all(penalty: ElasticNet) -> bool:
@@ -143,9 +143,9 @@ def by_self_concordance(
     `part` of the rows adds to it.
     """
     metric = metric or at
-    factor = factor_positive(metric.curvature)
-    lower, unit = factor
-    root = np.linalg.inv(lower)
+    factor = metric.factor
+    unit = factor.unit
+    root = factor.inverse
     inverse = root.T @ root
     away = (at.theta - metric.theta).ravel()
     if part:  # of few rows, their exact length in the norm of H is worth its products
@@ -181,6 +181,8 @@ def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatAr
     Columns whose weights are zero may then be collinear with others, and no rounding is divided by next to nothing.
     """
     smallest = objective.subgradient(at).ravel()
+    if not objective.penalty.has_l1:
+        return float(np.linalg.norm(root @ smallest))
     l1, g = np.broadcast_to(objective.l1, at.theta.shape).ravel(), at.gradient.ravel()
     free = (at.theta.ravel() != 0) | (l1 == 0)
     if not free.all():

@@ -16,7 +16,7 @@ from separatrix.engine.choose import Choice, choose, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Evaluation, Objective, block_plane
 from separatrix.engine.rowspace import Space, smallest_space
-from separatrix.engine.sampling import Start, sample_start, start_at
+from separatrix.engine.sampling import Start, is_saving, rows_of_sample, sample_start, start_at
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
@@ -75,7 +75,7 @@ def fit_linear_model(
     there is no penalty and the plane that was found has every row on its right side, which proves that no finite
     optimum exists.
     """
-    penalised = bool(penalty.l1.any() or penalty.l2.any())
+    penalised = bool(penalty.has_l1 or penalty.l2.any())
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
@@ -83,7 +83,8 @@ def fit_linear_model(
         choice, solution = solve(objective, theta, options, watch, checkpoint)
         finite = penalised or solution.certificate.coef_error is not None  # Newton's decrement proves a minimum nearby
         separated = not finite and smallest_margin(objective, loss, solution.at.theta) > 0
-        w, b = np.split(solution.at.theta, [space.source.n_columns])
+        p = space.source.n_columns
+        w, b = solution.at.theta[:p], solution.at.theta[p:]
         coefficients = space.back(w).T
     intercepts = b.sum(axis=0) - coefficients @ source.centre
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
@@ -105,13 +106,14 @@ def solve(
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
     zeros = theta.shape[1] == 1 and products_pay(objective.source, objective.penalty)
-    l1, rows = bool(objective.penalty.l1.any()), objective.source.n_rows
+    l1, rows = objective.penalty.has_l1, objective.source.n_rows
     choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows)
-    start, random = Start(theta), np.random.default_rng(options.seed)
+    start = Start(theta)
     kept = checkpoint and checkpoint.read()
     if kept is not None and kept.shape == theta.shape:  # of other columns, some of which were left out, none is kept
-        start = start_at(objective, kept, choice.takes_metric, random)
-    elif choice.starts_small and not theta.any():
+        start = start_at(objective, kept, choice.takes_metric, np.random.default_rng(options.seed))
+    elif choice.starts_small and not theta.any() and is_saving(objective, rows_of_sample(objective, theta)):
+        random = np.random.default_rng(options.seed)  # to make one takes as long as a pass over few rows
         start = sample_start(objective, theta, choice.solver, choice.takes_metric, random)
     target = choice.target(options.tol, theta.shape[1])
     solver = choice.solver(objective, start.theta, start.metric, target if options.curved else 0.0)

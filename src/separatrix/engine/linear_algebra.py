@@ -9,7 +9,7 @@ from scipy.linalg import LinAlgError, get_lapack_funcs
 from separatrix.arrays import FloatArray
 
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
-potrf, potrs = get_lapack_funcs(("potrf", "potrs"), dtype=np.float64)
+potrf, potrs, trtri = get_lapack_funcs(("potrf", "potrs", "trtri"), dtype=np.float64)
 SINGULAR = 1e-5  # a `Factor.least` that may be rounding
 ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
 RIDGES = (0.0, *np.finfo(float).eps * 10.0 ** np.arange(1, 17, 2))
@@ -20,6 +20,11 @@ class Factor(NamedTuple):
 
     lower: FloatArray
     unit: FloatArray
+
+    @property
+    def inverse(self) -> FloatArray:
+        """L^-1, (n, n)."""
+        return trtri(self.lower, lower=True)[0] if len(self.lower) else self.lower
 
     @property
     def least(self) -> float:
@@ -45,11 +50,12 @@ def factor_positive(A: FloatArray) -> Factor:
     """The factor of A."""
     if not len(A):  # which LAPACK does not take
         return Factor(A, np.empty(0))
-    diagonal = np.diagonal(A)
+    diagonal = A.diagonal()
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     for ridge in RIDGES:
         scaled = A / unit[:, None] / unit
-        scaled.reshape(-1)[:: len(A) + 1] += ridge
+        if ridge:
+            scaled.reshape(-1)[:: len(A) + 1] += ridge
         lower, failed = potrf(scaled.T, lower=True, overwrite_a=True)
         if not failed:
             return Factor(lower, unit)

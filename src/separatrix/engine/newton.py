@@ -5,11 +5,11 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import factor_positive, solve_factored
-from separatrix.engine.objective import Objective
+from separatrix.engine.linear_algebra import solve_factored
+from separatrix.engine.objective import Evaluation, Objective
 
 KEEP = 0.001  # a step that leaves less than this share of the gap keeps the curvature for the next
-LONGEST = 4.0  # step, of Newton's own
+MOST_LEFT = 0.5  # of a slope, that a longer step makes up for
 
 
 def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None) -> Solver:
@@ -17,22 +17,35 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
 
     A curvature costs some gradients, so it is computed afresh only where the last one has done too little (the chord
     method; Kelley 1995, section 5.4.1). Where a step has left some of its slope, as on data that are nearly separated,
-    whose weights are far to go, the next one is as much longer as that one should have been. The estimated gap is half
-    the squared Newton decrement, or the objective itself where that is less: the losses of classification are never
-    negative. A `start` that is known, with gradient and metric, saves the first pass.
+    whose weights are far to go, the next one is as much longer as that one should have been; and from zero the first
+    one is, too (`left_at_zero`). The estimated gap is half the squared Newton decrement, or the objective itself where
+    that is less: the losses of classification are never negative. A `start` that is known, with gradient and metric,
+    saves the first pass.
     """
     at = start.at if start else objective.evaluate(theta, order=2)
     metric = (start and start.metric) or at
     # The metric of a known start may be old: the second step shows what it is worth.
-    factor, before, length = factor_positive(metric.curvature), np.inf if start else 0.0, 1.0
+    before, left = np.inf if start else 0.0, 0.0 if start or theta.any() else left_at_zero(objective, at)
     while True:
-        step = solve_factored(factor, -at.gradient.ravel()).reshape(at.theta.shape)
-        gap = min(-0.5 * float(np.vdot(at.gradient, step)), at.value)
+        step = solve_factored(metric.factor, -at.gradient.ravel()).reshape(at.theta.shape)
+        slope = float(np.vdot(at.gradient, step))
+        gap = min(-0.5 * slope, at.value)
         yield Iterate(at, gap, metric)
         order, before = 1 if gap <= KEEP * before else 2, gap
-        slope = float(np.vdot(at.gradient, step))
+        length = 1.0 / (1.0 - min(max(left, 0.0), MOST_LEFT))
         at, taken = backtrack(objective, at, step, order, length)
         left = float(np.vdot(at.gradient, step)) / slope if slope and taken == length else 0.0
-        length = min(1.0 / (1.0 - min(max(left, 0.0), 0.9)), LONGEST)
-        if at.curvature is not None and at is not metric:
-            metric, factor = at, factor_positive(at.curvature)
+        if at.curvature is not None:
+            metric = at
+
+
+def left_at_zero(objective: Objective, at: Evaluation) -> float:
+    """The share of its slope that Newton's step from zero leaves where each class is normal, of one covariance.
+
+    The step is a least squares fit of the classes, which explains the share R^2 of their squares. It has the direction
+    of Fisher's linear discriminant (Hastie, Tibshirani and Friedman 2009, exercise 4.2), which is 1 / (1 - R^2) times
+    as long, as if the step left R^2 of its slope. At zero g'H^-1 g is the number of classes less one for every row, and
+    R^2 times that for their mean.
+    """
+    classes, gradient = objective.loss.classes(at.theta.shape[1]), at.gradient.ravel()
+    return float(gradient @ solve_factored(at.factor, gradient)) / (classes - 1) if classes > 1 else 0.0

@@ -7,7 +7,7 @@ often none. Sums over blocks add, so any split of the rows gives the same answer
 """
 
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Block, Source
+from separatrix.engine.linear_algebra import Factor, factor_positive
 from separatrix.equations.hyperplane import gram_diagonal, product, project
 from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import ElasticNet
@@ -58,6 +59,11 @@ class Evaluation:
     state: Any = None
     weight: float = np.nan
 
+    @cached_property
+    def factor(self) -> Factor:
+        """The factor of the curvature."""
+        return factor_positive(self.curvature)
+
 
 def block_sums(
     block: Block,
@@ -71,20 +77,18 @@ def block_sums(
 
     `keep` (all rows, K) takes the loss's state of these rows, of which products with the curvature are made.
     """
-    eta, weight = block_eta(block, theta), float(block.weight.sum())
+    eta, weight = block_eta(block, theta), block.total
     if order == 0:
         return Sums(weight, float(np.sum(product(block.weight, loss.value(block.y, eta)))))
     value, gradient, state = loss.together(block.y, eta)
     if keep is not None:
         keep[block.rows] = state
     gradient *= block.weight[:, None]
+    curvature, ones = None, len(theta) - block.X.shape[1]
+    if order == 2:
+        curvature = loss.gram(block.X, block.weight, state, ones, dtype).astype(np.float64, copy=False)
     total = float(np.sum(product(block.weight, value)))
-    sums = Sums(weight, total, with_intercept(block.transposed, gradient, len(theta)))
-    if order == 1:
-        return sums
-    ones = len(theta) - block.X.shape[1]
-    curvature = loss.gram(block.X, block.weight, state, ones, dtype).astype(np.float64, copy=False)
-    return Sums(weight, sums.value, sums.gradient, curvature)
+    return Sums(weight, total, with_intercept(block.transposed, gradient, len(theta)), curvature)
 
 
 def block_eta(block: Block, theta: FloatArray) -> FloatArray:
@@ -161,13 +165,13 @@ class Objective:
         def along_block(block: Block) -> Sums:
             along = self.loss.curvature_times(self.state_of(at, block), block_plane(block, direction))
             along *= block.weight[:, None]
-            return Sums(float(block.weight.sum()), 0.0, with_intercept(block.transposed, along, len(direction)))
+            return Sums(block.total, 0.0, with_intercept(block.transposed, along, len(direction)))
 
         sums = self.add_up(along_block)
         result = sums.gradient
         result /= sums.weight
         w = direction[: self.source.n_columns]
-        result[: len(w)] += self.penalty.curvature(w) * w
+        result[: len(w)] += self.penalty.gradient(w)  # as its smooth part is a quadratic
         return result
 
     def column_moments(self) -> tuple[FloatArray, FloatArray]:
@@ -176,7 +180,7 @@ class Objective:
         def moments(block: Block) -> Sums:
             weight = block.weight[:, None]
             both = np.hstack([product(block.transposed, weight), gram_diagonal(block.X, weight)])
-            return Sums(float(block.weight.sum()), 0.0, both)
+            return Sums(block.total, 0.0, both)
 
         sums = self.add_up(moments)
         mean, square = np.split(sums.gradient / sums.weight, 2, axis=1)
@@ -216,6 +220,8 @@ class Objective:
         Rows with an L1 part stay: there it would be another penalty.
         """
         flat = self.loss.flat(theta.shape[1])
+        if not flat.size:
+            return theta
         return np.where(self.l1 > 0, theta, theta - theta @ flat @ flat.T)
 
     def over(self, source: Source) -> "Objective":
@@ -233,7 +239,7 @@ class Objective:
 
     def subgradient(self, at: Evaluation) -> FloatArray:
         """The smallest subgradient, (P, K): the gradient itself where there is no L1 part."""
-        if not self.penalty.l1.any():
+        if not self.penalty.has_l1:
             return at.gradient
         p = self.source.n_columns
         return np.vstack([self.penalty.subgradient(at.theta[:p], at.gradient[:p]), at.gradient[p:]])

@@ -33,7 +33,7 @@ def quasi_newton(
     keep, before = share_to_keep(theta.size), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact = at if metric is None else None
-    factor, pairs, length = factor_positive(at.curvature if metric is None else metric), [], 1.0
+    factor, pairs, length = at.factor if metric is None else factor_positive(metric), [], 1.0
     while True:
         step = inverse_times(factor, pairs, -at.gradient)
         gap = min(-0.5 * float(np.vdot(at.gradient, step)), at.value)
@@ -45,7 +45,7 @@ def quasi_newton(
         if there is at or order == 1:
             pairs, before = with_pair(pairs, at, there), gap
         else:
-            factor, pairs, before = factor_positive(there.curvature), [], np.inf
+            factor, pairs, before = there.factor, [], np.inf
             exact = there if dtype is np.float64 else None
             there = there if exact else replace(there, curvature=None)
         at = there

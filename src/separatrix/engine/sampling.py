@@ -95,6 +95,11 @@ def rows_of_sample(objective: Objective, theta: FloatArray) -> int:
     return min(rows, objective.source.most_rows)
 
 
+def is_saving(objective: Objective, rows: int) -> bool:
+    """Whether so many rows are far fewer than all."""
+    return objective.source.n_rows >= SAVING * rows
+
+
 def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.random.Generator) -> Sample:
     """The objective over about so many of the rows, weighted to stand for all; or as it is, if those are not far fewer.
 
@@ -103,7 +108,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     all rows.
     """
     source = objective.source
-    if source.n_rows < SAVING * rows:
+    if not is_saving(objective, rows):
         return Sample(objective, objective)
     some, times = source.thinned(rows, random)
     glance = objective.over(some.weighing(times * some.weight))

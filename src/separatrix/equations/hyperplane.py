@@ -136,13 +136,14 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
         design = sparse.hstack([X, np.ones((rows, ones))], format="csr")
         half = sparse.hstack([design.multiply(root[:, None]) for root in roots.T], format="csr")
         return (half.T @ half).toarray().reshape(K, P, K, P).transpose(1, 0, 3, 2)
-    gram = np.zeros((K * P, K * P), dtype)
-    for some in pieces(rows, K * P):
-        half = scratch((some.stop - some.start, K, P), dtype)
+    gram = np.empty(0)
+    for some in pieces(max(rows, 1), K * P):
+        half, root = scratch((len(roots[some]), K, P), dtype), roots[some, :, None].astype(dtype, copy=False)
         half[:, :, :p], half[:, :, p:] = X[some, None, :], 1.0
-        half *= roots[some].astype(dtype)[:, :, None]
-        flat = half.reshape(some.stop - some.start, K * P)
-        gram += product(flat.T, flat)
+        half *= root
+        flat = half.reshape(len(half), K * P)
+        square = product(flat.T, flat)
+        gram = np.add(gram, square, out=gram) if some.start else square
     return gram.reshape(K, P, K, P).transpose(1, 0, 3, 2)
 
 

@@ -8,6 +8,7 @@ l1 = l1_ratio / (C sum(weight)) and l2 = (1 - l1_ratio) / (C sum(weight)).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -33,8 +34,13 @@ class ElasticNet:
     l2: FloatArray
 
     def value(self, w: FloatArray) -> float:
-        sparsity = float(self.l1 @ np.abs(w).sum(axis=1)) if self.l1.any() else 0.0
-        return sparsity + 0.5 * float(self.l2 @ np.einsum("jk,jk->j", w, w))
+        sparsity = float(self.l1 @ np.abs(w).sum(axis=1)) if self.has_l1 else 0.0
+        return sparsity + 0.5 * float(np.vdot(self.gradient(w), w))
+
+    @cached_property
+    def has_l1(self) -> bool:
+        """Whether some column has an L1 part."""
+        return bool(self.l1.any())
 
     def gradient(self, w: FloatArray) -> FloatArray:
         """Of the smooth part, (p, K)."""
@@ -42,7 +48,7 @@ class ElasticNet:
 
     def curvature(self, w: FloatArray) -> FloatArray:
         """Of the smooth part, (p, K)."""
-        return np.broadcast_to(self.l2[:, None], w.shape)
+        return self.l2[:, None] + np.zeros(w.shape)
 
     def prox(self, u: FloatArray, step: float = 1.0) -> FloatArray:
         """argmin_w |w - u|^2 / (2 step) + h(w), (p, K)."""
