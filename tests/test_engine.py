@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -22,9 +22,10 @@ from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import SOLVERS, choose
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.iterate import Status
+from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import left_at_zero
-from separatrix.engine.objective import Sums, block_sums
+from separatrix.engine.objective import Evaluation, Objective, Sums, block_sums
 from separatrix.engine.rowspace import smallest_space
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
@@ -188,6 +189,21 @@ def test_a_pass_within_a_pass_ends():
     with memory_source(X, np.zeros((40_000, 1)), n_threads=2).working() as source:
         rows = source.add_up(lambda block: source.add_up(lambda each: len(each.y)) - 40_000 + len(block.y))
     assert rows == 40_000
+
+
+class Rounded:
+    """(x^2) / 2 + 1, whose value has an error of 1e-14 that its gradient has not, as sums over many rows have."""
+
+    def evaluate(self, theta: np.ndarray, order: int, *_: Any, **__: Any) -> Evaluation:
+        value = 1.0 + 0.5 * float(theta[0, 0]) ** 2 + (1e-14 if abs(theta[0, 0]) < 1e-8 else 0.0)
+        return Evaluation(theta, value, value, theta)
+
+
+@pytest.mark.parametrize(("times", "taken"), [(1.0, True), (1.4, True), (1.9, False)])
+def test_a_step_whose_fall_drowns_in_rounding_is_taken_where_it_leaves_little_of_the_slope(times, taken):
+    x = np.array([[1e-8]])
+    _, length = backtrack(cast("Objective", Rounded()), Evaluation(x, 1.0 + 5e-17, 1.0, x), -times * x, 1)
+    assert (length == 1.0) is taken
 
 
 def blas_threads() -> set[int]:

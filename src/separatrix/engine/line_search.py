@@ -8,6 +8,7 @@ from separatrix.engine.objective import Evaluation, Objective
 SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo; Nocedal and Wright 2006, eq. 3.6a)
 SHORTEST = 2.0**-40
 FAR_TOO_MUCH = 100.0  # times the objective
+UNSEEN = 256.0 * np.finfo(float).eps  # a fall by so little, against the objective, may drown in its rounding
 
 
 def backtrack(
@@ -23,13 +24,15 @@ def backtrack(
 ) -> tuple[Evaluation, float]:
     """The first of ever shorter steps along the direction where the objective falls, and its length.
 
-    A fall smaller than the rounding of the objective itself counts as one: near the optimum no other is left. If no
-    length helps, the point stays. `slope` is the decrease that a unit of length promises, where the gradient does not
-    know it: with an L1 part. dtype is the precision of a curvature.
+    A fall smaller than the rounding of the objective itself counts as one: near the optimum no other is left. There
+    the slope tells better than the objective where the step has led (Hager and Zhang 2005, section 2): to where less
+    than half of it is left. If no length helps, the point stays. `slope` is the decrease that a unit of length
+    promises, where the gradient does not know it: with an L1 part. dtype is the precision of a curvature.
 
     An objective, which is never negative, cannot fall by more than itself. A step that promises far more comes
     from where the loss is all but straight and its curvature next to nothing: it is cut to a promise that can be kept.
     """
+    smooth = slope is None
     slope = float(np.vdot(at.gradient, direction)) if slope is None else slope
     if -slope * length > FAR_TOO_MUCH * at.value > 0:
         length = -2.0 * at.value / slope
@@ -38,7 +41,10 @@ def backtrack(
     shortest = SHORTEST * length
     while length > shortest:
         there = objective.evaluate(at.theta + length * direction, trial, keep_state, dtype)
-        if there.value <= at.value + sufficient * length * slope + rounding:
+        fallen = there.value <= at.value + sufficient * length * slope + rounding
+        if not fallen and smooth and trial and -slope * length <= UNSEEN * abs(at.value):
+            fallen = abs(float(np.vdot(there.gradient, direction))) <= -0.5 * slope
+        if fallen:
             return there if trial == order else objective.evaluate(there.theta, order, dtype=dtype), length
         # A curvature costs several values, so after a first disappointment it is left until the length is known.
         trial = order % 2
