@@ -141,7 +141,7 @@ def _few_rows(rows: int, features: int, kind: str) -> list[Finding]:
         return []
     each = rows / features
     text = f"{rows:,} {kind} for {features:,} coefficients: {each:.1f} for each, where 10 is a common least."
-    return [Finding("SX102", "warning", text, "Drop columns, merge rare levels, or lower C.")]
+    return [Finding("SX102", "warning", text, "Drop columns, merge rare levels, or penalise more.")]
 
 
 def _left_out(columns: Columns) -> list[Finding]:
