@@ -95,7 +95,8 @@ def fit(
     l1_ratio
         Share of the L1 penalty, 0 to 1; above 0, columns that help little get a coefficient of exactly zero.
     test_size
-        Share of the rows to hold out.
+        Share of the rows to hold out: of rows in memory as many of each class, of rows that stay in their files each
+        by chance, from the seed and its number in its file.
     seed
         Decides which rows are held out.
     solver
