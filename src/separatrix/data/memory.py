@@ -213,8 +213,14 @@ def share_of_entries(X: Any) -> float:
     """How many of the entries are not zero; of dense rows, some are judged."""
     if sparse.issparse(X):
         return X.nnz / max(X.shape[0] * X.shape[1], 1)
-    some = X[:: max(1, len(X) // FAR_ROWS)]
-    return np.count_nonzero(some) / max(some.size, 1)
+    some = rows_to_judge(X)
+    return np.count_nonzero(some != 0) / max(some.size, 1)
+
+
+def rows_to_judge(X: NDArray) -> NDArray:
+    """Some of the rows, by which columns are judged."""
+    rows = min(FAR_ROWS, max(FEWEST_ROWS, FAR_CELLS // max(X.shape[1], 1)))
+    return X[:: max(1, len(X) // rows)]
 
 
 def memory_source(
@@ -248,8 +254,7 @@ def far_columns(X: NDArray) -> FloatArray:
     Judged from some rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
     square of a timestamp would swamp its spread.
     """
-    rows = min(FAR_ROWS, max(FEWEST_ROWS, FAR_CELLS // max(X.shape[1], 1)))
-    some = np.asarray(X[:: max(1, len(X) // rows)], dtype=np.float64)
+    some = np.asarray(rows_to_judge(X), dtype=np.float64)
     moved = some - some[0]
     mean = moved.sum(axis=0) / len(moved)
     spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", moved, moved) / len(moved) - mean**2, 0.0))

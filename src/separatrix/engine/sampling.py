@@ -116,6 +116,9 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     if is_even(glance, rarity):
         return Sample(glance, objective.over(some), float(times[0]) if np.ptp(times) == 0 else None)
     share = shares(rarity.counts, rows)
+    drawn = np.isfinite(share)  # the other classes are kept whole
+    if rarity.inverse is not None and np.count_nonzero(drawn) == 1:
+        rarity = replace(rarity, inverse=rarity.inverse[:, drawn])
 
     def chance(block: Block) -> FloatArray:
         return np.minimum(1.0, share[block.codes] * rarity.of(block))
@@ -129,7 +132,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
 class Rarity:
     """What makes a row's part in its class: by class the number of `rows` that were looked at (K,), for how many they
     stand, `counts` (K,), what a unit of weight is of the whole, `even` (K,), and what a unit of each column's square
-    is, `inverse` (p, K), None where that costs too much."""
+    is, `inverse` (p, K), None where that costs too much; (p, 1) where it matters for one class alone."""
 
     rows: FloatArray
     counts: FloatArray
@@ -142,7 +145,8 @@ class Rarity:
         weight = block.weight * self.even[code]
         if self.inverse is None:
             return weight
-        leverage = row_squares(block.X, self.inverse)[np.arange(len(code)), code]
+        leverage = row_squares(block.X, self.inverse)
+        leverage = leverage[np.arange(len(code)), code] if leverage.shape[1] > 1 else leverage[:, 0]
         return 0.5 * (weight + block.weight * leverage)
 
 
