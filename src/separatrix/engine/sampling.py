@@ -22,6 +22,7 @@ from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import gram_diagonal, row_squares
 
 ROWS_PER_COEFFICIENT = 200
+MOST_PER_COEFFICIENT, LEAST_SHARE = 5_000, 128
 SHARE = 16  # the sample holds one row in so many,
 SAVING = 3  # and is not worth its while if it holds more than one in so many
 RARE = 1e100  # a leverage that is surely kept, times the square of any number
@@ -91,8 +92,11 @@ def start_on(sample: Sample, theta: FloatArray) -> Start:
 
 def rows_of_sample(objective: Objective, theta: FloatArray) -> int:
     """How many rows a sample is to have, as far as there is memory for them."""
-    rows = max(ROWS_PER_COEFFICIENT * theta.size, objective.source.n_rows // SHARE)
-    return min(rows, objective.source.most_rows)
+    source = objective.source
+    rows = source.n_rows // SHARE
+    if source.in_memory:
+        rows = min(rows, max(MOST_PER_COEFFICIENT * theta.size, source.n_rows // LEAST_SHARE))
+    return min(max(ROWS_PER_COEFFICIENT * theta.size, rows), source.most_rows)
 
 
 def is_saving(objective: Objective, rows: int) -> bool:
