@@ -130,7 +130,9 @@ class MemorySource:
 
     def take(self, some: IntArray) -> "MemorySource":
         """Some of the rows, which are copied."""
-        X = self.X[some] if self.is_sparse else self.X.take(some, axis=0)  # four times as fast as by [some]
+        in_rows = not self.is_sparse and self.X.flags.c_contiguous
+        # NumPy's take is four times as fast; but it copies an X that is not in rows, whole.
+        X = self.X.take(some, axis=0) if in_rows else self.X[some]
         return replace(self, X=X, y=self.y[some], weight=self.weight[some], offset=some_rows(self.offset, some))
 
     def columns(self, chosen: IntArray) -> "MemorySource":

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import solve_triangular
-from scipy.linalg.lapack import dpstrf
+from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
@@ -26,6 +25,7 @@ from separatrix.engine.choose import products_pay
 from separatrix.equations.penalties import L2, ElasticNet
 
 MOST_ROWS = 2_000  # whose matrix G is still small
+(pstrf,) = get_lapack_funcs(("pstrf",), dtype=np.float64)
 COLUMNS = 2_048  # that a thread multiplies at a time
 
 
@@ -100,7 +100,7 @@ def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
     G = products_of_rows(X, source.pool) / strength[0] if even else (X / strength.T) @ X.T
     if not np.isfinite(G.trace()):  # rows so long that their squares are no numbers
         return Space(source, penalty)
-    factor, order, rank, _ = dpstrf(G, lower=True)
+    factor, order, rank, _ = pstrf(G, lower=True)
     order -= 1
     coordinates = np.empty((len(X), rank))
     coordinates[order] = np.tril(factor)[:, :rank]
@@ -111,7 +111,7 @@ def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
 
     def back(z: FloatArray) -> FloatArray:
         a = np.zeros((len(X), z.shape[1]))
-        a[leading] = solve_triangular(factor, z, lower=True, trans="T")
+        a[leading] = solve_triangular(factor, z, lower=True, trans=1)
         return (X.T @ a) / strength
 
     return Space(replace(source, X=coordinates, centre=np.zeros(rank)), L2(np.ones(rank)), there, back)
