@@ -21,10 +21,11 @@ from separatrix.engine.iterate import Solver
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import gram_diagonal, row_squares
 
-ROWS_PER_COEFFICIENT = 200
-MOST_PER_COEFFICIENT, LEAST_SHARE = 5_000, 128
-SHARE = 16  # the sample holds one row in so many,
+ROWS_PER_COEFFICIENT = 200  # of the sample, at least
+SHARE = 16  # it holds one row in so many,
 SAVING = 3  # and is not worth its while if it holds more than one in so many
+MOST_PER_COEFFICIENT = 5_000  # rows in memory: more save less than they cost,
+LEAST_SHARE = 128  # but one row in so many bounds the gap for all
 RARE = 1e100  # a leverage that is surely kept, times the square of any number
 RARE_CLASS = 0.2  # of the rows that each class would have if all had the same number: fewer, and every row matters
 UNEVEN = 2.0  # the mean square of the parts of rows over their squared mean: 1.5 for one normal column
@@ -91,7 +92,7 @@ def start_on(sample: Sample, theta: FloatArray) -> Start:
 
 
 def rows_of_sample(objective: Objective, theta: FloatArray) -> int:
-    """How many rows a sample is to have, as far as there is memory for them."""
+    """How many rows a sample is to have, as far as there is memory for them; more of files, which cost more to read."""
     source = objective.source
     rows = source.n_rows // SHARE
     if source.in_memory:
