@@ -108,6 +108,34 @@ def test_more_columns_than_rows_have_the_answer_that_every_column_gives(problem,
 
 @few
 @given(problems(penalised=True), seeds)
+def test_rows_that_depend_on_each_other_are_fewer_columns_with_the_same_planes(problem, seed):
+    rng, n = np.random.default_rng(seed), len(problem.y)
+    X = rng.normal(size=(n, 4)) @ rng.normal(size=(4, 3 * n))
+    X[0] = X[-1]
+    problem = replace(problem, X=X, strength=np.linspace(0.5, 2.0, 3 * n))
+    space = smallest_space(problem.source(), L2(problem.strength))
+    assert space.source.n_columns == np.linalg.matrix_rank(X)
+    z = rng.normal(size=(space.source.n_columns, 2))
+    w = space.back(z)
+    np.testing.assert_allclose(X @ w, space.source.X @ z, atol=1e-9 * np.abs(X @ w).max())
+    np.testing.assert_allclose(space.there(w), z, atol=1e-9 * np.abs(z).max())
+    np.testing.assert_allclose(L2(problem.strength).value(w), L2(np.ones(len(z))).value(z), rtol=1e-9)
+
+
+def test_rows_without_a_direction_or_too_long_to_be_multiplied_are_fitted_too():
+    y, source = np.arange(20) % 4 == 0, lambda X: memory_source(X, y[:, None] * 1.0, centre=False)
+    nothing = smallest_space(source(np.zeros((20, 30))), L2(np.ones(30)))
+    assert nothing.source.X.shape == (20, 0)
+    assert not nothing.back(np.zeros((0, 1))).any()
+    long = source(np.random.default_rng(0).normal(size=(20, 30)) * 1e160)
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert smallest_space(long, L2(np.ones(30))).source is long
+    fit = solve(Problem(np.zeros((20, 30)), y * 1, np.ones(20), 2, np.ones(30)))
+    np.testing.assert_allclose(fit.intercepts, np.log(5 / 15), atol=1e-6)
+
+
+@few
+@given(problems(penalised=True), seeds)
 def test_columns_with_an_entry_in_one_row_only_can_be_merged(problem, seed):
     rng, n = np.random.default_rng(seed), len(problem.y)
     shared = sparse.random_array((n, 2 * n), density=0.2, rng=rng)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from separatrix.data.memory import memory_source
 from separatrix.engine.objective import Objective
-from separatrix.engine.sampling import Sample, sampled
+from separatrix.engine.sampling import MOST_PER_COEFFICIENT, SHARE, Sample, rows_of_sample, sampled
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
 
@@ -29,6 +30,24 @@ def test_where_nothing_is_rare_one_row_in_some_is_the_sample():
     whole, sample = sample_of(*normal_rows())
     assert sample.weighted.source.n_rows == n // 16
     assert whole.passes == 0
+
+
+def test_few_coefficients_need_a_smaller_share_of_many_rows():
+    def rows(n_rows: int, columns: int) -> int:
+        X = np.broadcast_to(0.0, (n_rows, columns))
+        whole = Objective(memory_source(X, np.zeros((n_rows, 1))), LogLoss(), L2(np.ones(columns)), True)
+        return rows_of_sample(whole, np.zeros((columns + 1, 1)))
+
+    assert rows(100_000, 4) == 100_000 // SHARE
+    assert rows(1_000_000, 4) == 5 * MOST_PER_COEFFICIENT
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, sparse.csr_array])
+def test_rows_are_taken_from_any_layout(layout):
+    X, some = np.random.default_rng(0).normal(size=(9, 4)), np.array([1, 5, 8])
+    taken = memory_source(layout(X), np.arange(9)).take(some)
+    np.testing.assert_array_equal(taken.X.toarray() if sparse.issparse(taken.X) else taken.X, X[some])
+    np.testing.assert_array_equal(taken.y, some)
 
 
 def test_a_column_that_is_almost_always_zero_keeps_its_rows():

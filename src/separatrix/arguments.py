@@ -68,7 +68,9 @@ def is_plain(X: Any, y: Any) -> bool:
     if X.ndim != 2 or X.size == 0 or y.shape != X.shape[:1]:
         return False
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(X.sum()))  # some sums of finite numbers are not: those are looked at one by one
+        # In half the time of X.sum(), which adds with more care. Some sums of finite numbers are not finite: those are
+        # looked at one by one.
+        return bool(np.isfinite(np.einsum("ij->", X)))
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight") -> FloatArray:
@@ -128,6 +130,8 @@ def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
         # A million labels are counted in a tenth of the time it takes to sort them.
         codes = y.astype(np.intp, copy=False)
         codes = codes - low if low else codes
+        if span <= 1:  # then both are there
+            return np.arange(low, low + span + 1).astype(y.dtype), codes
         counts = np.bincount(codes, minlength=span + 1)
         if not counts.all():
             codes = (np.cumsum(counts > 0) - 1)[codes]

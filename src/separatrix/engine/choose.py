@@ -88,7 +88,7 @@ class Choice:
         tol^2, and coefficients that are as exact as the loss. Who asks for a loose gap asks for few passes; but for
         several columns of eta it is the certificate that costs, and one more pass makes sure that one is enough."""
         squares = self.name in ("newton", "quasi-newton", "proximal-newton")
-        loose = tol > LOOSE and classes == 1
+        loose = tol >= LOOSE and classes == 1
         return min(0.01 * tol, tol if loose else tol**2) if squares else tol
 
 

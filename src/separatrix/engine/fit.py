@@ -86,7 +86,7 @@ def fit_linear_model(
         p = space.source.n_columns
         w, b = solution.at.theta[:p], solution.at.theta[p:]
         coefficients = space.back(w).T
-    intercepts = b.sum(axis=0) - coefficients @ source.centre
+        intercepts = b.sum(axis=0) - coefficients @ source.centre
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
     certificate, at = solution.certificate, solution.at
     if space.source is not source:

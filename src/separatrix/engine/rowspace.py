@@ -1,9 +1,10 @@
 """More columns than rows: an L2-penalised solution lies in the span of the rows, so it is sought there.
 
 Dense rows: the span itself is the space.
-With w = D^-1 X'a, D the penalty's strengths, eta = G a for the (rows, rows) matrix G = X D^-1 X' = V S V', and in
-z = S^(1/2) V'a the problem is the plain one again: eta = V S^(1/2) z with the penalty |z|^2 / 2. Directions of the
-rows below the rounding of G move neither eta nor the penalty, and are left out.
+With w = D^-1 X'a, D the penalty's strengths, eta = G a for the (rows, rows) matrix G = X D^-1 X' = L L', and in z = L'a
+the problem is the plain one again: eta = L z with the penalty |z|^2 / 2. L is a Cholesky factor whose rows come in the
+order of their pivots (Higham 2002, section 10.3): a row whose part beyond those before it is below the rounding of G
+moves neither eta nor the penalty by it, and has no coordinate of its own. So a = L^-T z needs no more rows than that.
 
 Sparse rows: of columns that have an entry in one and the same row only (most word pairs of a text), the span knows
 one direction. One column with the norm of their entries as its own takes their place.
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import eigh
+from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
@@ -24,6 +25,7 @@ from separatrix.engine.choose import products_pay
 from separatrix.equations.penalties import L2, ElasticNet
 
 MOST_ROWS = 2_000  # whose matrix G is still small
+(pstrf,) = get_lapack_funcs(("pstrf",), dtype=np.float64)
 COLUMNS = 2_048  # that a thread multiplies at a time
 
 
@@ -90,17 +92,26 @@ def products_of_rows(X: FloatArray, pool: ThreadPoolExecutor | None) -> FloatArr
 
 
 def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
-    """The space in which the dense rows are as many columns as they have directions."""
+    """The space in which the dense rows are as many columns as they have directions; X is read once for it, and once
+    for the way back."""
     strength = penalty.l2[:, None]
     X = source.X - source.centre if source.centre.any() else np.asarray(source.X, dtype=np.float64)
     even = np.ptp(strength) == 0  # then X need not be copied to be weighted
-    s, V = eigh(products_of_rows(X, source.pool) / strength[0] if even else (X / strength.T) @ X.T)
-    kept = s > np.finfo(float).eps * len(s) * s[-1]
-    root, V = np.sqrt(s[kept])[:, None], V[:, kept]
-    reduced = replace(source, X=V * root.T, centre=np.zeros(len(root)))
-    return Space(
-        reduced,
-        L2(np.ones(len(root))),
-        there=lambda w: (V.T @ (X @ w)) / root,
-        back=lambda z: (X.T @ (V @ (z / root))) / strength,
-    )
+    G = products_of_rows(X, source.pool) / strength[0] if even else (X / strength.T) @ X.T
+    if not np.isfinite(G.trace()):  # rows so long that their squares are no numbers
+        return Space(source, penalty)
+    factor, order, rank, _ = pstrf(G, lower=True)
+    order -= 1
+    coordinates = np.empty((len(X), rank))
+    coordinates[order] = np.tril(factor)[:, :rank]
+    leading, factor = order[:rank], factor[:rank, :rank]
+
+    def there(w: FloatArray) -> FloatArray:
+        return solve_triangular(factor, X[leading] @ w, lower=True) if w.any() else np.zeros((rank, w.shape[1]))
+
+    def back(z: FloatArray) -> FloatArray:
+        a = np.zeros((len(X), z.shape[1]))
+        a[leading] = solve_triangular(factor, z, lower=True, trans=1)
+        return (X.T @ a) / strength
+
+    return Space(replace(source, X=coordinates, centre=np.zeros(rank)), L2(np.ones(rank)), there, back)

@@ -21,9 +21,11 @@ from separatrix.engine.iterate import Solver
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import gram_diagonal, row_squares
 
-ROWS_PER_COEFFICIENT = 200
-SHARE = 16  # the sample holds one row in so many,
+ROWS_PER_COEFFICIENT = 200  # of the sample, at least
+SHARE = 16  # it holds one row in so many,
 SAVING = 3  # and is not worth its while if it holds more than one in so many
+MOST_PER_COEFFICIENT = 5_000  # rows in memory: more save less than they cost,
+LEAST_SHARE = 128  # but one row in so many bounds the gap for all
 RARE = 1e100  # a leverage that is surely kept, times the square of any number
 RARE_CLASS = 0.2  # of the rows that each class would have if all had the same number: fewer, and every row matters
 UNEVEN = 2.0  # the mean square of the parts of rows over their squared mean: 1.5 for one normal column
@@ -90,9 +92,12 @@ def start_on(sample: Sample, theta: FloatArray) -> Start:
 
 
 def rows_of_sample(objective: Objective, theta: FloatArray) -> int:
-    """How many rows a sample is to have, as far as there is memory for them."""
-    rows = max(ROWS_PER_COEFFICIENT * theta.size, objective.source.n_rows // SHARE)
-    return min(rows, objective.source.most_rows)
+    """How many rows a sample is to have, as far as there is memory for them; more of files, which cost more to read."""
+    source = objective.source
+    rows = source.n_rows // SHARE
+    if source.in_memory:
+        rows = min(rows, max(MOST_PER_COEFFICIENT * theta.size, source.n_rows // LEAST_SHARE))
+    return min(max(ROWS_PER_COEFFICIENT * theta.size, rows), source.most_rows)
 
 
 def is_saving(objective: Objective, rows: int) -> bool:
@@ -116,6 +121,9 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     if is_even(glance, rarity):
         return Sample(glance, objective.over(some), float(times[0]) if np.ptp(times) == 0 else None)
     share = shares(rarity.counts, rows)
+    drawn = np.isfinite(share)  # the other classes are kept whole
+    if rarity.inverse is not None and np.count_nonzero(drawn) == 1:
+        rarity = replace(rarity, inverse=rarity.inverse[:, drawn])
 
     def chance(block: Block) -> FloatArray:
         return np.minimum(1.0, share[block.codes] * rarity.of(block))
@@ -129,7 +137,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
 class Rarity:
     """What makes a row's part in its class: by class the number of `rows` that were looked at (K,), for how many they
     stand, `counts` (K,), what a unit of weight is of the whole, `even` (K,), and what a unit of each column's square
-    is, `inverse` (p, K), None where that costs too much."""
+    is, `inverse` (p, K), None where that costs too much; (p, 1) where it matters for one class alone."""
 
     rows: FloatArray
     counts: FloatArray
@@ -142,7 +150,8 @@ class Rarity:
         weight = block.weight * self.even[code]
         if self.inverse is None:
             return weight
-        leverage = row_squares(block.X, self.inverse)[np.arange(len(code)), code]
+        leverage = row_squares(block.X, self.inverse)
+        leverage = leverage[np.arange(len(code)), code] if leverage.shape[1] > 1 else leverage[:, 0]
         return 0.5 * (weight + block.weight * leverage)
 
 

@@ -94,8 +94,7 @@ class LogLoss:
     def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Value, gradient and curvature, (rows, 1) each, from one exponential; most of it in place, as each new array
         of a block costs as much as the arithmetic."""
-        odds = np.maximum(eta, -FAR)
-        np.minimum(odds, FAR, out=odds)
+        odds = eta.clip(-FAR, FAR)
         np.exp(np.negative(odds, out=odds), out=odds)  # (1 - p) / p
         p = odds + 1.0
         np.reciprocal(p, out=p)
