@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from separatrix.arguments import check_offset, check_sample_weight
+from separatrix.arguments import check_offset, check_sample_weight, sum_is_finite
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Source
 from separatrix.data.memory import memory_source
@@ -233,7 +233,7 @@ def numbers(column: Any) -> FloatArray:
 
 def check_finite(X: FloatArray, names: Sequence[str]) -> None:
     """DataError unless every number is finite; the message names the first that is not."""
-    if np.isfinite(X.sum()):  # of the sum first, as it needs no array of its own
+    if sum_is_finite(X):  # which needs no array of its own
         return
     for row, j in np.argwhere(~np.isfinite(X))[:1].tolist():
         raise DataError(f"column {names[j]!r} is {X[row, j]} in row {row}: leave the row out, or fill the gap.")
