@@ -23,6 +23,7 @@ from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import Choice, choose
+from separatrix.engine.family import NOTHING, Descent, Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Iterate, minimise
 from separatrix.engine.leverage import leave_one_out
@@ -31,11 +32,12 @@ from separatrix.engine.newton import KEEP, newton
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_sums
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
-from separatrix.equations.losses import ClassLoss
+from separatrix.equations.losses import ClassLoss, LogLoss
 from separatrix.equations.penalties import ElasticNet
 
 LARGEST_SHARED = 500  # coefficients whose curvature is kept for each fold
-NOTHING = 1e-4  # of tol: what a fit on the path may be above its optimum after the step that is not looked at
+LARGEST_OF_MANY = 100  # coefficients of each of many fits at once
+MOST_AT_ONCE = 512  # fits
 MOST_FOLDS = 62  # that the bits of a number can tell apart
 
 
@@ -130,8 +132,72 @@ class Course:
     def walk(self, Cs: FloatArray) -> Iterator[list[Point]]:
         """The fits of every fold, for each of the Cs as they come: increasing."""
         choice = choose(self.options.solver, *self.shape, l1=bool(self.penalty.l1.any()))
-        together = choice.name in ("newton", "quasi-newton") and np.prod(self.shape) <= LARGEST_SHARED
-        return self.from_the_whole(Cs) if together else self.each_by_itself(Cs, choice)
+        small = choice.name in ("newton", "quasi-newton")
+        if small and self.is_family:
+            return self.side_by_side(Cs)
+        return self.from_the_whole(Cs) if small and np.prod(self.shape) <= LARGEST_SHARED else self.each_by_itself(Cs, choice)
+
+    @property
+    def is_family(self) -> bool:
+        """Whether fits of many folds and Cs at once pay: dense rows, two classes, and small curvatures."""
+        return isinstance(self.loss, LogLoss) and not self.source.is_sparse and self.shape[0] <= LARGEST_OF_MANY
+
+    def side_by_side(self, Cs: FloatArray) -> Iterator[list[Point]]:
+        """By Newton's method, all Cs at once: first for all rows, then for the folds from there.
+
+        Under penalties that hardly differ from one another, a fold's fit starts from where one of them ended.
+        """
+        tol, most = self.options.tol, self.options.max_iter
+        weight = self.source.weight @ self.rows
+        family = Family(self.source, self.rows.T.copy(), self.penalty.l2, self.options.fit_intercept, weight)
+        wholes = self.wholes(family, Cs).run(tol, most, fresh=False)
+        theta, leader = wholes.ends(tol), leaders(wholes, Cs * weight[0], tol)
+        columns = [points_of(wholes, theta)]
+        for some in np.array_split(np.arange(1, len(weight)), max(1, len(weight) * len(Cs) // MOST_AT_ONCE)):
+            columns += self.folds(family, some, Cs, wholes, theta, leader)
+        yield from map(list, zip(*columns, strict=True))
+
+    def wholes(self, family: Family, Cs: FloatArray) -> Descent:
+        """The fits of all rows for every C, at their start: one of all."""
+        random = np.random.default_rng(self.options.seed)
+        whole = self.objective(0, float(Cs[len(Cs) // 2]))
+        theta = sample_start(whole, np.zeros(self.shape), newton, curved=False, random=random).theta.T
+        fold, strength = np.zeros(len(Cs), dtype=np.intp), 1.0 / (Cs * family.weight[0])
+        at = family.penalised(theta, family.sums(theta, fold[:1], order=2), strength)
+        left = np.zeros(len(Cs))
+        start = Descent.at(family, fold, strength, at, at.curvature, left)
+        if not theta.any():
+            start.left = -start.slope  # as `left_at_zero`
+            start.aim(np.arange(len(Cs)))
+        return start
+
+    def folds(
+        self, family: Family, some: IntArray, Cs: FloatArray, wholes: Descent, theta: FloatArray, leader: IntArray
+    ) -> list[list[Point]]:
+        """The fits of some folds for every C."""
+        tol, most = self.options.tol, self.options.max_iter
+        lead = np.unique(leader)
+        fold, c = np.repeat(some, len(lead)), np.tile(lead, len(some))
+        strength = 1.0 / (Cs[c] * family.weight[fold])
+        own = family.few is not None
+        place = np.tile(np.arange(len(lead)), len(some))
+        at = family.penalised(theta[c], family.sums(theta[lead], fold, 1 + own, place), strength)
+        metric = at.curvature if own else with_strength(wholes.metric[c], (strength - wholes.strength[c])[:, None] * family.l2)
+        leading = Descent.at(family, fold, strength, at, metric, np.zeros(len(fold))).run(tol, most, fresh=own)
+        # Every C from its leader: those that are not their own go on from where it ended.
+        F = len(some)
+        of = (np.arange(F)[:, None] * len(lead) + np.searchsorted(lead, leader)).ravel()
+        points = np.empty((F, len(Cs)), dtype=object)
+        found = points_of(leading, leading.ends(tol))
+        points[:, lead] = np.reshape(np.array([*found, None], dtype=object)[:-1], (F, len(lead)))
+        behind = np.flatnonzero(leader != np.arange(len(Cs)))
+        if len(behind):
+            of = of.reshape(F, len(Cs))[:, behind].ravel()
+            strength = 1.0 / (np.tile(Cs[behind], F) * family.weight[np.repeat(some, len(behind))])
+            rest = leading.under(strength, of).run(tol, most, fresh=False)
+            found = points_of(rest, rest.ends(tol))
+            points[:, behind] = np.reshape(np.array([*found, None], dtype=object)[:-1], (F, len(behind)))
+        return points.tolist()
 
     def from_the_whole(self, Cs: FloatArray) -> Iterator[list[Point]]:
         """By Newton's method, the folds from the optimum of all rows, if where they are is no good under the next C."""
@@ -223,6 +289,26 @@ def refine(objective: Objective, start: Iterate, options: Options, rate: float =
     near = -0.5 * float(np.sum(at.gradient * step)) <= options.tol
     point = Point(at.theta + step if near else at.theta, iterate.gap, max(number, 1))
     return Stop(point, arrived, at, metric, objective.penalty, rate)
+
+
+def leaders(wholes: Descent, heaviness: FloatArray, tol: float) -> IntArray:
+    """Of each fit, with Cs that increase, the first whose optimum is within tol of its own: it may be itself."""
+    l2, p = wholes.family.l2, len(wholes.family.l2)
+    leader, last = np.zeros(len(heaviness), dtype=np.intp), 0
+    for c in range(1, len(heaviness)):
+        pull = np.zeros(wholes.theta.shape[1])
+        pull[:p] = (wholes.strength[c] - wholes.strength[last]) * l2 * wholes.theta[last, :p]
+        if 0.5 * pull @ wholes.factors.solve(pull[None], np.array([c]))[0] > tol:
+            last = c
+        leader[c] = last
+    return leader
+
+
+def points_of(fits: Descent, theta: FloatArray) -> list[Point]:
+    """Each fit with its coefficients."""
+    return [
+        Point(theta[m][:, None], float(fits.gap[m]), max(int(fits.iterations[m]), 1)) for m in range(len(theta))
+    ]
 
 
 Groups = tuple[IntArray, BoolArray]
