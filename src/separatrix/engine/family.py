@@ -11,7 +11,8 @@ The fits go their own ways by the rules of `newton`, and one that has arrived dr
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ from separatrix.engine.newton import KEEP, MOST_LEFT
 from separatrix.equations.hyperplane import weighted_gram
 from separatrix.equations.losses import LogLoss
 
-CELLS = 2**15  # of eta at a time: what is made of them stays in cache
+CELLS = 2**16  # of eta at a time: what is made of them stays in cache,
+FEW_CELLS = 2**14  # and of few rows in memory that malloc has at hand: new pages cost more than the arithmetic
 PAIRS = 2**20  # products of two columns that are kept: of few rows
+CHORDS = 3  # steps that cost as much as one with a new curvature
 NOTHING = 1e-4  # of tol: what a fit may be above its optimum after the step that is not looked at
 
 
@@ -61,16 +64,17 @@ class Family:
         return self.penalised(theta, self.sums(theta, fold, order), strength)
 
     def penalised(self, theta: FloatArray, sums: FloatArray, strength: FloatArray) -> Points:
-        """The sums of the loss with the penalty added, (M, ..) or (1, ..) of all fits alike."""
+        """The sums of the loss, (M, ..) or (1, ..) of all fits alike, with the penalty added; a curvature in place."""
         M, P, p = len(strength), self.P, len(self.l2)
+        if len(sums) < M:
+            sums, theta = np.repeat(sums, M, axis=0), np.repeat(theta, M, axis=0)
         slope = strength[:, None] * self.l2 * theta[:, :p]
         value = sums[:, 0] + 0.5 * np.einsum("mp,mp->m", slope, theta[:, :p])
-        gradient = sums[:, 1 : P + 1] + np.zeros((M, 1))
+        gradient = sums[:, 1 : P + 1].copy()
         gradient[:, :p] += slope
-        theta = np.broadcast_to(theta, gradient.shape)
         if sums.shape[1] == P + 1:
             return Points(theta, value, gradient)
-        curvature = sums[:, P + 1 :].reshape(-1, P, P) + np.zeros((M, 1, 1))
+        curvature = sums[:, P + 1 :].reshape(M, P, P)
         return Points(theta, value, gradient, with_strength(curvature, strength[:, None] * self.l2))
 
     def sums(self, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None = None) -> FloatArray:
@@ -78,19 +82,49 @@ class Family:
 
         `of` (M,) is the row of theta that each fit is at, where several are at the same; one pass.
         """
+        total = self.sums_of_few(theta, fold, order, of) if self.few else None
+        if total is None:
 
-        def of_block(block: Block) -> FloatArray:
-            parts = [self.of_piece(piece, theta, fold, order, of) for piece in pieces(block, len(fold))]
-            return sum(parts[1:], parts[0])
+            def of_block(block: Block) -> FloatArray:
+                parts = (self.of_piece(piece, theta, fold, order, of) for piece in pieces(block, CELLS // len(fold)))
+                return reduce(add, parts)
 
-        total = of_block(self.few) if self.few else self.source.add_up(of_block)
+            total = self.source.add_up(of_block)
         total /= self.weight[fold, None]
         return total
+
+    def sums_of_few(self, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None) -> FloatArray:
+        """The sums over the few rows."""
+        assert self.few
+        P, M = self.P, len(fold)
+        total, states = np.zeros((M, P + 1)), []
+        for piece in pieces(self.few, FEW_CELLS // M):
+            slopes, state = self.slopes(piece, theta, fold, of)
+            total += slopes
+            states.append(state)
+        if order == 1:
+            return total
+        state, sums = np.hstack(states) if states[1:] else states[0], np.empty((M, 1 + P + P * P))
+        # BLAS packs a matrix before it multiplies, which does not pay for a few rows of another.
+        packed = np.dot(state, self.pairs.T) if M > 3 else np.array([np.dot(self.pairs, h) for h in state])
+        sums[:, : P + 1] = total
+        np.take(packed, self.places, axis=1, out=sums[:, P + 1 :], mode="clip")
+        return sums
 
     def of_piece(
         self, block: Block, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None
     ) -> FloatArray:
         """The sums over some rows."""
+        slopes, state = self.slopes(block, theta, fold, of)
+        if order == 1:
+            return slopes
+        ones = self.P - len(self.l2)
+        return np.hstack([slopes, [weighted_gram(block.X, h, ones).ravel() for h in state]])
+
+    def slopes(
+        self, block: Block, theta: FloatArray, fold: IntArray, of: IntArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Value and gradient over some rows, side by side (M, 1 + P), and the weighted second derivatives (M, rows)."""
         X, p, P = block.X, len(self.l2), self.P
         eta = np.dot(theta[:, :p], X.T)
         if P > p:
@@ -99,22 +133,16 @@ class Family:
             eta += block.offset.T
         value, gradient, state = LogLoss().together(np.broadcast_to(block.y.T, eta.shape), eta)
         if of is not None:
-            value, gradient, state = value[of], gradient[of], state[of] if order == 2 else state
+            value, gradient, state = value[of], gradient[of], state[of]
         # A fold of all rows needs no mask.
         weight = self.rows[fold, block.rows] * block.weight if fold.any() else block.weight[None, :]
-        sums = np.empty((len(fold), 1 + P + (P * P if order == 2 else 0)))
-        gradient *= weight
+        sums = np.empty((len(fold), 1 + P))
         np.einsum("mi,mi->m", value, np.broadcast_to(weight, value.shape), out=sums[:, 0])
+        gradient *= weight
         sums[:, 1 : p + 1] = np.dot(gradient, X)
-        sums[:, p + 1 : P + 1] = gradient.sum(axis=1, keepdims=True)
-        if order == 2:
-            state *= weight
-            if self.few:
-                sums[:, P + 1 :] = np.dot(state, self.pairs.T)[:, self.places]
-            else:
-                for m, h in enumerate(state):
-                    sums[m, P + 1 :] = weighted_gram(X, h, P - p).ravel()
-        return sums
+        sums[:, p + 1 :] = gradient.sum(axis=1, keepdims=True)
+        state *= weight
+        return sums, state
 
     @cached_property
     def few(self) -> Block | None:
@@ -145,9 +173,9 @@ class Family:
         return place.ravel()
 
 
-def pieces(block: Block, fits: int) -> Iterator[Block]:
-    """The block some rows at a time, which stay the source's."""
-    n, step = len(block.weight), max(64, CELLS // fits)
+def pieces(block: Block, step: int) -> Iterator[Block]:
+    """The block so many rows at a time, which stay the source's."""
+    n, step = len(block.weight), max(64, step)
     if n <= step:
         yield block
         return
@@ -178,7 +206,9 @@ class Factors:
         diagonal = np.einsum("mii->mi", A)
         unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         try:
-            return Factors(np.linalg.cholesky(A / unit[:, :, None] / unit[:, None, :]), unit)
+            scaled = A / unit[:, :, None]
+            scaled /= unit[:, None, :]
+            return Factors(np.linalg.cholesky(scaled), unit)
         except np.linalg.LinAlgError:
             return Factors(np.array([np.tril(factor_positive(each).lower) for each in A]), unit)
 
@@ -197,7 +227,7 @@ class Factors:
 class Descent:
     """Where M fits are on their way: of fold (M,), under the penalty times strength (M,), with the metric (M, P, P) of
     the next step. `rate` (M,) is the share of a gap that a step by the metric leaves, as far as that was seen, `left`
-    that of a slope. All else follows; the arrays change in place.
+    that of a slope, and where the metric is `fresh`, the first step is to bring a new one. All else follows; the arrays change in place.
     """
 
     family: Family
@@ -209,6 +239,7 @@ class Descent:
     metric: FloatArray
     rate: FloatArray
     left: FloatArray
+    fresh: bool
     iterations: IntArray = field(init=False)
     factors: Factors = field(init=False)
 
@@ -222,11 +253,18 @@ class Descent:
 
     @staticmethod
     def at(
-        family: Family, fold: IntArray, strength: FloatArray, at: Points, metric: Any, left: FloatArray
+        family: Family, fold: IntArray, strength: FloatArray, at: Points, metric: Any, fresh: bool
     ) -> "Descent":
         """Fits at known points."""
-        rate = np.full(len(fold), KEEP)
-        return Descent(family, fold, strength, at.theta.copy(), at.value, at.gradient, metric, rate, left)
+        rate, left = np.full(len(fold), KEEP), np.zeros(len(fold))
+        return Descent(family, fold, strength, at.theta.copy(), at.value, at.gradient, metric, rate, left, fresh)
+
+    def some(self, chosen: IntArray) -> "Descent":
+        """Some of the fits, which have not moved yet."""
+        parts = (self.theta, self.value, self.gradient, self.metric, self.rate, self.left)
+        return Descent(
+            self.family, self.fold[chosen], self.strength[chosen], *(part[chosen] for part in parts), self.fresh
+        )
 
     def aim(self, some: IntArray) -> None:
         """The next step of some fits, and about how far they are from their optimum."""
@@ -243,15 +281,15 @@ class Descent:
         """Which fits are within tol of their optimum, and next to nothing above it after the step that is aimed."""
         return (self.gap <= tol) & (self.rate * self.gap <= NOTHING * tol)
 
-    def run(self, tol: float, max_iter: int, fresh: bool) -> "Descent":
-        """Every fit until it has arrived, or max_iter steps were taken. `fresh` says that the metric is that of the
-        point, so that the first step can be known to need another one after it."""
+    def run(self, tol: float, max_iter: int) -> "Descent":
+        """Every fit until it has arrived, or max_iter steps were taken."""
         while True:
             active = np.flatnonzero(~(self.arrived(tol) | self.stuck | (self.iterations >= max_iter)))
             if not len(active):
                 return self
             first = np.isinf(self.before[active])
-            chord = np.where(first, not fresh, self.gap[active] <= KEEP * self.before[active])
+            soon = self.gap[active] * self.rate[active] ** CHORDS <= NOTHING * tol
+            chord = np.where(first, not self.fresh, soon | (self.rate[active] <= KEEP))
             for order, some in ((1, active[chord]), (2, active[~chord])):
                 if len(some):
                     self.advance(some, order)
@@ -304,5 +342,5 @@ class Descent:
         metric = with_strength(metric, more[:, None] * l2)
         left = np.zeros(len(some))
         return Descent(
-            self.family, self.fold[some], strength, theta, value, gradient, metric, self.rate[some].copy(), left
+            self.family, self.fold[some], strength, theta, value, gradient, metric, self.rate[some].copy(), left, False
         )

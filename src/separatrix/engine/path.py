@@ -147,57 +147,67 @@ class Course:
 
         Under penalties that hardly differ from one another, a fold's fit starts from where one of them ended.
         """
-        tol, most = self.options.tol, self.options.max_iter
-        weight = self.source.weight @ self.rows
-        family = Family(self.source, self.rows.T.copy(), self.penalty.l2, self.options.fit_intercept, weight)
-        wholes = self.wholes(family, Cs).run(tol, most, fresh=False)
-        theta, leader = wholes.ends(tol), leaders(wholes, Cs * weight[0], tol)
-        columns = [points_of(wholes, theta)]
-        for some in np.array_split(np.arange(1, len(weight)), max(1, len(weight) * len(Cs) // MOST_AT_ONCE)):
-            columns += self.folds(family, some, Cs, wholes, theta, leader)
+        weight, l2 = self.source.weight @ self.rows, self.penalty.l2
+        family = Family(self.source, self.rows.T.copy(), l2, self.options.fit_intercept, weight)
+        start, between = self.beginning(family, Cs)
+        leader = leaders(start, self.options.tol)
+        lead = np.unique(leader)
+        whole = start.some(lead)
+        columns = self.ends(whole, leader, Cs)
+        theta = whole.ends(self.options.tol)
+        at_once = max(1, MOST_AT_ONCE // len(lead))
+        for first in range(1, len(weight), at_once):
+            some = np.arange(first, min(first + at_once, len(weight)))
+            fold, place = np.repeat(some, len(lead)), np.tile(np.arange(len(lead)), len(some))
+            strength = 1.0 / (Cs[lead][place] * weight[fold])
+            few = family.few is not None  # then each fit has a curvature of its own
+            at = family.penalised(theta[place], family.sums(theta, fold, 1 + few, place), strength)
+            if few:
+                metric = at.curvature
+            else:
+                metric = with_strength(whole.metric[place] + between[fold], (strength - whole.strength[place])[:, None] * l2)
+            columns += self.ends(Descent.at(family, fold, strength, at, metric, few), leader, Cs)
         yield from map(list, zip(*columns, strict=True))
 
-    def wholes(self, family: Family, Cs: FloatArray) -> Descent:
-        """The fits of all rows for every C, at their start: one of all."""
-        random = np.random.default_rng(self.options.seed)
+    def beginning(self, family: Family, Cs: FloatArray) -> tuple[Descent, FloatArray]:
+        """The fits of all rows for every C, at their one start, and by how much the curvature of each fold differs there
+        from that of all rows, (F, P, P); none on few rows, or where the rows of folds overlap too much."""
+        random, groups = np.random.default_rng(self.options.seed), groups_of(self.rows)
         whole = self.objective(0, float(Cs[len(Cs) // 2]))
-        theta = sample_start(whole, np.zeros(self.shape), newton, curved=False, random=random).theta.T
-        fold, strength = np.zeros(len(Cs), dtype=np.intp), 1.0 / (Cs * family.weight[0])
-        at = family.penalised(theta, family.sums(theta, fold[:1], order=2), strength)
-        left = np.zeros(len(Cs))
-        start = Descent.at(family, fold, strength, at, at.curvature, left)
+        sample = sample_start(whole, np.zeros(self.shape), newton, curved=True, random=random)
+        theta = sample.theta
+        if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
+            theta = theta - solve_positive(sample.metric, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
+        fold, between = np.zeros(len(Cs), dtype=np.intp), np.zeros((len(family.weight), 1, 1))
+        if groups and not family.few:
+            parts = [as_row(sums) for sums in sums_of_folds(whole, theta, groups)]
+            sums = np.array(parts) 
+            between = (sums - sums[:1])[:, 1 + family.P :].reshape(-1, family.P, family.P)
+            sums = sums[:1]
+        else:
+            sums = family.sums(theta.T, fold[:1], order=2)
+        at = family.penalised(theta.T, sums, strength := 1.0 / (Cs * family.weight[0]))
+        start = Descent.at(family, fold, strength, at, at.curvature, fresh=False)
         if not theta.any():
             start.left = -start.slope  # as `left_at_zero`
             start.aim(np.arange(len(Cs)))
-        return start
+        return start, between
 
-    def folds(
-        self, family: Family, some: IntArray, Cs: FloatArray, wholes: Descent, theta: FloatArray, leader: IntArray
-    ) -> list[list[Point]]:
-        """The fits of some folds for every C."""
-        tol, most = self.options.tol, self.options.max_iter
-        lead = np.unique(leader)
-        fold, c = np.repeat(some, len(lead)), np.tile(lead, len(some))
-        strength = 1.0 / (Cs[c] * family.weight[fold])
-        own = family.few is not None
-        place = np.tile(np.arange(len(lead)), len(some))
-        at = family.penalised(theta[c], family.sums(theta[lead], fold, 1 + own, place), strength)
-        metric = at.curvature if own else with_strength(wholes.metric[c], (strength - wholes.strength[c])[:, None] * family.l2)
-        leading = Descent.at(family, fold, strength, at, metric, np.zeros(len(fold))).run(tol, most, fresh=own)
-        # Every C from its leader: those that are not their own go on from where it ended.
-        F = len(some)
-        of = (np.arange(F)[:, None] * len(lead) + np.searchsorted(lead, leader)).ravel()
-        points = np.empty((F, len(Cs)), dtype=object)
-        found = points_of(leading, leading.ends(tol))
-        points[:, lead] = np.reshape(np.array([*found, None], dtype=object)[:-1], (F, len(lead)))
-        behind = np.flatnonzero(leader != np.arange(len(Cs)))
-        if len(behind):
-            of = of.reshape(F, len(Cs))[:, behind].ravel()
-            strength = 1.0 / (np.tile(Cs[behind], F) * family.weight[np.repeat(some, len(behind))])
-            rest = leading.under(strength, of).run(tol, most, fresh=False)
-            found = points_of(rest, rest.ends(tol))
-            points[:, behind] = np.reshape(np.array([*found, None], dtype=object)[:-1], (F, len(behind)))
-        return points.tolist()
+    def ends(self, leading: Descent, leader: IntArray, Cs: FloatArray) -> list[list[Point]]:
+        """The fits of each fold for every C, from the start of those Cs that lead: the others go on where those end."""
+        tol, most, lead = self.options.tol, self.options.max_iter, np.unique(leader)
+        found = points_of(leading.run(tol, most), tol)
+        F = len(found) // len(lead)
+        points = [dict(zip(lead, found[f * len(lead) :], strict=False)) for f in range(F)]
+        rest = np.setdiff1d(np.arange(len(leader)), lead)
+        if len(rest):
+            of = np.arange(F)[:, None] * len(lead) + np.searchsorted(lead, leader[rest])
+            fold = leading.fold[of.ravel()]
+            strength = 1.0 / (np.tile(Cs[rest], F) * leading.family.weight[fold])
+            found = points_of(leading.under(strength, of.ravel()).run(tol, most), tol)
+            for f in range(F):
+                points[f].update(zip(rest, found[f * len(rest) :], strict=False))
+        return [[own[c] for c in range(len(leader))] for own in points]
 
     def from_the_whole(self, Cs: FloatArray) -> Iterator[list[Point]]:
         """By Newton's method, the folds from the optimum of all rows, if where they are is no good under the next C."""
@@ -291,24 +301,28 @@ def refine(objective: Objective, start: Iterate, options: Options, rate: float =
     return Stop(point, arrived, at, metric, objective.penalty, rate)
 
 
-def leaders(wholes: Descent, heaviness: FloatArray, tol: float) -> IntArray:
-    """Of each fit, with Cs that increase, the first whose optimum is within tol of its own: it may be itself."""
-    l2, p = wholes.family.l2, len(wholes.family.l2)
-    leader, last = np.zeros(len(heaviness), dtype=np.intp), 0
-    for c in range(1, len(heaviness)):
-        pull = np.zeros(wholes.theta.shape[1])
-        pull[:p] = (wholes.strength[c] - wholes.strength[last]) * l2 * wholes.theta[last, :p]
-        if 0.5 * pull @ wholes.factors.solve(pull[None], np.array([c]))[0] > tol:
+def leaders(start: Descent, tol: float) -> IntArray:
+    """Of each fit, under ever weaker penalties, the first whose optimum is about within tol of its own, or itself."""
+    l2, p = start.family.l2, len(start.family.l2)
+    leader, last, w = [0], 0, (start.theta + start.step)[:, :p]
+    for c in range(1, len(start.strength)):
+        pull = np.zeros((1, start.theta.shape[1]))
+        pull[0, :p] = (start.strength[c] - start.strength[last]) * l2 * w[last]
+        if 0.5 * np.vdot(pull, start.factors.solve(pull, np.array([c]))) > tol:
             last = c
-        leader[c] = last
-    return leader
+        leader.append(last)
+    return np.array(leader)
 
 
-def points_of(fits: Descent, theta: FloatArray) -> list[Point]:
-    """Each fit with its coefficients."""
-    return [
-        Point(theta[m][:, None], float(fits.gap[m]), max(int(fits.iterations[m]), 1)) for m in range(len(theta))
-    ]
+def points_of(fits: Descent, tol: float) -> list[Point]:
+    """Where each fit ended."""
+    ends = zip(fits.ends(tol)[:, :, None], fits.gap.tolist(), np.maximum(fits.iterations, 1).tolist(), strict=True)
+    return [Point(*end) for end in ends]
+
+
+def as_row(sums: Sums) -> FloatArray:
+    """As `Family.sums` has them."""
+    return np.concatenate([[sums.value], sums.gradient.ravel(), sums.curvature.ravel()]) / sums.weight
 
 
 Groups = tuple[IntArray, BoolArray]
