@@ -92,8 +92,8 @@ def fit_paths(
         rows = np.column_stack([np.ones(source.n_rows, dtype=bool), train])
         course = Course(space.source, loss, K, space.penalty, options, rows)
         walk = list(course.walk(Cs[order]))
-        wholes = [(course.objective(0, C), points[0].theta) for C, points in zip(Cs[order], walk, strict=True)]
-        left_out = np.array([leave_one_out(*whole) for whole in wholes]) if leave_out else None
+        wholes = zip(Cs[order], (points[0].theta for points in walk), strict=True)
+        left_out = np.array([leave_one_out(course.objective(0, C), at) for C, at in wholes]) if leave_out else None
     place = np.argsort(order)
 
     def of_all(name: str) -> NDArray:
