@@ -29,6 +29,7 @@ from separatrix.equations.losses import LogLoss
 CELLS = 2**16  # of eta at a time: what is made of them stays in cache,
 FEW_CELLS = 2**14  # and of few rows in memory that malloc has at hand: new pages cost more than the arithmetic
 PAIRS = 2**20  # products of two columns that are kept: of few rows
+ALIKE = 100  # rows for each coefficient: more, and a fold's curvature is about that of all rows
 CHORDS = 3  # steps that cost as much as one with a new curvature
 NOTHING = 1e-4  # of tol: what a fit may be above its optimum after the step that is not looked at
 
@@ -58,6 +59,11 @@ class Family:
     def P(self) -> int:
         """How many coefficients a fit has."""
         return len(self.l2) + int(self.fit_intercept)
+
+    @property
+    def own(self) -> bool:
+        """Whether folds are so few rows that the curvature of one says little of another, and curvatures are cheap."""
+        return self.few is not None and self.source.n_rows <= ALIKE * self.P
 
     def at(self, theta: FloatArray, fold: IntArray, strength: FloatArray, order: int) -> Points:
         """The fits of some folds (M,) and strengths (M,) at theta (M, P)."""

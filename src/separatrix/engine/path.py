@@ -30,6 +30,7 @@ from separatrix.engine.leverage import leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import KEEP, newton
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_sums
+from separatrix.engine.quasi_newton import quasi_newton
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
 from separatrix.equations.losses import ClassLoss, LogLoss
@@ -160,13 +161,12 @@ class Course:
             some = np.arange(first, min(first + at_once, len(weight)))
             fold, place = np.repeat(some, len(lead)), np.tile(np.arange(len(lead)), len(some))
             strength = 1.0 / (Cs[lead][place] * weight[fold])
-            few = family.few is not None  # then each fit has a curvature of its own
-            at = family.penalised(theta[place], family.sums(theta, fold, 1 + few, place), strength)
-            if few:
+            at = family.penalised(theta[place], family.sums(theta, fold, 1 + family.own, place), strength)
+            if family.own:
                 metric = at.curvature
             else:
                 metric = with_strength(whole.metric[place] + between[fold], (strength - whole.strength[place])[:, None] * l2)
-            columns += self.ends(Descent.at(family, fold, strength, at, metric, few), leader, Cs)
+            columns += self.ends(Descent.at(family, fold, strength, at, metric, family.own), leader, Cs)
         yield from map(list, zip(*columns, strict=True))
 
     def beginning(self, family: Family, Cs: FloatArray) -> tuple[Descent, FloatArray]:
@@ -174,12 +174,12 @@ class Course:
         from that of all rows, (F, P, P); none on few rows, or where the rows of folds overlap too much."""
         random, groups = np.random.default_rng(self.options.seed), groups_of(self.rows)
         whole = self.objective(0, float(Cs[len(Cs) // 2]))
-        sample = sample_start(whole, np.zeros(self.shape), newton, curved=True, random=random)
+        sample = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=True, random=random)
         theta = sample.theta
         if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
             theta = theta - solve_positive(sample.metric, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
         fold, between = np.zeros(len(Cs), dtype=np.intp), np.zeros((len(family.weight), 1, 1))
-        if groups and not family.few:
+        if groups and not family.own:
             parts = [as_row(sums) for sums in sums_of_folds(whole, theta, groups)]
             sums = np.array(parts) 
             between = (sums - sums[:1])[:, 1 + family.P :].reshape(-1, family.P, family.P)
