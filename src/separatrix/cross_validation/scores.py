@@ -73,14 +73,14 @@ class Judge:
 
 
 def are_right(model: DecisionValues, values: FloatArray, codes: IntArray) -> BoolArray:
-    """Of which the share is the accuracy, (fits, n), without what scikit-learn's own does to find out what labels are."""
+    """Whose share is the accuracy, (fits, n); without what scikit-learn's own does to find out what labels are."""
     if values.shape[2] == 1:
         return (values[:, :, 0] > 0) == codes
     return np.array([model.predict(eta) == codes for eta in values])
 
 
 def log_likelihoods(model: DecisionValues, values: FloatArray, codes: IntArray) -> FloatArray:
-    """Of which the mean is minus the log loss, (fits, n); as in scikit-learn's, a probability is at least the rounding
+    """Whose mean is minus the log loss, (fits, n); as in scikit-learn's, a probability is at least the rounding
     of a double."""
     if values.shape[2] == 1:
         own = -LogLoss().together(np.broadcast_to(codes * 1.0, values.shape[:2]), values[:, :, 0])[0]

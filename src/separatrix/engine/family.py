@@ -1,28 +1,24 @@
-r"""Newton's method for many fits at once, whose rows are some of the same rows: folds and penalties of one loss.
+r"""Many fits at once, whose rows are some of the same rows: the folds and penalties of one path, of two classes.
 
 eta of all fits is one product, and so are their gradients; what lies between is done to all in one call,
 
     eta_m = X w_m + b_m,    gradient_m = X' (weight_m * loss'(eta_m)) + s_m l2 w_m,    m = 1 .. M
 
-each with the rows of its own (a row that a fit leaves out weighs nothing) and its own strength s_m of the penalty. On few
-rows that saves the calls, which there take longer than the arithmetic; on many rows X is read once for all fits.
-The fits go their own ways by the rules of `newton`, and one that has arrived drops out.
+each with the rows of its own (a row that a fit leaves out weighs nothing) and its own strength s_m of the penalty. On
+few rows that saves calls, which there take longer than the arithmetic; on many rows X is read once for all fits.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
-from typing import Any
 
 import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
-from separatrix.engine.line_search import FAR_TOO_MUCH, SHORTEST, SUFFICIENT, UNSEEN
 from separatrix.engine.linear_algebra import factor_positive, potrs
-from separatrix.engine.newton import KEEP, MOST_LEFT
 from separatrix.equations.hyperplane import weighted_gram
 from separatrix.equations.losses import LogLoss
 
@@ -30,8 +26,6 @@ CELLS = 2**16  # of eta at a time: what is made of them stays in cache,
 FEW_CELLS = 2**14  # and of few rows in memory that malloc has at hand: new pages cost more than the arithmetic
 PAIRS = 2**20  # products of two columns that are kept: of few rows
 ALIKE = 100  # rows for each coefficient: more, and a fold's curvature is about that of all rows
-CHORDS = 3  # steps that cost as much as one with a new curvature
-NOTHING = 1e-4  # of tol: what a fit may be above its optimum after the step that is not looked at
 
 
 @dataclass(frozen=True)
@@ -117,10 +111,18 @@ class Family:
         np.take(packed, self.places, axis=1, out=sums[:, P + 1 :], mode="clip")
         return sums
 
-    def of_piece(
-        self, block: Block, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None
-    ) -> FloatArray:
-        """The sums over some rows."""
+    def of_piece(self, block: Block, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None) -> FloatArray:
+        """The sums over some of many rows, which often are in a fold all of them, or none."""
+        here = self.rows[:, block.rows]
+        some: BoolArray = here.any(axis=1)
+        if of is not None and order == 1 and np.array_equal(some, here.all(axis=1)):
+            return self.slopes(block, theta, np.zeros(len(theta), dtype=np.intp), None)[0][of] * some[fold, None]
+        kept = np.flatnonzero(some[fold])
+        if of is None and len(kept) < len(fold):
+            sums = np.zeros((len(fold), 1 + self.P + (order == 2) * self.P**2))
+            if len(kept):
+                sums[kept] = self.of_piece(block, theta[kept], fold[kept], order, None)
+            return sums
         slopes, state = self.slopes(block, theta, fold, of)
         if order == 1:
             return slopes
@@ -133,15 +135,15 @@ class Family:
         """Value and gradient over some rows, side by side (M, 1 + P), and the weighted second derivatives (M, rows)."""
         X, p, P = block.X, len(self.l2), self.P
         eta = np.dot(theta[:, :p], X.T)
-        if P > p:
+        if p < P:
             eta += theta[:, p:]
         if block.offset is not None:
             eta += block.offset.T
         value, gradient, state = LogLoss().together(np.broadcast_to(block.y.T, eta.shape), eta)
         if of is not None:
             value, gradient, state = value[of], gradient[of], state[of]
-        # A fold of all rows needs no mask.
-        weight = self.rows[fold, block.rows] * block.weight if fold.any() else block.weight[None, :]
+        here = self.rows[:, block.rows]
+        weight = block.weight[None, :] if here[np.unique(fold)].all() else here[fold] * block.weight
         sums = np.empty((len(fold), 1 + P))
         np.einsum("mi,mi->m", value, np.broadcast_to(weight, value.shape), out=sums[:, 0])
         gradient *= weight
@@ -227,126 +229,3 @@ class Factors:
     def put(self, some: IntArray, others: "Factors") -> None:
         """Others in the place of some."""
         self.lower[some], self.unit[some] = others.lower, others.unit
-
-
-@dataclass
-class Descent:
-    """Where M fits are on their way: of fold (M,), under the penalty times strength (M,), with the metric (M, P, P) of
-    the next step. `rate` (M,) is the share of a gap that a step by the metric leaves, as far as that was seen, `left`
-    that of a slope, and where the metric is `fresh`, the first step is to bring a new one. All else follows; the arrays change in place.
-    """
-
-    family: Family
-    fold: IntArray
-    strength: FloatArray
-    theta: FloatArray
-    value: FloatArray
-    gradient: FloatArray
-    metric: FloatArray
-    rate: FloatArray
-    left: FloatArray
-    fresh: bool
-    iterations: IntArray = field(init=False)
-    factors: Factors = field(init=False)
-
-    def __post_init__(self) -> None:
-        M = len(self.fold)
-        self.iterations, self.factors = np.zeros(M, dtype=np.intp), Factors.of(self.metric)
-        self.step, self.slope, self.gap = np.empty_like(self.gradient), np.empty(M), np.empty(M)
-        self.planned, self.length = np.empty(M), np.empty(M)
-        self.before, self.stuck = np.full(M, np.inf), np.zeros(M, dtype=bool)
-        self.aim(np.arange(M))
-
-    @staticmethod
-    def at(
-        family: Family, fold: IntArray, strength: FloatArray, at: Points, metric: Any, fresh: bool
-    ) -> "Descent":
-        """Fits at known points."""
-        rate, left = np.full(len(fold), KEEP), np.zeros(len(fold))
-        return Descent(family, fold, strength, at.theta.copy(), at.value, at.gradient, metric, rate, left, fresh)
-
-    def some(self, chosen: IntArray) -> "Descent":
-        """Some of the fits, which have not moved yet."""
-        parts = (self.theta, self.value, self.gradient, self.metric, self.rate, self.left)
-        return Descent(
-            self.family, self.fold[chosen], self.strength[chosen], *(part[chosen] for part in parts), self.fresh
-        )
-
-    def aim(self, some: IntArray) -> None:
-        """The next step of some fits, and about how far they are from their optimum."""
-        gradient, value, left = self.gradient[some], self.value[some], self.left[some]
-        step = self.factors.solve(-gradient, some)
-        slope = np.einsum("mp,mp->m", gradient, step)
-        length = 1.0 / (1.0 - np.clip(left, 0.0, MOST_LEFT))
-        too_much = (-slope * length > FAR_TOO_MUCH * value) & (value > 0)
-        length[too_much] = (-2.0 * value / slope)[too_much]
-        self.step[some], self.slope[some], self.gap[some] = step, slope, np.minimum(-0.5 * slope, value)
-        self.planned[some] = self.length[some] = length
-
-    def arrived(self, tol: float) -> BoolArray:
-        """Which fits are within tol of their optimum, and next to nothing above it after the step that is aimed."""
-        return (self.gap <= tol) & (self.rate * self.gap <= NOTHING * tol)
-
-    def run(self, tol: float, max_iter: int) -> "Descent":
-        """Every fit until it has arrived, or max_iter steps were taken."""
-        while True:
-            active = np.flatnonzero(~(self.arrived(tol) | self.stuck | (self.iterations >= max_iter)))
-            if not len(active):
-                return self
-            first = np.isinf(self.before[active])
-            soon = self.gap[active] * self.rate[active] ** CHORDS <= NOTHING * tol
-            chord = np.where(first, not self.fresh, soon | (self.rate[active] <= KEEP))
-            for order, some in ((1, active[chord]), (2, active[~chord])):
-                if len(some):
-                    self.advance(some, order)
-
-    def advance(self, some: IntArray, order: int) -> None:
-        """One try of a step for some fits, of which those whose objective has not fallen will try a shorter one."""
-        value, slope, length, step = self.value[some], self.slope[some], self.length[some], self.step[some]
-        trial = self.theta[some] + length[:, None] * step
-        there = self.family.at(trial, self.fold[some], self.strength[some], order)
-        rounding = 4.0 * np.finfo(float).eps * np.abs(value)
-        along = np.einsum("mp,mp->m", there.gradient, step)
-        fallen = there.value <= value + SUFFICIENT * length * slope + rounding
-        fallen |= (-slope * length <= UNSEEN * np.abs(value)) & (np.abs(along) <= -0.5 * slope)
-        gone, back = some[fallen], some[~fallen]
-        if len(back):
-            promised = (slope * length)[~fallen]
-            bend = (there.value - value)[~fallen] - promised
-            self.length[back] *= np.clip(-0.5 * promised / bend, 0.1, 0.5)
-            self.stuck[back] = self.length[back] < SHORTEST * self.planned[back]
-        if not len(gone):
-            return
-        self.theta[gone], self.value[gone], self.gradient[gone] = (
-            trial[fallen],
-            there.value[fallen],
-            there.gradient[fallen],
-        )
-        if there.curvature is not None:
-            self.metric[gone] = there.curvature[fallen]
-            self.factors.put(gone, Factors.of(self.metric[gone]))
-        whole = (length == self.planned[some])[fallen]
-        self.left[gone] = np.where(whole, along[fallen] / slope[fallen], 0.0)
-        self.before[gone] = np.maximum(self.gap[gone], np.finfo(float).tiny)
-        self.iterations[gone] += 1
-        self.aim(gone)
-        self.rate[gone] = np.minimum(self.gap[gone] / self.before[gone], 1.0)
-
-    def ends(self, tol: float) -> FloatArray:
-        """theta of each fit, (M, P), after the step that is not looked at, where one is due."""
-        near = -0.5 * self.slope <= tol
-        return np.where(near[:, None], self.theta + self.step, self.theta)
-
-    def under(self, strength: FloatArray, some: IntArray) -> "Descent":
-        """Fits of the same folds as some of these under other penalties, from where these are: what is known serves."""
-        l2, p = self.family.l2, len(self.family.l2)
-        more, theta = strength - self.strength[some], self.theta[some]
-        slope = more[:, None] * l2 * theta[:, :p]
-        value = self.value[some] + 0.5 * np.einsum("mp,mp->m", slope, theta[:, :p])
-        gradient, metric = self.gradient[some], self.metric[some]
-        gradient[:, :p] += slope
-        metric = with_strength(metric, more[:, None] * l2)
-        left = np.zeros(len(some))
-        return Descent(
-            self.family, self.fold[some], strength, theta, value, gradient, metric, self.rate[some].copy(), left, False
-        )

@@ -12,24 +12,24 @@ penalty, start all rows on the next stretch. Other solvers start each fit from t
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial, reduce
-from operator import add
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import Choice, choose
-from separatrix.engine.family import NOTHING, Descent, Family, with_strength
+from separatrix.engine.descent import NOTHING, Descent
+from separatrix.engine.family import Family, with_strength
 from separatrix.engine.fit import Options
+from separatrix.engine.groups import groups_of, sums_of_folds
 from separatrix.engine.iterate import Iterate, minimise
 from separatrix.engine.leverage import leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import KEEP, newton
-from separatrix.engine.objective import Evaluation, Objective, Sums, block_sums
+from separatrix.engine.objective import Evaluation, Objective, Sums
 from separatrix.engine.quasi_newton import quasi_newton
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
@@ -39,7 +39,6 @@ from separatrix.equations.penalties import ElasticNet
 LARGEST_SHARED = 500  # coefficients whose curvature is kept for each fold
 LARGEST_OF_MANY = 100  # coefficients of each of many fits at once
 MOST_AT_ONCE = 512  # fits
-MOST_FOLDS = 62  # that the bits of a number can tell apart
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,11 @@ class Course:
         small = choice.name in ("newton", "quasi-newton")
         if small and self.is_family:
             return self.side_by_side(Cs)
-        return self.from_the_whole(Cs) if small and np.prod(self.shape) <= LARGEST_SHARED else self.each_by_itself(Cs, choice)
+        return (
+            self.from_the_whole(Cs)
+            if small and np.prod(self.shape) <= LARGEST_SHARED
+            else self.each_by_itself(Cs, choice)
+        )
 
     @property
     def is_family(self) -> bool:
@@ -162,16 +165,17 @@ class Course:
             fold, place = np.repeat(some, len(lead)), np.tile(np.arange(len(lead)), len(some))
             strength = 1.0 / (Cs[lead][place] * weight[fold])
             at = family.penalised(theta[place], family.sums(theta, fold, 1 + family.own, place), strength)
-            if family.own:
-                metric = at.curvature
-            else:
-                metric = with_strength(whole.metric[place] + between[fold], (strength - whole.strength[place])[:, None] * l2)
-            columns += self.ends(Descent.at(family, fold, strength, at, metric, family.own), leader, Cs)
+            metric = at.curvature
+            if metric is None:
+                metric = with_strength(
+                    whole.metric[place] + between[fold], (strength - whole.strength[place])[:, None] * l2
+                )
+            columns += self.ends(Descent(family, fold, strength, at, metric, family.own), leader, Cs)
         yield from map(list, zip(*columns, strict=True))
 
     def beginning(self, family: Family, Cs: FloatArray) -> tuple[Descent, FloatArray]:
-        """The fits of all rows for every C, at their one start, and by how much the curvature of each fold differs there
-        from that of all rows, (F, P, P); none on few rows, or where the rows of folds overlap too much."""
+        """The fits of all rows for every C, at their one start, and by how much the curvature of each fold differs
+        there from that of all rows, (F, P, P): taken for nothing where it is not used, or would take more passes."""
         random, groups = np.random.default_rng(self.options.seed), groups_of(self.rows)
         whole = self.objective(0, float(Cs[len(Cs) // 2]))
         sample = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=True, random=random)
@@ -181,13 +185,14 @@ class Course:
         fold, between = np.zeros(len(Cs), dtype=np.intp), np.zeros((len(family.weight), 1, 1))
         if groups and not family.own:
             parts = [as_row(sums) for sums in sums_of_folds(whole, theta, groups)]
-            sums = np.array(parts) 
+            sums = np.array(parts)
             between = (sums - sums[:1])[:, 1 + family.P :].reshape(-1, family.P, family.P)
             sums = sums[:1]
         else:
             sums = family.sums(theta.T, fold[:1], order=2)
         at = family.penalised(theta.T, sums, strength := 1.0 / (Cs * family.weight[0]))
-        start = Descent.at(family, fold, strength, at, at.curvature, fresh=False)
+        assert at.curvature is not None
+        start = Descent(family, fold, strength, at, at.curvature)
         if not theta.any():
             start.left = -start.slope  # as `left_at_zero`
             start.aim(np.arange(len(Cs)))
@@ -323,37 +328,3 @@ def points_of(fits: Descent, tol: float) -> list[Point]:
 def as_row(sums: Sums) -> FloatArray:
     """As `Family.sums` has them."""
     return np.concatenate([[sums.value], sums.gradient.ravel(), sums.curvature.ravel()]) / sums.weight
-
-
-Groups = tuple[IntArray, BoolArray]
-"""The group of each row, (n,), and which fits the rows of each group belong to, (groups, F)."""
-
-
-def groups_of(rows: BoolArray) -> Groups | None:
-    """Rows that go into the same fits make a group; None if the groups are many more than the fits.
-
-    The folds of one k-fold split are k groups, each in all fits but one.
-
-    >>> groups_of(np.array([[True, False], [True, True], [True, False]]))
-    (array([0, 1, 0]), array([[ True, False],
-           [ True,  True]]))
-    """
-    F = rows.shape[1]
-    if F > MOST_FOLDS:
-        return None
-    pattern = rows @ (1 << np.arange(F, dtype=np.int64))
-    _, first, group = np.unique(pattern, return_index=True, return_inverse=True)
-    return (group, rows[first]) if len(first) <= 2 * F else None
-
-
-def sums_of_folds(objective: Objective, theta: FloatArray, groups: Groups) -> list[Sums]:
-    """Of each fit the sums of order 2 over its rows at theta, in one pass."""
-    group, members = groups
-
-    def by_group(block: Block) -> list[Sums]:
-        here = group[block.rows]
-        parts = (block.take(np.flatnonzero(here == g)) for g in range(len(members)))
-        return [block_sums(part, objective.loss, theta, order=2) for part in parts]
-
-    sums = objective.add_up(by_group, lambda a, b: list(map(add, a, b)))
-    return [reduce(add, (sums[g] for g in np.flatnonzero(some))) for some in members.T]
