@@ -32,7 +32,8 @@ class Descent:
         left: FloatArray | float = 0.0,
         rate: FloatArray | float = KEEP,
     ) -> None:
-        """From known points. Where the metric is `fresh`, the first step is to bring a new one."""
+        """From known points. Where the metric is `fresh`, that of the point, a step is taken to leave as large a share
+        of the gap as the gap is of the objective."""
         M = len(fold)
         self.family, self.fold, self.strength, self.fresh = family, fold, strength, fresh
         self.theta, self.value, self.gradient = at.theta.copy(), at.value, at.gradient
@@ -42,6 +43,8 @@ class Descent:
         self.step, self.slope, self.gap = np.empty_like(self.gradient), np.empty(M), np.empty(M)
         self.planned, self.length, self.before = np.empty(M), np.empty(M), np.full(M, np.inf)
         self.aim(np.arange(M))
+        if fresh:
+            self.rate = np.minimum(self.gap / np.maximum(self.value, np.finfo(float).tiny), 1.0)
 
     def some(self, chosen: IntArray) -> "Descent":
         """Some of the fits, which have not moved yet."""
@@ -70,9 +73,8 @@ class Descent:
             active = np.flatnonzero(~(self.arrived(tol) | self.stuck | (self.iterations >= max_iter)))
             if not len(active):
                 return self
-            first = np.isinf(self.before[active])
-            soon = self.gap[active] * self.rate[active] ** CHORDS <= NOTHING * tol
-            chord = np.where(first, not self.fresh, soon | (self.rate[active] <= KEEP))
+            rate = self.rate[active]
+            chord = (rate <= KEEP) | (self.gap[active] * rate**CHORDS <= NOTHING * tol)
             for order, some in ((1, active[chord]), (2, active[~chord])):
                 if len(some):
                     self.advance(some, order)

@@ -114,8 +114,8 @@ class Family:
     def of_piece(self, block: Block, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None) -> FloatArray:
         """The sums over some of many rows, which often are in a fold all of them, or none."""
         here = self.rows[:, block.rows]
-        some: BoolArray = here.any(axis=1)
-        if of is not None and order == 1 and np.array_equal(some, here.all(axis=1)):
+        some = np.any(here, axis=1)
+        if of is not None and order == 1 and np.array_equal(some, np.all(here, axis=1)):
             return self.slopes(block, theta, np.zeros(len(theta), dtype=np.intp), None)[0][of] * some[fold, None]
         kept = np.flatnonzero(some[fold])
         if of is None and len(kept) < len(fold):
