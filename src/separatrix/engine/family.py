@@ -54,11 +54,6 @@ class Family:
         """How many coefficients a fit has."""
         return len(self.l2) + int(self.fit_intercept)
 
-    @property
-    def own(self) -> bool:
-        """Whether folds are so few rows that the curvature of one says little of another, and curvatures are cheap."""
-        return self.few is not None and self.source.n_rows <= ALIKE * self.P
-
     def at(self, theta: FloatArray, fold: IntArray, strength: FloatArray, order: int) -> Points:
         """The fits of some folds (M,) and strengths (M,) at theta (M, P)."""
         return self.penalised(theta, self.sums(theta, fold, order), strength)
@@ -154,8 +149,10 @@ class Family:
 
     @cached_property
     def few(self) -> Block | None:
-        """All rows as one block, if they are so few that the products of their columns are kept."""
-        if self.source.n_rows * self.P * (self.P + 1) > 2 * PAIRS:
+        """All rows as one block, if they are so few that the curvature of one fold says little of another's, and that
+        the products of their columns can be kept, which make those curvatures cheap."""
+        n, P = self.source.n_rows, self.P
+        if n > ALIKE * P or n * P * (P + 1) > 2 * PAIRS:
             return None
         blocks = list(self.source.blocks(slice(0, self.source.n_rows)))
         return blocks[0] if len(blocks) == 1 else None

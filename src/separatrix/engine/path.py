@@ -6,8 +6,9 @@ gradient and the curvature of every fold (sums add), and so
     theta_fold = theta - H_fold^-1 g_fold
 
 which differs from the fold's own optimum in the second order of what was left out: for many rows one more pass per fold
-shows that it is near enough, and for few rows it is where Newton's method goes on from. The same sums, with the next
-penalty, start all rows on the next stretch. Other solvers start each fit from the one before it on the path.
+shows that it is near enough, and for few rows it is where Newton's method goes on from. Two classes on dense rows have
+all their penalties at once (`separatrix.engine.family`); else the same sums, with the next penalty, start all rows on
+the next stretch. Other solvers start each fit from the one before it on the path.
 """
 
 from collections.abc import Iterator
@@ -135,11 +136,8 @@ class Course:
         small = choice.name in ("newton", "quasi-newton")
         if small and self.is_family:
             return self.side_by_side(Cs)
-        return (
-            self.from_the_whole(Cs)
-            if small and np.prod(self.shape) <= LARGEST_SHARED
-            else self.each_by_itself(Cs, choice)
-        )
+        together = small and np.prod(self.shape) <= LARGEST_SHARED
+        return self.from_the_whole(Cs) if together else self.each_by_itself(Cs, choice)
 
     @property
     def is_family(self) -> bool:
@@ -153,6 +151,7 @@ class Course:
         """
         weight, l2 = self.source.weight @ self.rows, self.penalty.l2
         family = Family(self.source, self.rows.T.copy(), l2, self.options.fit_intercept, weight)
+        few = family.few is not None  # then each fit has a curvature of its own
         start, between = self.beginning(family, Cs)
         leader = leaders(start, self.options.tol)
         lead = np.unique(leader)
@@ -164,13 +163,12 @@ class Course:
             some = np.arange(first, min(first + at_once, len(weight)))
             fold, place = np.repeat(some, len(lead)), np.tile(np.arange(len(lead)), len(some))
             strength = 1.0 / (Cs[lead][place] * weight[fold])
-            at = family.penalised(theta[place], family.sums(theta, fold, 1 + family.own, place), strength)
+            at = family.penalised(theta[place], family.sums(theta, fold, 1 + few, place), strength)
             metric = at.curvature
             if metric is None:
-                metric = with_strength(
-                    whole.metric[place] + between[fold], (strength - whole.strength[place])[:, None] * l2
-                )
-            columns += self.ends(Descent(family, fold, strength, at, metric, family.own), leader, Cs)
+                more = (strength - whole.strength[place])[:, None] * l2
+                metric = with_strength(whole.metric[place] + between[fold], more)
+            columns += self.ends(Descent(family, fold, strength, at, metric, fresh=few), leader, Cs)
         yield from map(list, zip(*columns, strict=True))
 
     def beginning(self, family: Family, Cs: FloatArray) -> tuple[Descent, FloatArray]:
@@ -183,9 +181,8 @@ class Course:
         if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
             theta = theta - solve_positive(sample.metric, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
         fold, between = np.zeros(len(Cs), dtype=np.intp), np.zeros((len(family.weight), 1, 1))
-        if groups and not family.own:
-            parts = [as_row(sums) for sums in sums_of_folds(whole, theta, groups)]
-            sums = np.array(parts)
+        if groups and not family.few:
+            sums = np.array([as_row(own) for own in sums_of_folds(whole, theta, groups)])
             between = (sums - sums[:1])[:, 1 + family.P :].reshape(-1, family.P, family.P)
             sums = sums[:1]
         else:
