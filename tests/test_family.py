@@ -121,3 +121,18 @@ def test_the_number_of_threads_does_not_change_a_bit():
     once, again = paths_of(one, train, CS[:2]), paths_of(two, train, CS[:2])
     np.testing.assert_array_equal(once.coefficients, again.coefficients)
     np.testing.assert_array_equal(once.gaps, again.gaps)
+
+
+def test_folds_of_many_rows_that_are_nearly_separated_have_metrics_that_lead_down():
+    random = np.random.default_rng(0)
+    X = random.standard_normal((5000, 8))
+    y = (X[:, 0] + 0.01 * X[:, 1] > 0)[:, None] * 1.0
+    source, train = memory_source(X, y), folds(5000, "apart")
+    paths = paths_of(source, train, np.logspace(-4, 4, 5))
+    assert paths.gaps.max() <= 1e-8
+    own = source.take(np.flatnonzero(train[:, 0]))
+    penalty = elastic_net(np.linspace(0.5, 2.0, 8), 0.0).times(1e-4 / own.n_rows)
+    alone = fit_linear_model(own, LogLoss(), penalty, Options(tol=1e-13), (np.zeros((1, 8)), np.zeros(1)))
+    at = Objective(own, LogLoss(), penalty, True)
+    value = at.evaluate(np.vstack([paths.coefficients[1, 4].T, paths.intercepts[1, 4]]), order=0).value
+    assert value <= alone.at.value + 1e-10  # pyright: ignore[reportOptionalMemberAccess]

@@ -217,6 +217,11 @@ class Factors:
         except np.linalg.LinAlgError:
             return Factors(np.array([np.tril(factor_positive(each).lower) for each in A]), unit)
 
+    @property
+    def roots(self) -> FloatArray:
+        """Lower triangles R (M, P, P) such that A = R R'."""
+        return self.unit[:, :, None] * self.lower
+
     def solve(self, b: FloatArray, some: IntArray) -> FloatArray:
         """A_m^-1 b_m for b of some of them."""
         unit = self.unit[some]

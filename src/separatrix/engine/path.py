@@ -166,30 +166,36 @@ class Course:
             at = family.penalised(theta[place], family.sums(theta, fold, 1 + few, place), strength)
             metric = at.curvature
             if metric is None:
-                more = (strength - whole.strength[place])[:, None] * l2
-                metric = with_strength(whole.metric[place] + between[fold], more)
+                root = whole.factors.roots[place]
+                metric = whole.metric[place] + root @ between[fold] @ root.swapaxes(1, 2)
+                metric = with_strength(metric, (strength - whole.strength[place])[:, None] * l2)
             columns += self.ends(Descent(family, fold, strength, at, metric, fresh=few), leader, Cs)
         yield from map(list, zip(*columns, strict=True))
 
     def beginning(self, family: Family, Cs: FloatArray) -> tuple[Descent, FloatArray]:
-        """The fits of all rows for every C, at their one start, and by how much the curvature of each fold differs
-        there from that of all rows, (F, P, P): taken for nothing where it is not used, or would take more passes."""
+        """The fits of all rows for every C, at their one start, and by what share the curvature of each fold differs
+        there from A, that of all rows: R^-1 (A_fold - A) R'^-1 for A = R R', (F, P, P), of which the same share of any
+        other A leaves it positive definite. It is taken for nothing where it is not used, or would take more passes.
+        """
         random, groups = np.random.default_rng(self.options.seed), groups_of(self.rows)
         whole = self.objective(0, float(Cs[len(Cs) // 2]))
         sample = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=True, random=random)
         theta = sample.theta
         if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
             theta = theta - solve_positive(sample.metric, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
-        fold, between = np.zeros(len(Cs), dtype=np.intp), np.zeros((len(family.weight), 1, 1))
-        if groups and not family.few:
-            sums = np.array([as_row(own) for own in sums_of_folds(whole, theta, groups)])
-            between = (sums - sums[:1])[:, 1 + family.P :].reshape(-1, family.P, family.P)
-            sums = sums[:1]
+        P, fold = family.P, np.zeros(len(Cs), dtype=np.intp)
+        apart = family.few is None and groups
+        if apart:
+            sums = np.array([as_row(own) for own in sums_of_folds(whole, theta, apart)])
         else:
             sums = family.sums(theta.T, fold[:1], order=2)
-        at = family.penalised(theta.T, sums, strength := 1.0 / (Cs * family.weight[0]))
+        at = family.penalised(theta.T, sums[:1], 1.0 / (Cs * family.weight[0]))
         assert at.curvature is not None
-        start = Descent(family, fold, strength, at, at.curvature)
+        start = Descent(family, fold, 1.0 / (Cs * family.weight[0]), at, at.curvature)
+        between = np.zeros((len(family.weight), P, P))
+        if apart:
+            inverse = np.linalg.inv(start.factors.roots[len(Cs) // 2])
+            between = inverse @ (sums - sums[:1])[:, 1 + P :].reshape(-1, P, P) @ inverse.T
         if not theta.any():
             start.left = -start.slope  # as `left_at_zero`
             start.aim(np.arange(len(Cs)))
