@@ -17,7 +17,7 @@ from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
 
 CS = np.array([1e-3, 1.0, 1.001, 1e3])
-ROWS = {"few": 150, "many": 3000}
+ROWS = {"few": 150, "many": 2**14 + 1}
 
 
 def source_of(n: int, p: int = 4, far: float = 0.0, n_threads: int = 1) -> MemorySource:
@@ -125,14 +125,14 @@ def test_the_number_of_threads_does_not_change_a_bit():
 
 def test_folds_of_many_rows_that_are_nearly_separated_have_metrics_that_lead_down():
     random = np.random.default_rng(0)
-    X = random.standard_normal((5000, 8))
+    X = random.standard_normal((5000, 28))
     y = (X[:, 0] + 0.01 * X[:, 1] > 0)[:, None] * 1.0
     source, train = memory_source(X, y), folds(5000, "apart")
     paths = paths_of(source, train, np.logspace(-4, 4, 5))
     assert paths.gaps.max() <= 1e-8
     own = source.take(np.flatnonzero(train[:, 0]))
-    penalty = elastic_net(np.linspace(0.5, 2.0, 8), 0.0).times(1e-4 / own.n_rows)
-    alone = fit_linear_model(own, LogLoss(), penalty, Options(tol=1e-13), (np.zeros((1, 8)), np.zeros(1)))
+    penalty = elastic_net(np.linspace(0.5, 2.0, 28), 0.0).times(1e-4 / own.n_rows)
+    alone = fit_linear_model(own, LogLoss(), penalty, Options(tol=1e-13), (np.zeros((1, 28)), np.zeros(1)))
     at = Objective(own, LogLoss(), penalty, True)
     value = at.evaluate(np.vstack([paths.coefficients[1, 4].T, paths.intercepts[1, 4]]), order=0).value
     assert value <= alone.at.value + 1e-10  # pyright: ignore[reportOptionalMemberAccess]

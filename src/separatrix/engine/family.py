@@ -25,8 +25,7 @@ from separatrix.equations.losses import LogLoss
 # Of eta at a time: what is made of them stays in cache, and in memory that malloc has at hand. New pages cost more than
 # the arithmetic, but on threads larger pieces wait less often for Python's lock.
 CELLS, FEW_CELLS = 30_000, 2**14
-PAIRS = 2**20  # products of two columns that are kept: of few rows
-ALIKE = 100  # rows for each coefficient: more, and a fold's curvature is about that of all rows
+FEW_ROWS, PAIRS = 2**14, 2**20  # at most, and products of two of their columns, which are kept
 
 
 @dataclass(frozen=True)
@@ -150,10 +149,10 @@ class Family:
 
     @cached_property
     def few(self) -> Block | None:
-        """All rows as one block, if they are so few that the curvature of one fold says little of another's, and that
-        the products of their columns can be kept, which make those curvatures cheap."""
+        """All rows as one block, if they are so few that the products of their columns can be kept: then every fit can
+        have a curvature of its own, which of many rows costs much, and is about that of all rows."""
         n, P = self.source.n_rows, self.P
-        if n > ALIKE * P or n * P * (P + 1) > 2 * PAIRS:
+        if n > FEW_ROWS or n * P * (P + 1) > 2 * PAIRS:
             return None
         blocks = list(self.source.blocks(slice(0, self.source.n_rows)))
         return blocks[0] if len(blocks) == 1 else None

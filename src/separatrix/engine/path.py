@@ -39,7 +39,7 @@ from separatrix.equations.penalties import ElasticNet
 
 LARGEST_SHARED = 500  # coefficients whose curvature is kept for each fold
 LARGEST_OF_MANY = 100  # coefficients of each of many fits at once
-MOST_AT_ONCE = 512  # fits
+MOST_AT_ONCE = 256  # fits
 
 
 @dataclass(frozen=True)
