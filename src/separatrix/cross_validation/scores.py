@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score, log_loss, make_scorer
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.memory import some_rows
+from separatrix.data.threads import one_blas_thread
 from separatrix.engine.path import Paths
 from separatrix.equations.hyperplane import linear_predictor
+from separatrix.equations.losses import LogLoss
 from separatrix.estimators import LogisticRegression
 
 
@@ -59,30 +61,39 @@ class Judge:
         assert values is not None
         plain = not getattr(self.scorer, "_kwargs", {})
         direct = DIRECT.get(getattr(self.scorer, "_score_func", None)) if plain else None
-        model = decision_values(np.arange(len(self.classes)) if direct else self.classes, self.multi_class)
-        return [direct(model, eta, rows) if direct else self._ask(model, eta, rows) for eta in values]
+        if direct:
+            model = decision_values(np.arange(len(self.classes)), self.multi_class)
+            return np.average(direct(model, values, rows.codes), axis=1, weights=rows.weight).tolist()
+        model = decision_values(self.classes, self.multi_class)
+        return [self._ask(model, eta, rows) for eta in values]
 
     def _ask(self, model: LogisticRegression, X: Any, rows: Rows) -> float:
         weigh = {} if rows.weight is None else {"sample_weight": rows.weight}
         return float(told_labels(self.scorer, self.classes)(model, X, rows.y, **weigh))
 
 
-def share_right(model: DecisionValues, eta: FloatArray, rows: Rows) -> float:
-    """Accuracy, without what scikit-learn's own does to find out what labels are."""
-    return float(np.average(model.predict(eta) == rows.codes, weights=rows.weight))
+def are_right(model: DecisionValues, values: FloatArray, codes: IntArray) -> BoolArray:
+    """Whose share is the accuracy, (fits, n); without what scikit-learn's own does to find out what labels are."""
+    if values.shape[2] == 1:
+        return (values[:, :, 0] > 0) == codes
+    return np.array([model.predict(eta) == codes for eta in values])
 
 
-def mean_log_likelihood(model: DecisionValues, eta: FloatArray, rows: Rows) -> float:
-    """Minus the log loss; as in scikit-learn's, a probability is at least the rounding of a double."""
-    own = np.take_along_axis(model.predict_log_proba(eta), rows.codes[:, None], axis=1)[:, 0]
-    return float(np.average(np.maximum(own, np.log(np.finfo(float).eps)), weights=rows.weight))
+def log_likelihoods(model: DecisionValues, values: FloatArray, codes: IntArray) -> FloatArray:
+    """Whose mean is minus the log loss, (fits, n); as in scikit-learn's, a probability is at least the rounding
+    of a double."""
+    if values.shape[2] == 1:
+        own = -LogLoss().together(np.broadcast_to(codes * 1.0, values.shape[:2]), values[:, :, 0])[0]
+    else:
+        own = np.array([np.take_along_axis(model.predict_log_proba(eta), codes[:, None], 1)[:, 0] for eta in values])
+    return np.maximum(own, np.log(np.finfo(float).eps))
 
 
-DIRECT: dict[Any, Callable[[DecisionValues, FloatArray, Rows], float]] = {
-    accuracy_score: share_right,
-    log_loss: mean_log_likelihood,
+DIRECT: dict[Any, Callable[[DecisionValues, FloatArray, IntArray], NDArray]] = {
+    accuracy_score: are_right,
+    log_loss: log_likelihoods,
 }
-"""The usual scores; on many rows scikit-learn's own take longer than the fits."""
+"""The usual scores, before their mean over rows; on many rows scikit-learn's own take longer than the fits."""
 
 
 def told_labels(scorer: Any, classes: NDArray) -> Any:
@@ -117,6 +128,7 @@ def decision_values(classes: NDArray, multi_class: str) -> DecisionValues:
 def values_along(path: Paths, f: int, rows: Rows) -> FloatArray:
     """eta of some rows by every fit of fold f, (Cs, rows, K), in one product."""
     Cs, K, p = path.coefficients[f].shape
-    eta = linear_predictor(rows.X, path.coefficients[f].reshape(Cs * K, p).T, path.intercepts[f].ravel())
+    with one_blas_thread():  # what several win, their start and end cost
+        eta = linear_predictor(rows.X, path.coefficients[f].reshape(Cs * K, p).T, path.intercepts[f].ravel())
     eta = eta.reshape(-1, Cs, K) if rows.offset is None else eta.reshape(-1, Cs, K) + rows.offset[:, None, :]
     return np.ascontiguousarray(eta.swapaxes(0, 1))

@@ -6,37 +6,40 @@ gradient and the curvature of every fold (sums add), and so
     theta_fold = theta - H_fold^-1 g_fold
 
 which differs from the fold's own optimum in the second order of what was left out: for many rows one more pass per fold
-shows that it is near enough, and for few rows it is where Newton's method goes on from. The same sums, with the next
-penalty, start all rows on the next stretch. Other solvers start each fit from the one before it on the path.
+shows that it is near enough, and for few rows it is where Newton's method goes on from. Two classes on dense rows have
+all their penalties at once (`separatrix.engine.family`); else the same sums, with the next penalty, start all rows on
+the next stretch. Other solvers start each fit from the one before it on the path.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial, reduce
-from operator import add
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import Choice, choose
+from separatrix.engine.descent import NOTHING, Descent
+from separatrix.engine.family import Family, with_strength
 from separatrix.engine.fit import Options
+from separatrix.engine.groups import groups_of, sums_of_folds
 from separatrix.engine.iterate import Iterate, minimise
 from separatrix.engine.leverage import leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import KEEP, newton
-from separatrix.engine.objective import Evaluation, Objective, Sums, block_sums
+from separatrix.engine.objective import Evaluation, Objective, Sums
+from separatrix.engine.quasi_newton import quasi_newton
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
-from separatrix.equations.losses import ClassLoss
+from separatrix.equations.losses import ClassLoss, LogLoss
 from separatrix.equations.penalties import ElasticNet
 
 LARGEST_SHARED = 500  # coefficients whose curvature is kept for each fold
-NOTHING = 1e-4  # of tol: what a fit on the path may be above its optimum after the step that is not looked at
-MOST_FOLDS = 62  # that the bits of a number can tell apart
+LARGEST_OF_MANY = 100  # coefficients of each of many fits at once
+MOST_AT_ONCE = 256  # fits
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,8 @@ def fit_paths(
         rows = np.column_stack([np.ones(source.n_rows, dtype=bool), train])
         course = Course(space.source, loss, K, space.penalty, options, rows)
         walk = list(course.walk(Cs[order]))
-        wholes = [(course.objective(0, C), points[0].theta) for C, points in zip(Cs[order], walk, strict=True)]
-        left_out = np.array([leave_one_out(*whole) for whole in wholes]) if leave_out else None
+        wholes = zip(Cs[order], (points[0].theta for points in walk), strict=True)
+        left_out = np.array([leave_one_out(course.objective(0, C), at) for C, at in wholes]) if leave_out else None
     place = np.argsort(order)
 
     def of_all(name: str) -> NDArray:
@@ -130,8 +133,89 @@ class Course:
     def walk(self, Cs: FloatArray) -> Iterator[list[Point]]:
         """The fits of every fold, for each of the Cs as they come: increasing."""
         choice = choose(self.options.solver, *self.shape, l1=bool(self.penalty.l1.any()))
-        together = choice.name in ("newton", "quasi-newton") and np.prod(self.shape) <= LARGEST_SHARED
+        small = choice.name in ("newton", "quasi-newton")
+        if small and self.is_family:
+            return self.side_by_side(Cs)
+        together = small and np.prod(self.shape) <= LARGEST_SHARED
         return self.from_the_whole(Cs) if together else self.each_by_itself(Cs, choice)
+
+    @property
+    def is_family(self) -> bool:
+        """Whether fits of many folds and Cs at once pay: dense rows, two classes, and small curvatures."""
+        return isinstance(self.loss, LogLoss) and not self.source.is_sparse and self.shape[0] <= LARGEST_OF_MANY
+
+    def side_by_side(self, Cs: FloatArray) -> Iterator[list[Point]]:
+        """By Newton's method, all Cs at once: first for all rows, then for the folds from there.
+
+        Under penalties that hardly differ from one another, a fold's fit starts from where one of them ended.
+        """
+        weight, l2 = self.source.weight @ self.rows, self.penalty.l2
+        family = Family(self.source, self.rows.T.copy(), l2, self.options.fit_intercept, weight)
+        few = family.few is not None  # then each fit has a curvature of its own
+        start, between = self.beginning(family, Cs)
+        leader = leaders(start, self.options.tol)
+        lead = np.unique(leader)
+        whole = start.some(lead)
+        columns = self.ends(whole, leader, Cs)
+        theta = whole.ends(self.options.tol)
+        at_once = max(1, MOST_AT_ONCE // len(lead))
+        for first in range(1, len(weight), at_once):
+            some = np.arange(first, min(first + at_once, len(weight)))
+            fold, place = np.repeat(some, len(lead)), np.tile(np.arange(len(lead)), len(some))
+            strength = 1.0 / (Cs[lead][place] * weight[fold])
+            at = family.penalised(theta[place], family.sums(theta, fold, 1 + few, place), strength)
+            metric = at.curvature
+            if metric is None:
+                root = whole.factors.roots[place]
+                metric = whole.metric[place] + root @ between[fold] @ root.swapaxes(1, 2)
+                metric = with_strength(metric, (strength - whole.strength[place])[:, None] * l2)
+            columns += self.ends(Descent(family, fold, strength, at, metric, fresh=few), leader, Cs)
+        yield from map(list, zip(*columns, strict=True))
+
+    def beginning(self, family: Family, Cs: FloatArray) -> tuple[Descent, FloatArray]:
+        """The fits of all rows for every C, at their one start, and by what share the curvature of each fold differs
+        there from A, that of all rows: R^-1 (A_fold - A) R'^-1 for A = R R', (F, P, P), of which the same share of any
+        other A leaves it positive definite. It is taken for nothing where it is not used, or would take more passes.
+        """
+        random, groups = np.random.default_rng(self.options.seed), groups_of(self.rows)
+        whole = self.objective(0, float(Cs[len(Cs) // 2]))
+        sample = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=True, random=random)
+        theta = sample.theta
+        if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
+            theta = theta - solve_positive(sample.metric, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
+        P, fold = family.P, np.zeros(len(Cs), dtype=np.intp)
+        apart = family.few is None and groups
+        if apart:
+            sums = np.array([as_row(own) for own in sums_of_folds(whole, theta, apart)])
+        else:
+            sums = family.sums(theta.T, fold[:1], order=2)
+        at = family.penalised(theta.T, sums[:1], 1.0 / (Cs * family.weight[0]))
+        assert at.curvature is not None
+        start = Descent(family, fold, 1.0 / (Cs * family.weight[0]), at, at.curvature)
+        between = np.zeros((len(family.weight), P, P))
+        if apart:
+            inverse = np.linalg.inv(start.factors.roots[len(Cs) // 2])
+            between = inverse @ (sums - sums[:1])[:, 1 + P :].reshape(-1, P, P) @ inverse.T
+        if not theta.any():
+            start.left = -start.slope  # as `left_at_zero`
+            start.aim(np.arange(len(Cs)))
+        return start, between
+
+    def ends(self, leading: Descent, leader: IntArray, Cs: FloatArray) -> list[list[Point]]:
+        """The fits of each fold for every C, from the start of those Cs that lead: the others go on where those end."""
+        tol, most, lead = self.options.tol, self.options.max_iter, np.unique(leader)
+        found = points_of(leading.run(tol, most), tol)
+        F = len(found) // len(lead)
+        points = [dict(zip(lead, found[f * len(lead) :], strict=False)) for f in range(F)]
+        rest = np.setdiff1d(np.arange(len(leader)), lead)
+        if len(rest):
+            of = np.arange(F)[:, None] * len(lead) + np.searchsorted(lead, leader[rest])
+            fold = leading.fold[of.ravel()]
+            strength = 1.0 / (np.tile(Cs[rest], F) * leading.family.weight[fold])
+            found = points_of(leading.under(strength, of.ravel()).run(tol, most), tol)
+            for f in range(F):
+                points[f].update(zip(rest, found[f * len(rest) :], strict=False))
+        return [[own[c] for c in range(len(leader))] for own in points]
 
     def from_the_whole(self, Cs: FloatArray) -> Iterator[list[Point]]:
         """By Newton's method, the folds from the optimum of all rows, if where they are is no good under the next C."""
@@ -225,35 +309,25 @@ def refine(objective: Objective, start: Iterate, options: Options, rate: float =
     return Stop(point, arrived, at, metric, objective.penalty, rate)
 
 
-Groups = tuple[IntArray, BoolArray]
-"""The group of each row, (n,), and which fits the rows of each group belong to, (groups, F)."""
+def leaders(start: Descent, tol: float) -> IntArray:
+    """Of each fit, under ever weaker penalties, the first whose optimum is about within tol of its own, or itself."""
+    l2, p = start.family.l2, len(start.family.l2)
+    leader, last, w = [0], 0, (start.theta + start.step)[:, :p]
+    for c in range(1, len(start.strength)):
+        pull = np.zeros((1, start.theta.shape[1]))
+        pull[0, :p] = (start.strength[c] - start.strength[last]) * l2 * w[last]
+        if 0.5 * np.vdot(pull, start.factors.solve(pull, np.array([c]))) > tol:
+            last = c
+        leader.append(last)
+    return np.array(leader)
 
 
-def groups_of(rows: BoolArray) -> Groups | None:
-    """Rows that go into the same fits make a group; None if the groups are many more than the fits.
-
-    The folds of one k-fold split are k groups, each in all fits but one.
-
-    >>> groups_of(np.array([[True, False], [True, True], [True, False]]))
-    (array([0, 1, 0]), array([[ True, False],
-           [ True,  True]]))
-    """
-    F = rows.shape[1]
-    if F > MOST_FOLDS:
-        return None
-    pattern = rows @ (1 << np.arange(F, dtype=np.int64))
-    _, first, group = np.unique(pattern, return_index=True, return_inverse=True)
-    return (group, rows[first]) if len(first) <= 2 * F else None
+def points_of(fits: Descent, tol: float) -> list[Point]:
+    """Where each fit ended."""
+    ends = zip(fits.ends(tol)[:, :, None], fits.gap.tolist(), np.maximum(fits.iterations, 1).tolist(), strict=True)
+    return [Point(*end) for end in ends]
 
 
-def sums_of_folds(objective: Objective, theta: FloatArray, groups: Groups) -> list[Sums]:
-    """Of each fit the sums of order 2 over its rows at theta, in one pass."""
-    group, members = groups
-
-    def by_group(block: Block) -> list[Sums]:
-        here = group[block.rows]
-        parts = (block.take(np.flatnonzero(here == g)) for g in range(len(members)))
-        return [block_sums(part, objective.loss, theta, order=2) for part in parts]
-
-    sums = objective.add_up(by_group, lambda a, b: list(map(add, a, b)))
-    return [reduce(add, (sums[g] for g in np.flatnonzero(some))) for some in members.T]
+def as_row(sums: Sums) -> FloatArray:
+    """As `Family.sums` has them."""
+    return np.concatenate([[sums.value], sums.gradient.ravel(), sums.curvature.ravel()]) / sums.weight

@@ -1,0 +1,126 @@
+"""Newton's method for the fits of a family: every one goes its own way, by the rules of `newton`, in calls for all."""
+
+import numpy as np
+
+from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.engine.family import Factors, Family, Points, with_strength
+from separatrix.engine.line_search import FAR_TOO_MUCH, SHORTEST, SUFFICIENT, UNSEEN
+from separatrix.engine.newton import KEEP, MOST_LEFT
+
+CHORDS = 3  # steps that cost as much as one with a new curvature
+NOTHING = 1e-4  # of tol: what a fit may be above its optimum after the step that is not looked at
+
+
+class Descent:
+    """M fits on their way: of fold (M,), under the penalty times strength (M,). The arrays change in place.
+
+    theta (M, P), value (M,), gradient (M, P) : where they are
+    metric (M, P, P), with its factors : what the next step goes by
+    step (M, P), slope (M,), length (M,) : that step, along which to try what length; `planned` is the first length
+    gap (M,), before (M,) : how far above the optimum about, now and a step ago.
+    rate (M,), left (M,) : the share of a gap, and of a slope, that a step leaves, as far as that was seen.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        fold: IntArray,
+        strength: FloatArray,
+        at: Points,
+        metric: FloatArray,
+        fresh: bool = False,
+        left: FloatArray | float = 0.0,
+        rate: FloatArray | float = KEEP,
+    ) -> None:
+        """From known points. Where the metric is `fresh`, that of the point, a step is taken to leave as large a share
+        of the gap as the gap is of the objective."""
+        M = len(fold)
+        self.family, self.fold, self.strength, self.fresh = family, fold, strength, fresh
+        self.theta, self.value, self.gradient = at.theta.copy(), at.value, at.gradient
+        self.metric, self.factors = metric, Factors.of(metric)
+        self.rate, self.left = np.broadcast_to(rate, M).copy(), np.broadcast_to(left, M).copy()
+        self.iterations, self.stuck = np.zeros(M, dtype=np.intp), np.zeros(M, dtype=bool)
+        self.step, self.slope, self.gap = np.empty_like(self.gradient), np.empty(M), np.empty(M)
+        self.planned, self.length, self.before = np.empty(M), np.empty(M), np.full(M, np.inf)
+        self.aim(np.arange(M))
+        if fresh:
+            self.rate = np.minimum(self.gap / np.maximum(self.value, np.finfo(float).tiny), 1.0)
+
+    def some(self, chosen: IntArray) -> "Descent":
+        """Some of the fits, which have not moved yet."""
+        at = Points(self.theta[chosen], self.value[chosen], self.gradient[chosen])
+        fold, strength = self.fold[chosen], self.strength[chosen]
+        return Descent(self.family, fold, strength, at, self.metric[chosen], self.fresh, self.left[chosen])
+
+    def aim(self, some: IntArray) -> None:
+        """The next step of some fits, and about how far they are from their optimum."""
+        gradient, value, left = self.gradient[some], self.value[some], self.left[some]
+        step = self.factors.solve(-gradient, some)
+        slope = np.einsum("mp,mp->m", gradient, step)
+        length = 1.0 / (1.0 - np.clip(left, 0.0, MOST_LEFT))
+        too_much = (-slope * length > FAR_TOO_MUCH * value) & (value > 0)
+        length[too_much] = -2.0 * value[too_much] / slope[too_much]
+        self.step[some], self.slope[some], self.gap[some] = step, slope, np.minimum(-0.5 * slope, value)
+        self.planned[some] = self.length[some] = length
+
+    def arrived(self, tol: float) -> BoolArray:
+        """Which fits are within tol of their optimum, and next to nothing above it after the step that is aimed."""
+        return (self.gap <= tol) & (self.rate * self.gap <= NOTHING * tol)
+
+    def run(self, tol: float, max_iter: int) -> "Descent":
+        """Every fit until it has arrived, or max_iter steps were taken."""
+        while True:
+            active = np.flatnonzero(~(self.arrived(tol) | self.stuck | (self.iterations >= max_iter)))
+            if not len(active):
+                return self
+            rate = self.rate[active]
+            chord = (rate <= KEEP) | (self.gap[active] * rate**CHORDS <= NOTHING * tol)
+            for order, some in ((1, active[chord]), (2, active[~chord])):
+                if len(some):
+                    self.advance(some, order)
+
+    def advance(self, some: IntArray, order: int) -> None:
+        """One try of a step for some fits, of which those whose objective has not fallen will try a shorter one."""
+        value, slope, length, step = self.value[some], self.slope[some], self.length[some], self.step[some]
+        trial = self.theta[some] + length[:, None] * step
+        there = self.family.at(trial, self.fold[some], self.strength[some], order)
+        rounding = 4.0 * np.finfo(float).eps * np.abs(value)
+        along = np.einsum("mp,mp->m", there.gradient, step)
+        fallen = there.value <= value + SUFFICIENT * length * slope + rounding
+        fallen |= (-slope * length <= UNSEEN * np.abs(value)) & (np.abs(along) <= -0.5 * slope)
+        gone, back = some[fallen], some[~fallen]
+        if len(back):
+            promised = (slope * length)[~fallen]
+            bend = (there.value - value)[~fallen] - promised
+            self.length[back] *= np.clip(-0.5 * promised / bend, 0.1, 0.5)
+            self.stuck[back] = self.length[back] < SHORTEST * self.planned[back]
+        if not len(gone):
+            return
+        self.theta[gone], self.value[gone] = trial[fallen], there.value[fallen]
+        self.gradient[gone] = there.gradient[fallen]
+        if there.curvature is not None:
+            self.metric[gone] = there.curvature[fallen]
+            self.factors.put(gone, Factors.of(self.metric[gone]))
+        whole = (length == self.planned[some])[fallen]
+        self.left[gone] = np.where(whole, along[fallen] / slope[fallen], 0.0)
+        self.before[gone] = np.maximum(self.gap[gone], np.finfo(float).tiny)
+        self.iterations[gone] += 1
+        self.aim(gone)
+        self.rate[gone] = np.minimum(self.gap[gone] / self.before[gone], 1.0)
+
+    def ends(self, tol: float) -> FloatArray:
+        """theta of each fit, (M, P), after the step that is not looked at, where one is due."""
+        near = -0.5 * self.slope <= tol
+        return np.where(near[:, None], self.theta + self.step, self.theta)
+
+    def under(self, strength: FloatArray, some: IntArray) -> "Descent":
+        """Fits of the same folds as some of these under other penalties, from where these are: what is known serves."""
+        l2, p = self.family.l2, len(self.family.l2)
+        more, theta = strength - self.strength[some], self.theta[some]
+        slope = more[:, None] * l2 * theta[:, :p]
+        value = self.value[some] + 0.5 * np.einsum("mp,mp->m", slope, theta[:, :p])
+        gradient, metric = self.gradient[some], self.metric[some]
+        gradient[:, :p] += slope
+        metric = with_strength(metric, more[:, None] * l2)
+        at = Points(theta, value, gradient)
+        return Descent(self.family, self.fold[some], strength, at, metric, rate=self.rate[some])

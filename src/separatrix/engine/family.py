@@ -1,0 +1,233 @@
+r"""Many fits at once, whose rows are some of the same rows: the folds and penalties of one path, of two classes.
+
+eta of all fits is one product, and so are their gradients; what lies between is done to all in one call,
+
+    eta_m = X w_m + b_m,    gradient_m = X' (weight_m * loss'(eta_m)) + s_m l2 w_m,    m = 1 .. M
+
+each with the rows of its own (a row that a fit leaves out weighs nothing) and its own strength s_m of the penalty. On
+few rows that saves calls, which there take longer than the arithmetic; on many rows X is read once for all fits.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import add
+
+import numpy as np
+
+from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.data.memory import MemorySource
+from separatrix.engine.linear_algebra import factor_positive, potrs
+from separatrix.equations.hyperplane import weighted_gram
+from separatrix.equations.losses import LogLoss
+
+# Of eta at a time: what is made of them stays in cache, and in memory that malloc has at hand. New pages cost more than
+# the arithmetic, but on threads larger pieces wait less often for Python's lock.
+CELLS, FEW_CELLS = 30_000, 2**14
+FEW_ROWS, PAIRS = 2**14, 2**20  # at most, and products of two of their columns, which are kept
+
+
+@dataclass(frozen=True)
+class Points:
+    """theta (M, P), with the objectives' values (M,), gradients (M, P) and curvatures (M, P, P), if asked for."""
+
+    theta: FloatArray
+    value: FloatArray
+    gradient: FloatArray
+    curvature: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """The rows of all fits, dense; `rows` (F, n) says which of them are in each fold, `l2` (p,) the penalty of strength
+    one, and `weight` (F,) is that of each fold."""
+
+    source: MemorySource
+    rows: BoolArray
+    l2: FloatArray
+    fit_intercept: bool
+    weight: FloatArray
+
+    @property
+    def P(self) -> int:
+        """How many coefficients a fit has."""
+        return len(self.l2) + int(self.fit_intercept)
+
+    def at(self, theta: FloatArray, fold: IntArray, strength: FloatArray, order: int) -> Points:
+        """The fits of some folds (M,) and strengths (M,) at theta (M, P)."""
+        return self.penalised(theta, self.sums(theta, fold, order), strength)
+
+    def penalised(self, theta: FloatArray, sums: FloatArray, strength: FloatArray) -> Points:
+        """The sums of the loss, (M, ..) or (1, ..) of all fits alike, with the penalty added; a curvature in place."""
+        M, P, p = len(strength), self.P, len(self.l2)
+        if len(sums) < M:
+            sums, theta = np.repeat(sums, M, axis=0), np.repeat(theta, M, axis=0)
+        slope = strength[:, None] * self.l2 * theta[:, :p]
+        value = sums[:, 0] + 0.5 * np.einsum("mp,mp->m", slope, theta[:, :p])
+        gradient = sums[:, 1 : P + 1].copy()
+        gradient[:, :p] += slope
+        if sums.shape[1] == P + 1:
+            return Points(theta, value, gradient)
+        curvature = sums[:, P + 1 :].reshape(M, P, P)
+        return Points(theta, value, gradient, with_strength(curvature, strength[:, None] * self.l2))
+
+    def sums(self, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None = None) -> FloatArray:
+        """Value, gradient and, for order 2, curvature of the loss, per unit weight, side by side: (M, 1 + P (+ P P)).
+
+        `of` (M,) is the row of theta that each fit is at, where several are at the same; one pass.
+        """
+        total = self.sums_of_few(theta, fold, order, of) if self.few else None
+        if total is None:
+
+            def of_block(block: Block) -> FloatArray:
+                parts = (self.of_piece(piece, theta, fold, order, of) for piece in pieces(block, CELLS // len(fold)))
+                return reduce(add, parts)
+
+            total = self.source.add_up(of_block)
+        total /= self.weight[fold, None]
+        return total
+
+    def sums_of_few(self, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None) -> FloatArray:
+        """The sums over the few rows."""
+        assert self.few
+        P, M = self.P, len(fold)
+        total, states = np.zeros((M, P + 1)), []
+        for piece in pieces(self.few, FEW_CELLS // M):
+            slopes, state = self.slopes(piece, theta, fold, of)
+            total += slopes
+            states.append(state)
+        if order == 1:
+            return total
+        state, sums = np.hstack(states) if states[1:] else states[0], np.empty((M, 1 + P + P * P))
+        # BLAS packs a matrix before it multiplies, which does not pay for a few rows of another.
+        packed = np.dot(state, self.pairs.T) if M > 3 else np.array([np.dot(self.pairs, h) for h in state])
+        sums[:, : P + 1] = total
+        np.take(packed, self.places, axis=1, out=sums[:, P + 1 :], mode="clip")
+        return sums
+
+    def of_piece(self, block: Block, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None) -> FloatArray:
+        """The sums over some of many rows, which often are in a fold all of them, or none."""
+        here = self.rows[:, block.rows]
+        some = np.any(here, axis=1)
+        if of is not None and order == 1 and np.array_equal(some, np.all(here, axis=1)):
+            return self.slopes(block, theta, np.zeros(len(theta), dtype=np.intp), None)[0][of] * some[fold, None]
+        kept = np.flatnonzero(some[fold])
+        if of is None and len(kept) < len(fold):
+            sums = np.zeros((len(fold), 1 + self.P + (order == 2) * self.P**2))
+            if len(kept):
+                sums[kept] = self.of_piece(block, theta[kept], fold[kept], order, None)
+            return sums
+        slopes, state = self.slopes(block, theta, fold, of)
+        if order == 1:
+            return slopes
+        ones = self.P - len(self.l2)
+        return np.hstack([slopes, [weighted_gram(block.X, h, ones).ravel() for h in state]])
+
+    def slopes(
+        self, block: Block, theta: FloatArray, fold: IntArray, of: IntArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Value and gradient over some rows, side by side (M, 1 + P), and the weighted second derivatives (M, rows)."""
+        X, p, P = block.X, len(self.l2), self.P
+        eta = np.dot(theta[:, :p], X.T)
+        if p < P:
+            eta += theta[:, p:]
+        if block.offset is not None:
+            eta += block.offset.T
+        value, gradient, state = LogLoss().together(np.broadcast_to(block.y.T, eta.shape), eta)
+        if of is not None:
+            value, gradient, state = value[of], gradient[of], state[of]
+        here = self.rows[:, block.rows]
+        weight = block.weight[None, :] if here[np.unique(fold)].all() else here[fold] * block.weight
+        sums = np.empty((len(fold), 1 + P))
+        np.einsum("mi,mi->m", value, np.broadcast_to(weight, value.shape), out=sums[:, 0])
+        gradient *= weight
+        sums[:, 1 : p + 1] = np.dot(gradient, X)
+        sums[:, p + 1 :] = gradient.sum(axis=1, keepdims=True)
+        state *= weight
+        return sums, state
+
+    @cached_property
+    def few(self) -> Block | None:
+        """All rows as one block, if they are so few that the products of their columns can be kept: then every fit can
+        have a curvature of its own, which of many rows costs much, and is about that of all rows."""
+        n, P = self.source.n_rows, self.P
+        if n > FEW_ROWS or n * P * (P + 1) > 2 * PAIRS:
+            return None
+        blocks = list(self.source.blocks(slice(0, self.source.n_rows)))
+        return blocks[0] if len(blocks) == 1 else None
+
+    @cached_property
+    def pairs(self) -> FloatArray:
+        """The products of every two columns of [X 1] for the few rows, (P (P + 1) / 2, n): times weights they are
+        curvatures, of all fits in one product."""
+        assert self.few
+        P, n = self.P, self.source.n_rows
+        design, pairs = np.ones((P, n)), np.empty((P * (P + 1) // 2, n))
+        design[: len(self.l2)] = self.few.X.T
+        for j, first in enumerate(np.cumsum([0, *range(P, 1, -1)])):
+            np.multiply(design[j], design[j:], out=pairs[first : first + P - j])
+        return pairs
+
+    @cached_property
+    def places(self) -> IntArray:
+        """Which of the pairs is each entry of a curvature, (P P,)."""
+        place = np.empty((self.P, self.P), dtype=np.intp)
+        i, j = np.triu_indices(self.P)
+        place[i, j] = place[j, i] = np.arange(len(i))
+        return place.ravel()
+
+
+def pieces(block: Block, step: int) -> Iterator[Block]:
+    """The block so many rows at a time, which stay the source's."""
+    n, step = len(block.weight), max(64, step)
+    if n <= step:
+        yield block
+        return
+    start = block.rows.start
+    for first in range(0, n, step):
+        some = slice(first, min(first + step, n))
+        offset = None if block.offset is None else block.offset[some]
+        rows = slice(start + some.start, start + some.stop)
+        yield Block(block.X[some], block.y[some], block.weight[some], rows, offset)
+
+
+def with_strength(curvature: FloatArray, l2: FloatArray) -> FloatArray:
+    """Curvatures (M, P, P), which change in place, with a penalty's (M, p) added."""
+    np.einsum("mii->mi", curvature)[:, : l2.shape[1]] += l2
+    return curvature
+
+
+@dataclass
+class Factors:
+    """A_m = unit U'U unit of many matrices: the lower triangles U' (M, P, P) and the units (M, P)."""
+
+    lower: FloatArray
+    unit: FloatArray
+
+    @staticmethod
+    def of(A: FloatArray) -> "Factors":
+        """Of A (M, P, P), positive definite, or nearly: as `factor_positive`."""
+        diagonal = np.einsum("mii->mi", A)
+        unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        try:
+            scaled = A / unit[:, :, None]
+            scaled /= unit[:, None, :]
+            return Factors(np.linalg.cholesky(scaled), unit)
+        except np.linalg.LinAlgError:
+            return Factors(np.array([np.tril(factor_positive(each).lower) for each in A]), unit)
+
+    @property
+    def roots(self) -> FloatArray:
+        """Lower triangles R (M, P, P) such that A = R R'."""
+        return self.unit[:, :, None] * self.lower
+
+    def solve(self, b: FloatArray, some: IntArray) -> FloatArray:
+        """A_m^-1 b_m for b of some of them."""
+        unit = self.unit[some]
+        # A lower triangle row by row is an upper one column by column, as LAPACK has it.
+        return np.array([potrs(self.lower[m].T, v)[0] for m, v in zip(some, b / unit, strict=True)]) / unit
+
+    def put(self, some: IntArray, others: "Factors") -> None:
+        """Others in the place of some."""
+        self.lower[some], self.unit[some] = others.lower, others.unit

@@ -1,0 +1,45 @@
+"""Sums over the rows of every fold in one pass: over groups of rows that are in the same folds, added up."""
+
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.engine.objective import Objective, Sums, block_sums
+
+MOST_FOLDS = 62  # that the bits of a number can tell apart
+
+Groups = tuple[IntArray, BoolArray]
+"""The group of each row, (n,), and which fits the rows of each group belong to, (groups, F)."""
+
+
+def groups_of(rows: BoolArray) -> Groups | None:
+    """Rows that go into the same fits make a group; None if the groups are many more than the fits.
+
+    The folds of one k-fold split are k groups, each in all fits but one.
+
+    >>> groups_of(np.array([[True, False], [True, True], [True, False]]))
+    (array([0, 1, 0]), array([[ True, False],
+           [ True,  True]]))
+    """
+    F = rows.shape[1]
+    if F > MOST_FOLDS:
+        return None
+    pattern = rows @ (1 << np.arange(F, dtype=np.int64))
+    _, first, group = np.unique(pattern, return_index=True, return_inverse=True)
+    return (group, rows[first]) if len(first) <= 2 * F else None
+
+
+def sums_of_folds(objective: Objective, theta: FloatArray, groups: Groups) -> list[Sums]:
+    """Of each fit the sums of order 2 over its rows at theta, in one pass."""
+    group, members = groups
+
+    def by_group(block: Block) -> list[Sums]:
+        here = group[block.rows]
+        parts = (block.take(np.flatnonzero(here == g)) for g in range(len(members)))
+        return [block_sums(part, objective.loss, theta, order=2) for part in parts]
+
+    sums = objective.add_up(by_group, lambda a, b: list(map(add, a, b)))
+    return [reduce(add, (sums[g] for g in np.flatnonzero(some))) for some in members.T]
