@@ -8,6 +8,7 @@ from typing import Any
 
 from separatrix.arguments import check_flag, check_number
 from separatrix.data.dataset import Dataset, is_dask
+from separatrix.data.given import matrix_of
 from separatrix.errors import ArgumentError, DataError
 from separatrix.regression.adjustment import adjustment_of
 from separatrix.regression.firth_result import CORRECTIONS, check_covariance, fit_result
@@ -17,7 +18,7 @@ from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.ols_result import OLSResult, error_variance
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.result import covariance_of
-from separatrix.regression.sample import Columns, Sample, complete, default_names, matrix_of, ways
+from separatrix.regression.sample import Columns, Sample, complete, default_names, ways
 from separatrix.regression.sources import StreamedSample, streamed_logit, streamed_ols
 
 

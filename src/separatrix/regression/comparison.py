@@ -6,6 +6,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.frames import dataframe
+from separatrix.data.given import matrix_of
 from separatrix.data.memory import memory_source
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import SquaredLoss
@@ -15,7 +16,7 @@ from separatrix.inference.likelihood_ratio import likelihood_ratio, score
 from separatrix.inference.wald import Test, f_test
 from separatrix.regression.fitting import Estimate, at_work
 from separatrix.regression.result import Result
-from separatrix.regression.sample import Sample, matrix_of
+from separatrix.regression.sample import Sample
 
 
 class ComparedResult(Result):
@@ -73,7 +74,7 @@ def score_test(result: Any, columns: Any) -> Test:
     """The score test of columns (n,) or (n, m) that a fit left out."""
     result._check_inference("score tests")
     result.sample.check_here("a score test")
-    Z, names = matrix_of(columns)
+    Z, names = matrix_of(columns, "columns")
     sample, estimate = result.sample, result.estimate
     if len(Z) != sample.n_rows:
         raise ArgumentError(f"columns has {len(Z)} rows, and the fit had {sample.n_rows}: give the same ones.")

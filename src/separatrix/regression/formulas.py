@@ -12,9 +12,10 @@ import numpy as np
 
 from separatrix.arrays import Matrix
 from separatrix.data.frames import BACKENDS
+from separatrix.data.given import check_finite, check_lengths, well_named
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
 from separatrix.regression.outcome import classes_of, numbers_of
-from separatrix.regression.sample import INTERCEPT, Sample, check_finite, complete, ways
+from separatrix.regression.sample import INTERCEPT, Sample, complete, ways
 
 _catching = Lock()
 
@@ -88,8 +89,9 @@ def frame_of(data: Any) -> tuple[Any, str | None]:
     import pandas as pd
 
     if isinstance(data, dict):
+        check_lengths(data)
         return pd.DataFrame(data), None
-    native = nw.from_native(data, eager_only=True, pass_through=True)
+    native = nw.from_native(data := well_named(data), eager_only=True, pass_through=True)
     if native is data:
         raise ArgumentError(f"data is a {type(data).__name__}, and must be a dataframe or a dict of columns.")
     backend = native.implementation.value

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from separatrix.arguments import check_complete, gaps, unmasked
 from separatrix.arrays import FloatArray
 from separatrix.equations.losses import LogLoss, Loss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
@@ -58,7 +59,7 @@ def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
         levels = values.cat.remove_unused_categories().cat
         check_complete(levels.codes.to_numpy() < 0, name)
         return tuple(levels.categories), levels.codes.to_numpy().astype(np.intp)
-    y = np.asarray(values)
+    y = np.asarray(unmasked(values))
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
@@ -67,7 +68,7 @@ def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
         codes = y.astype(np.intp)
         return tuple(np.flatnonzero(np.bincount(codes, minlength=2)).tolist()), codes
     if y.dtype.kind == "O":
-        check_complete(np.array([label is None or label != label for label in y]), name)
+        check_complete(gaps(y), name)
         y = np.array([str(label) for label in y]) if any(isinstance(label, str) for label in y) else y.astype(float)
     if y.dtype.kind == "f":
         check_complete(~np.isfinite(y), name)
@@ -76,12 +77,6 @@ def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
         check_whole(labels, name)
         labels = labels.astype(int)
     return tuple(labels.tolist()), codes
-
-
-def check_complete(missing: NDArray, name: str) -> None:
-    """TargetError for the first row whose outcome is missing."""
-    for row in np.flatnonzero(missing)[:1]:
-        raise TargetError(f"{name} is missing in row {row}: leave the row out.")
 
 
 def check_whole(labels: NDArray, name: str) -> None:
@@ -111,7 +106,7 @@ def numbers_of(values: Any, name: str) -> Outcome:
     >>> numbers_of([1, 2], "y").y.shape
     (2, 1)
     """
-    y = np.asarray(values)
+    y = np.asarray(unmasked(values))
     if y.dtype.kind not in "iufb" and not (y.dtype.kind == "O" and all(isinstance(v, int | float) for v in y.ravel())):
         raise TargetError(f"{name} holds {listing(y.ravel(), most=3)}, and ols is for numbers. Use logit for classes.")
     if y.size != len(y):

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 
 from separatrix.arguments import check_offset, check_sample_weight
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Source
+from separatrix.data.given import matrix_of
 from separatrix.data.memory import memory_source
 from separatrix.errors import ColumnError, DataError, no_such
 from separatrix.regression.outcome import Outcome
@@ -200,43 +199,6 @@ def group_codes(group: Any, rows: int) -> IntArray:
     if values.dtype.kind == "O":
         values = values.astype(str)
     return np.unique(values, return_inverse=True)[1].astype(np.intp)
-
-
-def matrix_of(X: Any) -> tuple[Matrix, list[str] | None]:
-    """X as finite numbers (n, p), and the names of its columns where it has some.
-
-    Raises ColumnError for a column that is not numbers, and DataError for missing values.
-    """
-    if sparse.issparse(X):
-        return sparse.csr_array(X, dtype=np.float64), None
-    names = None
-    if not isinstance(X, np.ndarray) and (frame := nw.from_native(X, eager_only=True, pass_through=True)) is not X:
-        names = list(frame.columns)
-        X = np.column_stack([numbers(frame[name]) for name in names]) if names else np.empty((len(frame), 0))
-    X = np.asarray(X)
-    if X.dtype.kind not in "iufb":
-        raise DataError(f"X is of type {X.dtype}, and must be numbers. For text and categories use a formula.")
-    X = X.astype(np.float64, copy=False)
-    X = X[:, None] if X.ndim == 1 else X
-    if X.ndim != 2:
-        raise DataError(f"X has shape {X.shape}, and must have two dimensions: rows and columns.")
-    check_finite(X, names or [f"x{j + 1}" for j in range(X.shape[1])])
-    return X, names
-
-
-def numbers(column: Any) -> FloatArray:
-    """A column of a dataframe as numbers; missing is NaN."""
-    if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
-        raise ColumnError(f"column {column.name!r} is of type {column.dtype}, not numbers. Use a formula to encode it.")
-    return column.cast(nw.Float64).to_numpy()
-
-
-def check_finite(X: FloatArray, names: Sequence[str]) -> None:
-    """DataError unless every number is finite; the message names the first that is not."""
-    if np.isfinite(X.sum()):  # of the sum first, as it needs no array of its own
-        return
-    for row, j in np.argwhere(~np.isfinite(X))[:1].tolist():
-        raise DataError(f"column {names[j]!r} is {X[row, j]} in row {row}: leave the row out, or fill the gap.")
 
 
 def ways(groups: Any) -> Sequence[Any]:

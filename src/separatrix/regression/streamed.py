@@ -19,6 +19,7 @@ from separatrix.data.block import Block, Source
 from separatrix.data.blocks import labelled
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.dataset import Dataset
+from separatrix.data.given import check_finite
 from separatrix.data.learn import Learned, Question, complete_rows
 from separatrix.data.partitions import learned_source
 from separatrix.data.tally import Tally
@@ -26,7 +27,7 @@ from separatrix.data.target import Target
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
 from separatrix.regression.formulas import Encoding, made_of, parse, with_scope, words_of
 from separatrix.regression.formulas import sample_of as sample_of_design
-from separatrix.regression.sample import Columns, check_finite, default_names, group_codes, ways
+from separatrix.regression.sample import Columns, default_names, group_codes, ways
 from separatrix.regression.sources import StreamedSample, coded, outcome_of
 
 SHOWN_ROWS = 20_000  # of the even sample, of which a formula's design is learned
