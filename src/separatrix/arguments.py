@@ -117,7 +117,7 @@ def unmasked(values: Any) -> Any:
     if not isinstance(values, np.ma.MaskedArray):
         return values
     numeric = values.dtype.kind in "iufb"
-    return values.astype(float).filled(np.nan) if numeric else values.astype(object).filled(None)
+    return np.ma.filled(values.astype(float if numeric else object), np.nan if numeric else None)
 
 
 def gaps(values: NDArray) -> NDArray:

@@ -166,6 +166,9 @@ def sample_of(
 ) -> Sample:
     """The rows to fit, by a formula or of arrays, wherever they are; `numeric` says that the outcome is numbers, and
     not classes; `names` are the caller's."""
+    check_flag("intercept", intercept)
+    if isinstance(formula, str) and not intercept:
+        raise ArgumentError(f"intercept=False is of arrays only: write formula='{formula} - 1'.")
     if is_elsewhere(data):
         # Imported where it is asked for: of Dask and files there is nothing to load for rows in memory.
         from separatrix.regression import streamed
@@ -184,7 +187,7 @@ def sample_of(
 
 def array_sample(y: Any, X: Any, intercept: bool, numeric: bool) -> Sample:
     """The sample of arrays; every column is a term."""
-    check_flag("intercept", intercept)
+    check_same_index(y, X)
     X, names = matrix_of(X)
     names = tuple(names) if names else default_names(X.shape[1])
     name = str(getattr(y, "name", None) or "y")
@@ -193,6 +196,19 @@ def array_sample(y: Any, X: Any, intercept: bool, numeric: bool) -> Sample:
         raise DataError(f"y has {len(outcome.y)} rows and X {X.shape[0]}: give as many of each.")
     terms = {column: (j,) for j, column in enumerate(names)}
     return Sample(outcome, X, names, bool(intercept), terms, Columns(names))
+
+
+def check_same_index(y: Any, X: Any) -> None:
+    """DataError where pandas has the rows of y and X in different orders: they are paired by position."""
+    ours: Any = getattr(y, "index", None)
+    theirs: Any = getattr(X, "index", None)
+    if not hasattr(ours, "equals") or not hasattr(theirs, "equals") or len(ours) != len(theirs) or ours.equals(theirs):
+        return
+    row = next((k for k, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b), 0)
+    raise DataError(
+        f"the indexes of y and X differ, first in row {row} ({ours[row]!r} and {theirs[row]!r}): give y.loc[X.index], "
+        "or reset_index(drop=True) of both where their rows go together."
+    )
 
 
 def penalty_of(penalty: Any, known: tuple[str, ...] = ("l2",)) -> float:
