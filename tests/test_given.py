@@ -119,6 +119,9 @@ def test_what_is_masked_is_missing():
         ols(np.ma.array(LWT, mask=hidden), X)
     with pytest.raises(ArgumentError, match=r"weights\[3\]=nan"):
         ols(LWT, AGE, weights=np.ma.array(AGE, mask=hidden))
+    assert ols("lwt ~ age", TABLE, weights=np.ma.array(np.ones(12), mask=hidden)).nobs == 11
+    with pytest.raises(DataError, match="groups is missing in row 3"):
+        ols(LWT, AGE, covariance="cluster", groups=np.ma.array(LOW, mask=hidden))
 
 
 # singular sparse designs
@@ -235,6 +238,15 @@ def test_a_gap_in_new_rows_is_named_whatever_its_column():
             fit.predict(rows)
         with pytest.raises(DataError, match=f"column '{column}' is missing in row 4"):
             fit.calibration(rows)
+
+
+def test_a_categorical_outcome_is_one_outside_of_a_series_too():
+    race = pd.Categorical(TABLE["race"], categories=["c", "x", "a", "b"])
+    assert logit(race, AGE).classes == logit(pd.Series(race), AGE).classes == ("c", "a", "b")
+
+
+def test_a_table_of_no_columns_is_the_intercept_alone():
+    assert_same(logit(LOW, frame()[[]]), logit("low ~ 1", TABLE))
 
 
 def test_indexes_that_differ_are_refused():

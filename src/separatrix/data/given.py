@@ -22,7 +22,7 @@ def matrix_of(X: Any, name: str = "X", first: int = 1) -> tuple[Matrix, list[str
     """
     X, names = named_columns(X)
     if names is not None:
-        X = X.sparse.to_coo() if hasattr(X, "sparse") else side_by_side(X, names)
+        X = X.sparse.to_coo() if names and hasattr(X, "sparse") else side_by_side(X, names)
     X = X if sparse.issparse(X) else np.asarray(unmasked(X))
     if X.dtype.kind not in "iufb":
         raise DataError(f"{name} is of type {X.dtype}, and must be numbers. For text and categories use a formula.")

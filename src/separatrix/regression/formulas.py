@@ -11,6 +11,7 @@ import narwhals as nw
 import numpy as np
 from narwhals import selectors
 
+from separatrix.arguments import unmasked
 from separatrix.arrays import Matrix
 from separatrix.data.frames import BACKENDS
 from separatrix.data.given import check_finite, check_lengths, well_named
@@ -142,7 +143,7 @@ def column_or_values(given: Any, frame: Any, name: str) -> Any:
     if isinstance(given, str):
         check_columns([given], frame)
         return frame[given].to_numpy()
-    values = np.asarray(given)
+    values = np.asarray(unmasked(given))
     if values.shape[:1] != (len(frame),):
         raise ArgumentError(f"{name} has shape {values.shape}, and must have {(len(frame),)}: a value for each row.")
     return values

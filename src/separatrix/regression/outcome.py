@@ -74,9 +74,11 @@ def of_rows(outcome: Outcome, rows: IntArray) -> Outcome:
 def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
     """The labels that occur, in order, and the position of each row's among them."""
     if str(getattr(values, "dtype", "")) == "category":  # of pandas, with an order of its own
-        levels = values.cat.remove_unused_categories().cat
-        check_complete(levels.codes.to_numpy() < 0, name)
-        return tuple(levels.categories), levels.codes.to_numpy().astype(np.intp)
+        levels = getattr(values, "cat", values).remove_unused_categories()  # of a Series or a Categorical
+        levels = getattr(levels, "cat", levels)
+        codes = np.asarray(levels.codes, dtype=np.intp)
+        check_complete(codes < 0, name)
+        return tuple(levels.categories), codes
     if str(getattr(values, "dtype", "")).startswith("Enum("):  # of Polars, with an order of its own
         codes = values.to_physical().cast(int).fill_null(-1).to_numpy()
         check_complete(codes < 0, name)
