@@ -42,7 +42,7 @@ def test_columns_with_whole_numbers_for_names_are_called_by_them():
 def test_a_dataframe_without_its_zeros_is_fitted_as_a_sparse_matrix(columns):
     given = pd.DataFrame.sparse.from_spmatrix(sps.csr_array(X), columns=columns)
     assert_same(logit(LOW, given), logit(LOW, X))
-    assert_same(ols(LWT, given.assign(dense=AGE**2)), ols(LWT, np.column_stack([X, AGE**2])))
+    assert_same(ols(LOW, given.assign(dense=AGE**2)), ols(LOW, np.column_stack([X, AGE**2])))
 
 
 @pytest.mark.parametrize(
