@@ -14,7 +14,7 @@ from sklearn.datasets import load_iris
 
 import separatrix
 from separatrix import LogisticRegression, detect_separation
-from separatrix.errors import ArgumentError, SeparationWarning, TargetError
+from separatrix.errors import ArgumentError, DataError, SeparationWarning, TargetError
 from separatrix.inference import doubt
 
 few = settings(max_examples=60)
@@ -228,11 +228,13 @@ def test_more_columns_than_rows_separate_completely():
 @pytest.mark.parametrize(
     ("X", "y", "error", "message"),
     [
-        ([[1.0], [np.nan]], [0, 1], ArgumentError, r"X\[1, 0\]=nan must be finite"),
-        ([1.0, 2.0], [0, 1], ArgumentError, r"X=.* must have two dimensions"),
+        ([[1.0], [np.nan]], [0, 1], DataError, "column 'x0' is nan in row 1"),
+        ([[[1.0]], [[2.0]]], [0, 1], DataError, "X has shape .* must have two dimensions"),
         ([[1.0], [2.0]], [0, 1, 1], ArgumentError, r"y=.* has shape \(3,\), and X has 2 rows"),
         ([[1.0], [2.0]], ["a", "a"], TargetError, "y has one class, 'a'"),
-        ([["a"], ["b"]], [0, 1], ArgumentError, "X=.* must be numbers"),
+        ([["a"], ["b"]], [0, 1], DataError, "X is of type <U1, and must be numbers"),
+        ([[1.0], [2.0], [3.0]], [0.0, 1.0, np.nan], TargetError, "y is missing in row 2"),
+        ([[1.0], [2.0], [3.0]], np.array(["a", None, "b"], dtype=object), TargetError, "y is missing in row 1"),
     ],
 )
 def test_arrays_without_meaning_are_refused_by_name(X, y, error, message):

@@ -48,7 +48,7 @@ def check_offset(offset: ArrayLike | None, rows: int, columns: int) -> FloatArra
     """
     if offset is None:
         return None
-    given = np.asarray(offset)
+    given = np.asarray(unmasked(offset))
     if columns == 1 and given.shape == (rows, 1):
         given = given[:, 0]
     shape = (rows,) if columns == 1 else (rows, columns)
@@ -71,7 +71,7 @@ def is_plain(X: Any, y: Any) -> bool:
 
 
 def sum_is_finite(X: FloatArray) -> bool:
-    """Whether the sum of X (n, p) is finite, as it is of finite numbers, unless they are so large that it overflows.
+    """Whether the sum of X (n, p) or (n,) is finite, as it is of finite numbers, unless they are so large that it overflows.
 
     It takes half the time of X.sum(), which adds with more care.
 
@@ -79,7 +79,7 @@ def sum_is_finite(X: FloatArray) -> bool:
     (False, False)
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.einsum("ij->", X)))
+        return bool(np.isfinite(np.einsum("ij->", np.atleast_2d(X))))
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight") -> FloatArray:
@@ -91,7 +91,7 @@ def check_sample_weight(sample_weight: ArrayLike | None, rows: int, name: str = 
     """
     if sample_weight is None:
         return np.ones(rows)
-    given = np.asarray(sample_weight)
+    given = np.asarray(unmasked(sample_weight))
     weight = finite_numbers(name, np.full(rows, given) if given.ndim == 0 else given, (rows,))
     for row in np.flatnonzero(weight < 0)[:1]:
         raise ArgumentError(f"{name}[{row}]={weight[row]:g} must be at least 0.")
@@ -117,6 +117,41 @@ def finite_numbers(name: str, given: NDArray, shape: tuple[int, ...]) -> FloatAr
         value = float(numbers[tuple(place)])
         raise ArgumentError(f"{name}{place}={value} must be finite. Leave the row out, or fill the gap.")
     return numbers
+
+
+def unmasked(values: Any) -> Any:
+    """A masked array with NaN or None where it is masked; anything else as it is.
+
+    >>> unmasked(np.ma.array([1, 2], mask=[False, True]))
+    array([ 1., nan])
+    """
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    numeric = values.dtype.kind in "iufb"
+    return np.ma.filled(values.astype(float if numeric else object), np.nan if numeric else None)
+
+
+def gaps(values: NDArray) -> NDArray:
+    """Which values are missing, of any shape: NaN, NaT, None, or pandas' NA.
+
+    >>> gaps(np.array(["a", None], dtype=object))
+    array([False,  True])
+    """
+    if values.dtype.kind in "fc":
+        return np.isnan(values)
+    if values.dtype.kind in "mM":
+        return np.isnat(values)
+    if values.dtype.kind != "O":
+        return np.zeros(values.shape, dtype=bool)
+    # Of pandas' NA, what is equal to itself is not known, either.
+    missing = [v is None or type(v).__name__ == "NAType" or bool(np.any(v != v)) for v in values.ravel()]
+    return np.array(missing, dtype=bool).reshape(values.shape)
+
+
+def check_complete(missing: NDArray, name: str) -> None:
+    """TargetError for the first row whose outcome is missing."""
+    for row in np.flatnonzero(missing)[:1]:
+        raise TargetError(f"{name} is missing in row {row}: leave the row out.")
 
 
 def listed(values: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from separatrix.arguments import check_flag, check_number
 from separatrix.data.dataset import Dataset, is_dask
+from separatrix.data.given import matrix_of
 from separatrix.errors import ArgumentError, DataError
 from separatrix.regression.adjustment import adjustment_of
 from separatrix.regression.firth_result import CORRECTIONS, check_covariance, fit_result
@@ -17,7 +18,7 @@ from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.ols_result import OLSResult, error_variance
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.result import covariance_of
-from separatrix.regression.sample import Columns, Sample, complete, default_names, matrix_of, ways
+from separatrix.regression.sample import Columns, Sample, complete, default_names, ways
 from separatrix.regression.sources import StreamedSample, streamed_logit, streamed_ols
 
 
@@ -43,8 +44,8 @@ def logit(
         "y ~ x1 + C(site)", or "successes + failures ~ x" for grouped data. The outcome is 0 and 1, booleans, or labels:
         the first in order is the reference, and of two the second is modelled. More than two give the multinomial
         model. As an array, y is the same, or (n, 2) of successes and failures. A formula can use functions and numbers
-        of the place where it is written: "y ~ decade(age)".
-    data : any dataframe or dict of columns; with y an array, X (n, p), a matrix or a dataframe of numbers. Or data of
+        of the place where it is written: "y ~ decade(age)"; "y ~ ." has all other columns of the data.
+    data : any dataframe or dict of columns; with y an array, X (n, p), a matrix or such a table of numbers. Or data of
         any size, from `separatrix.open` or of Dask: weights, offset and groups are then names of columns, and the
         result has no values for its rows. With y an array of Dask, X and the weights are such arrays too.
     intercept : bool
@@ -165,6 +166,9 @@ def sample_of(
 ) -> Sample:
     """The rows to fit, by a formula or of arrays, wherever they are; `numeric` says that the outcome is numbers, and
     not classes; `names` are the caller's."""
+    check_flag("intercept", intercept)
+    if isinstance(formula, str) and not intercept:
+        raise ArgumentError(f"intercept=False is of arrays only: write formula='{formula} - 1'.")
     if is_elsewhere(data):
         # Imported where it is asked for: of Dask and files there is nothing to load for rows in memory.
         from separatrix.regression import streamed
@@ -183,7 +187,7 @@ def sample_of(
 
 def array_sample(y: Any, X: Any, intercept: bool, numeric: bool) -> Sample:
     """The sample of arrays; every column is a term."""
-    check_flag("intercept", intercept)
+    check_same_index(y, X)
     X, names = matrix_of(X)
     names = tuple(names) if names else default_names(X.shape[1])
     name = str(getattr(y, "name", None) or "y")
@@ -192,6 +196,19 @@ def array_sample(y: Any, X: Any, intercept: bool, numeric: bool) -> Sample:
         raise DataError(f"y has {len(outcome.y)} rows and X {X.shape[0]}: give as many of each.")
     terms = {column: (j,) for j, column in enumerate(names)}
     return Sample(outcome, X, names, bool(intercept), terms, Columns(names))
+
+
+def check_same_index(y: Any, X: Any) -> None:
+    """DataError where pandas has the rows of y and X in different orders: they are paired by position."""
+    ours: Any = getattr(y, "index", None)
+    theirs: Any = getattr(X, "index", None)
+    if not hasattr(ours, "equals") or not hasattr(theirs, "equals") or len(ours) != len(theirs) or ours.equals(theirs):
+        return
+    row = next((k for k, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b), 0)
+    raise DataError(
+        f"the indexes of y and X differ, first in row {row} ({ours[row]!r} and {theirs[row]!r}): give y.loc[X.index], "
+        "or reset_index(drop=True) of both where their rows go together."
+    )
 
 
 def penalty_of(penalty: Any, known: tuple[str, ...] = ("l2",)) -> float:

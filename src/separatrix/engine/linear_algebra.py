@@ -55,7 +55,7 @@ def factor_positive(A: FloatArray) -> Factor:
     for ridge in RIDGES:
         scaled = A / unit[:, None] / unit
         if ridge:
-            scaled.reshape(-1)[:: len(A) + 1] += ridge
+            np.fill_diagonal(scaled, scaled.diagonal() + ridge)  # A may lie by columns
         lower, failed = potrf(scaled.T, lower=True, overwrite_a=True)
         if not failed:
             return Factor(lower, unit)

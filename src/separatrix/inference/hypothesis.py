@@ -6,7 +6,8 @@
     product    := value (("*" | "/") value)*        of which one at most is not a number
     value      := a number | a parameter's name | "(" sum ")"
 
-Names are recognised before anything else, the longest first, so they may hold brackets, colons and signs.
+Names are recognised before anything else, the longest first, so they may hold brackets, colons and signs. Backticks
+are as good as none.
 """
 
 import re
@@ -31,6 +32,9 @@ def linear_hypothesis(text: str, names: Sequence[str]) -> tuple[FloatArray, Floa
     >>> linear_hypothesis("x1 = 2 * x2 + 1", ["Intercept", "x1", "x2"])
     (array([[ 0.,  1., -2.]]), array([1.]))
     """
+    if not isinstance(text, str):
+        kind = type(text).__name__
+        raise ArgumentError(f"hypothesis is a {kind}, and must be text: 'x1 = x2', and of several 'x1 = 0, x2 = 0'.")
     reader = _Reader(text, names)
     rows = reader.conditions()
     R = np.array(rows)
@@ -41,8 +45,8 @@ class _Reader:
     """Reads a hypothesis from left to right; a sum is its coefficients and its constant, (n + 1,)."""
 
     def __init__(self, text: str, names: Sequence[str]) -> None:
-        self.text, self.names = text, list(names)
-        self.tokens = [*tokens(text, self.names), ""]
+        self.text, self.names = text, [name.replace("`", "") for name in names]
+        self.tokens = [*tokens(text.replace("`", ""), self.names), ""]
 
     def conditions(self) -> list[FloatArray]:
         rows = self.condition()

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
-from separatrix.arguments import check_flag, check_sample_weight, finite_numbers, listed
+from separatrix.arguments import check_complete, check_flag, check_sample_weight, gaps, listed, unmasked
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
+from separatrix.data.given import matrix_of
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, TargetError, listing
@@ -87,11 +88,13 @@ def detect_separation(
 ) -> Separation:
     """Which estimates of a logistic or multinomial regression without penalty are infinite, by linear programming.
 
-    X (rows, p) is dense, sparse or a dataframe of numbers, y (rows,) labels of two or more classes. Of the weights
-    (rows,) only matters which are 0: such rows are left out. The method is `separatrix.inference.recession`'s (Konis
-    2007); the estimates are infinite in the sense of Kosmidis and Schumacher's R package detectseparation.
+    X (rows, p) is dense, sparse, a dataframe or a dict of columns of numbers, y (rows,) labels of two or more classes.
+    Of the weights (rows,) only matters which are 0: such rows are left out. The method is
+    `separatrix.inference.recession`'s (Konis 2007); the estimates are infinite in the sense of Kosmidis and
+    Schumacher's R package detectseparation.
 
-    Raises ArgumentError for arrays without meaning, TargetError for a target with one class.
+    Raises DataError for X that is no finite numbers, ArgumentError for other arrays without meaning, TargetError for a
+    target with one class, or with gaps.
 
     >>> print(detect_separation([[1.0], [2.0], [3.0], [4.0]], ["no", "no", "yes", "yes"]))
     complete separation: every row with x0 > 2.5 is of class 'yes', and no other row is (2 rows against 2). Infinite:
@@ -100,15 +103,17 @@ def detect_separation(
     'none'
     """
     check_flag("fit_intercept", fit_intercept)
-    names, cells = names_of(X), numbers_of(X)
-    labels = np.asarray(y)
+    cells, names = matrix_of(X, first=0)
+    labels = np.asarray(unmasked(y))
     if labels.shape != (cells.shape[0],):
         raise ArgumentError(f"y={listed(labels)} has shape {labels.shape}, and X has {cells.shape[0]:,} rows.")
+    check_complete(gaps(labels), "y")
     weight = check_sample_weight(sample_weight, cells.shape[0])
     classes, y_codes = np.unique(labels[weight > 0], return_inverse=True)
     if len(classes) < 2:
         raise TargetError(f"y has one class, {classes.tolist()[0]!r}, in the rows that count: nothing to tell apart.")
     source = memory_source(cells[np.flatnonzero(weight)], y_codes, centre=fit_intercept)
+    names = names or [f"x{j}" for j in range(cells.shape[1])]
     return separation(source, classes.tolist(), names, fit_intercept)
 
 
@@ -321,21 +326,3 @@ def of_many(source: Source, found: Recession, columns: Sequence[str], ones: int)
         f"along a combination of {listing(used)} the right class gains on another without end in {int(gain):,} of "
         f"{count(int(rows), source)}, and loses to none in any"
     )
-
-
-def names_of(X: Any) -> list[str]:
-    """The columns of a dataframe, or x0, x1, ..."""
-    given = getattr(X, "columns", None)
-    shape = getattr(X, "shape", None) or np.shape(X)
-    return [f"x{j}" for j in range(shape[-1] if len(shape) else 0)] if given is None else [str(name) for name in given]
-
-
-def numbers_of(X: Any) -> Any:
-    """X as numbers, (rows, p), dense or CSR; ArgumentError unless it is that, and finite."""
-    if sparse.issparse(X):
-        finite_numbers("X.data", np.asarray(X.data), (X.nnz,))
-        return sparse.csr_array(X, dtype=np.float64)
-    given: NDArray = np.asarray(X.to_numpy() if hasattr(X, "to_numpy") else X)
-    if given.ndim != 2:
-        raise ArgumentError(f"X={listed(given)} has shape {given.shape}, and must have two dimensions: rows, columns.")
-    return finite_numbers("X", given, given.shape)

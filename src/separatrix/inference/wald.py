@@ -83,7 +83,7 @@ def quantile(level: float, df: float | None = None) -> float:
     >>> round(quantile(0.95), 4)
     1.96
     """
-    if not 0.0 < level < 1.0:
+    if not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
         raise ArgumentError(f"level={level!r} must lie between 0 and 1: 0.95 is usual.")
     tail = 0.5 + level / 2.0
     return float(stats.norm.ppf(tail) if df is None else stats.t.ppf(tail, df))

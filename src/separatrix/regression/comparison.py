@@ -6,6 +6,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.frames import dataframe
+from separatrix.data.given import matrix_of
 from separatrix.data.memory import memory_source
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import SquaredLoss
@@ -15,7 +16,7 @@ from separatrix.inference.likelihood_ratio import likelihood_ratio, score
 from separatrix.inference.wald import Test, f_test
 from separatrix.regression.fitting import Estimate, at_work
 from separatrix.regression.result import Result
-from separatrix.regression.sample import Sample, matrix_of
+from separatrix.regression.sample import Sample
 
 
 class ComparedResult(Result):
@@ -65,7 +66,9 @@ def lr_test(a: Any, b: Any) -> Test:
         raise ArgumentError(f"the fits are of {rows} rows, not of the same ones: use one set.")
     if type(small) is not type(large):
         kinds = f"{type(small).__name__} and {type(large).__name__}"
-        raise ArgumentError(f"the fits are a {kinds}, whose likelihoods differ: give both the same penalty.")
+        alike = type(small.sample.outcome.loss) is type(large.sample.outcome.loss)
+        remedy = "give both the same penalty" if alike else "compare two of a kind"
+        raise ArgumentError(f"the fits are a {kinds}, whose likelihoods differ: {remedy}.")
     return large._ratio_against(small)
 
 
@@ -73,7 +76,11 @@ def score_test(result: Any, columns: Any) -> Test:
     """The score test of columns (n,) or (n, m) that a fit left out."""
     result._check_inference("score tests")
     result.sample.check_here("a score test")
-    Z, names = matrix_of(columns)
+    if isinstance(columns, str):
+        raise ArgumentError(
+            f"columns={columns!r} must be the values of columns, (n,) or (n, m): give data[{columns!r}]."
+        )
+    Z, names = matrix_of(columns, "columns")
     sample, estimate = result.sample, result.estimate
     if len(Z) != sample.n_rows:
         raise ArgumentError(f"columns has {len(Z)} rows, and the fit had {sample.n_rows}: give the same ones.")
@@ -92,7 +99,10 @@ def score_test(result: Any, columns: Any) -> Test:
 def anova(result: Any, type: int) -> Any:
     """A test for every term, as a dataframe with a row each: likelihood ratios, or of a linear model F."""
     if type not in (1, 2):
-        raise ArgumentError(f"type={type!r} must be 1, terms in order, or 2, each after the others.")
+        given = repr(type) if isinstance(type, int | float | str) else f"a {type.__class__.__name__}"
+        raise ArgumentError(
+            f"type={given} must be 1, terms in order, or 2, each after the others. Two fits are compared by lr_test."
+        )
     result._check_inference("analyses of deviance")
     columns: dict[str, list[Any]] = {"term": [], "df": [], "statistic": [], "p_value": []}
     for term, smaller, larger in comparisons(result.sample, type):

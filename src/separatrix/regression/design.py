@@ -68,8 +68,9 @@ def check_rows(sample: Sample) -> None:
     """DataError where there are fewer rows than parameters."""
     many = len(sample.parameters) * sample.outcome.columns
     if sample.n_rows < many:
+        rows = f"{sample.n_rows} row{'' if sample.n_rows == 1 else 's'}"
         raise DataError(
-            f"{sample.n_rows} rows for {many} parameters: they cannot be told apart. Leave columns out, or use "
+            f"{rows} for {many} parameters: they cannot be told apart. Leave columns out, or use "
             "LogisticRegression or LinearRegression with a penalty."
         )
 

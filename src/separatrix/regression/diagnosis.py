@@ -53,7 +53,7 @@ class InfluenceTable(Influence):
 class DiagnosedResult(ComparedResult):
     """A result with marginal effects and diagnosis."""
 
-    def marginal_effects(self, at: Any = "average", variables: Sequence[str] | None = None) -> EffectsTable:
+    def marginal_effects(self, at: Any = "average", variables: str | Sequence[str] | None = None) -> EffectsTable:
         """What a unit of each variable does to the probability of each class, or to the mean of a linear model.
 
         Of a number, the slope; of one that is 0 or 1, and of a category, the step from 0, or from its reference. A
@@ -65,7 +65,7 @@ class DiagnosedResult(ComparedResult):
         at : "average", "means", or a dict
             The mean over the rows of the fit; at one row of the numbers' means and the categories' shares; or the mean
             over the rows with some variables at given values: {"age": 40}.
-        variables : names of variables, or None for all
+        variables : the name of a variable, or several, or None for all
             Of a formula the columns of the data, of arrays those of X.
 
         Raises

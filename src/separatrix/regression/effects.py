@@ -110,7 +110,7 @@ class ArrayRows:
         return [column_changes(self.names, [j] if zero_one(column) else [])[j]]
 
 
-def effects_of(result: Any, at: Any, variables: Sequence[str] | None) -> MarginalEffects:
+def effects_of(result: Any, at: Any, variables: str | Sequence[str] | None) -> MarginalEffects:
     """The marginal effects of a result (see `DiagnosedResult.marginal_effects`)."""
     result._check_inference("marginal effects")
     if result.estimate.infinite.any():
@@ -118,7 +118,8 @@ def effects_of(result: Any, at: Any, variables: Sequence[str] | None) -> Margina
     sample, estimate = result.sample, result.estimate
     weight = result._population_weight()
     rows: Any = ArrayRows(sample, sample.X, weight) if sample.data is None else FormulaRows(sample, sample.data, weight)
-    chosen = [check_variable(name, rows.names) for name in variables or rows.names]
+    chosen = [variables] if isinstance(variables, str) else variables
+    chosen = [check_variable(name, rows.names) for name in chosen or rows.names]
     rows = placed(rows, at)
     changes = [change for name in chosen for change in rows.changes(name)]
     offset = sample.offset

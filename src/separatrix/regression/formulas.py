@@ -2,19 +2,22 @@
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 import narwhals as nw
 import numpy as np
+from narwhals import selectors
 
+from separatrix.arguments import unmasked
 from separatrix.arrays import Matrix
 from separatrix.data.frames import BACKENDS
+from separatrix.data.given import check_finite, check_lengths, well_named
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
 from separatrix.regression.outcome import classes_of, numbers_of
-from separatrix.regression.sample import INTERCEPT, Sample, check_finite, complete, ways
+from separatrix.regression.sample import INTERCEPT, Sample, complete, ways
 
 _catching = Lock()
 
@@ -30,7 +33,8 @@ class Encoding:
 
     def __call__(self, data: Any) -> Matrix:
         frame, _ = frame_of(data)
-        check_columns(self.spec.required_variables, frame)
+        check_columns(set(self.spec.required_variables) - set(self.scope), frame)
+        check_gaps(self.spec.required_variables & set(frame.columns), frame)
         return matrix(self.spec, frame, self.scope)[:, self.first :]
 
 
@@ -43,14 +47,18 @@ def formula_sample(
     anything that the formula uses are left out. What is no column is looked for in `names`, the caller's: functions,
     numbers, and values (n,), which become columns. Raises ColumnError for what is in neither.
     """
-    parsed = parse(formula)
     frame, backend = frame_of(data)
+    if not len(frame):
+        raise DataError("data has no rows: give some.")
+    parsed = parse(formula, frame.columns)
     words = words_of(parsed)
     frame, scope = with_scope(words, frame, names)
-    needed = sorted((parsed.required_variables | words & set(frame.columns)) - set(scope))
+    needed = sorted((parsed.required_variables | words & set(frame.columns)) - (set(scope) - variables_of(parsed)))
     check_columns(needed, frame)
     given = {"weights": weights, "offset": offset, **{f"groups {k}": way for k, way in enumerate(ways(groups))}}
-    beside = {name: column_or_values(value, frame, name) for name, value in given.items() if value is not None}
+    beside = {
+        name: column_or_values(value, frame, name.split()[0]) for name, value in given.items() if value is not None
+    }
     kept = complete_rows(frame, needed, beside)
     frame = frame[kept].reset_index(drop=True)
     beside = {name: values[kept] for name, values in beside.items()}
@@ -59,23 +67,27 @@ def formula_sample(
     values, name = left_side(parsed, frame, scope)
     design = made_of(parsed.rhs, frame, scope)
     sample = sample_of(design, numbers_of(values, name) if numeric else classes_of(values, name), scope)
+    named = (offset,) if isinstance(offset, str) else ()
     sample = replace(sample, missing=int((~kept).sum()), backend=backend, formula=formula, data=frame[needed])
+    sample = replace(sample, offset_names=named)
     clusters = [values for key, values in beside.items() if key.startswith("groups")]
     return complete(sample, beside.get("weights"), beside.get("offset"), clusters)
 
 
-def parse(formula: str) -> Any:
-    """The formula of formulaic; ArgumentError where it cannot be read, or lacks an outcome."""
+def parse(formula: str, columns: Iterable[str]) -> Any:
+    """The formula of formulaic about a table of such columns, of which "." is all; ArgumentError where it cannot be
+    read, or lacks an outcome."""
     try:
         from formulaic import Formula
-        from formulaic.errors import FormulaicError
     except ImportError:
         raise SeparatrixError(
             "a formula needs the package formulaic: pip install 'separatrix[formula]', or pass y and X as arrays."
         ) from None
     try:
-        parsed = Formula(formula)  # pyright: ignore[reportAbstractUsage]
-    except FormulaicError as error:
+        known = {"__formulaic_variables_available__": list(columns)}
+        parsed: Any = Formula(formula, _context=known)  # pyright: ignore[reportAbstractUsage]
+        _ = parsed.required_variables  # it is here that Python's own terms are read
+    except Exception as error:  # of formulaic, and Python's SyntaxError
         raise ArgumentError(f"formula={formula!r} cannot be read: {plain(error)}") from None
     if not hasattr(parsed, "lhs") or not hasattr(parsed, "rhs"):
         raise ArgumentError(f"formula={formula!r} has no outcome: write 'y ~ x1 + x2'.")
@@ -88,12 +100,28 @@ def frame_of(data: Any) -> tuple[Any, str | None]:
     import pandas as pd
 
     if isinstance(data, dict):
-        return pd.DataFrame(data), None
-    native = nw.from_native(data, eager_only=True, pass_through=True)
+        check_lengths(data)
+        return plain_columns(pd.DataFrame(data)), None
+    native = nw.from_native(data := well_named(data), eager_only=True, pass_through=True)
     if native is data:
         raise ArgumentError(f"data is a {type(data).__name__}, and must be a dataframe or a dict of columns.")
     backend = native.implementation.value
-    return native.to_pandas().reset_index(drop=True), backend if backend in BACKENDS else None
+    native = native.with_columns(selectors.by_dtype(nw.Decimal).cast(nw.Float64))
+    return plain_columns(native.to_pandas().reset_index(drop=True)), backend if backend in BACKENDS else None
+
+
+def plain_columns(frame: Any) -> Any:
+    """The frame with its columns of pandas' nullable and Arrow types as NumPy has them, which formulaic reads."""
+    import pandas as pd
+
+    def plain(column: Any) -> Any:
+        if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+            kind = column.dtype.numpy_dtype  # of Decimal, objects
+            return column.to_numpy(float if column.hasnans or kind.kind == "O" else kind, na_value=np.nan)
+        return column.astype(object).where(column.notna(), np.nan)
+
+    nullable = [name for name in frame.columns if getattr(frame[name].dtype, "na_value", None) is pd.NA]
+    return frame.assign(**{name: plain(frame[name]) for name in nullable})
 
 
 def check_columns(needed: Any, frame: Any) -> None:
@@ -103,12 +131,19 @@ def check_columns(needed: Any, frame: Any) -> None:
             raise ColumnError(no_such("column", name, map(str, frame.columns), "in the data"))
 
 
+def check_gaps(columns: Iterable[str], frame: Any) -> None:
+    """DataError for the first row that lacks a value of one of these columns."""
+    for name in sorted(columns):
+        for row in np.flatnonzero(frame[name].isna())[:1]:
+            raise DataError(f"column {name!r} is missing in row {row}: leave the row out, or fill the gap.")
+
+
 def column_or_values(given: Any, frame: Any, name: str) -> Any:
     """A column by its name, or values (n,) as they are."""
     if isinstance(given, str):
         check_columns([given], frame)
         return frame[given].to_numpy()
-    values = np.asarray(given)
+    values = np.asarray(unmasked(given))
     if values.shape[:1] != (len(frame),):
         raise ArgumentError(f"{name} has shape {values.shape}, and must have {(len(frame),)}: a value for each row.")
     return values
@@ -135,8 +170,22 @@ def with_scope(words: set[str], frame: Any, names: Mapping[str, Any]) -> tuple[A
 
     scope: dict[str, Any] = {word: names[word] for word in words - set(frame.columns) if word in names}
     scope = {k: v for k, v in scope.items() if k not in TRANSFORMS or (callable(v) and v is not TRANSFORMS[k])}
-    columns = {k: v for k, v in scope.items() if np.shape(cast(Any, v)) == (len(frame),)}
+    columns = {k: v for k, v in scope.items() if shape_of(v) == (len(frame),)}
     return frame.assign(**columns), {k: v for k, v in scope.items() if k not in columns}
+
+
+def shape_of(values: Any) -> tuple[int, ...]:
+    """The shape of values, () of what is no array: text, a function, lists of different lengths."""
+    try:
+        return np.shape(values)
+    except ValueError:
+        return ()
+
+
+def variables_of(parsed: Any) -> set[str]:
+    """The factors of a formula that are a name alone, and so have to be columns."""
+    factors = [factor for side in (parsed.lhs, parsed.rhs) for term in side for factor in term.factors]
+    return {factor.expr for factor in factors if factor.eval_method.value == "lookup"}
 
 
 def words_of(parsed: Any) -> set[str]:
@@ -159,18 +208,24 @@ def made_of(side: Any, frame: Any, scope: Mapping[str, Any]) -> Any:
         return side.get_model_matrix(frame, context=scope, na_action="ignore")
     except FormulaicError as error:
         raise ArgumentError(f"the formula cannot be computed: {plain(error)}") from None
+    except Exception as error:  # of a function in the formula, whose own lines are worth seeing
+        dates = [name for name in side.required_variables & set(frame.columns) if frame[name].dtype.kind in "mM"]
+        hint = (
+            f" Make numbers of the dates in {listing(sorted(dates))}, such as days since a first one." if dates else ""
+        )
+        raise ArgumentError(f"the formula cannot be computed: {plain(error)}{hint}") from error
 
 
 def plain(error: Exception) -> str:
     """The first line of a message, without the colours of a terminal."""
-    return re.sub(r"\x1b\[[\d;]*m", "", str(error)).splitlines()[0]
+    return (re.sub(r"\x1b\[[\d;]*m", "", str(error)).splitlines() or [type(error).__name__])[0]
 
 
 def outcome_values(sample: Sample, data: Any) -> Any:
     """The values of the outcome of a formula in other data, (n,) or (n, 2)."""
     recipe: Any = recipe_of(sample.recipe)
     frame, _ = frame_of(data)
-    parsed = parse(str(sample.formula))
+    parsed = parse(str(sample.formula), frame.columns)
     check_columns(set(parsed.lhs.required_variables) - set(recipe.scope), frame)
     return left_side(parsed, frame, recipe.scope)[0]
 
@@ -230,7 +285,10 @@ def left_side(parsed: Any, frame: Any, scope: Mapping[str, Any]) -> tuple[Any, s
         raise ArgumentError(f"the outcome {name!r} has {len(terms)} terms: write one, or 'successes + failures'.")
     values = made_of(parsed.lhs, frame, scope).to_numpy(dtype=float)
     if values.shape[1] != len(terms):
-        raise ArgumentError(f"the outcome {name!r} is {values.shape[1]} columns: write numbers, or a column of labels.")
+        raise ArgumentError(
+            f"the outcome {name!r} is {values.shape[1]} columns: write numbers, or a column of labels, of which the "
+            "first is the reference: for another, make the column an ordered categorical in the data."
+        )
     return (values[:, 0] if len(terms) == 1 else values), name
 
 

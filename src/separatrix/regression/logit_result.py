@@ -174,7 +174,9 @@ class LogitResult(DiagnosedResult):
         Without data, those of the fit. Intervals are made of log-odds, so that they stay between 0 and 1; of several
         classes, by the delta method.
 
-        Raises ColumnError or DataError for data that lack what the fit had.
+        `offset` is (n,), (n, K - 1), the name of a column, or a number; without it, that of the fit by its name.
+
+        Raises ColumnError or DataError for data that lack what the fit had: a column, a value in it, or the offset.
         """
         if data is None and interval is None and self.adjustment is None:
             return self.fittedvalues

@@ -124,7 +124,11 @@ class OLSResult(DiagnosedResult):
 
     def predict(self, data: Any = None, offset: Any = None, interval: float | None = None, of: str = "mean") -> Any:
         """Predicted means of new rows, (n,); with interval=0.95, a `Prediction` whose interval is for the mean, or with
-        of="observation" for a new observation."""
+        of="observation" for a new observation.
+
+        `offset` is (n,), the name of a column, or a number for all; without it, that of the fit by its name. Raises
+        ColumnError or DataError for data that lack what the fit had: a column, a value in it, or the offset.
+        """
         if data is None and interval is None:
             return self.fittedvalues
         if of not in ("mean", "observation"):

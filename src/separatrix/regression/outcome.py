@@ -1,16 +1,19 @@
 """The outcome of a regression as the loss codes it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.arrays import FloatArray
+from separatrix.arguments import check_complete, gaps, unmasked
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.equations.losses import LogLoss, Loss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import TargetError, listing
 
+NUMBERS = int | float | np.number | np.bool_ | Decimal
 MOST_CLASSES = 50  # of whole numbers that are taken for classes
 
 
@@ -44,21 +47,44 @@ def classes_of(values: Any, name: str) -> Outcome:
     """
     if np.ndim(values) == 2 and np.shape(values)[1] == 2:
         return counts(np.asarray(values), name)
-    labels, codes = coded(values, name)
+    return of_codes(name, *coded(values, name))
+
+
+def of_codes(name: str, labels: tuple[Any, ...], codes: NDArray) -> Outcome:
+    """The outcome of labels in order, each of which occurs, and the position of each row's among them, (n,)."""
     if len(labels) < 2:
-        raise TargetError(f"{name} has one class, {listing(labels)}: there is nothing to tell apart.")
+        having = f"one class, {labels[0]!r}, in the rows that count" if labels else "no rows"
+        raise TargetError(f"{name} has {having}: there is nothing to tell apart.")
     if len(labels) == 2:
         return Outcome(name, codes[:, None].astype(float), LogLoss(), labels)
     return Outcome(name, codes, ReferenceLoss(), labels)
 
 
+def of_rows(outcome: Outcome, rows: IntArray) -> Outcome:
+    """The outcome of some rows: classes that have none of them are none of its own; TargetError if one is left."""
+    y, trials = outcome.y[rows], None if outcome.trials is None else outcome.trials[rows]
+    if trials is not None:
+        check_both(np.array([trials @ y[:, 0], trials @ (1.0 - y[:, 0])]), outcome.name)
+    if trials is not None or not outcome.classes:
+        return replace(outcome, y=y, trials=trials)
+    present, codes = np.unique(y.astype(np.intp), return_inverse=True)
+    return of_codes(outcome.name, tuple(outcome.classes[k] for k in present), codes.reshape(len(rows)))
+
+
 def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
     """The labels that occur, in order, and the position of each row's among them."""
     if str(getattr(values, "dtype", "")) == "category":  # of pandas, with an order of its own
-        levels = values.cat.remove_unused_categories().cat
-        check_complete(levels.codes.to_numpy() < 0, name)
-        return tuple(levels.categories), levels.codes.to_numpy().astype(np.intp)
-    y = np.asarray(values)
+        levels = getattr(values, "cat", values).remove_unused_categories()  # of a Series or a Categorical
+        levels = getattr(levels, "cat", levels)
+        codes = np.asarray(levels.codes, dtype=np.intp)
+        check_complete(codes < 0, name)
+        return tuple(levels.categories), codes
+    if str(getattr(values, "dtype", "")).startswith("Enum("):  # of Polars, with an order of its own
+        codes = values.to_physical().cast(int).fill_null(-1).to_numpy()
+        check_complete(codes < 0, name)
+        present, codes = np.unique(codes, return_inverse=True)
+        return tuple(values.dtype.categories[k] for k in present.tolist()), codes
+    y = np.asarray(unmasked(values))
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
@@ -67,7 +93,7 @@ def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
         codes = y.astype(np.intp)
         return tuple(np.flatnonzero(np.bincount(codes, minlength=2)).tolist()), codes
     if y.dtype.kind == "O":
-        check_complete(np.array([label is None or label != label for label in y]), name)
+        check_complete(gaps(y), name)
         y = np.array([str(label) for label in y]) if any(isinstance(label, str) for label in y) else y.astype(float)
     if y.dtype.kind == "f":
         check_complete(~np.isfinite(y), name)
@@ -76,12 +102,6 @@ def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
         check_whole(labels, name)
         labels = labels.astype(int)
     return tuple(labels.tolist()), codes
-
-
-def check_complete(missing: NDArray, name: str) -> None:
-    """TargetError for the first row whose outcome is missing."""
-    for row in np.flatnonzero(missing)[:1]:
-        raise TargetError(f"{name} is missing in row {row}: leave the row out.")
 
 
 def check_whole(labels: NDArray, name: str) -> None:
@@ -99,10 +119,15 @@ def counts(pairs: NDArray, name: str) -> Outcome:
     for row in np.flatnonzero(~(np.isfinite(pairs) & (pairs >= 0)).all(axis=1))[:1]:
         raise TargetError(f"{name} has {pairs[row].tolist()} in row {row}: counts are numbers, at least 0.")
     trials = pairs.sum(axis=1)
-    if not pairs.sum(axis=0).all():
-        raise TargetError(f"{name} has no {'successes' if pairs[:, 1].any() else 'failures'}: nothing to explain.")
+    check_both(pairs.sum(axis=0), name)
     share = np.divide(pairs[:, 0], trials, out=np.zeros(len(pairs)), where=trials > 0)
     return Outcome(name, share[:, None], LogLoss(), ("failure", "success"), trials)
+
+
+def check_both(totals: FloatArray, name: str) -> None:
+    """TargetError unless there are some successes and some failures, (2,)."""
+    if not totals.all():
+        raise TargetError(f"{name} has no {'successes' if totals[1] else 'failures'}: nothing to explain.")
 
 
 def numbers_of(values: Any, name: str) -> Outcome:
@@ -111,8 +136,10 @@ def numbers_of(values: Any, name: str) -> Outcome:
     >>> numbers_of([1, 2], "y").y.shape
     (2, 1)
     """
-    y = np.asarray(values)
-    if y.dtype.kind not in "iufb" and not (y.dtype.kind == "O" and all(isinstance(v, int | float) for v in y.ravel())):
+    y = np.asarray(unmasked(values))
+    if y.dtype.kind == "O":
+        check_complete(gaps(y), name)
+    if y.dtype.kind not in "iufb" and not (y.dtype.kind == "O" and all(isinstance(v, NUMBERS) for v in y.ravel())):
         raise TargetError(f"{name} holds {listing(y.ravel(), most=3)}, and ols is for numbers. Use logit for classes.")
     if y.size != len(y):
         raise TargetError(f"{name} has shape {y.shape}: ols explains one number a row.")

@@ -10,11 +10,12 @@ from separatrix.arguments import check_offset
 from separatrix.arrays import FloatArray
 from separatrix.data.frames import dataframe
 from separatrix.equations.hyperplane import quadratic_forms
-from separatrix.errors import ArgumentError, InferenceError, listing
+from separatrix.errors import ArgumentError, DataError, InferenceError, listing
 from separatrix.inference.covariance import COVARIANCES, HETEROSCEDASTIC, clustered, heteroscedastic
 from separatrix.inference.hypothesis import linear_hypothesis
 from separatrix.inference.wald import Test, quantile, two_sided, wald
 from separatrix.regression.fitting import Estimate, at_work
+from separatrix.regression.formulas import check_columns, frame_of
 from separatrix.regression.sample import Sample, group_codes, ways
 
 
@@ -178,10 +179,24 @@ class Result:
         if data is None:
             self.sample.check_here("predictions without data")
         X = self.sample.X if data is None else self.sample.recipe(data)
-        offset = self.sample.offset if data is None else check_offset(offset, X.shape[0], theta.shape[1])
+        offset = self.sample.offset if data is None else self._new_offset(data, offset, X.shape[0])
         X = X - centre if centre.any() else X
         eta = np.asarray(X @ theta[: X.shape[1]]) + theta[X.shape[1] :].sum(axis=0)
         return (eta if offset is None else eta + offset), X
+
+    def _new_offset(self, data: Any, offset: Any, rows: int) -> FloatArray | None:
+        """The offset of new rows, (rows, K): as given, or by the name of a column, or what the fit had by its name."""
+        K = self._theta.shape[1]
+        names = (offset,) if isinstance(offset, str) else self.sample.offset_names if offset is None else ()
+        if names:
+            frame, _ = frame_of(data)
+            check_columns(names, frame)
+            offset = frame[list(names)].to_numpy(dtype=float)
+        elif offset is None and self.sample.has_offset:
+            raise DataError("the fit had an offset, and new rows need theirs: give predict(data, offset=...), or 0.")
+        elif offset is not None and np.ndim(offset) == 0:
+            offset = np.full((rows, K), offset)
+        return check_offset(offset, rows, K)
 
     def _variances(self, X: Any) -> FloatArray:
         """The variance of eta of each row, (rows,), where there is one."""

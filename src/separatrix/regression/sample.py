@@ -4,17 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 
-from separatrix.arguments import check_offset, check_sample_weight, sum_is_finite
+from separatrix.arguments import check_offset, check_sample_weight, gaps, unmasked
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Source
+from separatrix.data.given import matrix_of
 from separatrix.data.memory import memory_source
 from separatrix.errors import ColumnError, DataError, no_such
-from separatrix.regression.outcome import Outcome
+from separatrix.regression.outcome import Outcome, of_rows
 
 INTERCEPT = "Intercept"
 
@@ -31,7 +30,8 @@ class Sample:
 
     `frequency` (n,) says how many observations a row stands for, None for one; `groups` holds codes (n,) of clusters;
     `missing` counts the rows left out for missing values; `backend` is the kind of dataframe to answer with; `data` is
-    the pandas dataframe of the rows that a formula was of, with the columns it names.
+    the pandas dataframe of the rows that a formula was of, with the columns it names; `offset_names` the columns of
+    the data that the offset was of.
     """
 
     outcome: Outcome
@@ -47,6 +47,7 @@ class Sample:
     dropped: tuple[str, ...] = ()
     backend: str | None = None
     formula: str | None = None
+    offset_names: tuple[str, ...] = ()
     data: Any = field(default=None, repr=False)
 
     @property
@@ -164,28 +165,24 @@ def complete(sample: Sample, weights: ArrayLike | None, offset: ArrayLike | None
     """The sample with weights, offset and clusters checked, without rows that count for nothing."""
     n = sample.n_rows
     frequency = None if weights is None else check_sample_weight(weights, n, "weights")
-    sample = replace(
-        sample,
-        frequency=frequency,
-        offset=check_offset(offset, n, sample.outcome.columns),
-        groups=tuple(group_codes(group, n) for group in groups),
-    )
+    sample = replace(sample, frequency=frequency, groups=tuple(group_codes(group, n) for group in groups))
     weight = sample.weight
-    return sample if weight.all() else some_rows(sample, np.flatnonzero(weight))
+    rows = np.arange(n) if weight.all() else np.flatnonzero(weight)
+    sample = sample if len(rows) == n else some_rows(sample, rows)
+    offset = check_offset(offset, n, sample.outcome.columns)  # of the classes that have a row that counts
+    return replace(sample, offset=None if offset is None else offset[rows])
 
 
 def some_rows(sample: Sample, rows: IntArray) -> Sample:
-    """Some of the rows of a sample."""
-
-    def some(values: Any) -> Any:
-        return None if values is None else values[rows]
-
-    outcome = replace(sample.outcome, y=sample.outcome.y[rows], trials=some(sample.outcome.trials))
-    groups = tuple(group_codes(group[rows], len(rows)) for group in sample.groups)
-    frequency, offset = some(sample.frequency), some(sample.offset)
-    data = None if sample.data is None else sample.data.iloc[rows].reset_index(drop=True)
-    rest = {"frequency": frequency, "offset": offset, "groups": groups, "data": data}
-    return replace(sample, outcome=outcome, X=sample.X[rows], **rest)
+    """Some of the rows of a sample without an offset; classes that have none of them are gone."""
+    return replace(
+        sample,
+        outcome=of_rows(sample.outcome, rows),
+        X=sample.X[rows],
+        frequency=None if sample.frequency is None else sample.frequency[rows],
+        groups=tuple(group_codes(group[rows], len(rows)) for group in sample.groups),
+        data=None if sample.data is None else sample.data.iloc[rows].reset_index(drop=True),
+    )
 
 
 def group_codes(group: Any, rows: int) -> IntArray:
@@ -194,49 +191,14 @@ def group_codes(group: Any, rows: int) -> IntArray:
     >>> group_codes(["b", "a", "b"], 3)
     array([1, 0, 1])
     """
-    values = np.asarray(group)
+    values = np.asarray(unmasked(group))
     if values.shape != (rows,):
         raise DataError(f"groups has shape {values.shape}, and must have {(rows,)}: the cluster of each row.")
+    for row in np.flatnonzero(gaps(values))[:1]:
+        raise DataError(f"groups is missing in row {row}: leave the row out, or give it a cluster.")
     if values.dtype.kind == "O":
         values = values.astype(str)
     return np.unique(values, return_inverse=True)[1].astype(np.intp)
-
-
-def matrix_of(X: Any) -> tuple[Matrix, list[str] | None]:
-    """X as finite numbers (n, p), and the names of its columns where it has some.
-
-    Raises ColumnError for a column that is not numbers, and DataError for missing values.
-    """
-    if sparse.issparse(X):
-        return sparse.csr_array(X, dtype=np.float64), None
-    names = None
-    if not isinstance(X, np.ndarray) and (frame := nw.from_native(X, eager_only=True, pass_through=True)) is not X:
-        names = list(frame.columns)
-        X = np.column_stack([numbers(frame[name]) for name in names]) if names else np.empty((len(frame), 0))
-    X = np.asarray(X)
-    if X.dtype.kind not in "iufb":
-        raise DataError(f"X is of type {X.dtype}, and must be numbers. For text and categories use a formula.")
-    X = X.astype(np.float64, copy=False)
-    X = X[:, None] if X.ndim == 1 else X
-    if X.ndim != 2:
-        raise DataError(f"X has shape {X.shape}, and must have two dimensions: rows and columns.")
-    check_finite(X, names or [f"x{j + 1}" for j in range(X.shape[1])])
-    return X, names
-
-
-def numbers(column: Any) -> FloatArray:
-    """A column of a dataframe as numbers; missing is NaN."""
-    if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
-        raise ColumnError(f"column {column.name!r} is of type {column.dtype}, not numbers. Use a formula to encode it.")
-    return column.cast(nw.Float64).to_numpy()
-
-
-def check_finite(X: FloatArray, names: Sequence[str]) -> None:
-    """DataError unless every number is finite; the message names the first that is not."""
-    if sum_is_finite(X):  # which needs no array of its own
-        return
-    for row, j in np.argwhere(~np.isfinite(X))[:1].tolist():
-        raise DataError(f"column {names[j]!r} is {X[row, j]} in row {row}: leave the row out, or fill the gap.")
 
 
 def ways(groups: Any) -> Sequence[Any]:
@@ -251,7 +213,7 @@ def ways(groups: Any) -> Sequence[Any]:
         return [groups]
     if isinstance(groups, list | tuple) and len(groups) == 2 and (isinstance(groups[0], str) or np.ndim(groups[0])):
         return list(groups)
-    values = np.asarray(groups)
+    values = np.asarray(unmasked(groups))
     return list(values.T) if values.ndim == 2 else [values]
 
 

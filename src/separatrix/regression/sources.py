@@ -12,7 +12,7 @@ from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource
 from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
-from separatrix.errors import InferenceError
+from separatrix.errors import InferenceError, TargetError, listing
 from separatrix.regression.fitting import fit_classes, fit_numbers
 from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.ols_result import OLSResult, error_variance
@@ -80,6 +80,13 @@ def outcome_of(name: str, classes: tuple[Any, ...]) -> Outcome:
     """The outcome of so many classes, none for numbers, without its rows."""
     loss = ReferenceLoss() if len(classes) > 2 else LogLoss() if classes else SquaredLoss()
     return Outcome(name, np.empty((0, 1)), loss, classes)
+
+
+def check_totals(name: str, classes: tuple[Any, ...], totals: FloatArray) -> None:
+    """TargetError where a class has no row of positive weight: it has no finite estimate."""
+    if classes and not totals.all():
+        absent = listing(label for label, total in zip(classes, totals, strict=True) if not total)
+        raise TargetError(f"{name} has no row of positive weight of {absent}: leave its rows out.")
 
 
 def coded(classes: int, codes: NDArray) -> NDArray:

@@ -19,15 +19,16 @@ from separatrix.data.block import Block, Source
 from separatrix.data.blocks import labelled
 from separatrix.data.cells import Table, cells_of
 from separatrix.data.dataset import Dataset
+from separatrix.data.given import check_finite
 from separatrix.data.learn import Learned, Question, complete_rows
 from separatrix.data.partitions import learned_source
 from separatrix.data.tally import Tally
 from separatrix.data.target import Target
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
-from separatrix.regression.formulas import Encoding, made_of, parse, with_scope, words_of
+from separatrix.regression.formulas import Encoding, made_of, parse, variables_of, with_scope, words_of
 from separatrix.regression.formulas import sample_of as sample_of_design
-from separatrix.regression.sample import Columns, check_finite, default_names, group_codes, ways
-from separatrix.regression.sources import StreamedSample, coded, outcome_of
+from separatrix.regression.sample import Columns, default_names, group_codes, ways
+from separatrix.regression.sources import StreamedSample, check_totals, coded, outcome_of
 
 SHOWN_ROWS = 20_000  # of the even sample, of which a formula's design is learned
 SPLINES = ("bs(", "cr(", "cs(", "cc(")  # whose knots may be of a sample, and whose ends are those of all rows
@@ -73,19 +74,29 @@ def formula_sample(
 
     Raises ArgumentError for an outcome that is no column, and for terms that need all rows at once.
     """
-    parsed, table = parse(formula), data if isinstance(data, Dataset) else dataset.open(data)
+    table = data if isinstance(data, Dataset) else dataset.open(data)
+    parsed = parse(formula, table.columns)
     target = outcome_name(parsed, table)
     weight, offsets = named("weights", weights), named("offset", offset)
     clusters = [name for way in ways(groups) for name in named("groups", way)]
     words = words_of(parsed)
-    for name in sorted(map(str, parsed.required_variables - set(scope))):
+    for name in sorted(map(str, parsed.required_variables - (set(scope) - variables_of(parsed)))):
         check_column(name, table)
     features = [name for name in table.columns if name in words and name != target]
     used = tuple(dict.fromkeys([target, *features, *weight, *offsets, *clusters]))
     for name in used:
         check_column(name, table)
     scope = {name: value for name, value in scope.items() if name in words}
-    encode = partial(formula_encoding, formula, scope, tuple(features), used, weight[0] if weight else None, offsets)
+    encode = partial(
+        formula_encoding,
+        formula,
+        tuple(table.columns),
+        scope,
+        tuple(features),
+        used,
+        weight[0] if weight else None,
+        offsets,
+    )
     question = Question(
         target, weight[0] if weight else None, offsets, regression=numeric, columns=used, complete=True, encode=encode
     )
@@ -100,6 +111,7 @@ def sample_of(
 ) -> StreamedSample:
     """What was learned of a formula's rows, as a sample."""
     encoding: Any = learned.encoding
+    check_totals(encoding.target.name, tuple(encoding.target.classes), learned.weight)
     return StreamedSample(
         outcome_of(encoding.target.name, tuple(encoding.target.classes)),
         np.empty((0, len(encoding.names))),
@@ -111,6 +123,7 @@ def sample_of(
         groups=groups,
         missing=learned.unlabelled,
         formula=formula,
+        offset_names=encoding.offset,
         rows=rows,
         totals=learned.weight,
         whole=table.parts,
@@ -142,6 +155,7 @@ def check_column(name: str, table: Dataset) -> None:
 
 def formula_encoding(
     formula: str,
+    columns: tuple[str, ...],
     scope: Mapping[str, Any],
     features: tuple[str, ...],
     needs: tuple[str, ...],
@@ -156,7 +170,7 @@ def formula_encoding(
     Raises ArgumentError for terms such as `center(x)`, whose numbers depend on all rows, and ColumnError for categories
     of too many levels.
     """
-    parsed: Any = parse(formula)
+    parsed: Any = parse(formula, columns)
     frame = with_levels(some[:SHOWN_ROWS].to_pandas(), tally, features)
     frame, scope = with_scope(words_of(parsed), frame, scope)
     design = made_of(parsed.rhs, frame, scope)
@@ -216,6 +230,7 @@ def block_sample(y: Any, X: Any, numeric: bool, intercept: bool, weights: Any, o
     X = X.to_dask_array() if names else X
     found = labelled(X, y, weights, offset, regression=numeric, centre=intercept)
     classes = () if found.classes is None else tuple(found.classes.tolist())
+    check_totals("y", classes, found.weight)
     outcome, names = outcome_of("y", classes), names or default_names(found.source.n_columns)
     if numeric and found.columns_of_eta > 1:
         raise ArgumentError(f"y has {found.columns_of_eta} columns, and a linear regression explains one: give y (n,).")

@@ -1,0 +1,120 @@
+"""Tables, matrices and columns of numbers as callers give them, to finite arrays with the names of their columns."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from narwhals import dependencies
+from scipy import sparse
+
+from separatrix.arguments import sum_is_finite, unmasked
+from separatrix.arrays import FloatArray, Matrix
+from separatrix.errors import ColumnError, DataError
+
+
+def matrix_of(X: Any, name: str = "X", first: int = 1) -> tuple[Matrix, list[str] | None]:
+    """X as finite numbers (n, p), dense or CSR, and the names of its columns where it has some; `name` is what the
+    argument is called, and x1, or x with another `first` number, a column without a name.
+
+    Raises ColumnError for a column that is not numbers, and DataError for missing values.
+    """
+    X, names = named_columns(X)
+    if names is not None:
+        X = X.sparse.to_coo() if names and hasattr(X, "sparse") else side_by_side(X, names)
+    X = X if sparse.issparse(X) else np.asarray(unmasked(X))
+    if X.dtype.kind not in "iufb":
+        raise DataError(f"{name} is of type {X.dtype}, and must be numbers. For text and categories use a formula.")
+    X = X[:, None] if X.ndim == 1 else X
+    if X.ndim != 2:
+        raise DataError(f"{name} has shape {X.shape}, and must have two dimensions: rows and columns.")
+    X = sparse.csr_array(X, dtype=np.float64) if sparse.issparse(X) else X.astype(np.float64, copy=False)
+    check_finite(X, names or [f"x{j + first}" for j in range(X.shape[1])])
+    return X, names
+
+
+def named_columns(X: Any) -> tuple[Any, list[str] | None]:
+    """A table whose columns have a name each, and the names; of a matrix or a column without a name, it and None."""
+    if isinstance(X, Mapping):
+        check_lengths(X)
+        return X, [str(name) for name in X]
+    if isinstance(getattr(X, "name", None), str) and hasattr(X, "to_frame"):
+        X = X.to_frame()
+    if isinstance(X, np.ndarray) or sparse.issparse(X):
+        return X, None
+    X = well_named(X)
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    return (X, None) if frame is X else (X, list(frame.columns))
+
+
+def side_by_side(X: Any, names: Sequence[str]) -> FloatArray:
+    """The columns of a table, or of a dict, as one matrix (n, p)."""
+    if isinstance(X, Mapping):
+        columns = [np.asarray(unmasked(values)) for values in X.values()]
+        for name, values in zip(names, columns, strict=True):
+            if values.dtype.kind not in "iufb":
+                raise ColumnError(
+                    f"column {name!r} is of type {values.dtype}, not numbers. Use a formula to encode it."
+                )
+        return np.column_stack(columns) if names else np.empty((0, 0))
+    frame = nw.from_native(X, eager_only=True)
+    return np.column_stack([numbers(frame[name]) for name in names]) if names else np.empty((len(frame), 0))
+
+
+def well_named(data: Any) -> Any:
+    """A dataframe each of whose columns has one name of its own, a string: of pandas, 0 is made x0. Anything else as it
+    is.
+
+    Raises ColumnError for names in levels, or that occur twice, and DataError for rows that are not there yet.
+    """
+    if dependencies.is_polars_lazyframe(data) or dependencies.is_duckdb_relation(data):
+        raise DataError(f"the rows of a {type(data).__name__} are not here yet: get them by .collect() or .arrow().")
+    given = data.column_names if dependencies.is_pyarrow_table(data) else getattr(data, "columns", None)
+    if given is None or callable(given):
+        return data
+    if getattr(given, "nlevels", 1) > 1:
+        raise ColumnError(f"columns have names of {given.nlevels} levels, such as {given[0]!r}: give each one name.")
+    names = [name if isinstance(name, str) else f"x{name}" for name in given]
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ColumnError(f"{times} columns have the name {name!r}: rename them, or leave all but one out.")
+    return data.set_axis(names, axis=1) if names != list(given) else data
+
+
+def check_lengths(columns: Mapping[Any, Any]) -> None:
+    """DataError unless the columns of a dict have a value for each row, and as many."""
+    shapes = {name: np.shape(values) for name, values in columns.items()}
+    for name, shape in shapes.items():
+        if len(shape) != 1:
+            raise DataError(
+                f"column {name!r} has shape {shape}, and must have a value for each row: write [3.0], not 3.0."
+            )
+    for name, shape in shapes.items():
+        first = next(iter(shapes))
+        if shape != shapes[first]:
+            raise DataError(
+                f"column {name!r} has {shape[0]} rows, and {first!r} {shapes[first][0]}: give as many of each."
+            )
+
+
+def numbers(column: Any) -> FloatArray:
+    """A column of a dataframe as numbers; missing is NaN."""
+    native = column.to_native()
+    if hasattr(native, "sparse"):  # of pandas, without its zeros
+        return native.sparse.to_dense().to_numpy(dtype=np.float64)
+    if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+        raise ColumnError(f"column {column.name!r} is of type {column.dtype}, not numbers. Use a formula to encode it.")
+    return column.cast(nw.Float64).to_numpy()
+
+
+def check_finite(X: Matrix, names: Sequence[str]) -> None:
+    """DataError unless every number is finite; the message names the first that is not."""
+    cells = X.data if sparse.issparse(X) else X
+    if sum_is_finite(cells):  # which needs no array of its own
+        return
+    rows, columns = X.nonzero()  # NaN and infinity are not zero
+    values = np.asarray(X[rows, columns])
+    for k in np.flatnonzero(~np.isfinite(values))[:1]:
+        name, row = names[columns[k]], rows[k]
+        raise DataError(f"column {name!r} is {values[k]} in row {row}: leave the row out, or fill the gap.")
