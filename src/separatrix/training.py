@@ -20,7 +20,7 @@ from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
 from separatrix.errors import ArgumentError, CellError, ColumnError, DataError, TargetError
-from separatrix.evaluate.binned import Numbers, binned, evaluation_of, number_evaluation_of, numbers
+from separatrix.evaluate.binned import Numbers, binned, edges_of, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
 from separatrix.fits.found import Found
@@ -198,12 +198,14 @@ Judged = tuple[NDArray, FloatArray, FloatArray]
 def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | NumberEvaluation:
     """As `evaluate`, of rows that pass by: of more than EXACT_ROWS only sums and counts of binned scores are kept."""
     held: list[Judged] = []
-    sums, rows = None, 0
+    sums, edges, rows = None, None, 0
     for batch in batches:
         held.append(batch)
         rows += len(batch[0])
         if rows > EXACT_ROWS:
-            part = reduce(add, (sums_of(model, *each) for each in held))
+            if edges is None and model.task != "linear":
+                edges = edges_of(np.concatenate([values for _, values, _ in held]))
+            part = reduce(add, (sums_of(model, edges, *each) for each in held))
             sums, held = part if sums is None else sums + part, []
     if sums is None:
         if not rows:
@@ -214,11 +216,11 @@ def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | Nu
     return evaluation_of(sums, model.target.classes, model.rates)
 
 
-def sums_of(model: Model, y: NDArray, values: FloatArray, weight: FloatArray) -> Any:
-    """What is kept of some rows, which adds."""
-    if model.task == "linear":
+def sums_of(model: Model, edges: FloatArray | None, y: NDArray, values: FloatArray, weight: FloatArray) -> Any:
+    """What is kept of some rows, which adds; classes in bins of such `edges`."""
+    if edges is None:
         return numbers(y, values[:, 0], model.rates[0], weight)
-    return binned(y, values, weight)
+    return binned(y, values, edges, weight)
 
 
 def with_metrics(model: Model, evaluation: Evaluation | NumberEvaluation) -> Model:

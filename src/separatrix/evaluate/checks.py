@@ -94,7 +94,7 @@ def examine(
         *_unlabelled(unlabelled),
         *_unseen(notes),
         *_undefined(evaluation),
-        *_binned(evaluation),
+        *of_bins(evaluation),
     ]
     if target.classes:
         codes = y.astype(np.int64)
@@ -286,12 +286,14 @@ def _no_better_than_baseline(evaluation: Evaluation | NumberEvaluation | None) -
     return [Finding("SX111", "warning", text, "Lower C, drop columns, or find columns that tell about the target.")]
 
 
-def _binned(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:
+def of_bins(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:
+    """How exact curves are whose scores were not kept one by one."""
     if not isinstance(evaluation, Evaluation) or not evaluation.auc_error:
         return []
     rows, error = evaluation.rows, evaluation.auc_error
     text = f"the curves are of binned scores of {rows:,} rows: the ROC AUC is exact to {error:.0e}."
-    return [Finding("SX113", "note", text, "All other metrics are exact.")]
+    remedy = "Average precision and calibration are as near; all other metrics are exact."
+    return [Finding("SX113", "note", text, remedy)]
 
 
 def _undefined(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:

@@ -91,8 +91,8 @@ CODES = {
     ),
     "SX113": Code(
         "curves of binned scores",
-        "Of more than a million rows held out the scores are not kept one by one: they are sorted into bins of "
-        "their log-odds, of which ROC curve, average precision and calibration are made. Two rows in one bin "
+        "Of more than a million rows the scores are not kept one by one: they are sorted into bins that follow the "
+        "first million of them, of which ROC curve, average precision and calibration are made. Two rows in one bin "
         "count as a tie, so the area under the ROC curve is off by at most half the share of such pairs, which is "
         "what is quoted. Accuracy, log loss, Brier score and the confusion matrix are sums over all rows, and "
         "exact.",
