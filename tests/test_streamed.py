@@ -1,6 +1,7 @@
 """The command on rows that stay where they are: the model of memory, judged by sums, going on where it was stopped."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -453,6 +454,17 @@ DROP = "weight,before,three,amount"
 
 def model() -> Any:
     return json.loads(Path("model.json").read_text())["model"]
+
+
+def test_findings_of_a_sample_count_all_training_rows(small):
+    rows = 40_000
+    rare = np.arange(rows) % 50 == 0
+    data = pa.table({"a": np.arange(rows) % 4, "b": np.arange(rows) % 3, "y": np.where(rare, "ill", "well")})
+    training = train_streamed(open(data), "y", Settings())
+    (text,) = [finding.text for finding in training.findings if finding.code == "SX101"]
+    ill = int(re.search(r"'ill' has (\d+) of", text)[1])
+    assert f"of {training.model.fit.rows:,} training rows" in text
+    assert abs(ill / training.model.fit.rows - 0.02) < 0.002
 
 
 def test_the_command_streams_files_judges_the_rows_held_out_and_predicts(run, small, tmp_path):

@@ -102,6 +102,7 @@ def train_streamed(
         evaluation=evaluation,
         notes=[str(note) for note in notes],
         unlabelled=learned.unlabelled,
+        counts=learned.class_rows,
     )
     rows = learned.rows + evaluation.rows
     inferred = replace(inferred, result=at_rest(inferred.result)) if inferred else None

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as _compute
 
-from separatrix.arrays import BoolArray, FloatArray
+from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.ahead import Ahead, ahead_of
 from separatrix.data.alike import Counted, Counts, may_repeat
 from separatrix.data.cells import Table, cells_of
@@ -37,15 +37,17 @@ ROWS, CELLS = 2**17, 2**21  # of a batch at most: a tally of one costs something
 class Learned:
     """What the first reading found.
 
-    `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression;
-    `unlabelled` rows have no target, or a gap where none may be. `kept` are some of those that count, or `all_of_them`:
-    more of a rare label, their `strata`, and an even sample where `even` (rows,) says so. `counts` has the distinct
-    rows of all columns, where they are few. `ahead` has all rows as they are encoded, where that could be done ahead.
+    `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression,
+    and `class_rows` how many they are; `unlabelled` rows have no target, or a gap where none may be. `kept` are some of
+    those that count, or `all_of_them`: more of a rare label, their `strata`, and an even sample where `even` (rows,)
+    says so. `counts` has the distinct rows of all columns, where they are few. `ahead` has all rows as they are encoded,
+    where that could be done ahead.
     """
 
     encoding: Encoding
     rows: int
     weight: FloatArray
+    class_rows: IntArray
     unlabelled: int
     weightless: int
     kept: Table
@@ -169,6 +171,7 @@ class Question:
             encoding,
             seen.rows,
             seen.weights(found),
+            seen.class_rows(found),
             seen.unlabelled + reading.incomplete,
             seen.weightless,
             kept.drop(POSITION),
