@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from separatrix.data.columns import Boolean, Category, Columns, LeftOut, Number, Table, Text
+from separatrix.data.columns import Boolean, Category, Columns, Date, LeftOut, Number, Table, Text
+from separatrix.data.tally import tally
 from separatrix.errors import ArgumentError, CellError, ColumnError
 
 
@@ -423,6 +424,31 @@ def test_a_date_is_the_same_however_it_is_stored(kind):
     assert list(columns.columns[0].parts) == ["day", "month"]
     new = [f"{days[-1]}", None] if kind == pa.string() else pa.array([days[-1], None])
     np.testing.assert_array_equal(columns.encode(table(when=new)).X, [[59, 0, 1], [29.5, 0, 0]])
+
+
+def test_times_of_another_zone_are_told_by_the_clock_of_the_fit():
+    hours = pd.date_range("2024-01-01 12:00", periods=48, freq="h", tz="Europe/Oslo")
+    columns = Columns.learn(frame(pd.DataFrame({"when": hours, "y": [0, 1] * 24})), target="y")
+    here, there = (columns.encode(frame(pd.DataFrame({"when": each}))).X for each in (hours, hours.tz_convert("UTC")))
+    np.testing.assert_array_equal(here, there)
+    assert "of Europe/Oslo" in columns.describe()[0][1]
+
+
+def test_times_of_two_zones_are_one_clear_line():
+    hours = pd.date_range("2024-01-01", periods=3, freq="h", tz="UTC")
+    one, other = (frame(pd.DataFrame({"when": hours.tz_convert(zone)})) for zone in ("UTC", "Asia/Tokyo"))
+    with pytest.raises(
+        ColumnError, match="'when' holds times of Asia/Tokyo from row 4 of the data on, and of UTC before"
+    ):
+        tally(one) + tally(other, first_row=4)
+
+
+@pytest.mark.parametrize("zone", ["Z", "+01:00", " -0530", "+02"])
+def test_a_time_in_text_may_tell_its_zone_and_counts_by_the_clock_on_the_wall(zone):
+    cells = [f"2024-01-{day:02d}T{day % 3:02d}:00:00" for day in range(1, 29)]
+    plain, zoned = only(when=cells), only(when=[cell + zone for cell in cells])
+    assert zoned == plain
+    assert isinstance(zoned, Date)
 
 
 def test_the_user_decides_which_parts_of_a_date_count():

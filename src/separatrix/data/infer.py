@@ -132,7 +132,7 @@ def date(tally: ColumnTally, rules: Rules) -> Column:
         same = tally.levels is not None and len(tally.levels) == 1
         vary = "never varies" if len(wanted) == 1 else "never vary"
         return category(tally, rules) if same else LeftOut(tally.name, f"constant: its {' and '.join(wanted)} {vary}")
-    return Date(tally.name, first, parts, tally.missing, _marks(tally))
+    return Date(tally.name, first, parts, tally.missing, _marks(tally), tally.dates.zone)
 
 
 def _date_part(tally: ColumnTally, part: DatePart, first: str) -> Number | Category | None:

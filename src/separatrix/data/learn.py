@@ -40,8 +40,8 @@ class Learned:
     `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression,
     and `class_rows` how many they are; `unlabelled` rows have no target, or a gap where none may be. `kept` are some of
     those that count, or `all_of_them`: more of a rare label, their `strata`, and an even sample where `even` (rows,)
-    says so. `counts` has the distinct rows of all columns, where they are few. `ahead` has all rows as they are encoded,
-    where that could be done ahead.
+    says so. `counts` has the distinct rows of all columns, where they are few. `ahead` has all rows encoded, where that
+    could be done ahead.
     """
 
     encoding: Encoding

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dates, part_of
+from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dates, part_of, zone_of
 from separatrix.data.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
 from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
@@ -109,6 +109,12 @@ class Tally:
                 raise ColumnError(
                     f"column {mine.name!r} holds {theirs.type} from row {other.first_row} of {other.where} on, and "
                     f"{mine.type} before; store it alike."
+                )
+            zones = mine.dates.zone, theirs.dates.zone
+            if mine.dates.count and theirs.dates.count and zones[0] != zones[1]:
+                raise ColumnError(
+                    f"column {mine.name!r} holds times of {zones[1] or 'no time zone'} from row {other.first_row} of "
+                    f"{other.where} on, and of {zones[0] or 'no time zone'} before; store all in one."
                 )
         columns = {name: column + other.columns[name] for name, column in self.columns.items()}
         return replace(self, columns=columns, rows=self.rows + other.rows)
@@ -278,7 +284,7 @@ def _dates(different: Any, counts: IntArray) -> Dates:
                 numbers[part] = Moments.of(as_floats(codes), counts)
             else:
                 counters[part] = _counter(codes, counts)
-    return Dates(int(counts.sum()), numbers, counters)
+    return Dates(int(counts.sum()), numbers, counters, zone_of(different.type))
 
 
 def _counter(codes: Any, counts: IntArray) -> Counter[int]:
