@@ -451,6 +451,19 @@ def test_a_time_in_text_may_tell_its_zone_and_counts_by_the_clock_on_the_wall(zo
     assert isinstance(zoned, Date)
 
 
+@pytest.mark.parametrize("wrong", ["unknown", "2020-02-31", "17"])
+def test_one_wrong_cell_among_many_dates_is_named_with_its_remedy(wrong):
+    cells = [f"2024-01-{1 + row % 15:02d}" for row in range(99)] + [wrong]
+    with pytest.raises(CellError, match=f"'when', row 100 of the data: '{wrong}' is not a date.*--categorical when"):
+        only(when=cells)
+    data = table(when=cells, y=[0, 1] * 50)
+    assert isinstance(Columns.learn(data, target="y", categorical=["when"]).columns[0], Category)
+
+
+def test_a_word_beside_few_dates_makes_a_category():
+    assert isinstance(only(until=["2024-01-31"] * 50 + ["2024-12-31"] * 45 + ["never"] * 5), Category)
+
+
 def test_the_user_decides_which_parts_of_a_date_count():
     data = table(when=[*hours(300), None], x=np.linspace(0, 1, 301), y=[0] * 301)
     date = Columns.learn(data, target="y", date=("weekday", "year")).columns[0]

@@ -9,11 +9,11 @@ import numpy as np
 from msgspec import json
 from msgspec.structs import replace
 
-from separatrix.data.calendar import NAMES, NUMBERS, PARTS, DatePart
+from separatrix.data.calendar import NAMES, NUMBERS, PARTS, DatePart, iso_dates
 from separatrix.data.counts import Moments, Reading
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
 from separatrix.data.tally import ColumnTally, Tally
-from separatrix.data.written import WAYS, Written, one_unit, read_numbers
+from separatrix.data.written import WAYS, Written, one_unit, pc, read_numbers
 from separatrix.errors import ArgumentError, CellError, ColumnError
 
 FEW_ROWS = 20  # with so few rows, as many values as rows may well be chance
@@ -201,7 +201,19 @@ def _from_text(tally: ColumnTally, rules: Rules) -> Column:
         return number(tally, rules)
     if tally.dates.count == tally.known:
         return date(tally, rules)
+    _refuse_nearly_dates(tally)
     return _left_out_of_text(tally) or category(tally, rules)
+
+
+def _refuse_nearly_dates(tally: ColumnTally) -> None:
+    """CellError for the first cell that is no date, where nearly all others are."""
+    if tally.dates.count < NEARLY_ALL * tally.known:
+        return
+    if tally.levels is not None and pc.count(iso_dates(tally.levels.values)).as_py() < FEW_NUMBERS:
+        return
+    strange = min((some for kind, some in tally.kinds.items() if kind != "dates"), key=lambda some: some.after)
+    place = f"column {tally.name!r}, row {strange.row} of {strange.where}: {strange.value!r}"
+    raise CellError(f"{place} is not a date like 2024-01-31; fix the cell, or pass --categorical {tally.name}.")
 
 
 def _left_out_of_text(tally: ColumnTally) -> LeftOut | None:

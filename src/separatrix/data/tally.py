@@ -18,6 +18,7 @@ from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dat
 from separatrix.data.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
 from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
+from separatrix.data.turns import Kinds, joined, kinds_of
 from separatrix.data.written import WAYS, Written, are_codes, pc, read_numbers, units_of
 from separatrix.errors import ColumnError
 
@@ -38,6 +39,7 @@ class ColumnTally:
     letters : characters of text in all
     rising : of whole numbers without gaps, do they rise from row to row? None of others
     digest : equal for copies of a column in one tally; None of text with too many levels
+    kinds : of text, how many cells are numbers, dates, or neither, and where the first of each is
     """
 
     name: str
@@ -53,6 +55,7 @@ class ColumnTally:
     letters: int = 0
     rising: Rising | None = None
     digest: Digest | None = None
+    kinds: Kinds = field(default_factory=dict)
 
     @property
     def known(self) -> int:
@@ -75,6 +78,7 @@ class ColumnTally:
             letters=self.letters + other.letters,
             rising=_both(self.rising, other.rising),
             digest=_both(self.digest, other.digest) if compared else None,
+            kinds=joined(self.kinds, other.kinds, self.rows),
         )
 
 
@@ -251,19 +255,22 @@ def _with_texts(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> 
     dates = iso_dates(texts)
     dated = dates.is_valid().to_numpy(zero_copy_only=False) & held
     levels = Levels(cells.coded.dictionary.filter(pa.array(held)), many[held]).few(cells.kind)
+    numbers = {way: read_numbers(texts, way) for way in WAYS}
+    numeric = np.logical_or.reduce([~np.isnan(each) for each in numbers.values()])
     return replace(
         counted,
-        readings={way: _reading(cells, texts, many, way) for way in WAYS},
+        readings={way: _reading(cells, texts, many, numbers[way]) for way in WAYS},
         dates=_dates(dates.filter(pa.array(dated)), many[dated]),
         levels=levels,
         letters=int(many @ pc.utf8_length(texts).to_numpy()),
         digest=None if levels is None else digest(cells.spread(hash_texts(texts), np.uint64(0))),
+        kinds=kinds_of(cells, many, numeric, dated) if cells.kind == "text" else {},
     )
 
 
-def _reading(cells: Cells, texts: Any, counts: IntArray, way: Written) -> Reading:
-    """Each different text read once; the first that is strange stands first among them."""
-    numbers, held = read_numbers(texts, way), counts > 0
+def _reading(cells: Cells, texts: Any, counts: IntArray, numbers: FloatArray) -> Reading:
+    """Each different text read once as `numbers`; the first that is strange stands first among them."""
+    held = counts > 0
     fine, read = held & np.isfinite(numbers), held & ~np.isnan(numbers)
     places = [np.flatnonzero(held & bad)[:1].tolist() for bad in (np.isinf(numbers), np.isnan(numbers))]
     infinite, strange = (cells.place(cells.spread(np.arange(len(texts)), -1) == i[0]) if i else None for i in places)

@@ -128,7 +128,7 @@ def evaluation_of(counts: Binned, classes: Sequence[Label], rates: ArrayLike) ->
     """What `evaluate_classes` says, of counts."""
     rows = counts.rows.astype(np.int64)
     per_class = class_rows(rows, counts.weight, classes)
-    curves = tuple(roc_of(*scores, ends) for scores, ends in zip(counts.scores, counts.edges, strict=True))
+    curves = tuple(roc_of(both[0], both[1], ends) for both, ends in zip(counts.scores, counts.edges, strict=True))
     total = counts.weight.sum()
     metrics: dict[str, float | None] = {
         "accuracy": float(np.trace(counts.weight) / total),

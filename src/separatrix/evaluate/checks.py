@@ -63,6 +63,7 @@ def examine(
     notes: Sequence[str] = (),
     unlabelled: int = 0,
     counts: IntArray | None = None,
+    turns: Sequence[str] = (),
 ) -> list[Finding]:
     """Everything worth saying about a fit, warnings first.
 
@@ -86,6 +87,8 @@ def examine(
         Rows that had no target and were left out.
     counts : (K,) int, or (1,) for a linear model, optional
         How many training rows each class has, where X and y are only some of them.
+    turns : sequence of str
+        Columns whose cells turn from one kind to another (`Learned.turns`).
     """
     names, rows = columns.feature_names, _sample(X.shape)
     y, cells = np.asarray(y), _dense(X[rows])
@@ -98,6 +101,7 @@ def examine(
         *_unseen(notes),
         *_undefined(evaluation),
         *of_bins(evaluation),
+        *_turned(turns),
     ]
     if target.classes:
         codes = y.astype(np.int64)
@@ -293,6 +297,11 @@ def _no_better_than_baseline(evaluation: Evaluation | NumberEvaluation | None) -
         return []
     text = f"on {evaluation.rows:,} held-out rows the {label} is {ours:.4g}, the baseline's {theirs:.4g}."
     return [Finding("SX111", "warning", text, "Lower C, drop columns, or find columns that tell about the target.")]
+
+
+def _turned(turns: Sequence[str]) -> list[Finding]:
+    remedy = "Store it alike in all rows; or say what it is, by --categorical, --text or --drop."
+    return [Finding("SX114", "warning", f"{turn}.", remedy) for turn in turns]
 
 
 def of_bins(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:

@@ -97,4 +97,10 @@ CODES = {
         "what is quoted. Accuracy, log loss, Brier score and the confusion matrix are sums over all rows, and "
         "exact.",
     ),
+    "SX114": Code(
+        "a column turns from one kind of cells to another",
+        "Up to some row the cells of a column are all numbers, or all dates, and from there on others come, far "
+        "later than they would by chance. Two files that were written in different ways look so, and the column "
+        "as a whole is then a category, or left out. Write all rows in one way; or say what the column is.",
+    ),
 }
