@@ -143,6 +143,13 @@ def test_an_exact_copy_of_a_column_is_left_out():
     assert reasons == {"b": "duplicate of column 'a'", "e": "duplicate of column 'd'"}
 
 
+def test_a_copy_whose_numbers_are_text_is_left_out():
+    numbers = [1.5, None, 3.0, 4.0, 5.25] * 20
+    columns = learn(e=numbers, f=[None if cell is None else str(cell) for cell in numbers], g=numbers[::-1])
+    assert columns.columns[1] == LeftOut("f", "duplicate of column 'e'")
+    assert isinstance(columns.columns[2], Number)
+
+
 def test_one_value_with_gaps_tells_by_its_gaps():
     columns = learn(consent=[1.0, None, 1.0])
     assert columns.feature_names == ["consent is missing"]
@@ -314,6 +321,13 @@ def test_numbers_are_read_as_the_column_writes_them(cells, numbers, like):
     np.testing.assert_allclose(again.encode(table(price=[None, *cells])).X[1:, 0], numbers, rtol=1e-15)
 
 
+def test_negatives_in_parentheses_are_numbers_of_accountants():
+    column = only(cost=["(50.3)", "1,234.50", "($7)", "$12", " (1,000.25) "] * 10)
+    assert isinstance(column, Number)
+    assert (column.low, column.high) == (-1000.25, 1234.5)
+    assert isinstance(only(mark=["(-3)", "(+4)", "(5"] * 10), Category)
+
+
 def test_a_comma_that_may_be_either_parts_thousands_and_the_summary_says_so():
     column = only(price=["1,234", "12", "5,678"])
     assert (column.low, column.high) == (12, 5678)
@@ -458,6 +472,17 @@ def test_one_wrong_cell_among_many_dates_is_named_with_its_remedy(wrong):
         only(when=cells)
     data = table(when=cells, y=[0, 1] * 50)
     assert isinstance(Columns.learn(data, target="y", categorical=["when"]).columns[0], Category)
+
+
+@pytest.mark.parametrize(
+    "cell", ["{month:02d}/{day:02d}/2020", "{day}.{month}.2020", "{day:02d}-{month:02d}-2020 10:30"]
+)
+def test_dates_that_can_mean_two_days_are_left_out_with_the_way_to_write_them(cell):
+    cells = [cell.format(month=1 + row % 12, day=1 + row % 28) for row in range(400)]
+    column = only(when=cells)
+    assert isinstance(column, LeftOut)
+    assert f"dates such as {cells[0]}" in column.reason
+    assert "write them like 2024-01-31" in column.reason
 
 
 def test_a_word_beside_few_dates_makes_a_category():

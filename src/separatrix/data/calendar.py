@@ -21,6 +21,8 @@ NAMES: dict[DatePart, list[str]] = {
 
 ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
 """2024-01-31, 2024-01-31 23:59 and so on: the dates in text that can mean only one thing."""
+AMBIGUOUS = r"^\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{4}([ T]\d{1,2}:\d\d.*)?\s*$"
+"""01/02/2024 and the like: of January or of February."""
 OFFSET = r"(:\d\d(?:\.\d{1,6})?) ?(?:Z|[+-]\d\d(?::?\d\d)?)$"
 """Z or +01:00 behind a time: a time counts by the clock on the wall, so it is left aside."""
 

@@ -39,6 +39,7 @@ class ColumnTally:
     letters : characters of text in all
     rising : of whole numbers without gaps, do they rise from row to row? None of others
     digest : equal for copies of a column in one tally; None of text with too many levels
+    as_numbers : of text that is all plain numbers, the digest of such numbers
     kinds : of text, how many cells are numbers, dates, or neither, and where the first of each is
     """
 
@@ -55,6 +56,7 @@ class ColumnTally:
     letters: int = 0
     rising: Rising | None = None
     digest: Digest | None = None
+    as_numbers: Digest | None = None
     kinds: Kinds = field(default_factory=dict)
 
     @property
@@ -78,6 +80,7 @@ class ColumnTally:
             letters=self.letters + other.letters,
             rising=_both(self.rising, other.rising),
             digest=_both(self.digest, other.digest) if compared else None,
+            as_numbers=_both(self.as_numbers, other.as_numbers) if compared else None,
             kinds=joined(self.kinds, other.kinds, self.rows),
         )
 
@@ -127,7 +130,7 @@ class Tally:
     def settled(self) -> Settled:
         """What more rows cannot change."""
         columns = self.columns.items()
-        digests = Counter(column.digest for column in self.columns.values())
+        digests = Counter(digest for column in self.columns.values() for digest in (column.digest, column.as_numbers))
         return Settled(
             frozenset(name for name, column in columns if column.levels is None),
             frozenset(name for name, column in columns if column.digest is None or digests[column.digest] == 1),
@@ -256,6 +259,7 @@ def _with_texts(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> 
     dated = dates.is_valid().to_numpy(zero_copy_only=False) & held
     levels = Levels(cells.coded.dictionary.filter(pa.array(held)), many[held]).few(cells.kind)
     numbers = {way: read_numbers(texts, way) for way in WAYS}
+    plain = not np.isnan(numbers["plain"][held]).any()
     numeric = np.logical_or.reduce([~np.isnan(each) for each in numbers.values()])
     return replace(
         counted,
@@ -264,6 +268,9 @@ def _with_texts(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> 
         levels=levels,
         letters=int(many @ pc.utf8_length(texts).to_numpy()),
         digest=None if levels is None else digest(cells.spread(hash_texts(texts), np.uint64(0))),
+        as_numbers=digest(hash_numbers(cells.spread(numbers["plain"], np.nan)))
+        if levels is not None and plain
+        else None,
         kinds=kinds_of(cells, many, numeric, dated) if cells.kind == "text" else {},
     )
 
