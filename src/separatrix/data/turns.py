@@ -41,7 +41,7 @@ def kinds_of(cells: Cells, counts: np.ndarray, numbers: BoolArray, dates: BoolAr
 def _some(cells: Cells, counts: np.ndarray, which: BoolArray) -> Some:
     first = int(np.argmax(which))  # values come in the order of their first cells
     after = pc.index(cells.coded.indices, first).as_py()
-    value, row = cells.texts()[first].as_py(), cells.number(after)
+    value, row = cells.texts()[first].as_py()[:80], cells.number(after)
     return Some(int(counts[which].sum()), row - cells.number(0), row, cells.where, value)
 
 
