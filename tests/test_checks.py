@@ -51,6 +51,15 @@ def test_a_rare_class_is_named_with_its_share():
     assert f"{noise(rate=0.03).sum()} of 600" in finding.text
 
 
+def test_what_is_seen_in_a_sample_is_said_of_all_rows_or_of_the_sample():
+    X, columns = learned(plain(30) | {"side": ["left", "right"] * 15})
+    y, counts = np.array([0, 1] * 15), np.array([10_000, 100])
+    findings = examine(X, y, columns, BINARY, probabilities=np.eye(2)[y], C=1.0, counts=counts)
+    assert found(findings, "SX101").text == "class 'yes' has 100 of 10,100 training rows (0.99%)."
+    assert "SX102" not in {finding.code for finding in findings}
+    assert found(findings, "SX107").text.startswith("all 30 training rows of a sample are on their right side")
+
+
 def test_few_rows_for_each_coefficient_is_a_warning_with_the_ratio():
     X, columns = learned(plain(30))
     finding = found(examine(X, np.repeat([0, 1], [20, 10]), columns, BINARY), "SX102")

@@ -528,7 +528,14 @@ def test_a_fit_of_workers_has_no_rows_here_and_says_so(spread, tmp_path):
         _ = fit.fittedvalues
 
 
-def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch):
+def test_a_client_that_is_closed_is_one_clear_error(client, tmp_path):
+    other = type(client)(client.scheduler.address, set_as_default=False)
+    data = on(other, features(table(rows=ROWS), "two"), tmp_path)
+    other.close()
+    assert "the Dask client is closed" in refusal(ClusterError, CASES["binary"].fit, data)
+
+
+def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(cluster, "CONNECTING", 3.0)
     run = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", "--host", "127.0.0.1"]
     run += ["--port", "0"]
@@ -553,6 +560,7 @@ def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch):
             scheduler.kill()
             assert "is gone" in refusal(ClusterError, cluster.result_of, client, slow)
             assert "is gone" in refusal(ClusterError, CASES["binary"].fit, replace(data, client=client))
+        assert "Traceback" not in caplog.text
     finally:
         for process in (scheduler, worker):
             process.kill()

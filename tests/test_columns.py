@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from separatrix.data.columns import Boolean, Category, Columns, LeftOut, Number, Table, Text
+from separatrix.data.columns import Boolean, Category, Columns, Date, LeftOut, Number, Table, Text
+from separatrix.data.tally import tally
 from separatrix.errors import ArgumentError, CellError, ColumnError
 
 
@@ -140,6 +141,13 @@ def test_an_exact_copy_of_a_column_is_left_out():
     columns = learn(a=numbers, b=[3, 1, 2], c=[3.0, 2.0, 1.0], d=["x", "y", "y"], e=["x", "y", "y"])
     reasons = {column.name: column.reason for column in columns.columns if isinstance(column, LeftOut)}
     assert reasons == {"b": "duplicate of column 'a'", "e": "duplicate of column 'd'"}
+
+
+def test_a_copy_whose_numbers_are_text_is_left_out():
+    numbers = [1.5, None, 3.0, 4.0, 5.25] * 20
+    columns = learn(e=numbers, f=[None if cell is None else str(cell) for cell in numbers], g=numbers[::-1])
+    assert columns.columns[1] == LeftOut("f", "duplicate of column 'e'")
+    assert isinstance(columns.columns[2], Number)
 
 
 def test_one_value_with_gaps_tells_by_its_gaps():
@@ -313,6 +321,13 @@ def test_numbers_are_read_as_the_column_writes_them(cells, numbers, like):
     np.testing.assert_allclose(again.encode(table(price=[None, *cells])).X[1:, 0], numbers, rtol=1e-15)
 
 
+def test_negatives_in_parentheses_are_numbers_of_accountants():
+    column = only(cost=["(50.3)", "1,234.50", "($7)", "$12", " (1,000.25) "] * 10)
+    assert isinstance(column, Number)
+    assert (column.low, column.high) == (-1000.25, 1234.5)
+    assert isinstance(only(mark=["(-3)", "(+4)", "(5"] * 10), Category)
+
+
 def test_a_comma_that_may_be_either_parts_thousands_and_the_summary_says_so():
     column = only(price=["1,234", "12", "5,678"])
     assert (column.low, column.high) == (12, 5678)
@@ -423,6 +438,55 @@ def test_a_date_is_the_same_however_it_is_stored(kind):
     assert list(columns.columns[0].parts) == ["day", "month"]
     new = [f"{days[-1]}", None] if kind == pa.string() else pa.array([days[-1], None])
     np.testing.assert_array_equal(columns.encode(table(when=new)).X, [[59, 0, 1], [29.5, 0, 0]])
+
+
+def test_times_of_another_zone_are_told_by_the_clock_of_the_fit():
+    hours = pd.date_range("2024-01-01 12:00", periods=48, freq="h", tz="Europe/Oslo")
+    columns = Columns.learn(frame(pd.DataFrame({"when": hours, "y": [0, 1] * 24})), target="y")
+    here, there = (columns.encode(frame(pd.DataFrame({"when": each}))).X for each in (hours, hours.tz_convert("UTC")))
+    np.testing.assert_array_equal(here, there)
+    assert "of Europe/Oslo" in columns.describe()[0][1]
+
+
+def test_times_of_two_zones_are_one_clear_line():
+    hours = pd.date_range("2024-01-01", periods=3, freq="h", tz="UTC")
+    one, other = (frame(pd.DataFrame({"when": hours.tz_convert(zone)})) for zone in ("UTC", "Asia/Tokyo"))
+    with pytest.raises(
+        ColumnError, match="'when' holds times of Asia/Tokyo from row 4 of the data on, and of UTC before"
+    ):
+        tally(one) + tally(other, first_row=4)
+
+
+@pytest.mark.parametrize("zone", ["Z", "+01:00", " -0530", "+02"])
+def test_a_time_in_text_may_tell_its_zone_and_counts_by_the_clock_on_the_wall(zone):
+    cells = [f"2024-01-{day:02d}T{day % 3:02d}:00:00" for day in range(1, 29)]
+    plain, zoned = only(when=cells), only(when=[cell + zone for cell in cells])
+    assert zoned == plain
+    assert isinstance(zoned, Date)
+
+
+@pytest.mark.parametrize("wrong", ["unknown", "2020-02-31", "17"])
+def test_one_wrong_cell_among_many_dates_is_named_with_its_remedy(wrong):
+    cells = [f"2024-01-{1 + row % 15:02d}" for row in range(99)] + [wrong]
+    with pytest.raises(CellError, match=f"'when', row 100 of the data: '{wrong}' is not a date.*--categorical when"):
+        only(when=cells)
+    data = table(when=cells, y=[0, 1] * 50)
+    assert isinstance(Columns.learn(data, target="y", categorical=["when"]).columns[0], Category)
+
+
+@pytest.mark.parametrize(
+    "cell", ["{month:02d}/{day:02d}/2020", "{day}.{month}.2020", "{day:02d}-{month:02d}-2020 10:30"]
+)
+def test_dates_that_can_mean_two_days_are_left_out_with_the_way_to_write_them(cell):
+    cells = [cell.format(month=1 + row % 12, day=1 + row % 28) for row in range(400)]
+    column = only(when=cells)
+    assert isinstance(column, LeftOut)
+    assert f"dates such as {cells[0]}" in column.reason
+    assert "write them like 2024-01-31" in column.reason
+
+
+def test_a_word_beside_few_dates_makes_a_category():
+    assert isinstance(only(until=["2024-01-31"] * 50 + ["2024-12-31"] * 45 + ["never"] * 5), Category)
 
 
 def test_the_user_decides_which_parts_of_a_date_count():

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from separatrix import LogisticRegression
 from separatrix.data.columns import Category, Date, LeftOut, Number, Text
+from separatrix.errors import SeparatrixWarning
 from separatrix.export.json import read_model
 
 
@@ -87,3 +89,17 @@ def test_what_has_no_meaning_is_refused_in_words(run, told, code, said):
     found, _, err = run("fit", "orders.csv", "--target", "late", *told.split())
     assert found == code
     assert said in err
+
+
+@pytest.mark.parametrize("way", [(), ("--stream",)])
+def test_a_column_that_turns_from_file_to_file_is_a_finding_with_its_row(run, way):
+    random = np.random.default_rng(0)
+    for name, k in (("k-1.csv", lambda row: row % 9), ("k-2.csv", lambda row: "v3")):
+        rows = [f"{k(row)},{random.normal():.3f},{row * 7 % 5 % 2}" for row in range(200)]
+        Path(name).write_text("\n".join(["k,x,y", *rows, ""]))
+    code, out, _ = run("fit", "k-*.csv", "--target", "y", *way)
+    assert code == 0
+    assert "'k' holds numbers at first, and text from row 201 of k-*.csv on ('v3')" in " ".join(out.split())
+    assert "SX114" not in run("fit", "k-*.csv", "--target", "y", "--categorical", "k", *way)[1]
+    with pytest.warns(SeparatrixWarning, match="column 'k' holds numbers at first, and text from row 201"):
+        LogisticRegression().fit("k-*.csv", target="y")

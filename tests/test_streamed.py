@@ -1,6 +1,7 @@
 """The command on rows that stay where they are: the model of memory, judged by sums, going on where it was stopped."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,7 +27,7 @@ from separatrix.data.stream import encoded
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import ignore
 from separatrix.errors import ArgumentError, CellError, FileError, InferenceError
-from separatrix.evaluate.binned import binned, evaluation_of, number_evaluation_of, numbers
+from separatrix.evaluate.binned import binned, edges_of, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
 from separatrix.fits.penalised import fit_classes, fit_numbers
 from separatrix.report.estimates import summarize_estimates
@@ -61,6 +62,7 @@ def small(monkeypatch):
     monkeypatch.setattr(stream, "ROOM", 4_000)
     monkeypatch.setattr(learn, "SAMPLE_BYTES", 40_000)
     monkeypatch.setattr(training, "EXACT_ROWS", 200)
+    monkeypatch.setattr("separatrix.evaluate.binned.BINS", 512)
 
 
 def files(folder: Path, rows: int = ROWS) -> Dataset:
@@ -143,7 +145,7 @@ def test_metrics_by_sums_are_those_of_the_rows_and_curves_as_near_as_is_said(K, 
     y = (p.cumsum(axis=1) < random.random((n, 1))).sum(axis=1)
     weight, rates = random.integers(0, 3, n) if weighted else np.ones(n), np.full(K, 1 / K)
     parts = np.array_split(np.arange(n), 7)
-    counts = reduce(add, (binned(y[some], p[some], weight[some]) for some in parts))
+    counts = reduce(add, (binned(y[some], p[some], edges_of(p[parts[0]]), weight[some]) for some in parts))
     ours, theirs = evaluation_of(counts, range(K), rates), evaluate_classes(y, p, range(K), rates, weight)
     for name, value in theirs.metrics.items():
         near = {"roc_auc": counts.auc_error, "average_precision": 1e-4}.get(name, 1e-12)
@@ -161,9 +163,29 @@ def test_metrics_by_sums_are_those_of_the_rows_and_curves_as_near_as_is_said(K, 
 
 def test_rows_of_one_score_are_tied_without_a_bin():
     p = np.tile([[0.3, 0.7], [0.6, 0.4]], (500, 1))
-    counts = binned(np.arange(1_000) % 3 == 0, p) + binned(np.arange(1_000) % 5 == 0, p)
+    edges = edges_of(p)
+    counts = binned(np.arange(1_000) % 3 == 0, p, edges) + binned(np.arange(1_000) % 5 == 0, p, edges)
     assert counts.auc_error == 0.0
-    assert (counts + binned([1, 0], [[0.3 - 1e-9, 0.7 + 1e-9], [0.5, 0.5]])).auc_error > 0.0
+    assert (counts + binned([1, 0], [[0.3 - 1e-9, 0.7 + 1e-9], [0.5, 0.5]], edges)).auc_error > 0.0
+
+
+@pytest.mark.parametrize("spread", [3.0, 1.0, 0.03, 1e-6])
+def test_scores_however_close_are_told_apart_by_bins_that_follow_them(spread):
+    random, n = np.random.default_rng(0), 200_000
+    p = 1 / (1 + np.exp(3.0 - spread * random.normal(size=n)))
+    y, both = random.random(n) < p, np.column_stack([1 - p, p])
+    counts = binned(y, both, edges_of(both[: n // 2]))
+    assert counts.auc_error < 5e-5
+    curve = evaluation_of(counts, [0, 1], [0.9, 0.1]).roc[0]
+    exact = evaluate_classes(y, both, [0, 1], [0.9, 0.1]).roc[0]
+    assert curve.auc == pytest.approx(exact.auc, abs=counts.auc_error)
+
+
+def test_scores_unlike_the_first_have_bins_all_the_same():
+    random, n = np.random.default_rng(0), 100_000
+    p = 1 / (1 + np.exp(-random.normal(size=n)))
+    y, both = random.random(n) < p, np.column_stack([1 - p, p])
+    assert binned(y, both, edges_of([[1.0 - 1e-9, 1e-9]])).auc_error < 2e-4
 
 
 def test_the_metrics_of_numbers_by_sums_are_those_of_the_rows():
@@ -436,6 +458,17 @@ def model() -> Any:
     return json.loads(Path("model.json").read_text())["model"]
 
 
+def test_findings_of_a_sample_count_all_training_rows(small):
+    rows = 40_000
+    rare = np.arange(rows) % 50 == 0
+    data = pa.table({"a": np.arange(rows) % 4, "b": np.arange(rows) % 3, "y": np.where(rare, "ill", "well")})
+    training = train_streamed(open(data), "y", Settings())
+    (text,) = [finding.text for finding in training.findings if finding.code == "SX101"]
+    ill = int(re.search(r"'ill' has (\d+) of", text)[1])
+    assert f"of {training.model.fit.rows:,} training rows" in text
+    assert abs(ill / training.model.fit.rows - 0.02) < 0.002
+
+
 def test_the_command_streams_files_judges_the_rows_held_out_and_predicts(run, small, tmp_path):
     files(tmp_path)
     code, out, err = run("fit", "part-*.parquet", "--target", "two", "--drop", DROP, "--stream")
@@ -446,6 +479,7 @@ def test_the_command_streams_files_judges_the_rows_held_out_and_predicts(run, sm
     code, out, _ = run("evaluate", "model.json", "part-*.parquet")
     assert code == 0
     assert "accuracy" in out
+    assert "curves are of binned scores of 6,000 rows" in " ".join(out.split())
     assert run("predict", "model.json", "part-*.parquet", "--out", "said.csv")[0] == 0
     assert len(Path("said.csv").read_text().splitlines()) == ROWS + 1
 

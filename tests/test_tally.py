@@ -23,6 +23,7 @@ from separatrix.data.columns import Columns, LeftOut
 from separatrix.data.counts import Moments
 from separatrix.data.tally import Tally, tally
 from separatrix.data.target import learn_target, target_of
+from separatrix.data.turns import turns
 from separatrix.errors import CellError, ColumnError
 
 ROWS = 24
@@ -126,7 +127,7 @@ def test_rows_that_are_counted_say_what_each_of_them_would(cells, chosen):
     assert ours.rows == each.rows
     for name, one in ours.columns.items():
         other = each.columns[name]
-        for what in ("kind", "type", "rows", "missing", "marks", "letters"):
+        for what in ("kind", "type", "rows", "missing", "marks", "letters", "kinds"):
             assert getattr(one, what) == getattr(other, what)
         assert one.levels is not None
         assert other.levels is not None
@@ -217,6 +218,32 @@ def test_a_tally_is_small_however_many_the_rows():
         return len(pickle.dumps(tally(table(x=numbers, big=numbers.astype(str), k=range(rows)))))
 
     assert size(150_000) < 20_000
+
+
+@pytest.mark.parametrize("cuts", [[], [40], [13, 50], [60, 60, 99]])
+def test_where_cells_turn_to_another_kind_is_told_in_any_split(cuts):
+    digits, dates = [str(row % 9) for row in range(50)], [f"2024-01-{1 + row % 28:02d}" for row in range(50)]
+    data = table(
+        k=[*digits, *["v3"] * 50],
+        d=[*digits, *dates],
+        e=[None, *dates[1:], *digits],
+        mixed=["4" if row % 3 else "old" for row in range(100)],
+        same=digits + digits,
+    )
+    said = [
+        "'k' holds numbers at first, and text from row 51 of f.csv on ('v3')",
+        "'d' holds numbers at first, and dates from row 51 of f.csv on ('2024-01-01')",
+        "'e' holds dates at first, and numbers from row 51 of f.csv on ('0')",
+    ]
+    assert list(turns(whole(batches(data, cuts)), ())) == said
+    assert list(turns(whole(batches(data, cuts)), ("k", "d"))) == said[2:]
+
+
+def test_rows_that_are_counted_turn_where_each_of_them_would():
+    data = table(k=[*["1", "2"] * 60, *["a", "b"] * 60])
+    some = counted(data.to_native(), numbers=np.arange(1, 241))
+    ours = tally(nw.from_native(some.rows, eager_only=True), "the data", some.numbers, some.weight)
+    assert turns(ours, ()) == turns(tally(data), ()) != ()
 
 
 @pytest.mark.parametrize("cuts", [[], [5], [30], [10, 20, 50]])

@@ -124,6 +124,13 @@ def test_many_whole_numbers_are_still_classes():
     assert learn_target(table(list(range(26)) * 10), "y").classes == list(range(26))
 
 
+def test_classes_that_are_written_in_another_way_from_some_row_on_are_refused_with_it():
+    data = table(["0", "1"] * 30 + ["no", "yes"] * 30)
+    with pytest.raises(CellError, match=r"holds numbers at first, and text from row 61 of the data on \('no'\); write"):
+        learn_target(data, "y")
+    assert learn_target(table(["0", "1", "2", "3+"] * 20), "y").classes == ["0", "1", "2", "3+"]
+
+
 @pytest.mark.parametrize("regression", [False, True])
 def test_an_infinite_target_is_named(regression):
     with pytest.raises(CellError, match="column 'y', row 2 of the data: inf is not a finite number"):

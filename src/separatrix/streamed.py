@@ -102,6 +102,8 @@ def train_streamed(
         evaluation=evaluation,
         notes=[str(note) for note in notes],
         unlabelled=learned.unlabelled,
+        counts=learned.class_rows,
+        turns=learn(dataset)[0].turns if learned.turns else (),  # by the rows of the data
     )
     rows = learned.rows + evaluation.rows
     inferred = replace(inferred, result=at_rest(inferred.result)) if inferred else None

@@ -87,6 +87,8 @@ def learned_rows(
             SeparatrixWarning,
             stacklevel=4,
         )
+    for turn in found.turns:
+        warnings.warn(f"column {turn}; store it alike, or name what it is.", SeparatrixWarning, stacklevel=4)
     keep_columns(estimator, found.encoding.columns)
     return found, source
 

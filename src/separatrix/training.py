@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.beside import Beside, cluster_of, offset_of, weight_of
-from separatrix.data.columns import Columns, Table
+from separatrix.data.columns import Columns, Table, told_of
+from separatrix.data.tally import tally
 from separatrix.data.target import Target, learn_target, rows_with_target
+from separatrix.data.turns import turns
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
 from separatrix.errors import ArgumentError, CellError, ColumnError, DataError, TargetError
-from separatrix.evaluate.binned import Numbers, binned, evaluation_of, number_evaluation_of, numbers
+from separatrix.evaluate.binned import Numbers, binned, edges_of, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
 from separatrix.fits.found import Found
@@ -63,18 +65,19 @@ def train(
     """
     check_settings(settings, target_name)
     target = learn_target(table, target_name, positive=settings.positive, regression=settings.regression, where=where)
-    learn_columns = partial(Columns.learn, target=target_name, where=where, **settings.columns)
     check_offset_suits(settings, target)
     # Both of all rows, so that a cell that cannot be used is named by its row in the data.
     beside_of(table, settings, where)
-    learn_columns(table.drop(settings.beside))
+    whole = tally(table.drop(settings.beside), where)
+    learn_columns = partial(Columns.from_tally, target=target_name, where=where, **settings.columns)
+    learn_columns(whole)
     every = table
     table, unlabelled = rows_with_target(table, target_name, where)
     table, beside = rows_that_count(table, beside_of(table, settings, where))
     y = target.encode(table, where)
     held_out = hold_out(y if target.classes else None, len(table), settings.test_size, settings.seed)
     train_table, test_table = table.filter((~held_out).tolist()), table.filter(held_out.tolist())
-    columns = learn_columns(train_table.drop(settings.beside))
+    columns = learn_columns(tally(train_table.drop(settings.beside), where))
     X, y_train, own = columns.encode(train_table, where).X, y[~held_out], beside.take(~held_out)
     model, inferred = fit(X, y_train, target, columns, own, settings, watch)
     # Levels that only rows held out have are no fault of theirs: `unseen` is about rows to come.
@@ -92,6 +95,7 @@ def train(
         evaluation=evaluation,
         notes=[str(note) for note in prediction.notes],
         unlabelled=unlabelled,
+        turns=turns(whole, {target_name, *told_of(settings.columns)}),
     )
     return Training(with_metrics(model, evaluation), evaluation, findings, len(table), X, y_train, inferred)
 
@@ -198,12 +202,14 @@ Judged = tuple[NDArray, FloatArray, FloatArray]
 def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | NumberEvaluation:
     """As `evaluate`, of rows that pass by: of more than EXACT_ROWS only sums and counts of binned scores are kept."""
     held: list[Judged] = []
-    sums, rows = None, 0
+    sums, edges, rows = None, None, 0
     for batch in batches:
         held.append(batch)
         rows += len(batch[0])
         if rows > EXACT_ROWS:
-            part = reduce(add, (sums_of(model, *each) for each in held))
+            if edges is None and model.task != "linear":
+                edges = edges_of(np.concatenate([values for _, values, _ in held]))
+            part = reduce(add, (sums_of(model, edges, *each) for each in held))
             sums, held = part if sums is None else sums + part, []
     if sums is None:
         if not rows:
@@ -214,11 +220,11 @@ def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | Nu
     return evaluation_of(sums, model.target.classes, model.rates)
 
 
-def sums_of(model: Model, y: NDArray, values: FloatArray, weight: FloatArray) -> Any:
-    """What is kept of some rows, which adds."""
-    if model.task == "linear":
+def sums_of(model: Model, edges: FloatArray | None, y: NDArray, values: FloatArray, weight: FloatArray) -> Any:
+    """What is kept of some rows, which adds; classes in bins of such `edges`."""
+    if edges is None:
         return numbers(y, values[:, 0], model.rates[0], weight)
-    return binned(y, values, weight)
+    return binned(y, values, edges, weight)
 
 
 def with_metrics(model: Model, evaluation: Evaluation | NumberEvaluation) -> Model:

@@ -19,8 +19,12 @@ NAMES: dict[DatePart, list[str]] = {
 }
 """What the parts that are categories can be, in the order of their codes."""
 
-ISO = r"^\s*\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?\s*$"
+ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
 """2024-01-31, 2024-01-31 23:59 and so on: the dates in text that can mean only one thing."""
+AMBIGUOUS = r"^\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{4}([ T]\d{1,2}:\d\d.*)?\s*$"
+"""01/02/2024 and the like: of January or of February."""
+OFFSET = r"(:\d\d(?:\.\d{1,6})?) ?(?:Z|[+-]\d\d(?::?\d\d)?)$"
+"""Z or +01:00 behind a time: a time counts by the clock on the wall, so it is left aside."""
 
 DAY = 86_400_000_000  # microseconds
 
@@ -46,6 +50,18 @@ def part_of(values: Any, part: DatePart) -> Any:
     return {"year": pc.year, "weekday": pc.day_of_week, "hour": pc.hour}[part](values)
 
 
+def in_zone(values: Any, zone: str) -> Any:
+    """Dates and times in a time zone, the same instants, if both they and it have one."""
+    if not zone or zone_of(values.type) in ("", zone):
+        return values
+    return pc.cast(values, pa.timestamp(values.type.unit, zone))
+
+
+def zone_of(kind: Any) -> str:
+    """The time zone of an Arrow type; "" if it has none."""
+    return (pa.types.is_timestamp(kind) and kind.tz) or ""
+
+
 def _moments(values: Any) -> Any:
     """Microseconds since 1970 by the clock on the wall, int64."""
     if pa.types.is_timestamp(values.type) and values.type.tz:
@@ -54,12 +70,12 @@ def _moments(values: Any) -> Any:
 
 
 def iso_dates(texts: Any) -> Any:
-    """Arrow text as timestamps, null where it is no ISO date.
+    """Arrow text as timestamps by the clock on the wall, null where it is no ISO date.
 
-    >>> iso_dates(pa.array(["2024-01-31 12:30", "2024-02-30", "soon"])).is_valid().to_pylist()
-    [True, False, False]
+    >>> iso_dates(pa.array(["2024-01-31 12:30", "2024-01-31T12:30:00Z", "2024-02-30", "soon"])).is_valid().to_pylist()
+    [True, True, False, False]
     """
-    trimmed = pc.utf8_trim_whitespace(texts)
+    trimmed = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), pattern=OFFSET, replacement=r"\1")
     shaped = pc.if_else(pc.match_substring_regex(trimmed, ISO), trimmed, pa.scalar(None, trimmed.type))
     try:
         return pc.cast(shaped, pa.timestamp("us"))

@@ -134,8 +134,11 @@ class Cells:
         """The first of these cells, for a message: its column, row and value."""
         row = int(np.argmax(bad))
         value = repr(self.values[row].as_py()) if self.values[row].is_valid else "an empty cell"
-        number = self.first_row + row if isinstance(self.first_row, int) else self.first_row[row]
-        return f"column {self.name!r}, row {number} of {self.where}: {value}"
+        return f"column {self.name!r}, row {self.number(row)} of {self.where}: {value}"
+
+    def number(self, row: int) -> int:
+        """The number of one of these rows in the table."""
+        return self.first_row + row if isinstance(self.first_row, int) else int(self.first_row[row])
 
     def holds(self, due: str) -> str:
         """The message for a column of the wrong kind."""

@@ -7,6 +7,7 @@ of the rows fixes. So the answer is the same, to the bit, whoever computed what;
 dies is made again, by Dask, from how it was made: its share is read anew.
 """
 
+import logging
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -268,14 +269,19 @@ def flat(arguments: Sequence[Any]) -> Iterator[Any]:
 
 @contextmanager
 def reachable(client: Any) -> Iterator[None]:
-    """A scheduler that does not answer is said in one line."""
+    """A scheduler that does not answer, or a client that is closed, is said in one line."""
+    if getattr(client, "status", "") in ("closing", "closed"):
+        raise ClusterError(
+            "the Dask client is closed, or its scheduler is gone: see that it runs, and fit again; in Python, by a "
+            "new Client."
+        )
     try:
         yield
     except (CancelledError, OSError) as error:  # TimeoutError is an OSError, and so are closed connections
         where = getattr(client.scheduler, "address", "of the cluster")
         raise ClusterError(
-            f"the scheduler {where} is gone, or has no workers ({type(error).__name__}): see that both run, connect a "
-            "new Client, and fit again."
+            f"the scheduler {where} is gone, or has no workers ({type(error).__name__}): see that both run, and fit "
+            "again; in Python, by a new Client."
         ) from None
 
 
@@ -328,5 +334,11 @@ def connected(scheduler: str | None = None, workers: int | None = None) -> Itera
             f"no scheduler answers at {scheduler!r} ({type(error).__name__}): start one by 'dask scheduler', and give "
             "the address that it prints."
         ) from None
-    with client:
-        yield client
+    log = logging.getLogger("distributed.client")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # its errors have many lines, ours has one
+    try:
+        with client:
+            yield client
+    finally:
+        log.setLevel(level)

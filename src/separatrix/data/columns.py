@@ -1,6 +1,6 @@
 """Table columns -> numbers: learned once from the training rows, stored in the model, then always alike."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Any, Literal, get_args
@@ -169,6 +169,11 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
     def describe(self) -> list[tuple[str, str]]:
         """Each column, and what was done to it, in words."""
         return [(column.name, column.describe()) for column in self.columns]
+
+
+def told_of(options: Mapping[str, Any]) -> list[str]:
+    """The columns of which the options of `from_tally` tell what becomes of them."""
+    return [name for how in ("drop", "categorical", "numeric", "text") for name in options.get(how, ())]
 
 
 def _encode(column: Column, cells: Cells, strict: bool) -> Part:

@@ -147,14 +147,17 @@ class Reading:
 
 @dataclass(frozen=True)
 class Dates:
-    """The cells of a column taken for dates: how many are, moments of the parts that are numbers, counts of others."""
+    """The cells of a column taken for dates: how many are, moments of the parts that are numbers, counts of others, and
+    their time zone, "" for none."""
 
     count: int = 0
     numbers: Mapping[DatePart, Moments] = field(default_factory=dict)
     counts: Mapping[DatePart, Counter[int]] = field(default_factory=dict)
+    zone: str = ""
 
     def __add__(self, other: "Dates") -> "Dates":
-        return Dates(self.count + other.count, merged(self.numbers, other.numbers), merged(self.counts, other.counts))
+        numbers, counts = merged(self.numbers, other.numbers), merged(self.counts, other.counts)
+        return Dates(self.count + other.count, numbers, counts, self.zone if self.count else other.zone)
 
 
 def merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:

@@ -9,11 +9,11 @@ import numpy as np
 from msgspec import json
 from msgspec.structs import replace
 
-from separatrix.data.calendar import NAMES, NUMBERS, PARTS, DatePart
+from separatrix.data.calendar import AMBIGUOUS, NAMES, NUMBERS, PARTS, DatePart, iso_dates
 from separatrix.data.counts import Moments, Reading
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
 from separatrix.data.tally import ColumnTally, Tally
-from separatrix.data.written import WAYS, Written, one_unit, read_numbers
+from separatrix.data.written import WAYS, Written, one_unit, pc, read_numbers
 from separatrix.errors import ArgumentError, CellError, ColumnError
 
 FEW_ROWS = 20  # with so few rows, as many values as rows may well be chance
@@ -132,7 +132,7 @@ def date(tally: ColumnTally, rules: Rules) -> Column:
         same = tally.levels is not None and len(tally.levels) == 1
         vary = "never varies" if len(wanted) == 1 else "never vary"
         return category(tally, rules) if same else LeftOut(tally.name, f"constant: its {' and '.join(wanted)} {vary}")
-    return Date(tally.name, first, parts, tally.missing, _marks(tally))
+    return Date(tally.name, first, parts, tally.missing, _marks(tally), tally.dates.zone)
 
 
 def _date_part(tally: ColumnTally, part: DatePart, first: str) -> Number | Category | None:
@@ -164,7 +164,8 @@ def without_duplicates(tally: Tally, columns: Iterable[Column]) -> Iterator[Colu
     """The columns, each exact copy of an earlier one left out."""
     seen: dict[Any, str] = {}
     for column in columns:
-        digest = tally.columns[column.name].digest
+        told = tally.columns[column.name]
+        digest = told.as_numbers if isinstance(column, Number) and told.as_numbers else told.digest
         if digest is None or isinstance(column, LeftOut):
             yield column
         elif (key := (json.encode(_unnamed(column)), digest)) in seen:
@@ -201,7 +202,31 @@ def _from_text(tally: ColumnTally, rules: Rules) -> Column:
         return number(tally, rules)
     if tally.dates.count == tally.known:
         return date(tally, rules)
+    _refuse_nearly_dates(tally)
+    if ambiguous := _ambiguous_dates(tally):
+        return ambiguous
     return _left_out_of_text(tally) or category(tally, rules)
+
+
+def _refuse_nearly_dates(tally: ColumnTally) -> None:
+    """CellError for the first cell that is no date, where nearly all others are."""
+    if tally.dates.count < NEARLY_ALL * tally.known:
+        return
+    if tally.levels is not None and pc.count(iso_dates(tally.levels.values)).as_py() < FEW_NUMBERS:
+        return
+    strange = min((some for kind, some in tally.kinds.items() if kind != "dates"), key=lambda some: some.after)
+    place = f"column {tally.name!r}, row {strange.row} of {strange.where}: {strange.value!r}"
+    raise CellError(f"{place} is not a date like 2024-01-31; fix the cell, or pass --categorical {tally.name}.")
+
+
+def _ambiguous_dates(tally: ColumnTally) -> LeftOut | None:
+    """Text that is all dates in an order that may be either, of too many days for a category."""
+    if tally.levels is None or len(tally.levels) <= FEW_LEVELS:
+        return None
+    if not pc.all(pc.match_substring_regex(tally.levels.values, AMBIGUOUS)).as_py():
+        return None
+    first = tally.kinds["text"].value.strip()
+    return LeftOut(tally.name, f"dates such as {first}, day and month in doubt; write them like 2024-01-31 to use them")
 
 
 def _left_out_of_text(tally: ColumnTally) -> LeftOut | None:

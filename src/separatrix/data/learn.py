@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as _compute
 
-from separatrix.arrays import BoolArray, FloatArray
+from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.ahead import Ahead, ahead_of
 from separatrix.data.alike import Counted, Counts, may_repeat
 from separatrix.data.cells import Table, cells_of
-from separatrix.data.columns import Columns
+from separatrix.data.columns import Columns, told_of
 from separatrix.data.dataset import Dataset
 from separatrix.data.encoding import Encoding
 from separatrix.data.reservoir import Reservoir, Strata
@@ -25,6 +25,7 @@ from separatrix.data.spill import Spill
 from separatrix.data.tally import UNSETTLED, Tally
 from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
+from separatrix.data.turns import turns
 from separatrix.errors import ArgumentError, ColumnError, DataError, no_such
 
 pc: Any = _compute  # whose functions are made when it is imported: no type checker sees them
@@ -37,15 +38,17 @@ ROWS, CELLS = 2**17, 2**21  # of a batch at most: a tally of one costs something
 class Learned:
     """What the first reading found.
 
-    `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression;
-    `unlabelled` rows have no target, or a gap where none may be. `kept` are some of those that count, or `all_of_them`:
-    more of a rare label, their `strata`, and an even sample where `even` (rows,) says so. `counts` has the distinct
-    rows of all columns, where they are few. `ahead` has all rows as they are encoded, where that could be done ahead.
+    `rows` have a target and a weight above 0, `weight` is that of each class (K,), or of all rows (1,) of a regression,
+    and `class_rows` how many they are; `unlabelled` rows have no target, or a gap where none may be. `kept` are some of
+    those that count, or `all_of_them`: more of a rare label, their `strata`, and an even sample where `even` (rows,)
+    says so. `counts` has the distinct rows of all columns, where they are few. `ahead` has all rows encoded, where that
+    could be done ahead. `turns` say of columns where their cells turn from one kind to another.
     """
 
     encoding: Encoding
     rows: int
     weight: FloatArray
+    class_rows: IntArray
     unlabelled: int
     weightless: int
     kept: Table
@@ -53,6 +56,7 @@ class Learned:
     even: BoolArray
     counts: Counts
     ahead: Spill | None = None
+    turns: tuple[str, ...] = ()
 
     @property
     def all_of_them(self) -> bool:
@@ -169,6 +173,7 @@ class Question:
             encoding,
             seen.rows,
             seen.weights(found),
+            seen.class_rows(found),
             seen.unlabelled + reading.incomplete,
             seen.weightless,
             kept.drop(POSITION),
@@ -176,6 +181,7 @@ class Question:
             sample.even()[some],
             seen.counts,
             reading.ahead and reading.ahead.rows(encoding),
+            turns(seen.tally, {self.target, *told_of(self.options)}),
         )
 
     def _target(self, tally: Tally, name: str) -> Target:

@@ -23,8 +23,8 @@ MOST_LABELS = 10_000
 
 @dataclass(frozen=True)
 class Seen:
-    """What some rows say; `labels` has a row for each label with its weight, None where they are too many. `counts` has
-    the distinct rows, where they were counted."""
+    """What some rows say; `labels` has a row for each label with its weight and its rows, None where they are too many.
+    `counts` has the distinct rows, where they were counted."""
 
     tally: Tally
     labels: pa.Table | None
@@ -48,17 +48,24 @@ class Seen:
 
     def weights(self, target: Target) -> FloatArray:
         """The weight of each class, (K,), or of all rows, (1,)."""
-        if self.labels is None:
-            raise TargetError(f"target {target.name!r} holds more than {MOST_LABELS:,} classes; choose another.")
-        weights = self.labels["weight"].to_numpy()
-        if not target.classes:
-            codes = np.zeros(len(weights), dtype=np.intp)
-        else:
-            codes = target.encode(nw.from_native(pa.table({target.name: self.labels["label"]}), eager_only=True))
-        totals = np.bincount(codes.astype(np.intp), weights, minlength=max(len(target.classes), 1)).astype(np.float64)
+        totals = self._by_class(target, "weight")
         if np.count_nonzero(totals) < min(len(totals), 2):
             raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")
         return totals
+
+    def class_rows(self, target: Target) -> IntArray:
+        """How many rows each class has, (K,), or all rows, (1,)."""
+        return self._by_class(target, "rows").astype(np.int64)
+
+    def _by_class(self, target: Target, what: str) -> FloatArray:
+        if self.labels is None:
+            raise TargetError(f"target {target.name!r} holds more than {MOST_LABELS:,} classes; choose another.")
+        numbers = self.labels[what].to_numpy()
+        if not target.classes:
+            codes = np.zeros(len(numbers), dtype=np.intp)
+        else:
+            codes = target.encode(nw.from_native(pa.table({target.name: self.labels["label"]}), eager_only=True))
+        return np.bincount(codes.astype(np.intp), numbers, minlength=max(len(target.classes), 1)).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -104,9 +111,8 @@ class Look:
             cells.numbers("a regression needs numbers: fix the cell, or fit classes")
         grouped = not self.regression and cells.kind != "other"  # no groups of lists and the like
         label = _plain(cells.values) if grouped else pa.nulls(len(table))
-        labels = _summed(
-            pa.table({"label": label, "weight": weights if times is None else weights * times}).filter(pa.array(counts))
-        )
+        many = np.ones(len(table), dtype=np.int64) if times is None else times
+        labels = _summed(pa.table({"label": label, "weight": weights * many, "rows": many}).filter(pa.array(counts)))
         features = [column for column in table.columns if column not in self.apart]
         return Seen(
             tally(table.select(features), self.name, first_row, times, settled),
@@ -154,5 +160,5 @@ def _plain(values: Any) -> Any:
 
 
 def _summed(labels: pa.Table) -> pa.Table:
-    summed = labels.group_by("label", use_threads=False).aggregate([("weight", "sum")])
-    return summed.rename_columns({"weight_sum": "weight"})
+    summed = labels.group_by("label", use_threads=False).aggregate([("weight", "sum"), ("rows", "sum")])
+    return summed.rename_columns({"weight_sum": "weight", "rows_sum": "rows"})

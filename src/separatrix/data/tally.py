@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dates, part_of
+from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dates, part_of, zone_of
 from separatrix.data.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
 from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
+from separatrix.data.turns import Kinds, joined, kinds_of
 from separatrix.data.written import WAYS, Written, are_codes, pc, read_numbers, units_of
 from separatrix.errors import ColumnError
 
@@ -38,6 +39,8 @@ class ColumnTally:
     letters : characters of text in all
     rising : of whole numbers without gaps, do they rise from row to row? None of others
     digest : equal for copies of a column in one tally; None of text with too many levels
+    as_numbers : of text that is all plain numbers, the digest of such numbers
+    kinds : of text, how many cells are numbers, dates, or neither, and where the first of each is
     """
 
     name: str
@@ -53,6 +56,8 @@ class ColumnTally:
     letters: int = 0
     rising: Rising | None = None
     digest: Digest | None = None
+    as_numbers: Digest | None = None
+    kinds: Kinds = field(default_factory=dict)
 
     @property
     def known(self) -> int:
@@ -75,6 +80,8 @@ class ColumnTally:
             letters=self.letters + other.letters,
             rising=_both(self.rising, other.rising),
             digest=_both(self.digest, other.digest) if compared else None,
+            as_numbers=_both(self.as_numbers, other.as_numbers) if compared else None,
+            kinds=joined(self.kinds, other.kinds, self.rows),
         )
 
 
@@ -110,6 +117,12 @@ class Tally:
                     f"column {mine.name!r} holds {theirs.type} from row {other.first_row} of {other.where} on, and "
                     f"{mine.type} before; store it alike."
                 )
+            zones = mine.dates.zone, theirs.dates.zone
+            if mine.dates.count and theirs.dates.count and zones[0] != zones[1]:
+                raise ColumnError(
+                    f"column {mine.name!r} holds times of {zones[1] or 'no time zone'} from row {other.first_row} of "
+                    f"{other.where} on, and of {zones[0] or 'no time zone'} before; store all in one."
+                )
         columns = {name: column + other.columns[name] for name, column in self.columns.items()}
         return replace(self, columns=columns, rows=self.rows + other.rows)
 
@@ -117,7 +130,7 @@ class Tally:
     def settled(self) -> Settled:
         """What more rows cannot change."""
         columns = self.columns.items()
-        digests = Counter(column.digest for column in self.columns.values())
+        digests = Counter(digest for column in self.columns.values() for digest in (column.digest, column.as_numbers))
         return Settled(
             frozenset(name for name, column in columns if column.levels is None),
             frozenset(name for name, column in columns if column.digest is None or digests[column.digest] == 1),
@@ -245,19 +258,26 @@ def _with_texts(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> 
     dates = iso_dates(texts)
     dated = dates.is_valid().to_numpy(zero_copy_only=False) & held
     levels = Levels(cells.coded.dictionary.filter(pa.array(held)), many[held]).few(cells.kind)
+    numbers = {way: read_numbers(texts, way) for way in WAYS}
+    plain = not np.isnan(numbers["plain"][held]).any()
+    numeric = np.logical_or.reduce([~np.isnan(each) for each in numbers.values()])
     return replace(
         counted,
-        readings={way: _reading(cells, texts, many, way) for way in WAYS},
+        readings={way: _reading(cells, texts, many, numbers[way]) for way in WAYS},
         dates=_dates(dates.filter(pa.array(dated)), many[dated]),
         levels=levels,
         letters=int(many @ pc.utf8_length(texts).to_numpy()),
         digest=None if levels is None else digest(cells.spread(hash_texts(texts), np.uint64(0))),
+        as_numbers=digest(hash_numbers(cells.spread(numbers["plain"], np.nan)))
+        if levels is not None and plain
+        else None,
+        kinds=kinds_of(cells, many, numeric, dated) if cells.kind == "text" else {},
     )
 
 
-def _reading(cells: Cells, texts: Any, counts: IntArray, way: Written) -> Reading:
-    """Each different text read once; the first that is strange stands first among them."""
-    numbers, held = read_numbers(texts, way), counts > 0
+def _reading(cells: Cells, texts: Any, counts: IntArray, numbers: FloatArray) -> Reading:
+    """Each different text read once as `numbers`; the first that is strange stands first among them."""
+    held = counts > 0
     fine, read = held & np.isfinite(numbers), held & ~np.isnan(numbers)
     places = [np.flatnonzero(held & bad)[:1].tolist() for bad in (np.isinf(numbers), np.isnan(numbers))]
     infinite, strange = (cells.place(cells.spread(np.arange(len(texts)), -1) == i[0]) if i else None for i in places)
@@ -278,7 +298,7 @@ def _dates(different: Any, counts: IntArray) -> Dates:
                 numbers[part] = Moments.of(as_floats(codes), counts)
             else:
                 counters[part] = _counter(codes, counts)
-    return Dates(int(counts.sum()), numbers, counters)
+    return Dates(int(counts.sum()), numbers, counters, zone_of(different.type))
 
 
 def _counter(codes: Any, counts: IntArray) -> Counter[int]:

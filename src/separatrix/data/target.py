@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from separatrix.arrays import FloatArray
 from separatrix.data.cells import Table, as_text, cells_of
 from separatrix.data.tally import ColumnTally, tally_column
+from separatrix.data.turns import turn
+from separatrix.data.written import read_numbers
 from separatrix.errors import ArgumentError, CellError, TargetError, listing, no_such
 
 Label = str | int | float | bool
@@ -100,6 +102,7 @@ def target_of(
     if regression:
         return _number(column, positive, here)
     labels = _labels(column, here)
+    _refuse_turn(column, labels, here)
     _check_classes(column, labels, here)
     return Target(column.name, labels) if positive is None else _against(positive, labels, column.name, here)
 
@@ -143,6 +146,13 @@ def _labels(column: ColumnTally, here: str) -> list[Label]:
         raise TargetError(f"{here} holds too many different {kind} to be classes; {remedy}.")
     labels = column.levels.values.to_pylist()
     return sorted(int(label) if isinstance(label, float) and label.is_integer() else label for label in labels)
+
+
+def _refuse_turn(column: ColumnTally, labels: list[Label], here: str) -> None:
+    """CellError where classes are numbers at first and words later, or the reverse: two ways to write them."""
+    numbers = sum(np.isfinite(read_numbers(pa.array(labels, pa.large_string())))) if column.kind == "text" else 0
+    if numbers >= 2 and len(labels) - numbers >= 2 and (turned := turn(column)):
+        raise CellError(f"{here} {turned}; write its classes alike.")
 
 
 def _check_classes(column: ColumnTally, labels: list[Label], here: str) -> None:

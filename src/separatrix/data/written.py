@@ -12,7 +12,8 @@ pc: Any = pyarrow.compute  # makes its functions when imported, so type checkers
 
 Written = Literal["plain", "point", "comma"]
 """How a column writes its numbers: as programs do (-1.5e3); or with a decimal point, or a decimal comma, and then with
-thousands parted (by the other of the two, a blank or an apostrophe), a currency's sign or a percent sign."""
+thousands parted (by the other of the two, a blank or an apostrophe), a currency's sign or a percent sign; negative ones
+also in parentheses."""
 
 WAYS: tuple[Written, ...] = get_args(Written)
 
@@ -22,6 +23,8 @@ CODE = r"^\s*[+-]?0\d"
 
 _SIGN, _GAP = "[$€£¥]", "[ \u00a0\u202f'’]"  # noqa: RUF001 - Swiss thousands
 _BEFORE, _AFTER = rf"^\s*(?:[+-]?\s*{_SIGN}?|{_SIGN}\s*[+-])\s*", rf"[\s\x{{a0}}\x{{202f}}]*(?:%|{_SIGN})?\s*$"
+_OWED = r"^\s*\(([^()+-]*)\)\s*$"
+"""(50.3), as accountants write -50.3."""
 _WHOLE = rf"(?:\d{{{{1,3}}}}(?:{{part}}\d{{{{3}}}})+|\d{{{{1,3}}}}(?:{_GAP}\d{{{{3}}}})+|\d+)"
 _SHAPE = {
     way: rf"{_BEFORE}(?:{_WHOLE.format(part=part)}(?:{mark}\d*)?|{mark}\d+){_AFTER}"
@@ -40,7 +43,8 @@ def read_numbers(texts: Any, written: Written = "plain") -> FloatArray:
     """
     plain = pc.utf8_trim_whitespace(_where(texts, PLAIN))
     if written != "plain":
-        bare = pc.replace_substring_regex(_where(texts, _SHAPE[written]), pattern=_ORNAMENT[written], replacement="")
+        signed = pc.replace_substring_regex(texts, pattern=_OWED, replacement=r"-\1")
+        bare = pc.replace_substring_regex(_where(signed, _SHAPE[written]), pattern=_ORNAMENT[written], replacement="")
         # With a decimal comma the point parts thousands, so 1.234 is read that way first.
         order = [plain, bare] if written == "point" else [pc.replace_substring(bare, pattern=",", replacement=".")]
         plain = pc.coalesce(*order)

@@ -1,8 +1,8 @@
 """Metrics of rows that pass by in batches: what is kept of them are counts, which add.
 
-Accuracy, confusion, log loss and Brier score are exact. Curves are of scores that were sorted into bins of their
-log-odds; a pair of rows in one bin counts as a tie, so an area under the ROC curve is off by at most half the share of
-pairs that are tied, which is said.
+Accuracy, confusion, log loss and Brier score are exact. Curves are of scores that were sorted into bins; a pair of rows
+in one bin counts as a tie, so an area under the ROC curve is off by at most half the share of pairs that are tied,
+which is said.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from separatrix.evaluate.metrics import (
     undefined_number,
 )
 
-LIMIT = 20.0  # of log-odds: what is beyond counts as there
+LIMIT = 20.0  # of log-odds
 BINS, FEWER_BINS = 2**16, 2**14  # for two classes, and for each of several
 MOST_DRAWN = 20_000  # pairs of a regression that are kept for pictures
 
@@ -40,12 +40,14 @@ MOST_DRAWN = 20_000  # pairs of a regression that are kept for pictures
 class Binned:
     """Counts of rows; `+` adds those of other rows.
 
+    `edges` (curves, bins - 1) are the least probability of each bin but the first.
     `rows` and `weight` (K, K) are by true and predicted class; `scores` (curves, 2, bins) is the weight of the rows of
     the others and of the class in each bin, for the positive class or for each of several; `predicted` and `counts`
     (bins,) the summed weighted probability and the rows of a bin, for two classes; `losses` the summed log loss and
     Brier score; `ends` (curves, 2, bins) the greatest score of each bin, and the greatest of its negative.
     """
 
+    edges: FloatArray
     rows: FloatArray
     weight: FloatArray
     scores: FloatArray
@@ -55,10 +57,9 @@ class Binned:
     ends: FloatArray
 
     def __add__(self, other: "Binned") -> "Binned":
-        sums = {
-            name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__ if name != "ends"
-        }
-        return Binned(**sums, ends=np.maximum(self.ends, other.ends))
+        kept = {"edges": self.edges, "ends": np.maximum(self.ends, other.ends)}
+        names = self.__dataclass_fields__.keys() - kept.keys()
+        return Binned(**kept, **{name: getattr(self, name) + getattr(other, name) for name in names})
 
     @property
     def auc_error(self) -> float:
@@ -69,25 +70,43 @@ class Binned:
         return float(0.5 * (tied / np.maximum(pairs, 1e-300)).max())
 
 
-def binned(y: ArrayLike, probabilities: ArrayLike, sample_weight: ArrayLike | None = None) -> Binned:
-    """The counts of some rows: codes y (n,), probabilities (n, K), weights (n,) or 1 each.
+def edges_of(probabilities: ArrayLike) -> FloatArray:
+    """Edges of bins (curves, bins - 1) for scores like these probabilities, (n, K): for the positive class, or for each
+    of several. Half of them part these rows evenly, so that scores may lie as close as they like; half part the
+    log-odds, whatever the scores of rows to come.
 
-    >>> some, others = binned([0, 1], [[0.9, 0.1], [0.4, 0.6]]), binned([1], [[0.7, 0.3]])
+    >>> edges_of([[0.9, 0.1], [0.4, 0.6]]).shape
+    (1, 65535)
+    """
+    p = np.asarray(probabilities, dtype=float)
+    curves, half = ([1], BINS // 2) if p.shape[1] == 2 else (range(p.shape[1]), FEWER_BINS // 2)
+    odds = sigmoid(np.linspace(-LIMIT, LIMIT, half))
+    even = np.arange(1, half) * len(p) // half
+    return np.sort([np.append(odds, np.sort(p[:, k])[even]) for k in curves], axis=1)
+
+
+def binned(y: ArrayLike, probabilities: ArrayLike, edges: FloatArray, sample_weight: ArrayLike | None = None) -> Binned:
+    """The counts of some rows: codes y (n,), probabilities (n, K), weights (n,) or 1 each; counts of the same `edges`
+    add up.
+
+    >>> edges = edges_of([[0.9, 0.1], [0.4, 0.6]])
+    >>> some, others = binned([0, 1], [[0.9, 0.1], [0.4, 0.6]], edges), binned([1], [[0.7, 0.3]], edges)
     >>> (some + others).rows
     array([[1., 0.],
            [1., 1.]])
     """
     codes, p = np.asarray(y, dtype=np.int64), np.asarray(probabilities, dtype=float)
     weight = check_sample_weight(sample_weight, len(codes))
-    K = p.shape[1]
-    curves, bins = ([1], BINS) if K == 2 else (range(K), FEWER_BINS)
-    bin_of = {k: bin_of_probability(p[:, k], bins) for k in curves}
+    K, bins = p.shape[1], edges.shape[1] + 1
+    curves = [1] if K == 2 else range(K)
+    bin_of = {k: np.searchsorted(ends, p[:, k], side="right") for k, ends in zip(curves, edges, strict=True)}
     scores = [[np.bincount(bin_of[k], weight * ((codes == k) == own), bins) for own in (False, True)] for k in curves]
     predicted, counts = np.zeros(0), np.zeros(0)
     if K == 2:
         predicted = np.bincount(bin_of[1], weight * p[:, 1], bins) * 1.0
         counts = np.bincount(bin_of[1], weight > 0, bins) * 1.0
     return Binned(
+        edges,
         confusion_matrix(codes, p, 1.0 * (weight > 0)),
         confusion_matrix(codes, p, weight),
         np.array(scores, dtype=np.float64),
@@ -105,18 +124,11 @@ def greatest(bin_of: NDArray[np.intp], values: FloatArray, bins: int) -> FloatAr
     return found
 
 
-def bin_of_probability(p: FloatArray, bins: int) -> NDArray[np.intp]:
-    """The number of the bin that holds the log-odds of p, (n,)."""
-    with np.errstate(divide="ignore"):
-        odds = np.clip(np.log(p) - np.log1p(-p), -LIMIT, LIMIT)
-    return np.minimum((odds + LIMIT) * (bins / (2 * LIMIT)), bins - 1).astype(np.intp)
-
-
 def evaluation_of(counts: Binned, classes: Sequence[Label], rates: ArrayLike) -> Evaluation:
     """What `evaluate_classes` says, of counts."""
     rows = counts.rows.astype(np.int64)
     per_class = class_rows(rows, counts.weight, classes)
-    curves = tuple(roc_of(others, own) for others, own in counts.scores)
+    curves = tuple(roc_of(both[0], both[1], ends) for both, ends in zip(counts.scores, counts.edges, strict=True))
     total = counts.weight.sum()
     metrics: dict[str, float | None] = {
         "accuracy": float(np.trace(counts.weight) / total),
@@ -150,13 +162,13 @@ def baseline_metrics(counts: Binned, classes: Sequence[Label], rates: ArrayLike)
     return evaluate_classes(known, p, classes, rates, sample_weight=weight[known]).metrics
 
 
-def roc_of(others: FloatArray, own: FloatArray) -> Roc | None:
-    """The curve through the upper ends of the bins that hold rows, (bins,) each, highest score first."""
+def roc_of(others: FloatArray, own: FloatArray, edges: FloatArray) -> Roc | None:
+    """The curve through the lower ends of the bins that hold rows, (bins,) each, highest score first."""
     if not others.any() or not own.any():
         return None
     filled = np.flatnonzero(others + own)[::-1]
     fpr, tpr = (np.append(0.0, np.cumsum(part[filled]) / part.sum()) for part in (others, own))
-    lower_ends = sigmoid(filled * (2 * LIMIT / len(own)) - LIMIT)
+    lower_ends = np.append(0.0, edges)[filled]
     return Roc(fpr, tpr, np.append(np.inf, lower_ends), float(np.trapezoid(tpr, fpr)))
 
 

@@ -62,6 +62,8 @@ def examine(
     evaluation: Evaluation | NumberEvaluation | None = None,
     notes: Sequence[str] = (),
     unlabelled: int = 0,
+    counts: IntArray | None = None,
+    turns: Sequence[str] = (),
 ) -> list[Finding]:
     """Everything worth saying about a fit, warnings first.
 
@@ -83,6 +85,10 @@ def examine(
         What encoding the held-out rows noted (`Encoded.notes`).
     unlabelled : int
         Rows that had no target and were left out.
+    counts : (K,) int, or (1,) for a linear model, optional
+        How many training rows each class has, where X and y are only some of them.
+    turns : sequence of str
+        Columns whose cells turn from one kind to another (`Learned.turns`).
     """
     names, rows = columns.feature_names, _sample(X.shape)
     y, cells = np.asarray(y), _dense(X[rows])
@@ -94,19 +100,24 @@ def examine(
         *_unlabelled(unlabelled),
         *_unseen(notes),
         *_undefined(evaluation),
-        *_binned(evaluation),
+        *of_bins(evaluation),
+        *_turned(turns),
     ]
     if target.classes:
         codes = y.astype(np.int64)
+        counts = _counts(codes, target) if counts is None else counts
         findings += [
-            *_rare_class(codes, target),
-            *_few_rows(int(_counts(codes, target).min()), len(names), "rows of the rarest class"),
+            *_rare_class(counts, target),
+            *_few_rows(int(counts.min()), len(names), "rows of the rarest class"),
             *_telling_class(cells, codes[rows], names, target),
-            *_pure(X, codes, columns, target),
-            *_separated(probabilities, codes, C),
+            *_pure(X, codes, columns, target, counts.sum()),
+            *_separated(probabilities, codes, C, counts.sum()),
         ]
     else:
-        findings += [*_few_rows(len(y), len(names), "rows"), *_telling_number(cells, y[rows], names)]
+        findings += [
+            *_few_rows(len(y) if counts is None else int(counts[0]), len(names), "rows"),
+            *_telling_number(cells, y[rows], names),
+        ]
     return sorted(findings, key=lambda finding: (finding.level != "warning", finding.code))
 
 
@@ -126,13 +137,13 @@ def _counts(codes: IntArray, target: Target) -> IntArray:
     return np.bincount(codes, minlength=len(target.classes))
 
 
-def _rare_class(codes: IntArray, target: Target) -> list[Finding]:
-    counts = _counts(codes, target)
-    share = counts.min() / max(len(codes), 1)
+def _rare_class(counts: IntArray, target: Target) -> list[Finding]:
+    rows = counts.sum()
+    share = counts.min() / max(rows, 1)
     if share >= RARE_CLASS:
         return []
     rarest = target.classes[int(counts.argmin())]
-    text = f"class {rarest!r} has {counts.min():,} of {len(codes):,} training rows ({share:.2%})."
+    text = f"class {rarest!r} has {counts.min():,} of {rows:,} training rows ({share:.2%})."
     return [Finding("SX101", "note", text, "Judge by recall, precision and average precision, not by accuracy.")]
 
 
@@ -192,7 +203,7 @@ def _given_away(told: Sequence[str], level: Literal["note", "warning"]) -> list[
     return [Finding("SX104", level, f"{listing(told, most=4)}.", remedy)]
 
 
-def _pure(X: Any, codes: IntArray, columns: Columns, target: Target) -> list[Finding]:
+def _pure(X: Any, codes: IntArray, columns: Columns, target: Target, rows: int) -> list[Finding]:
     """Levels (and missing flags) whose rows are all of one class, which chance does once in a million."""
     inside = (codes[:, None] == np.arange(len(target.classes))).astype(float)
     rows_of = back_project(X, inside)
@@ -205,7 +216,8 @@ def _pure(X: Any, codes: IntArray, columns: Columns, target: Target) -> list[Fin
     if not pure:
         return []
     remedy = "Check that it is known before the outcome, and keep a finite C."
-    return [Finding("SX105", "note", f"{listing(pure, most=4)}.", remedy)]
+    some = "" if len(codes) == rows else f"in a sample of {len(codes):,} training rows, "
+    return [Finding("SX105", "note", f"{some}{listing(pure, most=4)}.", remedy)]
 
 
 def _levels(columns: Columns) -> IntArray:
@@ -236,15 +248,16 @@ def _correlations(cells: FloatArray) -> FloatArray:
     return scaled.T @ scaled
 
 
-def _separated(p: FloatArray | None, codes: IntArray, C: float | None) -> list[Finding]:
+def _separated(p: FloatArray | None, codes: IntArray, C: float | None, rows: int) -> list[Finding]:
     if p is None or not len(codes):
         return []
     nearly_free = C is None or C >= WEAK_PENALTY
     certain = int((p.max(axis=1) > 1 - CERTAIN).sum())
+    training = "training rows" if len(codes) == rows else "training rows of a sample"
     if (p.argmax(axis=1) == codes).all():
-        text = f"all {len(codes):,} training rows are on their right side of the boundary."
+        text = f"all {len(codes):,} {training} are on their right side of the boundary."
     elif nearly_free and certain:
-        text = f"{certain:,} of {len(codes):,} training rows are predicted with certainty (to {CERTAIN:g})."
+        text = f"{certain:,} of {len(codes):,} {training} are predicted with certainty (to {CERTAIN:g})."
     else:
         return []
     if nearly_free:
@@ -286,12 +299,19 @@ def _no_better_than_baseline(evaluation: Evaluation | NumberEvaluation | None) -
     return [Finding("SX111", "warning", text, "Lower C, drop columns, or find columns that tell about the target.")]
 
 
-def _binned(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:
+def _turned(turns: Sequence[str]) -> list[Finding]:
+    remedy = "Store it alike in all rows; or say what it is, by --categorical, --text or --drop."
+    return [Finding("SX114", "warning", f"{turn}.", remedy) for turn in turns]
+
+
+def of_bins(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:
+    """How exact curves are whose scores were not kept one by one."""
     if not isinstance(evaluation, Evaluation) or not evaluation.auc_error:
         return []
     rows, error = evaluation.rows, evaluation.auc_error
     text = f"the curves are of binned scores of {rows:,} rows: the ROC AUC is exact to {error:.0e}."
-    return [Finding("SX113", "note", text, "All other metrics are exact.")]
+    remedy = "Average precision and calibration are as near; all other metrics are exact."
+    return [Finding("SX113", "note", text, remedy)]
 
 
 def _undefined(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:

@@ -91,10 +91,16 @@ CODES = {
     ),
     "SX113": Code(
         "curves of binned scores",
-        "Of more than a million rows held out the scores are not kept one by one: they are sorted into bins of "
-        "their log-odds, of which ROC curve, average precision and calibration are made. Two rows in one bin "
+        "Of more than a million rows the scores are not kept one by one: they are sorted into bins that follow the "
+        "first million of them, of which ROC curve, average precision and calibration are made. Two rows in one bin "
         "count as a tie, so the area under the ROC curve is off by at most half the share of such pairs, which is "
         "what is quoted. Accuracy, log loss, Brier score and the confusion matrix are sums over all rows, and "
         "exact.",
+    ),
+    "SX114": Code(
+        "a column turns from one kind of cells to another",
+        "Up to some row the cells of a column are all numbers, or all dates, and from there on others come, far "
+        "later than they would by chance. Two files that were written in different ways look so, and the column "
+        "as a whole is then a category, or left out. Write all rows in one way; or say what the column is.",
     ),
 }

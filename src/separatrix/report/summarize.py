@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.evaluate.checks import Finding
+from separatrix.evaluate.checks import Finding, of_bins
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
 from separatrix.fits.inferred import Inferred
 from separatrix.model import Model
@@ -64,7 +64,8 @@ def summarize(
 
 def summarize_evaluation(model: Model, evaluation: Evaluation | NumberEvaluation, *, data: str) -> Summary:
     """How a model does on new rows, as `summarize` says it of the held-out ones."""
-    return _judged(model, evaluation, "rows") | {"data": {"source": data, "rows": evaluation.rows}}
+    judged = _judged(model, evaluation, "rows") | {"data": {"source": data, "rows": evaluation.rows}}
+    return judged | {"notes": [*judged["notes"], *(f"{each.text} {each.remedy}" for each in of_bins(evaluation))]}
 
 
 def _judged(model: Model, evaluation: Evaluation | NumberEvaluation, rows: str) -> Summary:
