@@ -71,7 +71,7 @@ def is_plain(X: Any, y: Any) -> bool:
 
 
 def sum_is_finite(X: FloatArray) -> bool:
-    """Whether the sum of X (n, p) or (n,) is finite, as it is of finite numbers, unless they are so large that it overflows.
+    """Whether the sum of X (n, p) or (n,) is finite, as that of finite numbers is, unless it overflows.
 
     It takes half the time of X.sum(), which adds with more care.
 
