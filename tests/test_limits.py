@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from separatrix import logit, ols
+from separatrix.errors import DataError, InferenceError, InferenceWarning
 
 
 def made(n: int = 120, seed: int = 0) -> dict[str, np.ndarray]:
@@ -31,3 +32,128 @@ def test_a_model_without_an_intercept_has_its_tables(fit):
     assert "coef" in str(result.summary())
     assert result.summary().html() == result._repr_html_()
     assert result.collinearity().condition_number >= 1.0
+
+
+@pytest.mark.parametrize(
+    "fit", [lambda d, **how: logit("y ~ C(group)", d, **how), lambda d, **how: ols("number ~ C(group)", d, **how)]
+)
+def test_errors_that_are_no_more_than_rounding_are_nan(fit):
+    with pytest.warns(InferenceWarning, match="no more than rounding"):
+        result = fit(made(), covariance="cluster", groups="group")
+    assert np.isnan(result.bse).all()
+    assert np.isnan(result.pvalues).all()
+    assert "no more than rounding" in str(result.summary())
+
+
+def test_an_intercept_whose_error_is_rounding_leaves_the_slope_its_own():
+    d = made()
+    means = np.array([[d[name][d["group"] == g].mean() for g in d["group"]] for name in ("number", "x")])
+    d["number"], d["x"] = d["number"] - means[0], d["x"] - means[1]
+    with pytest.warns(InferenceWarning, match="Intercept"):
+        result = ols("number ~ x", d, covariance="cluster", groups="group")
+    assert np.isnan(result.bse).tolist() == [True, False]
+    assert result.wald_test("x = 0").pvalue == pytest.approx(result.pvalues[1])
+
+
+def test_a_joint_test_of_more_conditions_than_clusters_allow_is_refused_and_nan():
+    d = made()
+    with pytest.warns(InferenceWarning, match="3 clusters for 4 parameters"):
+        result = logit("y ~ x + z + number", d, covariance="cluster", groups="group")
+    assert "3 clusters for 4 parameters" in str(result.summary())
+    assert result.wald_test("x = z = 0").statistic > 0
+    with pytest.raises(InferenceError, match=r"no Wald test of 'x = z = number = 0': .* 3 clusters"):
+        result.wald_test("x = z = number = 0")
+    with pytest.warns(InferenceWarning, match="3 clusters"):
+        linear = ols("number ~ x + z + y", d, covariance="cluster", groups="group")
+    assert np.isnan(linear.fvalue)
+    assert np.isnan(linear.f_pvalue)
+
+
+def test_two_ways_of_clusters_with_a_negative_variance_have_one_warning_and_nan(recwarn):
+    rng = np.random.default_rng(17)
+    d = {"x": rng.normal(size=12), "v": rng.normal(size=12), "g": np.repeat(range(4), 3), "h": np.tile(range(3), 4)}
+    result = ols("v ~ x", d, covariance="cluster", groups=("g", "h"))
+    assert "Cluster one way" in str(result.summary())
+    assert np.isnan(result.bse).any()
+    assert [str(warning.message)[:11] for warning in recwarn] == ["two ways of"]
+
+
+@pytest.mark.parametrize("kind", ["HC2", "HC3"])
+def test_a_row_of_leverage_one_is_named(kind):
+    d = made()
+    d["only"] = (np.arange(120) == 3) * 1.0
+    for fit in (
+        lambda: ols("number ~ x + only", d, covariance=kind),
+        lambda: ols("number ~ x + only", d).with_covariance(kind),
+    ):
+        with pytest.raises(DataError, match=r"row 3 has leverage 1: .*'HC1'"):
+            fit()
+    assert np.isfinite(ols("number ~ x + only", d, covariance="HC1").bse[:2]).all()
+
+
+@pytest.mark.parametrize("kind", ["HC0", "HC1", "HC2", "HC3"])
+def test_a_model_with_a_parameter_for_each_row_has_no_robust_errors(kind):
+    d = {"s": [1, 4, 6], "f": [9, 6, 4], "x": ["a", "b", "c"]}
+    if kind in ("HC2", "HC3"):
+        with pytest.raises(DataError, match="row 0 has leverage 1"):
+            logit("s + f ~ x", d, covariance=kind)
+        return
+    with pytest.warns(InferenceWarning):
+        result = logit("s + f ~ x", d, covariance=kind)
+    assert np.isnan(result.bse).all()
+    assert np.isnan(result.pvalues).all()
+    assert "nan" in str(result.summary())
+
+
+def test_the_row_that_has_a_column_alone_has_no_influence_that_could_be_told():
+    d = made()
+    d["only"] = (np.arange(120) == 3) * 1.0
+    found = ols("number ~ x + only", d).influence()
+    assert found.leverage[3] == pytest.approx(1.0)
+    for values in (found.cooks_distance, found.standardised_pearson, found.dfbetas, found.dfbeta):
+        assert np.isnan(values[3]).all()
+        assert np.isfinite(np.delete(values, 3, axis=0)).all()
+    assert str(found).count("\n") == 10
+    assert "nan" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("fit", "says"),
+    [
+        (
+            lambda: ols("y ~ x + z", {"y": [1.0, 3.0, 2.0], "x": [1.0, 2.0, 4.0], "z": [1.0, 0.0, 1.0]}),
+            "no degrees of freedom",
+        ),
+        (lambda: ols("y ~ x", {"y": [2.0, 4.0, 6.0, 8.0], "x": [1.0, 2.0, 3.0, 4.0]}), "fit is exact"),
+        (lambda: ols("y ~ x", {"y": [2.1, 2.1, 2.1, 2.1], "x": [1.0, 2.0, 3.0, 4.0]}), "fit is exact"),
+        (lambda: ols(2.0 * made()["x"], np.column_stack([made()["x"], made()["z"]])), "fit is exact"),
+        (lambda: ols(2.0 * made()["x"], made()["x"], covariance="HC3"), "fit is exact"),
+    ],
+)
+def test_a_fit_that_leaves_nothing_has_a_table_without_tests(fit, says):
+    with pytest.warns(InferenceWarning, match=says):
+        result = fit()
+    assert np.isnan(result.pvalues).all()
+    assert np.isnan([result.fvalue, result.f_pvalue]).all()
+    assert np.isnan(result.resid_pearson).all()
+    assert np.isnan(result.anova().p_value).all()
+    text = str(result.summary())
+    assert says[1:] in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_model_of_nothing_has_a_table():
+    d = made()
+    result = logit("y ~ 0", d)
+    assert result.llf == pytest.approx(-120 * np.log(2.0))
+    assert "Observations" in str(result.summary())
+    assert "Observations" in str(ols("number ~ 0", d).summary())
+
+
+def test_weights_that_sum_to_less_than_the_parameters_leave_nothing():
+    d = made()
+    with pytest.warns(InferenceWarning, match=r"no degrees of freedom are left: 1.2 observations for 2 parameters"):
+        result = ols("number ~ x", d, weights=np.full(120, 0.01))
+    assert np.isnan([*result.bse, result.rsquared_adj]).all()
+    with pytest.warns(InferenceWarning, match=r"1.2 observations for 2 parameters"):
+        logit("y ~ x", d, weights=np.full(120, 0.01))

@@ -22,7 +22,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.leverage import inverse_curvature, leverages
+from separatrix.engine.leverage import LEVERAGE_ONE, inverse_curvature, leverages
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.equations.losses import Loss, SquaredLoss, cross_entropy
 from separatrix.errors import ArgumentError
@@ -78,8 +78,9 @@ def influence(objective: Objective, theta: FloatArray) -> Influence:
     inverse = inverse_curvature(objective, theta)
     h, pearson, deviance, pull = row_terms(objective, theta, inverse)
     n, P = pull.shape
-    phi = float(pearson @ pearson) / (n - P) if isinstance(objective.loss, SquaredLoss) else 1.0
-    left = np.maximum(1.0 - h, np.finfo(float).eps)
+    linear = isinstance(objective.loss, SquaredLoss)
+    phi = np.divide(pearson @ pearson, n - P if n > P else np.nan) if linear else 1.0
+    left = np.where(1.0 - h < LEVERAGE_ONE, np.nan, 1.0 - h)
     root = np.sqrt(phi * left)
     back = uncentred(objective)
     dfbeta = -(pull / left[:, None]) @ back.T

@@ -12,6 +12,8 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.errors import ArgumentError
 
+ROUNDING = 4.0 * float(np.finfo(float).eps)  # of an eigenvalue of a matrix with ones as its diagonal, for each column
+
 
 @dataclass(frozen=True)
 class Test:
@@ -53,15 +55,21 @@ def wald(
 ) -> Test:
     """The Wald test of R params = q, R (m, n) and q (m,): chi-squared, or F where df_resid is given.
 
-    Raises ArgumentError where the m conditions are not independent of each other.
+    NaN where the covariance of what is tested is singular but for rounding. Raises ArgumentError where the m conditions
+    are not independent of each other.
 
     >>> print(wald(np.eye(1), np.zeros(1), np.array([2.0]), np.array([[1.0]]), "x = 0"))
     Wald test of x = 0: chi2(1) = 4.0000, p = 0.0455
     """
     if np.linalg.matrix_rank(R) < len(R):
         raise ArgumentError(f"hypothesis={hypothesis!r}: one of its conditions follows from the others. Leave it out.")
-    apart = R @ params - q
-    statistic = float(apart @ solve_positive(R @ cov @ R.T, apart))
+    apart, middle = R @ params - q, R @ cov @ R.T
+    # Its rounding is that of the terms it sums, however they cancel.
+    spread = np.abs(R) @ np.sqrt(np.diagonal(cov))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = middle / spread / spread[:, None]
+    known = np.isfinite(unit).all() and np.linalg.eigvalsh(unit)[0] > ROUNDING * len(cov)
+    statistic = float(apart @ solve_positive(middle, apart)) if known else np.nan
     if df_resid is None:
         return chi_squared("Wald", hypothesis, statistic, len(R))
     return f_test("Wald", hypothesis, statistic / len(R), len(R), df_resid)

@@ -127,7 +127,7 @@ def compare(result: Any, smaller: list[int], larger: list[int], term: str) -> Te
     df = (len(larger) - len(smaller)) * result.sample.outcome.columns
     losses = [loss_of(result, columns) for columns in (smaller, larger)]
     if isinstance(result.sample.outcome.loss, SquaredLoss):
-        statistic = 2.0 * (losses[0] - losses[1]) / df / result.scale
+        statistic = 2.0 * (losses[0] - losses[1]) / df / (result.scale or np.nan)
         return f_test("F", f"{term} = 0", statistic, df, result.df_resid)
     return likelihood_ratio(-losses[0], -losses[1], df, f"{term} = 0")
 

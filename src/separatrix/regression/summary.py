@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from separatrix.errors import listing
+from separatrix.regression.doubts import doubts
 
 WIDTH = 88
 ERRORS = {
@@ -127,7 +128,7 @@ def coefficient_rows(result: Any, level: float) -> tuple[tuple[str, ...], ...]:
 
 def header(result: Any, level: float) -> tuple[str, ...]:
     """The heads of the columns."""
-    letter, tail = ("t" if result.df_inference else "z"), (1.0 - level) / 2.0
+    letter, tail = ("z" if result.df_inference is None else "t"), (1.0 - level) / 2.0
     test = ("LR chi2", "P") if result._method else (letter, f"P>|{letter}|")
     heads = ("", "coef", "std err", *test, f"[{tail:.3g}", f"{1.0 - tail:.3g}]")
     return heads[:2] if result.penalty else heads
@@ -136,7 +137,7 @@ def header(result: Any, level: float) -> tuple[str, ...]:
 def notes(result: Any) -> tuple[str, ...]:
     """What is to be known beside the numbers."""
     sample, words = result.sample, []
-    clusters = " and ".join(str(int(codes.max()) + 1) for codes in sample.groups)
+    clusters = " and ".join(map(str, result.n_clusters))
     robust = f"Standard errors are robust to unequal variances ({result.covariance})."
     errors = ERRORS.get(result._method or result.covariance, robust).format(clusters=clusters)
     words.append(f"{PENALISED} {result._remedy}." if result.penalty else errors)
@@ -151,6 +152,7 @@ def notes(result: Any) -> tuple[str, ...]:
         words.append(f"No finite estimate exists for {listing(infinite)}: {result.estimate.separation.reason}.")
     elif not result.estimate.converged:
         words.append("The fit did not converge: do not trust these numbers.")
+    words += [doubt[0].upper() + doubt[1:] for doubt in doubts(result)]
     return (*words, *cautions(result))
 
 

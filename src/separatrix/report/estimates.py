@@ -134,7 +134,9 @@ def words(inferred: Inferred, untested: Sequence[str]) -> Iterable[str]:
     shown = replace(result, sample=replace(sample, dropped=()))
     yield from notes(shown)
     if untested:
-        yield f"No Wald test of {listing(untested)}: an estimate is infinite."
+        singular = "the covariance of the estimates is singular, as of few clusters"
+        why = "an estimate is infinite" if result.estimate.infinite.any() else singular
+        yield f"No Wald test of {listing(untested)}: {why}."
     if inferred.sampling:
         yield (
             "A weight says how many rows a row speaks for: it counts in the estimates, but a row is one observation. "
