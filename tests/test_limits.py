@@ -150,6 +150,20 @@ def test_a_model_of_nothing_has_a_table():
     assert "Observations" in str(ols("number ~ 0", d).summary())
 
 
+@pytest.mark.parametrize("penalty", [None, "firth"])
+def test_the_null_model_without_an_intercept_has_every_coefficient_zero(penalty):
+    d = made()
+    for target, classes in (("y", 2), ("three", 3)):
+        result = logit(f"{target} ~ z - 1", d, penalty=penalty)
+        if penalty is None:
+            assert result.llnull == pytest.approx(-120 * np.log(classes))
+        assert result.llr >= 0
+        assert result.pseudo_r2.mcfadden >= 0
+    offset = d["x"] / 2
+    moved = logit("y ~ z - 1", d, offset=offset, penalty=penalty)
+    assert moved.lr_test(logit("y ~ 0", d, offset=offset, penalty=penalty)).statistic == pytest.approx(moved.llr)
+
+
 def test_weights_that_sum_to_less_than_the_parameters_leave_nothing():
     d = made()
     with pytest.warns(InferenceWarning, match=r"no degrees of freedom are left: 1.2 observations for 2 parameters"):

@@ -1,7 +1,7 @@
 """The result of a logistic regression, of two classes or more."""
 
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
@@ -31,7 +31,7 @@ from separatrix.regression.summary import Summary, logit_summary
 
 @dataclass(frozen=True)
 class PseudoR2:
-    """How much better than the intercept alone, between 0 and 1.
+    """How much better than the null model (see `LogitResult.llnull`), between 0 and 1.
 
     McFadden 1974: 1 - llf / llnull. Cox and Snell 1989: 1 - exp(2 (llnull - llf) / n). Nagelkerke 1991: that over the
     largest it could be. Tjur 2009: the mean p of the successes less that of the failures; NaN for several classes.
@@ -76,7 +76,8 @@ class LogitResult(DiagnosedResult):
 
     @cached_property
     def llnull(self) -> float:
-        """The log-likelihood of the intercept alone, beside the offset if there is one."""
+        """The log-likelihood of the intercept alone, beside the offset if there is one. Of a model without an intercept,
+        that of all coefficients 0, as in R (statsmodels keeps a constant, which such a model does not hold)."""
         return null_loglikelihood(self.sample)
 
     @property
@@ -86,7 +87,7 @@ class LogitResult(DiagnosedResult):
 
     @property
     def llr(self) -> float:
-        """Twice the distance of the log-likelihood to that of the intercept alone."""
+        """Twice the distance of the log-likelihood to that of the null model, `llnull`."""
         return 2.0 * (self.llf - self.llnull)
 
     @property
@@ -280,12 +281,12 @@ def shares(values: Any, outcome: Outcome) -> tuple[FloatArray, FloatArray | None
 
 
 def null_loglikelihood(sample: Sample) -> float:
-    """The log-likelihood of the intercept alone: in closed form, or with an offset by a fit."""
-    if not sample.has_offset:
+    """The log-likelihood without columns: of an intercept alone in closed form, or with an offset by a fit."""
+    if sample.intercept and not sample.has_offset:
         totals = sample.class_totals()
         loss = -float(xlogy(totals, totals / totals.sum()).sum())
     else:
-        loss = fit_classes(replace(sample.columns([]), intercept=True), 0.0, "raise")[1].loss
+        loss = fit_classes(sample.columns([]), 0.0, "raise")[1].loss
     return -loss + log_coefficients(sample)
 
 
