@@ -164,6 +164,17 @@ def test_the_null_model_without_an_intercept_has_every_coefficient_zero(penalty)
     assert moved.lr_test(logit("y ~ 0", d, offset=offset, penalty=penalty)).statistic == pytest.approx(moved.llr)
 
 
+@pytest.mark.parametrize("penalty", [None, 1.0, "firth"])
+def test_what_a_result_keeps_cannot_be_written_to(penalty):
+    result = logit("y ~ x", made(), penalty=penalty)
+    kept = ["params", "cov", "fittedvalues", "linear_predictor", *([] if penalty == 1.0 else ["bse"])]
+    linear = ols("number ~ x", made())
+    arrays = [getattr(result, name) for name in kept] + [linear.params, linear.bse, linear.cov, linear.fittedvalues]
+    for values in arrays:
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 3.0
+
+
 def test_weights_that_sum_to_less_than_the_parameters_leave_nothing():
     d = made()
     with pytest.warns(InferenceWarning, match=r"no degrees of freedom are left: 1.2 observations for 2 parameters"):

@@ -24,7 +24,7 @@ from separatrix.regression.fitting import Estimate, at_work, fit_classes
 from separatrix.regression.formulas import outcome_values
 from separatrix.regression.outcome import Outcome, counts
 from separatrix.regression.profiles import profile_ends
-from separatrix.regression.result import Prediction
+from separatrix.regression.result import Prediction, frozen
 from separatrix.regression.sample import Sample
 from separatrix.regression.summary import Summary, logit_summary
 
@@ -76,8 +76,10 @@ class LogitResult(DiagnosedResult):
 
     @cached_property
     def llnull(self) -> float:
-        """The log-likelihood of the intercept alone, beside the offset if there is one. Of a model without an intercept,
-        that of all coefficients 0, as in R (statsmodels keeps a constant, which such a model does not hold)."""
+        """The log-likelihood of the intercept alone, beside the offset if there is one.
+
+        Without an intercept, that of all coefficients 0, as in R: a constant, as statsmodels has it, is not nested.
+        """
         return null_loglikelihood(self.sample)
 
     @property
@@ -135,14 +137,14 @@ class LogitResult(DiagnosedResult):
     def linear_predictor(self) -> FloatArray:
         """eta of every row, (n,) or (n, K - 1)."""
         self.sample.check_here("linear predictors")
-        return self._shaped(self.estimate.eta())
+        return frozen(self._shaped(self.estimate.eta()))
 
     @cached_property
     def fittedvalues(self) -> FloatArray:
         """The probability of the modelled class, (n,), or of every class, (n, K), as R and statsmodels' GLM have it."""
         self.sample.check_here("fitted values")
         p = self._loss.probabilities(self.estimate.eta())
-        return p[:, 1] if len(self.classes) == 2 else p
+        return frozen(p[:, 1] if len(self.classes) == 2 else p)
 
     @property
     def resid_response(self) -> FloatArray:

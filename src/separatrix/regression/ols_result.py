@@ -14,7 +14,7 @@ from separatrix.errors import ArgumentError
 from separatrix.inference.wald import Test, quantile
 from separatrix.regression.diagnosis import DiagnosedResult
 from separatrix.regression.fitting import Estimate, at_work, fit_numbers
-from separatrix.regression.result import Prediction
+from separatrix.regression.result import Prediction, frozen
 from separatrix.regression.sample import Sample
 from separatrix.regression.summary import Summary, ols_summary
 
@@ -127,7 +127,7 @@ class OLSResult(DiagnosedResult):
     def fittedvalues(self) -> FloatArray:
         """The fitted mean of each row, (n,)."""
         self.sample.check_here("fitted values")
-        return self.estimate.eta()[:, 0]
+        return frozen(self.estimate.eta()[:, 0])
 
     @property
     def resid(self) -> FloatArray:

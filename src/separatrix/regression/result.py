@@ -35,7 +35,8 @@ class Result:
     """A fit and its data. Arrays of parameters are (P,), the intercept first; of more than two classes (P, K - 1), a
     column for each class but the reference.
 
-    `cov` (P K, P K) is in the order of the engine; `cov_params()` is in that of `param_names`.
+    `cov` (P K, P K) is in the order of the engine; `cov_params()` is in that of `param_names`. What a result
+    keeps cannot be written to.
     """
 
     sample: Sample
@@ -43,6 +44,9 @@ class Result:
     covariance: str
     cov: FloatArray
     penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        frozen(self.cov)
 
     # what was estimated
 
@@ -62,7 +66,7 @@ class Result:
         """The estimates; inf with its sign where there is no finite one."""
         values = self.estimate.translation @ self._theta
         signs = self._user(self.estimate.infinite)
-        return self._shaped(np.where(signs == 0, values, np.copysign(np.inf, signs)))
+        return frozen(self._shaped(np.where(signs == 0, values, np.copysign(np.inf, signs))))
 
     @property
     def _theta(self) -> FloatArray:
@@ -92,7 +96,7 @@ class Result:
     @cached_property
     def bse(self) -> FloatArray:
         """Standard errors."""
-        return self._unflat(np.sqrt(np.diagonal(self.cov_params())))
+        return frozen(self._unflat(np.sqrt(np.diagonal(self.cov_params()))))
 
     @property
     def tvalues(self) -> FloatArray:
@@ -279,6 +283,12 @@ class Result:
     def summary(self, level: float = 0.95) -> Any:
         """The table of estimates with what the fit rests on: `str()` of it is text, notebooks show HTML."""
         raise NotImplementedError
+
+
+def frozen(values: FloatArray) -> FloatArray:
+    """An array that others keep too, made read-only."""
+    values.flags.writeable = False
+    return values
 
 
 def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, penalty: float = 0.0) -> FloatArray:
