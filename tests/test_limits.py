@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from separatrix import logit, ols
-from separatrix.errors import DataError, InferenceError, InferenceWarning
+from separatrix.errors import DataError, InferenceError, InferenceWarning, SeparationWarning
 
 
 def made(n: int = 120, seed: int = 0) -> dict[str, np.ndarray]:
@@ -173,6 +173,35 @@ def test_what_a_result_keeps_cannot_be_written_to(penalty):
     for values in arrays:
         with pytest.raises(ValueError, match="read-only"):
             values[0] = 3.0
+
+
+def test_clusters_of_a_row_each_are_said_to_be_hc1():
+    d = made()
+    result = logit("y ~ x", d, covariance="cluster", groups=np.arange(120))
+    assert "each is one row: they are those of HC1" in " ".join(str(result.summary()).split())
+    np.testing.assert_allclose(result.bse, result.with_covariance("HC1").bse, rtol=1e-12)
+
+
+def test_the_table_names_the_likelihood_of_mcfaddens_r_squared():
+    d = made()
+    x = d["x"] > 0
+    s, n = np.bincount(x, weights=d["y"]), np.bincount(x)
+    single, groups = logit("y ~ I(x > 0)", d), logit("s + f ~ x", {"s": s, "f": n - s, "x": [0, 1]})
+    assert groups.prsquared == pytest.approx(single.prsquared)
+    assert "McFadden's R2, of trials" in str(groups.summary())
+    assert "McFadden's R2 " in str(single.summary())
+    assert "McFadden's R2, without prior" in str(logit("y ~ x", d, penalty="firth").summary())
+    assert "-0.0000" not in str(logit("y ~ 1", d).summary())
+
+
+@pytest.mark.filterwarnings("error::separatrix.errors.SeparationWarning")
+def test_a_separated_fit_warns_once_and_its_certain_rows_have_no_residual():
+    d = made()
+    d["apart"] = d["y"] * 2000.0 - 1000.0
+    with pytest.warns(SeparationWarning):
+        result = logit("y ~ x + apart", d)
+    assert np.isfinite(result.resid_pearson).all()
+    assert len(result.anova(type=2)) == 2
 
 
 def test_weights_that_sum_to_less_than_the_parameters_leave_nothing():

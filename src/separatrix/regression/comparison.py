@@ -1,5 +1,6 @@
 """Fits against each other: nested pairs, term by term, and a fit against columns that it left out."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from separatrix.engine.least_squares import ROUNDING, design_of, triangle_of
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
-from separatrix.errors import ArgumentError, listing
+from separatrix.errors import ArgumentError, SeparationWarning, listing
 from separatrix.inference.likelihood_ratio import likelihood_ratio, score
 from separatrix.inference.wald import Test, f_test
 from separatrix.regression.fitting import Estimate, at_work
@@ -170,7 +171,9 @@ def loss_of(result: Any, columns: list[int]) -> float:
     if len(columns) == len(result.sample.names):
         return result.estimate.loss
     if columns or result.sample.intercept:
-        return result.refit(result.sample.columns(columns)).loss
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SeparationWarning)  # which the fit of all columns gave already
+            return result.refit(result.sample.columns(columns)).loss
     return nothing(result)
 
 

@@ -33,6 +33,9 @@ from separatrix.regression.summary import Summary, logit_summary
 class PseudoR2:
     """How much better than the null model (see `LogitResult.llnull`), between 0 and 1.
 
+    The likelihoods are of single trials, so that groups of trials have the R squared of their rows, and without the
+    prior of Firth's estimate: `llf` and `llnull` of these hold binomial coefficients or the prior, too.
+
     McFadden 1974: 1 - llf / llnull. Cox and Snell 1989: 1 - exp(2 (llnull - llf) / n). Nagelkerke 1991: that over the
     largest it could be. Tjur 2009: the mean p of the successes less that of the failures; NaN for several classes.
     """
@@ -153,9 +156,11 @@ class LogitResult(DiagnosedResult):
 
     @property
     def resid_pearson(self) -> FloatArray:
-        """(y - p) / sqrt(p (1 - p) / trials), (n,) or (n, K)."""
+        """(y - p) / sqrt(p (1 - p) / trials), (n,) or (n, K); 0 where y is predicted with certainty."""
         trials = 1.0 if self.sample.outcome.trials is None else self.sample.outcome.trials
-        return self.resid_response / np.sqrt(self.fittedvalues * (1.0 - self.fittedvalues) / trials)
+        spread, off = np.sqrt(self.fittedvalues * (1.0 - self.fittedvalues) / trials), self.resid_response
+        with np.errstate(divide="ignore"):
+            return np.divide(off, spread, out=np.zeros_like(off), where=(spread > 0) | (off != 0))
 
     @property
     def resid_deviance(self) -> FloatArray:

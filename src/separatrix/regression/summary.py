@@ -15,6 +15,7 @@ WIDTH = 88
 ERRORS = {
     "nonrobust": "Standard errors from the curvature of the likelihood, as if the model were true.",
     "cluster": "Standard errors allow for dependence within {clusters} clusters.",
+    "alone": "Standard errors allow for dependence within clusters, but each is one row: they are those of HC1.",
     "firth": "Firth's estimate (Jeffreys' prior): the likelihoods are penalised; P is of penalised likelihood ratio "
     "tests, the intervals are of their profile, standard errors of the information.",
     "flic": "Firth's estimate (Jeffreys' prior) with the intercept of the greatest likelihood (FLIC): P and intervals "
@@ -139,7 +140,8 @@ def notes(result: Any) -> tuple[str, ...]:
     sample, words = result.sample, []
     clusters = " and ".join(map(str, result.n_clusters))
     robust = f"Standard errors are robust to unequal variances ({result.covariance})."
-    errors = ERRORS.get(result._method or result.covariance, robust).format(clusters=clusters)
+    alone = result.n_clusters == (result.nobs,)
+    errors = ERRORS.get(result._method or ("alone" if alone else result.covariance), robust).format(clusters=clusters)
     words.append(f"{PENALISED} {result._remedy}." if result.penalty else errors)
     if getattr(result, "adjustment", None):
         words.append(str(result.adjustment))
@@ -189,7 +191,8 @@ def logit_summary(result: Any, level: float) -> Summary:
     ]
     if not result.penalty:
         facts.append(("P of their ratio", f"{result.llr_pvalue:.3g}"))
-        facts.append(("McFadden's R2", f"{result.pseudo_r2.mcfadden:.4f}"))
+        which = ", without prior" if result._method else "" if result.sample.outcome.trials is None else ", of trials"
+        facts.append((f"McFadden's R2{which}", f"{result.pseudo_r2.mcfadden:z.4f}"))
         facts.append(("AIC, BIC", f"{result.aic:.2f}, {result.bic:.2f}"))
     title = "Logistic regression" if len(others) == 1 else "Multinomial logistic regression"
     title += f" by {TITLES[result._method]}" if result._method else ""
