@@ -43,6 +43,8 @@ def test_errors_that_are_no_more_than_rounding_are_nan(fit):
     assert np.isnan(result.bse).all()
     assert np.isnan(result.pvalues).all()
     assert "no more than rounding" in str(result.summary())
+    assert np.isnan(result.predict(interval=0.9).lower).all()
+    assert np.isnan(result.marginal_effects().standard_errors).all()
 
 
 def test_an_intercept_whose_error_is_rounding_leaves_the_slope_its_own():
@@ -140,6 +142,13 @@ def test_a_fit_that_leaves_nothing_has_a_table_without_tests(fit, says):
     text = str(result.summary())
     assert says[1:] in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_rows_of_an_exact_fit_have_no_influence():
+    with pytest.warns(InferenceWarning):
+        result = ols([2.0, 4.0, 6.0, 8.0], [1.0, 2.0, 3.0, 4.0])
+    with pytest.raises(InferenceError, match="the fit is exact"):
+        result.influence()
 
 
 def test_a_model_of_nothing_has_a_table():

@@ -29,7 +29,7 @@ def doubts(result: Any) -> list[str]:
             f"{min(clusters)} clusters for {result.n_params} parameters: at most {min(clusters) - 1} conditions can be "
             "tested together, and so few clusters make errors too small. Give more, better forty."
         )
-    return words if kind == "nonrobust" else words + without_errors(result)
+    return words if kind == "nonrobust" or degrees_of_freedom(result) else words + without_errors(result)
 
 
 def without_errors(result: Any) -> list[str]:
@@ -37,7 +37,6 @@ def without_errors(result: Any) -> list[str]:
     words, clusters = [], result.covariance == "cluster"
     variances = np.diagonal(result._covariance(result.cov))
     missing = np.isnan(np.diagonal(result.cov_params())) & np.isfinite(result._flat(result.params))
-    missing &= np.isfinite(variances)
     names, negative = np.array(result.param_names), missing & (variances < 0) & (len(result.n_clusters) > 1)
     if negative.any():
         words.append(

@@ -292,7 +292,8 @@ def frozen(values: FloatArray) -> FloatArray:
 
 
 def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, penalty: float = 0.0) -> FloatArray:
-    """The covariance (P K, P K) of an estimate, in the order of the engine; NaN of a penalised one, 0 of an exact fit.
+    """The covariance (P K, P K) of an estimate, in the order of the engine; NaN of a penalised one, and where it is no
+    more than rounding; 0 of an exact fit.
 
     Raises ArgumentError for a kind that is none, and where clusters are missing, or given for another kind.
     """
@@ -307,5 +308,8 @@ def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, p
         return scale * estimate.bread
     with at_work(estimate.objective) as objective:
         if kind in HETEROSCEDASTIC:
-            return heteroscedastic(objective, estimate.theta, estimate.bread, kind, sample.frequency)
-        return clustered(objective, estimate.theta, estimate.bread, sample.groups, sample.frequency)
+            cov = heteroscedastic(objective, estimate.theta, estimate.bread, kind, sample.frequency)
+        else:
+            cov = clustered(objective, estimate.theta, estimate.bread, sample.groups, sample.frequency)
+    rounding = RELATIVE_ROUNDING * scale * np.diagonal(estimate.bread)
+    return cov if (np.abs(np.diagonal(cov)) >= rounding).any() else np.full_like(cov, np.nan)

@@ -92,9 +92,8 @@ class Sample:
             return "rows"
         if not np.array_equal(self.weight, other.weight):
             return "weights"
-        none: Any = np.zeros(1)
-        a, b = (none if sample.offset is None else sample.offset for sample in (self, other))
-        return None if np.array_equal(*np.broadcast_arrays(a, b)) else "offset"
+        a, b = (0.0 if sample.offset is None else sample.offset for sample in (self, other))
+        return None if np.all(np.equal(a, b)) else "offset"
 
     @property
     def has_offset(self) -> bool:
