@@ -176,9 +176,9 @@ def found_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Found:
 
 def errors_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Errors | None:
     """What the model file keeps of the covariance, zero for features left out or with infinite estimates; None where an
-    intercept is infinite."""
+    intercept is infinite, or errors are no more than rounding."""
     sample, estimate, p, K = result.sample, result.estimate, len(features), result.sample.outcome.columns
-    if estimate.infinite[-1].any():
+    if estimate.infinite[-1].any() or not np.isfinite(result.cov).all():
         return None
     kept, centre, cov = places(sample, features), np.zeros(p), np.zeros((p + 1, K, p + 1, K))
     centre[kept] = estimate.objective.source.centre

@@ -134,8 +134,7 @@ def words(inferred: Inferred, untested: Sequence[str]) -> Iterable[str]:
     shown = replace(result, sample=replace(sample, dropped=()))
     yield from notes(shown)
     if untested:
-        singular = "the covariance of the estimates is singular, as of few clusters"
-        why = "an estimate is infinite" if result.estimate.infinite.any() else singular
+        why = "an estimate is infinite" if result.estimate.infinite.any() else "their covariance is singular"
         yield f"No Wald test of {listing(untested)}: {why}."
     if inferred.sampling:
         yield (
