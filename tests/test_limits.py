@@ -47,6 +47,18 @@ def test_errors_that_are_no_more_than_rounding_are_nan(fit):
     assert np.isnan(result.marginal_effects().standard_errors).all()
 
 
+def test_a_joint_test_does_not_depend_on_units_nor_on_how_it_is_written():
+    d = made()
+    plain = ols("number ~ x + z + y", d)
+    d["x"], d["z"] = d["x"] * 1e7, d["z"] / 1e7
+    scaled = ols("number ~ x + z + y", d)
+    for hypothesis in ("x = 0, z = 0, y = 0", "x = z = y = 0"):
+        assert plain.wald_test(hypothesis).statistic == pytest.approx(plain.fvalue, rel=1e-12)
+        assert scaled.wald_test(hypothesis).statistic == pytest.approx(
+            plain.fvalue, rel=1e-9 if "," in hypothesis else 1e-2
+        )
+
+
 def test_an_intercept_whose_error_is_rounding_leaves_the_slope_its_own():
     d = made()
     means = np.array([[d[name][d["group"] == g].mean() for g in d["group"]] for name in ("number", "x")])
@@ -63,7 +75,7 @@ def test_a_joint_test_of_more_conditions_than_clusters_allow_is_refused_and_nan(
         result = logit("y ~ x + z + number", d, covariance="cluster", groups="group")
     assert "3 clusters for 4 parameters" in str(result.summary())
     assert result.wald_test("x = z = 0").statistic > 0
-    with pytest.raises(InferenceError, match=r"no Wald test of 'x = z = number = 0': .* 3 clusters"):
+    with pytest.raises(InferenceError, match=r"no Wald test of 'x = z = number = 0', .* 3 clusters"):
         result.wald_test("x = z = number = 0")
     with pytest.warns(InferenceWarning, match="3 clusters"):
         linear = ols("number ~ x + z + y", d, covariance="cluster", groups="group")
@@ -182,6 +194,19 @@ def test_what_a_result_keeps_cannot_be_written_to(penalty):
     for values in arrays:
         with pytest.raises(ValueError, match="read-only"):
             values[0] = 3.0
+
+
+@pytest.mark.parametrize("kind", ["HC2", "HC3", "cluster"])
+def test_robust_errors_of_separated_classes_are_of_the_estimates_that_are_finite(kind):
+    d = made()
+    groups = {"groups": np.arange(120) % 20} if kind == "cluster" else {}
+    with pytest.warns(SeparationWarning):
+        every = logit("y ~ y2", d | {"y2": d["y"] + d["x"] / 100}, covariance=kind, **groups)
+    assert np.isinf(every.params).all()
+    assert np.isnan(every.bse).all()
+    with pytest.warns(SeparationWarning):
+        some = logit("y ~ z + apart", d | {"apart": (np.arange(120) < 20) * d["y"]}, covariance=kind, **groups)
+    assert np.isfinite(some.bse).tolist() == np.isfinite(some.params).tolist() == [True, True, False]
 
 
 def test_clusters_of_a_row_each_are_said_to_be_hc1():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.linear_algebra import solve_positive
@@ -63,16 +64,26 @@ def wald(
     """
     if np.linalg.matrix_rank(R) < len(R):
         raise ArgumentError(f"hypothesis={hypothesis!r}: one of its conditions follows from the others. Leave it out.")
-    apart, middle = R @ params - q, R @ cov @ R.T
-    # Its rounding is that of the terms it sums, however they cancel.
-    spread = np.abs(R) @ np.sqrt(np.diagonal(cov))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        unit = middle / spread / spread[:, None]
-    known = np.isfinite(unit).all() and np.linalg.eigvalsh(unit)[0] > ROUNDING * len(cov)
-    statistic = float(apart @ solve_positive(middle, apart)) if known else np.nan
+    statistic = distance(R, q, params, cov)
     if df_resid is None:
         return chi_squared("Wald", hypothesis, statistic, len(R))
     return f_test("Wald", hypothesis, statistic / len(R), len(R), df_resid)
+
+
+def distance(R: FloatArray, q: FloatArray, params: FloatArray, cov: FloatArray) -> float:
+    """(R b - q)' (R V R')^-1 (R b - q), of standardised estimates and independent directions of the conditions, so that
+    neither units nor how conditions are written cost digits; NaN where R V R' is singular but for rounding."""
+    error = np.sqrt(np.diagonal(cov))
+    if not (error > 0).all():
+        return np.nan
+    A = R * error
+    length = np.linalg.norm(A, axis=1)
+    Q, T = np.linalg.qr((A / length[:, None]).T)
+    middle, least = Q.T @ (cov / error / error[:, None]) @ Q, ROUNDING * len(cov)
+    if np.abs(np.diagonal(T)).min() <= least or np.linalg.eigvalsh(middle)[0] <= least:
+        return np.nan
+    apart = Q.T @ (params / error) - solve_triangular(T.T, q / length, lower=True)
+    return float(apart @ solve_positive(middle, apart))
 
 
 def two_sided(statistic: FloatArray, df: float | None = None) -> FloatArray:

@@ -185,10 +185,10 @@ class Result:
         """
         test = self._wald(hypothesis)
         if np.isnan(test.statistic):
-            few = f"{min(self.n_clusters)} clusters allow fewer conditions" if self.n_clusters else "nothing is left"
+            few = f": {min(self.n_clusters)} clusters allow fewer conditions" if self.n_clusters else ""
             raise InferenceError(
-                f"no Wald test of {hypothesis!r}: the covariance of what it tests is singular, as {few}. Test fewer "
-                "conditions, or use covariance='nonrobust'."
+                f"no Wald test of {hypothesis!r}, as the covariance of what it tests is singular{few}. Test fewer "
+                "conditions together, or with another covariance."
             )
         return test
 
@@ -306,6 +306,8 @@ def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, p
         return np.full_like(estimate.bread, np.nan)
     if kind == "nonrobust" or not scale > 0:  # nothing is left of the rows to be robust about
         return scale * estimate.bread
+    if estimate.infinite.all():
+        return np.full_like(estimate.bread, np.nan)
     with at_work(estimate.objective) as objective:
         if kind in HETEROSCEDASTIC:
             cov = heteroscedastic(objective, estimate.theta, estimate.bread, kind, sample.frequency)
