@@ -400,6 +400,25 @@ def test_clusters_widen_the_errors_as_in_statsmodels():
     assert "within 25 clusters" in " ".join(summarize_estimates(training.inferred)["notes"])
 
 
+def test_clusters_that_leave_no_more_than_rounding_leave_a_model_that_can_be_read(run):
+    frame = patients()[["city", "left"]].assign(place=lambda d: d.city)
+    frame.to_csv("places.csv", index=False)
+    code, out, _ = run("fit", "places.csv", "--target", "left", "--inference", "--cluster", "place")
+    said = " ".join(out.split())
+    assert code == 0
+    assert "3 clusters for 3 parameters" in said
+    assert "no more than rounding" in said
+    assert "No Wald test of all columns, city: their covariance is singular." in said
+    assert read_model("model.json").errors is None
+
+
+def test_fewer_clusters_than_columns_have_errors_and_no_test_of_all():
+    training = fitted("left", patients().assign(ward=lambda d: d.ward % 3), keep=("ward",), cluster="ward")
+    summary = summarize_estimates(training.inferred)
+    assert [test["what"] for test in summary["tests"]] == ["city", "probabilities, in 10 groups"]
+    assert all(row["p_value"] is not None for row in summary["parts"][0]["rows"])
+
+
 @pytest.mark.parametrize("kind", ["HC0", "HC1", "HC2", "HC3"])
 @pytest.mark.parametrize("outcome", ["left", "cost"])
 def test_robust_errors_are_those_of_the_door_and_the_overall_test_goes_by_them(outcome, kind):

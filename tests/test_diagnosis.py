@@ -179,6 +179,7 @@ def test_influence_agrees_with_statsmodels():
     assert_agrees(linear.leverage, known.hat_matrix_diag)
     assert_agrees(linear.dfbeta, known.dfbeta)
     assert_agrees(linear.cooks_distance, known.cooks_distance[0])
+    assert_agrees(linear.dfbetas, known.dfbetas)
 
 
 def test_residuals_of_influence_are_those_of_the_result():

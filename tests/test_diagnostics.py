@@ -13,7 +13,7 @@ from separatrix.data.memory import memory_source
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.penalties import L2
-from separatrix.errors import ArgumentError
+from separatrix.errors import ArgumentError, InferenceWarning
 from separatrix.inference.collinearity import collinearity
 from separatrix.inference.diagnostics import influence
 from separatrix.inference.goodness import calibration_line, hosmer_lemeshow
@@ -82,6 +82,7 @@ def test_influence_of_a_linear_fit_is_what_leaving_rows_out_does():
     np.testing.assert_allclose(ours.standardised_pearson, theirs.resid_studentized_internal, rtol=1e-8)
     np.testing.assert_allclose(ours.cooks_distance, theirs.cooks_distance[0], rtol=1e-8)
     assert ours.dispersion == pytest.approx(result.scale, rel=1e-10)
+    np.testing.assert_allclose(ours.dfbetas, theirs.dfbetas[:, LAST], rtol=1e-8)
     without = sm.OLS(y[1:], sm.add_constant(X[1:])).fit()
     np.testing.assert_allclose(ours.dfbeta[0], (result.params - without.params)[LAST], rtol=1e-6, atol=1e-8)
 
@@ -167,6 +168,27 @@ def test_the_calibration_line_is_a_logistic_regression_on_the_logit():
     )
     with pytest.raises(ArgumentError, match=r"p\[0\]=1 has no logit"):
         calibration_line([1.0, 0.0], [1.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("y", "p", "slope", "says"),
+    [
+        ([0, 1, 0, 1], [0.3, 0.3, 0.3, 0.3 + 1e-16], np.nan, "all the same"),
+        ([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], np.inf, "part the outcomes"),
+        ([1, 0.5, 0, 0], [0.1, 0.2, 0.3, 0.4], -np.inf, "part the outcomes"),
+    ],
+)
+def test_where_no_calibration_line_has_a_finite_slope_it_says_so(y, p, slope, says):
+    with pytest.warns(InferenceWarning, match=f"no calibration slope: .*{says}") as warned:
+        found = calibration_line(y, p)
+    assert len(warned) == 1
+    np.testing.assert_equal([found.slope, found.slope_error, found.intercept], [slope, np.nan, np.nan])
+    assert np.isfinite([found.in_the_large, found.in_the_large_error]).all()
+
+
+def test_a_calibration_of_one_outcome_is_refused():
+    with pytest.raises(ArgumentError, match="y is 0 in every row"):
+        calibration_line([0, 0, 1], [0.1, 0.2, 0.3], [1.0, 2.0, 0.0])
 
 
 def test_a_fit_to_its_own_rows_lies_on_the_calibration_line():

@@ -202,6 +202,30 @@ def test_likelihood_ratios_of_nested_fits_agree_with_statsmodels():
         small.lr_test(small)
 
 
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda f, d, **how: logit(f.replace("_", "y"), d, **how),
+        lambda f, d, **how: ols(f.replace("_", "age"), d, **how),
+    ],
+)
+def test_a_likelihood_ratio_of_fits_that_are_not_nested_is_refused(fit):
+    data = table()
+    large = fit("_ ~ x + site", data)
+    with pytest.raises(ArgumentError, match=r"has firm, which is no combination .* Nest one in the other"):
+        large.lr_test(fit("_ ~ firm", data))
+    with pytest.raises(ArgumentError, match="has x, which is no combination"):
+        large.lr_test(fit("_ ~ x", data.assign(x=data.x**2)))
+    with pytest.raises(ArgumentError, match="differ in their weights"):
+        large.lr_test(fit("_ ~ x", data, weights=np.full(200, 2.0)))
+    with pytest.raises(ArgumentError, match="differ in their offset"):
+        large.lr_test(fit("_ ~ x", data, offset=np.full(200, 0.1)))
+    with pytest.raises(ArgumentError, match="has Intercept, which is no combination"):
+        fit("_ ~ x + firm - 1", data).lr_test(fit("_ ~ 1", data))
+    assert large.lr_test(fit("_ ~ I(3 * x + 1e6)", data)).df == 2
+    assert fit("_ ~ x + C(site) - 1", data).lr_test(fit("_ ~ x", data)).df == 2
+
+
 @pytest.mark.parametrize("type", [1, 2])
 def test_anova_of_ols_agrees_with_statsmodels(type):
     # patsy moves categories to the front, so numbers come last here.

@@ -15,7 +15,8 @@
 
     SeparatrixWarning
     ├── ConvergenceWarning  the fit stopped before it reached its tolerance
-    └── SeparationWarning   the classes are separable: no finite fit exists
+    ├── SeparationWarning   the classes are separable: no finite fit exists
+    └── InferenceWarning    standard errors or tests rest on too little, and some are NaN
 
 Every message is one line that says what is wrong, where, and what to do next.
 """
@@ -82,6 +83,10 @@ class ConvergenceWarning(SeparatrixWarning):
 
 class SeparationWarning(SeparatrixWarning):
     """The classes are separable: no finite fit exists."""
+
+
+class InferenceWarning(SeparatrixWarning):
+    """Standard errors or tests rest on too little, and some are NaN."""
 
 
 def listing(names: Iterable[object], most: int = 8) -> str:

@@ -11,6 +11,7 @@ from separatrix.data.dataset import Dataset, is_dask
 from separatrix.data.given import matrix_of
 from separatrix.errors import ArgumentError, DataError
 from separatrix.regression.adjustment import adjustment_of
+from separatrix.regression.doubts import told
 from separatrix.regression.firth_result import CORRECTIONS, check_covariance, fit_result
 from separatrix.regression.fitting import fit_classes, fit_numbers
 from separatrix.regression.formulas import formula_sample
@@ -93,7 +94,7 @@ def logit(
         check_streamed(penalty if firth else None, alpha_correction, prior)
     sample = sample_of(formula, data, False, intercept, weights, offset, groups, names)
     if isinstance(sample, StreamedSample):
-        return streamed_logit(sample, covariance, strength, codes)
+        return told(streamed_logit(sample, covariance, strength, codes))
     if firth:
         check_covariance(covariance, penalty, groups)
         result: LogitResult = fit_result(sample, penalty, codes)
@@ -101,7 +102,7 @@ def logit(
         sample, estimate = fit_classes(sample, strength, codes)
         cov = covariance_of(sample, estimate, covariance, 1.0, strength)
         result = LogitResult(sample, estimate, covariance, cov, strength)
-    return replace(result, adjustment=adjustment_of(result.sample, result.estimate, alpha_correction, prior))
+    return told(replace(result, adjustment=adjustment_of(result.sample, result.estimate, alpha_correction, prior)))
 
 
 def ols(
@@ -129,10 +130,10 @@ def ols(
     names = names_of_caller() if isinstance(formula, str) else {}
     sample = sample_of(formula, data, True, intercept, weights, offset, groups, names)
     if isinstance(sample, StreamedSample):
-        return streamed_ols(sample, covariance, strength, codes)
+        return told(streamed_ols(sample, covariance, strength, codes))
     sample, estimate = fit_numbers(sample, strength, codes)
     cov = covariance_of(sample, estimate, covariance, error_variance(sample, estimate), strength)
-    return OLSResult(sample, estimate, covariance, cov, strength)
+    return told(OLSResult(sample, estimate, covariance, cov, strength))
 
 
 def names_of_caller() -> Mapping[str, Any]:

@@ -129,7 +129,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if self.errors is None:
             raise InferenceError(
                 "the model keeps no covariance of its coefficients, so its predictions have no intervals: fit it with "
-                "--inference, which needs a finite estimate of the intercept."
+                "--inference, which needs a finite estimate of the intercept, with an error."
             )
         low, high = self._interval(X, offset, level, of, self.errors)
         for name in self.errors.infinite:

@@ -112,7 +112,12 @@ def solve(
     kept = checkpoint and checkpoint.read()
     if kept is not None and kept.shape == theta.shape:  # of other columns, some of which were left out, none is kept
         start = start_at(objective, kept, choice.takes_metric, np.random.default_rng(options.seed))
-    elif choice.starts_small and not theta.any() and is_saving(objective, rows_of_sample(objective, theta)):
+    elif (
+        choice.starts_small
+        and theta.size
+        and not theta.any()
+        and is_saving(objective, rows_of_sample(objective, theta))
+    ):
         random = np.random.default_rng(options.seed)  # to make one takes as long as a pass over few rows
         start = sample_start(objective, theta, choice.solver, choice.takes_metric, random)
     target = choice.target(options.tol, theta.shape[1])

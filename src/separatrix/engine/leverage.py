@@ -22,6 +22,8 @@ from separatrix.equations.hyperplane import quadratic_forms
 from separatrix.equations.losses import Loss
 from separatrix.errors import ArgumentError
 
+LEVERAGE_ONE = 1e-8  # less than that away from 1, a leverage is 1 but for rounding and where the fit stopped
+
 
 def leave_one_out(objective: Objective, theta: FloatArray) -> FloatArray:
     """eta of every row about as a fit without that row would give it, (n, K), from the optimum of all; two passes."""

@@ -176,9 +176,9 @@ def found_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Found:
 
 def errors_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Errors | None:
     """What the model file keeps of the covariance, zero for features left out or with infinite estimates; None where an
-    intercept is infinite."""
+    intercept is infinite, or errors are no more than rounding."""
     sample, estimate, p, K = result.sample, result.estimate, len(features), result.sample.outcome.columns
-    if estimate.infinite[-1].any():
+    if estimate.infinite[-1].any() or not np.isfinite(result.cov).all():
         return None
     kept, centre, cov = places(sample, features), np.zeros(p), np.zeros((p + 1, K, p + 1, K))
     centre[kept] = estimate.objective.source.centre
@@ -220,7 +220,7 @@ def term_tests(inferred: Inferred) -> dict[str, Test | None]:
 
 def joint_tests(result: LogitResult | OLSResult, terms: Mapping[str, Sequence[int]]) -> dict[str, Test | None]:
     """The Wald tests that all coefficients of some features, by their place in the sample, are 0, F for a linear model;
-    None where one of them is infinite."""
+    None where one of them is infinite, or their covariance is singular."""
     if not terms:
         return {}
     P, K = result.estimate.theta.shape
@@ -230,5 +230,6 @@ def joint_tests(result: LogitResult | OLSResult, terms: Mapping[str, Sequence[in
         some = [k * P + 1 + j for k in range(K) for j in features]
         if np.isfinite(params[some]).all():
             R, q, part = np.eye(len(some)), np.zeros(len(some)), cov[np.ix_(some, some)]
-            tests[term] = wald(R, q, params[some], part, f"{term} = 0", result.df_inference)
+            test = wald(R, q, params[some], part, f"{term} = 0", result.df_inference)
+            tests[term] = None if np.isnan(test.statistic) else test
     return tests

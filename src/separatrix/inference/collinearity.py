@@ -84,7 +84,7 @@ def collinearity(source: Source, names: Sequence[str], fit_intercept: bool = Tru
     with one_blas_thread(), source.working() as source:
         R = triangle_of(source, lambda block: design_of(block, m))
     inflation = variance_inflation(R, m)
-    R[:m, m:] += R[:m, :m] * source.centre  # the columns as they were given
+    R[:m, m:] += R[:m, :1] * source.centre  # the columns as they were given
     R = np.hstack([R[:, m:], R[:, :m]])
     indices, proportions = condition(R)
     return Collinearity(tuple(map(str, names)), inflation, indices, proportions)

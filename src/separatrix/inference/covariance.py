@@ -28,11 +28,11 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.least_squares import triangle_of
-from separatrix.engine.leverage import leverages, row_curvatures, total_weight
+from separatrix.engine.leverage import LEVERAGE_ONE, leverages, row_curvatures, total_weight
 from separatrix.engine.linear_algebra import ROUGH, factor_positive, solve_factored
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.equations.hyperplane import paired_grams
-from separatrix.errors import ArgumentError
+from separatrix.errors import ArgumentError, DataError
 
 Frequency = FloatArray | Literal["weight"] | None
 """How many observations each row stands for, (rows,); None for one, "weight" for as many as it weighs."""
@@ -71,18 +71,35 @@ def heteroscedastic(
         roots = gradient * (block.weight / np.sqrt(f))[:, None]
         if power:
             A = (block.weight / f)[:, None, None] * row_curvatures(objective.loss, state)
-            roots = inflated(roots, A, leverages(block, blocks), power)
+            M = leverages(block, blocks)
+            check_leverage(A, M, block, kind)
+            roots = inflated(roots, A, M, power)
         return roots
 
     def meat(block: Block) -> FloatArray:
         return paired_grams(block.X, pulls(block), len(theta) - block.X.shape[1])
 
     n = observations(objective, frequency)
-    factor = n / (n - theta.size) if kind == "HC1" else 1.0
+    factor = small_sample(n, theta.size) if kind == "HC1" else 1.0
     if theta.shape[1] == 1 and factor_positive(bread).least < ROUGH:
         R = triangle_of(objective.source, lambda block: pulls(block) * design(block, len(theta)))
         return factor * sandwich(R, bread)
     return factor * bread @ objective.add_up(meat).reshape(bread.shape) @ bread
+
+
+def small_sample(n: float, parameters: int) -> float:
+    """n / (n - P K), NaN where no degrees of freedom are left."""
+    return n / (n - parameters) if n > parameters else np.nan
+
+
+def check_leverage(A: FloatArray, M: FloatArray, block: Block, kind: str) -> None:
+    """DataError where a row of a block has leverage 1, so that its residual is 0 whatever its outcome."""
+    h = np.linalg.eigvals(A @ M).real.max(axis=1, initial=0.0)
+    for row in np.flatnonzero(1.0 - h < LEVERAGE_ONE)[:1]:
+        raise DataError(
+            f"covariance={kind!r} divides by 1 - leverage, and row {(block.rows.start or 0) + row} has leverage 1: a "
+            "coefficient is there for it alone. Leave out the row or that column, or use covariance='HC1'."
+        )
 
 
 def sandwich(S: FloatArray, bread: FloatArray) -> FloatArray:
@@ -127,7 +144,7 @@ def clustered(
 
     def one_way(codes: IntArray) -> FloatArray:
         sums, G = cluster_scores(objective, theta, codes), int(codes.max()) + 1
-        return G / (G - 1) * (n - 1) / (n - theta.size) * sandwich(sums, bread)
+        return G / (G - 1) * (n - 1) / n * small_sample(n, theta.size) * sandwich(sums, bread)
 
     for codes in groups:
         check_clusters(codes)

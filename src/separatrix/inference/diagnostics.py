@@ -9,11 +9,13 @@ x_i with a one for the intercept,
     standardised    r_i / sqrt(phi (1 - h_i)),  d_i / sqrt(phi (1 - h_i))
     Cook            D_i  = r_i^2 h_i / (phi P (1 - h_i)^2)
     dfbeta          b_i  = -H^-1 x_i weight_i g_i / (1 - h_i)                   coefficients of all less those without i
-    dfbetas         b_i over the standard errors, the square root of phi diag(H^-1)
+    dfbetas         b_i over the square root of phi_i diag(H^-1), phi_i that of the fit without row i (Belsley, Kuh and
+                    Welsch 1980, "Regression diagnostics", section 2.1)
 
 which for a linear model are exact, and for a logistic one the first Newton step towards the fit without the row
 (Pregibon 1981, "Logistic regression diagnostics", Annals of Statistics 9; Williams 1987). phi is the dispersion: 1 for
-a logistic model, sum r_i^2 / (rows - P) for a linear one. The curvature of a penalty is part of H.
+a logistic model, sum r_i^2 / (rows - P) for a linear one. The curvature of a penalty is part of H. A row
+of leverage 1 has a coefficient for itself, and nothing that is over 1 - h_i: those are NaN.
 """
 
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.leverage import inverse_curvature, leverages
+from separatrix.engine.leverage import LEVERAGE_ONE, inverse_curvature, leverages
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.equations.losses import Loss, SquaredLoss, cross_entropy
 from separatrix.errors import ArgumentError
@@ -78,14 +80,23 @@ def influence(objective: Objective, theta: FloatArray) -> Influence:
     inverse = inverse_curvature(objective, theta)
     h, pearson, deviance, pull = row_terms(objective, theta, inverse)
     n, P = pull.shape
-    phi = float(pearson @ pearson) / (n - P) if isinstance(objective.loss, SquaredLoss) else 1.0
-    left = np.maximum(1.0 - h, np.finfo(float).eps)
+    linear = isinstance(objective.loss, SquaredLoss)
+    phi = float(pearson @ pearson) / (n - P if n > P else np.nan) if linear else 1.0
+    left = np.where(1.0 - h < LEVERAGE_ONE, np.nan, 1.0 - h)
     root = np.sqrt(phi * left)
     back = uncentred(objective)
     dfbeta = -(pull / left[:, None]) @ back.T
-    error = np.sqrt(phi * np.diagonal(back @ inverse[:, 0, :, 0] @ back.T))
+    without = dispersion_without(pearson, left, P) if linear else np.ones(n)
+    error = np.sqrt(without[:, None] * np.diagonal(back @ inverse[:, 0, :, 0] @ back.T))
     cook = pearson**2 * h / (phi * P * left**2)
     return Influence(h, pearson, deviance, pearson / root, deviance / root, cook, dfbeta, dfbeta / error, phi)
+
+
+def dispersion_without(pearson: FloatArray, left: FloatArray, P: int) -> FloatArray:
+    """phi of a linear model without each row, (n,), of what its leverage leaves; NaN where nothing is."""
+    n = len(pearson)
+    squares = float(pearson @ pearson) - pearson**2 / left
+    return np.where(squares > 0, squares, np.nan) / (n - 1 - P if n - 1 > P else np.nan)
 
 
 def row_terms(

@@ -6,6 +6,7 @@ calibration line   logit P(y = 1) = intercept + slope logit(p); in the large: th
                    (Cox 1958, "Two further applications of a model for binary regression", Biometrika 45)
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,10 @@ from separatrix.engine.objective import Objective
 from separatrix.equations.links import logit
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
-from separatrix.errors import ArgumentError
+from separatrix.errors import ArgumentError, InferenceWarning
 
 FEWEST_GROUPS = 3
+CONSTANT = 1e-10  # of log-odds: what rounding makes of equal ones
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,13 @@ def quantile_groups(p: FloatArray, weight: FloatArray, groups: int) -> IntArray:
 def calibration_line(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None = None) -> CalibrationLine:
     """The straight line on the logit scale that recalibrates predictions p (n,) of y (n,); see `hosmer_lemeshow`.
 
-    Predictions of exactly 0 or 1 have no logit, and are refused.
+    Predictions of exactly 0 or 1 have no logit, and are refused. Where predictions are all the same, or part the
+    outcomes, there is no line, and a warning: its slope is NaN or infinite, its intercept and their errors are NaN.
 
     Raises
     ------
     ArgumentError
-        When y and p do not fit, or a p is 0 or 1.
+        When y and p do not fit, all rows have the same outcome, or a p is 0 or 1.
 
     Examples
     --------
@@ -137,9 +140,31 @@ def calibration_line(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None
     for i in np.flatnonzero((p <= 0) | (p >= 1))[:1]:
         raise ArgumentError(f"p[{i}]={p[i]:g} has no logit: leave the row out, or keep p between 1e-15 and 1 - 1e-15.")
     eta = logit(p)[:, None]
-    free, free_error = binary_fit(eta, y, weight, None)
+    slope, why = endless(eta[weight > 0, 0], y[weight > 0])
+    if slope is None:
+        free, free_error = binary_fit(eta, y, weight, None)
+    else:
+        warnings.warn(f"no calibration slope: {why}.", InferenceWarning, stacklevel=3)
+        free, free_error = np.array([slope, np.nan]), np.full(2, np.nan)
     large, large_error = binary_fit(eta[:, :0], y, weight, eta)
     return CalibrationLine(*map(float, (*free, *large, *free_error, *large_error)))
+
+
+def endless(eta: FloatArray, y: FloatArray) -> tuple[float | None, str]:
+    """The slope in eta (n,) of shares y (n,) of events where no fit finds one, and why; None where a fit does.
+
+    >>> endless(np.array([-1.0, 0.0, 2.0]), np.array([0.0, 1.0, 1.0]))
+    (inf, 'the predictions part the outcomes')
+    """
+    if not 0.0 < y.sum() < len(y):
+        raise ArgumentError(f"y is {y[0]:g} in every row, so no calibration line: give rows of both outcomes.")
+    if np.ptp(eta) <= CONSTANT * max(1.0, float(np.abs(eta).max())):
+        return np.nan, "the predictions are all the same"
+    failures, events = eta[y < 1], eta[y > 0]
+    for slope, low, high in ((np.inf, failures, events), (-np.inf, events, failures)):
+        if low.max() <= high.min():
+            return slope, "the predictions part the outcomes"
+    return None, ""
 
 
 def binary_fit(

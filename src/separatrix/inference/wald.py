@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.errors import ArgumentError
+
+ROUNDING = 4.0 * float(np.finfo(float).eps)  # of an eigenvalue of a matrix with ones as its diagonal, for each column
 
 
 @dataclass(frozen=True)
@@ -53,18 +56,34 @@ def wald(
 ) -> Test:
     """The Wald test of R params = q, R (m, n) and q (m,): chi-squared, or F where df_resid is given.
 
-    Raises ArgumentError where the m conditions are not independent of each other.
+    NaN where the covariance of what is tested is singular but for rounding. Raises ArgumentError where the m conditions
+    are not independent of each other.
 
     >>> print(wald(np.eye(1), np.zeros(1), np.array([2.0]), np.array([[1.0]]), "x = 0"))
     Wald test of x = 0: chi2(1) = 4.0000, p = 0.0455
     """
     if np.linalg.matrix_rank(R) < len(R):
         raise ArgumentError(f"hypothesis={hypothesis!r}: one of its conditions follows from the others. Leave it out.")
-    apart = R @ params - q
-    statistic = float(apart @ solve_positive(R @ cov @ R.T, apart))
+    statistic = distance(R, q, params, cov)
     if df_resid is None:
         return chi_squared("Wald", hypothesis, statistic, len(R))
     return f_test("Wald", hypothesis, statistic / len(R), len(R), df_resid)
+
+
+def distance(R: FloatArray, q: FloatArray, params: FloatArray, cov: FloatArray) -> float:
+    """(R b - q)' (R V R')^-1 (R b - q), of standardised estimates and independent directions of the conditions, so that
+    neither units nor how conditions are written cost digits; NaN where R V R' is singular but for rounding."""
+    error = np.sqrt(np.diagonal(cov))
+    if not (error > 0).all():
+        return np.nan
+    A = R * error
+    length = np.linalg.norm(A, axis=1)
+    Q, T = np.linalg.qr((A / length[:, None]).T)
+    middle, least = Q.T @ (cov / error / error[:, None]) @ Q, ROUNDING * len(cov)
+    if np.abs(np.diagonal(T)).min() <= least or np.linalg.eigvalsh(middle)[0] <= least:
+        return np.nan
+    apart = Q.T @ (params / error) - solve_triangular(T.T, q / length, lower=True)
+    return float(apart @ solve_positive(middle, apart))
 
 
 def two_sided(statistic: FloatArray, df: float | None = None) -> FloatArray:

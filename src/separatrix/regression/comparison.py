@@ -1,22 +1,28 @@
 """Fits against each other: nested pairs, term by term, and a fit against columns that it left out."""
 
+import warnings
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, Matrix
 from separatrix.data.frames import dataframe
 from separatrix.data.given import matrix_of
 from separatrix.data.memory import memory_source
+from separatrix.data.threads import one_blas_thread
+from separatrix.engine.least_squares import ROUNDING, design_of, triangle_of
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
-from separatrix.errors import ArgumentError
+from separatrix.errors import ArgumentError, SeparationWarning, listing
 from separatrix.inference.likelihood_ratio import likelihood_ratio, score
 from separatrix.inference.wald import Test, f_test
 from separatrix.regression.fitting import Estimate, at_work
 from separatrix.regression.result import Result
 from separatrix.regression.sample import Sample
+
+SPANNED = 1e-8  # of a column's spread: what the columns that span it leave of it
 
 
 class ComparedResult(Result):
@@ -61,15 +67,43 @@ def lr_test(a: Any, b: Any) -> Test:
     small, large = sorted((a, b), key=lambda result: result.n_params)
     for result in (small, large):
         result._check_inference("likelihood ratios")
-    if not small.sample.same_rows(large.sample):
+    differs = small.sample.difference(large.sample)
+    if differs == "rows":
         rows = f"{small.sample.n_rows} and {large.sample.n_rows}"
         raise ArgumentError(f"the fits are of {rows} rows, not of the same ones: use one set.")
+    if differs:
+        raise ArgumentError(f"the fits differ in their {differs}: a likelihood ratio is of the same. Fit both alike.")
     if type(small) is not type(large):
         kinds = f"{type(small).__name__} and {type(large).__name__}"
         alike = type(small.sample.outcome.loss) is type(large.sample.outcome.loss)
         remedy = "give both the same penalty" if alike else "compare two of a kind"
         raise ArgumentError(f"the fits are a {kinds}, whose likelihoods differ: {remedy}.")
+    if apart := beyond(large.sample, small.sample):
+        raise ArgumentError(
+            f"the smaller model has {listing(apart)}, which is no combination of the larger one's columns, so their "
+            "likelihoods make no test. Nest one in the other."
+        )
     return large._ratio_against(small)
+
+
+def beyond(large: Sample, small: Sample) -> list[str]:
+    """The columns of a smaller model that are no combinations of the larger one's: by QR of both, or where rows are not
+    in memory by name."""
+    if not large.in_memory:
+        return [name for name in small.parameters if name not in large.parameters]
+    m, ones = int(large.intercept), np.ones((large.n_rows, int(small.intercept and not large.intercept)))
+    X = np.hstack([dense(large.X), ones, dense(small.X)])
+    with one_blas_thread(), memory_source(X, large.outcome.y, large.weight, centre=large.intercept).working() as source:
+        R = triangle_of(source, lambda block: design_of(block, m))
+    P = m + len(large.names)
+    apart, spread, length = (np.linalg.norm(R[k:, P:], axis=0) for k in (P, m, 0))
+    names = [*small.parameters[: ones.shape[1]], *small.names]
+    return [names[j] for j in np.flatnonzero(apart > np.maximum(SPANNED * spread, ROUNDING * length))]
+
+
+def dense(X: Matrix) -> FloatArray:
+    """X as an array."""
+    return X.toarray() if sparse.issparse(X) else np.asarray(X)
 
 
 def score_test(result: Any, columns: Any) -> Test:
@@ -137,7 +171,7 @@ def compare(result: Any, smaller: list[int], larger: list[int], term: str) -> Te
     df = (len(larger) - len(smaller)) * result.sample.outcome.columns
     losses = [loss_of(result, columns) for columns in (smaller, larger)]
     if isinstance(result.sample.outcome.loss, SquaredLoss):
-        statistic = 2.0 * (losses[0] - losses[1]) / df / result.scale
+        statistic = 2.0 * (losses[0] - losses[1]) / df / (result.scale or np.nan)
         return f_test("F", f"{term} = 0", statistic, df, result.df_resid)
     return likelihood_ratio(-losses[0], -losses[1], df, f"{term} = 0")
 
@@ -147,7 +181,9 @@ def loss_of(result: Any, columns: list[int]) -> float:
     if len(columns) == len(result.sample.names):
         return result.estimate.loss
     if columns or result.sample.intercept:
-        return result.refit(result.sample.columns(columns)).loss
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SeparationWarning)  # which the fit of all columns gave already
+            return result.refit(result.sample.columns(columns)).loss
     return nothing(result)
 
 

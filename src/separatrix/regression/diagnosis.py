@@ -88,11 +88,14 @@ class DiagnosedResult(ComparedResult):
     def influence(self) -> InfluenceTable:
         """Leverage, Pearson and deviance residuals, Cook's distance and dfbetas of every row of the fit.
 
-        Raises InferenceError where estimates are infinite, and ArgumentError for more than two classes.
+        Raises InferenceError where estimates are infinite or the fit is exact, and ArgumentError for more than two
+        classes.
         """
         self.sample.check_here("influences")
         if self.estimate.infinite.any():
             raise InferenceError("no influence of rows: some estimates are infinite. Use penalty='firth'.")
+        if self._scale == 0.0:
+            raise InferenceError("no influence of rows: the fit is exact, so that no row has a residual.")
         with at_work(self.estimate.objective) as objective:
             found = influence(objective, self.estimate.theta)
         ordered = replace(found, dfbeta=self._user(found.dfbeta.T).T, dfbetas=self._user(found.dfbetas.T).T)

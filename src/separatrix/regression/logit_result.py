@@ -1,7 +1,7 @@
 """The result of a logistic regression, of two classes or more."""
 
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
@@ -24,14 +24,17 @@ from separatrix.regression.fitting import Estimate, at_work, fit_classes
 from separatrix.regression.formulas import outcome_values
 from separatrix.regression.outcome import Outcome, counts
 from separatrix.regression.profiles import profile_ends
-from separatrix.regression.result import Prediction
+from separatrix.regression.result import Prediction, frozen
 from separatrix.regression.sample import Sample
 from separatrix.regression.summary import Summary, logit_summary
 
 
 @dataclass(frozen=True)
 class PseudoR2:
-    """How much better than the intercept alone, between 0 and 1.
+    """How much better than the null model (see `LogitResult.llnull`), between 0 and 1.
+
+    The likelihoods are of single trials, so that groups of trials have the R squared of their rows, and without the
+    prior of Firth's estimate: `llf` and `llnull` of these hold binomial coefficients or the prior, too.
 
     McFadden 1974: 1 - llf / llnull. Cox and Snell 1989: 1 - exp(2 (llnull - llf) / n). Nagelkerke 1991: that over the
     largest it could be. Tjur 2009: the mean p of the successes less that of the failures; NaN for several classes.
@@ -76,7 +79,10 @@ class LogitResult(DiagnosedResult):
 
     @cached_property
     def llnull(self) -> float:
-        """The log-likelihood of the intercept alone, beside the offset if there is one."""
+        """The log-likelihood of the intercept alone, beside the offset if there is one.
+
+        Without an intercept, that of all coefficients 0, as in R: a constant, as statsmodels has it, is not nested.
+        """
         return null_loglikelihood(self.sample)
 
     @property
@@ -86,7 +92,7 @@ class LogitResult(DiagnosedResult):
 
     @property
     def llr(self) -> float:
-        """Twice the distance of the log-likelihood to that of the intercept alone."""
+        """Twice the distance of the log-likelihood to that of the null model, `llnull`."""
         return 2.0 * (self.llf - self.llnull)
 
     @property
@@ -134,14 +140,14 @@ class LogitResult(DiagnosedResult):
     def linear_predictor(self) -> FloatArray:
         """eta of every row, (n,) or (n, K - 1)."""
         self.sample.check_here("linear predictors")
-        return self._shaped(self.estimate.eta())
+        return frozen(self._shaped(self.estimate.eta()))
 
     @cached_property
     def fittedvalues(self) -> FloatArray:
         """The probability of the modelled class, (n,), or of every class, (n, K), as R and statsmodels' GLM have it."""
         self.sample.check_here("fitted values")
         p = self._loss.probabilities(self.estimate.eta())
-        return p[:, 1] if len(self.classes) == 2 else p
+        return frozen(p[:, 1] if len(self.classes) == 2 else p)
 
     @property
     def resid_response(self) -> FloatArray:
@@ -150,9 +156,11 @@ class LogitResult(DiagnosedResult):
 
     @property
     def resid_pearson(self) -> FloatArray:
-        """(y - p) / sqrt(p (1 - p) / trials), (n,) or (n, K)."""
+        """(y - p) / sqrt(p (1 - p) / trials), (n,) or (n, K); 0 where y is predicted with certainty."""
         trials = 1.0 if self.sample.outcome.trials is None else self.sample.outcome.trials
-        return self.resid_response / np.sqrt(self.fittedvalues * (1.0 - self.fittedvalues) / trials)
+        spread, off = np.sqrt(self.fittedvalues * (1.0 - self.fittedvalues) / trials), self.resid_response
+        with np.errstate(divide="ignore"):
+            return np.divide(off, spread, out=np.zeros_like(off), where=(spread > 0) | (off != 0))
 
     @property
     def resid_deviance(self) -> FloatArray:
@@ -282,12 +290,12 @@ def shares(values: Any, outcome: Outcome) -> tuple[FloatArray, FloatArray | None
 
 
 def null_loglikelihood(sample: Sample) -> float:
-    """The log-likelihood of the intercept alone: in closed form, or with an offset by a fit."""
-    if not sample.has_offset:
+    """The log-likelihood without columns: of an intercept alone in closed form, or with an offset by a fit."""
+    if sample.intercept and not sample.has_offset:
         totals = sample.class_totals()
         loss = -float(xlogy(totals, totals / totals.sum()).sum())
     else:
-        loss = fit_classes(replace(sample.columns([]), intercept=True), 0.0, "raise")[1].loss
+        loss = fit_classes(sample.columns([]), 0.0, "raise")[1].loss
     return -loss + log_coefficients(sample)
 
 

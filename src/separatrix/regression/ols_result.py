@@ -9,19 +9,31 @@ from scipy import stats
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
+from separatrix.engine.least_squares import ROUNDING
 from separatrix.errors import ArgumentError
 from separatrix.inference.wald import Test, quantile
 from separatrix.regression.diagnosis import DiagnosedResult
 from separatrix.regression.fitting import Estimate, at_work, fit_numbers
-from separatrix.regression.result import Prediction
+from separatrix.regression.result import Prediction, frozen
 from separatrix.regression.sample import Sample
 from separatrix.regression.summary import Summary, ols_summary
 
 
 def error_variance(sample: Sample, estimate: Estimate) -> float:
-    """sigma^2, the residual sum of squares over its degrees of freedom; NaN where there are none."""
+    """sigma^2, the residual sum of squares over its degrees of freedom; NaN where there are none, 0 of an exact fit."""
     df = sample.observations - estimate.theta.size
-    return 2.0 * estimate.loss / df if df > 0 else np.nan
+    if df <= 0:
+        return np.nan
+    return 2.0 * estimate.loss / df if 2.0 * estimate.loss > rounding_of(estimate) else 0.0
+
+
+def rounding_of(estimate: Estimate) -> float:
+    """What rounding may leave of a sum of squares where nothing is: from the lengths of y and of each column's part."""
+    if estimate.triangle is None:
+        return 0.0
+    m = int(estimate.objective.fit_intercept)
+    parts = np.append(np.roll(np.abs(estimate.theta[:, 0]), m), 1.0)
+    return float((ROUNDING * np.linalg.norm(estimate.triangle, axis=0) @ parts) ** 2)
 
 
 def explained(block: Block) -> FloatArray:
@@ -64,22 +76,27 @@ class OLSResult(DiagnosedResult):
 
     @property
     def rsquared(self) -> float:
-        """1 - ssr / tss, the tss about the mean if there is an intercept, else about 0."""
-        return 1.0 - self.ssr / self.centered_tss
+        """1 - ssr / tss, the tss about the mean if there is an intercept, else about 0; NaN if that is 0."""
+        constant = self.centered_tss <= rounding_of(self.estimate)
+        return np.nan if constant else 1.0 - self.ssr / self.centered_tss
 
     @property
     def rsquared_adj(self) -> float:
-        """1 - (1 - R^2) (n - intercept) / df_resid."""
+        """1 - (1 - R^2) (n - intercept) / df_resid; NaN if no degrees of freedom are left."""
+        if self.df_resid <= 0:
+            return np.nan
         return 1.0 - (self.nobs - self.sample.intercept) / self.df_resid * (1.0 - self.rsquared)
 
     @property
     def _f(self) -> Test:
         conditions = ", ".join(f"{name} = 0" for name in self.sample.names)
-        return self.wald_test(conditions)
+        return self._wald(conditions)
 
     @property
     def fvalue(self) -> float:
-        """The F statistic of all columns together."""
+        """The F statistic of all columns together; NaN where there is none."""
+        if not (self.scale > 0 and self.df_model):
+            return np.nan
         if self.covariance == "nonrobust":
             return (self.centered_tss - self.ssr) / self.df_model / self.scale
         return self._f.statistic
@@ -92,20 +109,25 @@ class OLSResult(DiagnosedResult):
     @cached_property
     def llf(self) -> float:
         """The log-likelihood with the variance ssr / nobs."""
-        n = self.nobs
-        return -0.5 * n * (float(np.log(2.0 * np.pi * self.ssr / n)) + 1.0)
+        return self._loglikelihood(self.ssr)
 
     @property
     def llnull(self) -> float:
         """The log-likelihood of the intercept alone, or without one of nothing."""
+        return self._loglikelihood(self.centered_tss)
+
+    def _loglikelihood(self, squares: float) -> float:
+        """The log-likelihood with the variance squares / nobs; infinite where that is no more than rounding."""
         n = self.nobs
-        return -0.5 * n * (float(np.log(2.0 * np.pi * self.centered_tss / n)) + 1.0)
+        if squares <= rounding_of(self.estimate):
+            return np.inf
+        return -0.5 * n * (float(np.log(2.0 * np.pi * squares / n)) + 1.0)
 
     @cached_property
     def fittedvalues(self) -> FloatArray:
         """The fitted mean of each row, (n,)."""
         self.sample.check_here("fitted values")
-        return self.estimate.eta()[:, 0]
+        return frozen(self.estimate.eta()[:, 0])
 
     @property
     def resid(self) -> FloatArray:
@@ -119,8 +141,8 @@ class OLSResult(DiagnosedResult):
 
     @property
     def resid_pearson(self) -> FloatArray:
-        """resid / sqrt(scale), (n,)."""
-        return self.resid / np.sqrt(self.scale)
+        """resid / sqrt(scale), (n,); NaN where that is 0."""
+        return self.resid / np.sqrt(self.scale or np.nan)
 
     def predict(self, data: Any = None, offset: Any = None, interval: float | None = None, of: str = "mean") -> Any:
         """Predicted means of new rows, (n,); with interval=0.95, a `Prediction` whose interval is for the mean, or with

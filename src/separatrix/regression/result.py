@@ -14,9 +14,12 @@ from separatrix.errors import ArgumentError, DataError, InferenceError, listing
 from separatrix.inference.covariance import COVARIANCES, HETEROSCEDASTIC, clustered, heteroscedastic
 from separatrix.inference.hypothesis import linear_hypothesis
 from separatrix.inference.wald import Test, quantile, two_sided, wald
+from separatrix.regression.doubts import told
 from separatrix.regression.fitting import Estimate, at_work
 from separatrix.regression.formulas import check_columns, frame_of
 from separatrix.regression.sample import Sample, group_codes, ways
+
+RELATIVE_ROUNDING = 1e-20  # of the model's variance: a robust one below it is what rounding and the stopped fit leave
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Result:
     """A fit and its data. Arrays of parameters are (P,), the intercept first; of more than two classes (P, K - 1), a
     column for each class but the reference.
 
-    `cov` (P K, P K) is in the order of the engine; `cov_params()` is in that of `param_names`.
+    `cov` (P K, P K) is in the order of the engine; `cov_params()` is in that of `param_names`. What a result
+    keeps cannot be written to.
     """
 
     sample: Sample
@@ -41,6 +45,9 @@ class Result:
     covariance: str
     cov: FloatArray
     penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        frozen(self.cov)
 
     # what was estimated
 
@@ -60,7 +67,7 @@ class Result:
         """The estimates; inf with its sign where there is no finite one."""
         values = self.estimate.translation @ self._theta
         signs = self._user(self.estimate.infinite)
-        return self._shaped(np.where(signs == 0, values, np.copysign(np.inf, signs)))
+        return frozen(self._shaped(np.where(signs == 0, values, np.copysign(np.inf, signs))))
 
     @property
     def _theta(self) -> FloatArray:
@@ -68,26 +75,34 @@ class Result:
         return self.estimate.theta
 
     def cov_params(self) -> FloatArray:
-        """The covariance of the estimates, (n, n) in the order of `param_names`; NaN where an estimate is infinite.
+        """The covariance of the estimates, (n, n) in the order of `param_names`; NaN where an estimate is infinite, and
+        where a robust variance is negative, or no more than rounding beside that of the model.
 
         Raises InferenceError for a penalised fit.
         """
         self._check_inference("standard errors")
-        T, (P, K) = self.estimate.translation, self.estimate.theta.shape
-        cov = np.einsum("aj,jkml,bm->kalb", T, self.cov.reshape(P, K, P, K), T, optimize=True).reshape(P * K, P * K)
-        infinite = self._flat(self._shaped(self._user(self.estimate.infinite))) != 0
-        cov[infinite] = cov[:, infinite] = np.nan
+        cov = self._covariance(self.cov)
+        gone = self._flat(self._shaped(self._user(self.estimate.infinite))) != 0
+        if self.covariance != "nonrobust":
+            model = np.diagonal(self._covariance(self._scale * self.estimate.bread))
+            gone = gone | (np.diagonal(cov) < RELATIVE_ROUNDING * np.maximum(model, 0.0))
+        cov[gone] = cov[:, gone] = np.nan
         return cov
+
+    def _covariance(self, cov: FloatArray) -> FloatArray:
+        """A covariance in the order of the engine in that of `param_names`, (n, n)."""
+        T, (P, K) = self.estimate.translation, self.estimate.theta.shape
+        return np.einsum("aj,jkml,bm->kalb", T, cov.reshape(P, K, P, K), T, optimize=True).reshape(P * K, P * K)
 
     @cached_property
     def bse(self) -> FloatArray:
         """Standard errors."""
-        return self._unflat(np.sqrt(np.diagonal(self.cov_params())))
+        return frozen(self._unflat(np.sqrt(np.diagonal(self.cov_params()))))
 
     @property
     def tvalues(self) -> FloatArray:
-        """params / bse."""
-        return np.where(np.isfinite(self.params), self.params, np.nan) / self.bse
+        """params / bse; NaN where an estimate is infinite, or its error 0."""
+        return np.where(np.isfinite(self.params), self.params, np.nan) / np.where(self.bse > 0, self.bse, np.nan)
 
     @property
     def _statistics(self) -> FloatArray:
@@ -115,6 +130,11 @@ class Result:
     def nobs(self) -> float:
         """How many observations: rows, or the sum of their frequencies; a group of trials is one."""
         return self.sample.observations
+
+    @property
+    def n_clusters(self) -> tuple[int, ...]:
+        """How many clusters there are, one way and the other."""
+        return tuple(int(codes.max()) + 1 for codes in self.sample.groups)
 
     @property
     def n_params(self) -> int:
@@ -161,8 +181,20 @@ class Result:
     def wald_test(self, hypothesis: str) -> Test:
         """The Wald test of linear conditions such as "x1 = x2" or "x1 = 0, x2 - 2 * x3 = 1", all together.
 
-        Raises ArgumentError for a name that no parameter has, and InferenceError where an estimate is infinite.
+        Raises ArgumentError for a name that no parameter has, and InferenceError where an estimate is infinite, or the
+        covariance of what is tested singular.
         """
+        test = self._wald(hypothesis)
+        if np.isnan(test.statistic):
+            few = f": {min(self.n_clusters)} clusters allow fewer conditions" if self.n_clusters else ""
+            raise InferenceError(
+                f"no Wald test of {hypothesis!r}, as the covariance of what it tests is singular{few}. Test fewer "
+                "conditions together, or with another covariance."
+            )
+        return test
+
+    def _wald(self, hypothesis: str) -> Test:
+        """The Wald test; NaN where the covariance is singular."""
         R, q = linear_hypothesis(hypothesis, self.param_names)
         params, cov = self._flat(self.params), self.cov_params()
         used = R.any(axis=0)
@@ -211,7 +243,8 @@ class Result:
         codes = tuple(group_codes(group, self.sample.n_rows) for group in ways(groups))
         codes = self.sample.groups if groups is None and covariance == "cluster" else codes
         result = replace(self, sample=replace(self.sample, groups=codes), covariance=covariance)
-        return replace(result, cov=covariance_of(result.sample, result.estimate, covariance, self._scale, self.penalty))
+        cov = covariance_of(result.sample, result.estimate, covariance, self._scale, self.penalty)
+        return told(replace(result, cov=cov))
 
     @property
     def _scale(self) -> float:
@@ -267,8 +300,15 @@ class Result:
         raise NotImplementedError
 
 
+def frozen(values: FloatArray) -> FloatArray:
+    """An array that others keep too, made read-only."""
+    values.flags.writeable = False
+    return values
+
+
 def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, penalty: float = 0.0) -> FloatArray:
-    """The covariance (P K, P K) of an estimate, in the order of the engine; NaN of a penalised one.
+    """The covariance (P K, P K) of an estimate, in the order of the engine; NaN of a penalised one, and where it is no
+    more than rounding; 0 of an exact fit.
 
     Raises ArgumentError for a kind that is none, and where clusters are missing, or given for another kind.
     """
@@ -279,9 +319,14 @@ def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, p
         raise ArgumentError(f"covariance={kind!r} {what}.")
     if penalty:
         return np.full_like(estimate.bread, np.nan)
-    if kind == "nonrobust":
+    if kind == "nonrobust" or not scale > 0:  # nothing is left of the rows to be robust about
         return scale * estimate.bread
+    if estimate.infinite.all():
+        return np.full_like(estimate.bread, np.nan)
     with at_work(estimate.objective) as objective:
         if kind in HETEROSCEDASTIC:
-            return heteroscedastic(objective, estimate.theta, estimate.bread, kind, sample.frequency)
-        return clustered(objective, estimate.theta, estimate.bread, sample.groups, sample.frequency)
+            cov = heteroscedastic(objective, estimate.theta, estimate.bread, kind, sample.frequency)
+        else:
+            cov = clustered(objective, estimate.theta, estimate.bread, sample.groups, sample.frequency)
+    rounding = RELATIVE_ROUNDING * scale * np.diagonal(estimate.bread)
+    return cov if (np.abs(np.diagonal(cov)) >= rounding).any() else np.full_like(cov, np.nan)

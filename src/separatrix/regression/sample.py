@@ -86,10 +86,15 @@ class Sample:
     def check_here(self, what: str) -> None:
         """InferenceError where the rows are not in memory, which `what` needs: here they are."""
 
-    def same_rows(self, other: "Sample") -> bool:
-        """Whether another sample has these rows, as far as outcomes tell."""
+    def difference(self, other: "Sample") -> str | None:
+        """What another sample does not have in common with this one, "rows", "weights" or "offset"; or None."""
         y, others = self.outcome.y, other.outcome.y
-        return y.shape == others.shape and np.array_equal(y, others)
+        if y.shape != others.shape or not np.array_equal(y, others):
+            return "rows"
+        if not np.array_equal(self.weight, other.weight):
+            return "weights"
+        a, b = (0.0 if sample.offset is None else sample.offset for sample in (self, other))
+        return None if np.all(np.equal(a, b)) else "offset"
 
     @property
     def has_offset(self) -> bool:

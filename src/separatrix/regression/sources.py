@@ -66,10 +66,14 @@ class StreamedSample(Sample):
     def check_here(self, what: str) -> None:
         raise InferenceError(f"the rows of this fit are not in memory, and {what} need them: use predict(data).")
 
-    def same_rows(self, other: Sample) -> bool:
+    def difference(self, other: Sample) -> str | None:
         if not isinstance(other, StreamedSample) or self.whole is not other.whole:
-            return False
-        return (self.n_rows, self.outcome.name) == (other.n_rows, other.outcome.name)
+            return "rows"
+        if (self.n_rows, self.outcome.name) != (other.n_rows, other.outcome.name):
+            return "rows"
+        if not np.array_equal(self.totals, other.totals):
+            return "weights"
+        return None if self.has_offset == other.has_offset else "offset"
 
     def columns(self, chosen: Sequence[int]) -> "StreamedSample":
         narrower = super().columns(chosen)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from separatrix.errors import listing
+from separatrix.regression.doubts import doubts
 
 WIDTH = 88
 ERRORS = {
     "nonrobust": "Standard errors from the curvature of the likelihood, as if the model were true.",
     "cluster": "Standard errors allow for dependence within {clusters} clusters.",
+    "alone": "Standard errors allow for dependence within clusters, but each is one row: they are those of HC1.",
     "firth": "Firth's estimate (Jeffreys' prior): the likelihoods are penalised; P is of penalised likelihood ratio "
     "tests, the intervals are of their profile, standard errors of the information.",
     "flic": "Firth's estimate (Jeffreys' prior) with the intercept of the greatest likelihood (FLIC): P and intervals "
@@ -127,7 +129,7 @@ def coefficient_rows(result: Any, level: float) -> tuple[tuple[str, ...], ...]:
 
 def header(result: Any, level: float) -> tuple[str, ...]:
     """The heads of the columns."""
-    letter, tail = ("t" if result.df_inference else "z"), (1.0 - level) / 2.0
+    letter, tail = ("z" if result.df_inference is None else "t"), (1.0 - level) / 2.0
     test = ("LR chi2", "P") if result._method else (letter, f"P>|{letter}|")
     heads = ("", "coef", "std err", *test, f"[{tail:.3g}", f"{1.0 - tail:.3g}]")
     return heads[:2] if result.penalty else heads
@@ -136,9 +138,10 @@ def header(result: Any, level: float) -> tuple[str, ...]:
 def notes(result: Any) -> tuple[str, ...]:
     """What is to be known beside the numbers."""
     sample, words = result.sample, []
-    clusters = " and ".join(str(int(codes.max()) + 1) for codes in sample.groups)
+    clusters = " and ".join(map(str, result.n_clusters))
     robust = f"Standard errors are robust to unequal variances ({result.covariance})."
-    errors = ERRORS.get(result._method or result.covariance, robust).format(clusters=clusters)
+    alone = result.n_clusters == (result.nobs,)
+    errors = ERRORS.get(result._method or ("alone" if alone else result.covariance), robust).format(clusters=clusters)
     words.append(f"{PENALISED} {result._remedy}." if result.penalty else errors)
     if getattr(result, "adjustment", None):
         words.append(str(result.adjustment))
@@ -151,6 +154,7 @@ def notes(result: Any) -> tuple[str, ...]:
         words.append(f"No finite estimate exists for {listing(infinite)}: {result.estimate.separation.reason}.")
     elif not result.estimate.converged:
         words.append("The fit did not converge: do not trust these numbers.")
+    words += [doubt[0].upper() + doubt[1:] for doubt in doubts(result)]
     return (*words, *cautions(result))
 
 
@@ -187,7 +191,8 @@ def logit_summary(result: Any, level: float) -> Summary:
     ]
     if not result.penalty:
         facts.append(("P of their ratio", f"{result.llr_pvalue:.3g}"))
-        facts.append(("McFadden's R2", f"{result.pseudo_r2.mcfadden:.4f}"))
+        which = ", without prior" if result._method else "" if result.sample.outcome.trials is None else ", of trials"
+        facts.append((f"McFadden's R2{which}", f"{result.pseudo_r2.mcfadden:z.4f}"))
         facts.append(("AIC, BIC", f"{result.aic:.2f}, {result.bic:.2f}"))
     title = "Logistic regression" if len(others) == 1 else "Multinomial logistic regression"
     title += f" by {TITLES[result._method]}" if result._method else ""

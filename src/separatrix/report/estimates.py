@@ -134,7 +134,8 @@ def words(inferred: Inferred, untested: Sequence[str]) -> Iterable[str]:
     shown = replace(result, sample=replace(sample, dropped=()))
     yield from notes(shown)
     if untested:
-        yield f"No Wald test of {listing(untested)}: an estimate is infinite."
+        why = "an estimate is infinite" if result.estimate.infinite.any() else "their covariance is singular"
+        yield f"No Wald test of {listing(untested)}: {why}."
     if inferred.sampling:
         yield (
             "A weight says how many rows a row speaks for: it counts in the estimates, but a row is one observation. "
