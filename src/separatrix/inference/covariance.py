@@ -94,7 +94,8 @@ def small_sample(n: float, parameters: int) -> float:
 
 def check_leverage(A: FloatArray, M: FloatArray, block: Block, kind: str) -> None:
     """DataError where a row of a block has leverage 1, so that its residual is 0 whatever its outcome."""
-    h = np.linalg.eigvals(A @ M).real.max(axis=1, initial=0.0)
+    h = A @ M
+    h = h[:, 0, 0] if h.shape[1] == 1 else np.linalg.eigvals(h).real.max(axis=1)
     for row in np.flatnonzero(1.0 - h < LEVERAGE_ONE)[:1]:
         raise DataError(
             f"covariance={kind!r} divides by 1 - leverage, and row {(block.rows.start or 0) + row} has leverage 1: a "
