@@ -13,7 +13,7 @@ import narwhals as nw
 import pyarrow as pa
 
 from separatrix.data.builtin import builtin, is_builtin
-from separatrix.data.cells import Table
+from separatrix.data.cells import Table, arrow_table
 from separatrix.data.files import find, no_rows, parts_of
 from separatrix.data.parts import Part, TablePart, connected, decoded, plain_errors, regrouped, spool, without_views
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
@@ -167,7 +167,8 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
     if hasattr(data, "__arrow_c_stream__"):
         # What has a length is there to be read again.
         if hasattr(data, "__len__"):
-            table: pa.Table = pa.table(data)
+            frame = nw.from_native(data, eager_only=True, pass_through=True)
+            table: pa.Table = arrow_table(frame) if isinstance(frame, nw.DataFrame) else pa.table(data)
             return _of_table("the data", table.replace_schema_metadata().cast(without_views(table.schema)))
         return _of_stream("the stream", pa.RecordBatchReader.from_stream(data))
     raise ArgumentError(

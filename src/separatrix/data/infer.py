@@ -65,7 +65,7 @@ def infer_column(tally: ColumnTally, rules: Rules) -> Column:
     if not tally.known:
         return LeftOut(tally.name, "empty: every cell is missing")
     if tally.kind == "other":
-        what = "a duration" if tally.type.startswith("duration") else "nested or binary"
+        what = "a duration" if tally.type.startswith(("duration", "month_day_nano")) else "nested or binary"
         return LeftOut(tally.name, f"{what}: its type is {tally.type}")
     learners = {"date": date, "boolean": boolean, "category": category, "text": _from_text, "number": _from_numbers}
     return learners[tally.kind](tally, rules)
