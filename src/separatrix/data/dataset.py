@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from separatrix.data.builtin import builtin, is_builtin
 from separatrix.data.cells import Table, arrow_table
+from separatrix.data.delimited import refuse_twins
 from separatrix.data.files import find, no_rows, parts_of
 from separatrix.data.parts import Part, TablePart, connected, decoded, plain_errors, regrouped, spool, without_views
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
@@ -147,10 +148,10 @@ def open(
 
 
 def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, client: Any) -> Dataset:
-    if (data is None) == (query is None):
-        raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
     if database is not None and query is None:
         raise ArgumentError(f"database={str(database)!r} needs a query that says what to take from it.")
+    if (data is None) == (query is None):
+        raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
     if query is not None:
         return _of_query(query, None if database is None else str(database))
     if isinstance(data, str) and is_builtin(data):
@@ -223,6 +224,7 @@ def _of_stream(name: str, stream: pa.RecordBatchReader) -> Dataset:
 
 
 def _with_rows(data: Dataset) -> Dataset:
+    refuse_twins(list(data.columns), data.name)
     if data.rows == 0:
         raise no_rows(data.name)
     return data
