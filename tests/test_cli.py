@@ -310,3 +310,14 @@ def test_a_killed_prediction_leaves_the_old_file_as_it_was(run, monkeypatch):
     assert code == 130
     assert Path("p.csv").read_text() == "old"
     assert {path.name for path in Path().iterdir()} == {"model.json", "report.html", "p.csv"}
+
+
+@pytest.mark.parametrize("command", [("predict", "model.json", "iris"), ("evaluate", "model.json", "iris")])
+def test_output_that_has_no_room_is_said_in_one_line(run, command):
+    run("fit", "iris")
+    program = "from separatrix.cli import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", program, *command], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("separatrix: standard output cannot be written: No space left on device; ")

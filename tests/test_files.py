@@ -309,3 +309,35 @@ def test_ctrl_c_while_duckdb_reads_is_ctrl_c(monkeypatch, tmp_path):
     (tmp_path / "data.csv").write_text("a,b\n1,2\n")
     with pytest.raises(KeyboardInterrupt):
         table_of(str(tmp_path / "data.csv"))
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("select * from nosuch", "Catalog Error: Table with name nosuch does not exist"),
+        ("selct 1", "Parser Error: syntax error"),
+        ("select nosuch from (select 1 as a)", "Binder Error: Referenced column"),
+        ("select a::int as a from (select 'x' as a)", "Conversion Error: Could not convert string 'x'"),
+    ],
+)
+def test_a_mistake_in_a_query_is_blamed_on_the_query(query, why, tmp_path):
+    import duckdb
+
+    database = tmp_path / "sales.duckdb"
+    duckdb.connect(str(database)).close()
+    for place in (None, database):
+        with pytest.raises(FileError) as caught:
+            opened(query=query, database=place)
+        assert str(caught.value).startswith(f"the query failed ({why}")
+        assert str(caught.value).endswith("; correct it.")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_database_without_a_query_is_told_to_have_one():
+    with pytest.raises(ArgumentError, match=r"database='sales.duckdb' needs a query"):
+        opened(database="sales.duckdb")
+
+
+def test_an_answer_with_two_columns_of_one_name_is_refused():
+    with pytest.raises(ColumnError, match="the query has 2 columns named 'a'; rename all but one"):
+        opened(query="select 1 as a, 2 as a, 1 as y")

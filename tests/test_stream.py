@@ -890,3 +890,40 @@ def test_rows_that_do_not_count_take_no_place_among_those_kept_and_chances_stay_
     assert (found.strata.chance[rare] == 1.0).all()
     assert abs(np.sum(1.0 / found.strata.chance) / found.rows - 1) < 0.06
     assert found.kept["w"].min() > 0
+
+
+AWKWARD = {
+    "a Categorical": pl.Series(["a", "b", "c", "c"] * 10, dtype=pl.Categorical),
+    "an Enum": pl.Series(["a", "b", "c", "c"] * 10, dtype=pl.Enum(["a", "b", "c"])),
+    "objects of several kinds": pd.Series([1, "a", "b", "b"] * 10),
+    "a cut": pd.Series(pd.cut(np.arange(40) % 4, 3)),
+    "a category of several kinds": pd.Series(pd.Categorical([1, "a", "b", "b"] * 10)),
+    "complex numbers": pd.Series(np.arange(40) % 3 + 1j),
+    "a sparse column": pd.Series(pd.arrays.SparseArray([0, 0, 1, 0] * 10)),
+}
+
+
+@pytest.mark.parametrize("column", AWKWARD.values(), ids=AWKWARD)
+def test_a_dataframe_becomes_the_same_columns_in_a_fit_as_in_a_transformer(column):
+    frame: Any = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
+    data = frame({"x": np.arange(40.0) % 7, "u": column, "y": [0, 1, 0, 1] * 10})
+    model = LogisticRegression().fit(data, target="y")
+    assert model.columns_.describe()[1] == separatrix.Columns().fit(data).describe()[1]
+    assert model.predict(data).shape == (40,)
+    if model.columns_.describe()[1][1].startswith("category"):
+        labels = LogisticRegression().fit(data, target="u").predict(data)
+        assert len(labels) == 40
+
+
+def test_a_category_of_polars_is_read_from_arrow_and_from_a_stream_too():
+    frame = pl.DataFrame({"x": np.arange(40.0) % 7, "u": ["a", "b", "c", "c"] * 10, "y": [0, 1, 0, 1] * 10})
+    table = pa.table(frame.with_columns(pl.col("u").cast(pl.Categorical)))
+    for data in (table, table.to_reader(10)):
+        model = LogisticRegression().fit(data, target="y")
+        assert model.columns_.describe()[1] == ("u", "category of 3 levels against 'c'")
+
+
+def test_intervals_of_time_are_left_out_like_durations():
+    data = separatrix.open(query="select i % 5 as x, to_days(i % 3) as d, i % 2 as y from range(40) t(i)")
+    model = LogisticRegression().fit(data, target="y")
+    assert model.columns_.describe()[1] == ("d", "left out: a duration: its type is month_day_nano_interval")

@@ -425,9 +425,25 @@ def test_a_checkpoint_of_other_arguments_or_data_is_refused_and_so_is_what_is_no
         train_streamed(data, "two", settings, checkpoint=kept)
     with pytest.raises(FileError, match="of other data"):  # a table has no file that could tell
         train_streamed(open(data.whole().to_native()), "two", settings, checkpoint=kept)
-    (kept / "fit.npz").write_bytes(b"nothing")
-    with pytest.raises(FileError, match="is no checkpoint"):
-        train_streamed(data, "two", settings, checkpoint=kept)
+    for content in (b"nothing", b""):
+        (kept / "fit.npz").write_bytes(content)
+        with pytest.raises(FileError, match="is no checkpoint"):
+            train_streamed(data, "two", settings, checkpoint=kept)
+
+
+def test_the_folder_of_a_checkpoint_is_known_before_the_work_and_rid_of_what_is_half_written(tmp_path):
+    data, settings = files(tmp_path), Settings(drop=["weight", "before", "three", "amount"])
+    file = tmp_path / "part-0.parquet"
+    for place in (file, file / "kept"):
+        before = file.read_bytes()
+        with pytest.raises(FileError, match=r"cannot be the folder of a checkpoint.*; name another"):
+            train_streamed(data, "no such column", settings, checkpoint=place)
+        assert file.read_bytes() == before
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / ".fit.npz.4711.partial").write_bytes(b"half")
+    train_streamed(data, "two", settings, checkpoint=kept)
+    assert [path.name for path in kept.iterdir()] == ["fit.npz"]
 
 
 def test_what_needs_all_rows_at_once_is_refused(tmp_path):

@@ -100,3 +100,32 @@ def test_what_it_cannot_do_is_said_in_one_line():
         Columns(unseen="error").fit(data).transform(data.assign(city=["Rome", "Paris"] * 100))
     with pytest.raises(ValueError, match="not fitted"):
         Columns().transform(data)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"drop": "age"}, r"drop='age' must be a list of names, such as \['age'\]"),
+        ({"categorical": None}, "categorical=None must be a list of names"),
+        ({"date": "year"}, r"date='year' must be a list of names, such as \['year'\]"),
+        ({"floor": "10"}, "floor='10' must be a number of rows"),
+        ({"text_width": 10.5}, "text_width=10.5 must be a whole number, at least 2"),
+        ({"drop": ["age"], "numeric": ["age"]}, "column 'age' cannot be both drop and numeric"),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_named_with_what_is_due(told, message):
+    with pytest.raises(ArgumentError, match=message):
+        Columns(**told).fit(pd.DataFrame(patients()))
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"target": "ill", "columns": "age"}, "columns='age' must be a separatrix.Columns"),
+        ({"target": ["ill"]}, r"target=\['ill'\] must be the name of one column"),
+        ({"target": 1}, "target=1 must be the name of one column"),
+    ],
+)
+def test_a_fit_of_a_table_names_an_argument_of_the_wrong_kind(told, message):
+    with pytest.raises(ArgumentError, match=message):
+        LogisticRegression().fit(pd.DataFrame(patients()), **told)

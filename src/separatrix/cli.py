@@ -302,6 +302,7 @@ def main() -> None:
     """The entry point: runs the command, and turns what went wrong into one line and an exit code."""
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()  # here, where it can still be said that there is no room
     except CycloptsError as error:
         sys.exit(complain(str(error), code=2))
     except ArgumentError as error:
@@ -309,8 +310,19 @@ def main() -> None:
     except SeparatrixError as error:
         sys.exit(complain(str(error), code=1))
     except BrokenPipeError:  # whoever read our output, say `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_output()
+    except OSError as error:
+        if error.filename is not None:  # no fault of standard output, which has no name
+            raise
+        close_output()
+        why = error.strerror or error
+        sys.exit(complain(f"standard output cannot be written: {why}; make room, or send it elsewhere.", code=1))
     except KeyboardInterrupt:
         goes_on = any(word.startswith("--checkpoint") for word in sys.argv)
         what = "the same command goes on from the checkpoint" if goes_on else "no file was written"
         sys.exit(complain(f"stopped; {what}", code=130))
+
+
+def close_output() -> None:
+    """Whatever is still to be written to standard output goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -25,7 +25,7 @@ from separatrix.data.learn import Encoding, Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import encoded
 from separatrix.data.threads import in_order, thread_count, workers
-from separatrix.engine.checkpoint import Checkpoint
+from separatrix.engine.checkpoint import Checkpoint, take_place
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
 from separatrix.errors import ArgumentError
@@ -69,6 +69,8 @@ def train_streamed(
     """
     check_settings(settings, target_name)
     check_streams(settings, checkpoint)
+    if checkpoint:
+        take_place(checkpoint / CHECKPOINT)
     question = question_of(target_name, settings)
     if settings.cluster:
         question = replace(question, columns=tuple(name for name in dataset.columns if name != settings.cluster))

@@ -72,6 +72,10 @@ def learned_rows(
     """
     if y is not None:
         raise ArgumentError(f"y={listed(y)} and target={target!r} are given: the target is the one or the other.")
+    if not isinstance(target, str):
+        raise ArgumentError(f"target={target!r} must be the name of one column, as text.")
+    if columns is not None and not hasattr(columns, "options"):
+        raise ArgumentError(f"columns={columns!r} must be a separatrix.Columns, such as Columns(drop=['id']).")
     weight, terms = _names("sample_weight", sample_weight), _names("offset", offset)
     if len(weight) > 1:
         raise ArgumentError(f"sample_weight={sample_weight!r} must be the name of one column.")

@@ -207,21 +207,28 @@ def _by_value(text: Any) -> Any:
     return pc.coalesce(as_text(pc.cast(numeric, pa.float64())), pc.if_else(boolean, small, text))
 
 
+def arrow_table(table: Table) -> pa.Table:
+    """A dataframe of any kind as Arrow holds it, each column as `cells_of` has it: text where Arrow has no type."""
+    native = table.to_native()
+    return native if isinstance(native, pa.Table) else pa.table({str(n): _arrow(table, n) for n in table.columns})
+
+
 def _arrow(table: Table, name: str) -> Any:
-    """The column as one Arrow array; mixed objects of pandas, for which Arrow has no type, as text."""
+    """The column as one Arrow array; what Arrow has no type for as text: mixed objects of pandas, cuts, complex."""
     native = table.to_native()
     if isinstance(native, pa.Table):
         column = native[name]
         return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even one
-    series = table[name]
+    series = table.get_column(name)
     try:
-        return series.to_arrow()
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        missing = series.is_null().to_list()
-        return pa.array(
-            [None if gap else str(cell) for gap, cell in zip(missing, series.to_list(), strict=True)],
-            pa.large_string(),
-        )
+        values = series.to_arrow()
+        if not (pa.types.is_dictionary(values.type) and isinstance(values.type.value_type, pa.BaseExtensionType)):
+            return values
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        pass
+    missing = series.is_null().to_list()
+    cells = [None if gap else str(cell) for gap, cell in zip(missing, series.to_list(), strict=True)]
+    return pa.array(cells, pa.large_string())
 
 
 def _coded(values: Any) -> Any:
@@ -262,4 +269,5 @@ def _kind(kind: Any) -> Kind:
         return "number"
     if is_text(kind):
         return "text"
-    return "date" if pa.types.is_temporal(kind) and not pa.types.is_duration(kind) else "other"
+    lasting = pa.types.is_duration(kind) or pa.types.is_interval(kind)
+    return "date" if pa.types.is_temporal(kind) and not lasting else "other"

@@ -10,7 +10,7 @@ from msgspec import Struct
 from separatrix.data.calendar import DatePart
 from separatrix.data.cells import Cells, Table, checked_cells
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Note, Number, Part, Slot, Stretch, Text
-from separatrix.data.infer import Rules, category, infer_column, number, without_duplicates
+from separatrix.data.infer import Rules, category, check_lists, infer_column, number, without_duplicates
 from separatrix.data.infer import text as as_words
 from separatrix.data.matrix import matrix_of
 from separatrix.data.tally import Tally, tally
@@ -109,11 +109,13 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         ArgumentError
             A column is named to be two things, or an option has no meaning.
         """
-        where, named = where or tally.where, {"categorical": categorical, "numeric": numeric, "text": text}
+        where = where or tally.where
+        named = {"drop": drop, "categorical": categorical, "numeric": numeric, "text": text}
+        check_lists(**named)
         rules = Rules(date, floor, text_width)
         rules.check()
         _check_unseen(unseen)
-        _check_names(tally.columns, [*([] if target is None else [target]), *drop, *chain(*named.values())], where)
+        _check_names(tally.columns, [*([] if target is None else [target]), *chain(*named.values())], where)
         _check_named_once(named)
         learners = dict.fromkeys(categorical, category) | dict.fromkeys(numeric, number) | dict.fromkeys(text, as_words)
         learned = (

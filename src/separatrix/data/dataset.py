@@ -13,7 +13,8 @@ import narwhals as nw
 import pyarrow as pa
 
 from separatrix.data.builtin import builtin, is_builtin
-from separatrix.data.cells import Table
+from separatrix.data.cells import Table, arrow_table
+from separatrix.data.delimited import refuse_twins
 from separatrix.data.files import find, no_rows, parts_of
 from separatrix.data.parts import Part, TablePart, connected, decoded, plain_errors, regrouped, spool, without_views
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
@@ -147,10 +148,10 @@ def open(
 
 
 def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, client: Any) -> Dataset:
-    if (data is None) == (query is None):
-        raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
     if database is not None and query is None:
         raise ArgumentError(f"database={str(database)!r} needs a query that says what to take from it.")
+    if (data is None) == (query is None):
+        raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
     if query is not None:
         return _of_query(query, None if database is None else str(database))
     if isinstance(data, str) and is_builtin(data):
@@ -167,7 +168,8 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
     if hasattr(data, "__arrow_c_stream__"):
         # What has a length is there to be read again.
         if hasattr(data, "__len__"):
-            table: pa.Table = pa.table(data)
+            frame = nw.from_native(data, eager_only=True, pass_through=True)
+            table: pa.Table = arrow_table(frame) if isinstance(frame, nw.DataFrame) else pa.table(data)
             return _of_table("the data", table.replace_schema_metadata().cast(without_views(table.schema)))
         return _of_stream("the stream", pa.RecordBatchReader.from_stream(data))
     raise ArgumentError(
@@ -222,6 +224,7 @@ def _of_stream(name: str, stream: pa.RecordBatchReader) -> Dataset:
 
 
 def _with_rows(data: Dataset) -> Dataset:
+    refuse_twins(list(data.columns), data.name)
     if data.rows == 0:
         raise no_rows(data.name)
     return data

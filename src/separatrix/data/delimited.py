@@ -117,7 +117,7 @@ def different(first: Path, names: list[str], path: Path, others: list[str]) -> s
     return f"{path} has the columns of {first} in another order; put them in the same order."
 
 
-def refuse_twins(names: list[str], path: Path) -> None:
+def refuse_twins(names: list[str], path: Path | str) -> None:
     """Raise the ColumnError that says which name two columns share, if any do."""
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
@@ -126,6 +126,9 @@ def refuse_twins(names: list[str], path: Path) -> None:
 
 def explain(message: str, data: str) -> str:
     """DuckDB's many lines about what it could not read, as one: the file, the line and the remedy."""
+    if re.match(r"(Parser|Catalog|Binder|Conversion|Out of Range) Error", message):  # of a user's SQL: ours has none
+        why = " ".join(message.partition("\n\nLINE ")[0].split()).rstrip(". ")
+        return f"the query failed ({why}); correct it."
     path = re.search(r"^  file = (.+)$", message, re.M)
     line = re.search(r"on Line: (\d+)\nOriginal Line: (.{0,40})", message)
     place = (path[1] if path else data) + (f", line {line[1]} ({line[2]!r})" if line else "")

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -39,19 +40,27 @@ class Rules:
 
     def check(self) -> None:
         """ArgumentError unless each has a meaning."""
+        check_lists(date=self.date)
         for part in self.date:
             if part not in PARTS:
                 raise ArgumentError(f"date={part!r} is no part of a date; choose from {', '.join(PARTS)}.")
-        if self.floor is not None and not (0 <= self.floor < np.inf):
+        if self.floor is not None and not (isinstance(self.floor, Real) and 0 <= self.floor < np.inf):
             raise ArgumentError(f"floor={self.floor!r} must be a number of rows, or below 1 a share of them.")
-        if self.text_width < 2:
-            raise ArgumentError(f"text_width={self.text_width!r} must be at least 2 features.")
+        if not (isinstance(self.text_width, Integral) and self.text_width >= 2):
+            raise ArgumentError(f"text_width={self.text_width!r} must be a whole number, at least 2 features.")
 
     def least_rows(self, levels: int, rows: int) -> int:
         """How many rows a level needs to stand for itself."""
         if self.floor is None:
             return RARE if levels > FEW_LEVELS else 0
         return int(np.ceil(self.floor if self.floor >= 1 else self.floor * rows))
+
+
+def check_lists(**named: Any) -> None:
+    """ArgumentError for an argument that is one name, of which a list would be its letters, or no list."""
+    for argument, names in named.items():
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            raise ArgumentError(f"{argument}={names!r} must be a list of names, such as [{str(names)!r}].")
 
 
 def infer_column(tally: ColumnTally, rules: Rules) -> Column:
@@ -65,7 +74,7 @@ def infer_column(tally: ColumnTally, rules: Rules) -> Column:
     if not tally.known:
         return LeftOut(tally.name, "empty: every cell is missing")
     if tally.kind == "other":
-        what = "a duration" if tally.type.startswith("duration") else "nested or binary"
+        what = "a duration" if tally.type.startswith(("duration", "month_day_nano")) else "nested or binary"
         return LeftOut(tally.name, f"{what}: its type is {tally.type}")
     learners = {"date": date, "boolean": boolean, "category": category, "text": _from_text, "number": _from_numbers}
     return learners[tally.kind](tally, rules)

@@ -136,7 +136,13 @@ def spool(stream: pa.RecordBatchReader, path: Path) -> SpooledPart:
 def without_views(schema: pa.Schema) -> pa.Schema:
     """The schema with plain text and bytes for the views that polars makes, for which few of Arrow's functions are."""
     plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
-    return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
+
+    def without(kind: Any) -> Any:
+        if pa.types.is_dictionary(kind):
+            return pa.dictionary(kind.index_type, without(kind.value_type), kind.ordered)
+        return plain.get(kind, kind)
+
+    return pa.schema([field.with_type(without(field.type)) for field in schema])
 
 
 def coded(schema: pa.Schema, group: Any) -> pa.Schema:

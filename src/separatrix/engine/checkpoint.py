@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,20 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Solver
 from separatrix.errors import FileError
+
+
+def take_place(path: Path) -> None:
+    """Makes the folder of a checkpoint, before the work, and removes what a fit that was killed had half written there.
+
+    Raises FileError where there can be no such folder.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for partial in path.parent.glob(f".{path.name}.*.partial"):
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        why = "it is a file" if path.parent.is_file() else error.strerror or error
+        raise FileError(f"{path.parent} cannot be the folder of a checkpoint: {why}; name another.") from None
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,7 @@ class Checkpoint:
         try:
             with np.load(self.path) as kept:
                 theta, fingerprint = kept["theta"], str(kept["fingerprint"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             raise FileError(f"{self.path} is no checkpoint of a fit; remove it, or name another folder.") from None
         if fingerprint != self.fingerprint:
             raise FileError(
@@ -45,14 +60,14 @@ class Checkpoint:
         """
         partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
                 np.savez(file, theta=theta, fingerprint=np.array(self.fingerprint))
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(self.path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             raise FileError(f"{self.path} cannot be written: {error.strerror or error}; make room there.") from None
 
     def keeping(self, solver: Solver) -> Solver:
