@@ -47,7 +47,7 @@ class Rules:
         if self.floor is not None and not (isinstance(self.floor, Real) and 0 <= self.floor < np.inf):
             raise ArgumentError(f"floor={self.floor!r} must be a number of rows, or below 1 a share of them.")
         if not (isinstance(self.text_width, Integral) and self.text_width >= 2):
-            raise ArgumentError(f"text_width={self.text_width!r} must be a whole number, at least 2 features.")
+            raise ArgumentError(f"text_width={self.text_width!r} must be at least 2 features, a whole number.")
 
     def least_rows(self, levels: int, rows: int) -> int:
         """How many rows a level needs to stand for itself."""
