@@ -581,7 +581,10 @@ def test_a_file_that_changes_between_passes_is_refused(tmp_path, small_room):
     path = tmp_path / "set" / "part-1.parquet"
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
     source = stream.source_of(data, found)
-    with pytest.raises(FileError, match=r"part-1\.parquet has changed while it was read; open the data again"):
+    with pytest.raises(FileError, match=r"part-1\.parquet has changed since it was opened; open the data again"):
+        source.add_up(lambda block: 1)
+    path.unlink()
+    with pytest.raises(FileError, match=r"part-1\.parquet is gone since it was opened"):
         source.add_up(lambda block: 1)
 
 
@@ -616,6 +619,12 @@ def test_zero_rows_are_refused(tmp_path):
     (tmp_path / "x.csv").write_text("x,y\n")
     assert "holds column names but no rows" in fault(str(tmp_path / "x.csv"), FileError)
     assert "holds column names but no rows" in fault(pa.table({"x": empty, "y": empty}), FileError)
+
+
+def test_a_stream_that_was_read_before_is_said_to_be():
+    reader = pa.table({"x": X, "y": Y}).to_reader()
+    LogisticRegression().fit(reader, target="y")
+    assert "the stream holds no rows, as it does once it was read; open a new one" in fault(reader, FileError)
 
 
 @pytest.mark.parametrize("nested", [[[1], [2]] * 20, [{"a": 1}, {"a": 2}] * 20], ids=["list", "struct"])

@@ -20,6 +20,7 @@ from separatrix.data.parts import Part, TablePart, connected, decoded, plain_err
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
 
 BATCH = 65_536
+STREAM = "the stream"
 
 Stamp = tuple[str, int, int]
 """A file, its size in bytes, and when it was last written, in nanoseconds."""
@@ -94,7 +95,10 @@ class Dataset:
         """Raises FileError where a file is not as it was when it was opened."""
         for stamp in self.files:
             if _stamp(Path(stamp[0])) != stamp:
-                raise FileError(f"{stamp[0]} has changed while it was read; open the data again once they are at rest.")
+                happened = "is gone" if _stamp(Path(stamp[0]))[1] < 0 else "has changed"
+                raise FileError(
+                    f"{stamp[0]} {happened} since it was opened; open the data again once they are at rest."
+                )
 
     def _read(self, part: Part, rows: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
         self.check()
@@ -171,7 +175,7 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
             frame = nw.from_native(data, eager_only=True, pass_through=True)
             table: pa.Table = arrow_table(frame) if isinstance(frame, nw.DataFrame) else pa.table(data)
             return _of_table("the data", table.replace_schema_metadata().cast(without_views(table.schema)))
-        return _of_stream("the stream", pa.RecordBatchReader.from_stream(data))
+        return _of_stream(STREAM, pa.RecordBatchReader.from_stream(data))
     raise ArgumentError(
         f"data={data!r:.80} can't be opened: give a path, a glob, a list of paths, or what has __arrow_c_stream__."
     )
@@ -218,6 +222,8 @@ def _of_stream(name: str, stream: pa.RecordBatchReader) -> Dataset:
     folder = TemporaryDirectory(prefix="separatrix-")
     with plain_errors(name):
         part = spool(stream, Path(folder.name) / "rows.arrow")
+    if part.rows == 0:
+        raise no_rows(name, read_once=name == STREAM)
     data = _with_rows(Dataset(name, tuple(stream.schema.names), (part,)))
     weakref.finalize(data, folder.cleanup)
     return data

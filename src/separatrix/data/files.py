@@ -51,8 +51,10 @@ def _batches(data: str, rows: int) -> Iterator[pa.RecordBatch]:
         raise no_rows(data)
 
 
-def no_rows(name: str) -> FileError:
-    """The error for data that have columns and nothing in them."""
+def no_rows(name: str, read_once: bool = False) -> FileError:
+    """The error for data that have columns and nothing in them, as a stream has that was read before."""
+    if read_once:
+        return FileError(f"{name} holds no rows, as it does once it was read; open a new one.")
     return FileError(f"{name} holds column names but no rows; add rows.")
 
 
@@ -101,7 +103,7 @@ def find(data: str) -> list[Path]:
         return paths
     beside = Path(data).parent
     known = [*BUILTIN, *(str(beside / name) for name in (os.listdir(beside) if beside.is_dir() else []))]
-    near = get_close_matches(data, known, n=1)
+    near = [name for name in get_close_matches(data, known, n=2) if name != data]  # as a link to nothing is
     guess = f" Did you mean {near[0]!r}?" if near else ""
     raise FileError(f"no file {data!r}.{guess} Name a CSV or Parquet file, or a built-in set: {listing(BUILTIN)}.")
 
