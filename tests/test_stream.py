@@ -697,7 +697,7 @@ def test_arguments_that_do_not_go_together_are_refused():
         separatrix.open("x.parquet", database="y.duckdb")
     with pytest.raises(FileError, match="no file"):
         separatrix.open("nothing-*.parquet")
-    with pytest.raises(FileError, match="the query failed .*nothing does not exist"):
+    with pytest.raises(FileError, match=r"the query failed .*nothing does not exist"):
         separatrix.open(query="select * from nothing")
 
 

@@ -96,9 +96,7 @@ class Dataset:
         for stamp in self.files:
             if _stamp(Path(stamp[0])) != stamp:
                 happened = "is gone" if _stamp(Path(stamp[0]))[1] < 0 else "has changed"
-                raise FileError(
-                    f"{stamp[0]} {happened} since it was opened; open the data again once they are at rest."
-                )
+                raise FileError(f"{stamp[0]} {happened} since it was opened; open the data again once it rests.")
 
     def _read(self, part: Part, rows: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
         self.check()
