@@ -621,6 +621,14 @@ def test_zero_rows_are_refused(tmp_path):
     assert "holds column names but no rows" in fault(pa.table({"x": empty, "y": empty}), FileError)
 
 
+def test_a_path_is_predicted_as_it_is_fitted(tmp_path):
+    path = parquet(tmp_path / "1.parquet", x=X, y=Y)
+    model = LogisticRegression().fit(path, target="y")
+    np.testing.assert_array_equal(model.predict(path), model.predict(separatrix.open(path)))
+    with pytest.raises(ArgumentError, match="the fit was of arrays"):
+        LogisticRegression().fit(np.transpose([X]), Y).predict(path)
+
+
 def test_a_stream_that_was_read_before_is_said_to_be():
     reader = pa.table({"x": X, "y": Y}).to_reader()
     LogisticRegression().fit(reader, target="y")

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
 from typing import Any
 
 import narwhals as nw
@@ -160,10 +161,13 @@ def dataset_of(data: Any) -> Dataset:
 
 
 def columns_for(estimator: Any, data: Any) -> Columns | None:
-    """The columns that an estimator has learned, if data are a table: a dataset, a dataframe, or a stream of Arrow."""
-    if isinstance(data, Dataset) and not hasattr(estimator, "columns_"):
-        raise ArgumentError(f"X={data.name!r} is a dataset, and the fit was of arrays, whose columns have no names.")
-    named = isinstance(data, Dataset) or hasattr(data, "__arrow_c_stream__") or _is_dataframe(data)
+    """The columns that an estimator has learned, if data are a table: a dataset or a path of one, a dataframe, or a
+    stream of Arrow."""
+    at_rest = isinstance(data, Dataset | str | PathLike)
+    if at_rest and not hasattr(estimator, "columns_"):
+        name = data.name if isinstance(data, Dataset) else str(data)
+        raise ArgumentError(f"X={name!r} is a dataset, and the fit was of arrays, whose columns have no names.")
+    named = at_rest or hasattr(data, "__arrow_c_stream__") or _is_dataframe(data)
     named = named or (is_dask(data) and hasattr(data, "columns"))
     return getattr(estimator, "columns_", None) if named else None
 
