@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.report import Record, Row, order, ours, ratio_value, seconds
+from benchmarks.report import Record, Row, order, ours, ratio, ratio_value, seconds
 
 # Petroff (2021), arXiv:2107.02270: ten colours told apart with any colour vision.
 # fmt: off
@@ -46,7 +46,7 @@ def bars(panel: Axes, record: Record) -> None:
         length = value or spent(row) / own["run"]["seconds"]
         colour = OURS if row is own else PALETTE[0] if value else "white"
         panel.barh(height, length - FLOOR, left=FLOOR, color=colour, edgecolor=GREY, hatch="" if value else "////")
-        panel.text(length * 1.15, height, f"{value:.2g}" if value else "", va="center", fontsize=7)
+        panel.text(length * 1.15, height, ratio(row, own), va="center", fontsize=7)
     panel.set_xscale("log")
     panel.set_xlim(FLOOR, 1e5)
     panel.axvline(1, color=OURS, linewidth=0.8)
