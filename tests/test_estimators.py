@@ -382,3 +382,28 @@ def test_arrays_that_need_no_check_are_fitted_as_lists_are():
 def test_only_finite_doubles_with_a_whole_number_for_each_row_need_no_check(X, y, plain):
     assert is_plain(np.array(X), np.array(y)) is plain
     assert not is_plain(X, y)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({0: -1}, r"class_weight\[0\]=-1 must be a number at least 0"),
+        ({0: np.nan, 1: 1.0}, r"class_weight\[0\]=nan must be"),
+        ({0: 1.0, 1: np.inf}, r"class_weight\[1\]=inf must be"),
+        ({0: "a"}, r"class_weight\[0\]='a' must be"),
+        ([1, 2], r"class_weight=\[1, 2\] must be a dict of weights, 'balanced' or None"),
+        ("foo", "class_weight='foo' must be a dict"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("estimator", [LogisticRegression, separatrix.LogisticRegressionCV])
+def test_a_weight_of_a_class_that_is_none_is_named(estimator, given, told):
+    X, y = load_breast_cancer(return_X_y=True)
+    with pytest.raises(ArgumentError, match=told):
+        estimator(class_weight=given).fit(X, y)
+
+
+def test_cross_validation_names_the_weight_that_is_none():
+    X, y = load_breast_cancer(return_X_y=True)
+    with pytest.raises(ArgumentError, match=r"sample_weight\[3\]=-1 must be at least 0"):
+        separatrix.LogisticRegressionCV().fit(X, y, sample_weight=np.where(np.arange(len(y)) == 3, -1.0, 1.0))

@@ -164,6 +164,16 @@ def listed(values: Any) -> str:
     return f"[{some}{', ...' if np.size(values) > 3 else ''}]"
 
 
+def check_class_weight(class_weight: Any) -> None:
+    """ArgumentError unless it is None, "balanced", or a dict with a weight of at least 0 for a class."""
+    if class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced"):
+        return
+    if not isinstance(class_weight, dict):
+        raise ArgumentError(f"class_weight={class_weight!r} must be a dict of weights, 'balanced' or None.")
+    for label, weight in class_weight.items():
+        check_number(f"class_weight[{label!r}]", weight, at_least=0)
+
+
 def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
     """The different labels in order, and the position of each row's among them.
 

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from separatrix.arguments import (
+    check_class_weight,
     check_flag,
     check_l1_ratio,
     check_number,
@@ -215,6 +216,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return np.zeros((K, p))[rows], np.zeros(K)[rows]
 
     def _weight_of_classes(self, y: NDArray, weight: FloatArray) -> FloatArray:
+        check_class_weight(self.class_weight)
         return compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weight)
 
     def _checked(self) -> tuple[Options, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import compute_class_weight
 
-from separatrix.arguments import listed
+from separatrix.arguments import check_class_weight, listed
 from separatrix.arrays import FloatArray
 from separatrix.data import dataset
 from separatrix.data.beside import given
@@ -40,6 +40,7 @@ def _weighed(
 ) -> tuple[NDArray, TableSource, float]:
     """Classes of such weights (K,), and their rows with the `class_weight` of the estimator, and their total weight."""
     if estimator.class_weight is not None:
+        check_class_weight(estimator.class_weight)
         # As if each class had one row, of the weight of all of its rows.
         by_class = compute_class_weight(estimator.class_weight, classes=classes, y=classes, sample_weight=weight)
         source, weight = source.reweighed(by_class), weight * by_class

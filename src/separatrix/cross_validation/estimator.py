@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import validate_data
 
 from separatrix.arguments import (
     check_flag,
     check_l1_ratio,
     check_number,
     check_offset,
+    check_sample_weight,
     check_two_classes,
     label_codes,
 )
@@ -127,7 +128,7 @@ class LogisticRegressionCV(LogisticRegression):
         leave_out, scorer = is_loo(self.cv), self._scorer()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weight = check_sample_weight(sample_weight, X.shape[0])
         offset = check_offset(offset, X.shape[0], self._columns_of_eta())
         rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
         if self.class_weight is not None:
