@@ -61,8 +61,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     random_state : int, RandomState or None
         Draws the sample of rows that a fit of many rows starts on; None is 0, so fits repeat. The optimum is the same.
     solver : str, default "auto"
-        "auto", "newton", "conjugate-gradient", "gradient-descent", "proximal-newton" (the one for l1_ratio > 0), or a
-        scikit-learn name (`separatrix.engine.choose`). All reach the same optimum.
+        "auto", "newton", "quasi-newton", "conjugate-gradient", "gradient-descent", "proximal-newton" (l1_ratio > 0),
+        or a scikit-learn name (`separatrix.engine.choose`). All reach the same optimum.
     max_iter : int, default 100
     multi_class : {"auto", "multinomial", "ovr"}
         For three or more classes: one softmax model, or one binary model for each class against the rest.
