@@ -220,8 +220,6 @@ def _of_stream(name: str, stream: pa.RecordBatchReader) -> Dataset:
     folder = TemporaryDirectory(prefix="separatrix-")
     with plain_errors(name):
         part = spool(stream, Path(folder.name) / "rows.arrow")
-    if part.rows == 0:
-        raise no_rows(name, read_once=name == STREAM)
     data = _with_rows(Dataset(name, tuple(stream.schema.names), (part,)))
     weakref.finalize(data, folder.cleanup)
     return data
@@ -230,7 +228,7 @@ def _of_stream(name: str, stream: pa.RecordBatchReader) -> Dataset:
 def _with_rows(data: Dataset) -> Dataset:
     refuse_twins(list(data.columns), data.name)
     if data.rows == 0:
-        raise no_rows(data.name)
+        raise no_rows(data.name, read_once=data.name == STREAM)
     return data
 
 

@@ -161,8 +161,9 @@ class MemorySource:
         if self.is_sparse:
             step = self.n_rows if self.X.format == "csc" else SPARSE_ROWS
         else:
-            cells, p = COPIED if self._copies else CELLS, max(self.n_columns, 1)
-            step = max(64, min(ROWS, max(cells // p, min(WIDE_ROWS, (cells if self._copies else WIDE_CELLS) // p))))
+            p = max(self.n_columns, 1)
+            step = COPIED // p if self._copies else max(CELLS // p, min(WIDE_ROWS, WIDE_CELLS // p))
+            step = max(64, min(ROWS, step))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
             rows = slice(some.start + before, some.stop + before)
