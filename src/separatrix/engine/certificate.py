@@ -10,7 +10,9 @@ and minimising the right side over r, with t = S nu < 1,
 
     F(theta) - F* <= (t + (1 - t) log(1 - t)) / S^2        (nu^2 / 2 for S = 0: a quadratic)
 
-An L1 part lies above its tangents: any subgradient may stand for g. An offset moves eta, and no step moves the offset:
+An L1 part lies above its tangents: any subgradient may stand for g. Along a flat direction, such as the same shift of
+a column's weights in all classes, the loss does not change: there H may be anything, if g has no part along it; and
+what it has adds at most its square / (2 l2), for there F bends as the L2 part does. An offset moves eta, and no step moves the offset:
 nothing changes. And no row's loss lies below its tangent either, so H need not be of all rows. H and S may be
 those of some rows alone, which count for what they count for in F.
 
@@ -45,7 +47,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import SINGULAR, solve_positive
+from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_positive
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
 from separatrix.equations.hyperplane import product, quadratic_forms, row_squares
 from separatrix.equations.losses import ClassLoss
@@ -92,28 +94,22 @@ def certify(
     2, here or nearby, and without either the curvature is made if the other bounds are above the tolerance.
     """
     bounds = [Certificate(at.value, "the objective itself: losses are never negative")]
-    curved = known_curvature(objective)
     metric = at if at.curvature is not None else metric
-    if curved and part is not None:
+    if part is not None:
         for nearby in [part.nearby, None] if part.nearby else [None]:
             bounds.append(by_part(objective, at, part.objective, nearby))
             if bounds[-1].gap <= tolerance:
                 return bounds[-1]
-    if curved and metric is not None:
+    if metric is not None:
         bounds.append(by_self_concordance(objective, at, metric))
-    if penalises_all(objective.penalty) and bounds[-1].coef_error is None and isinstance(objective.loss, ClassLoss):
+    wanted = bounds[-1].gap > tolerance or (bounds[-1].coef_error is None and objective.penalty.l2.all())
+    if wanted and penalises_all(objective.penalty) and isinstance(objective.loss, ClassLoss):
         bounds.append(by_duality(objective, at))
     best = min(bounds, key=lambda bound: bound.gap)
-    if metric is None and part is None and curved and best.gap > tolerance and at.theta.size <= LARGEST_CURVATURE:
+    if metric is None and part is None and best.gap > tolerance and at.theta.size <= LARGEST_CURVATURE:
         newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2))
         return min(best, newton, key=lambda bound: bound.gap)
     return best
-
-
-def known_curvature(objective: Objective) -> bool:
-    """Whether a curvature is that of the loss. With an L1 part and flat directions, along those it is made up, and the
-    iterates may move along them."""
-    return not (objective.penalty.has_l1 and objective.loss.classes(1) != 2)
 
 
 def penalises_all(penalty: ElasticNet) -> bool:
@@ -143,11 +139,14 @@ def by_self_concordance(
     `part` of the rows adds to it.
     """
     metric = metric or at
-    factor = metric.factor
+    flat = objective.loss.flat(at.theta.shape[1])
+    sloped = objective.penalty.has_l1 and flat.size > 0  # the L1 part is not flat where the loss is
+    factor = factor_positive(held_along(flat, metric.curvature, at.theta.shape)) if sloped else metric.factor
     unit = factor.unit
     root = factor.inverse
     inverse = root.T @ root
-    away = (at.theta - metric.theta).ravel()
+    away = at.theta - metric.theta
+    away = (away - away @ flat @ flat.T).ravel()
     if part:  # of few rows, their exact length in the norm of H is worth its products
         reach = farthest_row(part, inverse.reshape(*at.theta.shape, *at.theta.shape), unit.reshape(at.theta.shape))
     else:
@@ -155,44 +154,85 @@ def by_self_concordance(
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
         S = objective.loss.third_bound * reach
         grown = float(np.exp(0.5 * S * np.sqrt(max(away @ metric.curvature @ away, 0.0))))
-        nu, S = grown * decrement(objective, at, metric.curvature, root / unit), grown * S
+        nu, along = decrement(objective, at, metric.curvature, root / unit)
+        nu, S = grown * nu, grown * S
         t = S * nu
-    if not t < 1.0:
+    if not t + along < 1.0:
         return Certificate(np.inf, "none: too far from the optimum for a bound")
     # For small t the closed form cancels; its series t^2 (1/2 + t/6 + t^2/12 + ..) is at most t^2 / 2 (1 + t).
-    gap = nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2
+    gap = along + (nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
     if factor.least < SINGULAR:
         # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
         return Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
-    u = 2 * nu if S == 0 else farthest(t) / S
-    errors = grown * u * np.sqrt(np.diagonal(inverse)) / unit
+    # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
+    u = 2 * nu if S == 0 else farthest(t + S * along**0.5) / S
+    errors = (grown * u * np.sqrt(np.diagonal(inverse)) / unit).reshape(at.theta.shape)
     return Certificate(
         float(gap) + rounding(at),
         "Newton decrement, self-concordance",
-        errors.reshape(at.theta.shape),
+        by_strong_convexity(objective.penalty, at.theta, float(gap) + rounding(at)) if sloped else errors,
         min(1.0, S * u / 4.0),
     )
 
 
-def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatArray) -> float:
-    """nu = (r'H^-1 r)^(1/2), with root'root = H^-1, for the smallest subgradient r. Or with an L1 part, for r = H d, d
-    zero where weights are, and r the smallest subgradient where they are not, if that makes r a subgradient.
+def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """H, (P K, P K), with as much curvature as it has elsewhere along the flat directions of each column."""
+    held, (P, K) = H.copy(), shape
+    blocks = held.reshape(P, K, P, K)
+    scale = np.diagonal(H).reshape(shape).mean(axis=1)
+    blocks[np.arange(P), :, np.arange(P), :] += scale[:, None, None] * (flat @ flat.T)
+    return held
 
-    Columns whose weights are zero may then be collinear with others, and no rounding is divided by next to nothing.
+
+def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatArray) -> tuple[float, float]:
+    """nu = (r'H^-1 r)^(1/2), with root'root = H^-1, for the smallest subgradient r; and what r adds along flat
+    directions.
+
+    Or with an L1 part, for r = H d, d zero where weights are, and r the smallest subgradient where they are not, if
+    that makes r a subgradient. Columns whose weights are zero may then be collinear with others, and no rounding is
+    divided by next to nothing.
     """
     smallest = objective.subgradient(at).ravel()
     if not objective.penalty.has_l1:
-        return float(np.linalg.norm(root @ smallest))
+        return float(np.linalg.norm(root @ smallest)), 0.0
     l1, g = np.broadcast_to(objective.l1, at.theta.shape).ravel(), at.gradient.ravel()
     free = (at.theta.ravel() != 0) | (l1 == 0)
-    if not free.all():
-        for _ in range(MOST_TURNS):
-            d = solve_positive(H[np.ix_(free, free)], smallest[free])
-            beyond = ~free & (np.abs(g - H[:, free] @ d) > l1)
-            if not beyond.any():
-                return float(np.sqrt(max(smallest[free] @ d, 0.0)))
-            free |= beyond
-    return float(np.linalg.norm(root @ smallest))
+    for _ in range(MOST_TURNS if not free.all() else 0):
+        d = solve_positive(H[np.ix_(free, free)], smallest[free])
+        r = np.where(free, smallest, H[:, free] @ d)
+        beyond = ~free & (np.abs(g - r) > l1)
+        if not beyond.any():
+            return along_flat(objective, at, r, float(np.sqrt(max(smallest[free] @ d, 0.0))), root)
+        free |= beyond
+    return along_flat(objective, at, smallest, float(np.linalg.norm(root @ smallest)), root)
+
+
+def along_flat(
+    objective: Objective, at: Evaluation, r: FloatArray, nu: float, root: FloatArray
+) -> tuple[float, float]:
+    """nu for a subgradient of the L1 part that has as little as it can along flat directions; and what that adds.
+
+    A column's part along them is the sum of r over the classes: weights that are zero take it on, if that leaves a
+    subgradient.
+    """
+    flat, p = objective.loss.flat(at.theta.shape[1]), len(objective.penalty.l1)
+    if not flat.size:
+        return nu, 0.0
+    l1, l2 = objective.penalty.l1[:, None], objective.penalty.l2
+    w, g, r = at.theta[:p], at.gradient[:p], r.reshape(at.theta.shape)[:p]
+    zero = (w == 0) & (l1 > 0)
+    many, total = zero.sum(axis=1), r.sum(axis=1)
+    change = np.where(zero, -total[:, None] / np.maximum(many, 1)[:, None], 0.0)
+    if np.any(zero & (np.abs(g - r - change) > l1)):
+        return np.inf, 0.0
+    # The gradient of the loss has no part along flat directions: without an L2 part, what is there is of the signs.
+    left = np.where(l2 > 0, total, (l1 * np.sign(w)).sum(axis=1))
+    left[(many > 0) | (l1[:, 0] == 0)] = 0.0
+    with np.errstate(divide="ignore"):
+        along = float(np.sum(left[left != 0] ** 2 / (2.0 * len(flat) * l2[left != 0])))
+    moved = np.zeros_like(at.theta)
+    moved[:p] = change
+    return nu + float(np.linalg.norm(root @ moved.ravel())), along
 
 
 def farthest(t: float) -> float:

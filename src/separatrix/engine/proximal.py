@@ -14,7 +14,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.engine.certificate import duality_gap, known_curvature, penalises_all
+from separatrix.engine.certificate import duality_gap, penalises_all
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import conjugate_gradients, solve_positive
@@ -26,7 +26,8 @@ from separatrix.equations.penalties import soft_threshold
 SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data
 EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing,
 TRUNCATED = 0.1  # or what is no waste on a working set that will change
-MOST_TURNS = 50
+QUICK_TURNS = 8  # that change many signs at once; then one at a time, where H is a matrix
+MOST_TURNS = 100
 NOTHING = 1e-100  # of a curvature; its inverse is still a number
 
 SMALLEST_SET = 200  # columns
@@ -49,18 +50,16 @@ def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray |
     """Each step minimises the model with the L1 part, shortened until the objective falls.
 
     As in `quasi_newton`, the curvature is computed only where the last one, corrected by what the steps have shown, has
-    done too little. The estimated gap is the decrease that the model promises, or more where the certificate will ask
-    for more: where it goes by duality.
+    done too little. The estimated gap is the decrease that the model promises.
     """
     keep, before = share_to_keep(theta.size), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact, H = (at, at.curvature) if metric is None else (None, metric)
-    gap = plain_gap if known_curvature(objective) else estimated_gap
     l1, length = np.broadcast_to(objective.l1, theta.shape).ravel(), 1.0
     while True:
         w, g = at.theta.ravel(), at.gradient.ravel()
         v, decrease = minimise_model(matrix(H), w, g, l1, EXACT)
-        yield Iterate(at, gap(objective, at, decrease), exact)
+        yield Iterate(at, min(decrease, at.value), exact)
         order, before = 1 if decrease <= keep * before and length == 1.0 else 2, decrease
         step, slope = (v - w).reshape(theta.shape), promised_slope(w, v, g, l1)
         there, length = backtrack(objective, at, step, order, slope=slope)
@@ -124,11 +123,6 @@ def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntAr
     return np.sort(np.argpartition(-score, size - 1)[:size]) if size else np.arange(0)
 
 
-def plain_gap(objective: Objective, at: Evaluation, promised: float) -> float:
-    """The promised decrease, and never more than F."""
-    return min(promised, at.value)
-
-
 def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> float:
     """The promised decrease, or the square of the duality gap here if that is more, and never more than F.
 
@@ -139,7 +133,7 @@ def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> floa
         w = at.theta[: objective.source.n_columns]
         gradient = at.gradient[: len(w)] - objective.penalty.gradient(w)
         promised = max(promised, duality_gap(objective.penalty, w, gradient, at.loss) ** 2)
-    return plain_gap(objective, at, promised)
+    return min(promised, at.value)
 
 
 def promised_slope(w: FloatArray, v: FloatArray, g: FloatArray, l1: FloatArray) -> float:
@@ -150,11 +144,13 @@ def promised_slope(w: FloatArray, v: FloatArray, g: FloatArray, l1: FloatArray) 
 
 @dataclass(frozen=True)
 class Curvature:
-    """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them."""
+    """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them, which is
+    `exact` but for rounding, or nearly right."""
 
     diagonal: FloatArray
     times: Callable[[FloatArray], FloatArray]
     solve: Callable[[IntArray, FloatArray], FloatArray]
+    exact: bool
 
 
 def matrix(H: FloatArray) -> Curvature:
@@ -163,6 +159,7 @@ def matrix(H: FloatArray) -> Curvature:
         np.diagonal(H),
         lambda d: H @ d,
         lambda some, b: solve_positive(H[np.ix_(some, some)], b),
+        exact=True,
     )
 
 
@@ -188,7 +185,7 @@ def products(part: Objective, theta: FloatArray) -> Curvature:
         return (part.curvature_times(at, d) + ridge * d).ravel()
 
     diagonal = (diagonal + ridge).ravel()
-    return Curvature(diagonal, times, lambda some, b: solve_by_products(times, diagonal, some, b))
+    return Curvature(diagonal, times, lambda some, b: solve_by_products(times, diagonal, some, b), exact=False)
 
 
 def solve_by_products(
@@ -210,6 +207,7 @@ def minimise_model(
     """The v, (n,), with the least g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, with exact zeros; and the decrease from w.
 
     By turns, proximal gradient steps choose the signs, and a projected Newton step moves to the minimum that has them.
+    Where columns all but depend on each other, these choose badly, and signs change one at a time.
     """
     v, slope, decrease, first = w, g, 0.0, None
     unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
@@ -219,9 +217,12 @@ def minimise_model(
         first = size if first is None else first
         if size <= enough * first:
             break
-        step = newton_step if turn % 2 == 0 else proximal_steps
+        one_by_one = H.exact and turn >= QUICK_TURNS
+        step = feature_sign_step if one_by_one else newton_step if turn % 2 == 0 else proximal_steps
         v, slope, fall = step(H, v, slope, l1, unit)
         decrease += fall
+        if one_by_one and not fall:
+            break
     return v, decrease
 
 
@@ -247,6 +248,34 @@ def newton_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, 
         if fall > 0:
             return v + change, slope + moved, fall
     return v, slope, 0.0
+
+
+def feature_sign_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
+    """Towards the minimum over the support and, where more is to be had there, one coordinate outside of it, to the
+    lowest of the points where a coordinate is zero on the way (Lee, Battle, Raina and Ng 2007, "Efficient sparse coding
+    algorithms"). However ill-conditioned H is, so many steps as there are sets of signs reach the minimum."""
+    support, sign = (v != 0) | (l1 == 0), np.sign(v)
+    s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * sign)
+    left = s**2 / unit
+    enters = np.argmax(np.where(support, 0.0, left))
+    outside = not support[enters] and left[enters] > left[support].sum()
+    d = np.zeros_like(v)
+    for free in ([support | (np.arange(len(v)) == enters)] if outside else []) + [support]:
+        d[:] = 0.0
+        d[free] = H.solve(np.flatnonzero(free), -s[free])
+        if not outside or d[enters] * s[enters] < 0:  # else it moves to where its sign is another
+            break
+    moved = H.times(d)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        zero_at = np.where((v != 0) & (l1 > 0), -v / d, np.inf)
+    stops = np.append(np.unique(zero_at[(zero_at > 0) & (zero_at < 1)]), 1.0)
+    beyond = np.maximum(-sign * (v + stops[:, None] * d), 0.0) @ (2.0 * l1)  # (stops,)
+    falls = -stops * (s @ d) - 0.5 * stops**2 * (d @ moved) - beyond
+    best = int(np.argmax(falls))
+    if not falls[best] > 0:
+        return v, slope, 0.0
+    there = np.where(zero_at == stops[best], 0.0, v + stops[best] * d)
+    return there, slope + stops[best] * moved, float(falls[best])
 
 
 def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
