@@ -38,7 +38,7 @@ the distance to the optimum, with c < 1 in proportion to it.
 Last, F* >= 0, so F itself is a bound.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -102,7 +102,7 @@ def certify(
                 return bounds[-1]
     if metric is not None:
         bounds.append(by_self_concordance(objective, at, metric))
-    wanted = bounds[-1].gap > tolerance or (bounds[-1].coef_error is None and objective.penalty.l2.all())
+    wanted = bounds[-1].coef_error is None and (bounds[-1].gap > tolerance or objective.penalty.l2.all())
     if wanted and penalises_all(objective.penalty) and isinstance(objective.loss, ClassLoss):
         bounds.append(by_duality(objective, at))
     best = min(bounds, key=lambda bound: bound.gap)
@@ -147,18 +147,18 @@ def by_self_concordance(
     inverse = root.T @ root
     away = at.theta - metric.theta
     away = (away - away @ flat @ flat.T).ravel()
-    if part:  # of few rows, their exact length in the norm of H is worth its products
-        reach = farthest_row(part, inverse.reshape(*at.theta.shape, *at.theta.shape), unit.reshape(at.theta.shape))
+    nu, along = decrement(objective, at, metric.curvature, root / unit)
+    # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
+    for reach in reaches(objective, at, unit, inverse, part) if np.isfinite(nu) else ():
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
+            S = objective.loss.third_bound * reach
+            grown = float(np.exp(0.5 * S * np.sqrt(max(away @ metric.curvature @ away, 0.0))))
+            S, t = grown * S, grown * nu * (grown * S)
+        if t < 1.0:
+            break
     else:
-        reach = longest_row(objective, at, unit) * float(np.linalg.norm(inverse)) ** 0.5
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
-        S = objective.loss.third_bound * reach
-        grown = float(np.exp(0.5 * S * np.sqrt(max(away @ metric.curvature @ away, 0.0))))
-        nu, along = decrement(objective, at, metric.curvature, root / unit)
-        nu, S = grown * nu, grown * S
-        t = S * nu
-    if not t + along < 1.0:
         return Certificate(np.inf, "none: too far from the optimum for a bound")
+    nu = grown * nu
     # For small t the closed form cancels; its series t^2 (1/2 + t/6 + t^2/12 + ..) is at most t^2 / 2 (1 + t).
     gap = along + (nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
     if factor.least < SINGULAR:
@@ -212,26 +212,26 @@ def along_flat(
 ) -> tuple[float, float]:
     """nu for a subgradient of the L1 part that has as little as it can along flat directions; and what that adds.
 
-    A column's part along them is the sum of r over the classes: weights that are zero take it on, if that leaves a
-    subgradient.
+    A column's part along them is the sum of r over the classes. That of the loss's gradient is zero, so what remains is
+    of the penalty: weights that are zero take it on, as far as a subgradient of |w| can.
     """
     flat, p = objective.loss.flat(at.theta.shape[1]), len(objective.penalty.l1)
     if not flat.size:
         return nu, 0.0
-    l1, l2 = objective.penalty.l1[:, None], objective.penalty.l2
+    l1, l2 = objective.penalty.l1[:, None], objective.penalty.l2[:, None]
     w, g, r = at.theta[:p], at.gradient[:p], r.reshape(at.theta.shape)[:p]
     zero = (w == 0) & (l1 > 0)
-    many, total = zero.sum(axis=1), r.sum(axis=1)
-    change = np.where(zero, -total[:, None] / np.maximum(many, 1)[:, None], 0.0)
-    if np.any(zero & (np.abs(g - r - change) > l1)):
+    before = np.where(zero, r - g, l1 * np.sign(w))  # of the L1 part
+    given = (l2 * w).sum(axis=1, keepdims=True)
+    excess = (before.sum(axis=1, keepdims=True) + given) / np.maximum(zero.sum(axis=1, keepdims=True), 1)
+    after = np.where(zero, np.clip(before - excess, -l1, l1), before)
+    left = np.where(l1 > 0, after.sum(axis=1, keepdims=True) + given, 0.0)
+    left[np.abs(left) <= 8.0 * np.finfo(float).eps * len(flat) * l1] = 0.0
+    if np.any(left[l2 == 0]):  # a shift along them lowers the penalty, and no bound tells by how much
         return np.inf, 0.0
-    # The gradient of the loss has no part along flat directions: without an L2 part, what is there is of the signs.
-    left = np.where(l2 > 0, total, (l1 * np.sign(w)).sum(axis=1))
-    left[(many > 0) | (l1[:, 0] == 0)] = 0.0
-    with np.errstate(divide="ignore"):
-        along = float(np.sum(left[left != 0] ** 2 / (2.0 * len(flat) * l2[left != 0])))
+    along = float(np.sum(np.divide(left**2, 2.0 * len(flat) * l2, out=np.zeros_like(l2), where=l2 > 0)))
     moved = np.zeros_like(at.theta)
-    moved[:p] = change
+    moved[:p] = after - before
     return nu + float(np.linalg.norm(root @ moved.ravel())), along
 
 
@@ -247,6 +247,16 @@ def farthest(t: float) -> float:
     if t > 0.375:
         return 1.0 / (1.0 - t)
     return 4.0 * t / (1.0 + (1.0 - 8.0 / 3.0 * t) ** 0.5)
+
+
+def reaches(
+    objective: Objective, at: Evaluation, unit: FloatArray, inverse: FloatArray, part: Objective | None
+) -> Iterator[float]:
+    """How far a step of length 1 in the norm of H can move the eta of a row, at most, ever more exactly."""
+    if not part:
+        yield longest_row(objective, at, unit) * float(np.linalg.norm(inverse)) ** 0.5
+    shape = at.theta.shape
+    yield farthest_row(part or objective, inverse.reshape(*shape, *shape), unit.reshape(shape))
 
 
 def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float:

@@ -224,6 +224,13 @@ class Objective:
             return theta
         return np.where(self.l1 > 0, theta, theta - theta @ flat @ flat.T)
 
+    def cheapest(self, theta: FloatArray) -> FloatArray:
+        """The member of theta's equivalence class with the least penalty."""
+        if not self.loss.flat(theta.shape[1]).size:
+            return theta
+        p = self.source.n_columns
+        return np.vstack([self.penalty.shifted(theta[:p]), theta[p:]])
+
     def over(self, source: Source) -> "Objective":
         """The same objective over other rows, which are some of these. Its passes are its own."""
         return replace(self, source=source)

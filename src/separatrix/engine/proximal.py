@@ -59,6 +59,7 @@ def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray |
     while True:
         w, g = at.theta.ravel(), at.gradient.ravel()
         v, decrease = minimise_model(matrix(H), w, g, l1, EXACT)
+        v = objective.cheapest(v.reshape(theta.shape)).ravel()
         yield Iterate(at, min(decrease, at.value), exact)
         order, before = 1 if decrease <= keep * before and length == 1.0 else 2, decrease
         step, slope = (v - w).reshape(theta.shape), promised_slope(w, v, g, l1)
