@@ -172,7 +172,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
         offset = check_offset(offset, X.shape[0], self._columns_of_eta())
-        source = memory_source(X, codes, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
+        threads = self.n_threads
+        source = memory_source(X, codes, weight, self.fit_intercept, n_threads=threads, offset=offset, near=True)
         return self.classes_, source, float(weight.sum())
 
     def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:

@@ -19,6 +19,7 @@ from separatrix.data.threads import thread_count, within_a_pass, workers
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
+NEAR, SMALL = 2.0, 2**17  # this many, of cells no more than these
 FAR_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
 FAR_CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
 # Of a dense block: many, so that threads seldom wait for Python's lock; few enough that the second product of a pass
@@ -68,7 +69,8 @@ class MemorySource:
         def chunk_sum(blocks: Iterable[Block]) -> T:
             return reduce(combine, map(function, blocks))
 
-        chunks = [self.blocks(rows) for rows in self._chunks] if self._copies else self._kept_blocks
+        kept = not self._copies or self.X.size <= SMALL
+        chunks = self._kept_blocks if kept else [self.blocks(rows) for rows in self._chunks]
         spread = self.pool.map if self.pool and not within_a_pass() and len(chunks) > 1 else map
         return reduce(combine, spread(chunk_sum, chunks))
 
@@ -233,8 +235,10 @@ def memory_source(
     centre: bool = True,
     n_threads: int | None = None,
     offset: FloatArray | None = None,
+    near: bool = False,
 ) -> MemorySource:
-    """A source over arrays; `centre` shifts dense columns that lie far from zero (it needs an intercept to be undone).
+    """A source over arrays; `centre` shifts dense columns that lie far from zero (it needs an intercept to be undone),
+    and of an X so small that it costs nothing, `near` those that lie but NEAR to it.
 
     A row of weight zero says nothing: such rows are left out. For n_threads see `thread_count`; offset is (rows, K).
 
@@ -242,17 +246,18 @@ def memory_source(
     >>> source.centre
     array([1.e+09])
     """
-    X = X.tocsr() if sparse.issparse(X) else np.asarray(X)
+    X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
     weight = np.ones(X.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
     if not weight.all():
         kept = np.flatnonzero(weight)
         X, y, weight, offset = X[kept], y[kept], weight[kept], some_rows(offset, kept)
-    shift = far_columns(X) if centre and not sparse.issparse(X) else np.zeros(X.shape[1])
+    far = NEAR if near and X.shape[0] * X.shape[1] <= SMALL else FAR
+    shift = far_columns(X, far) if centre and not sparse.issparse(X) else np.zeros(X.shape[1])
     return MemorySource(X, y, weight, shift, thread_count(n_threads), offset=offset)
 
 
-def far_columns(X: NDArray) -> FloatArray:
-    """About the mean of each column that lies FAR standard deviations from zero, else 0; (p,).
+def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
+    """About the mean of each column that lies so many standard deviations from zero, else 0; (p,).
 
     Judged from some rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
     square of a timestamp would swamp its spread.
@@ -262,4 +267,4 @@ def far_columns(X: NDArray) -> FloatArray:
     mean = moved.sum(axis=0) / len(moved)
     spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", moved, moved) / len(moved) - mean**2, 0.0))
     mean += some[0]
-    return np.where((np.abs(mean) > FAR * spread) & (spread > 0), mean, 0.0)
+    return np.where((np.abs(mean) > far * spread) & (spread > 0), mean, 0.0)

@@ -12,49 +12,31 @@ and minimising the right side over r, with t = S nu < 1,
 
 An L1 part lies above its tangents: any subgradient may stand for g. Along a flat direction, such as the same shift of
 a column's weights in all classes, the loss does not change: there H may be anything, if g has no part along it; and
-what it has adds at most its square / (2 l2), for there F bends as the L2 part does. An offset moves eta, and no step moves the offset:
-nothing changes. And no row's loss lies below its tangent either, so H need not be of all rows. H and S may be
-those of some rows alone, which count for what they count for in F.
+what it has adds at most its square / (2 l2), for there F bends as the L2 part does. An offset moves eta, and no step
+moves the offset: nothing changes. And no row's loss lies below its tangent either, so H need not be of all rows. H and
+S may be those of some rows alone, which count for what they count for in F.
 
-Duality. Let h be the penalty, h*(g) = sum_j max(|g_j| - l1_j, 0)^2 / (2 l2_j) its conjugate, o the offset, and G(q)
-the gradient mean_i x_i (q_i - y_i). For any probabilities q with mean_i (q_i - y_i) = 0 (no intercept, no condition),
-and with |G_j(q)| <= l1_j where l2_j = 0, Fenchel's inequality gives, as loss >= entropy(q) + (q - y) eta,
-
-    F* >= mean entropy(q) + mean (q - y) o - h*(-G(q))
-
-Take q = y + c (t - y), with t the fitted p tilted until it meets the condition on the intercept: t_k = p_k (1 + s_k -
-sum_l p_l s_l), the first-order effect of shifting the intercepts by s, solved for exactly. These are probabilities
-while no two s differ by more than 1, and c = min(1, min_j l1_j / |G_j(t)|) over columns with l2_j = 0 meets the other
-condition: G(q) = c G(t), and q lies between t and y. Entropy is concave and never negative, so entropy(q) >= c
-entropy(t); entropy(t) = loss(eta, y) - (t - y) eta - KL(t, p); and KL(t, p) <= sum_k (t_k - p_k)^2 / p_k, whose mean is
-s'Vs with V = mean(diag(p) - pp'). In mean (t - y) (eta - o) = w'G(t) + b mean (t - y) the last term is zero: the offset
-is in eta, and in nothing else of what remains. Together, with F = mean loss + h(w),
-
-    F - F* <= (1 - c) mean loss + c s'Vs + [h(w) + c w'G(t) + h*(-c G(t))]
-
-Every term, and every coordinate of the bracket, is at least 0: nothing cancels. With c = 1 it falls with the square of
-the distance to the optimum, with c < 1 in proportion to it.
-
-Last, F* >= 0, so F itself is a bound.
+From duality there is another: `separatrix.engine.duality`. And F* >= 0, so F itself is one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
+from separatrix.engine.duality import dual_bound
 from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_positive
-from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
-from separatrix.equations.hyperplane import product, quadratic_forms, row_squares
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.equations.hyperplane import quadratic_forms, row_squares
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 
 MOST_TURNS = 3  # until every column that a step must know of is known
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
+CURVATURE_SEEN, SLOPE_SEEN = 1e-15, 3e-14  # less (a column), where columns have a curvature of 1, may be rounding
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 
 
@@ -163,6 +145,8 @@ def by_self_concordance(
     gap = along + (nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
     if factor.least < SINGULAR:
         # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
+        if falls_where_curvature_is_rounding(metric.curvature, unit, objective.subgradient(at).ravel()):
+            return Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")
         return Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
     u = 2 * nu if S == 0 else farthest(t + S * along**0.5) / S
@@ -173,6 +157,14 @@ def by_self_concordance(
         by_strong_convexity(objective.penalty, at.theta, float(gap) + rounding(at)) if sloped else errors,
         min(1.0, S * u / 4.0),
     )
+
+
+def falls_where_curvature_is_rounding(H: FloatArray, unit: FloatArray, slope: FloatArray) -> bool:
+    """Whether F still falls along a direction in which H, scaled to a unit diagonal, is rounding: how far, it can't
+    tell. Where columns repeat each other exactly, F is flat."""
+    values, directions = np.linalg.eigh(H / unit[:, None] / unit)
+    rounded = directions[:, values < CURVATURE_SEEN * len(unit)]
+    return bool(np.abs((slope / unit) @ rounded).max(initial=0.0) > SLOPE_SEEN)
 
 
 def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> FloatArray:
@@ -207,9 +199,7 @@ def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatAr
     return along_flat(objective, at, smallest, float(np.linalg.norm(root @ smallest)), root)
 
 
-def along_flat(
-    objective: Objective, at: Evaluation, r: FloatArray, nu: float, root: FloatArray
-) -> tuple[float, float]:
+def along_flat(objective: Objective, at: Evaluation, r: FloatArray, nu: float, root: FloatArray) -> tuple[float, float]:
     """nu for a subgradient of the L1 part that has as little as it can along flat directions; and what that adds.
 
     A column's part along them is the sum of r over the classes. That of the loss's gradient is zero, so what remains is
@@ -283,24 +273,11 @@ def farthest_row(objective: Objective, inverse: FloatArray, unit: FloatArray) ->
 
 
 def by_duality(objective: Objective, at: Evaluation) -> Certificate:
-    """The bound from a feasible point of the dual problem; it needs a penalty on every weight.
-
-    One pass for the intercept, or two shorter ones where the state of the loss was kept, none without one.
-    """
-    p = objective.source.n_columns
-    w, gradient, divergence = at.theta[:p], at.gradient.copy(), 0.0
-    gradient[:p] -= objective.penalty.gradient(w)
-    if len(gradient) > p:
-        V, effect = intercepts(objective, at)
-        tilt = np.linalg.lstsq(V, -gradient[-1])[0]
-        divergence = float(tilt @ V @ tilt)
-        tilted = gradient + effect(tilt)
-        # Where all p are 0 or 1, no tilt moves them, and the condition stays unmet.
-        unmet = np.abs(tilted[-1]).max() > 1e-10 * np.abs(gradient[-1]).max() + np.finfo(float).eps
-        if unmet or np.ptp(np.append(tilt, 0.0)) > 1.0:
-            return Certificate(np.inf, "none: the intercept is too far from its optimum for a bound")
-        gradient = tilted
-    gap = duality_gap(objective.penalty, w, gradient[:p], at.loss, divergence) + rounding(at)
+    """The bound from a feasible point of the dual problem; it needs a penalty on every weight."""
+    gap = dual_bound(objective, at)
+    if gap is None:
+        return Certificate(np.inf, "none: the intercept is too far from its optimum for a bound")
+    gap += rounding(at)
     return Certificate(gap, "duality", by_strong_convexity(objective.penalty, at.theta, gap))
 
 
@@ -312,66 +289,6 @@ def by_strong_convexity(penalty: ElasticNet, theta: FloatArray, gap: float) -> F
     errors = np.full(theta.shape, np.inf)
     errors[: len(penalty.l2)] = np.sqrt(2.0 * gap / penalty.l2)[:, None]
     return errors
-
-
-def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, divergence: float = 0.0) -> float:
-    """(1 - c) loss + c divergence + h(w) + c w'G + h*(-c G), for w and G (p, K), with the largest c in [0, 1] that is
-    feasible."""
-    bound = (penalty.l2 == 0) & (np.abs(G).max(axis=1, initial=0.0) > penalty.l1)
-    c = float((penalty.l1[bound] / np.abs(G[bound]).max(axis=1)).min()) if bound.any() else 1.0
-    return (1.0 - c) * loss + c * divergence + penalty.fenchel_gap(w, -c * G)
-
-
-def intercepts(objective: Objective, at: Evaluation) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
-    """The second derivatives of the mean loss in the intercepts, (K, K); and what a shift of them, (K,), does to its
-    gradient, (P, K).
-
-    In one pass, but for gradients of so many coefficients that the solver kept the loss's state to save them.
-    """
-    if at.state is not None:
-        return intercept_curvature(objective, at), partial(intercept_effect, objective, at)
-    effects = intercept_effects(objective, at.theta)
-    return effects[:, -1], lambda shift: np.tensordot(shift, effects, axes=1)
-
-
-def intercept_effects(objective: Objective, theta: FloatArray) -> FloatArray:
-    """What a unit of each intercept does to the gradient of the mean loss, to first order: (K, P, K), in one pass."""
-    K, loss = theta.shape[1], objective.loss
-
-    def effects(block: Block) -> FloatArray:
-        _, _, state = loss.together(block.y, block_eta(block, theta))
-        shifted = [block.weight[:, None] * loss.curvature_times(state, unit[None, :]) for unit in np.eye(K)]
-        gradients = [with_intercept(block.transposed, shift, len(theta)).ravel() for shift in shifted]
-        return np.append(np.concatenate(gradients), block.weight.sum())
-
-    sums = objective.add_up(effects)
-    return (sums[:-1] / sums[-1]).reshape(K, *theta.shape)
-
-
-def intercept_curvature(objective: Objective, at: Evaluation) -> FloatArray:
-    """The second derivatives of the mean loss in the intercepts, (K, K), at a point whose state was kept."""
-
-    def curvature(block: Block) -> Sums:
-        state = at.state[block.rows]
-        V = [
-            product(block.weight, objective.loss.curvature_times(state, unit[None, :]))
-            for unit in np.eye(state.shape[1])
-        ]
-        return Sums(float(block.weight.sum()), 0.0, np.array(V))
-
-    sums = objective.add_up(curvature)
-    return sums.gradient / sums.weight
-
-
-def intercept_effect(objective: Objective, at: Evaluation, shift: FloatArray) -> FloatArray:
-    """What a shift of the intercepts, (K,), does to the gradient of the mean loss, to first order: (P, K)."""
-
-    def effect(block: Block) -> Sums:
-        r = block.weight[:, None] * objective.loss.curvature_times(at.state[block.rows], shift[None, :])
-        return Sums(float(block.weight.sum()), 0.0, with_intercept(block.transposed, r, len(at.theta)))
-
-    sums = objective.add_up(effect)
-    return sums.gradient / sums.weight
 
 
 def rounding(at: Evaluation) -> float:

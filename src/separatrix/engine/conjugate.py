@@ -76,8 +76,8 @@ def newton_step(
         lambda direction: objective.curvature_times(at, direction),
         near,
         -at.gradient,
-        enough=lambda start: start * min(LOOSE, start**0.25) ** 2,
-        most=min(MOST_PRODUCTS, at.theta.size),
+        enough=lambda start: start * min(LOOSE, abs(start) ** 0.25) ** 2,
+        most=min(MOST_PRODUCTS, 10 * at.theta.size),
     )
 
 

@@ -158,10 +158,14 @@ def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
             stacklevel=stacklevel + 1,
         )
     elif fit.status is Status.MAX_ITER:
-        doubt = "" if fit.finite else " Without a penalty, some weights may grow without end: a finite C stops that."
+        endless = (
+            " Without a penalty, some weights may grow without end, where classes are all but separated or columns all "
+            "but repeat each other: a finite C stops that."
+        )
         warnings.warn(
             f"stopped after {fit.iterations} iterations, at most {fit.certificate.gap:.1e} above the best mean "
-            f"loss (asked: {tol:.0e}). Raise max_iter, or see trace_ for how fast the loss still falls.{doubt}",
+            f"loss (asked: {tol:.0e}). Raise max_iter, or see trace_ for how fast the loss still falls."
+            + ("" if fit.finite else endless),
             ConvergenceWarning,
             stacklevel=stacklevel + 1,
         )

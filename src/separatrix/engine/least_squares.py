@@ -25,7 +25,8 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine import double_double
-from separatrix.engine.certificate import Certificate, duality_gap, rounding
+from separatrix.engine.certificate import Certificate, rounding
+from separatrix.engine.duality import duality_gap
 from separatrix.engine.iterate import Step, Trace
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.proximal import EXACT, matrix, minimise_model

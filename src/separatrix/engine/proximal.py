@@ -14,7 +14,8 @@ import numpy as np
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.engine.certificate import duality_gap, penalises_all
+from separatrix.engine.certificate import penalises_all
+from separatrix.engine.duality import duality_gap
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import conjugate_gradients, solve_positive

@@ -41,6 +41,7 @@ NOISE = 1e-14  # a margin of this size, where a row's length is 1 and so is the 
 LENSES = ((1.0, 1e-9), (1e6, 10 * NOISE))  # how often magnified, and which violation is then none
 RANK = 1e-12  # of a singular value, below which it is rounding
 MOST_ROUNDS = 200
+STEPS_A_ROW = 20  # of the simplex method; it seldom takes 2
 ROWS_A_ROUND = 200  # and some for each coefficient
 
 
@@ -295,8 +296,12 @@ def solved(c: FloatArray, rows: Any, at: FloatArray, zoom: float) -> FloatArray:
     """argmax c'd over |d| <= 1 with rows d >= 0, solved for zoom (d - at)."""
     bounds = np.column_stack([zoom * (-1.0 - at.ravel()), zoom * (1.0 - at.ravel())])
     found: Any = None
-    for tolerance in (TOLERANCE, 1e-7):
-        options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance}
+    for tolerance in (TOLERANCE, 1e-8, 1e-7):  # where rows all but repeat each other, the strictest may go in circles
+        options = {
+            "primal_feasibility_tolerance": tolerance,
+            "dual_feasibility_tolerance": tolerance,
+            "maxiter": STEPS_A_ROW * sum(rows.shape),
+        }
         found = linprog(-c.ravel(), rows * -1.0, zoom * (rows @ at.ravel()), bounds=bounds, options=options)
         if found.x is not None:
             return at + found.x.reshape(at.shape) / zoom

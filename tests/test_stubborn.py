@@ -1,0 +1,99 @@
+"""Problems on which a solver could stall, or a bound say less than nothing: columns whose means dwarf their spread, or
+that all but repeat each other, and penalties that all but vanish."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from separatrix import LogisticRegression, detect_separation
+from separatrix.equations.penalties import ElasticNet
+from separatrix.errors import ConvergenceWarning, SeparationWarning
+
+
+def far_columns(seed: int, rows: int = 130, columns: int = 8, classes: int = 3) -> tuple[Any, Any]:
+    """Columns of spreads from 1e-3 to 1e3, all about 1,000, and classes that they do not tell."""
+    rng = np.random.default_rng(seed)
+    X = 1e3 + rng.normal(size=(rows, columns)) * 10 ** rng.uniform(-3, 3, columns)
+    return X, rng.integers(0, classes, rows)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csc_array, sparse.csr_matrix])
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_an_l1_part_of_several_classes_does_not_stall_where_means_dwarf_spreads(form, l1_ratio):
+    for seed in range(6):
+        X, y = far_columns(seed)
+        model = LogisticRegression(C=2.0, l1_ratio=l1_ratio, max_iter=25).fit(form(X), y)
+        assert model.certificate_.gap <= 1e-8
+
+
+@pytest.mark.parametrize("C", [1e4, 1e8, 1e12])
+@pytest.mark.parametrize("classes", [2, 3, 4, 5])
+def test_an_l1_penalty_that_all_but_vanishes_is_certified_in_a_few_steps(C, classes):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 5)), rng.integers(0, classes, 300)
+    model = LogisticRegression(C=C, l1_ratio=1.0, max_iter=10).fit(X, y)
+    free = LogisticRegression(C=np.inf).fit(X, y)
+    assert model.certificate_.gap <= 1e-8
+    assert np.abs(model.predict_proba(X) - free.predict_proba(X)).max() <= 1e2 / C + 1e-6
+
+
+def test_columns_that_nearly_repeat_each_other_do_not_stall_an_l1_fit():
+    for seed in range(10):
+        X, y = far_columns(seed, columns=6, classes=4)
+        X[:, -1] = X[:, 0] + 1e-4 * np.random.default_rng(seed).normal(size=len(X))
+        assert LogisticRegression(C=100.0, l1_ratio=1.0).fit(X, y).certificate_.gap <= 1e-8
+
+
+def test_conjugate_gradients_get_there_where_the_columns_are_nearly_dependent():
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(150, 9)) * 10 ** rng.uniform(-3, 3, 9) @ rng.normal(size=(9, 9))
+        y = X[:, 0] / X[:, 0].std() + rng.normal(size=150) > 0
+        model = LogisticRegression(C=1e3, solver="conjugate-gradient").fit(X, y)
+        assert model.certificate_.gap <= 1e-8
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton"])
+def test_no_bound_is_claimed_where_the_curvature_is_rounding_and_the_loss_still_falls(solver):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = X[:, 0] + rng.normal(size=200) > 0
+    noise, X[:, 2] = X[:, 2].copy(), X[:, 1] + 1e-10 * X[:, 2]
+    lowest = LogisticRegression(C=np.inf).fit(np.column_stack([X[:, :2], noise, X[:, 3]]), y)
+    with pytest.warns(ConvergenceWarning, match="columns all but repeat each other: a finite C stops that"):
+        model = LogisticRegression(C=np.inf, solver=solver, max_iter=8).fit(X, y)
+    assert model.certificate_.gap >= model.trace_.steps[-1].objective - lowest.trace_.steps[-1].objective
+
+
+@pytest.mark.parametrize("solver", ["auto", "quasi-newton", "newton-cg"])
+def test_columns_that_repeat_each_other_exactly_leave_the_bound_as_it_is(solver):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = X[:, 0] + rng.normal(size=200) > 0
+    model = LogisticRegression(C=np.inf, solver=solver).fit(np.column_stack([X, X[:, 1], np.ones(200)]), y)
+    assert model.certificate_.gap <= 1e-8
+
+
+def test_a_sparse_matrix_of_the_older_kind_is_seen_to_be_separated():
+    X = sparse.csr_matrix(np.arange(6.0)[:, None])
+    y = np.array([0, 0, 0, 1, 1, 1])
+    assert detect_separation(X, y).kind == "complete"
+    with pytest.warns(SeparationWarning, match="x0 > 2.5"):
+        LogisticRegression(C=np.inf).fit(X, y)
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(1.0, 0.0), (0.3, 0.7), (0.0, 1.0), (0.0, 0.0)])
+@pytest.mark.parametrize("classes", [2, 3, 4, 7])
+def test_the_weights_of_a_column_are_shifted_to_where_they_cost_least(l1, l2, classes):
+    w = np.random.default_rng(classes).normal(size=(20, classes))
+    w[3:9, 0] = 0.0
+    penalty = ElasticNet(np.full(20, l1), np.full(20, l2))
+    there = penalty.shifted(w)
+    shift = there - w
+    assert np.ptp(shift, axis=1).max() <= 1e-15
+    for step in (-1e-3, 1e-3):
+        for j in range(20):
+            one = ElasticNet(penalty.l1[:1], penalty.l2[:1])
+            assert one.value(there[j : j + 1]) <= one.value(there[j : j + 1] + step) + 1e-15
