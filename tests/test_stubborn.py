@@ -1,10 +1,12 @@
 """Problems on which a solver could stall, or a bound say less than nothing: columns whose means dwarf their spread, or
 that all but repeat each other, and penalties that all but vanish."""
 
+import operator
 from typing import Any
 
 import numpy as np
 import pytest
+from mpmath import exp, log, lu_solve, matrix, mpf, workdps
 from scipy import sparse
 
 from separatrix import LogisticRegression, detect_separation
@@ -97,3 +99,45 @@ def test_the_weights_of_a_column_are_shifted_to_where_they_cost_least(l1, l2, cl
         for j in range(20):
             one = ElasticNet(penalty.l1[:1], penalty.l2[:1])
             assert one.value(there[j : j + 1]) <= one.value(there[j : j + 1] + step) + 1e-15
+
+
+def exact_optimum(X: Any, y: Any, l2: float, start: Any) -> tuple[Any, Any]:
+    """Newton's optimum (weights and intercept) and its objective's function of both, in as many digits as mpmath works with."""
+    rows = [[mpf(float(x)) for x in row] + [mpf(1)] for row in X]
+    sizes = range(len(rows[0]))
+
+    def objective(theta: Any) -> Any:
+        margins = [
+            sum(map(operator.mul, row, theta)) * (1 if label else -1) for row, label in zip(rows, y, strict=True)
+        ]
+        return sum(log(1 + exp(-m)) for m in margins) / len(y) + mpf(l2) / 2 * sum(t * t for t in theta[:-1])
+
+    theta = [mpf(float(t)) for t in start]
+    for _ in range(12):
+        p = [1 / (1 + exp(-sum(map(operator.mul, row, theta)))) for row in rows]
+        held = [mpf(l2)] * (len(theta) - 1) + [mpf(0)]
+        g = [sum((q - int(t)) * row[j] for q, t, row in zip(p, y, rows, strict=True)) / len(y) for j in sizes]
+        H = [
+            [sum(q * (1 - q) * r[j] * r[k] for q, r in zip(p, rows, strict=True)) / len(y) for k in sizes]
+            for j in sizes
+        ]
+        for j in sizes:
+            g[j], H[j][j] = g[j] + held[j] * theta[j], H[j][j] + held[j]
+        step = lu_solve(matrix(H), matrix(g))
+        theta = [t - s for t, s in zip(theta, step, strict=True)]
+    assert max(abs(s) for s in step) < mpf(10) ** -25
+    return theta, objective
+
+
+@pytest.mark.parametrize("far", [(0.0, 1e9, 1e5), (1e12, 0.0, 3e9), (3.0, -4.0, 0.0)])
+def test_the_bounds_hold_for_the_rounded_intercept_of_columns_far_from_zero(far):
+    with workdps(80):
+        for seed in range(3):
+            rng = np.random.default_rng(seed)
+            X, y = rng.normal(size=(40, 3)) + np.array(far), rng.integers(0, 2, 40)
+            model = LogisticRegression(C=1.0).fit(X, y)
+            found = np.append(model.coef_[0], model.intercept_)
+            best, objective = exact_optimum(X, y, 1 / 40, found)
+            assert objective([mpf(t) for t in found.tolist()]) - objective(best) <= model.certificate_.gap
+            off = [float(abs(mpf(a) - b)) for a, b in zip(found.tolist(), best, strict=True)]
+            assert np.all(off <= model.certificate_.coef_error[:, 0])

@@ -150,13 +150,24 @@ def by_self_concordance(
         return Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
     u = 2 * nu if S == 0 else farthest(t + S * along**0.5) / S
-    errors = (grown * u * np.sqrt(np.diagonal(inverse)) / unit).reshape(at.theta.shape)
+    errors = grown * u * lengths(objective, inverse / unit[:, None] / unit, at.theta.shape)
     return Certificate(
         float(gap) + rounding(at),
         "Newton decrement, self-concordance",
         by_strong_convexity(objective.penalty, at.theta, float(gap) + rounding(at)) if sloped else errors,
         min(1.0, S * u / 4.0),
     )
+
+
+def lengths(objective: Objective, inverse: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """How much a step of length 1 in the norm of H can change each coefficient, (P, K): the intercepts of X as it was
+    given, which are b - centre'w."""
+    P, K = shape
+    long = np.sqrt(np.diagonal(inverse)).reshape(shape)
+    if objective.source.n_columns < P and objective.source.centre.any():
+        c = np.append(-objective.source.centre, 1.0)
+        long[-1] = [np.sqrt(c @ inverse.reshape(P, K, P, K)[:, k, :, k] @ c) for k in range(K)]
+    return long
 
 
 def falls_where_curvature_is_rounding(H: FloatArray, unit: FloatArray, slope: FloatArray) -> bool:

@@ -21,6 +21,8 @@ from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
 
+EPSILON = float(np.finfo(float).eps)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -87,8 +89,9 @@ def fit_linear_model(
         w, b = solution.at.theta[:p], solution.at.theta[p:]
         coefficients = space.back(w).T
         intercepts = b.sum(axis=0) - coefficients @ source.centre
+    moved = float(np.linalg.norm(np.abs(intercepts) + np.abs(coefficients) @ np.abs(source.centre))) * EPSILON
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
-    certificate, at = solution.certificate, solution.at
+    certificate, at = rounded(solution.certificate, loss, moved), solution.at
     if space.source is not source:
         certificate, at = replace(certificate, coef_error=None), None
     fit = Fit(coefficients, intercepts, trace, certificate, solution.status, separated, finite, at)
@@ -125,6 +128,12 @@ def solve(
     solver = checkpoint.keeping(solver) if checkpoint else solver
     part = start.part if theta.shape[1] == 1 else None  # of several classes its curvature costs more than a dual bound
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, part)
+
+
+def rounded(certificate: Certificate, loss: ClassLoss, moved: float) -> Certificate:
+    """The certificate of intercepts that rounding has moved by so much: the loss bends by no more than its bound L, so
+    sqrt(gap) grows by sqrt(L / 2) moved at most."""
+    return replace(certificate, gap=float((certificate.gap**0.5 + (0.5 * loss.curvature_bound) ** 0.5 * moved) ** 2))
 
 
 def theta_of(
