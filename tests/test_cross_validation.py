@@ -71,7 +71,9 @@ def test_weights_reach_the_fits_and_the_scores_as_in_scikit_learn():
         assert_agrees(ours, peer(X, y, weight, Cs=FEW_CS, scoring=scoring, class_weight="balanced"))
 
 
-@pytest.mark.parametrize("cv", [ShuffleSplit(4, random_state=0), RepeatedStratifiedKFold(n_splits=3, n_repeats=4)])
+@pytest.mark.parametrize(
+    "cv", [ShuffleSplit(4, random_state=0), RepeatedStratifiedKFold(n_splits=3, n_repeats=4, random_state=0)]
+)
 def test_folds_that_overlap_are_fitted_to_the_rows_they_name(cv):
     X, y = load_breast_cancer(return_X_y=True)
     folds = list(cv.split(X, y))
