@@ -26,11 +26,11 @@ def check_number(
         raise ArgumentError(f"{name}={value!r} must be a number {limit}{', or inf' if infinite else ''}.")
 
 
-def check_l1_ratio(value: Any) -> None:
+def check_l1_ratio(name: str, value: Any) -> None:
     """ArgumentError unless the value is a number between 0 and 1."""
-    check_number("l1_ratio", value, at_least=0)
+    check_number(name, value, at_least=0)
     if value > 1:
-        raise ArgumentError(f"l1_ratio={value!r} must be at most 1: it is the share of the L1 penalty.")
+        raise ArgumentError(f"{name}={value!r} must be at most 1: it is the share of the L1 penalty.")
 
 
 def check_flag(name: str, value: Any) -> None:

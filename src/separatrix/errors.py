@@ -16,7 +16,8 @@
     SeparatrixWarning
     ├── ConvergenceWarning  the fit stopped before it reached its tolerance
     ├── SeparationWarning   the classes are separable: no finite fit exists
-    └── InferenceWarning    standard errors or tests rest on too little, and some are NaN
+    ├── InferenceWarning    standard errors or tests rest on too little, and some are NaN
+    └── ApproximationWarning  leave-one-out by one fit is far from that of all fits
 
 Every message is one line that says what is wrong, where, and what to do next.
 """
@@ -87,6 +88,10 @@ class SeparationWarning(SeparatrixWarning):
 
 class InferenceWarning(SeparatrixWarning):
     """Standard errors or tests rest on too little, and some are NaN."""
+
+
+class ApproximationWarning(SeparatrixWarning):
+    """Leave-one-out by one fit is far from that of all fits."""
 
 
 def listing(names: Iterable[object], most: int = 8) -> str:

@@ -229,7 +229,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             raise ArgumentError(f"max_iter={self.max_iter!r} must be a whole number.")
         check_flag("fit_intercept", self.fit_intercept)
         check_flag("warm_start", self.warm_start)
-        check_l1_ratio(0.0 if self.l1_ratio is None else self.l1_ratio)
+        check_l1_ratio("l1_ratio", 0.0 if self.l1_ratio is None else self.l1_ratio)
         if self.multi_class not in MULTI_CLASS:
             raise ArgumentError(f"multi_class={self.multi_class!r} must be one of {', '.join(MULTI_CLASS)}.")
         seed = 0 if self.random_state is None else int(check_random_state(self.random_state).randint(2**31))

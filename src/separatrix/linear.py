@@ -63,7 +63,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Fits X (rows, p), dense, sparse or a dataframe, to numbers y (rows,) or (rows, targets), with an offset; or a
         table and names of its columns, as `LogisticRegression.fit`."""
         check_number("alpha", self.alpha, at_least=0)
-        check_l1_ratio(self.l1_ratio)
+        check_l1_ratio("l1_ratio", self.l1_ratio)
         check_flag("fit_intercept", self.fit_intercept)
         targets = None
         if target is None:

@@ -1,15 +1,13 @@
 """The estimator that chooses C and l1_ratio by cross-validation."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import get_scorer
-from sklearn.model_selection import check_cv
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from separatrix.arguments import (
     check_flag,
@@ -20,8 +18,25 @@ from separatrix.arguments import (
     check_two_classes,
     label_codes,
 )
-from separatrix.arrays import FLOATS, BoolArray, FloatArray, IntArray
-from separatrix.cross_validation.scores import Judge, Rows, decision_values, values_along, with_coefficients
+from separatrix.arrays import FLOATS, BoolArray, FloatArray
+from separatrix.cross_validation.folds import (
+    Folds,
+    check_left_out,
+    check_test_rows,
+    check_training_rows,
+    folds_of,
+    is_loo,
+    training_rows,
+)
+from separatrix.cross_validation.scores import (
+    Judge,
+    Rows,
+    decision_values,
+    is_of_metric,
+    scorer_of,
+    values_along,
+    with_coefficients,
+)
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options
 from separatrix.engine.path import Paths, fit_paths
@@ -30,14 +45,13 @@ from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning
 from separatrix.estimators import LogisticRegression
 
-Folds = Sequence[tuple[IntArray, IntArray]]
-
 
 class LogisticRegressionCV(LogisticRegression):
     r"""Logistic regression whose C, and l1_ratio, are chosen by cross-validation; a drop-in for scikit-learn's.
 
-    For each C and l1_ratio the rows that each fold leaves out are scored by a fit of the others. The best sum of scores
-    wins, and the model is fitted to all rows with it.
+    For each C and l1_ratio the rows that each fold leaves out are scored by a fit of the others. The best mean of the
+    scores wins, and the model is fitted to all rows with it. A fold that has no score is left out of the mean: its test
+    rows weigh nothing, or the scorer says NaN of them.
 
     Parameters
     ----------
@@ -47,8 +61,8 @@ class LogisticRegressionCV(LogisticRegression):
         Shares of the L1 penalty to choose from.
     cv : int, splitter, iterable of (train, test), "loo" or None, default None
         None is 5 folds. A number makes stratified folds, as scikit-learn does. "loo" leaves out each row in turn,
-        approximately, by one fit for each C (`separatrix.engine.leverage`). A row is in a training set or is not: one
-        that is named twice counts once.
+        by one fit for each C and a Newton step for each row, and by fits of their own those that pull hard
+        (`separatrix.engine.leave_out`). A row is in a training set or is not: one that is named twice counts once.
     scoring : str, callable or None, default None
         Any scikit-learn scorer; None is accuracy, or the log loss with cv="loo". With `sample_weight`, its rows weigh
         in the scores, too. With cv="loo" a callable (model, X, y) is given a model that takes decision values in place
@@ -63,11 +77,11 @@ class LogisticRegressionCV(LogisticRegression):
     ----------
     coef_, intercept_, classes_, n_features_in_, feature_names_in_
         As in `LogisticRegression`.
-    trace_, certificate_
+    trace_, certificate_, separation_
         Of the last fit, with the chosen C; only with refit.
     C_, l1_ratio_ : float, the chosen ones.
     Cs_ : (Cs,);  l1_ratios_ : (ratios,)
-    scores_ : (folds, ratios, Cs), the larger the better; one "fold" of all rows with cv="loo".
+    scores_ : (folds, ratios, Cs), the larger the better, NaN for a fold without; one "fold" of all rows with cv="loo".
     coefs_paths_ : (folds, ratios, Cs, K, p + 1), the intercept last, if there is one; K = 1 for two classes.
     gaps_ : (folds, ratios, Cs), how far each fit is above its optimum, per unit weight, as its solver estimates it.
     n_iter_ : (folds, ratios, Cs)
@@ -75,7 +89,9 @@ class LogisticRegressionCV(LogisticRegression):
     Notes
     -----
     The attributes have the shapes of scikit-learn's `use_legacy_attributes=False`. Warns with ConvergenceWarning if
-    fits came to max_iter before tol. For groups, give cv the list that `GroupKFold().split(X, y, groups)` makes.
+    fits came to max_iter before tol, and with ApproximationWarning if "loo" is known to be far off. Raises
+    ArgumentError for parameters without meaning, and TargetError if the training rows of a fold have one class. For
+    groups, give cv the list that `GroupKFold().split(X, y, groups)` makes.
 
     >>> from sklearn.datasets import load_breast_cancer
     >>> X, y = load_breast_cancer(return_X_y=True)
@@ -122,10 +138,12 @@ class LogisticRegressionCV(LogisticRegression):
 
         An offset is that of `LogisticRegression.fit`; it is in the predictions that are scored, too.
         """
+        for name in ("trace_", "certificate_", "separation_"):
+            vars(self).pop(name, None)  # of a fit before
         options, _ = self._model()._checked()
         self.Cs_, self.l1_ratios_ = grid_of_Cs(self.Cs), grid_of_ratios(self.l1_ratios)
         check_flag("refit", self.refit)
-        leave_out, scorer = is_loo(self.cv), self._scorer()
+        leave_out, scorer = is_loo(self.cv), self._scorer(sample_weight is not None)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
@@ -135,8 +153,13 @@ class LogisticRegressionCV(LogisticRegression):
             weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
         folds = [] if leave_out else folds_of(self.cv, X, y)
+        check_training_rows(folds, self.classes_, codes, weight)
+        if leave_out:
+            check_left_out(self.classes_, codes, weight)
+        elif rows.weight is not None:
+            check_test_rows(folds, rows.weight)
         paths = [self._paths(rows, weight, folds, ratio, options) for ratio in self.l1_ratios_]
-        judge = Judge(scorer, self.classes_, self.multi_class)
+        judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
         if leave_out:
             self.scores_ = np.array([[judge.of_values(path.left_out, rows) for path in paths]])
         else:
@@ -150,19 +173,22 @@ class LogisticRegressionCV(LogisticRegression):
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> float:
         """What the scorer that chose C says of the model on X and y; accuracy, if none was named."""
-        weigh = {} if sample_weight is None else {"sample_weight": sample_weight}
-        if offset is None:
-            return float(self._scorer()(self, X, y, **weigh))
-        model = decision_values(self.classes_, self.multi_class)
-        return float(self._scorer()(model, self._eta(X, offset), y, **weigh))
+        check_is_fitted(self)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, len(y))
+        scorer = self._scorer(sample_weight is not None)
+        judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
+        if offset is None and not is_of_metric(scorer):
+            return judge.ask(self, X, y, sample_weight)
+        return judge.ask(decision_values(self.classes_, self.multi_class), self._eta(X, offset), y, sample_weight)
 
     def _model(self, **parameters: Any) -> LogisticRegression:
         """The estimator that each fit amounts to."""
         names = set(LogisticRegression().get_params()) & set(self.get_params())
         return LogisticRegression(**{name: getattr(self, name) for name in names} | parameters)
 
-    def _scorer(self) -> Callable[..., float]:
-        return get_scorer(self.scoring or ("neg_log_loss" if is_loo(self.cv) else "accuracy"))
+    def _scorer(self, weighed: bool) -> Callable[..., float]:
+        return scorer_of(self.scoring, "neg_log_loss" if is_loo(self.cv) else "accuracy", weighed)
 
     def _paths(self, rows: Rows, weight: FloatArray, folds: Folds, l1_ratio: float, options: Options) -> Paths:
         """The fits for one l1_ratio; with "ovr", for each class against the rest, side by side."""
@@ -201,38 +227,28 @@ class LogisticRegressionCV(LogisticRegression):
     def _refit(self, rows: Rows, weight: FloatArray, paths: list[Paths]) -> Self:
         """The fit of all rows with the best C and l1_ratio, which the path has come by already; certified."""
         # Of equal scores the strongest penalty wins, as in scikit-learn.
-        c, r = np.unravel_index(self.scores_.sum(axis=0).T.argmax(), self.scores_.shape[:0:-1])
+        means = mean_scores(self.scores_, self.scoring)
+        c, r = np.unravel_index(means.T.argmax(), means.T.shape)
         self.C_, self.l1_ratio_ = float(self.Cs_[c]), float(self.l1_ratios_[r])
         model = self._model(C=self.C_, l1_ratio=self.l1_ratio_, class_weight=None, warm_start=True)
         model = with_coefficients(model, self.classes_, paths[r].coefficients[0, c], paths[r].intercepts[0, c])
         model.fit(rows.X, rows.y, weight, rows.offset)
         self.coef_, self.intercept_ = model.coef_, model.intercept_
-        self.trace_, self.certificate_ = model.trace_, model.certificate_
+        self.trace_, self.certificate_, self.separation_ = model.trace_, model.certificate_, model.separation_
         return self
 
     def _average(self) -> Self:
         """Without refit: the mean over the folds of each one's best."""
-        best = [np.unravel_index(scores.T.argmax(), scores.shape[::-1]) for scores in self.scores_]
-        theta = np.mean([self.coefs_paths_[f, r, c] for f, (c, r) in enumerate(best)], axis=0)
+        mean_scores(self.scores_, self.scoring)
+        folds = np.flatnonzero(scored(self.scores_))
+        of_folds = np.where(np.isnan(self.scores_), -np.inf, self.scores_)[folds]
+        best = [np.unravel_index(scores.T.argmax(), scores.T.shape) for scores in of_folds]
+        theta = np.mean([self.coefs_paths_[f, r, c] for f, (c, r) in zip(folds, best, strict=True)], axis=0)
         self.C_ = float(np.mean([self.Cs_[c] for c, _ in best]))
         self.l1_ratio_ = float(np.mean([self.l1_ratios_[r] for _, r in best]))
         self.coef_ = theta[:, : theta.shape[1] - int(self.fit_intercept)]
         self.intercept_ = theta[:, -1] if self.fit_intercept else np.zeros(len(theta))
         return self
-
-
-def folds_of(cv: Any, X: Any, y: NDArray) -> Folds:
-    """The (train, test) rows of each fold, by scikit-learn's rules."""
-    splitter: Any = check_cv(cv, y, classifier=True)
-    return list(splitter.split(X, y))
-
-
-def training_rows(folds: Folds, n: int) -> BoolArray:
-    """Which rows each fold trains on, (n, folds)."""
-    train = np.zeros((n, len(folds)), dtype=bool)
-    for f, (rows, _) in enumerate(folds):
-        train[rows, f] = True
-    return train
 
 
 def side_by_side(paths: list[Paths]) -> Paths:
@@ -248,36 +264,46 @@ def side_by_side(paths: list[Paths]) -> Paths:
     )
 
 
-def is_loo(cv: Any) -> bool:
-    """Whether cv is "loo"; ArgumentError if it is another word."""
-    if isinstance(cv, str) and cv != "loo":
-        raise ArgumentError(f"cv={cv!r} must be a number of folds, a splitter, an iterable of (train, test), or 'loo'.")
-    return isinstance(cv, str)
-
-
 def grid_of_Cs(Cs: Any) -> FloatArray:
     """The Cs themselves, or so many of them between 1e-4 and 1e4."""
     if isinstance(Cs, (int, np.integer)):
         check_number("Cs", Cs, at_least=1)
         return np.logspace(-4, 4, int(Cs))
-    for C in (grid := np.atleast_1d(Cs).tolist()):
-        check_number("Cs", C, above=0, infinite=True)
-    return filled("Cs", grid)
+    if np.ndim(Cs) == 0 and not isinstance(Cs, (float, np.floating, np.ndarray)):
+        raise ArgumentError(f"Cs={Cs!r} must be a number of Cs, or a list of numbers above 0, or inf.")
+    return grid_of("Cs", Cs, lambda name, C: check_number(name, C, above=0, infinite=True))
 
 
 def grid_of_ratios(l1_ratios: Any) -> FloatArray:
     """The shares of the L1 penalty; None is no L1 part."""
-    grid = [0.0] if l1_ratios is None else np.atleast_1d(l1_ratios).tolist()
-    for ratio in grid:
-        check_l1_ratio(ratio)
-    return filled("l1_ratios", grid)
+    return grid_of("l1_ratios", [0.0] if l1_ratios is None else l1_ratios, check_l1_ratio)
 
 
-def filled(name: str, grid: list[float]) -> FloatArray:
-    """ArgumentError if there is nothing to choose from."""
+def grid_of(name: str, values: Any, check: Callable[[str, Any], None]) -> FloatArray:
+    """The values, or the one, of which each passes the check; ArgumentError if there is nothing to choose from."""
+    grid = np.atleast_1d(values).tolist()
+    for i, value in enumerate(grid):
+        check(name if np.ndim(values) == 0 else f"{name}[{i}]", value)
     if not grid:
-        raise ArgumentError(f"{name}={grid!r} is empty: there is nothing to choose from.")
+        raise ArgumentError(f"{name}={values!r} is empty, with nothing to choose from: give at least one number.")
     return np.array(grid, dtype=np.float64)
+
+
+def mean_scores(scores: FloatArray, scoring: Any) -> FloatArray:
+    """The mean of scores (folds, ratios, Cs) over the folds that have any, -inf where one of these is NaN;
+    ArgumentError if that is everywhere."""
+    scores = scores[scored(scores)]
+    if not len(scores) or np.isnan(means := scores.mean(axis=0)).all():
+        raise ArgumentError(
+            f"scoring={scoring!r} is NaN on some fold whatever C is, so that none is the best. Use folds or a scorer "
+            "for which it is a number, as 'neg_log_loss'."
+        )
+    return np.where(np.isnan(means), -np.inf, means)
+
+
+def scored(scores: FloatArray) -> BoolArray:
+    """Which folds have a score: not one whose test rows weigh nothing, or lack what the scorer compares."""
+    return np.any(~np.isnan(scores), axis=(1, 2))
 
 
 def warn_of_gaps(gaps: FloatArray, tol: float, max_iter: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import accuracy_score, log_loss, make_scorer
+from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, log_loss, make_scorer
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.memory import some_rows
@@ -15,6 +15,7 @@ from separatrix.data.threads import one_blas_thread
 from separatrix.engine.path import Paths
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.losses import LogLoss
+from separatrix.errors import ArgumentError, no_such
 from separatrix.estimators import LogisticRegression
 
 
@@ -42,19 +43,25 @@ class DecisionValues(LogisticRegression):
 
 @dataclass(frozen=True)
 class Judge:
-    """Scores fits as scikit-learn's class does: `labels` is told to a scorer that asks, so a fold may lack a class."""
+    """Scores fits as scikit-learn's class does: `labels` is told to a scorer that asks, so a fold may lack a class.
+
+    `scoring` is what the user called the scorer.
+    """
 
     scorer: Any
+    scoring: Any
     classes: NDArray
     multi_class: str
 
     def of_path(self, path: Paths, f: int, rows: Rows) -> list[float]:
-        """The score of each fit of fold f on some rows."""
-        if hasattr(self.scorer, "_score_func") or rows.offset is not None:
+        """The score of each fit of fold f on some rows; NaN if none of them counts."""
+        if rows.weight is not None and not rows.weight.any():
+            return [np.nan] * len(path.coefficients[f])
+        if is_of_metric(self.scorer) or rows.offset is not None:
             return self.of_values(values_along(path, f, rows), rows)
         model = LogisticRegression(multi_class=self.multi_class)
         pairs = zip(path.coefficients[f], path.intercepts[f], strict=True)
-        return [self._ask(with_coefficients(model, self.classes, w, b), rows.X, rows) for w, b in pairs]
+        return [self.ask(with_coefficients(model, self.classes, w, b), rows.X, rows.y, rows.weight) for w, b in pairs]
 
     def of_values(self, values: FloatArray | None, rows: Rows) -> list[float]:
         """The score of each of the decision values (fits, n, K), if they are of these rows."""
@@ -65,11 +72,66 @@ class Judge:
             model = decision_values(np.arange(len(self.classes)), self.multi_class)
             return np.average(direct(model, values, rows.codes), axis=1, weights=rows.weight).tolist()
         model = decision_values(self.classes, self.multi_class)
-        return [self._ask(model, eta, rows) for eta in values]
+        return [self.ask(model, eta, rows.y, rows.weight) for eta in values]
 
-    def _ask(self, model: LogisticRegression, X: Any, rows: Rows) -> float:
-        weigh = {} if rows.weight is None else {"sample_weight": rows.weight}
-        return float(told_labels(self.scorer, self.classes)(model, X, rows.y, **weigh))
+    def ask(self, model: LogisticRegression, X: Any, y: Any, weight: Any) -> float:
+        """What the scorer says of a model; ArgumentError where it cannot, or says no number."""
+        weigh = {} if weight is None else {"sample_weight": weight}
+        try:
+            score = told_labels(self.scorer, self.classes)(model, X, y, **weigh)
+        except (TypeError, ValueError) as error:
+            if not is_of_metric(self.scorer):  # the user's own, whose error says where in it
+                raise
+            raise ArgumentError(f"scoring={self.scoring!r} cannot score {self._why_not(error)}") from error
+        try:
+            return float(score)
+        except (TypeError, ValueError):
+            raise ArgumentError(f"scoring={self.scoring!r} returned {score!r}, and must return a number.") from None
+
+    def _why_not(self, error: Exception) -> str:
+        """What a scorer of scikit-learn's could not score, and what serves instead."""
+        K, known = len(self.classes), get_scorer_names()
+        instead = [name for name in (f"{self.scoring}_ovr", f"{self.scoring}_macro") if name in known]
+        if K > 2 and instead:
+            return f"{K} classes: use {instead[0]!r}."
+        return f"these rows of {K} classes: {' '.join(str(error).split())}"
+
+
+def scorer_of(scoring: Any, default: str, weighed: bool) -> Any:
+    """The scorer, by name or as it is; ArgumentError if there is none, or it takes no weights and there are some."""
+    if scoring is None:
+        return get_scorer(default)
+    if isinstance(scoring, str) and scoring not in (known := get_scorer_names()):
+        raise ArgumentError(f"scoring={scoring!r} is unknown: {no_such('scorer', scoring, known)}")
+    if not isinstance(scoring, str) and not callable(scoring):
+        raise ArgumentError(f"scoring={scoring!r} must be the name of a scorer, a callable (model, X, y), or None.")
+    if (getattr(scoring, "__module__", None) or "").startswith("sklearn.metrics") and inspect.isfunction(scoring):
+        raise ArgumentError(f"scoring={scoring!r} compares labels, and knows no model: give make_scorer of it.")
+    scorer = get_scorer(scoring)
+    if weighed and not takes_weights(getattr(scorer, "_score_func", scorer)):
+        raise ArgumentError(
+            f"scoring={scoring!r} takes no sample_weight, and there is one: use a scorer that does, or a callable "
+            "(model, X, y, sample_weight)."
+        )
+    return scorer
+
+
+def is_of_metric(scorer: Any) -> bool:
+    """Whether it is one of scikit-learn's, which need no more than a model's decision values."""
+    return hasattr(scorer, "_score_func")
+
+
+def takes_weights(function: Callable[..., Any]) -> bool:
+    """Whether it has a parameter sample_weight, as far as it tells.
+
+    >>> takes_weights(accuracy_score), takes_weights(lambda model, X, y: 1.0)
+    (True, False)
+    """
+    try:
+        known = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return True
+    return "sample_weight" in known or any(each.kind is each.VAR_KEYWORD for each in known.values())
 
 
 def are_right(model: DecisionValues, values: FloatArray, codes: IntArray) -> BoolArray:
@@ -98,10 +160,12 @@ DIRECT: dict[Any, Callable[[DecisionValues, FloatArray, IntArray], NDArray]] = {
 
 def told_labels(scorer: Any, classes: NDArray) -> Any:
     """The scorer, with the labels there are where its metric wants to know, as scikit-learn does it."""
-    known = inspect.signature(scorer._score_func).parameters if hasattr(scorer, "_score_func") else {}
-    if "labels" not in known:
+    known = inspect.signature(scorer._score_func).parameters if is_of_metric(scorer) else {}
+    told = {"labels": classes} if "labels" in known else {}
+    if len(classes) == 2 and "pos_label" in known and (told or known["pos_label"].default not in classes.tolist()):
+        told["pos_label"] = classes[-1]
+    if not told:
         return scorer
-    told = {"labels": classes} | ({"pos_label": classes[-1]} if len(classes) == 2 and "pos_label" in known else {})
     return make_scorer(
         scorer._score_func,
         greater_is_better=scorer._sign == 1,

@@ -1,14 +1,10 @@
-r"""Leave-one-out from one fit: how far each row pulls its own prediction.
+r"""Leverages: how far each row pulls its own prediction.
 
-The optimum without row i is about one Newton step from the optimum of all, and the curvature without it is that of all
-less the row's own, so that with the leverage M_i, (K, K), of the row x_i (a one beside it for the intercept)
+With H the curvature of the objective, and the row x_i (a one beside it for the intercept), the (K, K) matrix
 
-    M_i = (x_i' (x) I) H^-1 (x_i (x) I),      eta_i without i  =  eta_i + M_i (I - A_i M_i)^-1 g_i
+    M_i = (x_i' (x) I) H^-1 (x_i (x) I)
 
-where g_i and A_i are gradient and curvature of weight_i * loss_i in eta, and H is the curvature of the objective, on
-the weights that are not zero where the penalty has an L1 part (Rad and Maleki 2020, "A scalable estimate of the
-out-of-sample prediction error via approximate leave-one-out", JRSS B 82). The error falls with the number of rows; it
-is largest for rows that hold a direction almost alone.
+says how eta_i moves for a pull on it; times A_i, the curvature of the row's own loss in eta, it is the leverage.
 """
 
 import numpy as np
@@ -17,42 +13,12 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.linear_algebra import factor_positive, solve_factored
-from separatrix.engine.objective import Objective, block_eta
+from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import quadratic_forms
 from separatrix.equations.losses import Loss
 from separatrix.errors import ArgumentError
 
 LEVERAGE_ONE = 1e-8  # less than that away from 1, a leverage is 1 but for rounding and where the fit stopped
-
-
-def leave_one_out(objective: Objective, theta: FloatArray) -> FloatArray:
-    """eta of every row about as a fit without that row would give it, (n, K), from the optimum of all; two passes."""
-    objective, theta = on_support(objective, theta)
-    eta = np.empty((objective.source.n_rows, theta.shape[1]))
-    inverse = inverse_curvature(objective, theta)
-
-    def pull(block: Block) -> float:
-        M = leverages(block, inverse)
-        here = block_eta(block, theta)
-        _, gradient, state = objective.loss.together(block.y, here)
-        weight = block.weight[:, None, None]
-        A = weight * row_curvatures(objective.loss, state)
-        alone = np.eye(theta.shape[1]) * (1.0 + np.finfo(float).eps) - A @ M
-        pulled = M @ np.linalg.solve(alone, weight * gradient[:, :, None])
-        eta[block.rows] = here + pulled[:, :, 0]
-        return 0.0
-
-    objective.add_up(pull)
-    return eta
-
-
-def on_support(objective: Objective, theta: FloatArray) -> tuple[Objective, FloatArray]:
-    """Without the columns that an L1 part gave no weight: a row more or less is taken not to change them."""
-    if not objective.l1.any():
-        return objective, theta
-    p = objective.source.n_columns
-    chosen = np.flatnonzero(theta[:p].any(axis=1))
-    return objective.columns(chosen), theta[np.append(chosen, np.arange(p, len(theta)))]
 
 
 def inverse_curvature(objective: Objective, theta: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ all their penalties at once (`separatrix.engine.family`); else the same sums, wi
 the next stretch. Other solvers start each fit from the one before it on the path.
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -27,7 +28,7 @@ from separatrix.engine.family import Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import groups_of, sums_of_folds
 from separatrix.engine.iterate import Iterate, minimise
-from separatrix.engine.leverage import leave_one_out
+from separatrix.engine.leave_out import LeftOut, leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import KEEP, newton
 from separatrix.engine.objective import Evaluation, Objective, Sums
@@ -36,6 +37,7 @@ from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
 from separatrix.equations.losses import ClassLoss, LogLoss
 from separatrix.equations.penalties import ElasticNet
+from separatrix.errors import ApproximationWarning
 
 LARGEST_SHARED = 500  # coefficients whose curvature is kept for each fold
 LARGEST_OF_MANY = 100  # coefficients of each of many fits at once
@@ -94,7 +96,7 @@ def fit_paths(
         course = Course(space.source, loss, K, space.penalty, options, rows)
         walk = list(course.walk(Cs[order]))
         wholes = zip(Cs[order], (points[0].theta for points in walk), strict=True)
-        left_out = np.array([leave_one_out(course.objective(0, C), at) for C, at in wholes]) if leave_out else None
+        left_out = [leave_one_out(course.objective(0, C), at, options) for C, at in wholes] if leave_out else None
     place = np.argsort(order)
 
     def of_all(name: str) -> NDArray:
@@ -104,8 +106,23 @@ def fit_paths(
     side_by_side = w.transpose(2, 0, 1, 3).reshape(w.shape[2], -1)
     coefficients = space.back(side_by_side).T.reshape(*w.shape[:2], K, source.n_columns)
     intercepts = b.sum(axis=2) - coefficients @ source.centre
-    left_out = None if left_out is None else left_out[place]
-    return Paths(coefficients, intercepts, of_all("gap"), of_all("iterations"), left_out)
+    eta = None if left_out is None else np.array([left_out[c].eta for c in place])
+    warn_of_untrue(left_out or [], Cs[order], source.n_rows)
+    return Paths(coefficients, intercepts, of_all("gap"), of_all("iterations"), eta)
+
+
+def warn_of_untrue(left_out: list[LeftOut], Cs: FloatArray, rows: int) -> None:
+    """One ApproximationWarning for the C, of those in order, under which most rows are left out untruly."""
+    untrue = [each.untrue for each in left_out]
+    if any(untrue):
+        c = int(np.argmax(untrue))
+        warnings.warn(
+            f"cv='loo' is approximate, and wrong for up to {untrue[c]} of {rows} rows (with C={Cs[c]:g}): they pull "
+            "their own predictions hard, as where there are about as many weights as rows. Use cv=5, or leave out the "
+            "largest Cs.",
+            ApproximationWarning,
+            stacklevel=2,
+        )
 
 
 @dataclass(frozen=True)

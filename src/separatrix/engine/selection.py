@@ -36,7 +36,7 @@ def select_C(
     Cs: FloatArray = CS,
 ) -> Selection:
     """The C with the least mean loss over the folds, or with "loo" over rows that are left out one at a time, about
-    (`separatrix.engine.leverage`).
+    (`separatrix.engine.leave_out`).
 
     Parameters
     ----------

@@ -1,0 +1,126 @@
+"""The folds of a cross-validation: what cv must be, and what each of its folds."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import check_cv
+
+from separatrix.arguments import listed
+from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.errors import ArgumentError, TargetError
+
+Folds = Sequence[tuple[IntArray, IntArray]]
+WHAT = "must be a number of folds, a splitter, an iterable of (train, test), or 'loo'."
+
+
+def is_loo(cv: Any) -> bool:
+    """Whether cv is "loo"; ArgumentError if it is no cv at all, or fewer than two folds."""
+    if isinstance(cv, str) and cv == "loo":
+        return True
+    if is_number(cv) and int(cv) < 2:
+        raise ArgumentError(f"cv={cv} must be at least 2 folds, or 'loo' for one row at a time.")
+    makes_folds = cv is None or is_number(cv) or hasattr(cv, "split") or isinstance(cv, Iterable)
+    if isinstance(cv, str) or not makes_folds:
+        raise ArgumentError(f"cv={cv!r} {WHAT}")
+    return False
+
+
+def is_number(cv: Any) -> bool:
+    """Whether cv is a number of folds."""
+    return isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)
+
+
+def folds_of(cv: Any, X: Any, y: NDArray) -> Folds:
+    """The (train, test) rows of each fold, by scikit-learn's rules; ArgumentError where there are none."""
+    cv = 5 if cv is None else cv
+    if is_number(cv) and cv > len(y):
+        raise ArgumentError(f"cv={cv} is more folds than the {len(y)} rows: use fewer, or 'loo'.")
+    pairs = split(check_cv(cv, y, classifier=True), cv, X, y) if is_number(cv) or hasattr(cv, "split") else list(cv)
+    if not pairs:
+        used = " A generator is used up by the first fit: give a list." if hasattr(cv, "__next__") else ""
+        raise ArgumentError(f"cv={cv!r} has no folds: give a (train, test) for each, or a number of folds.{used}")
+    if any(not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2 for pair in pairs):
+        raise ArgumentError(f"cv={listed_pairs(pairs)} {WHAT}")
+    return [
+        (rows_of(train, "training", f, len(y)), rows_of(test, "test", f, len(y)))
+        for f, (train, test) in enumerate(pairs, start=1)
+    ]
+
+
+def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> list[Any]:
+    """What a splitter of scikit-learn makes of the rows; ArgumentError where it makes nothing."""
+    try:
+        return list(splitter.split(X, y))
+    except ValueError as error:
+        why = " ".join(str(error).split())
+        if "group" in why:
+            name = type(splitter).__name__
+            why = f"it needs groups: give cv the list that {name}(..).split(X, y, groups) makes."
+        raise ArgumentError(f"cv={cv!r} cannot split the {len(y)} rows: {why}") from error
+
+
+def listed_pairs(pairs: list[Any]) -> str:
+    """The first of what should have been folds, for a message."""
+    return f"[{', '.join(' '.join(repr(pair).split()) for pair in pairs[:2])}{', ...' if len(pairs) > 2 else ''}]"
+
+
+def rows_of(given: Any, kind: str, f: int, n: int) -> IntArray:
+    """Positions of rows, from 0 to n, of numbers that may count from the end, or of a mask of all rows."""
+    where, rows = f"the {kind} rows of fold {f} of cv", np.asarray(given)
+    if rows.ndim != 1:
+        raise ArgumentError(f"{where} are {listed(rows)} of shape {rows.shape}: give a list of row numbers.")
+    if rows.dtype == bool and len(rows) != n:
+        raise ArgumentError(f"{where} are a mask of {len(rows)} rows: give one of all {n} rows, or row numbers.")
+    rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+    if not len(rows):
+        raise ArgumentError(f"fold {f} of cv has no {kind} rows: give it some, or leave it out.")
+    if rows.dtype.kind not in "iu":
+        raise ArgumentError(f"{where} are {listed(rows)}: give whole numbers, which say what rows, or a mask.")
+    for row in rows[(rows < -n) | (rows >= n)][:1]:
+        raise ArgumentError(f"{where} name row {row}, and X has {n} rows: give numbers from 0 to {n - 1}.")
+    return rows.astype(np.intp) % n
+
+
+def training_rows(folds: Folds, n: int) -> BoolArray:
+    """Which rows each fold trains on, (n, folds)."""
+    train = np.zeros((n, len(folds)), dtype=bool)
+    for f, (rows, _) in enumerate(folds):
+        train[rows, f] = True
+    return train
+
+
+def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight: FloatArray) -> None:
+    """TargetError unless two classes have rows that count in every fold."""
+    for f, (train, _) in enumerate(folds, start=1):
+        there = np.flatnonzero(np.bincount(codes[train], weight[train] > 0))
+        if len(there) < 2:
+            label = classes[there].tolist()
+            found = f"have one class, {label[0]!r}" if label else "all weigh zero"
+            raise TargetError(
+                f"the training rows of fold {f} of cv {found}: there is nothing to tell apart. Give each fold rows of "
+                "two classes to train on, as cv=5 does where every class has two rows or more."
+            )
+
+
+def check_test_rows(folds: Folds, weight: FloatArray) -> None:
+    """ArgumentError if the test rows of every fold weigh nothing: then there is no score at all."""
+    if not any(weight[test].any() for _, test in folds):
+        raise ArgumentError(
+            f"sample_weight is zero for the test rows of every fold of cv ({len(folds)}): give some of them weight, or "
+            "use other folds."
+        )
+
+
+def check_left_out(classes: NDArray, codes: IntArray, weight: FloatArray) -> None:
+    """TargetError if one of two classes has one row alone, whose leaving out leaves nothing to tell apart."""
+    counts = np.bincount(codes, weight > 0)
+    if len(classes) == 2 and counts.min() < 2:
+        k = int(counts.argmin())
+        row = np.flatnonzero((codes == k) & (weight > 0))[0]
+        label = classes.tolist()[k]
+        raise TargetError(
+            f"cv='loo' leaves out row {row}, the only one of class {label!r}: there is nothing left to tell apart. "
+            f"Give class {label!r} another row."
+        )

@@ -1,0 +1,134 @@
+r"""Leave-one-out from one fit: one Newton step without each row, and a fit for those that pull hard.
+
+The optimum without row i is about one Newton step from the optimum of all, and the curvature without it is that of all
+less the row's own, so that with its M_i, (K, K) (`separatrix.engine.leverage`),
+
+    eta_i without i  =  eta_i + M_i (I - A_i M_i)^-1 g_i
+
+where g_i and A_i are gradient and curvature of weight_i * loss_i in eta, and H is the curvature of the objective, on
+the weights that are not zero where the penalty has an L1 part (Rad and Maleki 2020, "A scalable estimate of the
+out-of-sample prediction error via approximate leave-one-out", JRSS B 82).
+
+The step takes the curvature of the other rows, and the weights that L1 holds at zero, for what they are with the row.
+Neither holds for a row whose leverage A_i M_i is large: as many weights as rows, or a direction that a row holds almost
+alone. Such rows are left out by a fit each, which starts from that of all rows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.data.memory import MemorySource
+from separatrix.engine.fit import Options
+from separatrix.engine.iterate import Solver
+from separatrix.engine.leverage import inverse_curvature, leverages, row_curvatures, total_weight
+from separatrix.engine.objective import Objective, block_eta
+from separatrix.engine.proximal import proximal_newton
+from separatrix.engine.quasi_newton import quasi_newton
+
+HARD = 0.2  # a leverage above which the step is not trusted
+AT_ONCE = 10  # fits, which show whether more are due: where they end
+FAR_OFF = 0.05  # of their steps from these
+MOST_WORK = 5 * 10**9  # multiplications, about, for what each fit cannot do without: a second or a few
+NEAR = 0.01  # of tol: as each of Newton's steps squares the gap, it costs less than one more
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """eta of every row without that row, (n, K), and how many rows have an untrue one, for all that is known."""
+
+    eta: FloatArray
+    untrue: int
+
+
+def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> LeftOut:
+    """eta of every row about as a fit without that row would give it, from the optimum theta (P, K) of all."""
+    with_it, eta, leverage = newton_steps(*on_support(objective, theta))
+    hard = np.flatnonzero(leverage > HARD)
+    hard = hard[np.argsort(-leverage[hard], kind="stable")]
+    most = MOST_WORK // work_of_fit(len(eta), theta.size)
+    for first in range(0, len(hard), AT_ONCE):
+        some = hard[first : first + AT_ONCE]
+        step = eta[some] - with_it[some]
+        eta[some] = refitted(objective, theta, some, options)
+        missed = np.linalg.norm(eta[some] - with_it[some] - step, axis=1)
+        if missed.sum() <= FAR_OFF * np.linalg.norm(step, axis=1).sum():
+            break  # for those that pull less the step is nearer still
+        if first + AT_ONCE >= most:
+            return LeftOut(eta, max(len(hard) - first - AT_ONCE, 0))
+    return LeftOut(eta, 0)
+
+
+def work_of_fit(rows: int, size: int) -> int:
+    """Multiplications for a pass over the rows and the factor of a curvature, about as long as those take."""
+    return size * (rows + size**2 // 10)
+
+
+def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """eta of every row with it and, by one step, without it, (n, K) each; and the leverages (n,). Two passes."""
+    n, K = objective.source.n_rows, theta.shape[1]
+    with_it, without, leverage = np.empty((n, K)), np.empty((n, K)), np.empty(n)
+    inverse = inverse_curvature(objective, theta)
+
+    def step(block: Block) -> float:
+        M = leverages(block, inverse)
+        here = block_eta(block, theta)
+        _, gradient, state = objective.loss.together(block.y, here)
+        weight = block.weight[:, None, None]
+        H = weight * row_curvatures(objective.loss, state) @ M
+        alone = np.eye(K) * (1.0 + np.finfo(float).eps) - H
+        pulled = M @ np.linalg.solve(alone, weight * gradient[:, :, None])
+        with_it[block.rows], without[block.rows] = here, here + pulled[:, :, 0]
+        leverage[block.rows] = H[:, 0, 0] if K == 1 else np.linalg.eigvals(H).real.max(axis=1)
+        return 0.0
+
+    objective.add_up(step)
+    return with_it, without, leverage
+
+
+def on_support(objective: Objective, theta: FloatArray) -> tuple[Objective, FloatArray]:
+    """Without the columns that an L1 part gave no weight: a row more or less is taken not to change them."""
+    if not objective.l1.any():
+        return objective, theta
+    p = objective.source.n_columns
+    chosen = np.flatnonzero(theta[:p].any(axis=1))
+    return objective.columns(chosen), theta[np.append(chosen, np.arange(p, len(theta)))]
+
+
+def refitted(objective: Objective, theta: FloatArray, some: IntArray, options: Options) -> FloatArray:
+    """eta of some rows by the fit without each, (some, K); each starts from theta, with the curvature less its own."""
+    source = objective.source
+    assert isinstance(source, MemorySource)
+    total = source.add_up(total_weight)
+    curvature = objective.evaluate(theta, order=2).curvature
+    eta = np.empty((len(some), theta.shape[1]))
+    for place, i in enumerate(some):
+        row = next(source.take(np.array([i])).blocks(slice(0, 1)))
+        weight = source.weight.copy()
+        weight[i] = 0.0
+        penalty = objective.penalty.times(total / (total - row.total))
+        without = Objective(source.weighing(weight), objective.loss, penalty, objective.fit_intercept)
+        metric = (total * curvature - own_curvature(objective, row, theta)) / (total - row.total)
+        eta[place] = block_eta(row, end_of(without, theta, metric, options))[0]
+    return eta
+
+
+def own_curvature(objective: Objective, row: Block, theta: FloatArray) -> FloatArray:
+    """What a block's loss adds to the curvature, (P K, P K)."""
+    state = objective.loss.together(row.y, block_eta(row, theta))[2]
+    ones = len(theta) - row.X.shape[1]
+    return objective.loss.gram(row.X, row.weight, state, ones, np.float64).reshape(theta.size, theta.size)
+
+
+def end_of(objective: Objective, theta: FloatArray, metric: FloatArray, options: Options) -> FloatArray:
+    """The optimum, about, from a start with a curvature there."""
+    solver: Solver = (proximal_newton if objective.l1.any() else quasi_newton)(objective, theta, metric)
+    before = np.inf
+    for number, iterate in enumerate(solver):
+        stalled = before / 2 < iterate.gap <= options.tol
+        if iterate.gap <= NEAR * options.tol or stalled or number >= options.max_iter:
+            return iterate.at.theta
+        before = iterate.gap
+    raise AssertionError("a solver never runs out of iterates")

@@ -1,0 +1,63 @@
+"""Leave-one-out from one fit, where rows pull hard: against the fits without each of them."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import LeaveOneOut
+
+import problems  # noqa: F401 - one thread
+from separatrix import LogisticRegressionCV
+from separatrix.engine import leave_out
+from separatrix.errors import ApproximationWarning, TargetError
+
+CS = (0.1, 1.0, 10.0, 100.0)
+
+
+def drawn(n: int, p: int, seed: int, K: int = 2) -> tuple[Any, Any]:
+    """X (n, p) and labels of K classes that five columns tell of."""
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((n, p))
+    eta = X[:, :5] @ random.standard_normal((5, K)) + random.gumbel(size=(n, K))
+    return X, eta.argmax(axis=1)
+
+
+def scores(X: Any, y: Any, cv: Any, **parameters: Any) -> Any:
+    """The mean log-likelihood of the rows that were left out, for each C."""
+    model = LogisticRegressionCV(cv=cv, scoring="neg_log_loss", max_iter=1000, **parameters)
+    return model.fit(X, y).scores_.mean(axis=0)[0]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_with_an_l1_part_and_more_columns_than_rows_leave_one_out_is_that_of_the_fits(seed, l1_ratio):
+    X, y = drawn(30, 150, seed)
+    same = {"Cs": CS, "l1_ratios": (l1_ratio,)}
+    np.testing.assert_allclose(scores(X, y, "loo", **same), scores(X, y, LeaveOneOut(), **same), rtol=0.03)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_rows_that_hold_a_direction_almost_alone_are_left_out_by_a_fit_each(l1_ratio, K):
+    X, y = drawn(60, 15, 3, K)
+    same = {"Cs": (1.0, 30.0), "l1_ratios": (l1_ratio,)}
+    np.testing.assert_allclose(scores(X, y, "loo", **same), scores(X, y, LeaveOneOut(), **same), rtol=0.03)
+
+
+def test_rows_too_many_for_a_fit_each_are_told_where_the_approximation_is_off(monkeypatch):
+    monkeypatch.setattr(leave_out, "MOST_WORK", 0)
+    X, y = drawn(40, 200, 0)
+    with pytest.warns(ApproximationWarning, match=r"cv='loo' .* \d+ of 40 rows .* Use cv=5, or leave out the largest"):
+        scores(X, y, "loo", Cs=CS, l1_ratios=(1.0,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores(X, y, "loo", Cs=CS)  # an L2 penalty leaves a step that is near enough
+
+
+def test_a_class_of_one_row_cannot_be_left_out():
+    X, y = load_iris(return_X_y=True)
+    y = (np.arange(len(y)) == 7) * 1
+    with pytest.raises(TargetError, match=r"cv='loo' leaves out row 7, .* class 1"):
+        LogisticRegressionCV(cv="loo").fit(X, y)
