@@ -129,7 +129,7 @@ def by_self_concordance(
     inverse = root.T @ root
     away = at.theta - metric.theta
     away = (away - away @ flat @ flat.T).ravel()
-    nu, along = decrement(objective, at, metric.curvature, root / unit)
+    r, nu, along = decrement(objective, at, metric.curvature, root / unit)
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
     for reach in reaches(objective, at, unit, inverse, part) if np.isfinite(nu) else ():
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
@@ -145,7 +145,7 @@ def by_self_concordance(
     gap = along + (nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
     if factor.least < SINGULAR:
         # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
-        if falls_where_curvature_is_rounding(metric.curvature, unit, objective.subgradient(at).ravel()):
+        if falls_where_curvature_is_rounding(metric.curvature, unit, r):
             return Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")
         return Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
@@ -187,9 +187,10 @@ def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> Float
     return held
 
 
-def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatArray) -> tuple[float, float]:
-    """nu = (r'H^-1 r)^(1/2), with root'root = H^-1, for the smallest subgradient r; and what r adds along flat
-    directions.
+def decrement(
+    objective: Objective, at: Evaluation, H: FloatArray, root: FloatArray
+) -> tuple[FloatArray, float, float]:
+    """The smallest subgradient r; nu = (r'H^-1 r)^(1/2), with root'root = H^-1; and what r adds along flat directions.
 
     Or with an L1 part, for r = H d, d zero where weights are, and r the smallest subgradient where they are not, if
     that makes r a subgradient. Columns whose weights are zero may then be collinear with others, and no rounding is
@@ -197,7 +198,7 @@ def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatAr
     """
     smallest = objective.subgradient(at).ravel()
     if not objective.penalty.has_l1:
-        return float(np.linalg.norm(root @ smallest)), 0.0
+        return smallest, float(np.linalg.norm(root @ smallest)), 0.0
     l1, g = np.broadcast_to(objective.l1, at.theta.shape).ravel(), at.gradient.ravel()
     free = (at.theta.ravel() != 0) | (l1 == 0)
     for _ in range(MOST_TURNS if not free.all() else 0):
@@ -205,9 +206,9 @@ def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatAr
         r = np.where(free, smallest, H[:, free] @ d)
         beyond = ~free & (np.abs(g - r) > l1)
         if not beyond.any():
-            return along_flat(objective, at, r, float(np.sqrt(max(smallest[free] @ d, 0.0))), root)
+            return r, *along_flat(objective, at, r, float(np.sqrt(max(smallest[free] @ d, 0.0))), root)
         free |= beyond
-    return along_flat(objective, at, smallest, float(np.linalg.norm(root @ smallest)), root)
+    return smallest, *along_flat(objective, at, smallest, float(np.linalg.norm(root @ smallest)), root)
 
 
 def along_flat(objective: Objective, at: Evaluation, r: FloatArray, nu: float, root: FloatArray) -> tuple[float, float]:
