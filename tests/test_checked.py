@@ -352,3 +352,17 @@ def test_regressions_name_values_too_large_to_square_too():
 def test_many_large_numbers_whose_squares_add_up_to_more_are_no_fault():
     model = LogisticRegression().fit(np.where(X > 0, 0.9, -0.9) * LARGEST, Y)
     assert model.coef_.shape == (1, 3)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("model", [LogisticRegression(C=np.inf), LinearRegression(), FirthLogisticRegression()])
+def test_values_too_small_to_square_are_named_where_no_penalty_holds_their_weight(model):
+    for given, name in ((X, "1"), (FRAME, "'b'"), (sps.csr_array(X), "1")):
+        tiny = given * [1.0, 1e-200, 1.0] if not sps.issparse(given) else given.multiply([[1.0, 1e-200, 1.0]]).tocsr()
+        with pytest.raises(
+            CellError, match=rf"column {name} of X reaches 2\.\d+e-200, too small to square, so rescale"
+        ):
+            model.fit(tiny, Y)
+    some = np.where(np.arange(60) % 3, 1e-200, 1.0)
+    assert np.isfinite(model.fit(np.column_stack([X, some]), Y).coef_).all()
+    assert np.isfinite(LogisticRegression().fit(X * [1.0, 1e-200, 1.0], Y).coef_).all()

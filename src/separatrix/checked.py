@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from separatrix.arguments import LARGEST, check_sample_weight, gaps, is_moderate, listed, shown, unmasked
 from separatrix.arrays import FLOATS, Matrix
 from separatrix.data.given import check_distinct, check_here, first_beyond, remedy
+from separatrix.data.memory import rows_to_judge
 from separatrix.errors import (
     ArgumentError,
     CellError,
@@ -29,6 +30,7 @@ from separatrix.errors import (
 )
 
 SHOWN = 40  # characters of a cell
+TINY = 1e-150  # whose square is near the least number there is
 
 
 class CellTypeError(CellError, TypeError):
@@ -295,3 +297,17 @@ def check_moderate(X: Matrix, given: Any) -> None:
             else f"column {names[column]!r} of X is {cell} in row {row}"
         )
         raise CellError(f"{where}{most}: {remedy(value)}.")
+
+
+def check_not_tiny(X: Matrix, given: Any) -> None:
+    """CellError for a column all of whose squares are next to zero, so that without a penalty nothing holds its weight.
+
+    Judged from some rows; only a column where those are tiny is looked at whole.
+    """
+    some = X if sparse.issparse(X) else rows_to_judge(X)
+    most = np.asarray(abs(some).max(axis=0).todense()).ravel() if sparse.issparse(some) else np.abs(some).max(axis=0)
+    for column in np.flatnonzero((most > 0) & (most < TINY)).tolist():
+        reaches = float(np.abs(X[:, [column]]).max())
+        if reaches < TINY:
+            name = getattr(given, "columns", range(X.shape[1]))[column]
+            raise CellError(f"column {name!r} of X reaches {reaches:g}, too small to square, so rescale the column.")

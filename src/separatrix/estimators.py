@@ -31,7 +31,15 @@ from separatrix.arguments import (
     shown,
 )
 from separatrix.arrays import FloatArray
-from separatrix.checked import check_fitted, checked_matrix, checked_rows, judged, random_of, warn_of_no_offset
+from separatrix.checked import (
+    check_fitted,
+    check_not_tiny,
+    checked_matrix,
+    checked_rows,
+    judged,
+    random_of,
+    warn_of_no_offset,
+)
 from separatrix.data.block import Source
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
@@ -172,10 +180,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[NDArray, Source, float]:
         """The classes of arrays, the rows with their codes for y, and their total weight."""
+        given = X
         if is_plain(X, y):
             keep_names(self, None, X.shape[1])
         else:
             X, y = checked_rows(self, X, y)
+        if np.isinf(self.C):
+            check_not_tiny(X, given)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
         if self.class_weight is not None:

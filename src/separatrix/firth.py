@@ -17,7 +17,7 @@ from separatrix.arguments import (
     label_codes,
 )
 from separatrix.arrays import FloatArray
-from separatrix.checked import check_fitted, checked_rows
+from separatrix.checked import check_fitted, check_not_tiny, checked_rows
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, ConvergenceWarning, NotFittedError
@@ -88,7 +88,9 @@ class FirthLogisticRegression(LogisticRegression):
     ) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset."""
         self._check()
+        given = X
         X, y = checked_rows(self, X, y)
+        check_not_tiny(X, given)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
         check_two_classes(self.classes_, codes, weight)

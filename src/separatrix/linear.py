@@ -8,7 +8,7 @@ from sklearn.metrics import r2_score
 
 from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset, check_sample_weight
 from separatrix.arrays import FloatArray
-from separatrix.checked import check_fitted, checked_matrix, checked_rows, judged, warn_of_no_offset
+from separatrix.checked import check_fitted, check_not_tiny, checked_matrix, checked_rows, judged, warn_of_no_offset
 from separatrix.data.block import Source
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
@@ -81,7 +81,10 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int | None]:
         """Arrays as a source, and how many targets they have, None for y (rows,)."""
+        given = X
         X, y = checked_rows(self, X, y, numbers=True)
+        if not self.alpha:
+            check_not_tiny(X, given)
         weight = check_sample_weight(sample_weight, X.shape[0])
         targets = y.reshape(len(y), -1)
         offset = check_offset(offset, *targets.shape)
