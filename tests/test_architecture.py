@@ -29,7 +29,7 @@ ROWS = [
     ["plots"],
     ["report"],
 ]
-ROWS += [["training"], ["streamed"], ["messages", "tables"]]
+ROWS += [["training"], ["streamed"], ["messages", "tables", "checked"]]
 ROWS += [["scratch", "columns", "estimators", "linear", "formula", "options", "cli"]]
 ROWS += [["cross_validation", "firth"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

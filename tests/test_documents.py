@@ -5,6 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from separatrix import LogisticRegression
+from separatrix.engine.certificate import LARGEST_CURVATURE
+from separatrix.engine.choose import (
+    CHEAP,
+    LARGEST_ASKED_FOR,
+    LARGEST_CURVATURE_OF_CLASSES,
+    LARGEST_CURVATURE_OF_ZEROS,
+    SOLVERS,
+    SYNONYMS,
+)
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(path for path in ROOT.glob("**/*.md") if not {".venv", "node_modules"} & set(path.parts))
 
@@ -32,3 +43,14 @@ def test_every_file_the_map_names_is_there():
     named = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
     assert len(named) > 10
     assert [name for name in named if not (ROOT / "src/separatrix" / name).exists()] == []
+
+
+def test_the_table_of_solvers_has_every_name_that_is_accepted_with_what_it_runs():
+    text = (ROOT / "docs/solvers.md").read_text()
+    table = dict(re.findall(r"^\| `([a-z-]+)` \| (.*?) \|", text, re.MULTILINE))
+    assert set(table) == {"auto", *SOLVERS, *SYNONYMS}
+    assert {name: table[name].strip("`") for name in SYNONYMS} == SYNONYMS
+    for size in (CHEAP // 10**6, LARGEST_CURVATURE, LARGEST_CURVATURE_OF_CLASSES, LARGEST_CURVATURE_OF_ZEROS):
+        assert f" {size:,} " in text
+    assert f" {LARGEST_ASKED_FOR:,} of them" in text
+    assert "docs/solvers.md" in str(LogisticRegression.__doc__)

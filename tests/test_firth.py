@@ -215,7 +215,7 @@ def test_a_stored_model_predicts_and_says_why_it_cannot_test():
 @pytest.mark.parametrize(
     ("setting", "y", "message"),
     [
-        ({"correction": "fleck"}, [0, 1, 0, 1], "correction='fleck' must be None, 'flic' or 'flac'"),
+        ({"correction": "fleck"}, [0, 1, 0, 1], "correction='fleck' must be one of None, flic, flac"),
         ({"correction": "flic"}, [0, 1, 2, 1], "correction='flic' is for two classes, and y has 3"),
         ({"max_iter": 0}, [0, 1, 0, 1], "max_iter=0 must be a number at least 1"),
     ],

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -12,6 +13,8 @@ import problems  # noqa: F401 - one thread
 from separatrix import LogisticRegressionCV
 from separatrix.engine import leave_out
 from separatrix.errors import ApproximationWarning, TargetError
+from separatrix.settings import Settings
+from separatrix.training import train
 
 CS = (0.1, 1.0, 10.0, 100.0)
 
@@ -49,11 +52,21 @@ def test_rows_that_hold_a_direction_almost_alone_are_left_out_by_a_fit_each(l1_r
 def test_rows_too_many_for_a_fit_each_are_told_where_the_approximation_is_off(monkeypatch):
     monkeypatch.setattr(leave_out, "MOST_WORK", 0)
     X, y = drawn(40, 200, 0)
-    with pytest.warns(ApproximationWarning, match=r"cv='loo' .* \d+ of 40 rows .* Use cv=5, or leave out the largest"):
+    with pytest.warns(ApproximationWarning, match=r"cv='loo' .* \d+ of 40 rows .* Use 5 folds, or leave"):
         scores(X, y, "loo", Cs=CS, l1_ratios=(1.0,))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores(X, y, "loo", Cs=CS)  # an L2 penalty leaves a step that is near enough
+
+
+def test_the_command_finds_that_leave_one_out_is_off(monkeypatch):
+    monkeypatch.setattr(leave_out, "MOST_WORK", 0)
+    X, y = drawn(60, 200, 0)
+    table = nw.from_dict({f"c{j}": X[:, j] for j in range(200)} | {"y": y.astype(str)}, backend="pyarrow")
+    found = train(table, "y", Settings(cv="loo", l1_ratio=1.0)).findings
+    assert [finding.remedy for finding in found if finding.code == "SX115"] == [
+        "Use 5 folds, or leave out the largest Cs."
+    ]
 
 
 def test_a_class_of_one_row_cannot_be_left_out():

@@ -1,5 +1,6 @@
 """An offset is added to eta, in the fit and in predictions: what it must and must not change."""
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -9,17 +10,18 @@ import pytest
 from hypothesis import given, settings
 from scipy import sparse
 from scipy.special import expit, softmax
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.preprocessing import StandardScaler
 from statsmodels.api import GLM, add_constant
 from statsmodels.genmod.families import Binomial
 
 from problems import Problem, problems, seeds, solve
-from separatrix import LinearRegression, LogisticRegression
+from separatrix import FirthLogisticRegression, LinearRegression, LogisticRegression, logit
 from separatrix.data.memory import memory_source
 from separatrix.engine.rowspace import smallest_space
 from separatrix.equations.penalties import L2
-from separatrix.errors import ArgumentError, SeparationWarning
+from separatrix.errors import ArgumentError, DataError, SeparationWarning, SeparatrixWarning
 
 few = settings(max_examples=25)
 
@@ -195,21 +197,21 @@ def test_a_score_is_that_of_predictions_with_the_offset():
     model = LogisticRegression().fit(X, y, weight, offset)
     right = model.predict(X, 3 * offset) == y
     assert model.score(X, y, weight, 3 * offset) == pytest.approx(np.average(right, weights=weight))
-    assert model.score(X, y) == np.mean(model.predict(X) == y)
+    assert model.score(X, y, offset=0) == np.mean(model.predict(X, 0) == y)
     X, y = load_diabetes(return_X_y=True)
     weight, offset = np.random.default_rng(0).uniform(0.5, 2.0, (2, len(y)))
     line = LinearRegression().fit(X, y, weight, 50 * offset)
     off = np.average(np.square(y - line.predict(X, 50 * offset)), weights=weight)
     about_mean = np.average(np.square(y - np.average(y, weights=weight)), weights=weight)
     assert line.score(X, y, weight, 50 * offset) == pytest.approx(1 - off / about_mean)
-    assert line.score(X, y, weight, 50 * offset) > line.score(X, y, weight)
+    assert line.score(X, y, weight, 50 * offset) > line.score(X, y, weight, 0)
 
 
 @pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
 def test_a_prediction_adds_its_offset_to_the_plane(multi_class):
     X, y, weight, offset = three_classes()
     model = LogisticRegression(multi_class=multi_class).fit(X, y, weight, offset)
-    eta = model.decision_function(X) + offset
+    eta = model.decision_function(X, 0) + offset
     np.testing.assert_allclose(model.decision_function(X, offset), eta, rtol=1e-13)
     np.testing.assert_array_equal(model.predict(X, offset), eta.argmax(axis=1))
     p = expit(eta) / expit(eta).sum(axis=1, keepdims=True) if multi_class == "ovr" else softmax(eta, axis=1)
@@ -220,7 +222,7 @@ def test_a_prediction_adds_its_offset_to_the_plane(multi_class):
 def test_a_prediction_of_two_classes_adds_its_offset_too():
     X, y, weight, offset = overlapping()
     model = LogisticRegression().fit(X, y, weight, offset)
-    np.testing.assert_allclose(model.predict_proba(X, offset)[:, 1], expit(model.decision_function(X) + offset))
+    np.testing.assert_allclose(model.predict_proba(X, offset)[:, 1], expit(model.decision_function(X, 0) + offset))
     np.testing.assert_array_equal(model.predict(X, 1e3 * np.sign(offset)), offset > 0)
     assert np.all(model.predict_log_proba(X, np.full(len(y), -1e9))[:, 1] < -9e8)
 
@@ -255,11 +257,62 @@ def test_an_offset_may_be_any_column_of_numbers():
         np.testing.assert_array_equal(LogisticRegression().fit(X, y, weight, given_as).coef_, expected)
 
 
+def test_a_single_offset_is_that_of_every_row():
+    X, y, _, _ = overlapping()
+    for model, many in ((LogisticRegression(), y), (LinearRegression(), y), (LogisticRegression(), y + (X[:, 0] > 1))):
+        shape = (len(y), 3) if many.max() == 2 else len(y)
+        same, each = (clone(model).fit(X, many, offset=offset) for offset in (2, np.full(shape, 2.0)))
+        np.testing.assert_array_equal(same.coef_, each.coef_)
+        np.testing.assert_array_equal(same.predict(X, 0.5), each.predict(X, np.full(shape, 0.5)))
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), LinearRegression(), FirthLogisticRegression()])
+def test_a_prediction_without_the_offset_of_its_fit_warns_once_and_names_the_remedy(model):
+    X, y, _, offset = overlapping()
+    model.fit(X, y, offset=offset)
+    names = [name for name in ("predict", "predict_proba", "decision_function") if hasattr(model, name)]
+    calls = [getattr(model, name) for name in names] + [lambda X, **how: model.score(X, y, **how)]
+    for call in calls:
+        with pytest.warns(
+            SeparatrixWarning, match="fit had an offset, and this prediction has none: it is taken as 0"
+        ) as told:
+            call(X)
+        assert len(told) == 1
+        assert told[0].filename == __file__
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            call(X, offset=offset)
+            call(X, offset=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, y).predict(X)
+
+
+def test_a_prediction_of_a_table_without_the_offset_of_its_fit_warns_too():
+    X, y, _, offset = overlapping()
+    table = pd.DataFrame({"a": X[:, 0], "y": y, "o": offset})
+    model = LogisticRegression().fit(table, target="y", offset="o")
+    with pytest.warns(SeparatrixWarning, match="fit had an offset"):
+        plain = model.decision_function(table)
+    np.testing.assert_array_equal(model.decision_function(table, 0), plain)
+    np.testing.assert_allclose(model.decision_function(table, "o"), plain + offset)
+
+
+def test_the_predictions_of_a_formula_ask_for_the_offset_of_new_rows():
+    X, y, _, offset = overlapping()
+    fit = logit(y, X, offset=offset)
+    with pytest.raises(DataError, match=r"new rows need theirs: give predict\(data, offset=...\), or 0"):
+        fit.predict(X)
+    assert fit.predict(X, offset=0).shape == y.shape
+
+
 @pytest.mark.parametrize(
     ("offset", "message"),
     [
         ([1.0, 2.0], r"offset=\[1\.0, 2\.0\] has shape \(2,\), and must have \(3,\): a number for each row\."),
-        (5.0, r"offset=\[5\.0\] has shape \(\), and must have \(3,\)"),
+        (np.inf, r"offset\[0\]=inf must be finite"),
+        ([[1.0], [1.0, 2.0]], "offset holds lists of different lengths"),
+        ([0.0, 1e300, 1.0], r"offset\[1\]=1e\+300 is beyond 1e\+\d\d: beside it x'w \+ b is lost in rounding"),
         (np.zeros((3, 2)), r"offset=\[0\.0, 0\.0, 0\.0, \.\.\.\] has shape \(3, 2\), and must have \(3,\)"),
         ([0.0, np.nan, 1.0], r"offset\[1\]=nan must be finite"),
         ([0.0, 1.0, -np.inf], r"offset\[2\]=-inf must be finite"),

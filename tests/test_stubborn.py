@@ -102,7 +102,7 @@ def test_the_weights_of_a_column_are_shifted_to_where_they_cost_least(l1, l2, cl
 
 
 def exact_optimum(X: Any, y: Any, l2: float, start: Any) -> tuple[Any, Any]:
-    """Newton's optimum (weights and intercept) and its objective's function of both, in as many digits as mpmath works with."""
+    """Newton's optimum (weights and intercept) and its objective's function of both, in mpmath's digits."""
     rows = [[mpf(float(x)) for x in row] + [mpf(1)] for row in X]
     sizes = range(len(rows[0]))
 

@@ -1,5 +1,6 @@
 """What the arguments of a call must be. An ArgumentError names the argument, quotes its value, and says what is due."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.errors import ArgumentError, TargetError
 
 WIDEST_COUNT = 100_000  # of the range of integer labels that are counted instead of sorted
+LARGEST = 1e90  # of a cell, and of a weight: the square of the one times the other, summed over rows, is finite
+SMALLEST_C = 1e-200  # whose inverse, by unit of such a weight, is finite
+FARTHEST = 1e15  # of an offset to a linear predictor: beside a larger one rounding leaves nothing of x'w + b
 
 
 def check_number(
@@ -23,24 +27,30 @@ def check_number(
     limit = f"above {above}" if above > -np.inf else f"at least {at_least}"
     fine = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     if not (fine and value > above and value >= at_least and (infinite or value < np.inf)):  # as NaN is not
-        raise ArgumentError(f"{name}={value!r} must be a number {limit}{', or inf' if infinite else ''}.")
+        raise ArgumentError(f"{name}={shown(value)} must be a number {limit}{', or inf' if infinite else ''}.")
 
 
 def check_l1_ratio(name: str, value: Any) -> None:
     """ArgumentError unless the value is a number between 0 and 1."""
     check_number(name, value, at_least=0)
     if value > 1:
-        raise ArgumentError(f"{name}={value!r} must be at most 1: it is the share of the L1 penalty.")
+        raise ArgumentError(f"{name}={shown(value)} must be at most 1: it is the share of the L1 penalty.")
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str | None]) -> None:
+    """ArgumentError unless the value is one of these words, or None where that is one."""
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        raise ArgumentError(f"{name}={shown(value)} must be one of {', '.join(map(str, choices))}.")
 
 
 def check_flag(name: str, value: Any) -> None:
     """ArgumentError unless the value is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ArgumentError(f"{name}={value!r} must be True or False.")
+        raise ArgumentError(f"{name}={shown(value)} must be True or False.")
 
 
-def check_offset(offset: ArrayLike | None, rows: int, columns: int) -> FloatArray | None:
-    """The offset as (rows, columns of eta), or None; for one column (rows,) will do.
+def check_offset(offset: Any, rows: int, columns: int, most: float = LARGEST) -> FloatArray | None:
+    """The offset as (rows, columns of eta), or None; for one column (rows,) will do, and a number is that of every row.
 
     >>> check_offset([1, 2], rows=2, columns=1)
     array([[1.],
@@ -48,15 +58,20 @@ def check_offset(offset: ArrayLike | None, rows: int, columns: int) -> FloatArra
     """
     if offset is None:
         return None
-    given = np.asarray(unmasked(offset))
+    given, shape = array_of("offset", offset), (rows,) if columns == 1 else (rows, columns)
     if columns == 1 and given.shape == (rows, 1):
         given = given[:, 0]
-    shape = (rows,) if columns == 1 else (rows, columns)
-    return finite_numbers("offset", given, shape).reshape(rows, columns)
+    numbers = finite_numbers("offset", np.full(shape, given) if given.ndim == 0 else given, shape)
+    for place in np.argwhere(np.abs(numbers) > most)[:1].tolist():
+        raise ArgumentError(
+            f"offset{place}={numbers[tuple(place)]:g} is beyond {most:g}: beside it x'w + b is lost in rounding. Leave "
+            "the row out, or take what all rows have in common from the offset."
+        )
+    return numbers.reshape(rows, columns)
 
 
 def is_plain(X: Any, y: Any) -> bool:
-    """Whether X is an array of finite doubles and y one of whole numbers, a row each.
+    """Whether X is an array of doubles of moderate size and y one of whole numbers, a row each.
 
     Of those scikit-learn's checks change nothing; but to say so takes them as long as a small fit takes.
 
@@ -67,19 +82,20 @@ def is_plain(X: Any, y: Any) -> bool:
         return False
     if X.ndim != 2 or X.size == 0 or y.shape != X.shape[:1]:
         return False
-    return sum_is_finite(X)
+    return is_moderate(X)
 
 
-def sum_is_finite(X: FloatArray) -> bool:
-    """Whether the sum of X (n, p) or (n,) is finite, as that of finite numbers is, unless it overflows.
+def is_moderate(X: NDArray) -> bool:
+    """Whether the sum of squares of X, (n, p) or (n,), shows that every number is finite and at most LARGEST.
 
-    It takes half the time of X.sum(), which adds with more care.
+    A pass, as a sum would be. Of numbers in single precision it may overflow where each of them is fine.
 
-    >>> sum_is_finite(np.array([[1.0, np.nan]])), sum_is_finite(np.array([[1e308, 1e308]]))
-    (False, False)
+    >>> is_moderate(np.array([[1.0, 2.0]])), is_moderate(np.array([np.nan])), is_moderate(np.array([1e100]))
+    (True, False, False)
     """
+    X = np.atleast_2d(X)
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.einsum("ij->", np.atleast_2d(X))))
+        return float(np.einsum("ij,ij->", X, X)) <= LARGEST**2
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight") -> FloatArray:
@@ -91,13 +107,32 @@ def check_sample_weight(sample_weight: ArrayLike | None, rows: int, name: str = 
     """
     if sample_weight is None:
         return np.ones(rows)
-    given = np.asarray(unmasked(sample_weight))
+    given = array_of(name, sample_weight)
     weight = finite_numbers(name, np.full(rows, given) if given.ndim == 0 else given, (rows,))
     for row in np.flatnonzero(weight < 0)[:1]:
         raise ArgumentError(f"{name}[{row}]={weight[row]:g} must be at least 0.")
     if not weight.any():
         raise ArgumentError(f"{name}={listed(weight)} is zero in every row: give some row a positive weight.")
+    check_size(name, weight)
     return weight
+
+
+def check_size(name: str, weight: FloatArray) -> None:
+    """ArgumentError where the largest weight is so large, or so small, that sums of squares by it are no numbers."""
+    most = float(weight.max())
+    if not 1.0 / LARGEST <= most <= LARGEST:
+        raise ArgumentError(
+            f"{name} reaches {most:g}, and must reach between {1 / LARGEST:g} and {LARGEST:g}: multiply all by one "
+            "number, and C by its inverse, or alpha by it."
+        )
+
+
+def array_of(name: str, values: Any) -> NDArray:
+    """Values as an array; ArgumentError for lists of different lengths."""
+    try:
+        return np.asarray(unmasked(values))
+    except ValueError:
+        raise ArgumentError(f"{name} holds lists of different lengths: give a number for each row.") from None
 
 
 def finite_numbers(name: str, given: NDArray, shape: tuple[int, ...]) -> FloatArray:
@@ -117,6 +152,18 @@ def finite_numbers(name: str, given: NDArray, shape: tuple[int, ...]) -> FloatAr
         value = float(numbers[tuple(place)])
         raise ArgumentError(f"{name}{place}={value} must be finite. Leave the row out, or fill the gap.")
     return numbers
+
+
+def as_numbers(values: Any) -> FloatArray:
+    """Values in double precision, of whatever shape; where some are no numbers, none at all.
+
+    >>> as_numbers([[1, 2]]), as_numbers("a")
+    (array([[1., 2.]]), array([], dtype=float64))
+    """
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.empty(0)
 
 
 def unmasked(values: Any) -> Any:
@@ -154,24 +201,41 @@ def check_complete(missing: NDArray, name: str) -> None:
         raise TargetError(f"{name} is missing in row {row}: leave the row out.")
 
 
+def shown(value: Any) -> str:
+    """A value in a message as its caller would write it, in one line: 1.0 for np.float64(1.0), and of an array a few.
+
+    >>> shown(np.float64(1.0)), shown(np.arange(9))
+    ('1.0', '[0, 1, 2, ...]')
+    """
+    if isinstance(value, np.ndarray):
+        return listed(value)
+    return " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
+
+
 def listed(values: Any) -> str:
     """An array in a message: the first few of its values.
 
     >>> listed(np.arange(9.0))
     '[0.0, 1.0, 2.0, ...]'
     """
-    some = ", ".join(repr(value) for value in np.ravel(values)[:3].tolist())
+    some = ", ".join(" ".join(repr(value).split()) for value in np.ravel(values)[:3].tolist())
     return f"[{some}{', ...' if np.size(values) > 3 else ''}]"
 
 
-def check_class_weight(class_weight: Any) -> None:
-    """ArgumentError unless it is None, "balanced", or a dict with a weight of at least 0 for a class."""
+def check_class_weight(class_weight: Any, classes: NDArray) -> None:
+    """ArgumentError unless it is None, "balanced", or a dict with a weight of at least 0 for some of the classes."""
     if class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced"):
         return
     if not isinstance(class_weight, dict):
-        raise ArgumentError(f"class_weight={class_weight!r} must be a dict of weights, 'balanced' or None.")
+        raise ArgumentError(f"class_weight={shown(class_weight)} must be a dict of weights, 'balanced' or None.")
     for label, weight in class_weight.items():
-        check_number(f"class_weight[{label!r}]", weight, at_least=0)
+        check_number(f"class_weight[{shown(label)}]", weight, at_least=0)
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown and not all(label in class_weight for label in labels):  # more than there are may be told
+        raise ArgumentError(
+            f"class_weight={shown(class_weight)}: y has no class {shown(unknown[0])}, but {listed(labels)}."
+        )
 
 
 def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
@@ -192,14 +256,26 @@ def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
         return (np.flatnonzero(counts) + low).astype(y.dtype), codes
     from sklearn.utils.multiclass import check_classification_targets
 
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
+    check_complete(gaps(y), "y")
+    if y.dtype.kind == "f" and (fraction := y[y != np.floor(y)]).size:
+        raise TargetError(
+            f"Unknown label type: y holds numbers such as {shown(fraction[0])}, no classes: use LinearRegression, or "
+            "make classes of them, as y > 0 does."
+        )
+    try:
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+    except (TypeError, ValueError):
+        kinds = sorted({type(label).__name__ for label in y.tolist()})
+        raise TargetError(
+            f"Unknown label type: y={listed(y)} holds {' and '.join(kinds)}: make all labels text, or whole numbers."
+        ) from None
     return classes, codes
 
 
 def check_two_classes(classes: NDArray, codes: NDArray, weight: FloatArray) -> None:
     """TargetError unless two classes have rows that count."""
     if len(classes) < 2:
-        raise TargetError(f"y has one class, {classes[0]!r}: there is nothing to tell apart.")
+        raise TargetError(f"y has one class, {classes.tolist()[0]!r}: there is nothing to tell apart.")
     if not weight.all() and np.count_nonzero(np.bincount(codes, weight > 0)) < 2:
         raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")

@@ -10,21 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_random_state, compute_class_weight
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import compute_class_weight
 
 from separatrix.arguments import (
+    FARTHEST,
+    SMALLEST_C,
+    as_numbers,
+    check_choice,
     check_class_weight,
     check_flag,
     check_l1_ratio,
     check_number,
     check_offset,
     check_sample_weight,
+    check_size,
     check_two_classes,
+    is_moderate,
     is_plain,
     label_codes,
+    shown,
 )
-from separatrix.arrays import FLOATS, FloatArray
+from separatrix.arrays import FloatArray
+from separatrix.checked import (
+    check_fitted,
+    check_not_tiny,
+    checked_matrix,
+    checked_rows,
+    judged,
+    random_of,
+    warn_of_no_offset,
+)
 from separatrix.data.block import Source
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
@@ -61,13 +76,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     random_state : int, RandomState or None
         Draws the sample of rows that a fit of many rows starts on; None is 0, so fits repeat. The optimum is the same.
     solver : str, default "auto"
-        "auto", "newton", "quasi-newton", "conjugate-gradient", "gradient-descent", "proximal-newton" (l1_ratio > 0),
-        or a scikit-learn name (`separatrix.engine.choose`). All reach the same optimum.
+        A way to the optimum, which is the same for all: docs/solvers.md has every name, scikit-learn's among them, and
+        when "auto" picks which.
     max_iter : int, default 100
     multi_class : {"auto", "multinomial", "ovr"}
         For three or more classes: one softmax model, or one binary model for each class against the rest.
     warm_start : bool, default False
-        Start from the coefficients of the last fit, where their shape still fits.
+        Start from the coefficients of the last fit, where their shape still fits and they are finite; else from zero.
     n_threads : int or None
         Threads that share a pass over the rows; by default $SEPARATRIX_NUM_THREADS, else the cores this process has.
 
@@ -86,9 +101,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    Warns with ConvergenceWarning if max_iter comes before tol, and with SeparationWarning if C=inf and no finite
-    optimum exists, because classes are separated, wholly or in part (`separatrix.detect_separation`). Raises
-    ArgumentError for parameters, or an offset, without meaning and TargetError for a target with one class.
+    Warns with ConvergenceWarning if max_iter comes before tol, or rounding hides whether tol is reached, and with
+    SeparationWarning if C=inf and no finite optimum exists, because classes are separated, wholly or in part
+    (`separatrix.detect_separation`). Predictions warn with SeparatrixWarning where the fit had an offset and they have
+    none. Raises ArgumentError for parameters, or an offset, without meaning, DataError for an X that is not of finite
+    numbers, and TargetError for a target with one class.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
@@ -148,6 +165,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         else:
             found = class_rows(self, X, y, target, sample_weight, offset, columns)
         self.classes_, source, weight = found
+        self._with_offset = offset is not None
         with source.working() as source:
             fits = self._fits(source, strength / weight, options)
             self.separation_ = self._separation(fits, source)
@@ -162,16 +180,20 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[NDArray, Source, float]:
         """The classes of arrays, the rows with their codes for y, and their total weight."""
+        given = X
         if is_plain(X, y):
             keep_names(self, None, X.shape[1])
         else:
-            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
+            X, y = checked_rows(self, X, y)
+        if np.isinf(self.C):
+            check_not_tiny(X, given)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
         if self.class_weight is not None:
             weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
-        offset = check_offset(offset, X.shape[0], self._columns_of_eta())
+        check_size("class_weight", weight)
+        offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
         threads = self.n_threads
         source = memory_source(X, codes, weight, self.fit_intercept, n_threads=threads, offset=offset, near=True)
         return self.classes_, source, float(weight.sum())
@@ -210,39 +232,43 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return 1 if len(self.classes_) == 2 else len(self.classes_)
 
     def _start(self, p: int, rows: slice) -> tuple[FloatArray, FloatArray]:
-        """Zero, or with warm_start the last coefficients if they fit; of the classes in `rows`."""
+        """Zero, or with warm_start the last coefficients if they fit and are finite; of the classes in `rows`."""
         K = self._columns_of_eta()
-        if self.warm_start and getattr(self, "coef_", np.empty(0)).shape == (K, p):
-            return self.coef_[rows], self.intercept_[rows]
+        if self.warm_start and hasattr(self, "coef_"):
+            w, b = as_numbers(self.coef_), as_numbers(self.intercept_)
+            if w.shape == (K, p) and b.shape == (K,) and is_moderate(w) and is_moderate(b):
+                return w[rows], b[rows]
         return np.zeros((K, p))[rows], np.zeros(K)[rows]
 
     def _weight_of_classes(self, y: NDArray, weight: FloatArray) -> FloatArray:
-        check_class_weight(self.class_weight)
+        check_class_weight(self.class_weight, self.classes_)
         return compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weight)
 
     def _checked(self) -> tuple[Options, float]:
         """The parameters as the engine takes them: options, and the penalty's strength 1 / C."""
         check_number("C", self.C, above=0, infinite=True)
+        if self.C < SMALLEST_C:
+            raise ArgumentError(f"C={shown(self.C)} must be at least {SMALLEST_C:g}: the inverse of less is no number.")
         check_number("tol", self.tol, above=0)
         check_number("max_iter", self.max_iter, at_least=1)
         if self.max_iter != int(self.max_iter):
-            raise ArgumentError(f"max_iter={self.max_iter!r} must be a whole number.")
+            raise ArgumentError(f"max_iter={shown(self.max_iter)} must be a whole number.")
         check_flag("fit_intercept", self.fit_intercept)
         check_flag("warm_start", self.warm_start)
         check_l1_ratio("l1_ratio", 0.0 if self.l1_ratio is None else self.l1_ratio)
-        if self.multi_class not in MULTI_CLASS:
-            raise ArgumentError(f"multi_class={self.multi_class!r} must be one of {', '.join(MULTI_CLASS)}.")
-        seed = 0 if self.random_state is None else int(check_random_state(self.random_state).randint(2**31))
+        check_choice("multi_class", self.multi_class, MULTI_CLASS)
+        seed = 0 if self.random_state is None else int(random_of(self.random_state).randint(2**31))
         return Options(self.solver, self.tol, int(self.max_iter), self.fit_intercept, seed), 1.0 / self.C
 
     def _one_vs_rest(self) -> bool:
         return self.multi_class == "ovr"
 
     def _eta(self, X: Any, offset: Any) -> FloatArray:
-        check_is_fitted(self)
+        check_fitted(self)
+        warn_of_no_offset(self, offset, stacklevel=3)
         if (columns := columns_for(self, X)) is not None:
             return table_eta(columns, X, self.coef_, self.intercept_, offset)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = checked_matrix(self, X)
         offset = check_offset(offset, X.shape[0], len(self.coef_))
         return linear_predictor(X, self.coef_.T, self.intercept_ if offset is None else self.intercept_ + offset)
 
@@ -275,7 +301,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """The share of rows whose class is predicted rightly, by weight."""
-        return float(accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight))
+        warn_of_no_offset(self, offset, stacklevel=2)
+        return judged(accuracy_score, y, self.predict(X, 0 if offset is None else offset), sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

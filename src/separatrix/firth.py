@@ -5,9 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from separatrix.arguments import (
+    FARTHEST,
+    check_choice,
     check_flag,
     check_number,
     check_offset,
@@ -15,12 +16,13 @@ from separatrix.arguments import (
     check_two_classes,
     label_codes,
 )
-from separatrix.arrays import FLOATS, FloatArray
+from separatrix.arrays import FloatArray
+from separatrix.checked import check_fitted, check_not_tiny, checked_rows
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, ConvergenceWarning, NotFittedError
 from separatrix.estimators import LogisticRegression
-from separatrix.inference.jeffreys import FirthEstimate, firth_estimate
+from separatrix.inference.jeffreys import CORRECTIONS, FirthEstimate, firth_estimate
 from separatrix.inference.wald import quantile
 
 METHODS = ("profile", "wald")
@@ -86,12 +88,15 @@ class FirthLogisticRegression(LogisticRegression):
     ) -> Self:
         """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset."""
         self._check()
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
+        given = X
+        X, y = checked_rows(self, X, y)
+        check_not_tiny(X, given)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
         check_two_classes(self.classes_, codes, weight)
         K = len(self.classes_)
-        offset = check_offset(offset, X.shape[0], 1 if K == 2 else K)
+        offset = check_offset(offset, X.shape[0], 1 if K == 2 else K, FARTHEST)
+        self._with_offset = offset is not None
         offset = offset if offset is None or K == 2 else offset[:, 1:] - offset[:, :1]
         labels = codes[:, None] * 1.0 if K == 2 else codes
         source = memory_source(X, labels, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
@@ -103,6 +108,7 @@ class FirthLogisticRegression(LogisticRegression):
     def _check(self) -> None:
         check_flag("fit_intercept", self.fit_intercept)
         check_number("max_iter", self.max_iter, at_least=1)
+        check_choice("correction", self.correction, CORRECTIONS)
 
     def _keep(self, found: FirthEstimate, K: int) -> None:
         fit = found.fit
@@ -138,7 +144,7 @@ class FirthLogisticRegression(LogisticRegression):
         return rows.intervals(level) if method == "profile" else rows.wald_intervals(level)
 
     def _rows(self) -> FirthEstimate:
-        check_is_fitted(self)
+        check_fitted(self)
         if not hasattr(self, "_fitted"):
             raise NotFittedError("the rows were left behind when the model was stored: fit it again for tests.")
         return self._fitted

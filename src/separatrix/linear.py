@@ -5,10 +5,10 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset, check_sample_weight
-from separatrix.arrays import FLOATS, FloatArray
+from separatrix.arrays import FloatArray
+from separatrix.checked import check_fitted, check_not_tiny, checked_matrix, checked_rows, judged, warn_of_no_offset
 from separatrix.data.block import Source
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
@@ -75,31 +75,37 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         fit = least_squares(source, targets or 1, penalty, self.fit_intercept)
         self.coef_ = fit.coefficients if targets else fit.coefficients[0]
         self.intercept_ = fit.intercepts if targets else float(fit.intercepts[0])
+        self._with_offset = offset is not None
         self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
         return self
 
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int | None]:
         """Arrays as a source, and how many targets they have, None for y (rows,)."""
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=True)
+        given = X
+        X, y = checked_rows(self, X, y, numbers=True)
+        if not self.alpha:
+            check_not_tiny(X, given)
         weight = check_sample_weight(sample_weight, X.shape[0])
-        targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        targets = y.reshape(len(y), -1)
         offset = check_offset(offset, *targets.shape)
         source = memory_source(X, targets, weight, centre=self.fit_intercept, offset=offset)
         return source, None if np.ndim(y) == 1 else targets.shape[1]
 
     def predict(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset of each row, (rows,) or (rows, targets)."""
-        check_is_fitted(self)
+        check_fitted(self)
+        warn_of_no_offset(self, offset, stacklevel=2)
         if (columns := columns_for(self, X)) is not None:
             return table_eta(columns, X, self.coef_[None, :], np.array([self.intercept_]), offset)[:, 0]
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = checked_matrix(self, X)
         eta = linear_predictor(X, self.coef_.T, self.intercept_)
         offset = check_offset(offset, X.shape[0], len(np.atleast_2d(self.coef_)))
         return eta if offset is None else eta + offset.reshape(eta.shape)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """R squared: the share of the variance of y that is explained; of several targets the mean."""
-        return float(r2_score(y, self.predict(X, offset), sample_weight=sample_weight))
+        warn_of_no_offset(self, offset, stacklevel=2)
+        return judged(r2_score, y, self.predict(X, 0 if offset is None else offset), sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -25,11 +25,12 @@ Task = Literal["binary", "multinomial", "linear"]
 
 class Choice(Struct, frozen=True, forbid_unknown_fields=True):
     """How C was chosen: `by` so many folds or leave-one-out, of `Cs`, each with the mean log loss of the rows that each
-    fold left out, `losses` (folds, Cs)."""
+    fold left out, `losses` (folds, Cs); and why those may be far off, if they may."""
 
     by: str
     Cs: list[float]
     losses: list[list[float]]
+    doubt: str = ""
 
 
 class FitRecord(Struct, frozen=True, forbid_unknown_fields=True):

@@ -208,7 +208,7 @@ class LinearRegression(_GradientDescent):
         """Learns w and b from points X (n, p) and numbers y (n,); raises as LogisticRegression.fit does."""
         X, y = as_points(X), as_labels(X, y)
         if y.dtype.kind not in "biuf":
-            raise CellError(f"y must hold numbers, not {y[0]!r}: to learn classes use LogisticRegression.")
+            raise CellError(f"y must hold numbers, not {y.tolist()[0]!r}: to learn classes use LogisticRegression.")
         Z = with_ones(X) if self.fit_intercept else X
         loss = SquaredLoss()
 
@@ -340,7 +340,7 @@ def distinct(y: NDArray[Any]) -> NDArray[Any]:
     """The values of y in order, two or more."""
     values = np.unique(y)
     if len(values) < 2:
-        raise TargetError(f"y has one class, {values[0]!r}: there is nothing to tell apart.")
+        raise TargetError(f"y has one class, {values.tolist()[0]!r}: there is nothing to tell apart.")
     return values
 
 

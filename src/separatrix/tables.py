@@ -40,7 +40,7 @@ def _weighed(
 ) -> tuple[NDArray, TableSource, float]:
     """Classes of such weights (K,), and their rows with the `class_weight` of the estimator, and their total weight."""
     if estimator.class_weight is not None:
-        check_class_weight(estimator.class_weight)
+        check_class_weight(estimator.class_weight, classes)
         # As if each class had one row, of the weight of all of its rows.
         by_class = compute_class_weight(estimator.class_weight, classes=classes, y=classes, sample_weight=weight)
         source, weight = source.reweighed(by_class), weight * by_class
@@ -74,6 +74,8 @@ def learned_rows(
     """
     if y is not None:
         raise ArgumentError(f"y={listed(y)} and target={target!r} are given: the target is the one or the other.")
+    if isinstance(data, np.ndarray):
+        raise ArgumentError(f"target={target!r} is the name of a column, and those of an array have none: give y.")
     if not isinstance(target, str):
         raise ArgumentError(f"target={target!r} must be the name of one column, as text.")
     if columns is not None and not hasattr(columns, "options"):
@@ -123,7 +125,9 @@ def _blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, reg
     names = getattr(X, "columns", None)
     X = X if names is None else X.to_dask_array()
     if y is None or not hasattr(X, "rechunk"):
-        raise ArgumentError(f"X is a Dask {type(X).__name__} and y is {y!r}: give y, or target= for a dataframe.")
+        raise ArgumentError(
+            f"X is a Dask {type(X).__name__} and y a {type(y).__name__}: give y, or target= for a dataframe."
+        )
     if X.size <= ROOM:  # not so where it is not known
         return None
     found = labelled(X, y, sample_weight, offset, regression=regression, centre=estimator.fit_intercept)
@@ -176,7 +180,7 @@ def columns_for(estimator: Any, data: Any) -> Columns | None:
 def table_eta(columns: Columns, data: Any, coef: FloatArray, intercept: FloatArray, offset: Any = None) -> FloatArray:
     """eta = x'w + b of each row of a table, (rows, K), for coef (K, p) and intercept (K,), plus an offset in columns
     of these names. Warns of cells that the fit had not seen."""
-    names = _names("offset", offset)
+    names = () if isinstance(offset, int | float) and offset == 0 else _names("offset", offset)
     _check_terms(names, len(coef))
     etas, notes = [], []
     for table, where, first_row in _batches(data, [*columns.needs, *names]):

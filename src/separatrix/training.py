@@ -95,6 +95,7 @@ def train(
         evaluation=evaluation,
         notes=[str(note) for note in prediction.notes],
         unlabelled=unlabelled,
+        untrue=model.fit.choice.doubt if model.fit.choice else "",
         turns=turns(whole, {target_name, *told_of(settings.columns)}),
     )
     return Training(with_metrics(model, evaluation), evaluation, findings, len(table), X, y_train, inferred)

@@ -7,9 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from separatrix.arguments import (
+    FARTHEST,
     check_flag,
     check_l1_ratio,
     check_number,
@@ -18,7 +18,8 @@ from separatrix.arguments import (
     check_two_classes,
     label_codes,
 )
-from separatrix.arrays import FLOATS, BoolArray, FloatArray
+from separatrix.arrays import BoolArray, FloatArray
+from separatrix.checked import check_fitted, checked_rows
 from separatrix.cross_validation.folds import (
     Folds,
     check_left_out,
@@ -144,10 +145,11 @@ class LogisticRegressionCV(LogisticRegression):
         self.Cs_, self.l1_ratios_ = grid_of_Cs(self.Cs), grid_of_ratios(self.l1_ratios)
         check_flag("refit", self.refit)
         leave_out, scorer = is_loo(self.cv), self._scorer(sample_weight is not None)
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS)
+        X, y = checked_rows(self, X, y)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
-        offset = check_offset(offset, X.shape[0], self._columns_of_eta())
+        offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
+        self._with_offset = offset is not None
         rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
         if self.class_weight is not None:
             weight = weight * self._weight_of_classes(y, weight)[codes]
@@ -173,7 +175,7 @@ class LogisticRegressionCV(LogisticRegression):
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> float:
         """What the scorer that chose C says of the model on X and y; accuracy, if none was named."""
-        check_is_fitted(self)
+        check_fitted(self)
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, len(y))
         scorer = self._scorer(sample_weight is not None)

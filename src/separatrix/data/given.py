@@ -9,9 +9,11 @@ import numpy as np
 from narwhals import dependencies
 from scipy import sparse
 
-from separatrix.arguments import sum_is_finite, unmasked
+from separatrix.arguments import LARGEST, is_moderate, unmasked
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.errors import ColumnError, DataError
+
+SEARCHED = 4096  # rows at a time
 
 
 def matrix_of(X: Any, name: str = "X", first: int = 1) -> tuple[Matrix, list[str] | None]:
@@ -68,18 +70,28 @@ def well_named(data: Any) -> Any:
 
     Raises ColumnError for names in levels, or that occur twice, and DataError for rows that are not there yet.
     """
-    if dependencies.is_polars_lazyframe(data) or dependencies.is_duckdb_relation(data):
-        raise DataError(f"the rows of a {type(data).__name__} are not here yet: get them by .collect() or .arrow().")
+    check_here(data)
     given = data.column_names if dependencies.is_pyarrow_table(data) else getattr(data, "columns", None)
     if given is None or callable(given):
         return data
     if getattr(given, "nlevels", 1) > 1:
         raise ColumnError(f"columns have names of {given.nlevels} levels, such as {given[0]!r}: give each one name.")
     names = [name if isinstance(name, str) else f"x{name}" for name in given]
+    check_distinct(names)
+    return data.set_axis(names, axis=1) if names != list(given) else data
+
+
+def check_here(data: Any) -> None:
+    """DataError for a table whose rows have yet to be computed."""
+    if dependencies.is_polars_lazyframe(data) or dependencies.is_duckdb_relation(data):
+        raise DataError(f"the rows of a {type(data).__name__} are not here yet: get them by .collect() or .arrow().")
+
+
+def check_distinct(names: Sequence[str]) -> None:
+    """ColumnError for a name that occurs twice."""
     for name, times in Counter(names).items():
         if times > 1:
             raise ColumnError(f"{times} columns have the name {name!r}: rename them, or leave all but one out.")
-    return data.set_axis(names, axis=1) if names != list(given) else data
 
 
 def check_lengths(columns: Mapping[Any, Any]) -> None:
@@ -109,12 +121,27 @@ def numbers(column: Any) -> FloatArray:
 
 
 def check_finite(X: Matrix, names: Sequence[str]) -> None:
-    """DataError unless every number is finite; the message names the first that is not."""
-    cells = X.data if sparse.issparse(X) else X
-    if sum_is_finite(cells):  # which needs no array of its own
-        return
-    rows, columns = X.nonzero()  # NaN and infinity are not zero
-    values = np.asarray(X[rows, columns])
-    for k in np.flatnonzero(~np.isfinite(values))[:1]:
-        name, row = names[columns[k]], rows[k]
-        raise DataError(f"column {name!r} is {values[k]} in row {row}: leave the row out, or fill the gap.")
+    """DataError unless every number is finite, and small enough to be squared; the message names the first that is not.
+
+    It takes a pass and no array of its own, as long as all is well.
+    """
+    if found := first_beyond(X):
+        row, column, value = found
+        raise DataError(f"column {names[column]!r} is {value:g} in row {row}: {remedy(value)}.")
+
+
+def first_beyond(X: Matrix) -> tuple[int, int, float] | None:
+    """Row, column and value of the first number that is not finite, or whose square summed by weight would not be."""
+    if is_moderate(X.data if sparse.issparse(X) else X):
+        return None
+    for first in range(0, X.shape[0], SEARCHED):
+        some = X[first : first + SEARCHED]
+        some = some.toarray() if sparse.issparse(some) else some
+        for row, column in np.argwhere(~(np.abs(some) <= np.float64(LARGEST)))[:1].tolist():
+            return first + row, column, float(some[row, column])
+    return None
+
+
+def remedy(value: float) -> str:
+    """What to do about such a number."""
+    return "too large to square, so rescale the column" if np.isfinite(value) else "leave the row out, or fill the gap"

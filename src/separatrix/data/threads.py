@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+from separatrix.arguments import shown
 from separatrix.errors import ArgumentError
 
 A = TypeVar("A")
@@ -25,12 +26,12 @@ def thread_count(asked: int | None = None) -> int:
     3
     """
     names = "SEPARATRIX_NUM_THREADS", "OMP_NUM_THREADS"
-    told = asked if asked is not None else next((os.environ[name] for name in names if os.environ.get(name)), None)
-    if told is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not str(told).isdigit() or int(told) < 1:
-        raise ArgumentError(f"n_threads={told!r} must be a whole number, at least 1.")
-    return int(told)
+    told: dict[str, Any] = {f"${name}": value for name in names if (value := os.environ.get(name, "").strip())}
+    for name, number in ({"n_threads": asked} if asked is not None else told).items():
+        if not str(number).isdecimal() or int(number) < 1:
+            raise ArgumentError(f"{name}={shown(number)} must be a whole number, at least 1.")
+        return int(number)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -187,9 +187,7 @@ def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> Float
     return held
 
 
-def decrement(
-    objective: Objective, at: Evaluation, H: FloatArray, root: FloatArray
-) -> tuple[FloatArray, float, float]:
+def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatArray) -> tuple[FloatArray, float, float]:
     """The smallest subgradient r; nu = (r'H^-1 r)^(1/2), with root'root = H^-1; and what r adds along flat directions.
 
     Or with an L1 part, for r = H d, d zero where weights are, and r the smallest subgradient where they are not, if

@@ -1,16 +1,6 @@
 """The shape of the problem decides the solver, and says why in words that reach the trace.
 
-    name                    for
-    newton                  a curvature that costs next to nothing: few coefficients, few rows
-    quasi-newton            one that is a small matrix: up to 2,000 coefficients, or 1,000 of several classes; both up
-                            to 10,000 where asked for, beyond which memory ends and conjugate-gradient steps in
-    conjugate-gradient      more than that, dense or sparse; or more than 500 for two classes, where X is mostly zeros
-    gradient-descent        looking on; it needs many more passes than the others
-    proximal-newton         a penalty with an L1 part, which has no derivative at zero; no other solver knows it
-
-scikit-learn's names are understood; every solver reaches the same optimum, so they only pick the way:
-
-    newton-cholesky -> newton        newton-cg -> conjugate-gradient        lbfgs, liblinear, sag, saga -> auto
+docs/solvers.md has the table of all names, scikit-learn's among them. Every solver reaches the same optimum.
 """
 
 from collections.abc import Callable
@@ -18,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from separatrix.arguments import shown
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource, share_of_entries
@@ -111,7 +102,7 @@ def choose(
     >>> choose("auto", 31, 1)
     Choice(name='quasi-newton', why='the curvature of 31 coefficients is a small matrix')
     """
-    name = SYNONYMS.get(solver, solver)
+    name = SYNONYMS.get(solver, solver) if isinstance(solver, str) else ""
     if l1 and name in SOLVERS and name != "proximal-newton":
         raise ArgumentError(f"solver={solver!r} cannot minimise an L1 penalty. Use 'auto' or 'proximal-newton'.")
     size = coefficients * classes
@@ -125,7 +116,7 @@ def choose(
         return Choice(name, f"solver={solver!r} was asked for")
     if name != "auto":
         known = listing(["auto", *SOLVERS, *SYNONYMS], most=20)
-        raise ArgumentError(f"solver={solver!r} is no solver. Use one of: {known}.")
+        raise ArgumentError(f"solver={shown(solver)} is no solver. Use one of: {known}.")
     if l1:
         return Choice("proximal-newton", "an L1 penalty has no derivative where a weight is zero")
     if classes == 1 and zeros and size > LARGEST_CURVATURE_OF_ZEROS:

@@ -166,6 +166,14 @@ def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
             SeparationWarning,
             stacklevel=stacklevel + 1,
         )
+    elif fit.status is Status.ROUNDING:
+        gap, loss = fit.certificate.gap, fit.trace.steps[-1].objective
+        warnings.warn(
+            f"stopped after {fit.iterations} iterations, at most {gap:.1e} above the best mean loss (asked: "
+            f"{tol:.0e}). Beside a loss of {loss:.3g} rounding hides what is nearer: use tol={2 * gap:.0e} or more.",
+            ConvergenceWarning,
+            stacklevel=stacklevel + 1,
+        )
     elif fit.status is Status.MAX_ITER:
         endless = (
             " Without a penalty, some weights may grow without end, where classes are all but separated or columns all "

@@ -31,6 +31,7 @@ class Status(Enum):
 
     CONVERGED = "the gap to the optimum is within tol"
     MAX_ITER = "max_iter was reached first"
+    ROUNDING = "rounding hides whether the gap is within tol"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def minimise(
     watch: Callable[[Step], Any] = ignore,
     part: Part | None = None,
 ) -> Solution:
-    """Draws iterates until one is proved to be within `tolerance` of the optimum, or max_iter steps were taken.
+    """Draws iterates until one is proved to be within `tolerance` of the optimum, or as near as rounding lets be seen,
+    or max_iter steps were taken.
 
     A solver's gap is an estimate: once it has reached `target`, or is within `tolerance` where neither it nor the
     objective falls any more, the certificate decides, which a `part` of the rows may serve. Where it says no, the
@@ -130,7 +132,8 @@ def minimise(
             certificate = certify(objective, at, iterate.metric, tolerance, None if last else part)
             if certificate.gap <= tolerance:
                 return Solution(at, tuple(steps), certificate, Status.CONVERGED)
-            if number >= max_iter:
-                return Solution(at, tuple(steps), certificate, Status.MAX_ITER)
+            rounded = certificate.gap <= 2.0 * rounding(at)  # more steps would show nothing
+            if rounded or number >= max_iter:
+                return Solution(at, tuple(steps), certificate, Status.ROUNDING if rounded else Status.MAX_ITER)
             target = iterate.gap * tolerance / certificate.gap
     raise AssertionError("a solver never runs out of iterates")

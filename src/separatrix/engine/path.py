@@ -118,8 +118,8 @@ def warn_of_untrue(left_out: list[LeftOut], Cs: FloatArray, rows: int) -> None:
         c = int(np.argmax(untrue))
         warnings.warn(
             f"cv='loo' is approximate, and wrong for up to {untrue[c]} of {rows} rows (with C={Cs[c]:g}): they pull "
-            "their own predictions hard, as where there are about as many weights as rows. Use cv=5, or leave out the "
-            "largest Cs.",
+            "their own predictions hard, as where there are about as many weights as rows. Use 5 folds, or leave out "
+            "the largest Cs.",
             ApproximationWarning,
             stacklevel=2,
         )

@@ -137,13 +137,16 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
         half = sparse.hstack([design.multiply(root[:, None]) for root in roots.T], format="csr")
         return (half.T @ half).toarray().reshape(K, P, K, P).transpose(1, 0, 3, 2)
     gram = np.empty(0)
-    for some in pieces(max(rows, 1), K * P):
-        half, root = scratch((len(roots[some]), K, P), dtype), roots[some, :, None].astype(dtype, copy=False)
-        half[:, :, :p], half[:, :, p:] = X[some, None, :], 1.0
-        half *= root
-        flat = half.reshape(len(half), K * P)
-        square = product(flat.T, flat)
-        gram = np.add(gram, square, out=gram) if some.start else square
+    with np.errstate(over="ignore", invalid="ignore"):
+        for some in pieces(max(rows, 1), K * P):
+            half, root = scratch((len(roots[some]), K, P), dtype), roots[some, :, None].astype(dtype, copy=False)
+            half[:, :, :p], half[:, :, p:] = X[some, None, :], 1.0
+            half *= root
+            flat = half.reshape(len(half), K * P)
+            square = product(flat.T, flat)
+            gram = np.add(gram, square, out=gram) if some.start else square
+    if np.dtype(dtype) != np.float64 and not np.isfinite(gram).all():  # beyond 1e19 a square is no single number
+        return paired_grams(X, roots, ones)
     return gram.reshape(K, P, K, P).transpose(1, 0, 3, 2)
 
 

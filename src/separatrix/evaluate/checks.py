@@ -64,6 +64,7 @@ def examine(
     unlabelled: int = 0,
     counts: IntArray | None = None,
     turns: Sequence[str] = (),
+    untrue: str = "",
 ) -> list[Finding]:
     """Everything worth saying about a fit, warnings first.
 
@@ -89,6 +90,8 @@ def examine(
         How many training rows each class has, where X and y are only some of them.
     turns : sequence of str
         Columns whose cells turn from one kind to another (`Learned.turns`).
+    untrue : str
+        Why the losses by which C was chosen may be far off (`Choice.doubt`).
     """
     names, rows = columns.feature_names, _sample(X.shape)
     y, cells = np.asarray(y), _dense(X[rows])
@@ -102,6 +105,7 @@ def examine(
         *_undefined(evaluation),
         *of_bins(evaluation),
         *_turned(turns),
+        *_untrue(untrue),
     ]
     if target.classes:
         codes = y.astype(np.int64)
@@ -272,6 +276,13 @@ def _unconverged(gap: float, tol: float) -> list[Finding]:
         return []
     text = f"the mean loss is at most {gap:.3g} above its optimum; {tol:.3g} was asked for."
     return [Finding("SX108", "warning", text, "Raise --max-iter.")]
+
+
+def _untrue(doubt: str) -> list[Finding]:
+    if not doubt:
+        return []
+    what, remedy = doubt.rstrip(".").rsplit(". ", 1)
+    return [Finding("SX115", "warning", f"{what}.", f"{remedy}.")]
 
 
 def _unseen(notes: Sequence[str]) -> list[Finding]:

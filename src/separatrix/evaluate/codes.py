@@ -103,4 +103,11 @@ CODES = {
         "later than they would by chance. Two files that were written in different ways look so, and the column "
         "as a whole is then a category, or left out. Write all rows in one way; or say what the column is.",
     ),
+    "SX115": Code(
+        "leave-one-out is far off",
+        "Leaving out each row in turn takes one fit and a step of Newton's method for each row, and a fit of its own "
+        "for a row that pulls its own prediction hard. With about as many coefficients as rows nearly all do, and "
+        "after the hardest the rest are left as they are, though their steps are known to be wrong. The C chosen may "
+        "then be too large. Folds have no such limit.",
+    ),
 }

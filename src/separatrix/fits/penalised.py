@@ -21,7 +21,7 @@ from separatrix.engine.objective import Objective
 from separatrix.engine.selection import Folds, Selection, select_C
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import ElasticNet, elastic_net
-from separatrix.errors import SeparatrixWarning
+from separatrix.errors import ApproximationWarning, SeparatrixWarning
 from separatrix.fits.found import Found
 from separatrix.model import Choice
 
@@ -46,14 +46,14 @@ def fit_classes(
     """
     offset = None if beside.offset is None else beside.offset[:, None]
     source = memory_source(X, codes_for(K)(y), beside.weight, offset=offset)
-    penalty, chosen = penalty_in_units(standard_deviations(X, beside.weight), l1_ratio), None
+    penalty, chosen, doubt = penalty_in_units(standard_deviations(X, beside.weight), l1_ratio), None, ""
     if folds:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SeparatrixWarning)  # each of them is a finding
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ApproximationWarning)  # which is a finding
             chosen = select_C(source, loss_of(K), columns_of_eta(K), penalty, folds, options)
-        C = chosen.C
+        C, doubt = chosen.C, " ".join(str(warning.message) for warning in caught)
     found = classes_of_source(source, K, penalty, C, float(source.weight.sum()), l1_ratio, options, watch)
-    return replace(found, choice=recorded(chosen)) if chosen else found
+    return replace(found, choice=recorded(chosen, doubt)) if chosen else found
 
 
 def classes_of_source(
@@ -155,9 +155,8 @@ def average(X: Matrix, weight: FloatArray | None) -> FloatArray:
     return np.asarray(X.T @ weight).ravel() / weight.sum()
 
 
-def recorded(chosen: Selection) -> Choice:
+def recorded(chosen: Selection, doubt: str) -> Choice:
     """How C was chosen, for the model file."""
     folds = len(chosen.losses)
-    return Choice(
-        by=f"{folds} folds" if folds > 1 else "leave-one-out", Cs=chosen.Cs.tolist(), losses=chosen.losses.tolist()
-    )
+    by = f"{folds} folds" if folds > 1 else "leave-one-out"
+    return Choice(by=by, Cs=chosen.Cs.tolist(), losses=chosen.losses.tolist(), doubt=doubt)

@@ -187,7 +187,7 @@ def warn_of_fit(fit: Fit) -> None:
             SeparationWarning,
             stacklevel=4,
         )
-    elif fit.status is Status.MAX_ITER:
+    elif fit.status is not Status.CONVERGED:
         warnings.warn(
             f"stopped after {fit.iterations} iterations, at most {fit.certificate.gap:.1e} below the highest mean "
             "log-likelihood: do not trust the estimates. See collinearity() for columns that nearly depend on each "

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.arguments import check_complete, gaps, unmasked
+from separatrix.arguments import LARGEST, check_complete, gaps, unmasked
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.equations.losses import LogLoss, Loss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
@@ -146,4 +146,6 @@ def numbers_of(values: Any, name: str) -> Outcome:
     y = y.astype(float).reshape(-1, 1)
     if not np.isfinite(y).all():
         raise TargetError(f"{name} is missing or infinite in row {int(np.flatnonzero(~np.isfinite(y))[0])}.")
+    for row in np.flatnonzero(np.abs(y) > LARGEST)[:1].tolist():
+        raise TargetError(f"{name} is {y[row, 0]:g} in row {row}, too large to square: rescale it.")
     return Outcome(name, y, SquaredLoss())
