@@ -71,14 +71,14 @@ def check_offset(offset: Any, rows: int, columns: int, most: float = LARGEST) ->
 
 
 def is_plain(X: Any, y: Any) -> bool:
-    """Whether X is an array of doubles of moderate size and y one of whole numbers, a row each.
+    """Whether X is an array of doubles of moderate size and y one of whole numbers or truth values, a row each.
 
     Of those scikit-learn's checks change nothing; but to say so takes them as long as a small fit takes.
 
     >>> is_plain(np.array([[1.0], [2.0]]), np.array([0, 1])), is_plain(np.array([[np.nan]]), np.array([0]))
     (True, False)
     """
-    if type(X) is not np.ndarray or type(y) is not np.ndarray or X.dtype != np.float64 or y.dtype.kind not in "iu":
+    if type(X) is not np.ndarray or type(y) is not np.ndarray or X.dtype != np.float64 or y.dtype.kind not in "iub":
         return False
     if X.ndim != 2 or X.size == 0 or y.shape != X.shape[:1]:
         return False
@@ -244,6 +244,9 @@ def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
     >>> label_codes(np.array([7, 5, 7]))
     (array([5, 7]), array([1, 0, 1]))
     """
+    if y.dtype.kind == "b":
+        classes, codes = label_codes(y.view(np.uint8))
+        return classes.astype(bool), codes
     if y.dtype.kind in "iu" and (span := int(y.max()) - (low := int(y.min()))) < WIDEST_COUNT:
         # A million labels are counted in a tenth of the time it takes to sort them.
         codes = y.astype(np.intp, copy=False)
