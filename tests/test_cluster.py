@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -23,7 +24,7 @@ from scipy import sparse
 import separatrix
 from separatrix import LinearRegression, LogisticRegression, logit, ols
 from separatrix.data import blocks, cluster, collapse, learn, partitions, stream
-from separatrix.data.hold_out import drawn
+from separatrix.data.hold_out import HoldOut
 from separatrix.data.memory import MemorySource
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import LogLoss
@@ -291,7 +292,7 @@ def counted(*arguments):
 cluster.added_up = counted
 with cluster.connected(address) as client:
     data = open(str(folder / "part-*.parquet"), client=client)
-    model = train_streamed(data, "two", Settings(drop=["far"]), checkpoint=folder / "kept").model
+    model = train_streamed(data, "two", Settings(drop=["far"], tol=1e-12), checkpoint=folder / "kept").model
 print(json.dumps([model.coefficients, model.intercepts, passes]))
 """
 
@@ -465,7 +466,8 @@ def test_a_fault_of_a_row_that_is_trained_on_is_named_by_its_row_in_its_file(spr
     lines = [f"{i / 16},{i % 2}" for i in range(1_000)]
     for number in range(3):
         (tmp_path / f"{number}.csv").write_text("\n".join(["x,y", *lines]))
-    row = int(np.flatnonzero(~drawn(0, 1_000, 1, Settings.test_size, Settings.seed))[500])
+    labels = pa.table({"y": [str(i % 2) for i in range(3_000)]})
+    row = int(np.flatnonzero(~HoldOut("y", Settings.test_size).among(nw.from_native(labels))[0][1_000:])[500])
     lines[row] = "oops,1"
     (tmp_path / "1.csv").write_text("\n".join(["x,y", *lines]))
     data = separatrix.open(str(tmp_path / "*.csv"), client=spread)

@@ -95,8 +95,8 @@ def fit(
     l1_ratio
         Share of the L1 penalty, 0 to 1; above 0, columns that help little get a coefficient of exactly zero.
     test_size
-        Share of the rows to hold out: of rows in memory as many of each class, of rows that stay in their files each
-        by chance, from the seed and its number in its file.
+        Share of the rows of each class to hold out, the same rows wherever they are: of every 4 in a row, or as many
+        as the share says, one by chance. With 0 none are, and the model is judged on the rows it was fitted to.
     seed
         Decides which rows are held out.
     solver
@@ -280,7 +280,7 @@ def trained(
 
     table = dataset.whole()
     say(f"fitting {target}")
-    return train(table, target, settings, where=dataset.name, watch=watch)
+    return train(table, target, settings, where=dataset.where, watch=watch)
 
 
 def write_results(training: "Training", data: str, page: Path, model_file: Path) -> "Summary":
@@ -291,7 +291,15 @@ def write_results(training: "Training", data: str, page: Path, model_file: Path)
     from separatrix.report.summarize import summarize
 
     model, evaluation = training.model, training.evaluation
-    summary = summarize(model, evaluation, training.findings, data=data, rows=training.rows, inferred=training.inferred)
+    summary = summarize(
+        model,
+        evaluation,
+        training.findings,
+        data=data,
+        rows=training.rows,
+        held_out=training.held_out,
+        inferred=training.inferred,
+    )
     pictures = draw_pictures(model, evaluation, training.X, training.y)
     page.write_text(render(summary, pictures), encoding="utf-8")
     write_model(model, model_file)

@@ -15,7 +15,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data import dataset
 from separatrix.data.beside import given
 from separatrix.data.blocks import labelled
-from separatrix.data.cells import Table
+from separatrix.data.cells import Numbered, Table
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset, is_dask
 from separatrix.data.encoders import Note, merged
@@ -93,7 +93,7 @@ def learned_rows(
             SeparatrixWarning,
             stacklevel=4,
         )
-    for turn in found.turns:
+    for turn in found.turns.values():
         warnings.warn(f"column {turn}; store it alike, or name what it is.", SeparatrixWarning, stacklevel=4)
     keep_columns(estimator, found.encoding.columns)
     return found, source
@@ -195,14 +195,14 @@ def warn_of_notes(notes: Iterable[Note]) -> None:
         warnings.warn(str(note), SeparatrixWarning, stacklevel=4)
 
 
-def _batches(data: Any, columns: Sequence[str]) -> Iterator[tuple[Table, str, int]]:
+def _batches(data: Any, columns: Sequence[str]) -> Iterator[tuple[Table, str, Numbered]]:
     """Batches of a table, what messages call it, and the number of their first row."""
     if _is_dataframe(data):  # one that may have no rows, and of which nothing need be copied
         yield nw.from_native(data, eager_only=True), "the data", 1
         return
     table = dataset_of(data)
     for batch, first_row in table.numbered(columns=list(dict.fromkeys(columns))):
-        yield batch, table.name, first_row
+        yield batch, table.where, first_row
 
 
 def _is_dataframe(data: Any) -> bool:

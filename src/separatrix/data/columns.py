@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from msgspec import Struct
 
 from separatrix.data.calendar import DatePart
-from separatrix.data.cells import Cells, Table, checked_cells
+from separatrix.data.cells import Cells, Numbered, Table, checked_cells
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Note, Number, Part, Slot, Stretch, Text
 from separatrix.data.infer import Rules, category, check_lists, infer_column, number, without_duplicates
 from separatrix.data.infer import text as as_words
@@ -141,7 +141,7 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         return _unique([name for column in self.columns for name in column.feature_names])
 
     def encode(
-        self, table: Table, where: str = "the data", first_row: int = 1, unseen: Unseen | None = None
+        self, table: Table, where: str = "the data", first_row: Numbered = 1, unseen: Unseen | None = None
     ) -> Encoded:
         """The numbers of any rows, (rows, features); messages count the rows from `first_row`.
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from separatrix.data.calendar import AMBIGUOUS, NAMES, NUMBERS, PARTS, DatePart, iso_dates
 from separatrix.data.counts import Moments, Reading
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
+from separatrix.data.places import row_of
 from separatrix.data.tally import ColumnTally, Tally
 from separatrix.data.written import WAYS, Written, one_unit, pc, read_numbers
 from separatrix.errors import ArgumentError, CellError, ColumnError
@@ -224,7 +225,7 @@ def _refuse_nearly_dates(tally: ColumnTally) -> None:
     if tally.levels is not None and pc.count(iso_dates(tally.levels.values)).as_py() < FEW_NUMBERS:
         return
     strange = min((some for kind, some in tally.kinds.items() if kind != "dates"), key=lambda some: some.after)
-    place = f"column {tally.name!r}, row {strange.row} of {strange.where}: {strange.value!r}"
+    place = f"column {tally.name!r}, {row_of(strange.where, strange.row)}: {strange.value!r}"
     raise CellError(f"{place} is not a date like 2024-01-31; fix the cell, or pass --categorical {tally.name}.")
 
 

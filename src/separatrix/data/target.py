@@ -6,7 +6,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
-from separatrix.data.cells import Table, as_text, cells_of
+from separatrix.data.cells import Numbered, Table, as_text, cells_of
 from separatrix.data.tally import ColumnTally, tally_column
 from separatrix.data.turns import turn
 from separatrix.data.written import read_numbers
@@ -34,7 +34,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         return self.classes[1] if len(self.classes) == 2 else None
 
     def encode(
-        self, table: Table, where: str = "the data", first_row: int = 1, gaps: bool = False
+        self, table: Table, where: str = "the data", first_row: Numbered = 1, gaps: bool = False
     ) -> NDArray[np.int64] | FloatArray:
         """Class codes 0..K-1, or the numbers of a regression, (rows,); with `gaps`, of a row without a target any.
 

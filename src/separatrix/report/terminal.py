@@ -22,7 +22,7 @@ MOST_CLASSES = 12
 
 def show(summary: Summary, console: Console) -> None:
     """Print a fit (see `summarize`): held-out metrics, findings, columns, coefficients, how it was found."""
-    _judged(summary, console, _sizes(summary["data"]), "Held-out rows")
+    _judged(summary, console, _sizes(summary["data"]), summary["judged"].capitalize())
     if summary["findings"]:
         _findings(console, summary["findings"])
     _columns(console, summary["columns"])
@@ -64,10 +64,10 @@ def _judged(summary: Summary, console: Console, sizes: Sequence[str], metrics: s
 
 
 def _sizes(data: Summary) -> list[str]:
-    lines = [
-        f"{data['source']}: {data['rows']:,} rows, {data['training_rows']:,} to train on and "
-        f"{data['held_out_rows']:,} held out; {data['columns']:,} columns, {data['features']:,} features"
-    ]
+    held_out = data["held_out_rows"]
+    parts = f"{data['training_rows']:,} to train on and {held_out:,} held out" if held_out else "all to train on"
+    made = f"{data['columns']:,} columns, {data['features']:,} features"
+    lines = [f"{data['source']}: {data['rows']:,} rows, {parts}; {made}"]
     if data["rates"]:
         shares = [
             f"{label} {rate:.4g}%" for label, rate in zip(data["classes"], 100 * np.array(data["rates"]), strict=True)
