@@ -21,6 +21,8 @@
 Every message is one line that says what is wrong, where, and what to do next.
 """
 
+import re
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -87,6 +89,25 @@ class SeparationWarning(SeparatrixWarning):
 
 class InferenceWarning(SeparatrixWarning):
     """Standard errors or tests rest on too little, and some are NaN."""
+
+
+FLAGS = {
+    r"Columns\((\w+)=\[(['\"])(.*?)\2\]\)": lambda found: f"--{found[1]} {shlex.quote(found[3])}",
+    r"Columns\((\w+)='(\w+)'\)": r"--\1 \2",
+    r"use a linear regression": "pass --regression",
+}
+"""What messages say in Python, and what it is in a terminal."""
+
+
+def in_flags(message: str) -> str:
+    """A message for who is in a terminal, where an argument is a flag.
+
+    >>> in_flags("fix the cell, or pass Columns(categorical=['post code']).")
+    "fix the cell, or pass --categorical 'post code'."
+    """
+    for python, terminal in FLAGS.items():
+        message = re.sub(python, terminal, message)
+    return message
 
 
 def listing(names: Iterable[object], most: int = 8) -> str:

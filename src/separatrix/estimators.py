@@ -34,7 +34,7 @@ from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
-from separatrix.tables import class_blocks, class_rows, columns_for, keep_names, table_eta
+from separatrix.tables import class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
 
 MULTI_CLASS = ("auto", "multinomial", "ovr")
 
@@ -272,8 +272,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         log_p = -log1pexp(-eta) if self._one_vs_rest() else eta
         return log_p - logsumexp(log_p)[:, None]
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """The share of rows whose class is predicted rightly, by weight."""
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:
+        """The share of rows whose class is predicted rightly, by weight; of a table without y, by its target."""
+        y, sample_weight = table_labels(self, X, y, sample_weight)
         return float(accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight))
 
     def __sklearn_tags__(self) -> Any:

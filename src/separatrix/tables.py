@@ -19,6 +19,7 @@ from separatrix.data.cells import Numbered, Table
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset, is_dask
 from separatrix.data.encoders import Note, merged
+from separatrix.data.frames import named_once
 from separatrix.data.learn import Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import ROOM
@@ -96,6 +97,7 @@ def learned_rows(
     for turn in found.turns.values():
         warnings.warn(f"column {turn}; store it alike, or name what it is.", SeparatrixWarning, stacklevel=4)
     keep_columns(estimator, found.encoding.columns)
+    estimator.target_ = found.encoding.target
     return found, source
 
 
@@ -150,10 +152,12 @@ def keep_columns(estimator: Any, columns: Columns) -> None:
 
 def forget_columns(estimator: Any, data: Any) -> None:
     """An estimator that is fitted to arrays knows no columns of an earlier table. ArgumentError for a dataset."""
+    named_once(data)
     if isinstance(data, Dataset):
         raise ArgumentError(f"X={data.name!r} is a dataset: name the column to learn, fit(data, target=...).")
-    if hasattr(estimator, "columns_"):
-        del estimator.columns_
+    for name in ("columns_", "target_"):
+        if hasattr(estimator, name):
+            delattr(estimator, name)
 
 
 def dataset_of(data: Any) -> Dataset:
@@ -189,6 +193,26 @@ def table_eta(columns: Columns, data: Any, coef: FloatArray, intercept: FloatArr
     return np.concatenate(etas)
 
 
+def table_labels(estimator: Any, data: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+    """The y and weights by which a prediction is judged: as they are, or without y, of a table, the target of the fit
+    and the column of a name.
+
+    Raises ArgumentError where the fit was of no table, CellError for a row without a target.
+    """
+    if y is not None:
+        return y, sample_weight
+    target = getattr(estimator, "target_", None)
+    if target is None or columns_for(estimator, data) is None:
+        raise ArgumentError("y=None: give the y of these rows, or a table with the target of a fit of a table.")
+    weight = _names("sample_weight", sample_weight) if isinstance(sample_weight, str) else ()
+    found, weights = [], []
+    for table, *place in _batches(data, [target.name, *weight]):
+        codes = target.encode(table, *place)
+        found.append(np.array(target.classes)[codes] if target.classes else codes)
+        weights.append(given(table, weight[0] if weight else None, (), *place)[0])
+    return np.concatenate(found), np.concatenate(weights) if weight else sample_weight
+
+
 def warn_of_notes(notes: Iterable[Note]) -> None:
     """A warning for each column with cells that the fit had not seen."""
     for note in merged(notes):
@@ -206,6 +230,7 @@ def _batches(data: Any, columns: Sequence[str]) -> Iterator[tuple[Table, str, Nu
 
 
 def _is_dataframe(data: Any) -> bool:
+    named_once(data)
     return isinstance(nw.from_native(data, eager_only=True, pass_through=True), nw.DataFrame)
 
 

@@ -17,6 +17,7 @@ from separatrix.data.builtin import builtin, is_builtin
 from separatrix.data.cells import Numbered, Table, arrow_table
 from separatrix.data.delimited import refuse_twins
 from separatrix.data.files import find, no_rows, parts_of
+from separatrix.data.frames import named_once
 from separatrix.data.hold_out import HoldOut, Some
 from separatrix.data.parts import Part, TablePart, connected, decoded, plain_errors, regrouped, spool, without_views
 from separatrix.data.places import Where
@@ -190,6 +191,7 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
         raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
     if query is not None:
         return _of_query(query, None if database is None else str(database))
+    named_once(data)
     if isinstance(data, str) and is_builtin(data):
         return _of_table(data, builtin(data)[0].to_native())
     if isinstance(data, str | PathLike):

@@ -80,7 +80,7 @@ class Number(Struct, frozen=True, forbid_unknown_fields=True, tag="number"):
         return _flagged(self.name, self.missing)
 
     def encode(self, cells: Cells) -> Part:
-        numbers = cells.numbers(f"fix the cell, or fit with --categorical {self.name}", self.written)
+        numbers = cells.numbers(f"fix the cell, or fit with Columns(categorical={[self.name]})", self.written)
         return _imputed(numbers, self.mean, self.missing, self.name)
 
     def describe(self) -> str:

@@ -89,7 +89,7 @@ def number(tally: ColumnTally, rules: Rules) -> Column:
     reading = tally.readings.get(written, Reading())
     for place, wrong in ((reading.strange, "a number"), (reading.infinite, "a finite number")):
         if place:
-            raise CellError(f"{place} is not {wrong}; fix the cell, or pass --categorical {tally.name}.")
+            raise CellError(f"{place} is not {wrong}; fix the cell, or pass Columns(categorical={[tally.name]}).")
     moments = reading.moments
     if not moments.low < moments.high:
         return category(tally, rules)  # one value and gaps: only the gaps can tell, so they are the feature
@@ -226,7 +226,9 @@ def _refuse_nearly_dates(tally: ColumnTally) -> None:
         return
     strange = min((some for kind, some in tally.kinds.items() if kind != "dates"), key=lambda some: some.after)
     place = f"column {tally.name!r}, {row_of(strange.where, strange.row)}: {strange.value!r}"
-    raise CellError(f"{place} is not a date like 2024-01-31; fix the cell, or pass --categorical {tally.name}.")
+    raise CellError(
+        f"{place} is not a date like 2024-01-31; fix the cell, or pass Columns(categorical={[tally.name]})."
+    )
 
 
 def _ambiguous_dates(tally: ColumnTally) -> LeftOut | None:
@@ -242,7 +244,9 @@ def _ambiguous_dates(tally: ColumnTally) -> LeftOut | None:
 def _left_out_of_text(tally: ColumnTally) -> LeftOut | None:
     """Text that is no category: nearly as many different values as rows, or sentences."""
     rows, length = tally.known, tally.letters / tally.known
-    what, remedy = ("free text", f"; --text {tally.name} uses its words") if length > LONG else ("identifier", "")
+    what, remedy = (
+        ("free text", f"; Columns(text={[tally.name]}) uses its words") if length > LONG else ("identifier", "")
+    )
     if tally.levels is None:
         return LeftOut(tally.name, f"{what}: too many different values to count in {rows:,} rows{remedy}")
     levels = len(tally.levels)

@@ -142,7 +142,9 @@ def _labels(column: ColumnTally, here: str) -> list[Label]:
     if column.kind == "number":
         _refuse(column, "fix the cell")
     if column.levels is None:
-        kind, remedy = ("numbers", "pass --regression") if column.kind == "number" else ("values", "choose another")
+        kind, remedy = (
+            ("numbers", "use a linear regression") if column.kind == "number" else ("values", "choose another")
+        )
         raise TargetError(f"{here} holds too many different {kind} to be classes; {remedy}.")
     labels = column.levels.values.to_pylist()
     return sorted(int(label) if isinstance(label, float) and label.is_integer() else label for label in labels)
@@ -162,7 +164,7 @@ def _check_classes(column: ColumnTally, labels: list[Label], here: str) -> None:
     if column.kind == "number":
         fractions = any(isinstance(label, float) for label in labels)
         if many > FEW_CLASSES and (fractions or many > MANY_CLASSES or many > rows / 2):
-            raise TargetError(f"{here} holds {many:,} different numbers, more than classes; pass --regression.")
+            raise TargetError(f"{here} holds {many:,} different numbers, more than classes; use a linear regression.")
     if many == rows > 2 or many > max(rows / 2, FEW_CLASSES):
         raise TargetError(f"{here} holds {many:,} classes in {rows:,} rows, too few rows of each; choose another.")
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray
+from separatrix.errors import in_flags
 from separatrix.evaluate.checks import Finding, of_bins
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation
 from separatrix.fits.inferred import Inferred
@@ -59,7 +60,7 @@ def summarize(
     return _judged(model, evaluation, judged, "" if held_out else FLATTERY) | {
         "judged": judged,
         "data": _data(model, data, rows, evaluation.rows if held_out else 0),
-        "columns": [{"column": name, "what": what} for name, what in model.columns.describe()],
+        "columns": [{"column": name, "what": in_flags(what)} for name, what in model.columns.describe()],
         "coefficients": _coefficients(model),
         "estimates": summarize_estimates(inferred) if inferred else None,
         "findings": [_finding(finding) for finding in findings],
