@@ -192,7 +192,7 @@ def regression_in_memory(data: Dataset, target: str, settings: Settings) -> Any:
     dropped = [*settings.drop, *filter(None, [settings.cluster])]
     question = question_of(target, replace(settings, drop=dropped, cluster=None))
     encoding = question.learned(question.read(data_of(rows)), "the rows").encoding
-    rows = encoding.that_count(rows)
+    rows, _ = encoding.that_count(rows)
     X, y, beside = encoding.columns.encode(rows).X, encoding.target.encode(rows), beside_of(rows, settings, "the rows")
     return *fit(X, y, encoding.target, encoding.columns, beside, settings), rows
 
@@ -280,6 +280,21 @@ def test_linear_fits_of_other_outcomes_are_not_of_the_same_rows(tmp_path):
     assert large.lr_test(small).statistic == pytest.approx(theirs.statistic, rel=1e-6)
     with pytest.raises(ArgumentError, match="not of the same ones"):
         large.lr_test(other)
+
+
+def test_a_level_that_is_separated_costs_few_passes_and_leaves_the_other_estimates_be(small):
+    data = table()
+    rare = np.arange(ROWS) % 300 == 7
+    city = np.where(rare, "Paris", data["city"].to_numpy(zero_copy_only=False))
+    two = np.where(rare, "yes", data["two"].to_numpy(zero_copy_only=False))
+    data = pa.table({"b": data["before"], "weight": data["weight"], "city": city, "two": two})
+    settings = Settings(inference=True, test_size=0.0, frequency="weight")
+    found = train_streamed(open(data), "two", settings)
+    assert found.model.fit.passes < 40
+    others = train_streamed(open(data.filter(pa.array(~rare))), "two", settings)
+    assert [name for name in found.model.columns.feature_names if name != "city = Paris"] == ["b", "city = Oslo"]
+    np.testing.assert_allclose(found.model.coefficients[0][:1], others.model.coefficients[0][:1], rtol=1e-8)
+    assert found.inferred.result.estimate.infinite.any(axis=1).tolist() == [False, True, False, False]
 
 
 # faults, by their rows
@@ -510,7 +525,7 @@ def test_a_type_that_changes_at_row_two_million_of_a_csv_is_one_clear_line_and_n
         assert (code, out) == (1, "")
         (line,) = err.strip().splitlines()
         assert line.removeprefix("separatrix: ") == (
-            "column 'x', row 2000000 of long.csv: 'oops' is not a number; fix the cell, or pass --categorical x."
+            "column 'x', row 2000000 of long.csv: 'oops' is not a number; fix the cell, or fit with --categorical x."
         )
         assert [path.name for path in Path().iterdir()] == ["long.csv"]
 

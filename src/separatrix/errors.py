@@ -102,8 +102,8 @@ FLAGS = {
 def in_flags(message: str) -> str:
     """A message for who is in a terminal, where an argument is a flag.
 
-    >>> in_flags("fix the cell, or pass Columns(categorical=['post code']).")
-    "fix the cell, or pass --categorical 'post code'."
+    >>> in_flags("fix the cell, or fit with Columns(categorical=['post code']).")
+    "fix the cell, or fit with --categorical 'post code'."
     """
     for python, terminal in FLAGS.items():
         message = re.sub(python, terminal, message)
@@ -121,6 +121,15 @@ def listing(names: Iterable[object], most: int = 8) -> str:
     names = [str(name) for name in names]
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def counted(many: int, what: str) -> str:
+    """So many things, one or more.
+
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{many:,} {what}{'' if many == 1 else 's'}"
 
 
 def no_such(kind: str, name: str, known: Iterable[str], where: str = "") -> str:

@@ -24,7 +24,7 @@ from separatrix.data.learn import Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import ROOM
 from separatrix.equations.hyperplane import linear_predictor
-from separatrix.errors import ArgumentError, SeparatrixWarning
+from separatrix.errors import ArgumentError, ColumnError, SeparatrixWarning, counted
 
 
 def class_rows(
@@ -90,7 +90,7 @@ def learned_rows(
     _check_terms(terms, K if K > 2 else 1)
     if found.unlabelled:
         warnings.warn(
-            f"{found.unlabelled:,} rows of {table.name} without a value of {target!r} were left out.",
+            f"{counted(found.unlabelled, 'row')} of {table.name} without a value of {target!r} left out.",
             SeparatrixWarning,
             stacklevel=4,
         )
@@ -123,6 +123,13 @@ def _blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, reg
     if not is_dask(X):
         return None
     names = getattr(X, "columns", None)
+    if names is not None and hasattr(X, "dtypes"):
+        for name, kind in X.dtypes.items():
+            if getattr(kind, "kind", "O") not in "iufb":
+                raise ColumnError(
+                    f"column {name!r} is of type {kind}, and X must be numbers: leave it out, or give the data with "
+                    "their target, fit(data, target=...)."
+                )
     X = X if names is None else X.to_dask_array()
     if y is None or not hasattr(X, "rechunk"):
         raise ArgumentError(f"X is a Dask {type(X).__name__} and y is {y!r}: give y, or target= for a dataframe.")

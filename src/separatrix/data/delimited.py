@@ -108,7 +108,7 @@ def dialect_of(path: Path) -> Dialect:
     if "\0" in line or "\ufffd" in line:
         raise FileError(f"{path} is neither Parquet nor text in UTF-8; export it as CSV in UTF-8.")
     if not line:
-        raise FileError(f"{path} is empty; it needs a line of column names, and rows below it.")
+        raise FileError(f"{path} is empty; write it anew, as Parquet, or as CSV with column names in the first line.")
     parted = {mark: next(csv.reader([line], delimiter=mark)) for mark in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda mark: len(parted[mark]))
     names = [name.strip() or f"column {i}" for i, name in enumerate(parted[delimiter], start=1)]

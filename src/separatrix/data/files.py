@@ -106,7 +106,10 @@ def find(data: str) -> list[Path]:
     known = [*BUILTIN, *(str(beside / name) for name in (os.listdir(beside) if beside.is_dir() else []))]
     near = [name for name in get_close_matches(data, known, n=2) if name != data]  # as a link to nothing is
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    raise FileError(f"no file {data!r}.{guess} Name a CSV or Parquet file, or a built-in set: {listing(BUILTIN)}.")
+    what = "matches" if glob.has_magic(data) else "is called"
+    raise FileError(
+        f"no file {what} {data!r}.{guess} Name a CSV or Parquet file, or a built-in set: {listing(BUILTIN)}."
+    )
 
 
 def _are_parquet(paths: list[Path]) -> bool:
@@ -118,7 +121,7 @@ def _are_parquet(paths: list[Path]) -> bool:
 
 
 def _starts(path: Path, mark: bytes) -> bool:
-    with path.open("rb") as file:
+    with plain_errors(str(path)), path.open("rb") as file:
         return file.read(len(mark)) == mark
 
 

@@ -89,7 +89,7 @@ def number(tally: ColumnTally, rules: Rules) -> Column:
     reading = tally.readings.get(written, Reading())
     for place, wrong in ((reading.strange, "a number"), (reading.infinite, "a finite number")):
         if place:
-            raise CellError(f"{place} is not {wrong}; fix the cell, or pass Columns(categorical={[tally.name]}).")
+            raise CellError(f"{place} is not {wrong}; fix the cell, or fit with Columns(categorical={[tally.name]}).")
     moments = reading.moments
     if not moments.low < moments.high:
         return category(tally, rules)  # one value and gaps: only the gaps can tell, so they are the feature
@@ -227,7 +227,7 @@ def _refuse_nearly_dates(tally: ColumnTally) -> None:
     strange = min((some for kind, some in tally.kinds.items() if kind != "dates"), key=lambda some: some.after)
     place = f"column {tally.name!r}, {row_of(strange.where, strange.row)}: {strange.value!r}"
     raise CellError(
-        f"{place} is not a date like 2024-01-31; fix the cell, or pass Columns(categorical={[tally.name]})."
+        f"{place} is not a date like 2024-01-31; fix the cell, or fit with Columns(categorical={[tally.name]})."
     )
 
 

@@ -188,6 +188,8 @@ def plain_errors(where: str) -> Iterator[None]:
         if "interrupted" in str(error).lower():  # what DuckDB makes of Ctrl-C
             raise KeyboardInterrupt from None
         raise
+    except PermissionError:
+        raise FileError(f"{where} cannot be read: permission denied; ask its owner, or copy it.") from None
     except (duckdb.Error, pa.ArrowException, OSError, EOFError) as error:
         raise FileError(explain(str(error), where)) from None
 

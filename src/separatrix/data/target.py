@@ -96,7 +96,7 @@ def target_of(
     """As `learn_target`, from the tally of the target column: of all rows, in however many batches they came."""
     here = f"target {column.name!r} of {where}"
     if not column.known:
-        raise TargetError(f"{here} holds no value in any of its {column.rows:,} rows; choose another.")
+        raise TargetError(f"{here} holds no value in {_all(column.rows)}; choose another.")
     if column.kind in ("date", "other"):
         raise TargetError(f"{here} holds {column.type}, neither classes nor numbers; choose another.")
     if regression:
@@ -105,6 +105,10 @@ def target_of(
     _refuse_turn(column, labels, here)
     _check_classes(column, labels, here)
     return Target(column.name, labels) if positive is None else _against(positive, labels, column.name, here)
+
+
+def _all(rows: int) -> str:
+    return "its only row" if rows == 1 else f"any of its {rows:,} rows"
 
 
 def rows_with_target(table: Table, name: str, where: str = "the data") -> tuple[Table, int]:
@@ -166,7 +170,7 @@ def _check_classes(column: ColumnTally, labels: list[Label], here: str) -> None:
         if many > FEW_CLASSES and (fractions or many > MANY_CLASSES or many > rows / 2):
             raise TargetError(f"{here} holds {many:,} different numbers, more than classes; use a linear regression.")
     if many == rows > 2 or many > max(rows / 2, FEW_CLASSES):
-        raise TargetError(f"{here} holds {many:,} classes in {rows:,} rows, too few rows of each; choose another.")
+        raise TargetError(f"{here} holds {many:,} classes in {rows:,} rows, too few of each; choose another.")
 
 
 def _against(positive: str, labels: list[Label], name: str, here: str) -> Target:
