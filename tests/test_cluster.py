@@ -33,6 +33,7 @@ from separatrix.errors import (
     ArgumentError,
     CellError,
     ClusterError,
+    ColumnError,
     DataError,
     FileError,
     InferenceError,
@@ -492,6 +493,46 @@ def test_a_partition_that_cannot_be_made_is_named(spread):
 def test_a_partition_of_another_type_is_named(spread):
     frame = dd.from_map(broken, [0, 1], meta=broken(0).astype({"x": "datetime64[ns]"}))
     assert "of the Dask dataframe does not hold what" in refusal(DataError, LogisticRegression().fit, frame, target="y")
+
+
+def test_partitions_without_rows_are_none(spread):
+    frame = features(table(rows=ROWS), "two").to_pandas()
+    parts = dd.from_pandas(frame, npartitions=5)
+    parts = parts.map_partitions(lambda part: part[:0] if part.index[0] % 2_400 else part, meta=parts._meta)
+    assert_same(CASES["binary"].fit(parts), CASES["binary"].fit(pa.Table.from_pandas(parts.compute())), 1e-8)
+    assert train_streamed(separatrix.open(parts), "two", Settings(drop=["far"])).rows == len(parts)
+    none = parts.map_partitions(lambda part: part[:0], meta=parts._meta)
+    assert "no rows" in refusal(FileError, LogisticRegression().fit, none, target="two")
+
+
+def test_a_column_of_text_among_dask_numbers_is_named(spread):
+    frame = dd.from_pandas(pd.DataFrame({"x": np.arange(9_000.0), "c": ["u", "v"] * 4_500}), npartitions=3)
+    message = refusal(ColumnError, LogisticRegression().fit, frame, frame["x"])
+    assert message.startswith("column 'c' is of type string, and X must be numbers")
+
+
+def test_an_error_of_ours_on_a_worker_is_told_once(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n" + "0.5,1\n1.5,0\n" * 500 + "oops,1\n")
+    script = tmp_path / "fit.py"
+    script.write_text(ALONE)
+    run = subprocess.run([sys.executable, str(script), str(tmp_path / "a.csv")], capture_output=True, text=True)
+    (line,) = run.stderr.strip().splitlines()
+    assert "row 1001 of" in line
+
+
+ALONE = """
+import sys
+import distributed, separatrix
+from separatrix.errors import SeparatrixError
+
+if __name__ == "__main__":
+    cluster = distributed.LocalCluster(n_workers=1, dashboard_address=":0")
+    with cluster, distributed.Client(cluster) as client:
+        try:
+            separatrix.LinearRegression().fit(separatrix.open(sys.argv[1], client=client), target="x")
+        except SeparatrixError as error:
+            print(error, file=sys.stderr)
+"""
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_a_column_that_turns_from_file_to_file_is_a_finding_with_its_row(run, wa
 def test_a_remedy_is_an_argument_in_python_and_a_flag_in_a_terminal(run):
     rows = [f"{i}.5,{i % 2},{i / 8}" for i in range(200)]
     Path("a.csv").write_text("\n".join(["my x,y,z", *rows, "oops,1,0.3", ""]))
-    with pytest.raises(CellError, match=r"row 201 of a.csv: 'oops' .* or fit with Columns\(categorical=\['my x'\]\)\.$"):
+    with pytest.raises(CellError, match=r"row 201 of a.csv: 'oops' .* with Columns\(categorical=\['my x'\]\)\.$"):
         LogisticRegression().fit("a.csv", target="y")
     assert run("fit", "a.csv", "--target", "y")[2].endswith("fix the cell, or fit with --categorical 'my x'.\n")
     with pytest.raises(TargetError, match="more than classes; use a linear regression"):

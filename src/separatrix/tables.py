@@ -213,10 +213,10 @@ def table_labels(estimator: Any, data: Any, y: Any, sample_weight: Any) -> tuple
         raise ArgumentError("y=None: give the y of these rows, or a table with the target of a fit of a table.")
     weight = _names("sample_weight", sample_weight) if isinstance(sample_weight, str) else ()
     found, weights = [], []
-    for table, *place in _batches(data, [target.name, *weight]):
-        codes = target.encode(table, *place)
+    for table, where, first_row in _batches(data, [target.name, *weight]):
+        codes = target.encode(table, where, first_row)
         found.append(np.array(target.classes)[codes] if target.classes else codes)
-        weights.append(given(table, weight[0] if weight else None, (), *place)[0])
+        weights.append(given(table, weight[0] if weight else None, (), where, first_row)[0])
     return np.concatenate(found), np.concatenate(weights) if weight else sample_weight
 
 

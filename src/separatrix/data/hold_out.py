@@ -99,13 +99,14 @@ class Some:
     ) -> Iterator[tuple[Table, IntArray]]:
         """Of batches, each with the number of its first row: these rows, with these columns or all, and their numbers.
 
-        Raises TargetError where there are none.
+        Raises TargetError where none are held out.
         """
         dealt, some = self.before, False
         for table, first_row in tables:
             held_out, dealt = self.rule.among(table, dealt, where, first_row)
             rows = np.flatnonzero(held_out == self.held_out)
-            if len(rows):
+            # A part of a table may well be held out whole; of all of it some is left.
+            if len(rows) or not (self.held_out or some):
                 some = True
                 native = table.to_native().take(pa.array(rows))
                 yield nw.from_native(native if columns is None else native.select(columns)), rows + first_row

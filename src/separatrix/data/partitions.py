@@ -24,6 +24,7 @@ from separatrix.data.cluster import (
 from separatrix.data.collapse import counts_of
 from separatrix.data.dataset import Dataset, open
 from separatrix.data.encoding import Encoding
+from separatrix.data.files import no_rows
 from separatrix.data.hold_out import START, Dealt, HoldOut, Some
 from separatrix.data.learn import Learned, Question, Reading
 from separatrix.data.memory import MemorySource
@@ -157,6 +158,22 @@ def dealt(client: Any, lots: list[Lot], some: Some) -> list[Lot]:
     return begun
 
 
+def with_rows(client: Any, lots: list[Lot], name: str) -> list[Lot]:
+    """The lots without partitions of Dask that are empty, as many a filter leaves them."""
+    unknown = [lot for lot in lots if lot.schema is not None]
+    with reachable(client):
+        counts = client.submit(list, [client.submit(_rows, lot.parts, pure=False) for lot in unknown], pure=False)
+    rows = result_of(client, counts, deals_of(unknown, [0] * len(unknown)))
+    empty = {lot.dataset.name for lot, many in zip(unknown, rows, strict=True) if not many}
+    if len(empty) == len(lots):
+        raise no_rows(name)
+    return [lot for lot in lots if lot.dataset.name not in empty]
+
+
+def _rows(frames: list[Any]) -> int:
+    return sum(map(len, frames))
+
+
 def deal_lot(rule: HoldOut, *lot: Any) -> Dealt:
     """How many rows of each class a lot has, on its worker."""
     found = START
@@ -190,7 +207,8 @@ def learned_source(
         reading = question.read(dataset, threads, spills=spills(dataset))
         learned, count = question.learned(reading, dataset.where), partial(counts_of, dataset)
         return learned, source_of(dataset, learned, n_threads, centre, count if collapses else None)
-    lots, client = lots_of(dataset), dataset.client
+    client = dataset.client
+    lots = with_rows(client, lots_of(dataset), dataset.name)
     if dataset.some:
         lots = dealt(client, lots, dataset.some)
     reading, rows = first_reading(client, lots, question)
