@@ -9,6 +9,7 @@ from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -169,7 +170,19 @@ def test_a_folder_is_answered_with_a_glob(tmp_path):
 
 
 def test_a_glob_that_matches_nothing_is_refused(tmp_path):
-    assert "no file" in refusal(tmp_path / "*.csv")
+    assert "no file matches" in refusal(tmp_path / "*.csv")
+
+
+def test_a_file_that_may_not_be_read_is_named(write, monkeypatch):
+    path, opens = write("a\n1\n"), Path.open
+
+    def refused(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opens(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert refusal(path) == f"{path} cannot be read: permission denied; ask its owner, or copy it."
 
 
 def test_a_glob_is_read_in_the_order_of_names_with_one_type_for_all(write, tmp_path):
@@ -402,3 +415,24 @@ def test_a_database_without_a_query_is_told_to_have_one():
 def test_an_answer_with_two_columns_of_one_name_is_refused():
     with pytest.raises(ColumnError, match="the query has 2 columns named 'a'; rename all but one"):
         opened(query="select 1 as a, 2 as a, 1 as y")
+
+
+def test_a_fault_in_one_of_several_files_is_told_by_its_row_there(run, write):
+    for kind in ("csv", "parquet"):
+        for number in range(3):
+            frame = pa.table({"x": [f"{i}.5" for i in range(60)], "y": [0, 1] * 30})
+            if number == 2:
+                frame = frame.set_column(0, "x", [[*frame["x"].to_pylist()[:-1], "oops"]])
+            if kind == "csv":
+                pa.csv.write_csv(frame, f"{number}.csv")
+            else:
+                pq.write_table(frame, f"{number}.parquet", row_group_size=7)
+        assert run("fit", f"[01].{kind}", "--target", "y", "--numeric", "x")[0] == 0
+        for command in (
+            ("fit", f"*.{kind}", "--target", "y"),
+            ("fit", f"*.{kind}", "--target", "y", "--stream"),
+            ("predict", "model.json", f"*.{kind}"),
+            ("evaluate", "model.json", f"*.{kind}"),
+        ):
+            code, _, err = run(*command)
+            assert (code, f"column 'x', row 60 of 2.{kind}: 'oops' is not a number" in err) == (1, True), err

@@ -18,7 +18,8 @@
     ├── SeparationWarning   the classes are separable: no finite fit exists
     └── InferenceWarning    standard errors or tests rest on too little, and some are NaN
 
-Every message is one line that says what is wrong, where, and what to do next.
+Every message is one line that says what is wrong, where, and what to do next. Rows of a table are counted from 1, as in
+"row 7 of a.csv", below its line of names; those of an array, and of what is made one, from 0, and the message says so.
 """
 
 import re

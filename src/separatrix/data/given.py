@@ -117,4 +117,6 @@ def check_finite(X: Matrix, names: Sequence[str]) -> None:
     values = np.asarray(X[rows, columns])
     for k in np.flatnonzero(~np.isfinite(values))[:1]:
         name, row = names[columns[k]], rows[k]
-        raise DataError(f"column {name!r} is {values[k]} in row {row}: leave the row out, or fill the gap.")
+        raise DataError(
+            f"column {name!r} is {values[k]} in row {row}, counted from 0: leave the row out, or fill the gap."
+        )
