@@ -107,7 +107,7 @@ def test_of_the_first_rows_of_a_class_however_many_a_share_is_held_out(seed, sha
     held_out = drawn(np.arange(rows), float(share), seed)
     before = np.cumsum(held_out)
     assert (np.abs(before - np.arange(1, rows + 1) * float(share)) < 2).all()
-    assert not held_out[0] or share == 1
+    assert not held_out[0]
     again = drawn(np.arange(rows)[::-1], float(share), seed)
     np.testing.assert_array_equal(again[::-1], held_out)
 
@@ -165,6 +165,11 @@ def test_a_test_size_of_0_trains_on_all_rows_and_says_what_is_judged(run, tmp_pa
 def test_a_test_size_that_leaves_nothing_to_train_on_is_refused(share):
     with pytest.raises(ArgumentError, match="must be at least 0, and below 1"):
         train(nw.from_native(table(), eager_only=True), "y", Settings(test_size=share))
+
+
+def test_a_seed_below_0_is_refused(run):
+    code, _, err = run("fit", "iris", "--seed", "-1")
+    assert (code, err) == (2, "separatrix: seed=-1 must be at least 0.\n")
 
 
 @pytest.mark.parametrize("streamed", [False, True])

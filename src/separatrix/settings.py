@@ -85,6 +85,8 @@ def check_settings(settings: Settings, target: str) -> None:
         raise ArgumentError(
             f"test_size={settings.test_size:g} must be at least 0, and below 1: it is the share of rows held out."
         )
+    if settings.seed < 0:
+        raise ArgumentError(f"seed={settings.seed} must be at least 0.")
     if not settings.tol > 0:
         raise ArgumentError(f"tol={settings.tol:g} must be above 0.")
     if settings.max_iter < 1:

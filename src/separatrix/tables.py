@@ -90,7 +90,8 @@ def learned_rows(
     _check_terms(terms, K if K > 2 else 1)
     if found.unlabelled:
         warnings.warn(
-            f"{counted(found.unlabelled, 'row')} of {table.name} without a value of {target!r} left out.",
+            f"{counted(found.unlabelled, 'row')} of {table.name} without a value of {target!r} "
+            f"{'was' if found.unlabelled == 1 else 'were'} left out.",
             SeparatrixWarning,
             stacklevel=4,
         )

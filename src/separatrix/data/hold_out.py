@@ -134,7 +134,7 @@ def drawn(places: IntArray, share: float, seed: int) -> BoolArray:
     fraction = Fraction(share).limit_denominator(FINEST)
     part = min(fraction, 1 - fraction)  # of most rows held out, the others are chosen
     if not part:
-        return np.full(len(places), fraction == 1)
+        return (places > 0) & (fraction == 1)
     p, q = part.numerator, part.denominator
     stretch = places * p // q
     first, end = -(-stretch * q // p), -(-(stretch + 1) * q // p)
