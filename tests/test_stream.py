@@ -595,7 +595,6 @@ def test_files_of_other_columns_are_named_with_the_column(tmp_path):
     parquet(tmp_path / "2.parquet", x=[str(x) for x in X], y=Y)
     message = fault(str(tmp_path / "*.parquet"), ColumnError)
     assert "2.parquet holds text in column 'x', and" in message
-    assert "Field x" in message
 
 
 def test_a_truncated_file_among_others_is_named(tmp_path):
