@@ -28,13 +28,13 @@ def small_room(monkeypatch):
 def readings(monkeypatch):
     """Grows by one with every reading of a dataset."""
     seen: list[str] = []
-    real = Dataset.batches
+    real = Dataset.numbered
 
-    def batches(self: Dataset, *rest: Any, **more: Any) -> Any:
+    def numbered(self: Dataset, *rest: Any, **more: Any) -> Any:
         seen.append(self.name)
         return real(self, *rest, **more)
 
-    monkeypatch.setattr(Dataset, "batches", batches)
+    monkeypatch.setattr(Dataset, "numbered", numbered)
     return seen
 
 

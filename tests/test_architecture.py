@@ -31,7 +31,7 @@ ROWS = [
 ]
 ROWS += [["training"], ["streamed"], ["messages", "tables", "checked"]]
 ROWS += [["scratch", "columns", "estimators", "linear", "formula", "options", "cli"]]
-ROWS += [["cross_validation", "firth"]]
+ROWS += [["cross_validation", "firth", "__main__"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 HEAVY = ("sklearn", "matplotlib", "scipy", "duckdb", "pandas", "polars")
 LONGEST_MODULE, LONGEST_FUNCTION = 350, 60

@@ -73,7 +73,7 @@ def test_the_number_of_threads_is_blamed_on_the_variable_that_has_it(monkeypatch
     ("given", "error", "message"),
     [
         (with_cell(3, 1, "oops", object), CellError, r"X\[3, 1\] is 'oops', which is no number: .* separatrix.Columns"),
-        (FRAME.assign(b="txt"), CellError, "column 'b' of X is 'txt' in row 0, which is no number"),
+        (FRAME.assign(b="txt"), CellError, "column 'b' of X is 'txt' in row 0, counted from 0, which is no number"),
         (pl.DataFrame({"a": X[:, 0], "b": ["txt"] * 60}), CellError, "column 'b' of X is 'txt' in row 0"),
         (FRAME.assign(c=pd.Categorical(["u", "v"] * 30)), CellError, "column 'c' of X is 'u' in row 0"),
         (np.full((60, 1), "q"), CellError, r"X\[0, 0\] is 'q'"),
@@ -83,7 +83,11 @@ def test_the_number_of_threads_is_blamed_on_the_variable_that_has_it(monkeypatch
         (sps.csr_array(with_cell(5, 2, np.nan)), CellError, r"X\[5, 2\] is NaN"),
         (np.ma.array(X, mask=X[7, 1] == X), CellError, r"X\[7, 1\] is NaN"),
         (with_cell(4, 0, None, object), CellError, r"X\[4, 0\] is NaN"),
-        (FRAME.assign(b=with_cell(9, 1, np.nan)[:, 1]), CellError, "column 'b' of X is NaN in row 9: leave"),
+        (
+            FRAME.assign(b=with_cell(9, 1, np.nan)[:, 1]),
+            CellError,
+            "column 'b' of X is NaN in row 9, counted",
+        ),
         (pl.LazyFrame({"a": X[:, 0]}), DataError, r"LazyFrame are not here yet: get them by \.collect\(\)"),
         (pd.DataFrame(X, columns=["a", "a", "b"]), ColumnError, "2 columns have the name 'a'"),
         (pd.DataFrame(X, columns=["a", 1, 2]), ColumnError, "names of text and of other types: make all of them text"),
@@ -99,7 +103,7 @@ def test_the_number_of_threads_is_blamed_on_the_variable_that_has_it(monkeypatch
         (X[:, :, None], DataError, r"X has shape \(60, 3, 1\), and must have two dimensions"),
         (X[:0], DataError, r"X has no rows: 0 sample\(s\)"),
         (X[:, :0], DataError, r"X has no columns: 0 feature\(s\)"),
-        ([[1.0, 2.0], [3.0]] * 30, DataError, "row 1 of X has 1 cells, and row 0 has 2"),
+        ([[1.0, 2.0], [3.0]] * 30, DataError, r"X\[1\] has 1 cells, and X\[0\] has 2"),
         ("data.csv", ArgumentError, r"X='data.csv' is text: .* fit\('data.csv', target='...'\)"),
         (None, ArgumentError, "X is a NoneType: give rows and columns"),
         ({"a": X[:, 0]}, ArgumentError, "X is a dict: give rows and columns"),
@@ -152,7 +156,7 @@ def test_pandas_columns_without_their_zeros_truth_values_and_halves_are_numbers(
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        ([None, *Y[1:]], "y is missing in row 0: leave the row out"),
+        ([None, *Y[1:]], "y is missing in row 0, counted from 0: leave the row out"),
         ([*Y[:2], np.nan, *Y[3:]], "y is missing in row 2"),
         (["a", None] * 30, "y is missing in row 1"),
         (np.array(["a", np.nan] * 30, dtype=object), "y is missing in row 1"),
@@ -255,7 +259,7 @@ def test_weights_that_cannot_be_summed_are_told_in_one_line(Model, weight, messa
     ("y", "weight", "message"),
     [
         (Y[:4], None, "y has 4 rows, and X has 60"),
-        (None, None, "y=None must hold a value for each row"),
+        (None, None, "y=None: give the y of these rows"),
         ([*Y[:2], np.nan, *Y[3:]], None, "y is missing in row 2"),
         (["a"] * 60, None, "string"),
         (Y, -np.ones(60), r"sample_weight\[0\]=-1 must be at least 0"),
@@ -343,9 +347,9 @@ def test_values_too_large_to_square_are_named_before_anything_overflows(fit, siz
 @pytest.mark.filterwarnings("error")
 def test_regressions_name_values_too_large_to_square_too():
     for call in (lambda: logit(Y, X * [1.0, 1e300, 1.0]), lambda: ols(NUMBERS, X * [1.0, 1e300, 1.0])):
-        with pytest.raises(DataError, match=r"column 'x2' is -\S+ in row 0: too large to square, so rescale"):
+        with pytest.raises(DataError, match=r"column 'x2' is -\S+ in row 0, counted from 0: too large to"):
             call()
-    with pytest.raises(TargetError, match=r"y is \S+ in row 0, too large to square"):
+    with pytest.raises(TargetError, match=r"y is \S+ in row 0, counted from 0, too large to square"):
         ols(NUMBERS * 1e300, X)
 
 

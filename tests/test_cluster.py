@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -23,7 +24,7 @@ from scipy import sparse
 import separatrix
 from separatrix import LinearRegression, LogisticRegression, logit, ols
 from separatrix.data import blocks, cluster, collapse, learn, partitions, stream
-from separatrix.data.hold_out import drawn
+from separatrix.data.hold_out import HoldOut
 from separatrix.data.memory import MemorySource
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import LogLoss
@@ -32,6 +33,7 @@ from separatrix.errors import (
     ArgumentError,
     CellError,
     ClusterError,
+    ColumnError,
     DataError,
     FileError,
     InferenceError,
@@ -291,7 +293,7 @@ def counted(*arguments):
 cluster.added_up = counted
 with cluster.connected(address) as client:
     data = open(str(folder / "part-*.parquet"), client=client)
-    model = train_streamed(data, "two", Settings(drop=["far"]), checkpoint=folder / "kept").model
+    model = train_streamed(data, "two", Settings(drop=["far"], tol=1e-12), checkpoint=folder / "kept").model
 print(json.dumps([model.coefficients, model.intercepts, passes]))
 """
 
@@ -465,7 +467,8 @@ def test_a_fault_of_a_row_that_is_trained_on_is_named_by_its_row_in_its_file(spr
     lines = [f"{i / 16},{i % 2}" for i in range(1_000)]
     for number in range(3):
         (tmp_path / f"{number}.csv").write_text("\n".join(["x,y", *lines]))
-    row = int(np.flatnonzero(~drawn(0, 1_000, 1, Settings.test_size, Settings.seed))[500])
+    labels = pa.table({"y": [str(i % 2) for i in range(3_000)]})
+    row = int(np.flatnonzero(~HoldOut("y", Settings.test_size).among(nw.from_native(labels))[0][1_000:])[500])
     lines[row] = "oops,1"
     (tmp_path / "1.csv").write_text("\n".join(["x,y", *lines]))
     data = separatrix.open(str(tmp_path / "*.csv"), client=spread)
@@ -490,6 +493,46 @@ def test_a_partition_that_cannot_be_made_is_named(spread):
 def test_a_partition_of_another_type_is_named(spread):
     frame = dd.from_map(broken, [0, 1], meta=broken(0).astype({"x": "datetime64[ns]"}))
     assert "of the Dask dataframe does not hold what" in refusal(DataError, LogisticRegression().fit, frame, target="y")
+
+
+def test_partitions_without_rows_are_none(spread):
+    frame = features(table(rows=ROWS), "two").to_pandas()
+    parts = dd.from_pandas(frame, npartitions=5)
+    parts = parts.map_partitions(lambda part: part[:0] if part.index[0] % 2_400 else part, meta=parts._meta)
+    assert_same(CASES["binary"].fit(parts), CASES["binary"].fit(pa.Table.from_pandas(parts.compute())), 1e-8)
+    assert train_streamed(separatrix.open(parts), "two", Settings(drop=["far"])).rows == len(parts)
+    none = parts.map_partitions(lambda part: part[:0], meta=parts._meta)
+    assert "no rows" in refusal(FileError, LogisticRegression().fit, none, target="two")
+
+
+def test_a_column_of_text_among_dask_numbers_is_named(spread):
+    frame = dd.from_pandas(pd.DataFrame({"x": np.arange(9_000.0), "c": ["u", "v"] * 4_500}), npartitions=3)
+    message = refusal(ColumnError, LogisticRegression().fit, frame, frame["x"])
+    assert message.startswith("column 'c' is of type string, and X must be numbers")
+
+
+def test_an_error_of_ours_on_a_worker_is_told_once(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n" + "0.5,1\n1.5,0\n" * 500 + "oops,1\n")
+    script = tmp_path / "fit.py"
+    script.write_text(ALONE)
+    run = subprocess.run([sys.executable, str(script), str(tmp_path / "a.csv")], capture_output=True, text=True)
+    (line,) = run.stderr.strip().splitlines()
+    assert "row 1001 of" in line
+
+
+ALONE = """
+import sys
+import distributed, separatrix
+from separatrix.errors import SeparatrixError
+
+if __name__ == "__main__":
+    cluster = distributed.LocalCluster(n_workers=1, dashboard_address=":0")
+    with cluster, distributed.Client(cluster) as client:
+        try:
+            separatrix.LinearRegression().fit(separatrix.open(sys.argv[1], client=client), target="x")
+        except SeparatrixError as error:
+            print(error, file=sys.stderr)
+"""
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_a_few_codes_among_numbers_make_a_category():
 def test_one_wrong_cell_among_many_numbers_is_named_with_its_remedy():
     cells = [str(i) for i in range(20)]
     cells[12] = "1O"
-    with pytest.raises(CellError, match=r"column 'age', row 13 of f\.csv: '1O' is not a number.*--categorical age"):
+    with pytest.raises(CellError, match=r"column 'age', row 13 of f\.csv: '1O' is not a number.*categorical=..age"):
         Columns.learn(table(age=cells, y=[0, 1] * 10), target="y", where="f.csv")
 
 
@@ -468,7 +468,7 @@ def test_a_time_in_text_may_tell_its_zone_and_counts_by_the_clock_on_the_wall(zo
 @pytest.mark.parametrize("wrong", ["unknown", "2020-02-31", "17"])
 def test_one_wrong_cell_among_many_dates_is_named_with_its_remedy(wrong):
     cells = [f"2024-01-{1 + row % 15:02d}" for row in range(99)] + [wrong]
-    with pytest.raises(CellError, match=f"'when', row 100 of the data: '{wrong}' is not a date.*--categorical when"):
+    with pytest.raises(CellError, match=f"'when', row 100 of the data: '{wrong}' is not a date.*categorical=..when"):
         only(when=cells)
     data = table(when=cells, y=[0, 1] * 50)
     assert isinstance(Columns.learn(data, target="y", categorical=["when"]).columns[0], Category)
@@ -551,7 +551,7 @@ def test_hashed_words_are_those_of_scikit_learn():
 
 def test_free_text_is_left_out_with_the_way_to_use_it():
     assert only(z=[f"no row says the same, says row {i}" for i in range(30)]).reason.endswith(
-        "; --text z uses its words"
+        "; Columns(text=['z']) uses its words"
     )
 
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from separatrix import LogisticRegression
+import separatrix
+from separatrix import Columns, LinearRegression, LogisticRegression
 from separatrix.data.columns import Category, Date, LeftOut, Number, Text
-from separatrix.errors import SeparatrixWarning
+from separatrix.errors import ArgumentError, CellError, ColumnError, SeparatrixWarning, TargetError
 from separatrix.export.json import read_model
 
 
@@ -99,7 +101,57 @@ def test_a_column_that_turns_from_file_to_file_is_a_finding_with_its_row(run, wa
         Path(name).write_text("\n".join(["k,x,y", *rows, ""]))
     code, out, _ = run("fit", "k-*.csv", "--target", "y", *way)
     assert code == 0
-    assert "'k' holds numbers at first, and text from row 201 of k-*.csv on ('v3')" in " ".join(out.split())
+    assert "'k' holds numbers at first, and text from row 1 of k-2.csv on ('v3')" in " ".join(out.split())
     assert "SX114" not in run("fit", "k-*.csv", "--target", "y", "--categorical", "k", *way)[1]
-    with pytest.warns(SeparatrixWarning, match="column 'k' holds numbers at first, and text from row 201"):
+    with pytest.warns(SeparatrixWarning, match="column 'k' holds numbers at first, and text from row 1 of k-2.csv"):
         LogisticRegression().fit("k-*.csv", target="y")
+
+
+def test_a_remedy_is_an_argument_in_python_and_a_flag_in_a_terminal(run):
+    rows = [f"{i}.5,{i % 2},{i / 8}" for i in range(200)]
+    Path("a.csv").write_text("\n".join(["my x,y,z", *rows, "oops,1,0.3", ""]))
+    with pytest.raises(CellError, match=r"row 201 of a.csv: 'oops' .* with Columns\(categorical=\['my x'\]\)\.$"):
+        LogisticRegression().fit("a.csv", target="y")
+    assert run("fit", "a.csv", "--target", "y")[2].endswith("fix the cell, or fit with --categorical 'my x'.\n")
+    with pytest.raises(TargetError, match="more than classes; use a linear regression"):
+        LogisticRegression().fit("a.csv", target="z")
+    assert "more than classes; pass --regression." in run("fit", "a.csv", "--target", "z")[2]
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        lambda twins: Columns().fit(twins),
+        separatrix.open,
+        lambda twins: LogisticRegression().fit(twins, target="y"),
+        lambda twins: LogisticRegression().fit(twins, [0, 1, 0]),
+        lambda twins: Columns().fit(twins[["y"]]).transform(twins),
+    ],
+)
+def test_a_dataframe_with_two_columns_of_one_name_is_refused_in_a_line(door):
+    twins = pd.DataFrame([[1.0, 2.0, 0], [2.0, 1.0, 1], [3.0, 3.0, 0]], columns=["a", "a", "y"])
+    with pytest.raises(ColumnError, match=r"^2 columns have the name 'a': rename them, or leave all but one out.$"):
+        door(twins)
+
+
+@pytest.mark.parametrize("argument", ["drop", "categorical", "numeric", "text"])
+@pytest.mark.parametrize("name", [3, None, ["a"]])
+def test_a_column_is_named_by_text(argument, name):
+    with pytest.raises(ArgumentError, match=rf"^{argument}=.* names of columns are text, such as 'age', or 'x3'"):
+        Columns(**{argument: [name]}).fit(np.eye(4))
+
+
+def test_a_table_is_scored_by_its_own_target(tmp_path):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.normal(size=300), "c": random.choice(["u", "v"], 300), "w": np.arange(300) % 3})
+    frame["y"] = np.where(frame["x"] + (frame["c"] == "u") + random.normal(size=300) > 0, "yes", "no")
+    frame.to_parquet(tmp_path / "data.parquet")
+    data = separatrix.open(str(tmp_path / "data.parquet"))
+    for model, target in ((LogisticRegression(), "y"), (LinearRegression(), "x")):
+        model.fit(data, target=target, columns=Columns(drop=["w"]))
+        expected = model.score(data, frame[target])
+        assert model.score(data) == model.score(frame) == model.score(tmp_path / "data.parquet") == expected
+        by_weight = model.score(frame, frame[target], sample_weight=frame["w"])
+        assert model.score(data, sample_weight="w") == pytest.approx(by_weight)
+    with pytest.raises(ArgumentError, match="y=None: give the y of these rows"):
+        LogisticRegression().fit(frame[["x"]], frame["y"]).score(frame[["x"]])

@@ -3,11 +3,13 @@
 import gzip
 import os
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -168,7 +170,19 @@ def test_a_folder_is_answered_with_a_glob(tmp_path):
 
 
 def test_a_glob_that_matches_nothing_is_refused(tmp_path):
-    assert "no file" in refusal(tmp_path / "*.csv")
+    assert "no file matches" in refusal(tmp_path / "*.csv")
+
+
+def test_a_file_that_may_not_be_read_is_named(write, monkeypatch):
+    path, opens = write("a\n1\n"), Path.open
+
+    def refused(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opens(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert refusal(path) == f"{path} cannot be read: permission denied; ask its owner, or copy it."
 
 
 def test_a_glob_is_read_in_the_order_of_names_with_one_type_for_all(write, tmp_path):
@@ -186,8 +200,7 @@ def test_a_name_with_brackets_is_a_name(write):
     [
         ("a,c\n1,2\n", ColumnError, "2.csv has no column 'b', but .*1.csv has"),
         ("a,b,c\n1,2,3\n", ColumnError, "2.csv has a column 'c', but .*1.csv has none"),
-        ("b,a\n1,2\n", ColumnError, "2.csv has the columns of .*1.csv in another order"),
-        ("a;b\n1;2\n", FileError, "2.csv is not laid out like .*1.csv"),
+        ("a;b\n1;2\n", FileError, "2.csv is not delimited like .*1.csv"),
         ("a,b\n1\n", FileError, r"2.csv, line 2 \('1'\): cells found 1"),
         ("", FileError, "2.csv is empty"),
     ],
@@ -197,6 +210,24 @@ def test_files_that_do_not_go_together_are_named(write, tmp_path, second, error,
     write(second, "2.csv")
     with pytest.raises(error, match=message):
         table_of(str(tmp_path / "*.csv"))
+
+
+def test_csv_files_may_differ_in_the_order_of_their_columns_and_in_how_they_are_packed(write, tmp_path):
+    write("a,b,c\n1,x,0.5\n", "1.csv")
+    write("\nc,a,b\n2,3,y\n", "2.csv")
+    (tmp_path / "3.csv.gz").write_bytes(gzip.compress(b"b,c,a\nz,4,5\nz,4,6\n"))
+    expected = [(1, "x", 0.5), (3, "y", 2.0), (5, "z", 4.0), (6, "z", 4.0)]
+    assert rows(tmp_path / "*.csv*") == expected
+    data = opened(str(tmp_path / "*.csv*"))
+    assert [part.rows for part in data.parts] == [1, 1, 2]
+    assert [row for batch in data.batches(columns=["c", "a"]) for row in batch.rows()] == [
+        (c, a) for a, _, c in expected
+    ]
+
+
+@pytest.mark.parametrize("name", ["data [1].csv", "a*b.csv", "it's.csv", "größe.csv"])
+def test_the_rows_of_a_csv_file_are_counted_whatever_its_name(write, name):
+    assert opened([str(write("a,b\n1,2\n3,4\n", name)), str(write("a,b\n5,6\n", "other.csv"))]).rows == 3
 
 
 def parquet(path: Path, **columns: Any) -> Path:
@@ -214,7 +245,50 @@ def test_parquet_files_may_differ_in_order_and_width_but_not_in_kind(tmp_path):
     parquet(tmp_path / "2.parquet", b=["y"], a=[2.5])
     assert rows(tmp_path / "*.parquet") == [(1.0, "x"), (2.5, "y")]
     parquet(tmp_path / "3.parquet", b=["y"], a=["2"])
-    assert "Field a has incompatible types" in refusal(tmp_path / "*.parquet", ColumnError)
+    assert refusal(tmp_path / "*.parquet", ColumnError) == (
+        f"{tmp_path}/3.parquet holds text in column 'a', and {tmp_path}/1.parquet numbers; store it alike in all files."
+    )
+
+
+TEXTS = ["x", "y", "x"]
+NARROW = pa.dictionary(pa.int8(), pa.string())
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "values"),
+    [
+        (pa.array([1, 2], pa.int32()), pa.array([3], pa.int64()), [1, 2, 3]),
+        (pa.array([0.5, 2], pa.float32()), pa.array([3.25], pa.float64()), [0.5, 2.0, 3.25]),
+        (pa.array([1, 2], pa.int16()), pa.array([2.5], pa.float32()), [1.0, 2.0, 2.5]),
+        (pa.array(TEXTS), pa.array(TEXTS).dictionary_encode(), TEXTS * 2),
+        (pa.array(TEXTS).dictionary_encode(), pa.array(TEXTS, pa.large_string()), TEXTS * 2),
+        (pa.array(TEXTS).dictionary_encode(), pa.array(TEXTS).dictionary_encode().cast(NARROW), TEXTS * 2),
+        (pa.nulls(2), pa.array(TEXTS), [None, None, *TEXTS]),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_parquet_files_may_store_the_same_values_in_other_ways(tmp_path, one, other, values, turned):
+    one, other = (other, one) if turned else (one, other)
+    parquet(tmp_path / "1.parquet", a=one)
+    parquet(tmp_path / "2.parquet", a=other)
+    found = [row[0] for row in rows(tmp_path / "*.parquet")]
+    assert sorted(found, key=str) == sorted(values, key=str)
+    assert opened(str(tmp_path / "*.parquet")).whole()["a"].to_list() == found
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "words"),
+    [
+        ([1.5], [True], "true or false in column 'a', and .*1.parquet numbers;"),
+        ([datetime(2024, 1, 1)], ["2024-01-01"], "text in column 'a', and .*1.parquet dates;"),
+        ([[1]], [1], "whole numbers in column 'a', and .*1.parquet list<.*>;"),
+        (pa.array(TEXTS).dictionary_encode(), [1], "whole numbers in column 'a', and .*1.parquet text;"),
+    ],
+)
+def test_parquet_files_of_other_kinds_are_told_by_file_column_and_kind(tmp_path, one, other, words):
+    parquet(tmp_path / "1.parquet", b=[0] * len(one), a=one)
+    parquet(tmp_path / "2.parquet", b=[0] * len(other), a=other)
+    assert re.search(f"2.parquet holds {words} store it alike", refusal(tmp_path / "*.parquet", ColumnError))
 
 
 def test_a_parquet_file_cut_short_is_refused(tmp_path):
@@ -305,7 +379,7 @@ def test_ctrl_c_while_duckdb_reads_is_ctrl_c(monkeypatch, tmp_path):
     def interrupted(*_):
         raise RuntimeError("Query interrupted")
 
-    monkeypatch.setattr("separatrix.data.files.layout_of", interrupted)
+    monkeypatch.setattr("separatrix.data.files.layouts_of", interrupted)
     (tmp_path / "data.csv").write_text("a,b\n1,2\n")
     with pytest.raises(KeyboardInterrupt):
         table_of(str(tmp_path / "data.csv"))
@@ -341,3 +415,24 @@ def test_a_database_without_a_query_is_told_to_have_one():
 def test_an_answer_with_two_columns_of_one_name_is_refused():
     with pytest.raises(ColumnError, match="the query has 2 columns named 'a'; rename all but one"):
         opened(query="select 1 as a, 2 as a, 1 as y")
+
+
+def test_a_fault_in_one_of_several_files_is_told_by_its_row_there(run, write):
+    for kind in ("csv", "parquet"):
+        for number in range(3):
+            frame = pa.table({"x": [f"{i}.5" for i in range(60)], "y": [0, 1] * 30})
+            if number == 2:
+                frame = frame.set_column(0, "x", [[*frame["x"].to_pylist()[:-1], "oops"]])
+            if kind == "csv":
+                pa.csv.write_csv(frame, f"{number}.csv")
+            else:
+                pq.write_table(frame, f"{number}.parquet", row_group_size=7)
+        assert run("fit", f"[01].{kind}", "--target", "y", "--numeric", "x")[0] == 0
+        for command in (
+            ("fit", f"*.{kind}", "--target", "y"),
+            ("fit", f"*.{kind}", "--target", "y", "--stream"),
+            ("predict", "model.json", f"*.{kind}"),
+            ("evaluate", "model.json", f"*.{kind}"),
+        ):
+            code, _, err = run(*command)
+            assert (code, f"column 'x', row 60 of 2.{kind}: 'oops' is not a number" in err) == (1, True), err

@@ -169,7 +169,7 @@ def test_columns_moved_a_billion_away_keep_their_slopes(problem):
     problem = replace(problem, fit_intercept=True)
     far, near = solve(replace(problem, X=problem.X + 1e9)), solve(problem)
     np.testing.assert_allclose(far.coefficients, near.coefficients, atol=1e-8 * (1 + np.abs(near.coefficients).max()))
-    assert far.certificate.gap <= 1e-12
+    assert far.certificate.gap <= 1e-10  # the intercept, of 1e9, is rounded
 
 
 @few

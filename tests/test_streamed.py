@@ -15,14 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from separatrix import logit, ols, training
 from separatrix.data import learn, stream
 from separatrix.data.beside import Beside
 from separatrix.data.dataset import Dataset, open
-from separatrix.data.hold_out import drawn, split
+from separatrix.data.hold_out import HoldOut
 from separatrix.data.stream import encoded
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import ignore
@@ -33,7 +31,7 @@ from separatrix.fits.penalised import fit_classes, fit_numbers
 from separatrix.report.estimates import summarize_estimates
 from separatrix.settings import Settings
 from separatrix.streamed import question_of, train_streamed
-from separatrix.training import beside_of, fit, train
+from separatrix.training import beside_of, fit, hold_out, train
 
 ROWS = 6_000
 
@@ -74,7 +72,7 @@ def files(folder: Path, rows: int = ROWS) -> Dataset:
 
 def in_memory(data: Dataset, target: str, settings: Settings) -> Any:
     """The fit of the same training rows, all in memory."""
-    rows = split(data, settings.test_size, settings.seed)[0].whole()
+    rows = data.split(hold_out(settings, target))[0].whole()
     learned = question_of(target, settings).learned(question_of(target, settings).read(data_of(rows)), "the rows")
     block = encoded(learned.encoding, rows)
     offset = None if block.offset is None else block.offset[:, 0]
@@ -108,7 +106,7 @@ def test_rows_that_stay_where_they_are_have_the_model_of_memory(small, tmp_path,
     expected = in_memory(data, target, settings)
     np.testing.assert_allclose(trained.model.coefficients, expected.coefficients, atol=1e-7)
     np.testing.assert_allclose(trained.model.intercepts, expected.intercepts, atol=1e-6 * 1e6)
-    held_out = sum(map(len, split(data, 0.25, 0)[1].batches()))
+    held_out = sum(map(len, data.split(hold_out(settings, target))[1].batches()))
     assert (trained.evaluation.rows, trained.rows) == (held_out, ROWS)
 
 
@@ -120,20 +118,6 @@ def test_rows_that_are_counted_as_one_are_rows_all_the_same(small, tmp_path, tol
     trained = train_streamed(data, "two", settings)
     np.testing.assert_allclose(trained.model.coefficients, in_memory(data, "two", settings).coefficients, atol=1e-7)
     assert trained.model.fit.rows == trained.rows - trained.evaluation.rows > 4_000
-
-
-@given(st.integers(0, 2**40), st.floats(0.05, 0.95), st.integers(1, 500))
-def test_every_reading_holds_out_the_same_rows_and_the_others_are_the_rest(seed, share, batch):
-    data = open(pa.table({"row": np.arange(1_000)}))
-    parts = [
-        np.concatenate([each["row"].to_numpy() for each in part.batches(rows)] or [np.zeros(0, int)])
-        for part in split(data, share, seed)
-        for rows in (batch, 1_000)
-    ]
-    np.testing.assert_array_equal(parts[0], parts[1])
-    np.testing.assert_array_equal(parts[2], parts[3])
-    np.testing.assert_array_equal(np.sort(np.append(parts[0], parts[2])), np.arange(1_000))
-    assert abs(len(parts[2]) - 1_000 * share) < 6 * np.sqrt(1_000 * share * (1 - share))
 
 
 @pytest.mark.parametrize("K", [2, 4])
@@ -204,11 +188,11 @@ def test_the_metrics_of_numbers_by_sums_are_those_of_the_rows():
 
 def regression_in_memory(data: Dataset, target: str, settings: Settings) -> Any:
     """The model of the same training rows and their regression, all in memory, and the rows."""
-    rows = split(data, settings.test_size, settings.seed)[0].whole()
+    rows = data.split(hold_out(settings, target))[0].whole()
     dropped = [*settings.drop, *filter(None, [settings.cluster])]
     question = question_of(target, replace(settings, drop=dropped, cluster=None))
     encoding = question.learned(question.read(data_of(rows)), "the rows").encoding
-    rows = encoding.that_count(rows)
+    rows, _ = encoding.that_count(rows)
     X, y, beside = encoding.columns.encode(rows).X, encoding.target.encode(rows), beside_of(rows, settings, "the rows")
     return *fit(X, y, encoding.target, encoding.columns, beside, settings), rows
 
@@ -298,9 +282,23 @@ def test_linear_fits_of_other_outcomes_are_not_of_the_same_rows(tmp_path):
         large.lr_test(other)
 
 
+def test_a_level_that_is_separated_costs_few_passes_and_leaves_the_other_estimates_be(small):
+    data = table()
+    rare = np.arange(ROWS) % 300 == 7
+    city = np.where(rare, "Paris", data["city"].to_numpy(zero_copy_only=False))
+    two = np.where(rare, "yes", data["two"].to_numpy(zero_copy_only=False))
+    data = pa.table({"b": data["before"], "weight": data["weight"], "city": city, "two": two})
+    settings = Settings(inference=True, test_size=0.0, frequency="weight")
+    found = train_streamed(open(data), "two", settings)
+    assert found.model.fit.passes < 40
+    others = train_streamed(open(data.filter(pa.array(~rare))), "two", settings)
+    assert [name for name in found.model.columns.feature_names if name != "city = Paris"] == ["b", "city = Oslo"]
+    np.testing.assert_allclose(found.model.coefficients[0][:1], others.model.coefficients[0][:1], rtol=1e-8)
+    assert found.inferred.result.estimate.infinite.any(axis=1).tolist() == [False, False, True, False]
+
+
 # faults, by their rows
 
-HELD_OUT = drawn(0, ROWS, 0, Settings.test_size, Settings.seed)
 FAULTS = {
     "a": (np.inf, {}, "inf is not a finite number"),
     "b": ("oops", {}, "'oops' is not a number"),
@@ -316,10 +314,12 @@ FAULTS = {
 )
 def test_a_fault_is_named_by_its_row_in_the_data_whether_it_is_held_out_or_not(small, name, held_out):
     cell, told, words = FAULTS[name]
-    row = int(np.flatnonzero(HELD_OUT if held_out else ~HELD_OUT)[1_000])
     data = table().to_pydict()
     text = isinstance(cell, str)
     data["two"][7] = None  # a row that does not count has a number all the same
+    rule = HoldOut("row" if "regression" in told else "two", Settings.test_size, by_class="regression" not in told)
+    some = rule.among(nw.from_native(pa.table({**data, "row": np.arange(ROWS)})))[0] == held_out
+    row = int(np.flatnonzero(some)[1_000])
     data[name] = [*(map(str, data[name]) if text else data[name])]
     data[name][row] = cell
     target = "amount" if "regression" in told else "two"
@@ -328,12 +328,12 @@ def test_a_fault_is_named_by_its_row_in_the_data_whether_it_is_held_out_or_not(s
         train_streamed(open(pa.table(data)), target, settings)
 
 
-def test_a_label_that_only_a_row_held_out_has_is_named_by_its_row(small):
+@pytest.mark.parametrize("row", range(1_000, 1_004))
+def test_a_label_that_one_row_alone_has_is_trained_on(small, row):
     data = table().to_pydict()
-    row = int(np.flatnonzero(HELD_OUT)[1_000])
-    data["two"][7], data["two"][row] = None, "perhaps"
-    with pytest.raises(CellError, match=f"column 'two', row {row + 1} of the data: 'perhaps' is not a class"):
-        train_streamed(open(pa.table(data)), "two", Settings(drop=["weight", "before", "three", "amount"]))
+    data["two"][row] = "perhaps"
+    found = train_streamed(open(pa.table(data)), "two", Settings(drop=["weight", "before", "three", "amount"]))
+    assert found.model.target.classes == ["no", "perhaps", "yes"]
 
 
 @pytest.mark.parametrize("weight", [None, "w"])
@@ -525,7 +525,7 @@ def test_a_type_that_changes_at_row_two_million_of_a_csv_is_one_clear_line_and_n
         assert (code, out) == (1, "")
         (line,) = err.strip().splitlines()
         assert line.removeprefix("separatrix: ") == (
-            "column 'x', row 2000000 of long.csv: 'oops' is not a number; fix the cell, or pass --categorical x."
+            "column 'x', row 2000000 of long.csv: 'oops' is not a number; fix the cell, or fit with --categorical x."
         )
         assert [path.name for path in Path().iterdir()] == ["long.csv"]
 

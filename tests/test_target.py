@@ -110,8 +110,8 @@ def test_a_target_that_is_not_there_is_answered_with_the_nearest_name():
         ([None, None], "holds no value in any of its 2 rows"),
         (["a", "b", "c"], "holds 3 classes in 3 rows"),
         ([f"n{i // 2}" for i in range(50)] + [f"m{i}" for i in range(10)], "holds 35 classes in 60 rows"),
-        ([i / 2 for i in range(30)] * 4, "holds 30 different numbers.*--regression"),
-        (list(range(101)) * 5, "holds 101 different numbers.*--regression"),
+        ([i / 2 for i in range(30)] * 4, "holds 30 different numbers.*use a linear regression"),
+        (list(range(101)) * 5, "holds 101 different numbers.*use a linear regression"),
         ([[1], [2]], "holds list<.*>, neither classes nor numbers"),
     ],
 )

@@ -198,7 +198,7 @@ def gaps(values: NDArray) -> NDArray:
 def check_complete(missing: NDArray, name: str) -> None:
     """TargetError for the first row whose outcome is missing."""
     for row in np.flatnonzero(missing)[:1]:
-        raise TargetError(f"{name} is missing in row {row}: leave the row out.")
+        raise TargetError(f"{name} is missing in row {row}, counted from 0: leave the row out.")
 
 
 def shown(value: Any) -> str:

@@ -153,9 +153,7 @@ def about_X(X: Any) -> Exception | None:
         lengths = [len(row) if hasattr(row, "__len__") and not isinstance(row, str) else None for row in X]
         for row, length in enumerate(lengths):
             if length != lengths[0]:
-                return DataError(
-                    f"row {row} of X has {length} cells, and row 0 has {lengths[0]}: give as many of each."
-                )
+                return DataError(f"X[{row}] has {length} cells, and X[0] has {lengths[0]}: give as many of each.")
     kinds = [getattr(X, "dtype", None), *(kind for _, kind in kinds_of(X))]
     if any(getattr(kind, "kind", "") == "c" for kind in kinds):
         return DataError(
@@ -178,7 +176,7 @@ def no_number(X: Any) -> Exception | None:
             continue
         for row, value in enumerate(values.tolist()):
             where = f"column {label!r} of X" if label is not None else f"X[{row}, {column}]"
-            in_row = f" in row {row}" if label is not None else ""
+            in_row = f" in row {row}, counted from 0" if label is not None else ""
             try:
                 float("nan" if value is None or type(value).__name__ == "NAType" else value)
             except ValueError:
@@ -234,7 +232,7 @@ def about_shape(X: Any, y: Any) -> Exception | None:
 def about_gaps(y: Any) -> Exception | None:
     """The first value of y that is missing."""
     for row in np.flatnonzero(gaps(values_of(y)).reshape(len(y), -1).any(axis=1))[:1]:
-        return TargetError(f"y is missing in row {row}: leave the row out.")
+        return TargetError(f"y is missing in row {row}, counted from 0: leave the row out.")
     return None
 
 
@@ -294,7 +292,7 @@ def check_moderate(X: Matrix, given: Any) -> None:
         where = (
             f"X[{row}, {column}] is {cell}"
             if names is None
-            else f"column {names[column]!r} of X is {cell} in row {row}"
+            else f"column {names[column]!r} of X is {cell} in row {row}, counted from 0"
         )
         raise CellError(f"{where}{most}: {remedy(value)}.")
 

@@ -95,8 +95,8 @@ def fit(
     l1_ratio
         Share of the L1 penalty, 0 to 1; above 0, columns that help little get a coefficient of exactly zero.
     test_size
-        Share of the rows to hold out: of rows in memory as many of each class, of rows that stay in their files each
-        by chance, from the seed and its number in its file.
+        Share of the rows of each class to hold out, the same rows wherever they are: of every 4 in a row, or as many
+        as the share says, one by chance. With 0 none are, and the model is judged on the rows it was fitted to.
     seed
         Decides which rows are held out.
     solver
@@ -175,6 +175,7 @@ def predict(
     out
         A file to write, .csv or .parquet; without it, CSV goes to standard output.
     """
+    from separatrix.data.dataset import open
     from separatrix.export.json import read_model
     from separatrix.export.predictions import prediction_table, write_predictions
 
@@ -182,7 +183,7 @@ def predict(
         raise ArgumentError("of=observation is a kind of interval: give its level too, for example --interval 0.95.")
     fitted, notes = read_model(model), []
     with progress(f"predicting {data}") as say:
-        scored = score(fitted, data, notes, say, interval, of)
+        scored = score(fitted, open(data), notes, say, interval, of)
         rows = write_predictions((prediction_table(fitted, said, first) for first, _, said in scored), out)
     show_notes(notes)
     if interval is not None and fitted.errors and (infinite := fitted.errors.infinite):
@@ -203,6 +204,7 @@ def evaluate(model: Path, data: str, /) -> None:
         New rows with the target, like those of fit.
     """
     from separatrix.data.beside import weights_of
+    from separatrix.data.dataset import open
     from separatrix.export.json import read_model
     from separatrix.report.summarize import summarize_evaluation
     from separatrix.report.terminal import show_evaluation
@@ -210,11 +212,13 @@ def evaluate(model: Path, data: str, /) -> None:
 
     fitted, notes = read_model(model), []
     with progress(f"reading {data}") as say:
+        rows = open(data)
+        where, weight = rows.where, fitted.weight
         evaluation = evaluate_batches(
             fitted,
             (
-                (fitted.target.encode(table, data, first), said.values, weights_of(table, fitted.weight, data, first))
-                for first, table, said in score(fitted, data, notes, say)
+                (fitted.target.encode(table, where, first), said.values, weights_of(table, weight, where, first))
+                for first, table, said in score(fitted, rows, notes, say)
             ),
         )
     show_evaluation(summarize_evaluation(fitted, evaluation, data=data), Console())
@@ -223,22 +227,20 @@ def evaluate(model: Path, data: str, /) -> None:
 
 def score(
     model: "Model",
-    data: str,
+    data: "Dataset",
     notes: "list[Note]",
     say: Callable[[str], Any],
     interval: float | None = None,
     of: Literal["mean", "observation"] = "mean",
 ) -> "Iterator[tuple[int, Table, Prediction]]":
     """Batch by batch the number of the first row, the rows, and what the model says of them; fills `notes`."""
-    from separatrix.data.files import read_batches
-
     first = 1
-    for table in read_batches(data):
-        prediction = model.predict(table, data, first, interval, of)
+    for table in data.batches():
+        prediction = model.predict(table, data.where, first, interval, of)
         notes.extend(prediction.notes)
         yield first, table, prediction
         first += len(table)
-        say(f"{first - 1:,} rows of {data}")
+        say(f"{first - 1:,} rows of {data.name}")
 
 
 def fit_and_write(data: str | None, rows: SourceOptions, target: str | None, settings: "Settings", out: Path) -> None:
@@ -280,7 +282,7 @@ def trained(
 
     table = dataset.whole()
     say(f"fitting {target}")
-    return train(table, target, settings, where=dataset.name, watch=watch)
+    return train(table, target, settings, where=dataset.where, watch=watch)
 
 
 def write_results(training: "Training", data: str, page: Path, model_file: Path) -> "Summary":
@@ -291,7 +293,15 @@ def write_results(training: "Training", data: str, page: Path, model_file: Path)
     from separatrix.report.summarize import summarize
 
     model, evaluation = training.model, training.evaluation
-    summary = summarize(model, evaluation, training.findings, data=data, rows=training.rows, inferred=training.inferred)
+    summary = summarize(
+        model,
+        evaluation,
+        training.findings,
+        data=data,
+        rows=training.rows,
+        held_out=training.held_out,
+        inferred=training.inferred,
+    )
     pictures = draw_pictures(model, evaluation, training.X, training.y)
     page.write_text(render(summary, pictures), encoding="utf-8")
     write_model(model, model_file)

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from separatrix.data.cells import Table
 from separatrix.data.columns import Columns as Learned
 from separatrix.data.columns import Rules, Unseen
+from separatrix.data.frames import named_once
 from separatrix.data.memory import csr_of
 from separatrix.errors import ArgumentError
 
@@ -119,6 +120,7 @@ class Columns(TransformerMixin, BaseEstimator):
 
     def _table(self, X: Any, reset: bool) -> Table:
         """X as a dataframe of narwhals, its names and their number learned or compared."""
+        named_once(X)
         table = nw.from_native(X, eager_only=True, pass_through=True)
         if isinstance(table, nw.DataFrame) and all(isinstance(name, str) for name in table.columns):
             validate_data(self, X, reset=reset, skip_check_array=True)

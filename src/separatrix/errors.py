@@ -19,9 +19,12 @@
     ├── InferenceWarning    standard errors or tests rest on too little, and some are NaN
     └── ApproximationWarning  leave-one-out by one fit is far from that of all fits
 
-Every message is one line that says what is wrong, where, and what to do next.
+Every message is one line that says what is wrong, where, and what to do next. Rows of a table are counted from 1, as in
+"row 7 of a.csv", below its line of names; those of an array, and of what is made one, from 0, and the message says so.
 """
 
+import re
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -94,6 +97,25 @@ class ApproximationWarning(SeparatrixWarning):
     """Leave-one-out by one fit is far from that of all fits."""
 
 
+FLAGS = {
+    r"Columns\((\w+)=\[(['\"])(.*?)\2\]\)": lambda found: f"--{found[1]} {shlex.quote(found[3])}",
+    r"Columns\((\w+)='(\w+)'\)": r"--\1 \2",
+    r"use a linear regression": "pass --regression",
+}
+"""What messages say in Python, and what it is in a terminal."""
+
+
+def in_flags(message: str) -> str:
+    """A message for who is in a terminal, where an argument is a flag.
+
+    >>> in_flags("fix the cell, or fit with Columns(categorical=['post code']).")
+    "fix the cell, or fit with --categorical 'post code'."
+    """
+    for python, terminal in FLAGS.items():
+        message = re.sub(python, terminal, message)
+    return message
+
+
 def listing(names: Iterable[object], most: int = 8) -> str:
     """Names for a message: the first few, and how many more.
 
@@ -105,6 +127,15 @@ def listing(names: Iterable[object], most: int = 8) -> str:
     names = [str(name) for name in names]
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def counted(many: int, what: str) -> str:
+    """So many things, one or more.
+
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{many:,} {what}{'' if many == 1 else 's'}"
 
 
 def no_such(kind: str, name: str, known: Iterable[str], where: str = "") -> str:

@@ -49,7 +49,7 @@ from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from separatrix.inference.doubt import separation_of, warn_of_fits
-from separatrix.tables import class_blocks, class_rows, columns_for, keep_names, table_eta
+from separatrix.tables import class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
 
 MULTI_CLASS = ("auto", "multinomial", "ovr")
 
@@ -299,8 +299,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         log_p = -log1pexp(-eta) if self._one_vs_rest() else eta
         return log_p - logsumexp(log_p)[:, None]
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """The share of rows whose class is predicted rightly, by weight."""
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:
+        """The share of rows whose class is predicted rightly, by weight; of a table without y, by its target."""
+        y, sample_weight = table_labels(self, X, y, sample_weight)
         warn_of_no_offset(self, offset, stacklevel=2)
         return judged(accuracy_score, y, self.predict(X, 0 if offset is None else offset), sample_weight)
 

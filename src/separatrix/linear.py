@@ -14,7 +14,7 @@ from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.penalties import elastic_net
-from separatrix.tables import columns_for, number_blocks, number_rows, table_eta
+from separatrix.tables import columns_for, number_blocks, number_rows, table_eta, table_labels
 
 
 class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -102,8 +102,10 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         offset = check_offset(offset, X.shape[0], len(np.atleast_2d(self.coef_)))
         return eta if offset is None else eta + offset.reshape(eta.shape)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """R squared: the share of the variance of y that is explained; of several targets the mean."""
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:
+        """R squared: the share of the variance of y that is explained; of several targets the mean. Of a table without
+        y, by its target."""
+        y, sample_weight = table_labels(self, X, y, sample_weight)
         warn_of_no_offset(self, offset, stacklevel=2)
         return judged(r2_score, y, self.predict(X, 0 if offset is None else offset), sample_weight)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from separatrix.errors import in_flags
+
 if TYPE_CHECKING:
     from separatrix.data.encoders import Note
     from separatrix.engine.iterate import Step
@@ -26,7 +28,7 @@ def tell(line: str, style: str = "") -> None:
 
 def complain(message: str, code: int) -> int:
     """One line to standard error; the exit code back."""
-    tell(f"separatrix: {' '.join(message.split())}", style="red")
+    tell(f"separatrix: {' '.join(in_flags(message).split())}", style="red")
     return code
 
 

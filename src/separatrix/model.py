@@ -9,6 +9,7 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.data.beside import offset_of
+from separatrix.data.cells import Numbered
 from separatrix.data.columns import Columns, Table, Unseen
 from separatrix.data.encoders import Note
 from separatrix.data.target import Target
@@ -155,13 +156,14 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         self,
         table: Table,
         where: str = "the data",
-        first_row: int = 1,
+        first_row: Numbered = 1,
         level: float | None = None,
         of: Of = "mean",
         unseen: Unseen | None = None,
     ) -> Prediction:
         """What `mean` says of the rows of a table, and where a level is given `interval`; `first_row` is the number of
-        its first row, for messages; `unseen` overrules what the columns do with levels that fitting had not seen.
+        its first row, or of each, for messages; `unseen` overrules what the columns do with levels that fitting had not
+        seen.
 
         Raises ColumnError when a column the model needs is not there, CellError when a cell is not the number its
         column needs.

@@ -81,8 +81,12 @@ def check_settings(settings: Settings, target: str) -> None:
         raise ArgumentError(
             f"l1_ratio={settings.l1_ratio:g} must lie between 0 and 1: it is the share of the L1 penalty."
         )
-    if not 0 < settings.test_size < 1:
-        raise ArgumentError(f"test_size={settings.test_size:g} must lie between 0 and 1.")
+    if not 0 <= settings.test_size < 1:
+        raise ArgumentError(
+            f"test_size={settings.test_size:g} must be at least 0, and below 1: it is the share of rows held out."
+        )
+    if settings.seed < 0:
+        raise ArgumentError(f"seed={settings.seed} must be at least 0.")
     if not settings.tol > 0:
         raise ArgumentError(f"tol={settings.tol:g} must be above 0.")
     if settings.max_iter < 1:

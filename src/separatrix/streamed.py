@@ -5,9 +5,10 @@ columns are those of the training rows; the findings and pictures are of the sam
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ from msgspec import json
 import separatrix
 from separatrix.arrays import IntArray
 from separatrix.data.beside import clusters_in, codes_of, weights_of
-from separatrix.data.cells import Table
+from separatrix.data.cells import Numbered, Table
 from separatrix.data.dataset import Dataset
 from separatrix.data.encoders import Note
-from separatrix.data.hold_out import split
 from separatrix.data.learn import Encoding, Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import encoded
+from separatrix.data.tally import tally
 from separatrix.data.threads import in_order, thread_count, workers
+from separatrix.data.turns import turns
 from separatrix.engine.checkpoint import Checkpoint, take_place
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
@@ -48,8 +50,8 @@ from separatrix.training import (
     Training,
     check_offset_suits,
     evaluate_batches,
+    hold_out,
     model_of,
-    told_by_row,
     with_metrics,
 )
 
@@ -75,21 +77,19 @@ def train_streamed(
     if settings.cluster:
         question = replace(question, columns=tuple(name for name in dataset.columns if name != settings.cluster))
     question.check(dataset)
-    training_rows, held_out = split(dataset, settings.test_size, settings.seed)
+    training_rows, test_rows = dataset.split(hold_out(settings, target_name)) if settings.test_size else (dataset,) * 2
     # A sum over observations, as of HC0, is none over the counts of rows that are alike.
-    learn = partial(learned_source, question=question, collapses=not settings.inference)
-    learned, source = told_by_row(learn, training_rows, dataset)
+    learned, source = learned_source(training_rows, question, collapses=not settings.inference)
     target = learned.encoding.target
     check_offset_suits(settings, target)
     kept = Checkpoint(checkpoint / CHECKPOINT, fingerprint(dataset, learned, settings)) if checkpoint else None
     groups: tuple[IntArray, ...] = ()
     if settings.cluster:
-        codes = partial(clusters, encoding=learned.encoding, name=settings.cluster)
-        groups = (told_by_row(codes, training_rows, dataset),)
+        groups = (clusters(training_rows, learned.encoding, settings.cluster),)
     with source.working() as source:
         model, inferred = fit_source(source, learned, groups, settings, watch, kept)
     notes: list[Note] = []
-    evaluation = told_by_row(lambda rows: judged(model, rows, learned.encoding, notes), held_out, dataset)
+    evaluation = judged(model, test_rows, learned.encoding, notes)
     some = encoded(learned.encoding, learned.some)
     offset = None if some.offset is None else some.offset[:, 0]
     findings = examine(
@@ -102,12 +102,13 @@ def train_streamed(
         gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
         tol=settings.tol,
         evaluation=evaluation,
+        held_out=settings.test_size > 0,
         notes=[str(note) for note in notes],
         unlabelled=learned.unlabelled,
         counts=learned.class_rows,
-        turns=learn(dataset)[0].turns if learned.turns else (),  # by the rows of the data
+        turns=turned(dataset, learned),
     )
-    rows = learned.rows + evaluation.rows
+    rows = learned.rows + (evaluation.rows if settings.test_size else 0)
     inferred = replace(inferred, result=at_rest(inferred.result)) if inferred else None
     return Training(with_metrics(model, evaluation), evaluation, findings, rows, some.X, some.y, inferred, kept)
 
@@ -119,12 +120,20 @@ def question_of(target: str, settings: Settings) -> Question:
     return Question(target, weight, offset, settings.positive, settings.regression, settings.columns)
 
 
+def turned(dataset: Dataset, learned: Learned) -> Iterable[str]:
+    """Where columns turn that do so in the training rows, by all rows: those columns alone are read again."""
+    if not learned.turns:
+        return ()
+    batches = dataset.numbered(columns=list(learned.turns))
+    return turns(reduce(add, (tally(table, dataset.where, first_row) for table, first_row in batches))).values()
+
+
 def clusters(rows: Dataset, encoding: Encoding, name: str) -> IntArray:
     """The cluster of each row that counts as a code, (rows,): they are brought here, an integer for each row."""
     parts = []
     for table, first_row in rows.numbered(columns=list(dict.fromkeys([*encoding.needs, name]))):
-        clusters_in(table, name, rows.name, first_row)  # of all rows, so that a gap is named by its row
-        parts.append(clusters_in(encoding.that_count(table), name))
+        clusters_in(table, name, rows.where, first_row)  # of all rows, so that a gap is named by its row
+        parts.append(clusters_in(encoding.that_count(table)[0], name))
     return codes_of(parts)
 
 
@@ -173,8 +182,8 @@ def weighted_sum(block: Any) -> float:
 def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -> Evaluation | NumberEvaluation:
     """How good the model is for rows that were held out, batch by batch; fills `notes`."""
 
-    def judge(item: tuple[Table, int]) -> tuple[Judged, tuple[Note, ...]]:
-        table, place = item[0], (rows.name, item[1])
+    def judge(item: tuple[Table, Numbered]) -> tuple[Judged, tuple[Note, ...]]:
+        table, place = item[0], (rows.where, item[1])
         said = model.predict(table, *place, unseen="pool")
         weight, y = weights_of(table, model.weight, *place), model.target.encode(table, *place, gaps=True)
         counts = encoding.which_count(table)

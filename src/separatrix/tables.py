@@ -15,15 +15,16 @@ from separatrix.arrays import FloatArray
 from separatrix.data import dataset
 from separatrix.data.beside import given
 from separatrix.data.blocks import labelled
-from separatrix.data.cells import Table
+from separatrix.data.cells import Numbered, Table
 from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset, is_dask
 from separatrix.data.encoders import Note, merged
+from separatrix.data.frames import named_once
 from separatrix.data.learn import Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import ROOM
 from separatrix.equations.hyperplane import linear_predictor
-from separatrix.errors import ArgumentError, SeparatrixWarning
+from separatrix.errors import ArgumentError, ColumnError, SeparatrixWarning, counted
 
 
 def class_rows(
@@ -91,13 +92,15 @@ def learned_rows(
     _check_terms(terms, K if K > 2 else 1)
     if found.unlabelled:
         warnings.warn(
-            f"{found.unlabelled:,} rows of {table.name} without a value of {target!r} were left out.",
+            f"{counted(found.unlabelled, 'row')} of {table.name} without a value of {target!r} "
+            f"{'was' if found.unlabelled == 1 else 'were'} left out.",
             SeparatrixWarning,
             stacklevel=4,
         )
-    for turn in found.turns:
+    for turn in found.turns.values():
         warnings.warn(f"column {turn}; store it alike, or name what it is.", SeparatrixWarning, stacklevel=4)
     keep_columns(estimator, found.encoding.columns)
+    estimator.target_ = found.encoding.target
     return found, source
 
 
@@ -123,6 +126,13 @@ def _blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, reg
     if not is_dask(X):
         return None
     names = getattr(X, "columns", None)
+    if names is not None and hasattr(X, "dtypes"):
+        for name, kind in X.dtypes.items():
+            if getattr(kind, "kind", "O") not in "iufb":
+                raise ColumnError(
+                    f"column {name!r} is of type {kind}, and X must be numbers: leave it out, or give the data with "
+                    "their target, fit(data, target=...)."
+                )
     X = X if names is None else X.to_dask_array()
     if y is None or not hasattr(X, "rechunk"):
         raise ArgumentError(
@@ -154,10 +164,12 @@ def keep_columns(estimator: Any, columns: Columns) -> None:
 
 def forget_columns(estimator: Any, data: Any) -> None:
     """An estimator that is fitted to arrays knows no columns of an earlier table. ArgumentError for a dataset."""
+    named_once(data)
     if isinstance(data, Dataset):
         raise ArgumentError(f"X={data.name!r} is a dataset: name the column to learn, fit(data, target=...).")
-    if hasattr(estimator, "columns_"):
-        del estimator.columns_
+    for name in ("columns_", "target_"):
+        if hasattr(estimator, name):
+            delattr(estimator, name)
 
 
 def dataset_of(data: Any) -> Dataset:
@@ -193,23 +205,44 @@ def table_eta(columns: Columns, data: Any, coef: FloatArray, intercept: FloatArr
     return np.concatenate(etas)
 
 
+def table_labels(estimator: Any, data: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+    """The y and weights by which a prediction is judged: as they are, or without y, of a table, the target of the fit
+    and the column of a name.
+
+    Raises ArgumentError where the fit was of no table, CellError for a row without a target.
+    """
+    if y is not None:
+        return y, sample_weight
+    target = getattr(estimator, "target_", None)
+    if target is None or columns_for(estimator, data) is None:
+        raise ArgumentError("y=None: give the y of these rows, or a table with the target of a fit of a table.")
+    weight = _names("sample_weight", sample_weight) if isinstance(sample_weight, str) else ()
+    found, weights = [], []
+    for table, where, first_row in _batches(data, [target.name, *weight]):
+        codes = target.encode(table, where, first_row)
+        found.append(np.array(target.classes)[codes] if target.classes else codes)
+        weights.append(given(table, weight[0] if weight else None, (), where, first_row)[0])
+    return np.concatenate(found), np.concatenate(weights) if weight else sample_weight
+
+
 def warn_of_notes(notes: Iterable[Note]) -> None:
     """A warning for each column with cells that the fit had not seen."""
     for note in merged(notes):
         warnings.warn(str(note), SeparatrixWarning, stacklevel=4)
 
 
-def _batches(data: Any, columns: Sequence[str]) -> Iterator[tuple[Table, str, int]]:
+def _batches(data: Any, columns: Sequence[str]) -> Iterator[tuple[Table, str, Numbered]]:
     """Batches of a table, what messages call it, and the number of their first row."""
     if _is_dataframe(data):  # one that may have no rows, and of which nothing need be copied
         yield nw.from_native(data, eager_only=True), "the data", 1
         return
     table = dataset_of(data)
     for batch, first_row in table.numbered(columns=list(dict.fromkeys(columns))):
-        yield batch, table.name, first_row
+        yield batch, table.where, first_row
 
 
 def _is_dataframe(data: Any) -> bool:
+    named_once(data)
     return isinstance(nw.from_native(data, eager_only=True, pass_through=True), nw.DataFrame)
 
 

@@ -7,21 +7,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.arrays import BoolArray, FloatArray
+from separatrix.arrays import FloatArray
 from separatrix.data.beside import Beside, cluster_of, offset_of, weight_of
+from separatrix.data.cells import cells_of
 from separatrix.data.columns import Columns, Table, told_of
+from separatrix.data.hold_out import HoldOut, none_of
 from separatrix.data.tally import tally
-from separatrix.data.target import Target, learn_target, rows_with_target
+from separatrix.data.target import Target, learn_target
 from separatrix.data.turns import turns
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
-from separatrix.errors import ArgumentError, CellError, ColumnError, DataError, TargetError
+from separatrix.errors import ArgumentError, DataError
 from separatrix.evaluate.binned import Numbers, binned, edges_of, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
@@ -31,15 +33,13 @@ from separatrix.fits.penalised import fit_classes, fit_numbers, standard_deviati
 from separatrix.model import Errors, Model
 from separatrix.settings import Settings, check_settings
 
-D = TypeVar("D")
-T = TypeVar("T")
 EXACT_ROWS = 1_000_000  # that are judged one by one
 
 
 @dataclass(frozen=True)
 class Training:
-    """A model, how it does on the rows held out, what is worth knowing, the encoded training rows, and where it was
-    asked for their regression; and the checkpoint that the fit no longer needs."""
+    """A model, how it does on the rows held out, or if none were on its own, what is worth knowing, the encoded
+    training rows, and where it was asked for their regression; and the checkpoint that the fit no longer needs."""
 
     model: Model
     evaluation: Evaluation | NumberEvaluation
@@ -49,6 +49,11 @@ class Training:
     y: NDArray
     inferred: Inferred | None = None
     checkpoint: Checkpoint | None = None
+
+    @property
+    def held_out(self) -> bool:
+        """Whether it was judged by rows that were held out."""
+        return self.rows > self.model.fit.rows
 
 
 def train(
@@ -66,23 +71,27 @@ def train(
     check_settings(settings, target_name)
     target = learn_target(table, target_name, positive=settings.positive, regression=settings.regression, where=where)
     check_offset_suits(settings, target)
-    # Both of all rows, so that a cell that cannot be used is named by its row in the data.
-    beside_of(table, settings, where)
+    # All of all rows, so that a cell that cannot be used is named by its row in the data.
+    y, beside = target.encode(table, where, gaps=True), beside_of(table, settings, where)
     whole = tally(table.drop(settings.beside), where)
     learn_columns = partial(Columns.from_tally, target=target_name, where=where, **settings.columns)
     learn_columns(whole)
-    every = table
-    table, unlabelled = rows_with_target(table, target_name, where)
-    table, beside = rows_that_count(table, beside_of(table, settings, where))
-    y = target.encode(table, where)
-    held_out = hold_out(y if target.classes else None, len(table), settings.test_size, settings.seed)
-    train_table, test_table = table.filter((~held_out).tolist()), table.filter(held_out.tolist())
+    counts = labelled = ~cells_of(table, target_name, where).missing
+    if beside.weight is not None:
+        counts = labelled & (beside.weight > 0)
+    if not counts.any():
+        raise DataError("the weight of every row is 0: there is nothing to learn from. Name another column.")
+    held_out = hold_out(settings, target_name).among(table)[0]
+    training, test = counts & ~held_out, held_out if settings.test_size else counts
+    if not test.any():
+        raise none_of(len(table), settings.test_size)
+    train_table = table.filter(training.tolist())
     columns = learn_columns(tally(train_table.drop(settings.beside), where))
-    X, y_train, own = columns.encode(train_table, where).X, y[~held_out], beside.take(~held_out)
+    X, y_train, own = columns.encode(train_table, where).X, y[training], beside.take(training)
     model, inferred = fit(X, y_train, target, columns, own, settings, watch)
     # Levels that only rows held out have are no fault of theirs: `unseen` is about rows to come.
-    prediction = told_by_row(lambda rows: model.predict(rows, where, unseen="pool"), test_table, every)
-    evaluation = evaluate(model, y[held_out], prediction.values, beside.take(held_out).weight)
+    prediction = model.predict(table.filter(test.tolist()), where, np.flatnonzero(test) + 1, unseen="pool")
+    evaluation = evaluate(model, y[test], prediction.values, beside.take(test).weight)
     findings = examine(
         X,
         y_train,
@@ -93,21 +102,20 @@ def train(
         gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
         tol=settings.tol,
         evaluation=evaluation,
+        held_out=settings.test_size > 0,
         notes=[str(note) for note in prediction.notes],
-        unlabelled=unlabelled,
+        unlabelled=int(np.count_nonzero(~labelled)),
         untrue=model.fit.choice.doubt if model.fit.choice else "",
-        turns=turns(whole, {target_name, *told_of(settings.columns)}),
+        turns=turns(whole, {target_name, *told_of(settings.columns)}).values(),
     )
-    return Training(with_metrics(model, evaluation), evaluation, findings, len(table), X, y_train, inferred)
+    rows = int(np.count_nonzero(counts))
+    return Training(with_metrics(model, evaluation), evaluation, findings, rows, X, y_train, inferred)
 
 
-def told_by_row(work: Callable[[D], T], rows: D, every: D) -> T:
-    """work(rows), which are some of `every` row; a fault of one of them is told by its number among all."""
-    try:
-        return work(rows)
-    except (CellError, ColumnError):
-        work(every)
-        raise
+def hold_out(settings: Settings, target: str) -> HoldOut:
+    """The rule of which rows are held out."""
+    weight = settings.weight or settings.frequency
+    return HoldOut(target, settings.test_size, settings.seed, by_class=not settings.regression, weight=weight)
 
 
 def fit(
@@ -178,15 +186,6 @@ def beside_of(table: Table, settings: Settings, where: str) -> Beside:
     )
 
 
-def rows_that_count(table: Table, beside: Beside) -> tuple[Table, Beside]:
-    """The rows without those of weight 0."""
-    if beside.weight is None or beside.weight.all():
-        return table, beside
-    if not beside.weight.any():
-        raise DataError("the weight of every row is 0: there is nothing to learn from. Name another column.")
-    return table.filter((beside.weight > 0).tolist()), beside.take(beside.weight > 0)
-
-
 def evaluate(
     model: Model, y: NDArray, values: FloatArray, weight: FloatArray | None = None
 ) -> Evaluation | NumberEvaluation:
@@ -233,27 +232,6 @@ def with_metrics(model: Model, evaluation: Evaluation | NumberEvaluation) -> Mod
     import msgspec
 
     return msgspec.structs.replace(model, metrics=dict(evaluation.metrics))
-
-
-def hold_out(codes: NDArray | None, rows: int, test_size: float, seed: int) -> BoolArray:
-    """Which rows are held out, (rows,): a share of each class, or without classes of all; the same for a seed.
-
-    A class keeps at least one row to train on.
-
-    >>> hold_out(np.array([0, 0, 0, 0, 1, 1, 1, 1]), 8, test_size=0.25, seed=0).reshape(2, 4).sum(axis=1)
-    array([1, 1])
-    """
-    random = np.random.default_rng(seed)
-    held_out = np.zeros(rows, dtype=bool)
-    codes = np.zeros(rows, dtype=int) if codes is None else codes
-    for code in np.unique(codes):
-        members = random.permutation(np.flatnonzero(codes == code))
-        held_out[members[: min(round(test_size * len(members)), len(members) - 1)]] = True
-    if not held_out.any():
-        raise TargetError(
-            f"of {rows} rows none can be held out at test_size={test_size:g}: give more rows, or a larger test_size."
-        )
-    return held_out
 
 
 def check_offset_suits(settings: Settings, target: Target) -> None:

@@ -173,7 +173,9 @@ class LogisticRegressionCV(LogisticRegression):
         warn_of_gaps(self.gaps_, self.tol, self.max_iter)
         return self._refit(rows, weight, paths) if self.refit else self._average()
 
-    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None) -> float:
+    def score(
+        self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> float:
         """What the scorer that chose C says of the model on X and y; accuracy, if none was named."""
         check_fitted(self)
         if sample_weight is not None:

@@ -121,6 +121,6 @@ def check_left_out(classes: NDArray, codes: IntArray, weight: FloatArray) -> Non
         row = np.flatnonzero((codes == k) & (weight > 0))[0]
         label = classes.tolist()[k]
         raise TargetError(
-            f"cv='loo' leaves out row {row}, the only one of class {label!r}: there is nothing left to tell apart. "
-            f"Give class {label!r} another row."
+            f"cv='loo' leaves out row {row}, counted from 0, the only one of class {label!r}: there is nothing left to "
+            f"tell apart. Give class {label!r} another row."
         )

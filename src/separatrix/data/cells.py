@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.calendar import iso_dates
+from separatrix.data.places import row_of
 from separatrix.data.written import PLAIN, Written, pc, read_numbers
 from separatrix.errors import CellError, ColumnError, no_such
 
@@ -134,7 +135,7 @@ class Cells:
         """The first of these cells, for a message: its column, row and value."""
         row = int(np.argmax(bad))
         value = repr(self.values[row].as_py()) if self.values[row].is_valid else "an empty cell"
-        return f"column {self.name!r}, row {self.number(row)} of {self.where}: {value}"
+        return f"column {self.name!r}, {row_of(self.where, self.number(row))}: {value}"
 
     def number(self, row: int) -> int:
         """The number of one of these rows in the table."""
@@ -144,6 +145,11 @@ class Cells:
         """The message for a column of the wrong kind."""
         kind = self.values.type.value_type if pa.types.is_dictionary(self.values.type) else self.values.type
         return f"column {self.name!r} of {self.where} holds {kind} where {due} are due; convert it or leave it out."
+
+
+def each_of(first_row: Numbered, rows: int) -> IntArray:
+    """The number of each of so many rows, (rows,)."""
+    return np.arange(first_row, first_row + rows) if isinstance(first_row, int) else first_row
 
 
 def cells_of(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> Cells:

@@ -24,11 +24,13 @@ from numpy.typing import NDArray
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
+from separatrix.data.quiet import hush
 from separatrix.data.reservoir import Strata
 from separatrix.data.stream import Elsewhere, StreamSource, every, stacked
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, ClusterError, DataError, SeparatrixError
 
+hush()  # wherever this is imported, as it is on every worker
 T = TypeVar("T")
 FAN = 8  # sums that are added up by one task
 CONNECTING = 10.0  # seconds for a scheduler to answer

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from msgspec import Struct
 
 from separatrix.data.calendar import DatePart
-from separatrix.data.cells import Cells, Table, checked_cells
+from separatrix.data.cells import Cells, Numbered, Table, checked_cells
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Note, Number, Part, Slot, Stretch, Text
 from separatrix.data.infer import Rules, category, check_lists, infer_column, number, without_duplicates
 from separatrix.data.infer import text as as_words
@@ -112,6 +112,7 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         where = where or tally.where
         named = {"drop": drop, "categorical": categorical, "numeric": numeric, "text": text}
         check_lists(**named)
+        _check_texts(named)
         rules = Rules(date, floor, text_width)
         rules.check()
         _check_unseen(unseen)
@@ -141,7 +142,7 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         return _unique([name for column in self.columns for name in column.feature_names])
 
     def encode(
-        self, table: Table, where: str = "the data", first_row: int = 1, unseen: Unseen | None = None
+        self, table: Table, where: str = "the data", first_row: Numbered = 1, unseen: Unseen | None = None
     ) -> Encoded:
         """The numbers of any rows, (rows, features); messages count the rows from `first_row`.
 
@@ -182,7 +183,7 @@ def _encode(column: Column, cells: Cells, strict: bool) -> Part:
     part = column.encode(cells)
     if strict and isinstance(column, Category) and any(note.values for note in part.notes):
         unseen = (cells.codes(column.known) < 0) & ~cells.missing
-        cells.refuse(unseen, "was not seen at fit; fix the cell, or fit with --unseen pool")
+        cells.refuse(unseen, "was not seen at fit; fix the cell, or fit with Columns(unseen='pool')")
     return part
 
 
@@ -191,6 +192,16 @@ def _check_names(known: Iterable[str], names: Iterable[str], where: str) -> None
     for name in names:
         if name not in known:
             raise ColumnError(no_such("column", name, known, f"in {where}"))
+
+
+def _check_texts(named: dict[str, Sequence[str]]) -> None:
+    for argument, names in named.items():
+        for name in names:
+            if not isinstance(name, str):
+                raise ArgumentError(
+                    f"{argument}={names!r} holds {name!r}, and names of columns are text, such as 'age', or 'x3' for "
+                    "column 3 of an array."
+                )
 
 
 def _check_named_once(named: dict[str, Sequence[str]]) -> None:

@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -13,10 +14,13 @@ import narwhals as nw
 import pyarrow as pa
 
 from separatrix.data.builtin import builtin, is_builtin
-from separatrix.data.cells import Table, arrow_table
+from separatrix.data.cells import Numbered, Table, arrow_table
 from separatrix.data.delimited import refuse_twins
 from separatrix.data.files import find, no_rows, parts_of
+from separatrix.data.frames import named_once
+from separatrix.data.hold_out import HoldOut, Some
 from separatrix.data.parts import Part, TablePart, connected, decoded, plain_errors, regrouped, spool, without_views
+from separatrix.data.places import Where
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
 
 BATCH = 65_536
@@ -38,6 +42,7 @@ class Dataset:
     parts : values that say where its rows are, in order
     files : every file as it was when it was opened; one that has changed since is refused
     client : the `dask.distributed.Client` whose workers read it, None for this process
+    some : which of the rows are its own, if not all: those that are held out, or the others
     """
 
     name: str
@@ -45,17 +50,40 @@ class Dataset:
     parts: tuple[Part, ...] = field(repr=False)
     files: tuple[Stamp, ...] = field(default=(), repr=False)
     client: Any = field(default=None, repr=False)
+    some: Some | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int | None:
+        return None if self.some else self._all_rows
+
+    @property
+    def _all_rows(self) -> int | None:
         counts = [part.rows for part in self.parts]
         return None if None in counts else sum(filter(None, counts))
 
     @property
     def cells(self) -> float:
-        """About how many cells it has; where its rows are not counted, one for each 8 bytes of its files."""
-        rows = self.rows
+        """About how many cells it has, all rows in; where they are not counted, one for each 8 bytes of its files."""
+        rows = self._all_rows
         return sum(size for _, size, _ in self.files) / 8 if rows is None else float(rows) * len(self.columns)
+
+    @cached_property
+    def where(self) -> Where:
+        """Its name, which knows the file of each row where it has several, or a part of one."""
+        places: list[tuple[int, str, int]] = []
+        before = 0
+        for part in self.parts:
+            path = getattr(part, "path", None)
+            if path is None or part.rows is None:
+                return Where(self.name)
+            places.append((before, str(path), getattr(part, "ahead", 0)))
+            before += part.rows
+        several = len({path for _, path, _ in places}) > 1 or any(ahead for _, _, ahead in places[:1])
+        return Where(self.name, places if several else ())
+
+    def split(self, rule: HoldOut) -> tuple["Dataset", "Dataset"]:
+        """The rows that are not held out, and those that are."""
+        return replace(self, some=Some(rule, False)), replace(self, some=Some(rule, True))
 
     def batches(self, rows: int = BATCH, columns: Sequence[str] | None = None, coded: bool = False) -> Iterator[Table]:
         """The table, so many rows at a time (the last batch has what is left), with all columns or these; text as a
@@ -68,24 +96,31 @@ class Dataset:
         FileError
             A file is damaged, or has changed since it was opened; or there are no rows.
         """
-        for name in columns or ():
-            if name not in self.columns:
-                raise ColumnError(no_such("column", name, self.columns, f"in {self.name}"))
-        table = None
-        for table in regrouped(chain.from_iterable(self._read(part, rows, columns) for part in self.parts), rows):
-            yield nw.from_native(table if coded else decoded(table), eager_only=True)
-        self.check()
-        if table is None:
-            raise no_rows(self.name)
+        for table, _ in self.numbered(rows, columns, coded):
+            yield table
 
     def numbered(
         self, rows: int = BATCH, columns: Sequence[str] | None = None, coded: bool = False
-    ) -> Iterator[tuple[Table, int]]:
-        """As `batches`, each with the number of its first row, from 1 on; messages have it."""
+    ) -> Iterator[tuple[Table, Numbered]]:
+        """As `batches`, each with the number of its first row, from 1 on, or of each; messages have it."""
+        for name in columns or ():
+            if name not in self.columns:
+                raise ColumnError(no_such("column", name, self.columns, f"in {self.name}"))
+        if self.some is None:
+            yield from self._numbered(rows, columns, coded)
+            return
+        read = columns and list(dict.fromkeys([*columns, *self.some.rule.needs]))
+        yield from self.some.of(self._numbered(rows, read, coded), columns, self.where)
+
+    def _numbered(self, rows: int, columns: Sequence[str] | None, coded: bool) -> Iterator[tuple[Table, int]]:
+        """All rows, in batches with the number of their first."""
         first_row = 1
-        for table in self.batches(rows, columns, coded):
-            yield table, first_row
+        for table in regrouped(chain.from_iterable(self._read(part, rows, columns) for part in self.parts), rows):
+            yield nw.from_native(table if coded else decoded(table), eager_only=True), first_row
             first_row += len(table)
+        self.check()
+        if first_row == 1:
+            raise no_rows(self.name)
 
     def whole(self) -> Table:
         """All rows in memory; errors as of `batches`."""
@@ -156,6 +191,7 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
         raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
     if query is not None:
         return _of_query(query, None if database is None else str(database))
+    named_once(data)
     if isinstance(data, str) and is_builtin(data):
         return _of_table(data, builtin(data)[0].to_native())
     if isinstance(data, str | PathLike):

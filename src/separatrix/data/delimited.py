@@ -37,7 +37,7 @@ DECIMAL_COMMA = "TRY_CAST(replace({0}, ',', '.') AS DOUBLE)"  # where cells are 
 class Dialect(NamedTuple):
     """The names in a file's first line, and how to read on; `packed` is DuckDB's word for how it is compressed."""
 
-    names: list[str]
+    names: tuple[str, ...]
     delimiter: str
     blank_lines: int
     packed: str
@@ -49,26 +49,28 @@ PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 @dataclass(frozen=True)
 class Layout:
-    """How files are delimited, and for each of their columns the SQL that makes a value of its text."""
+    """How a file is delimited, and for each column the SQL that makes a value of its text, in the order in which they
+    are to be read, which is that of the first of several files."""
 
     dialect: Dialect
-    casts: tuple[str, ...]
+    casts: dict[str, str]
 
     def read(
-        self, connection: duckdb.DuckDBPyConnection, paths: list[Path], rows: int, columns: Sequence[str] | None = None
+        self, connection: duckdb.DuckDBPyConnection, path: Path, rows: int, columns: Sequence[str] | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """The rows of the files in order, at most so many at a time, with all columns or these.
+        """The rows of the file in order, at most so many at a time, with all columns or these.
 
         Raises duckdb.Error for a line that is not like the first: see `explain`.
         """
-        names = self.dialect.names if columns is None else list(columns)
-        casts = ", ".join(self.casts[self.dialect.names.index(name)] for name in names)
-        for batch in _as_text(connection, paths, self.dialect).project(casts).to_arrow_reader(rows):
+        names = list(self.casts if columns is None else columns)
+        place = {name: f"c{i}" for i, name in enumerate(self.dialect.names)}
+        casts = ", ".join(f"{self.casts[name].format(place[name])} AS {place[name]}" for name in names)
+        for batch in _as_text(connection, [path], self.dialect).project(casts).to_arrow_reader(rows):
             yield batch.rename_columns(names)
 
 
-def layout_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Layout:
-    """The layout of files that are alike; their types are known after one reading of them all.
+def layouts_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Iterator[tuple[Layout, int]]:
+    """The layout of each file and how many rows it has: of their types all are to decide, in one reading.
 
     Raises
     ------
@@ -79,13 +81,20 @@ def layout_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Layou
     duckdb.Error
         A line is not like the first: see `explain`.
     """
-    first, *others = [dialect_of(path) for path in paths]
-    for path, other in zip(paths[1:], others, strict=True):
-        if other.names != first.names:
+    dialects = [dialect_of(path) for path in paths]
+    first = dialects[0]
+    for path, other in zip(paths[1:], dialects[1:], strict=True):
+        if set(other.names) != set(first.names):
             raise ColumnError(different(paths[0], first.names, path, other.names))
-        if other != first:
-            raise FileError(f"{path} is not laid out like {paths[0]}; delimit and compress all files alike.")
-    return Layout(first, tuple(_casts(_as_text(connection, paths, first), first)))
+        if other.delimiter != first.delimiter:
+            raise FileError(f"{path} is not delimited like {paths[0]}; delimit all files alike.")
+    held, rows = Counter[tuple[str, str]](), Counter[str]()
+    for alike in dict.fromkeys(dialects):
+        some = [path for path, dialect in zip(paths, dialects, strict=True) if dialect == alike]
+        _count(_as_text(connection, some, alike, filename=True), alike, held, rows)
+    casts = {name: _cast(name, first.delimiter, held) for name in first.names}
+    for path, dialect in zip(paths, dialects, strict=True):
+        yield Layout(dialect, casts), rows[str(path)]
 
 
 def dialect_of(path: Path) -> Dialect:
@@ -99,22 +108,21 @@ def dialect_of(path: Path) -> Dialect:
     if "\0" in line or "\ufffd" in line:
         raise FileError(f"{path} is neither Parquet nor text in UTF-8; export it as CSV in UTF-8.")
     if not line:
-        raise FileError(f"{path} is empty; it needs a line of column names, and rows below it.")
+        raise FileError(f"{path} is empty; write it anew, as Parquet, or as CSV with column names in the first line.")
     parted = {mark: next(csv.reader([line], delimiter=mark)) for mark in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda mark: len(parted[mark]))
     names = [name.strip() or f"column {i}" for i, name in enumerate(parted[delimiter], start=1)]
     _check_names(names, path)
-    return Dialect(names, delimiter, blank_lines, packed)
+    return Dialect(tuple(names), delimiter, blank_lines, packed)
 
 
-def different(first: Path, names: list[str], path: Path, others: list[str]) -> str:
+def different(first: Path, names: Sequence[str], path: Path, others: Sequence[str]) -> str:
     """The message for two files whose columns are not the same."""
     remedy = "only files of the same columns go together."
     if lacking := [name for name in names if name not in others]:
         return f"{path} has no column {lacking[0]!r}, but {first} has; {remedy}"
-    if extra := [name for name in others if name not in names]:
-        return f"{path} has a column {extra[0]!r}, but {first} has none; {remedy}"
-    return f"{path} has the columns of {first} in another order; put them in the same order."
+    extra = next(name for name in others if name not in names)
+    return f"{path} has a column {extra!r}, but {first} has none; {remedy}"
 
 
 def refuse_twins(names: list[str], path: Path | str) -> None:
@@ -153,8 +161,11 @@ def _check_names(names: list[str], path: Path) -> None:
     refuse_twins(names, path)
 
 
-def _as_text(connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: Dialect) -> duckdb.DuckDBPyRelation:
-    """The files as columns c0, c1, ... of text: names that differ only in capitals are one name to DuckDB."""
+def _as_text(
+    connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: Dialect, filename: bool = False
+) -> duckdb.DuckDBPyRelation:
+    """The files as columns c0, c1, ... of text: names that differ only in capitals are one name to DuckDB. With the
+    name of the file of each row as one more, if that is wanted."""
     packed: Any = dialect.packed
     files: Any = [glob.escape(str(path)) for path in paths]  # DuckDB takes a list, its type hint does not say so
     return connection.read_csv(
@@ -169,17 +180,27 @@ def _as_text(connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: 
         columns={f"c{i}": "VARCHAR" for i in range(len(dialect.names))},
         hive_partitioning=False,
         compression=packed,
+        filename=filename,
     )
 
 
-def _casts(text: duckdb.DuckDBPyRelation, dialect: Dialect) -> list[str]:
-    """For each column the SQL of the first type that loses no cell; a column without cells stays text."""
-    types = ["{0}", *TYPES.values(), *([DECIMAL_COMMA] if dialect.delimiter == ";" else [])]
-    counted = ", ".join(f"count({sql.format(column)})" for column in text.columns for sql in types)
-    counts: Any = iter(text.aggregate(counted).fetchall()[0])
-    casts = []
-    for column in text.columns:
-        held = {sql: next(counts) for sql in types}
-        fitting = (sql for sql in types[1:] if held[sql] == held["{0}"] > 0)
-        casts.append(f"{next(fitting, '{0}').format(column)} AS {column}")
-    return casts
+def _count(text: duckdb.DuckDBPyRelation, dialect: Dialect, held: Counter[tuple[str, str]], rows: Counter[str]) -> None:
+    """Adds how many cells of each column each type can hold, and how many rows each file has."""
+    asked = [
+        (name, sql, sql.format(f"c{i}")) for i, name in enumerate(dialect.names) for sql in _types(dialect.delimiter)
+    ]
+    counts = ", ".join(f"count({cell})" for _, _, cell in asked)
+    by_file, *many = text.aggregate(f"histogram(filename), {counts}").fetchall()[0]
+    rows.update(by_file or {})
+    for (name, sql, _), count in zip(asked, many, strict=True):
+        held[name, sql] += count
+
+
+def _types(delimiter: str) -> list[str]:
+    return ["{0}", *TYPES.values(), *([DECIMAL_COMMA] if delimiter == ";" else [])]
+
+
+def _cast(name: str, delimiter: str, held: Counter[tuple[str, str]]) -> str:
+    """The SQL of the first type that loses no cell; a column without cells stays text."""
+    text, *types = _types(delimiter)
+    return next((sql for sql in types if held[name, sql] == held[name, text] > 0), text)

@@ -15,7 +15,7 @@ from separatrix.data.cells import Cells
 from separatrix.data.matrix import Slot, Stretch
 from separatrix.data.words import hashed_words
 from separatrix.data.written import Written, pc
-from separatrix.errors import ColumnError, listing
+from separatrix.errors import ColumnError, counted, listing
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Note:
     values: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        held = f"column {self.column!r}: {_count(self.rows, 'row')} {'holds' if self.rows == 1 else 'hold'}"
+        held = f"column {self.column!r}: {counted(self.rows, 'row')} {'holds' if self.rows == 1 else 'hold'}"
         if self.values:
-            unseen = f"{_count(len(self.values), 'value')} unseen at fit ({listing(self.values, most=3)})"
+            unseen = f"{counted(len(self.values), 'value')} unseen at fit ({listing(self.values, most=3)})"
             return f"{held} {unseen}; counted as {self.stand_in}"
         return f"{held} no value, though none was missing at fit; counted as {self.stand_in}"
 
@@ -80,7 +80,7 @@ class Number(Struct, frozen=True, forbid_unknown_fields=True, tag="number"):
         return _flagged(self.name, self.missing)
 
     def encode(self, cells: Cells) -> Part:
-        numbers = cells.numbers(f"fix the cell, or fit with --categorical {self.name}", self.written)
+        numbers = cells.numbers(f"fix the cell, or fit with Columns(categorical={[self.name]})", self.written)
         return _imputed(numbers, self.mean, self.missing, self.name)
 
     def describe(self) -> str:
@@ -159,9 +159,9 @@ class Category(Struct, frozen=True, forbid_unknown_fields=True, tag="category"):
         return Part([slot], [*self._unseen(cells, unseen), *self._unexpected(missing)])
 
     def describe(self) -> str:
-        described = f"category of {_count(len(self.levels), 'level')} against {self.reference!r}"
+        described = f"category of {counted(len(self.levels), 'level')} against {self.reference!r}"
         if self.pooled:
-            rare = f"{_count(len(self.pooled), 'level')} of fewer than {_count(self.floor, 'row')}"
+            rare = f"{counted(len(self.pooled), 'level')} of fewer than {counted(self.floor, 'row')}"
             described += f", {rare} pooled as {self.pool!r}"
         return described + (f", {_gaps(self.missing, self.marks)} as one more level" if self.missing else "")
 
@@ -299,10 +299,6 @@ def _noted(name: str, missing: BoolArray, stand_in: str) -> list[Note]:
     return [Note(name, int(missing.sum()), stand_in)] if missing.any() else []
 
 
-def _count(many: int, what: str) -> str:
-    return f"{many:,} {what}{'' if many == 1 else 's'}"
-
-
 def _plain(number: float) -> str:
     return f"{number:,.0f}" if 1e4 <= abs(number) < 1e15 else f"{number:.4g}"
 
@@ -321,4 +317,4 @@ def _filled(missing: int, marks: Sequence[str], how: str) -> str:
 
 def _gaps(missing: int, marks: Sequence[str]) -> str:
     """Missing cells, and what stood in them."""
-    return _count(missing, "missing cell") + (f" ({listing(map(repr, marks))})" if marks else "")
+    return counted(missing, "missing cell") + (f" ({listing(map(repr, marks))})" if marks else "")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from separatrix.arrays import BoolArray
 from separatrix.data.beside import given
 from separatrix.data.block import Block
-from separatrix.data.cells import Table, cells_of
+from separatrix.data.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.columns import Columns
 from separatrix.data.target import Target
 
@@ -32,12 +32,12 @@ class Encoding:
         fine = ~cells_of(table, self.target.name).missing
         return fine & (cells_of(table, self.weight).numbers() != 0) if self.weight else fine
 
-    def that_count(self, table: Table) -> Table:
-        """The rows that count."""
+    def that_count(self, table: Table, first_row: Numbered = 1) -> tuple[Table, Numbered]:
+        """The rows that count, and their numbers."""
         fine = self.which_count(table)
-        return table if fine.all() else table.filter(fine.tolist())
+        return (table, first_row) if fine.all() else (table.filter(fine.tolist()), each_of(first_row, len(table))[fine])
 
-    def block(self, table: Table, before: int = 0, first_row: int = 1) -> Block:
+    def block(self, table: Table, before: int = 0, first_row: Numbered = 1) -> Block:
         """The numbers of rows that count. `before` of them came before these, of which messages count from
         `first_row`."""
         X = self.columns.encode(table, self.where, first_row).X

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from separatrix.data.builtin import BUILTIN, builtin, is_builtin
-from separatrix.data.cells import Table
-from separatrix.data.delimited import different, layout_of, refuse_twins
+from separatrix.data.cells import Table, is_text
+from separatrix.data.delimited import different, layouts_of, refuse_twins
 from separatrix.data.parts import ParquetPart, Part, TablePart, TextPart, coded, connected, decoded, plain_errors
 from separatrix.errors import ColumnError, FileError, listing
 
@@ -90,8 +91,8 @@ def parts_of(paths: list[Path]) -> list[Part]:
     if _are_parquet(paths):
         return _parquet(paths)
     with plain_errors(str(paths[0])), connected() as connection:
-        layout = layout_of(connection, paths)
-    return [TextPart(path, layout) for path in paths]
+        layouts = list(layouts_of(connection, paths))
+    return [TextPart(path, *found) for path, found in zip(paths, layouts, strict=True)]
 
 
 def find(data: str) -> list[Path]:
@@ -105,7 +106,10 @@ def find(data: str) -> list[Path]:
     known = [*BUILTIN, *(str(beside / name) for name in (os.listdir(beside) if beside.is_dir() else []))]
     near = [name for name in get_close_matches(data, known, n=2) if name != data]  # as a link to nothing is
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    raise FileError(f"no file {data!r}.{guess} Name a CSV or Parquet file, or a built-in set: {listing(BUILTIN)}.")
+    what = "matches" if glob.has_magic(data) else "is called"
+    raise FileError(
+        f"no file {what} {data!r}.{guess} Name a CSV or Parquet file, or a built-in set: {listing(BUILTIN)}."
+    )
 
 
 def _are_parquet(paths: list[Path]) -> bool:
@@ -117,7 +121,7 @@ def _are_parquet(paths: list[Path]) -> bool:
 
 
 def _starts(path: Path, mark: bytes) -> bool:
-    with path.open("rb") as file:
+    with plain_errors(str(path)), path.open("rb") as file:
         return file.read(len(mark)) == mark
 
 
@@ -134,7 +138,8 @@ def _parquet(paths: list[Path]) -> list[Part]:
     for path, each in zip(paths, metadata, strict=True):
         counts = [each.row_group(i).num_rows for i in range(each.num_row_groups)]
         for groups in _together(counts):
-            parts.append(ParquetPart(path, groups, schema, sum(counts[i] for i in groups)))
+            rows = sum(counts[i] for i in groups)
+            parts.append(ParquetPart(path, groups, schema, rows, ahead=sum(counts[: groups[0]])))
     return parts
 
 
@@ -161,11 +166,38 @@ def _schema_of_all(paths: list[Path], schemas: list[pa.Schema]) -> pa.Schema:
     for path, other in zip(paths[1:], schemas[1:], strict=True):
         if set(other.names) != set(schema.names):
             raise ColumnError(different(paths[0], schema.names, path, other.names))
-        try:
-            schema = pa.unify_schemas([schema, other], promote_options="permissive")
-        except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
-            raise ColumnError(f"{path} does not go with {paths[0]} ({error}); store the column alike.") from None
+        schema = pa.schema([pa.field(each.name, _common(each, other.field(each.name), path, paths)) for each in schema])
     return schema
+
+
+def _common(one: Any, other: Any, path: Path, paths: list[Path]) -> Any:
+    """The type that holds the values of a column of all files so far, and of one more."""
+    kinds = one.type, other.type
+    if kinds[0] == kinds[1]:
+        return one.type
+    coded = [pa.types.is_dictionary(kind) for kind in kinds]
+    plain = [kind.value_type if is_coded else kind for kind, is_coded in zip(kinds, coded, strict=True)]
+    if all(coded) and plain[0] == plain[1]:
+        return pa.dictionary(pa.int32(), plain[0])
+    try:
+        schemas = [pa.schema([pa.field(one.name, kind)]) for kind in plain]
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        theirs, ours = map(_in_words, plain)
+        raise ColumnError(
+            f"{path} holds {ours} in column {one.name!r}, and {paths[0]} {theirs}; store it alike in all files."
+        ) from None
+
+
+def _in_words(kind: Any) -> str:
+    words = {
+        "text": is_text,
+        "whole numbers": pa.types.is_integer,
+        "numbers": pa.types.is_floating,
+        "true or false": pa.types.is_boolean,
+        "dates": pa.types.is_temporal,
+    }
+    return next((word for word, is_so in words.items() if is_so(kind)), str(kind))
 
 
 def _table(rows: pa.Table) -> Table:

@@ -1,11 +1,27 @@
 """Columns as a dataframe of the kind that is wanted."""
 
+from collections import Counter
 from importlib.util import find_spec
 from typing import Any
 
 import narwhals as nw
+from narwhals import dependencies
+
+from separatrix.errors import ColumnError, DataError
 
 BACKENDS = ("pandas", "polars", "pyarrow")
+
+
+def named_once(data: Any) -> None:
+    """ColumnError for a dataframe two of whose columns have one name, DataError for one whose rows are not there."""
+    if dependencies.is_polars_lazyframe(data) or dependencies.is_duckdb_relation(data):
+        raise DataError(f"the rows of a {type(data).__name__} are not here yet: get them by .collect() or .arrow().")
+    names = data.column_names if dependencies.is_pyarrow_table(data) else getattr(data, "columns", None)
+    if names is None or callable(names) or isinstance(data, str):
+        return
+    for name, times in Counter(map(str, names)).items():
+        if times > 1:
+            raise ColumnError(f"{times} columns have the name {name!r}: rename them, or leave all but one out.")
 
 
 def dataframe(columns: dict[str, Any], backend: str | None = None) -> Any:

@@ -127,7 +127,7 @@ def check_finite(X: Matrix, names: Sequence[str]) -> None:
     """
     if found := first_beyond(X):
         row, column, value = found
-        raise DataError(f"column {names[column]!r} is {value:g} in row {row}: {remedy(value)}.")
+        raise DataError(f"column {names[column]!r} is {value:g} in row {row}, counted from 0: {remedy(value)}.")
 
 
 def first_beyond(X: Matrix) -> tuple[int, int, float] | None:

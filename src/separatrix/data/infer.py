@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from separatrix.data.calendar import AMBIGUOUS, NAMES, NUMBERS, PARTS, DatePart, iso_dates
 from separatrix.data.counts import Moments, Reading
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
+from separatrix.data.places import row_of
 from separatrix.data.tally import ColumnTally, Tally
 from separatrix.data.written import WAYS, Written, one_unit, pc, read_numbers
 from separatrix.errors import ArgumentError, CellError, ColumnError
@@ -88,7 +89,7 @@ def number(tally: ColumnTally, rules: Rules) -> Column:
     reading = tally.readings.get(written, Reading())
     for place, wrong in ((reading.strange, "a number"), (reading.infinite, "a finite number")):
         if place:
-            raise CellError(f"{place} is not {wrong}; fix the cell, or pass --categorical {tally.name}.")
+            raise CellError(f"{place} is not {wrong}; fix the cell, or fit with Columns(categorical={[tally.name]}).")
     moments = reading.moments
     if not moments.low < moments.high:
         return category(tally, rules)  # one value and gaps: only the gaps can tell, so they are the feature
@@ -224,8 +225,10 @@ def _refuse_nearly_dates(tally: ColumnTally) -> None:
     if tally.levels is not None and pc.count(iso_dates(tally.levels.values)).as_py() < FEW_NUMBERS:
         return
     strange = min((some for kind, some in tally.kinds.items() if kind != "dates"), key=lambda some: some.after)
-    place = f"column {tally.name!r}, row {strange.row} of {strange.where}: {strange.value!r}"
-    raise CellError(f"{place} is not a date like 2024-01-31; fix the cell, or pass --categorical {tally.name}.")
+    place = f"column {tally.name!r}, {row_of(strange.where, strange.row)}: {strange.value!r}"
+    raise CellError(
+        f"{place} is not a date like 2024-01-31; fix the cell, or fit with Columns(categorical={[tally.name]})."
+    )
 
 
 def _ambiguous_dates(tally: ColumnTally) -> LeftOut | None:
@@ -241,7 +244,9 @@ def _ambiguous_dates(tally: ColumnTally) -> LeftOut | None:
 def _left_out_of_text(tally: ColumnTally) -> LeftOut | None:
     """Text that is no category: nearly as many different values as rows, or sentences."""
     rows, length = tally.known, tally.letters / tally.known
-    what, remedy = ("free text", f"; --text {tally.name} uses its words") if length > LONG else ("identifier", "")
+    what, remedy = (
+        ("free text", f"; Columns(text={[tally.name]}) uses its words") if length > LONG else ("identifier", "")
+    )
     if tally.levels is None:
         return LeftOut(tally.name, f"{what}: too many different values to count in {rows:,} rows{remedy}")
     levels = len(tally.levels)

@@ -1,6 +1,6 @@
 """The first reading of a dataset: its columns, its classes and their weights, and some of its rows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
@@ -15,7 +15,7 @@ import pyarrow.compute as _compute
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.ahead import Ahead, ahead_of
 from separatrix.data.alike import Counted, Counts, may_repeat
-from separatrix.data.cells import Table, cells_of
+from separatrix.data.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.columns import Columns, told_of
 from separatrix.data.dataset import Dataset
 from separatrix.data.encoding import Encoding
@@ -56,7 +56,7 @@ class Learned:
     even: BoolArray
     counts: Counts
     ahead: Spill | None = None
-    turns: tuple[str, ...] = ()
+    turns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all_of_them(self) -> bool:
@@ -117,18 +117,18 @@ class Question:
         counts: bool | None = None
         settled, ahead = UNSETTLED, None
         apart = () if self.encode else (self.weight, *self.offset)  # in a formula they may be features too
-        look = Look(dataset.name, self.target, self.weight, self.offset, apart, self.regression)
+        look = Look(dataset.where, self.target, self.weight, self.offset, apart, self.regression)
 
         def watched() -> Iterator[Batch]:
             nonlocal sample, incomplete, counts
             before = 0
             tables = dataset.numbered(batch_rows(dataset), self.columns, coded=True)
             for place, (table, first_row) in enumerate(tables):
-                whole = complete_rows(table) if self.complete else table
+                whole, numbers = complete_rows(table, first_row) if self.complete else (table, first_row)
                 sample = sample.joined(whole.to_native(), self._labels(whole), random)
                 incomplete += len(table) - len(whole)
                 counts = may_repeat(whole.to_native()) if counts is None else counts
-                yield Batch(whole, place, first_row, before, counts, settled)
+                yield Batch(whole, place, numbers, before, counts, settled)
                 before += len(whole)
 
         def looked(batch: Batch) -> Seen | Counted:
@@ -167,7 +167,7 @@ class Question:
             encoding = self.encode(found, seen.tally, _filtered(sample.rows(), sample.even()))
         rows: pa.Table = sample.rows().select(encoding.needs).to_native()
         numbered = rows.append_column(POSITION, pa.array(np.arange(len(rows))))
-        kept = encoding.that_count(nw.from_native(numbered, eager_only=True))
+        kept, _ = encoding.that_count(nw.from_native(numbered, eager_only=True))
         some = kept[POSITION].to_numpy()
         return Learned(
             encoding,
@@ -240,14 +240,15 @@ def learn(
     """
     question = Question(target, weight, tuple(offset), positive, regression, options)
     question.check(dataset)
-    return question.learned(question.read(dataset, n_threads), dataset.name)
+    return question.learned(question.read(dataset, n_threads), dataset.where)
 
 
-def complete_rows(table: Table) -> Table:
-    """The rows of a table that have a value in every column; NaN is none."""
+def complete_rows(table: Table, first_row: Numbered) -> tuple[Table, Numbered]:
+    """The rows of a table that have a value in every column, and their numbers; NaN is none."""
     native: pa.Table = table.to_native()
     gaps = [pc.is_null(column, nan_is_null=True) for column in native.itercolumns()]
-    return nw.from_native(native.filter(pc.invert(reduce(pc.or_, gaps))), eager_only=True)
+    complete = pc.invert(reduce(pc.or_, gaps)).to_numpy()
+    return _filtered(table, complete), first_row if complete.all() else each_of(first_row, len(table))[complete]
 
 
 def _filtered(table: Table, which: BoolArray) -> Table:

@@ -24,6 +24,8 @@ from separatrix.data.cluster import (
 from separatrix.data.collapse import counts_of
 from separatrix.data.dataset import Dataset, open
 from separatrix.data.encoding import Encoding
+from separatrix.data.files import no_rows
+from separatrix.data.hold_out import START, Dealt, HoldOut, Some
 from separatrix.data.learn import Learned, Question, Reading
 from separatrix.data.memory import MemorySource
 from separatrix.data.parts import Part, TablePart
@@ -140,6 +142,47 @@ def _lot(dataset: Dataset, parts: list[Part]) -> Lot:
     return Lot(Dataset(name, dataset.columns, (), files), list(parts))
 
 
+def dealt(client: Any, lots: list[Lot], some: Some) -> list[Lot]:
+    """The lots of a dataset of which only some rows count, each with what is dealt before it: their workers look."""
+    with reachable(client):
+        task, threads = sent(client, some.rule), threads_of(client)
+        counts = [
+            client.submit(deal_lot, task, *lot.arguments, **placed(threads[number % len(threads)]))
+            for number, lot in enumerate(lots)
+        ]
+        together = client.submit(list, counts, pure=False)
+    before, begun = some.before, []
+    for lot, found in zip(lots, result_of(client, together, deals_of(lots, [0] * len(lots))), strict=True):
+        begun.append(replace(lot, dataset=replace(lot.dataset, some=replace(some, before=before))))
+        before += found
+    return begun
+
+
+def with_rows(client: Any, lots: list[Lot], name: str) -> list[Lot]:
+    """The lots without partitions of Dask that are empty, as many a filter leaves them."""
+    unknown = [lot for lot in lots if lot.schema is not None]
+    with reachable(client):
+        counts = client.submit(list, [client.submit(_rows, lot.parts, pure=False) for lot in unknown], pure=False)
+    rows = result_of(client, counts, deals_of(unknown, [0] * len(unknown)))
+    empty = {lot.dataset.name for lot, many in zip(unknown, rows, strict=True) if not many}
+    if len(empty) == len(lots):
+        raise no_rows(name)
+    return [lot for lot in lots if lot.dataset.name not in empty]
+
+
+def _rows(frames: list[Any]) -> int:
+    return sum(map(len, frames))
+
+
+def deal_lot(rule: HoldOut, *lot: Any) -> Dealt:
+    """How many rows of each class a lot has, on its worker."""
+    found = START
+    dataset = there(*lot)
+    for table, first_row in dataset.numbered(columns=rule.needs):
+        _, found = rule.among(table, found, dataset.where, first_row)
+    return found
+
+
 def there(dataset: Dataset, parts: list[Any], schema: pa.Schema | None) -> Dataset:
     """A lot on its worker, as a dataset."""
     whole = (part if schema is None else arrow_part(part, schema, dataset.name) for part in parts)
@@ -162,11 +205,14 @@ def learned_source(
     if dataset.client is None:
         threads = thread_count(n_threads)
         reading = question.read(dataset, threads, spills=spills(dataset))
-        learned, count = question.learned(reading, dataset.name), partial(counts_of, dataset)
+        learned, count = question.learned(reading, dataset.where), partial(counts_of, dataset)
         return learned, source_of(dataset, learned, n_threads, centre, count if collapses else None)
-    lots, client = lots_of(dataset), dataset.client
+    client = dataset.client
+    lots = with_rows(client, lots_of(dataset), dataset.name)
+    if dataset.some:
+        lots = dealt(client, lots, dataset.some)
     reading, rows = first_reading(client, lots, question)
-    learned = question.learned(reading, dataset.name)
+    learned = question.learned(reading, dataset.where)
     count = partial(counted_there, client, lots)
     source = source_of(dataset, learned, n_threads, centre, count if collapses else None)
     return learned, spread(client, lots, rows, source) if isinstance(source, StreamSource) else source
@@ -231,6 +277,6 @@ def spread(client: Any, lots: list[Lot], rows: list[int], stream: StreamSource) 
 def share_of_lot(stream: StreamSource, rows: int, before: int, *lot: Any) -> Share:
     """A lot as a share, with room for its encoded rows on the worker's disk."""
     dataset = there(*lot)
-    encoding = replace(stream.encoding, where=dataset.name)
+    encoding = replace(stream.encoding, where=dataset.where)
     source = replace(stream, dataset=dataset, encoding=encoding, n_rows=rows)
     return Share(replace(source, kept=empty(source.size)), before)

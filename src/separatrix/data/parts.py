@@ -34,12 +34,13 @@ class Part(Protocol):
 @dataclass(frozen=True)
 class ParquetPart:
     """Some row groups of a Parquet file, as columns of `schema`, which other files may have widened, and where some of
-    text are to be read as dictionaries."""
+    text are to be read as dictionaries; so many rows of the file are `ahead` of them."""
 
     path: Path
     groups: tuple[int, ...]
     schema: pa.Schema
     rows: int
+    ahead: int
 
     @property
     def columns(self) -> list[str]:
@@ -66,16 +67,17 @@ class TextPart:
 
     path: Path
     layout: Layout
-    rows: int | None = None
+    rows: int
+    ahead: int = 0
 
     @property
     def columns(self) -> list[str]:
-        return self.layout.dialect.names
+        return list(self.layout.casts)
 
     def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Raises FileError for a line that is not like the first."""
         with plain_errors(str(self.path)), connected() as connection:
-            yield from self.layout.read(connection, [self.path], rows, columns)
+            yield from self.layout.read(connection, self.path, rows, columns)
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,8 @@ def plain_errors(where: str) -> Iterator[None]:
         if "interrupted" in str(error).lower():  # what DuckDB makes of Ctrl-C
             raise KeyboardInterrupt from None
         raise
+    except PermissionError:
+        raise FileError(f"{where} cannot be read: permission denied; ask its owner, or copy it.") from None
     except (duckdb.Error, pa.ArrowException, OSError, EOFError) as error:
         raise FileError(explain(str(error), where)) from None
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.alike import Counted, Counts, counted
 from separatrix.data.beside import given
-from separatrix.data.cells import Numbered, Table, cells_of
+from separatrix.data.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.parts import decoded
 from separatrix.data.tally import UNSETTLED, Settled, Tally, tally
 from separatrix.data.target import Target
@@ -71,12 +71,12 @@ class Seen:
 @dataclass(frozen=True)
 class Batch:
     """Some rows as they are first read: text that the file has as a dictionary is one. `number` is that of the batch,
-    `first_row` that of its first row, and `before` how many rows came before; whether those that are alike are to be
-    counted, and what other batches have `settled`."""
+    `first_row` that of its first row, or of each, and `before` how many rows came before; whether those that are alike
+    are to be counted, and what other batches have `settled`."""
 
     table: Table
     number: int
-    first_row: int
+    first_row: Numbered
     before: int
     counts: bool
     settled: Settled
@@ -125,8 +125,7 @@ class Look:
     def at_batch(self, batch: Batch) -> Seen | Counted:
         """The distinct rows of a batch, and how often each is there, if it is to be counted; else what its rows say."""
         if batch.counts:
-            numbers = np.arange(batch.first_row, batch.first_row + len(batch.table))
-            return counted(batch.table.to_native(), numbers=numbers)
+            return counted(batch.table.to_native(), numbers=each_of(batch.first_row, len(batch.table)))
         return self.at(batch.decoded, batch.first_row, settled=batch.settled)
 
     def at_all(self, batches: Iterable[Seen | Counted]) -> Iterator[Seen]:

@@ -18,7 +18,7 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.alike import Counts
 from separatrix.data.block import Block
-from separatrix.data.cells import Table
+from separatrix.data.cells import Numbered, Table
 from separatrix.data.collapse import Distinct, collapsed, recounted
 from separatrix.data.dataset import BATCH, Dataset
 from separatrix.data.encoding import Encoding
@@ -144,7 +144,7 @@ class StreamSource(Elsewhere):
         """What `work` makes of each chunk and of the number of rows before it, in order: one pass."""
         kept = self.kept
 
-        def of_table(item: tuple[int, Table, int, int]) -> T:
+        def of_table(item: tuple[int, Table, int, Numbered]) -> T:
             number, table, before, first_row = item
             chunk = self.encoding.block(table, before, first_row)
             if kept is not None:
@@ -167,13 +167,13 @@ class StreamSource(Elsewhere):
         if kept is not None and kept.files:
             kept.complete = len(kept.records) == chunks
 
-    def _tables(self) -> Iterator[tuple[int, Table, int, int]]:
-        """The number of each batch, its rows that count, how many came before, and the number of its first row."""
+    def _tables(self) -> Iterator[tuple[int, Table, int, Numbered]]:
+        """The number of each batch, its rows that count, how many came before, and the numbers of its rows."""
         before = 0
         for number, (table, first_row) in enumerate(self.dataset.numbered(self.step, self.encoding.needs)):
-            counted = self.encoding.that_count(table) if self.skips else table
-            yield number, counted, before, first_row
-            before += len(counted)
+            counted = self.encoding.that_count(table, first_row) if self.skips else (table, first_row)
+            yield number, counted[0], before, counted[1]
+            before += len(counted[0])
 
     def _chunk(self, chunk: Block) -> MemorySource:
         """A chunk as this source would have it."""

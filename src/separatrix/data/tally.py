@@ -18,6 +18,7 @@ from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dat
 from separatrix.data.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
 from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
+from separatrix.data.places import row_of
 from separatrix.data.turns import Kinds, joined, kinds_of
 from separatrix.data.written import WAYS, Written, are_codes, pc, read_numbers, units_of
 from separatrix.errors import ColumnError
@@ -114,14 +115,15 @@ class Tally:
         for mine, theirs in zip(self.columns.values(), (other.columns[name] for name in self.columns), strict=True):
             if mine.kind != theirs.kind and mine.known and theirs.known:
                 raise ColumnError(
-                    f"column {mine.name!r} holds {theirs.type} from row {other.first_row} of {other.where} on, and "
+                    f"column {mine.name!r} holds {theirs.type} from {row_of(other.where, other.first_row)} on, and "
                     f"{mine.type} before; store it alike."
                 )
             zones = mine.dates.zone, theirs.dates.zone
             if mine.dates.count and theirs.dates.count and zones[0] != zones[1]:
+                place = row_of(other.where, other.first_row)
                 raise ColumnError(
-                    f"column {mine.name!r} holds times of {zones[1] or 'no time zone'} from row {other.first_row} of "
-                    f"{other.where} on, and of {zones[0] or 'no time zone'} before; store all in one."
+                    f"column {mine.name!r} holds times of {zones[1] or 'no time zone'} from {place} on, and of "
+                    f"{zones[0] or 'no time zone'} before; store all in one."
                 )
         columns = {name: column + other.columns[name] for name, column in self.columns.items()}
         return replace(self, columns=columns, rows=self.rows + other.rows)

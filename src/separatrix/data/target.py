@@ -6,7 +6,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
-from separatrix.data.cells import Table, as_text, cells_of
+from separatrix.data.cells import Numbered, Table, as_text, cells_of
 from separatrix.data.tally import ColumnTally, tally_column
 from separatrix.data.turns import turn
 from separatrix.data.written import read_numbers
@@ -34,7 +34,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         return self.classes[1] if len(self.classes) == 2 else None
 
     def encode(
-        self, table: Table, where: str = "the data", first_row: int = 1, gaps: bool = False
+        self, table: Table, where: str = "the data", first_row: Numbered = 1, gaps: bool = False
     ) -> NDArray[np.int64] | FloatArray:
         """Class codes 0..K-1, or the numbers of a regression, (rows,); with `gaps`, of a row without a target any.
 
@@ -96,7 +96,7 @@ def target_of(
     """As `learn_target`, from the tally of the target column: of all rows, in however many batches they came."""
     here = f"target {column.name!r} of {where}"
     if not column.known:
-        raise TargetError(f"{here} holds no value in any of its {column.rows:,} rows; choose another.")
+        raise TargetError(f"{here} holds no value in {_all(column.rows)}; choose another.")
     if column.kind in ("date", "other"):
         raise TargetError(f"{here} holds {column.type}, neither classes nor numbers; choose another.")
     if regression:
@@ -105,6 +105,10 @@ def target_of(
     _refuse_turn(column, labels, here)
     _check_classes(column, labels, here)
     return Target(column.name, labels) if positive is None else _against(positive, labels, column.name, here)
+
+
+def _all(rows: int) -> str:
+    return "its only row" if rows == 1 else f"any of its {rows:,} rows"
 
 
 def rows_with_target(table: Table, name: str, where: str = "the data") -> tuple[Table, int]:
@@ -142,7 +146,9 @@ def _labels(column: ColumnTally, here: str) -> list[Label]:
     if column.kind == "number":
         _refuse(column, "fix the cell")
     if column.levels is None:
-        kind, remedy = ("numbers", "pass --regression") if column.kind == "number" else ("values", "choose another")
+        kind, remedy = (
+            ("numbers", "use a linear regression") if column.kind == "number" else ("values", "choose another")
+        )
         raise TargetError(f"{here} holds too many different {kind} to be classes; {remedy}.")
     labels = column.levels.values.to_pylist()
     return sorted(int(label) if isinstance(label, float) and label.is_integer() else label for label in labels)
@@ -162,9 +168,9 @@ def _check_classes(column: ColumnTally, labels: list[Label], here: str) -> None:
     if column.kind == "number":
         fractions = any(isinstance(label, float) for label in labels)
         if many > FEW_CLASSES and (fractions or many > MANY_CLASSES or many > rows / 2):
-            raise TargetError(f"{here} holds {many:,} different numbers, more than classes; pass --regression.")
+            raise TargetError(f"{here} holds {many:,} different numbers, more than classes; use a linear regression.")
     if many == rows > 2 or many > max(rows / 2, FEW_CLASSES):
-        raise TargetError(f"{here} holds {many:,} classes in {rows:,} rows, too few rows of each; choose another.")
+        raise TargetError(f"{here} holds {many:,} classes in {rows:,} rows, too few of each; choose another.")
 
 
 def _against(positive: str, labels: list[Label], name: str, here: str) -> Target:

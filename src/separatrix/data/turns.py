@@ -8,6 +8,7 @@ import numpy as np
 
 from separatrix.arrays import BoolArray
 from separatrix.data.cells import Cells
+from separatrix.data.places import row_of
 from separatrix.data.written import pc
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ def turn(tally: "ColumnTally") -> str:
     cells = (other.after - first.after) * tally.known / tally.rows
     if cells * np.log(first.count / tally.known) > np.log(BY_CHANCE):
         return ""
-    return f"holds {kinds[0]} at first, and {kinds[1]} from row {other.row} of {other.where} on ({other.value!r})"
+    return f"holds {kinds[0]} at first, and {kinds[1]} from {row_of(other.where, other.row)} on ({other.value!r})"
 
 
-def turns(tally: "Tally", told: Container[str]) -> tuple[str, ...]:
+def turns(tally: "Tally", told: Container[str] = ()) -> dict[str, str]:
     """What to say of columns whose cells turn from one kind to another, but those that the user has `told` of."""
     turned = {name: turn(column) for name, column in tally.columns.items() if name not in told}
-    return tuple(f"{name!r} {words}" for name, words in turned.items() if words)
+    return {name: f"{name!r} {words}" for name, words in turned.items() if words}

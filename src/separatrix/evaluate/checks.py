@@ -3,7 +3,7 @@
 Each check is a function that returns the findings it has, most often none; `examine` runs them all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from separatrix.data.target import Target
 from separatrix.equations.hyperplane import back_project
 from separatrix.errors import listing
 from separatrix.evaluate.codes import CODES
-from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
+from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation
 
 RARE_CLASS = 0.05
 ROWS_PER_FEATURE = 10
@@ -60,10 +60,11 @@ def examine(
     gap: float = 0.0,
     tol: float = 1e-8,
     evaluation: Evaluation | NumberEvaluation | None = None,
+    held_out: bool = True,
     notes: Sequence[str] = (),
     unlabelled: int = 0,
     counts: IntArray | None = None,
-    turns: Sequence[str] = (),
+    turns: Iterable[str] = (),
     untrue: str = "",
 ) -> list[Finding]:
     """Everything worth saying about a fit, warnings first.
@@ -81,14 +82,14 @@ def examine(
     gap, tol : float
         Bound on the mean loss's distance to its optimum, and the tolerance asked for.
     evaluation : optional
-        The model on held-out rows.
+        The model on rows that were `held_out`, or else on the training rows.
     notes : sequence of str
         What encoding the held-out rows noted (`Encoded.notes`).
     unlabelled : int
         Rows that had no target and were left out.
     counts : (K,) int, or (1,) for a linear model, optional
         How many training rows each class has, where X and y are only some of them.
-    turns : sequence of str
+    turns : strings
         Columns whose cells turn from one kind to another (`Learned.turns`).
     untrue : str
         Why the losses by which C was chosen may be far off (`Choice.doubt`).
@@ -97,7 +98,7 @@ def examine(
     y, cells = np.asarray(y), _dense(X[rows])
     findings = [
         *_unconverged(gap, tol),
-        *_no_better_than_baseline(evaluation),
+        *_no_better_than_baseline(evaluation, held_out),
         *_collinear(cells, names),
         *_left_out(columns),
         *_unlabelled(unlabelled),
@@ -297,7 +298,7 @@ def _unlabelled(rows: int) -> list[Finding]:
     return [Finding("SX110", "note", text, "Nothing to do, if targets are missing by chance.")]
 
 
-def _no_better_than_baseline(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:
+def _no_better_than_baseline(evaluation: Evaluation | NumberEvaluation | None, held_out: bool) -> list[Finding]:
     if evaluation is None:
         return []
     name, label = (
@@ -306,11 +307,11 @@ def _no_better_than_baseline(evaluation: Evaluation | NumberEvaluation | None) -
     ours, theirs = evaluation.metrics[name], evaluation.baseline[name]
     if ours < theirs:
         return []
-    text = f"on {evaluation.rows:,} held-out rows the {label} is {ours:.4g}, the baseline's {theirs:.4g}."
+    text = f"on {evaluation.rows:,} {JUDGED[held_out]} the {label} is {ours:.4g}, the baseline's {theirs:.4g}."
     return [Finding("SX111", "warning", text, "Lower C, drop columns, or find columns that tell about the target.")]
 
 
-def _turned(turns: Sequence[str]) -> list[Finding]:
+def _turned(turns: Iterable[str]) -> list[Finding]:
     remedy = "Store it alike in all rows; or say what it is, by --categorical, --text or --drop."
     return [Finding("SX114", "warning", f"{turn}.", remedy) for turn in turns]
 

@@ -27,6 +27,10 @@ class ClassRow(NamedTuple):
     support: int
 
 
+JUDGED = {True: "held-out rows", False: "training rows"}
+"""What to call the rows by which a model is judged, by whether they were held out."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """A classifier on held-out rows.

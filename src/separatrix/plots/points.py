@@ -136,7 +136,9 @@ def read_numbers(X: Any) -> tuple[FloatArray, Sequence[str] | None]:
         raise ArgumentError(f"X must hold rows and columns, but has shape {values.shape}. Pass an (n, p) array.")
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
-        raise ArgumentError(f"X holds NaN or infinity in row {listing(bad, most=3)}. Fill or drop these rows.")
+        raise ArgumentError(
+            f"X holds NaN or infinity in row {listing(bad, most=3)}, counted from 0. Fill or drop these rows."
+        )
     return values, frame.columns if is_frame else None
 
 

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -31,6 +32,10 @@ from separatrix.regression.sample import Sample
 # errors differ from the optimum's by a few times that share, times the loss's third_bound. A solver aims at the square
 # of its tolerance, a gap that is about as near; one pass more of it costs less than a curvature.
 NEAR, TOLERANCE = 2e-10, 3e-10
+
+# After so many iterations in vain a loss that hardly falls any more is looked at: if the classes are separated, the
+# estimates that run to infinity would go on to, and each step of theirs takes a pass or two over all rows.
+PATIENCE, LATELY, HARDLY = 25, 5, 1e-6
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,11 @@ def fit_classes(
     options = Options(tol=TOLERANCE, fit_intercept=sample.intercept, curved=True)
     loss = cast(ClassLoss, sample.outcome.loss)
     start = np.zeros((K, p)), np.zeros(K)
-    fit = fit_linear_model(source, loss, strength, options, start, warn=False, checkpoint=checkpoint)
+    further = partial(fit_linear_model, source, loss, strength, warn=False, checkpoint=checkpoint)
+    fit = further(replace(options, max_iter=PATIENCE), start)
+    found = separation_of(sample) if in_vain(fit) else None
+    if found is None and fit.status is Status.MAX_ITER:
+        fit = further(options, (fit.coefficients, fit.intercepts))
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
         at, step = polish(objective, fit)
         # A direction without an end hides another that is none: then the columns are looked at too.
@@ -113,13 +122,14 @@ def fit_classes(
         shaky = not penalty and (least < SINGULAR or not fit.finite)
         if shaky:
             R = triangle_of(objective.source, lambda block: design_of(block, int(sample.intercept)))
-            found = dependences(R, sample.parameters)
-            if found:
-                return fit_classes(without_dependent(sample, found, singular), penalty, singular, checkpoint)
+            dependent = dependences(R, sample.parameters)
+            if dependent:
+                return fit_classes(without_dependent(sample, dependent, singular), penalty, singular, checkpoint)
         rough = not penalty and K == 1 and least < ROUGH
         bread = inverse_information(objective, at.theta) if rough else inverse(total * at.curvature)
     # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
-    found = separation_of(sample) if shaky or not fit.finite else None
+    if found is None and (shaky or not fit.finite):
+        found = separation_of(sample)
     infinite = infinite_estimates(found, at.theta.shape, sample.intercept)
     if found is None:
         warn_of_fit(fit)
@@ -129,6 +139,12 @@ def fit_classes(
     theta = at.theta + np.where(infinite == 0, step, 0.0)
     converged = fit.status is Status.CONVERGED and not infinite.any()
     return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, separation=found)
+
+
+def in_vain(fit: Fit) -> bool:
+    """Whether a fit was stopped where its loss hardly fell, without a proof that a finite optimum exists."""
+    losses = [step.loss for step in fit.trace.steps]
+    return fit.status is Status.MAX_ITER and not fit.finite and losses[-LATELY] - losses[-1] <= HARDLY * losses[-1]
 
 
 def polish(objective: Objective, fit: Fit) -> tuple[Evaluation, FloatArray]:

@@ -135,7 +135,9 @@ def check_gaps(columns: Iterable[str], frame: Any) -> None:
     """DataError for the first row that lacks a value of one of these columns."""
     for name in sorted(columns):
         for row in np.flatnonzero(frame[name].isna())[:1]:
-            raise DataError(f"column {name!r} is missing in row {row}: leave the row out, or fill the gap.")
+            raise DataError(
+                f"column {name!r} is missing in row {row}, counted from 0: leave the row out, or fill the gap."
+            )
 
 
 def column_or_values(given: Any, frame: Any, name: str) -> Any:

@@ -117,7 +117,9 @@ def counts(pairs: NDArray, name: str) -> Outcome:
     """Grouped data: successes and failures of each row, (rows, 2); y is their share of successes."""
     pairs = pairs.astype(float)
     for row in np.flatnonzero(~(np.isfinite(pairs) & (pairs >= 0)).all(axis=1))[:1]:
-        raise TargetError(f"{name} has {pairs[row].tolist()} in row {row}: counts are numbers, at least 0.")
+        raise TargetError(
+            f"{name} has {pairs[row].tolist()} in row {row}, counted from 0: counts are numbers, at least 0."
+        )
     trials = pairs.sum(axis=1)
     check_both(pairs.sum(axis=0), name)
     share = np.divide(pairs[:, 0], trials, out=np.zeros(len(pairs)), where=trials > 0)
@@ -145,7 +147,9 @@ def numbers_of(values: Any, name: str) -> Outcome:
         raise TargetError(f"{name} has shape {y.shape}: ols explains one number a row.")
     y = y.astype(float).reshape(-1, 1)
     if not np.isfinite(y).all():
-        raise TargetError(f"{name} is missing or infinite in row {int(np.flatnonzero(~np.isfinite(y))[0])}.")
+        raise TargetError(
+            f"{name} is missing or infinite in row {int(np.flatnonzero(~np.isfinite(y))[0])}, counted from 0."
+        )
     for row in np.flatnonzero(np.abs(y) > LARGEST)[:1].tolist():
-        raise TargetError(f"{name} is {y[row, 0]:g} in row {row}, too large to square: rescale it.")
+        raise TargetError(f"{name} is {y[row, 0]:g} in row {row}, counted from 0, too large to square: rescale it.")
     return Outcome(name, y, SquaredLoss())

@@ -200,7 +200,7 @@ def group_codes(group: Any, rows: int) -> IntArray:
     if values.shape != (rows,):
         raise DataError(f"groups has shape {values.shape}, and must have {(rows,)}: the cluster of each row.")
     for row in np.flatnonzero(gaps(values))[:1]:
-        raise DataError(f"groups is missing in row {row}: leave the row out, or give it a cluster.")
+        raise DataError(f"groups is missing in row {row}, counted from 0: leave the row out, or give it a cluster.")
     if values.dtype.kind == "O":
         values = values.astype(str)
     return np.unique(values, return_inverse=True)[1].astype(np.intp)

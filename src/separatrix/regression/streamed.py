@@ -17,7 +17,7 @@ from separatrix.data import dataset
 from separatrix.data.beside import given
 from separatrix.data.block import Block, Source
 from separatrix.data.blocks import labelled
-from separatrix.data.cells import Table, cells_of
+from separatrix.data.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.dataset import Dataset
 from separatrix.data.given import check_finite
 from separatrix.data.learn import Learned, Question, complete_rows
@@ -49,15 +49,15 @@ class FormulaEncoding:
     offset: tuple[str, ...] = ()
     where: str = "the data"
 
-    def that_count(self, table: Table) -> Table:
-        """The rows without gaps whose weight is not 0."""
-        table = complete_rows(table)
+    def that_count(self, table: Table, first_row: Numbered = 1) -> tuple[Table, Numbered]:
+        """The rows without gaps whose weight is not 0, and their numbers."""
+        table, numbers = complete_rows(table, first_row)
         if self.weight is None:
-            return table
+            return table, numbers
         fine = cells_of(table, self.weight).numbers() != 0
-        return table if fine.all() else table.filter(fine.tolist())
+        return (table, numbers) if fine.all() else (table.filter(fine.tolist()), each_of(numbers, len(table))[fine])
 
-    def block(self, table: Table, before: int = 0, first_row: int = 1) -> Block:
+    def block(self, table: Table, before: int = 0, first_row: Numbered = 1) -> Block:
         """The numbers of rows that count, `before` of which came before these."""
         X = self.recipe(table.to_native())
         check_finite(X, self.names)
@@ -220,7 +220,7 @@ def plain_type(column: Any) -> Any:
 
 def cluster_codes(table: Dataset, encoding: Any, name: str, rows: int) -> IntArray:
     """The clusters of all rows that count as codes, (rows,): they are brought here, an integer for each row."""
-    parts = [encoding.that_count(batch)[name].to_numpy() for batch in table.batches(columns=encoding.needs)]
+    parts = [encoding.that_count(batch)[0][name].to_numpy() for batch in table.batches(columns=encoding.needs)]
     return group_codes(np.concatenate(parts), rows)
 
 

@@ -32,20 +32,20 @@ PICTURES = {
     ),
     "confusion": (
         "Confusion matrix",
-        "Down the side the true class, along the bottom what was predicted; held-out rows.",
+        "Down the side the true class, along the bottom what was predicted; {rows}.",
     ),
     "roc": (
         "ROC curve",
-        "Hits against false alarms over all thresholds, held-out rows. The dashed line is chance.",
+        "Hits against false alarms over all thresholds, {rows}. The dashed line is chance.",
     ),
     "calibration": (
         "Calibration",
-        "Predicted probability against how often it came true, held-out rows, with 95 % intervals.",
+        "Predicted probability against how often it came true, {rows}, with 95 % intervals.",
     ),
-    "actual": ("Actual against predicted", "Held-out rows. On the dashed line a prediction is exact."),
+    "actual": ("Actual against predicted", "Of {rows}; on the dashed line a prediction is exact."),
     "residuals": (
         "Residuals",
-        "What is left over, held-out rows. A pattern here is something a straight line cannot say.",
+        "What is left over, {rows}. A pattern here is something a straight line cannot say.",
     ),
     "choice": (
         "Choice of C",
@@ -53,7 +53,7 @@ PICTURES = {
     ),
     "loss": ("Loss", "The mean training loss after each step of the solver."),
 }
-"""Name of a picture -> its heading and its caption."""
+"""Name of a picture -> its heading and its caption, for such rows."""
 
 
 def draw_pictures(

@@ -28,8 +28,12 @@ def render(summary: Summary, pictures: Mapping[str, str]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _typeset, "aligned": _aligned, "count": "{:,}".format, "pvalue": pvalue}
-    environment.globals |= {"most_features": MOST_FEATURES, "captioned": PICTURES}
+    environment.globals |= {"most_features": MOST_FEATURES, "captioned": _captioned(summary["judged"])}
     return environment.get_template("report.html.j2").render(summary, pictures=pictures)
+
+
+def _captioned(rows: str) -> dict[str, tuple[str, str]]:
+    return {name: (heading, caption.format(rows=rows)) for name, (heading, caption) in PICTURES.items()}
 
 
 def _typeset(value: float | None) -> str:

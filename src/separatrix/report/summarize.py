@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray
+from separatrix.errors import in_flags
 from separatrix.evaluate.checks import Finding, of_bins
-from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
+from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation
 from separatrix.fits.inferred import Inferred
 from separatrix.model import Model
 from separatrix.report.estimates import summarize_estimates
@@ -31,6 +32,8 @@ METRICS = {
 }
 """Name in the model file -> name in words, and which direction is better."""
 
+FLATTERY = " None were held out, so this flatters the model: new rows will do worse."
+
 
 def summarize(
     model: Model,
@@ -39,6 +42,7 @@ def summarize(
     *,
     data: str,
     rows: int,
+    held_out: bool = True,
     inferred: Inferred | None = None,
 ) -> Summary:
     """Everything the terminal and the report show of a fit, as a JSON-able dict.
@@ -46,15 +50,17 @@ def summarize(
     Parameters
     ----------
     model : Model
-    evaluation : the model on held-out rows.
+    evaluation : the model on rows that were `held_out`, or else on the training rows.
     findings : what `examine` found.
     data : where the rows came from: a path, a glob or a built-in name.
     rows : rows with a target, training and held-out together.
     inferred : the regression of the training rows, where there is one.
     """
-    return _judged(model, evaluation, "held-out rows") | {
-        "data": _data(model, evaluation, data, rows),
-        "columns": [{"column": name, "what": what} for name, what in model.columns.describe()],
+    judged = JUDGED[held_out]
+    return _judged(model, evaluation, judged, "" if held_out else FLATTERY) | {
+        "judged": judged,
+        "data": _data(model, data, rows, evaluation.rows if held_out else 0),
+        "columns": [{"column": name, "what": in_flags(what)} for name, what in model.columns.describe()],
         "coefficients": _coefficients(model),
         "estimates": summarize_estimates(inferred) if inferred else None,
         "findings": [_finding(finding) for finding in findings],
@@ -68,12 +74,12 @@ def summarize_evaluation(model: Model, evaluation: Evaluation | NumberEvaluation
     return judged | {"notes": [*judged["notes"], *(f"{each.text} {each.remedy}" for each in of_bins(evaluation))]}
 
 
-def _judged(model: Model, evaluation: Evaluation | NumberEvaluation, rows: str) -> Summary:
+def _judged(model: Model, evaluation: Evaluation | NumberEvaluation, rows: str, caution: str = "") -> Summary:
     classes = isinstance(evaluation, Evaluation)
     rows = f"{rows}, by {model.weight}" if model.weight else rows
     return {
         "title": _title(model),
-        "headline": _headline(evaluation, rows),
+        "headline": _headline(evaluation, rows) + caution,
         "task": model.task,
         "metrics": _metrics(evaluation.metrics, evaluation.baseline),
         "per_class": _per_class(evaluation) if classes else [],
@@ -104,12 +110,12 @@ def _headline(evaluation: Evaluation | NumberEvaluation, rows: str) -> str:
     )
 
 
-def _data(model: Model, evaluation: Evaluation | NumberEvaluation, source: str, rows: int) -> Summary:
+def _data(model: Model, source: str, rows: int, held_out: int) -> Summary:
     return {
         "source": source,
         "rows": rows,
-        "training_rows": rows - evaluation.rows,
-        "held_out_rows": evaluation.rows,
+        "training_rows": rows - held_out,
+        "held_out_rows": held_out,
         "columns": len(model.columns.needs),
         "features": len(model.columns.feature_names),
         "target": model.target.name,

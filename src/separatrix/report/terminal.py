@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from separatrix.errors import listing
+from separatrix.errors import counted, listing
 from separatrix.regression.summary import pvalue
 from separatrix.report.summarize import Summary, align, number
 
@@ -22,7 +22,7 @@ MOST_CLASSES = 12
 
 def show(summary: Summary, console: Console) -> None:
     """Print a fit (see `summarize`): held-out metrics, findings, columns, coefficients, how it was found."""
-    _judged(summary, console, _sizes(summary["data"]), "Held-out rows")
+    _judged(summary, console, _sizes(summary["data"]), summary["judged"].capitalize())
     if summary["findings"]:
         _findings(console, summary["findings"])
     _columns(console, summary["columns"])
@@ -39,7 +39,7 @@ def show(summary: Summary, console: Console) -> None:
 def show_evaluation(summary: Summary, console: Console) -> None:
     """Print how a model does on new rows (see `summarize_evaluation`): metrics, classes, confusion."""
     data = summary["data"]
-    _judged(summary, console, [f"{data['source']}: {data['rows']:,} rows"], "Metrics")
+    _judged(summary, console, [f"{data['source']}: {counted(data['rows'], 'row')}"], "Metrics")
     console.print()
 
 
@@ -64,10 +64,10 @@ def _judged(summary: Summary, console: Console, sizes: Sequence[str], metrics: s
 
 
 def _sizes(data: Summary) -> list[str]:
-    lines = [
-        f"{data['source']}: {data['rows']:,} rows, {data['training_rows']:,} to train on and "
-        f"{data['held_out_rows']:,} held out; {data['columns']:,} columns, {data['features']:,} features"
-    ]
+    held_out = data["held_out_rows"]
+    parts = f"{data['training_rows']:,} to train on and {held_out:,} held out" if held_out else "all to train on"
+    made = f"{counted(data['columns'], 'column')}, {counted(data['features'], 'feature')}"
+    lines = [f"{data['source']}: {counted(data['rows'], 'row')}, {parts}; {made}"]
     if data["rates"]:
         shares = [
             f"{label} {rate:.4g}%" for label, rate in zip(data["classes"], 100 * np.array(data["rates"]), strict=True)
