@@ -123,7 +123,7 @@ def report(rows: int, results: dict[str, dict[str, Any]]) -> list[str]:
     """The table; answers differ by so much from the first."""
     first = results["separatrix"]
     lines = [
-        f"| made, {rows:,} x {len(LEVELS)} categories | seconds | processor seconds | ratio | solver | ratio | differs |",
+        f"| made, {rows:,} x {len(LEVELS)} categories | seconds | of processors | ratio | solver | ratio | differs |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, result in results.items():

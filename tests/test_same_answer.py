@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import Parallel, delayed
 from scipy import sparse
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 
 from problems import Problem, assert_same_fit, make_problem, problems, seeds, solve
 from separatrix import LinearRegression, LogisticRegression
@@ -313,3 +313,19 @@ print((kilobytes("VmHWM") - before) * 1024 / X.nbytes)  # the peak: getrusage wo
 def test_a_dense_fit_takes_less_than_a_third_of_X_on_top_of_X(order, dtype):
     run = subprocess.run([sys.executable, "-c", MEMORY, order, dtype], check=True, capture_output=True, text=True)
     assert float(run.stdout) < 0.3
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_iris, load_wine])
+def test_solvers_agree_on_coefficients_as_their_page_says(load):
+    X, y = load(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    best = LogisticRegression(tol=1e-15).fit(X, y).coef_
+
+    def off(solver: str, tol: float) -> float:
+        coefficients = LogisticRegression(solver=solver, tol=tol, max_iter=100_000).fit(X, y).coef_
+        return float(np.abs(coefficients - best).max() / np.abs(best).max())
+
+    for solver in ("newton", "quasi-newton", "proximal-newton", "conjugate-gradient", "gradient-descent"):
+        newton = solver.endswith("newton")
+        assert off(solver, 1e-8) <= (1e-6 if newton else 1e-3)
+        assert off(solver, 1e-14) <= 1e-5
