@@ -37,6 +37,7 @@ ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, r
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
 MOST_REFINEMENTS = 4
+MOST_ROUNDS = 100  # of some dozen changes of sign each
 CELLS = 2**17  # that are reduced at a time
 
 
@@ -212,9 +213,20 @@ def elastic_net(R: FloatArray, q: FloatArray, penalty: ElasticNet) -> tuple[Floa
     """
     H, w = R.T @ R + np.diag(penalty.l2), np.zeros((R.shape[1], q.shape[1]))
     for t, target in enumerate(q.T):
-        rough, _ = minimise_model(matrix(H), w[:, t], -(R.T @ target), penalty.l1, EXACT)
-        w[:, t] = refined(R, target, penalty, rough)
+        w[:, t] = refined(R, target, penalty, with_signs(H, R.T @ target, penalty.l1))
     return w, int(np.count_nonzero(w, axis=0).max(initial=0))
+
+
+def with_signs(H: FloatArray, pull: FloatArray, l1: FloatArray) -> FloatArray:
+    """The w, (p,), with the least w'H w / 2 - pull'w + l1'|w|: the model is the whole problem, so it is minimised until
+    it no longer falls."""
+    w, lowest = np.zeros_like(pull), 0.0
+    for _ in range(MOST_ROUNDS):
+        w, decrease = minimise_model(matrix(H), w, H @ w - pull, l1, EXACT)
+        lowest -= decrease
+        if decrease <= np.finfo(float).eps * abs(lowest):
+            break
+    return w
 
 
 def refined(R: FloatArray, q: FloatArray, penalty: ElasticNet, rough: FloatArray) -> FloatArray:
