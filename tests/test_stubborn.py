@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from mpmath import exp, log, lu_solve, matrix, mpf, workdps
 from scipy import sparse
+from sklearn.linear_model import ElasticNet as Peer
 
-from separatrix import LogisticRegression, detect_separation
+from separatrix import LinearRegression, LogisticRegression, detect_separation
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
 
@@ -141,3 +142,47 @@ def test_the_bounds_hold_for_the_rounded_intercept_of_columns_far_from_zero(far)
             assert objective([mpf(t) for t in found.tolist()]) - objective(best) <= model.certificate_.gap
             off = [float(abs(mpf(a) - b)) for a, b in zip(found.tolist(), best, strict=True)]
             assert np.all(off <= model.certificate_.coef_error[:, 0])
+
+
+@pytest.mark.parametrize(("rows", "columns", "l1_ratio", "alpha"), [(60, 200, 1.0, 1.0), (60, 120, 0.5, 1.0)])
+def test_least_squares_with_more_columns_than_rows_reach_the_optimum_of_an_l1_penalty(rows, columns, l1_ratio, alpha):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(rows, columns))
+    y = X @ rng.normal(size=columns) + rng.normal(size=rows)
+    model = LinearRegression(alpha=alpha, l1_ratio=l1_ratio).fit(X, y)
+    peer = Peer(alpha=alpha / rows, l1_ratio=l1_ratio, tol=1e-12, max_iter=100_000).fit(X, y)
+    assert model.certificate_.gap <= 1e-10
+    np.testing.assert_allclose(model.coef_, peer.coef_, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [4, 6])
+def test_an_l1_penalty_of_an_even_number_of_classes_has_one_answer(classes):
+    # Where two weights of a column are below zero and two above, a shift of all of them costs nothing.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 5))
+    y = (X @ rng.normal(size=(5, classes)) + 2 * rng.gumbel(size=(600, classes))).argmax(axis=1)
+    order = rng.permutation(600)
+    plain = LogisticRegression(l1_ratio=1.0, tol=1e-13).fit(X, y)
+    for other in (
+        LogisticRegression(l1_ratio=1.0, tol=1e-13).fit(X[order], y[order]),
+        LogisticRegression(l1_ratio=1.0, tol=1e-13).fit(sparse.csr_array(X), y),
+        LogisticRegression(C=1 / 7, l1_ratio=1.0, tol=1e-13).fit(X, y, sample_weight=np.full(600, 7.0)),
+    ):
+        np.testing.assert_allclose(other.coef_, plain.coef_, atol=1e-8)
+        np.testing.assert_allclose(other.intercept_, plain.intercept_, atol=1e-8)
+
+
+def test_balanced_weights_leave_a_class_without_weight_alone():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), np.arange(60) % 3
+    weight = (y != 2) * 1.0
+    balanced = LogisticRegression(class_weight="balanced").fit(X, y, weight)
+    plain = LogisticRegression().fit(X, y, weight)
+    np.testing.assert_allclose(balanced.coef_, plain.coef_, atol=1e-6)
+
+
+def test_a_fit_in_the_span_of_the_rows_bounds_its_coefficients_too():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 50)), np.arange(20) % 2
+    loose, tight = (LogisticRegression(tol=tol).fit(X, y) for tol in (1e-3, 1e-14))
+    assert np.all(np.abs(loose.coef_ - tight.coef_) <= loose.certificate_.coef_error[:-1].T)

@@ -1,5 +1,6 @@
 """What the arguments of a call must be. An ArgumentError names the argument, quotes its value, and says what is due."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from separatrix.errors import ArgumentError, TargetError
 WIDEST_COUNT = 100_000  # of the range of integer labels that are counted instead of sorted
 LARGEST = 1e90  # of a cell, and of a weight: the square of the one times the other, summed over rows, is finite
 SMALLEST_C = 1e-200  # whose inverse, by unit of such a weight, is finite
+LARGEST_INT = sys.float_info.max
 FARTHEST = 1e15  # of an offset to a linear predictor: beside a larger one rounding leaves nothing of x'w + b
 
 
@@ -26,6 +28,8 @@ def check_number(
     """ArgumentError unless the value is a number in its range."""
     limit = f"above {above}" if above > -np.inf else f"at least {at_least}"
     fine = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if isinstance(value, int) and abs(value) > LARGEST_INT:
+        raise ArgumentError(f"{name} is a whole number beyond {LARGEST_INT:g}, the largest there is here.")
     if not (fine and value > above and value >= at_least and (infinite or value < np.inf)):  # as NaN is not
         raise ArgumentError(f"{name}={shown(value)} must be a number {limit}{', or inf' if infinite else ''}.")
 

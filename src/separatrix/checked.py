@@ -78,6 +78,8 @@ def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tu
 def check_given(X: Any) -> None:
     """DataError or ColumnError for what scikit-learn would misread: by types alone, not by cells."""
     check_here(X)
+    if isinstance(X, np.matrix):
+        raise DataError("X is a numpy matrix, which scikit-learn no longer takes: give np.asarray(X).")
     kinds = kinds_of(X)
     check_distinct([name for name, _ in kinds if isinstance(name, str)])
     for name, kind in kinds:

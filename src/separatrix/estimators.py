@@ -242,7 +242,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _weight_of_classes(self, y: NDArray, weight: FloatArray) -> FloatArray:
         check_class_weight(self.class_weight, self.classes_)
-        return compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weight)
+        counts = weight > 0  # of a class without such rows "balanced" knows no weight, and none matters
+        seen = np.isin(self.classes_, np.unique(y[counts]))
+        weights = np.ones(len(seen))
+        weights[seen] = compute_class_weight(
+            self.class_weight, classes=self.classes_[seen], y=y[counts], sample_weight=weight[counts]
+        )
+        return weights
 
     def _checked(self) -> tuple[Options, float]:
         """The parameters as the engine takes them: options, and the penalty's strength 1 / C."""

@@ -37,6 +37,7 @@ from separatrix.equations.penalties import ElasticNet
 MOST_TURNS = 3  # until every column that a step must know of is known
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 CURVATURE_SEEN, SLOPE_SEEN = 1e-15, 3e-14  # less (a column), where columns have a curvature of 1, may be rounding
+GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 
 
@@ -75,7 +76,7 @@ def certify(
     A `part` of the rows costs least, and does if its bound is within the tolerance; `metric` is an evaluation of order
     2, here or nearby, and without either the curvature is made if the other bounds are above the tolerance.
     """
-    bounds = [Certificate(at.value, "the objective itself: losses are never negative")]
+    bounds = [Certificate(at.value + rounding(at), "the objective itself: losses are never negative")]
     metric = at if at.curvature is not None else metric
     if part is not None:
         for nearby in [part.nearby, None] if part.nearby else [None]:
@@ -150,12 +151,13 @@ def by_self_concordance(
         return Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
     u = 2 * nu if S == 0 else farthest(t + S * along**0.5) / S
+    u += 2.0 * GRADIENT_SEEN * float(np.linalg.norm(root))  # what rounding of the gradient makes of nu
     errors = grown * u * lengths(objective, inverse / unit[:, None] / unit, at.theta.shape)
     return Certificate(
         float(gap) + rounding(at),
         "Newton decrement, self-concordance",
         by_strong_convexity(objective.penalty, at.theta, float(gap) + rounding(at)) if sloped else errors,
-        min(1.0, S * u / 4.0),
+        min(1.0, S * u / 4.0 + GRADIENT_SEEN),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.certificate import Certificate
+from separatrix.engine.certificate import Certificate, by_strong_convexity
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choose, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
@@ -87,13 +87,19 @@ def fit_linear_model(
         separated = not finite and smallest_margin(objective, loss, solution.at.theta) > 0
         p = space.source.n_columns
         w, b = solution.at.theta[:p], solution.at.theta[p:]
-        coefficients = space.back(w).T
+        flat = loss.flat(w.shape[1])
+        coefficients = space.back(space.penalty.settled(w) if flat.size else w).T
         intercepts = b.sum(axis=0) - coefficients @ source.centre
+        intercepts -= flat @ (flat.T @ intercepts)
     moved = float(np.linalg.norm(np.abs(intercepts) + np.abs(coefficients) @ np.abs(source.centre))) * EPSILON
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
     certificate, at = rounded(solution.certificate, loss, moved), solution.at
     if space.source is not source:
-        certificate, at = replace(certificate, coef_error=None), None
+        there = np.vstack([coefficients.T, intercepts[None]])[: source.n_columns + len(b)]
+        certificate, at = replace(certificate, coef_error=by_strong_convexity(penalty, there, certificate.gap)), None
+    elif certificate.coef_error is not None:
+        there = np.vstack([coefficients.T, np.full((len(b), len(intercepts)), moved / EPSILON)])
+        certificate = replace(certificate, coef_error=certificate.coef_error + EPSILON * np.abs(there))
     fit = Fit(coefficients, intercepts, trace, certificate, solution.status, separated, finite, at)
     if warn:
         warn_of(fit, options.tol, stacklevel=3)

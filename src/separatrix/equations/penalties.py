@@ -81,6 +81,18 @@ class ElasticNet:
         costs = l1 * np.abs(there).sum(axis=2) + 0.5 * l2 * np.sum(there**2, axis=2)
         return there[np.arange(len(w)), costs.argmin(axis=1)]
 
+    def settled(self, w: FloatArray) -> FloatArray:
+        """w with the weights of a column (K,) shifted together, where many shifts cost the same, to the one of two with
+        which one more weight is zero that has the smaller squares: so the answer is one."""
+        K = w.shape[1]
+        if K % 2 or not self.has_l1:
+            return w
+        ends = np.sort(w, axis=1)[:, K // 2 - 1 : K // 2 + 1]  # an L1 part is least with its median zero
+        there = w[:, None, :] - ends[:, :, None]
+        nearer = there[np.arange(len(w)), np.sum(there**2, axis=2).argmin(axis=1)]
+        many = (self.l1 > 0) & (self.l2 == 0) & (ends[:, 0] <= 0) & (ends[:, 1] >= 0)
+        return np.where(many[:, None], nearer, w)
+
     def fenchel_gap(self, w: FloatArray, g: FloatArray) -> float:
         """h(w) + h*(g) - w'g >= 0, and 0 where g is a subgradient of h at w.
 
