@@ -23,6 +23,7 @@ from separatrix.data.turns import turns
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
+from separatrix.engine.selection import check_folds
 from separatrix.errors import ArgumentError, DataError
 from separatrix.evaluate.binned import Numbers, binned, edges_of, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.checks import Finding, examine
@@ -135,6 +136,8 @@ def fit(
         inferred = infer(X, y, target, columns, beside, settings.errors, sampling=settings.weight is not None)
         found = found_of(inferred.result, features)
     elif K:
+        if settings.cv is not None:
+            check_folds(settings.cv, target.classes, y)
         options = Options(settings.solver, settings.tol, settings.max_iter, seed=settings.seed)
         C = 1.0 if settings.C is None else settings.C
         found = fit_classes(X, y, K, beside, C, settings.cv, settings.l1_ratio, options, watch)
