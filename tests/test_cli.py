@@ -58,7 +58,9 @@ def test_cv_chooses_C_on_rows_left_out_and_says_how(run, tmp_path, given, by, fo
     assert record["C"] == pytest.approx(record["choice"]["Cs"][losses.mean(axis=0).argmin()])
     assert record["choice"]["by"] == by
     assert f"was chosen of 17 by {by}" in " ".join(out.split())
-    assert "Choice of C" in Path("report.html").read_text()
+    report = Path("report.html").read_text()
+    assert "Choice of C" in report
+    assert ("thin lines are folds" in report) == (folds > 1)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,16 @@ def test_a_class_of_one_row_to_train_on_leaves_nothing_to_choose_C_by(run, other
     code, _, err = run("fit", data, "--target", "y", "--cv", cv)
     assert (code, err.count("\n")) == (1, 1)
     assert "class 'rare' has one row to train on" in err
+
+
+@pytest.mark.parametrize("more", [[], ["--inference"], ["--stream"], ["--cv"]])
+@pytest.mark.parametrize("others", [["a"], ["a", "b"]])
+def test_a_class_that_weighs_nothing_is_refused_by_name(run, others, more):
+    labels = ["none", *others] * 20
+    data = written("x,w,y\n" + "".join(f"{i % 7}.5,{int(label != 'none')},{label}\n" for i, label in enumerate(labels)))
+    code, _, err = run("fit", data, "--target", "y", "--weight", "w", *more)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "class 'none' of target 'y' has weight 0 in every row" in err
 
 
 def test_without_cv_nothing_is_said_of_a_choice(run):

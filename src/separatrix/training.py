@@ -18,7 +18,7 @@ from separatrix.data.cells import cells_of
 from separatrix.data.columns import Columns, Table, told_of
 from separatrix.data.hold_out import HoldOut, none_of
 from separatrix.data.tally import tally
-from separatrix.data.target import Target, learn_target
+from separatrix.data.target import Target, check_weights, learn_target
 from separatrix.data.turns import turns
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
@@ -86,6 +86,8 @@ def train(
     training, test = counts & ~held_out, held_out if settings.test_size else counts
     if not test.any():
         raise none_of(len(table), settings.test_size)
+    if target.classes:
+        check_weights(target, np.bincount(y[training], minlength=len(target.classes)))
     train_table = table.filter(training.tolist())
     columns = learn_columns(tally(train_table.drop(settings.beside), where))
     X, y_train, own = columns.encode(train_table, where).X, y[training], beside.take(training)
