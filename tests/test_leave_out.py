@@ -49,6 +49,23 @@ def test_rows_that_hold_a_direction_almost_alone_are_left_out_by_a_fit_each(l1_r
     np.testing.assert_allclose(scores(X, y, "loo", **same), scores(X, y, LeaveOneOut(), **same), rtol=0.03)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+@pytest.mark.parametrize("kind", ["iris", "one of iris", "cauchy"])
+def test_rows_that_alone_keep_the_classes_from_being_separated_are_left_out_by_a_fit_each(kind, l1_ratio, seed):
+    X, y = load_iris(return_X_y=True)
+    if kind == "one of iris":
+        y = y == 2
+    if kind == "cauchy":
+        random = np.random.default_rng(seed)
+        X = random.standard_cauchy((60, 3))
+        y = X[:, 0] + random.logistic(size=60) > 0
+    some = np.random.default_rng(seed).permutation(len(y))[: 120 if kind == "iris" else 150]
+    same = {"Cs": (100.0, 1e4), "l1_ratios": (l1_ratio,)}
+    ours, theirs = (scores(X[some], y[some], cv, **same) for cv in ("loo", LeaveOneOut()))
+    np.testing.assert_allclose(ours, theirs, rtol=0.02)
+
+
 def test_rows_too_many_for_a_fit_each_are_told_where_the_approximation_is_off(monkeypatch):
     monkeypatch.setattr(leave_out, "MOST_WORK", 0)
     X, y = drawn(40, 200, 0)
