@@ -66,6 +66,14 @@ def test_rows_that_alone_keep_the_classes_from_being_separated_are_left_out_by_a
     np.testing.assert_allclose(ours, theirs, rtol=0.02)
 
 
+def test_where_all_rows_fit_perfectly_those_whose_step_changes_nothing_are_looked_at_too():
+    random = np.random.default_rng(57)
+    X = random.standard_cauchy((41, 8))
+    y = (6 * X[:, :2] @ random.standard_normal((2, 3)) + random.gumbel(size=(41, 3))).argmax(axis=1)
+    same = {"Cs": (100.0,), "l1_ratios": (1.0,)}
+    np.testing.assert_allclose(scores(X, y, "loo", **same), scores(X, y, LeaveOneOut(), **same), rtol=0.02)
+
+
 def test_rows_too_many_for_a_fit_each_are_told_where_the_approximation_is_off(monkeypatch):
     monkeypatch.setattr(leave_out, "MOST_WORK", 0)
     X, y = drawn(40, 200, 0)
@@ -74,6 +82,9 @@ def test_rows_too_many_for_a_fit_each_are_told_where_the_approximation_is_off(mo
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores(X, y, "loo", Cs=CS)  # an L2 penalty leaves a step that is near enough
+    X, y = load_iris(return_X_y=True)
+    with pytest.warns(ApproximationWarning, match=r"\d+ of 150 rows \(with C=10000\)"):
+        scores(X, y, "loo", Cs=(1.0, 1e4))
 
 
 def test_the_command_finds_that_leave_one_out_is_off(monkeypatch):

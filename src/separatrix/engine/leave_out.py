@@ -46,26 +46,29 @@ class LeftOut:
 def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> LeftOut:
     """eta of every row about as a fit without that row would give it, from the optimum theta (P, K) of all.
 
-    Rows are left out by fits in the order of what the step adds to their loss, until the steps of the others, were they
-    off by the share that was seen last, would miss next to nothing.
+    Rows are left out by fits in the order of what the step adds to their loss, until the steps of the last of them
+    missed next to nothing, and those of the others would, were they off by the share that was seen last.
     """
     with_it, eta = newton_steps(*on_support(objective, theta))
     loss = row_losses(objective, eta)
     added = np.abs(loss - row_losses(objective, with_it))
     order = np.argsort(-added, kind="stable")
     still = np.cumsum(added[order][::-1])[::-1]
-    most, shares = MOST_WORK // work_of_fit(len(eta), theta.size), (1.0, 1.0)  # a step may be wrong altogether
+    most = MOST_WORK // work_of_fit(len(eta), theta.size)
+    shares, misses = (1.0, 1.0), (0.0, 0.0)  # of the last two times; at first a step may be wrong altogether
     for first in range(0, len(order), AT_ONCE):
-        missed, may = still[first:], NEAR_ENOUGH * loss.sum()
-        if max(shares) * missed[0] <= may:
+        may = NEAR_ENOUGH * loss.sum()
+        if max(shares) * still[first] <= may and sum(misses) <= may:
             break
         if first and first >= most:
-            return LeftOut(eta, int(np.count_nonzero(shares[1] * missed > may)))
+            due = int(np.count_nonzero(shares[1] * still[first:] > may))
+            return LeftOut(eta, max(due, min(AT_ONCE, len(order) - first)) if misses[1] > may else due)
         some = order[first : first + AT_ONCE]
         step = loss[some]
         eta[some] = refitted(objective, theta, some, options)
         loss = row_losses(objective, eta)
-        shares = shares[1], float(np.abs(loss[some] - step).sum() / added[some].sum())
+        misses = misses[1], float(np.abs(loss[some] - step).sum())
+        shares = shares[1], misses[1] / max(float(added[some].sum()), np.finfo(float).tiny)
     return LeftOut(eta, 0)
 
 
