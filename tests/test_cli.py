@@ -58,7 +58,9 @@ def test_cv_chooses_C_on_rows_left_out_and_says_how(run, tmp_path, given, by, fo
     assert record["C"] == pytest.approx(record["choice"]["Cs"][losses.mean(axis=0).argmin()])
     assert record["choice"]["by"] == by
     assert f"was chosen of 17 by {by}" in " ".join(out.split())
-    assert "Choice of C" in Path("report.html").read_text()
+    report = Path("report.html").read_text()
+    assert "Choice of C" in report
+    assert ("thin lines are folds" in report) == (folds > 1)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +69,37 @@ def test_cv_chooses_C_on_rows_left_out_and_says_how(run, tmp_path, given, by, fo
         ("iris", ["--cv", "1"], "cv=1 must be at least 2 folds, or loo"),
         ("iris", ["--cv", "--C", "1"], "C=1 is given, and cv=5 is to choose it"),
         ("diabetes", ["--cv"], "cv=5 chooses C for classes"),
-        ("iris", ["--cv", "few"], "Invalid value for --cv"),
+        ("iris", ["--cv", "few"], "cv=few must be a whole number of folds, or loo"),
+        ("iris", ["--cv", "2.5"], "cv=2.5 must be a whole number of folds, or loo"),
+        ("iris", ["--cv", "5", "--cv", "10"], "cv is given 2 times, 5 and 10: leave out all but one"),
+        ("iris", ["--cv", "112"], "cv=112 is more folds than the 111 rows to train on: use fewer, or 'loo'"),
     ],
 )
 def test_a_choice_that_cannot_be_made_is_refused_in_words(run, data, given, said):
     code, _, err = run("fit", data, *given)
     assert code == 2
     assert said in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("others", [["a"], ["a", "b"]])
+@pytest.mark.parametrize("cv", ["5", "loo"])
+def test_a_class_of_one_row_to_train_on_leaves_nothing_to_choose_C_by(run, others, cv):
+    labels = ["rare", *(others * 30)[:30]]
+    data = written("x,y\n" + "".join(f"{i % 7}.5,{label}\n" for i, label in enumerate(labels)))
+    code, _, err = run("fit", data, "--target", "y", "--cv", cv)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "class 'rare' has one row to train on" in err
+
+
+@pytest.mark.parametrize("more", [[], ["--inference"], ["--stream"], ["--cv"]])
+@pytest.mark.parametrize("others", [["a"], ["a", "b"]])
+def test_a_class_that_weighs_nothing_is_refused_by_name(run, others, more):
+    labels = ["none", *others] * 20
+    data = written("x,w,y\n" + "".join(f"{i % 7}.5,{int(label != 'none')},{label}\n" for i, label in enumerate(labels)))
+    code, _, err = run("fit", data, "--target", "y", "--weight", "w", *more)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "class 'none' of target 'y' has weight 0 in every row" in err
 
 
 def test_without_cv_nothing_is_said_of_a_choice(run):

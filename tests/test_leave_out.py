@@ -49,6 +49,31 @@ def test_rows_that_hold_a_direction_almost_alone_are_left_out_by_a_fit_each(l1_r
     np.testing.assert_allclose(scores(X, y, "loo", **same), scores(X, y, LeaveOneOut(), **same), rtol=0.03)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+@pytest.mark.parametrize("kind", ["iris", "one of iris", "cauchy"])
+def test_rows_that_alone_keep_the_classes_from_being_separated_are_left_out_by_a_fit_each(kind, l1_ratio, seed):
+    X, y = load_iris(return_X_y=True)
+    if kind == "one of iris":
+        y = y == 2
+    if kind == "cauchy":
+        random = np.random.default_rng(seed)
+        X = random.standard_cauchy((60, 3))
+        y = X[:, 0] + random.logistic(size=60) > 0
+    some = np.random.default_rng(seed).permutation(len(y))[: 120 if kind == "iris" else 150]
+    same = {"Cs": (100.0, 1e4), "l1_ratios": (l1_ratio,)}
+    ours, theirs = (scores(X[some], y[some], cv, **same) for cv in ("loo", LeaveOneOut()))
+    np.testing.assert_allclose(ours, theirs, rtol=0.02)
+
+
+def test_where_all_rows_fit_perfectly_those_whose_step_changes_nothing_are_looked_at_too():
+    random = np.random.default_rng(57)
+    X = random.standard_cauchy((41, 8))
+    y = (6 * X[:, :2] @ random.standard_normal((2, 3)) + random.gumbel(size=(41, 3))).argmax(axis=1)
+    same = {"Cs": (100.0,), "l1_ratios": (1.0,)}
+    np.testing.assert_allclose(scores(X, y, "loo", **same), scores(X, y, LeaveOneOut(), **same), rtol=0.02)
+
+
 def test_rows_too_many_for_a_fit_each_are_told_where_the_approximation_is_off(monkeypatch):
     monkeypatch.setattr(leave_out, "MOST_WORK", 0)
     X, y = drawn(40, 200, 0)
@@ -57,6 +82,9 @@ def test_rows_too_many_for_a_fit_each_are_told_where_the_approximation_is_off(mo
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores(X, y, "loo", Cs=CS)  # an L2 penalty leaves a step that is near enough
+    X, y = load_iris(return_X_y=True)
+    with pytest.warns(ApproximationWarning, match=r"\d+ of 150 rows \(with C=10000\)"):
+        scores(X, y, "loo", Cs=(1.0, 1e4))
 
 
 def test_the_command_finds_that_leave_one_out_is_off(monkeypatch):
@@ -69,8 +97,9 @@ def test_the_command_finds_that_leave_one_out_is_off(monkeypatch):
     ]
 
 
-def test_a_class_of_one_row_cannot_be_left_out():
+@pytest.mark.parametrize("others", [1, 2])
+def test_a_class_of_one_row_cannot_be_left_out(others):
     X, y = load_iris(return_X_y=True)
-    y = (np.arange(len(y)) == 7) * 1
-    with pytest.raises(TargetError, match=r"cv='loo' leaves out row 7, .* class 1"):
+    y = np.where(np.arange(len(y)) == 7, others, np.arange(len(y)) % others)
+    with pytest.raises(TargetError, match=rf"cv='loo' leaves out row 7, .* class {others}"):
         LogisticRegressionCV(cv="loo").fit(X, y)

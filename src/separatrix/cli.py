@@ -16,7 +16,7 @@ from rich.console import Console
 import separatrix
 from separatrix.errors import ArgumentError, SeparatrixError, listing
 from separatrix.messages import complain, in_words, progress, show_notes, tell
-from separatrix.options import ColumnOptions, Flag, SourceOptions, names
+from separatrix.options import ColumnOptions, Flag, SourceOptions, folds, names
 
 if TYPE_CHECKING:
     from separatrix.data.columns import Table
@@ -51,7 +51,7 @@ def fit(
     told: Annotated[ColumnOptions | None, Parameter(name="*")] = None,
     rows: Annotated[SourceOptions | None, Parameter(name="*")] = None,
     C: Annotated[float | None, Parameter(name="--C")] = None,
-    cv: Annotated[list[int | Literal["loo"]] | None, Parameter(consume_multiple=(0, 1))] = None,
+    cv: Annotated[list[str] | None, Parameter(consume_multiple=(0, 1))] = None,
     l1_ratio: float = 0.0,
     test_size: float = 0.25,
     seed: int = 0,
@@ -132,7 +132,7 @@ def fit(
         numeric=names(numeric),
         **(told or ColumnOptions()).settings(),
         C=C,
-        cv=None if cv is None else (cv or [5])[0],
+        cv=folds(cv),
         l1_ratio=l1_ratio,
         test_size=test_size,
         seed=seed,

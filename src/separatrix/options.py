@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from separatrix.errors import ArgumentError
+
 if TYPE_CHECKING:
     from separatrix.data.dataset import Dataset
 
@@ -95,3 +97,21 @@ class SourceOptions:
 def names(text: str) -> list[str]:
     """Column names, separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def folds(given: list[str] | None) -> int | Literal["loo"] | None:
+    """What --cv was given, as `separatrix.settings.Settings` takes it; ArgumentError for what is no number of folds.
+
+    >>> folds(None), folds([]), folds(["10"]), folds(["loo"])
+    (None, 5, 10, 'loo')
+    """
+    if not given:
+        return None if given is None else 5
+    if len(given) > 1:
+        raise ArgumentError(f"cv is given {len(given)} times, {' and '.join(given)}: leave out all but one.")
+    if given[0] == "loo":
+        return "loo"
+    try:
+        return int(given[0])
+    except ValueError:
+        raise ArgumentError(f"cv={given[0]} must be a whole number of folds, or loo.") from None

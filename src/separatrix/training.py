@@ -18,11 +18,12 @@ from separatrix.data.cells import cells_of
 from separatrix.data.columns import Columns, Table, told_of
 from separatrix.data.hold_out import HoldOut, none_of
 from separatrix.data.tally import tally
-from separatrix.data.target import Target, learn_target
+from separatrix.data.target import Target, check_weights, learn_target
 from separatrix.data.turns import turns
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
+from separatrix.engine.selection import check_folds
 from separatrix.errors import ArgumentError, DataError
 from separatrix.evaluate.binned import Numbers, binned, edges_of, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.checks import Finding, examine
@@ -85,6 +86,8 @@ def train(
     training, test = counts & ~held_out, held_out if settings.test_size else counts
     if not test.any():
         raise none_of(len(table), settings.test_size)
+    if target.classes:
+        check_weights(target, np.bincount(y[training], minlength=len(target.classes)))
     train_table = table.filter(training.tolist())
     columns = learn_columns(tally(train_table.drop(settings.beside), where))
     X, y_train, own = columns.encode(train_table, where).X, y[training], beside.take(training)
@@ -135,6 +138,8 @@ def fit(
         inferred = infer(X, y, target, columns, beside, settings.errors, sampling=settings.weight is not None)
         found = found_of(inferred.result, features)
     elif K:
+        if settings.cv is not None:
+            check_folds(settings.cv, target.classes, y)
         options = Options(settings.solver, settings.tol, settings.max_iter, seed=settings.seed)
         C = 1.0 if settings.C is None else settings.C
         found = fit_classes(X, y, K, beside, C, settings.cv, settings.l1_ratio, options, watch)

@@ -9,6 +9,7 @@ from sklearn.model_selection import check_cv
 
 from separatrix.arguments import listed
 from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.engine.selection import lone_classes
 from separatrix.errors import ArgumentError, TargetError
 
 Folds = Sequence[tuple[IntArray, IntArray]]
@@ -114,13 +115,12 @@ def check_test_rows(folds: Folds, weight: FloatArray) -> None:
 
 
 def check_left_out(classes: NDArray, codes: IntArray, weight: FloatArray) -> None:
-    """TargetError if one of two classes has one row alone, whose leaving out leaves nothing to tell apart."""
-    counts = np.bincount(codes, weight > 0)
-    if len(classes) == 2 and counts.min() < 2:
-        k = int(counts.argmin())
+    """TargetError if a class has one row alone: a fit without it knows nothing of the class."""
+    for k in lone_classes(codes[weight > 0])[:1]:
         row = np.flatnonzero((codes == k) & (weight > 0))[0]
         label = classes.tolist()[k]
+        left = "there is nothing left to tell apart" if len(classes) == 2 else "no fit can tell what it has not seen"
         raise TargetError(
-            f"cv='loo' leaves out row {row}, counted from 0, the only one of class {label!r}: there is nothing left to "
-            f"tell apart. Give class {label!r} another row."
+            f"cv='loo' leaves out row {row}, counted from 0, the only one of class {label!r}: {left}. Give class "
+            f"{label!r} another row."
         )

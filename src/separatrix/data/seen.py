@@ -15,7 +15,7 @@ from separatrix.data.beside import given
 from separatrix.data.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.parts import decoded
 from separatrix.data.tally import UNSETTLED, Settled, Tally, tally
-from separatrix.data.target import Target
+from separatrix.data.target import Target, check_weights
 from separatrix.errors import TargetError
 
 MOST_LABELS = 10_000
@@ -47,10 +47,9 @@ class Seen:
         )
 
     def weights(self, target: Target) -> FloatArray:
-        """The weight of each class, (K,), or of all rows, (1,)."""
+        """The weight of each class, (K,), or of all rows, (1,); TargetError for a class without."""
         totals = self._by_class(target, "weight")
-        if np.count_nonzero(totals) < min(len(totals), 2):
-            raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")
+        check_weights(target, totals)
         return totals
 
     def class_rows(self, target: Target) -> IntArray:

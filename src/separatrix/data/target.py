@@ -123,6 +123,18 @@ def rows_with_target(table: Table, name: str, where: str = "the data") -> tuple[
     return (table.filter((~missing).tolist()) if missing.any() else table), int(missing.sum())
 
 
+def check_weights(target: Target, weight: NDArray) -> None:
+    """TargetError for a class whose rows all weigh nothing, of the weight of each, (K,) or of a number (1,)."""
+    if not weight.any():
+        raise TargetError("the weight of every row is 0: there is nothing to learn from. Name another column.")
+    if target.classes and (nothing := np.flatnonzero(weight == 0)).size:
+        label = target.classes[nothing[0]]
+        raise TargetError(
+            f"class {label!r} of target {target.name!r} has weight 0 in every row: there is nothing to tell it apart "
+            "by. Leave its rows out, or name another column of weights."
+        )
+
+
 def _number(column: ColumnTally, positive: str | None, here: str) -> Target:
     if positive is not None:
         raise ArgumentError(f"positive={positive!r} names a class, but a regression has none; give one of the two.")

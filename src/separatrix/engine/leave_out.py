@@ -10,8 +10,9 @@ the weights that are not zero where the penalty has an L1 part (Rad and Maleki 2
 out-of-sample prediction error via approximate leave-one-out", JRSS B 82).
 
 The step takes the curvature of the other rows, and the weights that L1 holds at zero, for what they are with the row.
-Neither holds for a row whose leverage A_i M_i is large: as many weights as rows, or a direction that a row holds almost
-alone. Such rows are left out by a fit each, which starts from that of all rows.
+Neither holds for a row that pulls hard: as many weights as rows, a direction that a row holds almost alone, or one of
+few rows that keep the classes from being separated. Of such a row the step changes the loss much, and even so it may
+fall far short. Those rows are left out by a fit each, which starts from that of all rows.
 """
 
 from dataclasses import dataclass
@@ -28,9 +29,8 @@ from separatrix.engine.objective import Objective, block_eta
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
 
-HARD = 0.2  # a leverage above which the step is not trusted
-AT_ONCE = 10  # fits, which show whether more are due: where they end
-FAR_OFF = 0.05  # of their steps from these
+AT_ONCE = 10  # fits, which show how far off the steps of the other rows are
+NEAR_ENOUGH = 0.01  # of the loss of all rows left out: what may be missed
 MOST_WORK = 5 * 10**9  # multiplications, about, for what each fit cannot do without: a second or a few
 NEAR = 0.01  # of tol: as each of Newton's steps squares the gap, it costs less than one more
 
@@ -44,21 +44,39 @@ class LeftOut:
 
 
 def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> LeftOut:
-    """eta of every row about as a fit without that row would give it, from the optimum theta (P, K) of all."""
-    with_it, eta, leverage = newton_steps(*on_support(objective, theta))
-    hard = np.flatnonzero(leverage > HARD)
-    hard = hard[np.argsort(-leverage[hard], kind="stable")]
+    """eta of every row about as a fit without that row would give it, from the optimum theta (P, K) of all.
+
+    Rows are left out by fits in the order of what the step adds to their loss, until the steps of the last of them
+    missed next to nothing, and those of the others would, were they off by the share that was seen last.
+    """
+    with_it, eta = newton_steps(*on_support(objective, theta))
+    loss = row_losses(objective, eta)
+    added = np.abs(loss - row_losses(objective, with_it))
+    order = np.argsort(-added, kind="stable")
+    still = np.cumsum(added[order][::-1])[::-1]
     most = MOST_WORK // work_of_fit(len(eta), theta.size)
-    for first in range(0, len(hard), AT_ONCE):
-        some = hard[first : first + AT_ONCE]
-        step = eta[some] - with_it[some]
+    shares, misses = (1.0, 1.0), (0.0, 0.0)  # of the last two times; at first a step may be wrong altogether
+    for first in range(0, len(order), AT_ONCE):
+        may = NEAR_ENOUGH * loss.sum()
+        if max(shares) * still[first] <= may and sum(misses) <= may:
+            break
+        if first and first >= most:
+            due = int(np.count_nonzero(shares[1] * still[first:] > may))
+            return LeftOut(eta, max(due, min(AT_ONCE, len(order) - first)) if misses[1] > may else due)
+        some = order[first : first + AT_ONCE]
+        step = loss[some]
         eta[some] = refitted(objective, theta, some, options)
-        missed = np.linalg.norm(eta[some] - with_it[some] - step, axis=1)
-        if missed.sum() <= FAR_OFF * np.linalg.norm(step, axis=1).sum():
-            break  # for those that pull less the step is nearer still
-        if first + AT_ONCE >= most:
-            return LeftOut(eta, max(len(hard) - first - AT_ONCE, 0))
+        loss = row_losses(objective, eta)
+        misses = misses[1], float(np.abs(loss[some] - step).sum())
+        shares = shares[1], misses[1] / max(float(added[some].sum()), np.finfo(float).tiny)
     return LeftOut(eta, 0)
+
+
+def row_losses(objective: Objective, eta: FloatArray) -> FloatArray:
+    """weight * loss of every row at its eta, (n,)."""
+    source = objective.source
+    assert isinstance(source, MemorySource)
+    return source.weight * objective.loss.value(source.y, eta).reshape(source.n_rows)
 
 
 def work_of_fit(rows: int, size: int) -> int:
@@ -66,10 +84,10 @@ def work_of_fit(rows: int, size: int) -> int:
     return size * (rows + size**2 // 10)
 
 
-def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """eta of every row with it and, by one step, without it, (n, K) each; and the leverages (n,). Two passes."""
+def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """eta of every row with it and, by one step, without it, (n, K) each. Two passes."""
     n, K = objective.source.n_rows, theta.shape[1]
-    with_it, without, leverage = np.empty((n, K)), np.empty((n, K)), np.empty(n)
+    with_it, without = np.empty((n, K)), np.empty((n, K))
     inverse = inverse_curvature(objective, theta)
 
     def step(block: Block) -> float:
@@ -81,11 +99,10 @@ def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, F
         alone = np.eye(K) * (1.0 + np.finfo(float).eps) - H
         pulled = M @ np.linalg.solve(alone, weight * gradient[:, :, None])
         with_it[block.rows], without[block.rows] = here, here + pulled[:, :, 0]
-        leverage[block.rows] = H[:, 0, 0] if K == 1 else np.linalg.eigvals(H).real.max(axis=1)
         return 0.0
 
     objective.add_up(step)
-    return with_it, without, leverage
+    return with_it, without
 
 
 def on_support(objective: Objective, theta: FloatArray) -> tuple[Objective, FloatArray]:

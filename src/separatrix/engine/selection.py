@@ -1,9 +1,11 @@
 """The C whose fits lose least on rows they have not seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import MemorySource
@@ -12,6 +14,7 @@ from separatrix.engine.path import fit_paths
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
+from separatrix.errors import ArgumentError, TargetError
 
 Folds = int | Literal["loo"]
 CS = np.logspace(-4, 4, 17)
@@ -58,6 +61,26 @@ def select_C(
                 eta = linear_predictor(left_out.X, paths.coefficients[f + 1, c].T, paths.intercepts[f + 1, c])
                 losses[f, c] = mean_loss(left_out, loss, eta if left_out.offset is None else eta + left_out.offset)
     return Selection(float(Cs[losses.mean(axis=0).argmin()]), Cs, losses)
+
+
+def check_folds(folds: Folds, classes: Sequence[object], codes: IntArray) -> None:
+    """ArgumentError for more folds than rows, TargetError for a class that is gone once its one row is left out."""
+    if folds != "loo" and folds > len(codes):
+        raise ArgumentError(f"cv={folds} is more folds than the {len(codes)} rows to train on: use fewer, or 'loo'.")
+    for k in lone_classes(codes)[:1]:
+        raise TargetError(
+            f"class {classes[k]!r} has one row to train on, and cv={folds!r} leaves it out: no fit can tell what it "
+            f"has not seen. Give class {classes[k]!r} another row, or give C instead of cv."
+        )
+
+
+def lone_classes(codes: NDArray) -> IntArray:
+    """The classes of one row alone.
+
+    >>> lone_classes(np.array([0, 2, 1, 0, 1]))
+    array([2])
+    """
+    return np.flatnonzero(np.bincount(codes) == 1)
 
 
 def mean_loss(source: MemorySource, loss: ClassLoss, eta: FloatArray) -> float:

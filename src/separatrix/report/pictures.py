@@ -51,6 +51,10 @@ PICTURES = {
         "Choice of C",
         "Mean log loss of training rows that were left out, against C; thin lines are folds, the dot is the choice.",
     ),
+    "left_out": (
+        "Choice of C",
+        "Mean log loss of training rows, each left out in turn, against C; the dot is the choice.",
+    ),
     "loss": ("Loss", "The mean training loss after each step of the solver."),
 }
 """Name of a picture -> its heading and its caption, for such rows."""
@@ -62,7 +66,8 @@ def draw_pictures(
     """The report's pictures, name -> inline SVG, in the order of the page.
 
     For classes: boundary (two features only), confusion, roc, calibration (two classes only). For numbers:
-    actual, residuals. Then choice, if C was chosen by cross-validation, and loss, if the fit took more than one step.
+    actual, residuals. Then choice (by folds) or left_out (by rows), if C was chosen by cross-validation, and loss, if
+    the fit took more than one step.
 
     Parameters
     ----------
@@ -77,7 +82,8 @@ def draw_pictures(
         if X is not None and y is not None and len(model.columns.feature_names) == 2:
             draws = {"boundary": partial(_draw_boundary, model, X, np.asarray(y, dtype=np.int64))} | draws
     if choice := model.fit.choice:
-        draws["choice"] = ChoiceDisplay(np.array(choice.Cs), np.array(choice.losses)).plot
+        name = "choice" if len(choice.losses) > 1 else "left_out"
+        draws[name] = ChoiceDisplay(np.array(choice.Cs), np.array(choice.losses)).plot
     if len(model.fit.losses) > 1:
         draws["loss"] = lambda ax: plot_losses(model.fit.losses, ax=ax)
     return {name: svg(name, PICTURES[name][0], draw) for name, draw in draws.items()}
