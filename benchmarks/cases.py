@@ -241,6 +241,14 @@ def chosen(kind: str, names: str, known: dict[str, Any]) -> list[Any]:
     return [known[name] for name in wanted or known]
 
 
+def needed(data: str, read: Read, quick: bool, cache: Path) -> Path:
+    """`prepare` for a command that can't do without: SystemExit in one line where the data are not to be had."""
+    try:
+        return prepare(data, read, quick, cache)
+    except (LookupError, OSError) as missing:
+        raise SystemExit(f"no data for {data}: {missing}") from None
+
+
 def prepare(data: str, read: Read, quick: bool, cache: Path) -> Path:
     """Makes or reads a data set and stores it in a folder of the cache, unless it is there; y as codes from 0."""
     folder = cache / data

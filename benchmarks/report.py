@@ -25,7 +25,10 @@ def main(file: str) -> None:
     """Puts the tables between the page's two markers, and draws the pictures."""
     from benchmarks.pictures import draw_ratios, draw_scaling
 
-    records = json.loads(Path(file).read_text())
+    try:
+        records = json.loads(Path(file).read_text())
+    except (OSError, ValueError) as unread:
+        raise SystemExit(f"no results in {file}: {unread}") from None
     plain = [record for record in records if not is_scaling(record)]
     scaling = [record for record in records if is_scaling(record) and "missing" not in record]
     before, rest = PAGE.read_text().split(START)
@@ -289,4 +292,6 @@ def grid(head: list[str], rows: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python -m benchmarks.report FILE.json")
     main(sys.argv[1])

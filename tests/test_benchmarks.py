@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 
 from benchmarks import alike, flights, inference  # noqa: E402
-from benchmarks.cases import Case, Problem, describe, prepare, reader  # noqa: E402
+from benchmarks.cases import CASES, Case, Problem, chosen, describe, prepare, reader  # noqa: E402
 from benchmarks.judge import Reference, Run, climb, entry, lowest, objective  # noqa: E402
 from benchmarks.measure import Job, run  # noqa: E402
 from benchmarks.peers import ALL, PEERS, Peer  # noqa: E402
@@ -158,6 +158,33 @@ def test_the_command_measures_saves_and_prints_a_case(tmp_path):
     assert [line["status"] for line in record["entries"]] == ["reached", "reached"]
     assert record["reference"]["agreed"]
     assert table(record) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            "profile flights",
+            "no data for flights: flights_3m is not on OpenML: give --data DIR with flights_3m.parquet.",
+        ),
+        ("profile iris,digits", "no such case: iris,digits."),
+        ("compare . . --cases fraud --data nowhere", "no data for fraud: "),
+        ("compare nosuch . --cases iris", "no such commit: nosuch."),
+        ("report", "usage: python -m benchmarks.report FILE.json"),
+        ("report nosuch.json", "no results in nosuch.json: "),
+    ],
+)
+def test_what_a_command_lacks_is_said_in_a_line(arguments, told):
+    command = f"{sys.executable} -m benchmarks.{arguments}".split(" ")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_list_of_cases_may_end_in_a_comma():
+    assert chosen("case", "iris,", CASES) == [CASES["iris"]]
+    assert chosen("case", "", CASES) == list(CASES.values())
 
 
 def record_of(name, times, limit=4.0, **more):
