@@ -56,9 +56,8 @@ def test_the_objective_of_three_classes_is_what_it_is_by_hand():
 
 
 def fits(peer: Peer, C, l1_ratio, is_sparse):
-    """Whether a peer takes such a problem: separatrix has no L1 penalty yet."""
-    problem = Problem(400, 6, 2, is_sparse, C, l1_ratio)
-    return not peer.unfit(problem) and not (peer.name == "separatrix" and l1_ratio)
+    """Whether a peer takes such a problem."""
+    return not peer.unfit(Problem(400, 6, 2, is_sparse, C, l1_ratio))
 
 
 @pytest.mark.parametrize(
