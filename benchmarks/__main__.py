@@ -61,6 +61,7 @@ def measured(case: Case, peers: list[Peer], read: Read, quick: bool, limit: floa
     return {
         **as_record(case, problem),
         "quick": quick,
+        "limit": limit,
         "machine": machine(),
         "reference": asdict(optimum) | {"agreed": optimum.agreed},
         "entries": [asdict(each) for each in entries],

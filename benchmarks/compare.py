@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.cases import CASES, SCALING, Case, chosen, prepare, reader
+from benchmarks.cases import CASES, SCALING, Case, chosen, needed, reader
 from benchmarks.judge import Run
 from benchmarks.measure import ROOT, Job, run
 from benchmarks.report import grid
@@ -47,17 +47,20 @@ def tree(commit: str, folder: Path) -> Iterator[Path]:
     if commit == ".":
         yield ROOT
         return
-    git = ["git", "-C", str(ROOT), "worktree"]
-    subprocess.run([*git, "add", "--detach", "--quiet", str(folder), commit], check=True)
+    git = ["git", "-C", str(ROOT)]
+    known = subprocess.run([*git, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"], capture_output=True)
+    if known.returncode:
+        raise SystemExit(f"no such commit: {commit}.")
+    subprocess.run([*git, "worktree", "add", "--detach", "--quiet", str(folder), commit], check=True)
     try:
         yield folder
     finally:
-        subprocess.run([*git, "remove", "--force", str(folder)], check=True)
+        subprocess.run([*git, "worktree", "remove", "--force", str(folder)], check=True)
 
 
 def compared(case: Case, trees: tuple[Path, Path], arguments: argparse.Namespace, cache: Path) -> list[str]:
     """The fastest run of each commit, in turns so that a busy spell of the machine strikes both."""
-    folder = prepare(case.data, reader(arguments.data), arguments.quick, cache)
+    folder = needed(case.data, reader(arguments.data), arguments.quick, cache)
     job = Job(str(folder), "separatrix", case.C, case.l1_ratio, arguments.tol)
     rounds = [[run(job, str(path / "src")) for path in trees] for _ in range(arguments.rounds)]
     unfinished = [each for pair in rounds for each in pair if each.status != "done"]

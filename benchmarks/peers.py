@@ -195,3 +195,4 @@ ALL = [
     Peer("statsmodels", "statsmodels", statsmodels, for_statsmodels),
 ]
 PEERS = {peer.name: peer for peer in ALL}
+SCIKIT_LEARN = {peer.name for peer in ALL if peer.module == "sklearn"}

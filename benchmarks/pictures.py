@@ -1,12 +1,11 @@
 """Two pictures of the results: the ratios of every case, and how time grows with rows and columns."""
 
 from math import ceil
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.report import Record, Row, order, ours, ratio, ratio_value, seconds
+from benchmarks.report import Record, Row, order, ours, ratio, ratio_value, seconds, time_of
 
 # Petroff (2021), arXiv:2107.02270: ten colours told apart with any colour vision.
 # fmt: off
@@ -83,9 +82,3 @@ def lines(panel: Axes, records: list[Record], across: str, title: str) -> None:
         panel.plot(*zip(*points, strict=True) if points else ([], []), marker="o", color=colour, label=name)
     panel.set(xscale="log", yscale="log", xlabel=across, title=title)
     panel.spines[["top", "right"]].set_visible(False)
-
-
-def time_of(record: Record, peer: str) -> Any:
-    """Seconds of a solver that reached the gap, else None."""
-    row = next((row for row in record["entries"] if row["peer"] == peer), None)
-    return row["run"]["seconds"] if row and row["status"] == "reached" else None

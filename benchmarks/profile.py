@@ -9,7 +9,7 @@ from pathlib import Path
 from pstats import Stats
 from tempfile import TemporaryDirectory
 
-from benchmarks.cases import CASES, chosen, load, prepare, reader
+from benchmarks.cases import CASES, load, needed, reader
 from benchmarks.measure import REPEATS
 
 SHOWN = 15  # functions
@@ -21,9 +21,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of Parquet files; without it, OpenML")
     parser.add_argument("--tol", type=float, default=1e-6)
     arguments = parser.parse_args()
-    (case,) = chosen("case", arguments.case, CASES)
+    if arguments.case not in CASES:
+        parser.error(f"no such case: {arguments.case}. There are: {', '.join(CASES)}.")
+    case = CASES[arguments.case]
     with TemporaryDirectory() as scratch:
-        X, y = load(prepare(case.data, reader(arguments.data), False, Path(scratch)))
+        X, y = load(needed(case.data, reader(arguments.data), False, Path(scratch)))
 
     from separatrix import LogisticRegression
 

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cases import GOALS, PRIMAL_GOALS, SCIKIT_LEARN_GOALS
 from benchmarks.measure import ROOT
+from benchmarks.peers import SCIKIT_LEARN
 
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -14,6 +16,8 @@ Row = dict[str, Any]
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "pictures"
 START, END = "<!-- results: written by python -m benchmarks.report -->", "<!-- end of results -->"
+MISSED = "**missed**"
+LARGE_SHARE = 0.3  # of X's size, taken on top of it
 HEAD = ["solver", "seconds", "ratio", "gap", "own gap", "tol", "threads", "iterations", "memory (MB)", "remark"]
 
 
@@ -21,29 +25,155 @@ def main(file: str) -> None:
     """Puts the tables between the page's two markers, and draws the pictures."""
     from benchmarks.pictures import draw_ratios, draw_scaling
 
-    records = json.loads(Path(file).read_text())
+    try:
+        records = json.loads(Path(file).read_text())
+    except (OSError, ValueError) as unread:
+        raise SystemExit(f"no results in {file}: {unread}") from None
     plain = [record for record in records if not is_scaling(record)]
     scaling = [record for record in records if is_scaling(record) and "missing" not in record]
     before, rest = PAGE.read_text().split(START)
     after = rest.split(END)[1]
-    images = []
+    images, sizes = [], [scaling_table(scaling)] if scaling else []
     for name, draw, some in (("ratios", draw_ratios, plain), ("scaling", draw_scaling, scaling)):
         if some:
             draw(some).savefig(PICTURES / f"benchmark_{name}.png", metadata={"Software": None})
             images.append(f"![{name}](pictures/benchmark_{name}.png)")
-    PAGE.write_text("\n\n".join([before + START, *images, page(plain), END + after]))
+    PAGE.write_text("\n\n".join([before + START, *images, *sizes, page(plain), END + after]))
 
 
 def is_scaling(record: Record) -> bool:
     return record["name"].startswith(("rows-", "columns-"))
 
 
+def scaling_table(records: list[Record]) -> str:
+    """The numbers of the picture: seconds of each solver, empty where it took longer than the limit."""
+    peers = list(dict.fromkeys(row["peer"] for record in records for row in record["entries"]))
+    times = [[time_of(record, peer) for peer in peers] for record in records]
+    lines = [
+        [shape(record), *("" if each is None else f"{each:.3g}" for each in line)]
+        for record, line in zip(records, times, strict=True)
+    ]
+    allowed = ", ".join(f"{each:g}" for each in sorted({limit(record) for record in records}))
+    text = f"Seconds. A solver's line ends, and its place is empty, where it took more than the limit ({allowed} s)."
+    return f"{text}\n\n{grid(['rows x columns', *peers], lines)}"
+
+
+def time_of(record: Record, peer: str) -> Any:
+    """Seconds of a solver that reached the gap, else None."""
+    row = next((row for row in record["entries"] if row["peer"] == peer), None)
+    return row["run"]["seconds"] if row and row["status"] == "reached" else None
+
+
 def page(records: list[Record]) -> str:
-    """The machine, the summary, and the table of every case."""
+    """The machine, the summary, the goals, the memory, and the table of every case."""
     measured = [record for record in records if "missing" not in record]
     machines = {json.dumps(record["machine"], sort_keys=True): record["machine"] for record in measured}
-    parts = [machine_line(machine) for machine in machines.values()]
-    return "\n\n".join([*parts, summary(measured), *map(table, records)])
+    parts = [*(machine_line(machine) for machine in machines.values()), limits_line(measured)]
+    return "\n\n".join([*parts, summary(measured), goals(measured), memory(measured), *map(table, records)])
+
+
+def limits_line(records: list[Record]) -> str:
+    """How long a fit was given, the usual limit first, and which solvers some cases were run without."""
+    cases: dict[float, list[str]] = {}
+    for record in records:
+        if limit(record):
+            cases.setdefault(limit(record), []).append(record["name"])
+    usual, *others = sorted(cases, key=lambda each: -len(cases[each])) or [math.nan]
+    more = "".join(f", {each:g} for {', '.join(cases[each])}" for each in others)
+    every = {row["peer"] for record in records for row in record["entries"]}
+    absent = {name for name in every for record in records if name not in {row["peer"] for row in record["entries"]}}
+    part = f" Not run for every case: {', '.join(sorted(absent))}." if absent else ""
+    return f"`--limit` was {usual:g} seconds a fit{more}: a solver that does not arrive may only have been slow.{part}"
+
+
+def limit(record: Record) -> float:
+    """Seconds a fit was given; of results that do not say, those after which one was killed, or 0."""
+    killed = [run["seconds"] for row in record["entries"] for run in row["runs"] if run["status"] == "killed"]
+    return record.get("limit") or max(killed, default=0.0)
+
+
+def goals(records: list[Record]) -> str:
+    """How many times separatrix's seconds the fastest other takes, beside how many it should; not of trials."""
+    head = ["case", "against", "goal", "reached", "by", "", "liblinear aside"]
+    named = {record["name"]: record for record in records if not record["quick"]}
+    lines = [goal_line(named[name], "any", goal) for name, goal in GOALS.items() if name in named]
+    lines += [
+        goal_line(named[name], "scikit-learn", goal) for name, goal in SCIKIT_LEARN_GOALS.items() if name in named
+    ]
+    missed = [f"{line[0]} ({line[3]} of {line[2]})" for line in lines if line[5] == MISSED]
+    text = (
+        "The goal is how many times separatrix's seconds the fastest other solver takes. Where no other arrived, "
+        "its time is over the limit. *primal*: any but the dual of liblinear. *liblinear aside*: where liblinear, "
+        "which penalises the intercept, is the fastest, the best of those that solve the same problem."
+    )
+    told = f"Missed, {len(missed)} of {len(lines)}: {', '.join(missed)}." if missed else f"All {len(lines)} are met."
+    return f"### Goals\n\n{text} {told}\n\n{grid(head, lines)}"
+
+
+def goal_line(record: Record, against: str, goal: float) -> list[str]:
+    primal = record["name"] in PRIMAL_GOALS
+    rows = [row for row in record["entries"] if row["peer"] != "separatrix"]
+    rows = [row for row in rows if not (primal and row["peer"] == "liblinear-dual")]
+    rows = [row for row in rows if against == "any" or row["peer"] in SCIKIT_LEARN]
+    shown, name, verdict = against_goal(record, rows, goal)
+    same = [row for row in rows if row["own_gap"] is None]
+    aside = against_goal(record, same, goal)[0] if name.startswith("liblinear") else ""
+    return [record["name"], "primal" if primal else against, f"{goal:g}", shown, name, verdict, aside]
+
+
+def against_goal(record: Record, rows: list[Row], goal: float) -> tuple[str, str, str]:
+    """The fastest row's seconds over separatrix's, its name, and whether the goal is met."""
+    own = ours(record)
+    if own is None or own["status"] != "reached":
+        return "separatrix did not arrive", "", MISSED
+    best = min((row for row in rows if row["status"] == "reached"), key=lambda row: row["run"]["seconds"], default=None)
+    if best:
+        value = best["run"]["seconds"] / own["run"]["seconds"]
+        return short(value), best["peer"], "met" if value >= goal else MISSED
+    if not any(run["status"] == "killed" for row in rows for run in row["runs"]):
+        return "no other arrived", "", ""
+    value = limit(record) / own["run"]["seconds"]
+    return f"over {short(value)}", "none", "met" if value >= goal else "not known"
+
+
+def memory(records: list[Record]) -> str:
+    """What each fit of a dense X took on top of it, as a share of its size, the largest first."""
+    dense = [record for record in records if not record["sparse"] and megabytes(record) is not None]
+    dense.sort(key=lambda record: -megabytes(record) / size(record))
+    head = ["case", "X (MB)", "the fit on top (MB)", "share of X", ""]
+    lines = [memory_line(record) for record in dense]
+    large = [line[0] for line in lines if line[-1]]
+    text = (
+        "What separatrix's fit took on top of a dense X (rows x columns x 8 bytes), in the run whose time counts. Of a "
+        "small X it is mostly buffers of the BLAS and Python's own objects."
+    )
+    told = (
+        f"More than {percent(LARGE_SHARE)} of X: {', '.join(large)}."
+        if large
+        else f"None is above {percent(LARGE_SHARE)}."
+    )
+    return f"### Memory\n\n{text} {told}\n\n{grid(head, lines)}"
+
+
+def memory_line(record: Record) -> list[str]:
+    share = megabytes(record) / size(record)
+    above = f"above {percent(LARGE_SHARE)}" if share > LARGE_SHARE else ""
+    return [record["name"], f"{size(record):,.3g}", f"{megabytes(record):,.0f}", percent(share), above]
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:,.0f} %"
+
+
+def size(record: Record) -> float:
+    """Megabytes of a dense X."""
+    return 8e-6 * record["rows"] * record["columns"]
+
+
+def megabytes(record: Record) -> Any:
+    """What separatrix took on top of X, or None."""
+    own = ours(record)
+    return own["run"]["megabytes"] if own and own["run"] else None
 
 
 def machine_line(machine: Record) -> str:
@@ -75,8 +205,16 @@ def table(record: Record) -> str:
         return f"### {record['name']}\n\nNot run: {record['missing']}"
     own = ours(record)
     rows = sorted(record["entries"], key=order)
-    lines = [f"### {record['name']}", caption(record), grid(HEAD, [cells(row, own) for row in rows])]
-    return "\n\n".join(lines)
+    head, lines = HEAD, [cells(row, own) for row in rows]
+    if record["l1_ratio"]:
+        head = [*head[:-1], "kept", head[-1]]
+        lines = [[*line[:-1], kept(row), line[-1]] for line, row in zip(lines, rows, strict=True)]
+    return "\n\n".join([f"### {record['name']}", caption(record), grid(head, lines)])
+
+
+def kept(row: Row) -> str:
+    """How many columns have a coefficient."""
+    return f"{row['run']['kept']:,}" if row["run"] else ""
 
 
 def caption(record: Record) -> str:
@@ -122,7 +260,11 @@ def seconds(row: Row) -> str:
 def ratio(row: Row, own: Row | None) -> str:
     """Times separatrix's seconds; empty where either did not reach the gap."""
     value = ratio_value(row, own)
-    return "" if value is None else f"{value:.2g}" if value < 100 else f"{value:.0f}"
+    return "" if value is None else short(value)
+
+
+def short(value: float) -> str:
+    return f"{value:.2g}" if value < 100 else f"{value:.0f}"
 
 
 def ratio_value(row: Row, own: Row | None) -> float | None:
@@ -150,4 +292,6 @@ def grid(head: list[str], rows: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python -m benchmarks.report FILE.json")
     main(sys.argv[1])

@@ -15,11 +15,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 
 from benchmarks import alike, flights, inference  # noqa: E402
-from benchmarks.cases import Case, Problem, describe, prepare, reader  # noqa: E402
+from benchmarks.cases import CASES, Case, Problem, chosen, describe, prepare, reader  # noqa: E402
 from benchmarks.judge import Reference, Run, climb, entry, lowest, objective  # noqa: E402
 from benchmarks.measure import Job, run  # noqa: E402
 from benchmarks.peers import ALL, PEERS, Peer  # noqa: E402
-from benchmarks.report import table  # noqa: E402
+from benchmarks.report import goals, limits_line, memory, scaling_table, table  # noqa: E402
 from benchmarks.streaming import run as stream_job  # noqa: E402
 
 PENALTIES = [(0.05, 0.0), (0.05, 1.0), (0.05, 0.4), (np.inf, 0.0)]
@@ -56,9 +56,8 @@ def test_the_objective_of_three_classes_is_what_it_is_by_hand():
 
 
 def fits(peer: Peer, C, l1_ratio, is_sparse):
-    """Whether a peer takes such a problem: separatrix has no L1 penalty yet."""
-    problem = Problem(400, 6, 2, is_sparse, C, l1_ratio)
-    return not peer.unfit(problem) and not (peer.name == "separatrix" and l1_ratio)
+    """Whether a peer takes such a problem."""
+    return not peer.unfit(Problem(400, 6, 2, is_sparse, C, l1_ratio))
 
 
 @pytest.mark.parametrize(
@@ -158,6 +157,92 @@ def test_the_command_measures_saves_and_prints_a_case(tmp_path):
     assert [line["status"] for line in record["entries"]] == ["reached", "reached"]
     assert record["reference"]["agreed"]
     assert table(record) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            "profile flights",
+            "no data for flights: flights_3m is not on OpenML: give --data DIR with flights_3m.parquet.",
+        ),
+        ("profile iris,digits", "no such case: iris,digits."),
+        ("compare . . --cases fraud --data nowhere", "no data for fraud: "),
+        ("compare nosuch . --cases iris", "no such commit: nosuch."),
+        ("report", "usage: python -m benchmarks.report FILE.json"),
+        ("report nosuch.json", "no results in nosuch.json: "),
+    ],
+)
+def test_what_a_command_lacks_is_said_in_a_line(arguments, told):
+    command = f"{sys.executable} -m benchmarks.{arguments}".split(" ")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_list_of_cases_may_end_in_a_comma():
+    assert chosen("case", "iris,", CASES) == [CASES["iris"]]
+    assert chosen("case", "", CASES) == list(CASES.values())
+
+
+def record_of(name, times, limit=4.0, **more):
+    """A result in which each solver took so many seconds, or None: it was killed at the limit."""
+    lines = [
+        {
+            "peer": peer,
+            "status": "reached" if took else "killed",
+            "run": {"seconds": took, "megabytes": 1.0} if took else None,
+            "own_gap": 1e-8 if took and peer.startswith("liblinear") else None,
+            "runs": [{"seconds": took or limit, "status": "done" if took else "killed"}],
+        }
+        for peer, took in times.items()
+    ]
+    shape = {"rows": 1_000, "columns": 1_000, "sparse": False, "quick": False, "limit": limit}
+    return {"name": name, "entries": lines, **shape, **more}
+
+
+def cells_of(text, name):
+    return [[cell.strip() for cell in line.split("|")[2:-1]] for line in text.splitlines() if f"| {name} " in line]
+
+
+def test_a_goal_is_met_missed_or_not_known_and_says_by_whom():
+    records = [
+        record_of("synthetic-0.5", {"separatrix": 1.0, "intelex": 4.0, "lbfgs": 7.0}),
+        record_of("spamassassin", {"separatrix": 1.0, "liblinear-dual": 0.5, "liblinear": 1.5, "lbfgs": 3.0}),
+        record_of("mnist", {"separatrix": 0.5, "lbfgs": None}),
+        record_of("wide", {"separatrix": 1.0, "lbfgs": None}),
+        record_of("iris", {"separatrix": None, "lbfgs": 1.0}),
+    ]
+    text = goals(records)
+    assert cells_of(text, "synthetic-0.5") == [
+        ["any", "3", "4", "intelex", "met", ""],
+        ["scikit-learn", "10", "7", "lbfgs", "**missed**", ""],
+    ]
+    assert cells_of(text, "spamassassin") == [["primal", "1", "1.5", "liblinear", "met", "3"]]
+    assert cells_of(text, "mnist") == [["any", "4", "over 8", "none", "met", ""]]
+    assert cells_of(text, "wide") == [["any", "5", "over 4", "none", "not known", ""]]
+    assert cells_of(text, "iris") == [["any", "1", "separatrix did not arrive", "", "**missed**", ""]]
+    assert "Missed, 2 of 6: iris (separatrix did not arrive of 1), synthetic-0.5 (7 of 10)." in text
+
+
+def test_the_report_says_what_memory_is_above_its_bound_and_what_the_limits_were():
+    large = record_of("mnist", {"separatrix": 1.0}, limit=40.0, columns=100)
+    others = [record_of("wide", {"separatrix": 1.0, "glum": 9.0}), record_of("iris", {"separatrix": 1.0, "glum": 1.0})]
+    text = memory([*others, large, record_of("sms_spam", {"separatrix": 1.0}, sparse=True)])
+    assert cells_of(text, "mnist") == [["0.8", "1", "125 %", "above 30 %"]]
+    assert cells_of(text, "wide") == [["8", "1", "12 %", ""]]
+    assert "More than 30 % of X: mnist." in text
+    assert "sms_spam" not in text
+    line = limits_line([*others, large])
+    assert "4 seconds a fit, 40 for mnist:" in line
+    assert "Not run for every case: glum." in line
+
+
+def test_the_numbers_of_the_scaling_end_where_the_limit_was():
+    text = scaling_table([record_of("rows-1000", {"separatrix": 0.5, "glum": None}, limit=3.0)])
+    assert "more than the limit (3 s)" in text
+    assert "| 1,000 x 1,000  | 0.5        |      |" in text
 
 
 def test_inference_is_measured_checked_and_saved(tmp_path):
