@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import reduce
+from io import BytesIO
 from operator import add
 from pathlib import Path
 from typing import Any
@@ -425,7 +426,10 @@ def test_a_checkpoint_of_other_arguments_or_data_is_refused_and_so_is_what_is_no
         train_streamed(data, "two", settings, checkpoint=kept)
     with pytest.raises(FileError, match="of other data"):  # a table has no file that could tell
         train_streamed(open(data.whole().to_native()), "two", settings, checkpoint=kept)
-    for content in (b"nothing", b""):
+    array, hole = BytesIO(), BytesIO()
+    np.save(array, np.zeros(3))
+    np.savez(hole, theta=np.full((3, 1), np.nan), fingerprint=np.array("any"))
+    for content in (b"nothing", b"", array.getvalue(), hole.getvalue()):
         (kept / "fit.npz").write_bytes(content)
         with pytest.raises(FileError, match="is no checkpoint"):
             train_streamed(data, "two", settings, checkpoint=kept)

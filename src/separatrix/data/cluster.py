@@ -236,7 +236,8 @@ def settle(client: Any, future: Any) -> None:
     alive = monotonic()
     while not future.done():
         try:
-            distributed.wait([future], timeout=POLL)
+            with client.as_current():  # it need not be the process's own
+                distributed.wait([future], timeout=POLL)
         except TimeoutError:
             if client.nthreads():
                 alive = monotonic()

@@ -41,11 +41,15 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
+        theta, fingerprint = np.empty(0), ""
         try:
             with np.load(self.path) as kept:
                 theta, fingerprint = kept["theta"], str(kept["fingerprint"])
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-            raise FileError(f"{self.path} is no checkpoint of a fit; remove it, or name another folder.") from None
+            whole = theta.dtype == np.float64 and bool(np.isfinite(theta).all())
+        except (OSError, EOFError, TypeError, ValueError, KeyError, zipfile.BadZipFile):
+            whole = False
+        if not whole:
+            raise FileError(f"{self.path} is no checkpoint of a fit; remove it, or name another folder.")
         if fingerprint != self.fingerprint:
             raise FileError(
                 f"{self.path} is of a fit of other data, or with other arguments: go on with those, name another "
