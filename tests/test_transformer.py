@@ -129,3 +129,13 @@ def test_an_argument_of_the_wrong_kind_is_named_with_what_is_due(told, message):
 def test_a_fit_of_a_table_names_an_argument_of_the_wrong_kind(told, message):
     with pytest.raises(ArgumentError, match=message):
         LogisticRegression().fit(pd.DataFrame(patients()), **told)
+
+
+def test_columns_of_pandas_in_several_chunks_are_read_as_one():
+    part = pd.DataFrame({"c": ["a", "b"] * 20, "x": np.arange(40.0) % 7})
+    part["t"] = pd.array(pd.date_range("2020", periods=40), dtype="timestamp[ns][pyarrow]")
+    whole = pd.concat([part, part], ignore_index=True)
+    np.testing.assert_array_equal(Columns().fit_transform(whole)[:40], Columns().fit(whole).transform(part))
+    labels = np.arange(80) % 3 == 0
+    model = LogisticRegression().fit(whole.assign(y=labels), target="y")
+    np.testing.assert_array_equal(model.predict(whole)[:40], model.predict(part))

@@ -223,11 +223,10 @@ def _arrow(table: Table, name: str) -> Any:
     """The column as one Arrow array; what Arrow has no type for as text: mixed objects of pandas, cuts, complex."""
     native = table.to_native()
     if isinstance(native, pa.Table):
-        column = native[name]
-        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even one
+        return _whole(native[name])
     series = table.get_column(name)
     try:
-        values = series.to_arrow()
+        values = _whole(series.to_arrow())
         if not (pa.types.is_dictionary(values.type) and isinstance(values.type.value_type, pa.BaseExtensionType)):
             return values
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
@@ -235,6 +234,13 @@ def _arrow(table: Table, name: str) -> Any:
     missing = series.is_null().to_list()
     cells = [None if gap else str(cell) for gap, cell in zip(missing, series.to_list(), strict=True)]
     return pa.array(cells, pa.large_string())
+
+
+def _whole(column: Any) -> Any:
+    """An Arrow column as one array, as it may be in chunks: of pandas, too."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even one
 
 
 def _coded(values: Any) -> Any:
