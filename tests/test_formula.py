@@ -13,6 +13,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from scipy import sparse
 
+import separatrix
 from separatrix import logit, ols
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, TargetError
 from separatrix.inference.hypothesis import linear_hypothesis
@@ -381,3 +382,12 @@ def test_a_result_survives_pickling():
     again = pickle.loads(pickle.dumps(result))
     assert_agrees(again.bse, result.bse)
     assert str(again.summary()) == str(result.summary())
+
+
+@pytest.mark.parametrize("formula", ["y ~ bs(x, df=4) + z", "y ~ bs(x, df=4) * c", "y ~ cr(x, df=4) + z - 1"])
+def test_the_knots_of_rows_that_are_all_at_hand_are_theirs_whatever_else_is_in_the_formula(formula):
+    rng = np.random.default_rng(0)
+    x, z = rng.gamma(2.0, size=300), rng.normal(size=300)
+    y = (np.sin(x) + z + rng.normal(size=300) > 0).astype(int)
+    table = pl.DataFrame({"x": x, "z": z, "y": y, "c": np.array(["u", "v", "w"])[rng.integers(0, 3, 300)]})
+    np.testing.assert_allclose(logit(formula, separatrix.open(table)).params, logit(formula, table).params, rtol=1e-9)

@@ -45,6 +45,7 @@ from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning
 from separatrix.estimators import LogisticRegression
+from separatrix.tables import table_labels
 
 
 class LogisticRegressionCV(LogisticRegression):
@@ -178,6 +179,7 @@ class LogisticRegressionCV(LogisticRegression):
     ) -> float:
         """What the scorer that chose C says of the model on X and y; accuracy, if none was named."""
         check_fitted(self)
+        y, sample_weight = table_labels(self, X, y, sample_weight)
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, len(y))
         scorer = self._scorer(sample_weight is not None)

@@ -1,7 +1,7 @@
 """One loop for every solver: a solver is a generator of iterates, and what happens between two of them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from time import perf_counter
 from typing import Any
@@ -70,6 +70,20 @@ class Trace:
     def seconds(self) -> float:
         """Wall-clock seconds in all."""
         return self.steps[-1].seconds
+
+    def then(self, other: "Trace") -> "Trace":
+        """The way of a fit that went on, from the last of these steps."""
+        last = self.steps[-1]
+        further = [
+            replace(
+                step,
+                iteration=last.iteration + step.iteration,
+                passes=self.passes + step.passes,
+                seconds=last.seconds + step.seconds,
+            )
+            for step in other.steps[1:]
+        ]
+        return Trace(other.solver, other.why, (*self.steps, *further), self.passes + other.passes)
 
     def __str__(self) -> str:
         head = f"{self.solver}: {self.why}\n iter        loss   |gradient|        gap  passes  seconds"

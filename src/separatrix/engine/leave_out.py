@@ -15,11 +15,13 @@ few rows that keep the classes from being separated. Of such a row the step chan
 fall far short. Those rows are left out by a fit each, which starts from that of all rows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.engine.fit import Options
@@ -54,6 +56,7 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> 
     added = np.abs(loss - row_losses(objective, with_it))
     order = np.argsort(-added, kind="stable")
     still = np.cumsum(added[order][::-1])[::-1]
+    without = cache(partial(without_each, objective, theta, options))  # made once, if at all
     most = MOST_WORK // work_of_fit(len(eta), theta.size)
     shares, misses = (1.0, 1.0), (0.0, 0.0)  # of the last two times; at first a step may be wrong altogether
     for first in range(0, len(order), AT_ONCE):
@@ -65,7 +68,7 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> 
             return LeftOut(eta, max(due, min(AT_ONCE, len(order) - first)) if misses[1] > may else due)
         some = order[first : first + AT_ONCE]
         step = loss[some]
-        eta[some] = refitted(objective, theta, some, options)
+        eta[some] = np.array([without()(i) for i in some])
         loss = row_losses(objective, eta)
         misses = misses[1], float(np.abs(loss[some] - step).sum())
         shares = shares[1], misses[1] / max(float(added[some].sum()), np.finfo(float).tiny)
@@ -114,22 +117,23 @@ def on_support(objective: Objective, theta: FloatArray) -> tuple[Objective, Floa
     return objective.columns(chosen), theta[np.append(chosen, np.arange(p, len(theta)))]
 
 
-def refitted(objective: Objective, theta: FloatArray, some: IntArray, options: Options) -> FloatArray:
-    """eta of some rows by the fit without each, (some, K); each starts from theta, with the curvature less its own."""
+def without_each(objective: Objective, theta: FloatArray, options: Options) -> Callable[[int], FloatArray]:
+    """What gives eta (K,) of a row by the fit without it; each starts from theta, with the curvature less its own."""
     source = objective.source
     assert isinstance(source, MemorySource)
     total = source.add_up(total_weight)
     curvature = objective.evaluate(theta, order=2).curvature
-    eta = np.empty((len(some), theta.shape[1]))
-    for place, i in enumerate(some):
+
+    def fitted(i: int) -> FloatArray:
         row = next(source.take(np.array([i])).blocks(slice(0, 1)))
         weight = source.weight.copy()
         weight[i] = 0.0
         penalty = objective.penalty.times(total / (total - row.total))
         without = Objective(source.weighing(weight), objective.loss, penalty, objective.fit_intercept)
         metric = (total * curvature - own_curvature(objective, row, theta)) / (total - row.total)
-        eta[place] = block_eta(row, end_of(without, theta, metric, options))[0]
-    return eta
+        return block_eta(row, end_of(without, theta, metric, options))[0]
+
+    return fitted
 
 
 def own_curvature(objective: Objective, row: Block, theta: FloatArray) -> FloatArray:

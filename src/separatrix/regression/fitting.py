@@ -114,7 +114,9 @@ def fit_classes(
     fit = further(replace(options, max_iter=PATIENCE), start)
     found = separation_of(sample) if in_vain(fit) else None
     if found is None and fit.status is Status.MAX_ITER:
-        fit = further(options, (fit.coefficients, fit.intercepts))
+        first, rest = fit.trace, replace(options, max_iter=options.max_iter - PATIENCE)
+        fit = further(rest, (fit.coefficients, fit.intercepts))
+        fit = replace(fit, trace=first.then(fit.trace))
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
         at, step = polish(objective, fit)
         # A direction without an end hides another that is none: then the columns are looked at too.

@@ -198,7 +198,8 @@ def formula_encoding(
 
 
 def with_levels(frame: Any, tally: Tally, columns: Sequence[str]) -> Any:
-    """Some rows, and copies of the first in which each column takes each of its levels, or the ends of its range."""
+    """Some rows, and copies of the first in which each column takes the levels, or the ends of its range, that these
+    rows lack: where they lack none, knots are quantiles of the rows and of nothing else."""
     frames = [frame]
     for name in columns:
         column, values = tally.columns[name], []
@@ -206,9 +207,11 @@ def with_levels(frame: Any, tally: Tally, columns: Sequence[str]) -> Any:
             values = column.levels.values.to_pylist()
         elif column.kind == "number":
             values = [column.readings["plain"].moments.low, column.readings["plain"].moments.high]
-        if values:
-            copies = pd.concat([frame[:1]] * len(values), ignore_index=True)
-            copies[name] = pd.Series(values, dtype=plain_type(frame[name]))
+        lacking: Any = pd.Series(values, dtype=plain_type(frame[name]))
+        lacking = lacking[~lacking.isin(frame[name])]
+        if len(lacking):
+            copies = pd.concat([frame[:1]] * len(lacking), ignore_index=True)
+            copies[name] = lacking.to_numpy()
             frames.append(copies)
     return pd.concat([each.astype({name: plain_type(frame[name]) for name in columns}) for each in frames])
 
