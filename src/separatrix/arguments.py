@@ -103,16 +103,17 @@ def is_moderate(X: NDArray) -> bool:
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight") -> FloatArray:
-    """The weights (rows,): at least 0, some above; None is 1 for each row, a number the same for each. `name` is what
-    the argument is called.
+    """The weights (rows,): at least 0, some above; None is 1 for each row, a number the same for each, which is there
+    but once, and can't be written to. `name` is what the argument is called.
 
     >>> check_sample_weight([2, 0], rows=2)
     array([2., 0.])
     """
     if sample_weight is None:
-        return np.ones(rows)
+        return np.broadcast_to(1.0, rows)
     given = array_of(name, sample_weight)
-    weight = finite_numbers(name, np.full(rows, given) if given.ndim == 0 else given, (rows,))
+    weight = finite_numbers(name, given, () if given.ndim == 0 else (rows,))
+    weight = np.broadcast_to(weight, rows) if given.ndim == 0 else weight
     for row in np.flatnonzero(weight < 0)[:1]:
         raise ArgumentError(f"{name}[{row}]={weight[row]:g} must be at least 0.")
     if not weight.any():

@@ -318,9 +318,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
 
 def against(k: int) -> Callable[[NDArray], NDArray]:
-    """Makes 1.0 of the codes that are k and 0.0 of the others, (rows, 1), as `LogLoss` codes them.
+    """Makes 1 of the codes that are k and 0 of the others, (rows, 1), as `LogLoss` codes them, in a byte each.
 
     >>> against(1)(np.array([1, 0, 2])).ravel()
-    array([1., 0., 0.])
+    array([1, 0, 0], dtype=int8)
     """
-    return lambda codes: (codes == k)[:, None] * 1.0
+    return lambda codes: (codes == k)[:, None].view(np.int8)

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.threads import thread_count, within_a_pass, workers
+from separatrix.equations.hyperplane import pieces
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
@@ -38,7 +40,7 @@ class MemorySource:
     """X (rows, p) dense of any layout and float type, CSR, or CSC as one block; y (rows, ...); weight (rows,); offset
     (rows, K) or None.
 
-    `distinct` rows are counted ones: each stands for all that are like it, by its weight.
+    Weights that are all the same need be there once, as np.broadcast_to has them. `distinct` rows are counted ones: each stands for all that are like it, by its weight.
 
     X is never copied whole: each block is widened to double, and shifted by `centre`, as it is used.
     """
@@ -169,7 +171,18 @@ class MemorySource:
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
             rows = slice(some.start + before, some.stop + before)
-            yield Block(self._rows(some), self.y[some], self.weight[some], rows, some_rows(self.offset, some))
+            yield Block(self._rows(some), self.y[some], self._weights(some), rows, some_rows(self.offset, some))
+
+    def _weights(self, some: slice) -> FloatArray:
+        """Of some rows that follow each other; where all are equal, all blocks share theirs."""
+        if self.weight.strides != (0,):
+            return self.weight[some]
+        rows = some.stop - some.start
+        return self._equal[:rows] if rows <= len(self._equal) else np.full(rows, self.weight[0])
+
+    @cached_property
+    def _equal(self) -> FloatArray:
+        return np.full(min(self.n_rows, ROWS), self.weight[0])
 
     @cached_property
     def _copies(self) -> bool:
@@ -206,12 +219,18 @@ def csr_rows(X: Any, some: slice) -> Any:
 
 
 def csr_of(X: NDArray) -> Any:
-    """Dense rows as CSR in double; by their flat positions, in half the time of scipy's two indices an entry."""
-    flat = np.flatnonzero(X != 0)  # of truth values it is found three times as fast as of numbers
-    ends = np.searchsorted(flat, np.arange(len(X) + 1) * X.shape[1])
-    index = np.int32 if X.size <= np.iinfo(np.int32).max else np.int64
-    entries = np.asarray(X.reshape(-1)[flat], dtype=np.float64)
-    return sparse.csr_array((entries, (flat % X.shape[1]).astype(index), ends.astype(index)), shape=X.shape)
+    """Dense rows as CSR in double; some at a time, as copies of all would be as large as X."""
+    many, p = np.count_nonzero(X), X.shape[1]
+    index = np.int32 if max(many, p) <= np.iinfo(np.int32).max else np.int64
+    entries, columns, ends = np.empty(many), np.empty(many, dtype=index), np.zeros(len(X) + 1, dtype=index)
+    for some in pieces(len(X), p):
+        rows = X[some]
+        flat = np.flatnonzero(rows != 0)  # of truth values it is found three times as fast as of numbers
+        first = ends[some.start]
+        ends[some.start + 1 : some.stop + 1] = first + np.searchsorted(flat, np.arange(1, len(rows) + 1) * p)
+        own = slice(first, first + len(flat))
+        entries[own], columns[own] = rows.reshape(-1)[flat], flat % p
+    return sparse.csr_array((entries, columns, ends), shape=X.shape)
 
 
 def share_of_entries(X: Any) -> float:
@@ -247,7 +266,7 @@ def memory_source(
     array([1.e+09])
     """
     X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
-    weight = np.ones(X.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
+    weight = check_sample_weight(None, X.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
     if not weight.all():
         kept = np.flatnonzero(weight)
         X, y, weight, offset = X[kept], y[kept], weight[kept], some_rows(offset, kept)

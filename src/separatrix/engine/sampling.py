@@ -128,6 +128,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     def chance(block: Block) -> FloatArray:
         return np.minimum(1.0, share[block.codes] * rarity.of(block))
 
+    del some, glance  # lest two samples be held at once
     objective.passes += 1
     some, chances = source.sample(chance, random.random())
     return Sample(objective.over(some.weighing(some.weight / chances)), objective.over(some), None)

@@ -11,11 +11,13 @@ X is (rows, p), dense of any layout or scipy sparse; w is (p,) or (p, K), b a nu
 """
 
 import math
+import operator
 import threading
 from collections.abc import Iterator
+from functools import reduce
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
@@ -156,7 +158,10 @@ def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:
     >>> gram_diagonal(np.array([[1.0, -2.0]]), np.array([3.0]))
     array([ 3., 12.])
     """
-    return np.asarray(product(_squared(X).T, h))
+    if sparse.issparse(X):
+        return np.asarray(X.power(2).T @ h)
+    parts = (product(_squared(X[some]).T, h[some]) for some in pieces(max(len(X), 1), X.shape[1]))
+    return reduce(operator.iadd, parts)
 
 
 def row_squares(X: Matrix, v: FloatArray) -> FloatArray:
@@ -165,12 +170,17 @@ def row_squares(X: Matrix, v: FloatArray) -> FloatArray:
     >>> row_squares(np.array([[1.0, -2.0]]), np.array([1.0, 0.5]))
     array([3.])
     """
-    return np.asarray(product(_squared(X), v))
+    if sparse.issparse(X):
+        return np.asarray(X.power(2) @ v)
+    sums = np.empty((len(X), *v.shape[1:]))
+    for some in pieces(len(X), X.shape[1]):
+        sums[some] = product(_squared(X[some]), v)
+    return sums
 
 
-def _squared(X: Matrix) -> Matrix:
-    """Every entry squared; of a dense X good until this thread's next call."""
-    return X.power(2) if sparse.issparse(X) else np.multiply(X, X, out=scratch(X.shape, np.float64))
+def _squared(X: NDArray) -> FloatArray:
+    """Every entry squared, good until this thread's next call."""
+    return np.multiply(X, X, out=scratch(X.shape, np.float64))
 
 
 def pieces(rows: int, columns: int) -> Iterator[slice]:

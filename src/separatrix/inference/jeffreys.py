@@ -248,7 +248,7 @@ def flac(found: FirthEstimate) -> Flac:
     marks = np.repeat([[0.0], [1.0]], n, axis=0)
     twice: Any = sparse.vstack([X, X]) if sparse.issparse(X) else np.vstack([X, X])
     wide: Any = sparse.hstack([twice, marks], format="csr") if sparse.issparse(X) else np.hstack([twice, marks])
-    y, weight = np.vstack([source.y, np.full_like(source.y, 0.5)]), np.append(source.weight, h)
+    y, weight = np.vstack([source.y, np.full(source.y.shape, 0.5)]), np.append(source.weight, h)
     offset = None if source.offset is None else np.tile(source.offset, (2, 1))
     rows = replace(memory_source(wide, y, weight, False, offset=offset), centre=np.append(source.centre, 0.0))
     penalty = elastic_net(np.zeros(wide.shape[1]), 0.0)
