@@ -64,7 +64,12 @@ class Source(Protocol):
     def centre(self) -> FloatArray: ...
     @property
     def in_memory(self) -> bool:
-        """Whether its rows are in this process, and something can be kept of each."""
+        """Whether its rows are in this process."""
+        ...
+
+    @property
+    def room(self) -> float:
+        """How many bytes may be kept of each row in this process."""
         ...
 
     @property

@@ -63,6 +63,7 @@ class Facts:
     n_columns: int
     centre: FloatArray
     in_memory: bool = False
+    room: float = 0.0
 
 
 @dataclass(frozen=True)

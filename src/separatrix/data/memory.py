@@ -1,5 +1,6 @@
 """Rows that are in memory: arrays and sparse matrices, cut into blocks that stay in cache, shared by threads."""
 
+import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,10 +30,42 @@ FAR_CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
 CELLS, ROWS = 2**19, 2**16
 WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
 COPIED = 2**18  # cells, where a block is a copy
+KEPT, COPIED_PART = 0.2, 0.1  # of a dense X: its bytes are what may be kept of its rows, its rows what is copied
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
 FEW_CELLS = 2**20  # are not worth a chunk of their own: threads that wait for each other cost more
 FEW_NON_ZEROS = 2**19  # of sparse rows, neither
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some rows of a dense X, looked up when they are asked for: copied at once they would take too much."""
+
+    X: NDArray
+    rows: IntArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.rows), self.X.shape[1]
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> Any:
+        return self.X.dtype
+
+    @property
+    def itemsize(self) -> int:
+        return self.X.itemsize
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, some: Any) -> NDArray:
+        rows, columns = some if isinstance(some, tuple) else (some, slice(None))
+        return rows_of(self.X, self.rows[rows])[:, columns]
 
 
 @dataclass(frozen=True)
@@ -96,6 +129,12 @@ class MemorySource:
         return True
 
     @property
+    def room(self) -> float:
+        """How many bytes may be kept of each row: beside many dense numbers a part of what they take."""
+        few = self.is_sparse or self.X.size <= FEW_CELLS
+        return np.inf if few else KEPT * self.X.itemsize * self.n_columns
+
+    @property
     def most_rows(self) -> int:
         """How many rows of a sample there is memory for: all are in memory already."""
         return self.n_rows
@@ -117,7 +156,7 @@ class MemorySource:
             return [(some + block.rows.start, likely[some])]
 
         rows, chances = map(np.concatenate, zip(*self.add_up(kept), strict=True))
-        return self.take(rows), chances
+        return self.looked_up(rows), chances
 
     def thinned(self, rows: int, random: np.random.Generator) -> "tuple[MemorySource, FloatArray]":
         """About so many of the rows, one of each few that follow each other, whichever; and for how many each stands,
@@ -126,7 +165,7 @@ class MemorySource:
         first = np.arange(0, self.n_rows, step)
         some = first + random.integers(step, size=len(first))
         some = some[some < self.n_rows]
-        return self.take(some), np.full(len(some), self.n_rows / len(some))
+        return self.looked_up(some), np.full(len(some), self.n_rows / len(some))
 
     def weighing(self, weight: FloatArray) -> "MemorySource":
         """The same rows with other weights."""
@@ -134,9 +173,17 @@ class MemorySource:
 
     def take(self, some: IntArray) -> "MemorySource":
         """Some of the rows, which are copied."""
-        in_rows = not self.is_sparse and self.X.flags.c_contiguous
-        # NumPy's take is four times as fast; but it copies an X that is not in rows, whole.
-        X = self.X.take(some, axis=0) if in_rows else self.X[some]
+        return self._with(rows_of(self.X, some), some)
+
+    def looked_up(self, some: IntArray) -> "MemorySource":
+        """Some of the rows, which are copied if they are few, else found in X block by block."""
+        X = self.X
+        few = self.is_sparse or len(some) * self.n_columns <= max(FEW_CELLS, COPIED_PART * X.size)
+        if few:
+            return self.take(some)
+        return self._with(Chosen(X.X, X.rows[some]) if isinstance(X, Chosen) else Chosen(X, some), some)
+
+    def _with(self, X: Any, some: IntArray) -> "MemorySource":
         return replace(self, X=X, y=self.y[some], weight=self.weight[some], offset=some_rows(self.offset, some))
 
     def columns(self, chosen: IntArray) -> "MemorySource":
@@ -186,14 +233,19 @@ class MemorySource:
 
     @cached_property
     def _copies(self) -> bool:
-        """Whether a block is a copy: it is dense, and in single precision or shifted."""
+        """Whether a block is a copy: it is dense, and looked up, in single precision or shifted."""
+        return isinstance(self.X, Chosen) or self._moved
+
+    @cached_property
+    def _moved(self) -> bool:
+        """Whether rows are widened or shifted."""
         return not self.is_sparse and (self.X.dtype != np.float64 or bool(self.centre.any()))
 
     def _rows(self, some: slice) -> Any:
         if self.is_sparse:
             return csr_rows(self.X, some)
         X = self.X[some]
-        return np.subtract(X, self.centre, dtype=np.float64) if self._copies else X
+        return np.subtract(X, self.centre, dtype=np.float64) if self._moved else X
 
 
 def systematic(chance: FloatArray, draw: float) -> IntArray:
@@ -202,6 +254,12 @@ def systematic(chance: FloatArray, draw: float) -> IntArray:
     A row is taken where the sum of the chances so far passes draw plus a whole number (Madow 1949).
     """
     return np.flatnonzero(np.diff(np.floor(draw + np.cumsum(chance)), prepend=0.0))
+
+
+def rows_of(X: Any, some: IntArray) -> Any:
+    """A copy of some rows."""
+    # NumPy's take is four times as fast; but it copies an X that is not in rows, whole.
+    return X.take(some, axis=0) if isinstance(X, np.ndarray) and X.flags.c_contiguous else X[some]
 
 
 def some_rows(offset: FloatArray | None, chosen: Any) -> FloatArray | None:

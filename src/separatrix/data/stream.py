@@ -48,6 +48,8 @@ class Elsewhere:
     def centre(self) -> FloatArray:
         return self.at_hand.centre
 
+    room = 0.0  # for what is kept of each row
+
     @property
     def in_memory(self) -> bool:
         """Whether its rows are in this process: they are elsewhere."""

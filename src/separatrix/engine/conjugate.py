@@ -1,6 +1,7 @@
 """theta <- theta - curvature^-1 gradient, by conjugate gradients: for very many coefficients, no matrix is built."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import cycle
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from separatrix.data.block import Block
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import conjugate_gradients, factor_positive, solve_factored
+from separatrix.engine.linear_algebra import Packed, conjugate_gradients, factor_positive, packed, solve_packed
 from separatrix.engine.objective import Evaluation, Objective, Sums
 from separatrix.engine.sampling import sampled
 from separatrix.equations.hyperplane import weighted_gram
@@ -60,10 +61,10 @@ def mean_curvatures(objective: Objective, at: Evaluation, some: int | None = Non
     def sums(state: FloatArray) -> FloatArray:
         return np.array([*(float(loss.second(state, k, k).sum()) for k in range(K)), float(len(state))])
 
-    if at.state is None:
+    if (kept := objective.kept_state(at)) is None:
         total = objective.add_up(lambda block: sums(objective.state_of(at, block)))
     else:
-        total = sums(at.state[:: max(1, len(at.state) // (some or len(at.state)))])
+        total = sums(kept[:: max(1, len(kept) // (some or len(kept)))])
     return total[:K] / total[K]
 
 
@@ -113,37 +114,47 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Precondi
 
 
 def gram_preconditioner(objective: Objective, theta: FloatArray) -> Preconditioner:
-    """Class by class, the curvature that a sample of the rows has in the coefficients of that class alone.
+    """Class by class, the curvature that a sample of the rows has in the coefficients of that class alone; where so many
+    matrices would take much beside X, their mean for all.
 
     At first as if all its rows were as curved as their mean, which takes one Gram matrix; once a step needed many
     products, with one for each class, computed afresh whenever a step needs many again.
     """
-    P, p = len(theta), objective.source.n_columns
+    (P, K), p = theta.shape, objective.source.n_columns
     some = sampled(objective, theta, SAMPLE * P, np.random.default_rng(0)).weighted
-    strength = np.diag(np.concatenate([objective.penalty.l2, np.zeros(P - p)]))
+    strength = np.concatenate([objective.penalty.l2, np.zeros(P - p)])
+    each = objective.source.room * objective.source.n_rows >= 8 * K * P**2 / 2
     even, by_class = sample_gram(some, P - p, lambda block: block.weight), None
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
         nonlocal by_class
         if products > MANY_PRODUCTS:
-            by_class = class_grams(some, at.theta)
-        grams = [h * even for h in mean_curvatures(objective, at)] if by_class is None else by_class
-        factors = [factor_positive(gram + strength) for gram in grams]
+            by_class = None  # before others are made: each takes as much
+            by_class = factors(class_grams(some, at.theta))
+        near = by_class or factors(h * even for h in mean_curvatures(objective, at))
         return lambda residual: objective.canonical(
-            np.column_stack([solve_factored(factor, r) for factor, r in zip(factors, residual.T, strict=True)])
+            np.column_stack([solve_packed(factor, r) for factor, r in zip(cycle(near), residual.T, strict=False)])
         )
+
+    def factors(grams: Iterator[FloatArray]) -> list[Packed]:
+        return [packed(factor_positive(ridged(gram))) for gram in (grams if each else [sum(grams) / K])]
+
+    def ridged(gram: FloatArray) -> FloatArray:
+        gram = gram.astype(np.float64)
+        np.einsum("jj->j", gram)[:] += strength
+        return gram
 
     return at_point
 
 
-def class_grams(objective: Objective, theta: FloatArray) -> list[FloatArray]:
+def class_grams(objective: Objective, theta: FloatArray) -> Iterator[FloatArray]:
     """The curvature in the coefficients of each class alone, (P, P) each, in single precision."""
     at, ones = objective.evaluate(theta, order=1, keep_state=True), len(theta) - objective.source.n_columns
 
     def weight(k: int) -> Callable[[Block], FloatArray]:
         return lambda block: block.weight * objective.loss.second(objective.state_of(at, block), k, k)
 
-    return [sample_gram(objective, ones, weight(k)) for k in range(theta.shape[1])]
+    return (sample_gram(objective, ones, weight(k)) for k in range(theta.shape[1]))
 
 
 def sample_gram(objective: Objective, ones: int, weight: Callable[[Block], FloatArray]) -> FloatArray:

@@ -67,7 +67,7 @@ def intercepts(objective: Objective, at: Evaluation) -> tuple[FloatArray, Callab
 
     In one pass, but for gradients of so many coefficients that the solver kept the loss's state to save them.
     """
-    if at.state is not None:
+    if objective.kept_state(at) is not None:
         return intercept_curvature(objective, at), partial(intercept_effect, objective, at)
     effects = intercept_effects(objective, at.theta)
     return effects[:, -1], lambda shift: np.tensordot(shift, effects, axes=1)
@@ -91,7 +91,7 @@ def intercept_curvature(objective: Objective, at: Evaluation) -> FloatArray:
     """The second derivatives of the mean loss in the intercepts, (K, K), at a point whose state was kept."""
 
     def curvature(block: Block) -> Sums:
-        state = at.state[block.rows]
+        state = objective.state_of(at, block)
         V = [
             product(block.weight, objective.loss.curvature_times(state, unit[None, :]))
             for unit in np.eye(state.shape[1])
@@ -106,7 +106,7 @@ def intercept_effect(objective: Objective, at: Evaluation, shift: FloatArray) ->
     """What a shift of the intercepts, (K,), does to the gradient of the mean loss, to first order: (P, K)."""
 
     def effect(block: Block) -> Sums:
-        r = block.weight[:, None] * objective.loss.curvature_times(at.state[block.rows], shift[None, :])
+        r = block.weight[:, None] * objective.loss.curvature_times(objective.state_of(at, block), shift[None, :])
         return Sums(float(block.weight.sum()), 0.0, with_intercept(block.transposed, r, len(at.theta)))
 
     sums = objective.add_up(effect)

@@ -45,7 +45,7 @@ def backtrack(
         if not fallen and smooth and trial and -slope * length <= UNSEEN * abs(at.value):
             fallen = abs(float(np.vdot(there.gradient, direction))) <= -0.5 * slope
         if fallen:
-            return there if trial == order else objective.evaluate(there.theta, order, dtype=dtype), length
+            return there if trial == order else objective.evaluate(there.theta, order, keep_state, dtype), length
         # A curvature costs several values, so after a first disappointment it is left until the length is known.
         trial = order % 2
         length *= shorter(at.value, slope * length, there.value)

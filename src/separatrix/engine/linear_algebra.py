@@ -10,6 +10,7 @@ from separatrix.arrays import FloatArray
 
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
 potrf, potrs, trtri = get_lapack_funcs(("potrf", "potrs", "trtri"), dtype=np.float64)
+trttf, pftrs = get_lapack_funcs(("trttf", "pftrs"), dtype=np.float64)
 SINGULAR = 1e-5  # a `Factor.least` that may be rounding
 ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
 RIDGES = (0.0, *np.finfo(float).eps * 10.0 ** np.arange(1, 17, 2))
@@ -32,6 +33,13 @@ class Factor(NamedTuple):
         return float(np.diagonal(self.lower).min(initial=1.0))
 
 
+class Packed(NamedTuple):
+    """A `Factor` without the half of the square that is not used (Gustavson and others 2010): (n (n + 1) / 2,), (n,)."""
+
+    half: FloatArray
+    unit: FloatArray
+
+
 def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
     """A^-1 b, (n,), for a symmetric A that is positive definite, or nearly.
 
@@ -44,6 +52,16 @@ def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
 def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
     """A^-1 b from the factor of A, b (n,)."""
     return potrs(factor.lower, b / factor.unit, lower=True)[0] / factor.unit if len(b) else b
+
+
+def packed(factor: Factor) -> Packed:
+    """The factor in half the memory."""
+    return Packed(trttf(factor.lower, uplo="L")[0], factor.unit)
+
+
+def solve_packed(factor: Packed, b: FloatArray) -> FloatArray:
+    """A^-1 b from the packed factor of A, b (n,), n > 0."""
+    return pftrs(len(b), factor.half, b / factor.unit, uplo="L")[0] / factor.unit
 
 
 def factor_positive(A: FloatArray) -> Factor:

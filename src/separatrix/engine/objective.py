@@ -20,6 +20,7 @@ from separatrix.equations.hyperplane import gram_diagonal, product, project
 from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import ElasticNet
 
+STATE = np.dtype(np.float32)  # of what is kept: an error of the curvature, not of the gradient
 TRACE = 1e-10  # of a curvature: enough to make a matrix positive definite, too little to slow a step
 
 
@@ -56,7 +57,6 @@ class Evaluation:
     loss: float
     gradient: Any = None
     curvature: Any = None
-    state: Any = None
     weight: float = np.nan
 
     @cached_property
@@ -75,7 +75,8 @@ def block_sums(
 ) -> Sums:
     """Loss, gradient (order 1) and curvature (order 2, made in the precision of dtype) summed over the rows of a block.
 
-    `keep` (all rows, K) takes the loss's state of these rows, of which products with the curvature are made.
+    `keep` (all rows, K) takes the loss's state of these rows, of which products with the curvature are made: in single
+    precision, of which losses ask no more.
     """
     eta, weight = block_eta(block, theta), block.total
     if order == 0:
@@ -125,20 +126,34 @@ class Objective:
     penalty: ElasticNet
     fit_intercept: bool
     passes: int = field(default=0, init=False)
+    _kept: tuple[FloatArray, FloatArray] | None = field(default=None, init=False, repr=False)  # theta and its state
 
     def evaluate(
         self, theta: FloatArray, order: int, keep_state: bool = False, dtype: DTypeLike = np.float64
     ) -> Evaluation:
         """Value, and for order 1 gradient, and for order 2 curvature, in one pass.
 
-        dtype is the precision of the products of which a curvature is made; all else is in double. The state is kept of
-        rows in memory alone, see `state_of`.
+        dtype is the precision of the products of which a curvature is made; all else is in double. The state, see
+        `state_of`, is kept where there is room for it, until that of another point is.
         """
-        state = np.empty((self.source.n_rows, theta.shape[1])) if keep_state and self.source.in_memory else None
+        state = self._room_for_state(theta) if keep_state else None
         sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state, dtype=dtype))
-        return self.evaluation(theta, sums, state)
+        return self.evaluation(theta, sums)
 
-    def evaluation(self, theta: FloatArray, sums: Sums, state: Any = None) -> Evaluation:
+    def _room_for_state(self, theta: FloatArray) -> FloatArray | None:
+        """Where the state at theta is to be kept, (rows, K), each column contiguous; None where there is no room."""
+        rows, K = self.source.n_rows, theta.shape[1]
+        if self.source.room < K * STATE.itemsize:
+            return None
+        state = np.empty((K, rows), dtype=STATE).T if self._kept is None else self._kept[1]
+        self._kept = theta, state
+        return state
+
+    def kept_state(self, at: Evaluation) -> FloatArray | None:
+        """The state of all rows at a point, (rows, K), if it is kept."""
+        return self._kept[1] if self._kept is not None and self._kept[0] is at.theta else None
+
+    def evaluation(self, theta: FloatArray, sums: Sums) -> Evaluation:
         """What sums over all rows at theta amount to: per unit weight, and with the penalty."""
         w = theta[: self.source.n_columns]
         loss = sums.value / sums.weight
@@ -148,15 +163,15 @@ class Objective:
         gradient = sums.gradient / sums.weight
         gradient[: len(w)] += self.penalty.gradient(w)
         if sums.curvature is None:
-            return Evaluation(theta, value, loss, gradient, state=state, weight=sums.weight)
+            return Evaluation(theta, value, loss, gradient, weight=sums.weight)
         curvature = self._with_penalty(sums.curvature / sums.weight, w)
         curvature = curvature.reshape(theta.size, theta.size)
         return Evaluation(theta, value, loss, gradient, curvature, weight=sums.weight)
 
     def state_of(self, at: Evaluation, block: Block) -> FloatArray:
         """The state of the loss of a block's rows at a point, (rows, K): as it was kept, else made again."""
-        if at.state is not None:
-            return at.state[block.rows]
+        if (state := self.kept_state(at)) is not None:
+            return state[block.rows]
         return self.loss.together(block.y, block_eta(block, at.theta))[2]
 
     def curvature_times(self, at: Evaluation, direction: FloatArray) -> FloatArray:

@@ -226,7 +226,9 @@ class SoftmaxLoss:
         return state[:, k] * (np.delete(state, k, axis=1).sum(axis=1) if k == m else -state[:, m])
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
-        return state * (v - np.sum(state * v, axis=1, keepdims=True))
+        # Divided by the sum of p, which rounds: then constant v give zero, and no v less, in any precision of p.
+        mean = np.sum(state * v, axis=1, keepdims=True) / state.sum(axis=1, dtype=np.float64, keepdims=True)
+        return state * (v - mean)
 
     def gram(
         self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
