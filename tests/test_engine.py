@@ -63,15 +63,18 @@ def test_the_order_of_the_rows_does_not_matter(problem, seed):
 @given(problems(), seeds)
 def test_gradient_and_curvature_are_the_slopes_of_the_objective(problem, seed):
     objective, theta = problem.objective(), random_theta(problem, seed)
-    at, kept = objective.evaluate(theta, order=2), objective.evaluate(theta, order=1, keep_state=True)
+    at = objective.evaluate(theta, order=2)
     v = np.random.default_rng(seed + 1).normal(size=theta.shape)
     v -= v @ objective.loss.flat(v.shape[1]) @ objective.loss.flat(v.shape[1]).T
     h = 1e-5 * v / np.linalg.norm(v)
     up, down = (objective.evaluate(theta + sign * h, order=1) for sign in (1, -1))
     assert up.value - down.value == pytest.approx(2 * np.sum(at.gradient * h), rel=1e-5, abs=1e-12)
     np.testing.assert_allclose(up.gradient - down.gradient, 2 * (at.curvature @ h.ravel()).reshape(h.shape), atol=1e-11)
+    curved = at.curvature @ v.ravel()
+    np.testing.assert_allclose(objective.curvature_times(at, v).ravel(), curved, rtol=1e-10, atol=1e-12)
+    kept = objective.evaluate(theta, order=1, keep_state=True)  # in single precision
     np.testing.assert_allclose(
-        objective.curvature_times(kept, v).ravel(), at.curvature @ v.ravel(), rtol=1e-10, atol=1e-12
+        objective.curvature_times(kept, v).ravel(), curved, rtol=1e-5, atol=1e-6 * np.abs(at.curvature).max()
     )
 
 
@@ -267,8 +270,8 @@ def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_the_penalty_is
     assert (fit.trace.solver, fit.certificate.gap <= 1e-12) == ("conjugate-gradient", True)
     assert "mostly zeros" in fit.trace.why
     assert_same_fit(fit, solve(problem, "newton"), tol=1e-5)
-    assert solve(replace(problem, strength=np.full(600, 1e-6)), "auto").trace.solver == "quasi-newton"
-    assert solve(replace(problem, X=X + 1.0), "auto").trace.solver == "quasi-newton"
+    for other in (replace(problem, strength=np.full(600, 1e-6)), replace(problem, X=X + 1.0)):
+        assert "mostly zeros" not in solve(other, "auto").trace.why
 
 
 def test_more_columns_than_a_small_matrix_go_through_conjugate_gradients_to_the_same_optimum():
@@ -305,7 +308,7 @@ class CountingSource:
     def __init__(self, problem: Problem) -> None:
         self.inner = problem.source()
         self.n_rows, self.n_columns = self.inner.X.shape
-        self.most_rows, self.in_memory = self.n_rows, True
+        self.most_rows, self.in_memory, self.room = self.n_rows, True, np.inf
         self.centre, self.readings = self.inner.centre, 0
 
     def working(self) -> Any:

@@ -29,6 +29,7 @@ FAR_CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
 # finds the rows in cache, which others share. Wide rows have more, lest adding up curvatures costs as much as they do.
 CELLS, ROWS = 2**19, 2**16
 WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
+ETA = 8  # arrays of the size of eta, of which a loss makes a few, are small beside that of X
 COPIED = 2**18  # cells, where a block is a copy
 KEPT, COPIED_PART = 0.2, 0.1  # of a dense X: its bytes are what may be kept of its rows, its rows what is copied
 SPARSE_ROWS = 2**15
@@ -37,28 +38,13 @@ FEW_CELLS = 2**20  # are not worth a chunk of their own: threads that wait for e
 FEW_NON_ZEROS = 2**19  # of sparse rows, neither
 
 
-@dataclass(frozen=True)
 class Chosen:
     """Some rows of a dense X, looked up when they are asked for: copied at once they would take too much."""
 
-    X: NDArray
-    rows: IntArray
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.rows), self.X.shape[1]
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def dtype(self) -> Any:
-        return self.X.dtype
-
-    @property
-    def itemsize(self) -> int:
-        return self.X.itemsize
+    def __init__(self, X: NDArray, rows: IntArray) -> None:
+        self.X, self.rows = X, rows
+        self.shape, self.dtype, self.itemsize = (len(rows), X.shape[1]), X.dtype, X.itemsize
+        self.size = math.prod(self.shape)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -73,7 +59,8 @@ class MemorySource:
     """X (rows, p) dense of any layout and float type, CSR, or CSC as one block; y (rows, ...); weight (rows,); offset
     (rows, K) or None.
 
-    Weights that are all the same need be there once, as np.broadcast_to has them. `distinct` rows are counted ones: each stands for all that are like it, by its weight.
+    Weights that are all the same need be there once, as np.broadcast_to has them. Blocks leave room for `outputs`
+    columns of eta. `distinct` rows are counted ones: each stands for all that are like it, by its weight.
 
     X is never copied whole: each block is widened to double, and shifted by `centre`, as it is used.
     """
@@ -86,6 +73,7 @@ class MemorySource:
     pool: ThreadPoolExecutor | None = None
     offset: FloatArray | None = None
     distinct: bool = False
+    outputs: int = 1
 
     @property
     def n_columns(self) -> int:
@@ -213,7 +201,8 @@ class MemorySource:
             step = self.n_rows if self.X.format == "csc" else SPARSE_ROWS
         else:
             p = max(self.n_columns, 1)
-            step = COPIED // p if self._copies else max(CELLS // p, min(WIDE_ROWS, WIDE_CELLS // p))
+            cells = max(p, ETA * self.outputs)
+            step = COPIED // cells if self._copies else max(CELLS // cells, min(WIDE_ROWS, WIDE_CELLS // cells))
             step = max(64, min(ROWS, step))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))

@@ -26,6 +26,7 @@ from separatrix.errors import ArgumentError, listing
 CHEAP = 10_000_000  # multiplications for a curvature: less than what surrounds them costs
 LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB, and a solve a few copies of it
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
+LARGEST_DENSE_CURVATURE = 250  # of two classes in memory
 LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
 LOOSE = 1e-6  # a gap that is asked for to save a pass
@@ -76,10 +77,13 @@ class Choice:
 
     def target(self, tol: float, classes: int = 1) -> float:
         """The estimated gap to reach for a gap of tol. Each of Newton's steps squares it, so one more pass buys
-        tol^2, and coefficients that are as exact as the loss. Who asks for a loose gap asks for few passes; but for
-        several columns of eta it is the certificate that costs, and one more pass makes sure that one is enough."""
-        squares = self.name in ("newton", "quasi-newton", "proximal-newton")
+        tol^2, and coefficients that are as exact as the loss; one of its truncated steps buys tol^1.5. Who asks for a
+        loose gap asks for few passes; but for several columns of eta it is the certificate that costs, and one more
+        pass makes sure that one is enough."""
         loose = tol >= LOOSE and classes == 1
+        if self.name == "conjugate-gradient" and classes == 1:
+            return tol if loose else tol**1.5
+        squares = self.name in ("newton", "quasi-newton", "proximal-newton")
         return min(0.01 * tol, tol if loose else tol**2) if squares else tol
 
 
@@ -92,10 +96,16 @@ def products_pay(source: Source, penalty: ElasticNet) -> bool:
 
 
 def choose(
-    solver: str, coefficients: int, classes: int, l1: bool = False, zeros: bool = False, rows: float = np.inf
+    solver: str,
+    coefficients: int,
+    classes: int,
+    l1: bool = False,
+    zeros: bool = False,
+    rows: float = np.inf,
+    dense: bool = False,
 ) -> Choice:
     """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta, and so
-    many rows; `zeros` says that `products_pay`.
+    many rows; `zeros` says that `products_pay`, and `dense` that the rows are in memory, with their zeros.
 
     Raises ArgumentError for a name that is no solver, or of one that does not know the L1 part of the penalty.
 
@@ -123,6 +133,8 @@ def choose(
         return Choice("conjugate-gradient", f"X is mostly zeros: products cost less than {size:,} columns' curvature")
     if rows * size**2 <= CHEAP:
         return Choice("newton", f"the curvature of {size:,} coefficients over {rows:,} rows costs next to nothing")
+    if classes == 1 and dense and size > LARGEST_DENSE_CURVATURE:
+        return Choice("conjugate-gradient", f"products with X cost less than the curvature of {size:,} columns")
     if size <= (LARGEST_CURVATURE if classes == 1 else LARGEST_CURVATURE_OF_CLASSES):
         return Choice("quasi-newton", f"the curvature of {size:,} coefficients is a small matrix")
     return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients is too large to build")

@@ -19,6 +19,7 @@ MOST_PRODUCTS = 500  # in one Newton step
 SOME_ROWS = 2_000  # from which a mean is judged
 LOOSE = 0.2  # relative residual of the first steps
 MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
+ENOUGH = 20  # for one column of eta and a Gram matrix of the sample
 SAMPLE = 20  # rows for each row of the Gram matrix that preconditions
 
 
@@ -28,14 +29,15 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
     The estimated gap is about what the certificate will say, which costs nothing; without an L2 penalty on every weight
     it is the decrease that the next step promises.
     """
-    several = theta.shape[1] > 1 and len(theta) <= LARGEST_CURVATURE
-    near = (gram_preconditioner if several else diagonal_preconditioner)(objective, theta)
+    large = len(theta) > LARGEST_CURVATURE or (theta.shape[1] == 1 and getattr(objective.source, "is_sparse", False))
+    near = (diagonal_preconditioner if large else preconditioner)(objective, theta)
+    most = MOST_PRODUCTS if large or theta.shape[1] > 1 else ENOUGH
     at, products = objective.evaluate(theta, order=1, keep_state=True), 0
     proven = bool(objective.penalty.l2.all())
     while True:
         if proven:
             yield Iterate(at, gap=min(strong_convexity_gap(objective, at), at.value))
-        step, products = newton_step(objective, at, near(at, products))
+        step, products = newton_step(objective, at, near(at, products), most)
         if not proven:
             yield Iterate(at, gap=min(-0.5 * float(np.vdot(at.gradient, step)), at.value))
         at, _ = backtrack(objective, at, step, order=1, keep_state=True)
@@ -53,23 +55,24 @@ def mean_curvature(objective: Objective, at: Evaluation) -> float:
     return max(float(mean_curvatures(objective, at, SOME_ROWS).mean()), np.finfo(float).tiny)
 
 
-def mean_curvatures(objective: Objective, at: Evaluation, some: int | None = None) -> FloatArray:
-    """Of the loss in each of its eta, (K,), on average over rows, of which so many will do; a pass where no state was
-    kept."""
+def mean_curvatures(objective: Objective, at: Evaluation, some: int = 0) -> FloatArray:
+    """Of the loss in each of its eta, (K,), on average over rows, of which so many will do, if they are kept; else in a
+    pass."""
     loss, K = objective.loss, at.theta.shape[1]
 
     def sums(state: FloatArray) -> FloatArray:
         return np.array([*(float(loss.second(state, k, k).sum()) for k in range(K)), float(len(state))])
 
-    if (kept := objective.kept_state(at)) is None:
-        total = objective.add_up(lambda block: sums(objective.state_of(at, block)))
+    kept = objective.kept_state(at)
+    if kept is not None and some:
+        total = sums(kept[:: max(1, len(kept) // some)])
     else:
-        total = sums(kept[:: max(1, len(kept) // (some or len(kept)))])
+        total = objective.add_up(lambda block: sums(objective.state_of(at, block)))
     return total[:K] / total[K]
 
 
 def newton_step(
-    objective: Objective, at: Evaluation, near: Callable[[FloatArray], FloatArray]
+    objective: Objective, at: Evaluation, near: Callable[[FloatArray], FloatArray], most: int = MOST_PRODUCTS
 ) -> tuple[FloatArray, int]:
     """The step with curvature @ step = -gradient, to a relative residual of min(1/5, sqrt |gradient|), and in how many
     products; `near` applies the inverse of something near the curvature."""
@@ -78,7 +81,7 @@ def newton_step(
         near,
         -at.gradient,
         enough=lambda start: start * min(LOOSE, abs(start) ** 0.25) ** 2,
-        most=min(MOST_PRODUCTS, 10 * at.theta.size),
+        most=min(most, 10 * at.theta.size),
     )
 
 
@@ -113,8 +116,24 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Precondi
     return at_point
 
 
+def preconditioner(objective: Objective, theta: FloatArray) -> Preconditioner:
+    """Of one column of eta by the diagonal, until the steps took many products; then, and of several, by Grams."""
+    if theta.shape[1] > 1:
+        return gram_preconditioner(objective, theta)
+    near, so_far = diagonal_preconditioner(objective, theta), 0
+
+    def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
+        nonlocal near, so_far
+        so_far += products
+        if so_far > ENOUGH and so_far - products <= ENOUGH:
+            near, products = gram_preconditioner(objective, at.theta), MANY_PRODUCTS + 1
+        return near(at, products)
+
+    return at_point
+
+
 def gram_preconditioner(objective: Objective, theta: FloatArray) -> Preconditioner:
-    """Class by class, the curvature that a sample of the rows has in the coefficients of that class alone; where so many
+    """Class by class, the curvature that a sample of the rows has in the coefficients of that class alone; where the
     matrices would take much beside X, their mean for all.
 
     At first as if all its rows were as curved as their mean, which takes one Gram matrix; once a step needed many

@@ -28,14 +28,13 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
-from separatrix.equations.hyperplane import product
 from separatrix.equations.penalties import ElasticNet
 
 
 def dual_bound(objective: Objective, at: Evaluation) -> float | None:
     """How far F is above the bound, at most; None where the intercept is too far from its optimum for one.
 
-    One pass for the intercept, or two shorter ones where the state of the loss was kept, none without one.
+    One pass for the intercept, or two shorter ones over rows in memory, none without one.
     """
     p = objective.source.n_columns
     w, gradient, divergence = at.theta[:p], at.gradient.copy(), 0.0
@@ -65,9 +64,9 @@ def intercepts(objective: Objective, at: Evaluation) -> tuple[FloatArray, Callab
     """The second derivatives of the mean loss in the intercepts, (K, K); and what a shift of them, (K,), does to its
     gradient, (P, K).
 
-    In one pass, but for gradients of so many coefficients that the solver kept the loss's state to save them.
+    Of files in one pass, as reading costs more than the K gradients of which that is made; of rows in memory in two.
     """
-    if objective.kept_state(at) is not None:
+    if objective.source.in_memory:
         return intercept_curvature(objective, at), partial(intercept_effect, objective, at)
     effects = intercept_effects(objective, at.theta)
     return effects[:, -1], lambda shift: np.tensordot(shift, effects, axes=1)
@@ -79,7 +78,7 @@ def intercept_effects(objective: Objective, theta: FloatArray) -> FloatArray:
 
     def effects(block: Block) -> FloatArray:
         _, _, state = loss.together(block.y, block_eta(block, theta))
-        shifted = [block.weight[:, None] * loss.curvature_times(state, unit[None, :]) for unit in np.eye(K)]
+        shifted = (block.weight[:, None] * loss.curvature_times(state, unit[None, :]) for unit in np.eye(K))
         gradients = [with_intercept(block.transposed, shift, len(theta)).ravel() for shift in shifted]
         return np.append(np.concatenate(gradients), block.weight.sum())
 
@@ -88,15 +87,12 @@ def intercept_effects(objective: Objective, theta: FloatArray) -> FloatArray:
 
 
 def intercept_curvature(objective: Objective, at: Evaluation) -> FloatArray:
-    """The second derivatives of the mean loss in the intercepts, (K, K), at a point whose state was kept."""
+    """The second derivatives of the mean loss in the intercepts, (K, K): those of rows without a column."""
 
     def curvature(block: Block) -> Sums:
-        state = objective.state_of(at, block)
-        V = [
-            product(block.weight, objective.loss.curvature_times(state, unit[None, :]))
-            for unit in np.eye(state.shape[1])
-        ]
-        return Sums(float(block.weight.sum()), 0.0, np.array(V))
+        none = np.empty((len(block.weight), 0))
+        V = objective.loss.gram(none, block.weight, objective.state_of(at, block), ones=1)
+        return Sums(block.total, 0.0, V[0, :, 0, :])
 
     sums = objective.add_up(curvature)
     return sums.gradient / sums.weight
@@ -107,7 +103,7 @@ def intercept_effect(objective: Objective, at: Evaluation, shift: FloatArray) ->
 
     def effect(block: Block) -> Sums:
         r = block.weight[:, None] * objective.loss.curvature_times(objective.state_of(at, block), shift[None, :])
-        return Sums(float(block.weight.sum()), 0.0, with_intercept(block.transposed, r, len(at.theta)))
+        return Sums(block.total, 0.0, with_intercept(block.transposed, r, len(at.theta)))
 
     sums = objective.add_up(effect)
     return sums.gradient / sums.weight

@@ -9,6 +9,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
+from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate, by_strong_convexity
 from separatrix.engine.checkpoint import Checkpoint
@@ -78,6 +79,8 @@ def fit_linear_model(
     optimum exists.
     """
     penalised = bool(penalty.has_l1 or penalty.l2.any())
+    if isinstance(source, MemorySource):
+        source = replace(source, outputs=len(start[0]))
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
@@ -116,7 +119,8 @@ def solve(
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
     zeros = theta.shape[1] == 1 and products_pay(objective.source, objective.penalty)
     l1, rows = objective.penalty.has_l1, objective.source.n_rows
-    choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows)
+    dense = objective.source.in_memory and not getattr(objective.source, "is_sparse", False)
+    choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows, dense=dense)
     start = Start(theta)
     kept = checkpoint and checkpoint.read()
     if kept is not None and kept.shape == theta.shape:  # of other columns, some of which were left out, none is kept

@@ -34,7 +34,7 @@ class Factor(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """A `Factor` without the half of the square that is not used (Gustavson and others 2010): (n (n + 1) / 2,), (n,)."""
+    """A `Factor` without the unused half of the square (Gustavson and others 2010): (n (n + 1) / 2,), (n,)."""
 
     half: FloatArray
     unit: FloatArray

@@ -56,7 +56,8 @@ class ReferenceLoss:
         return state[:, k] * np.maximum(1.0 - state[:, k], others)
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
-        return SOFTMAX.curvature_times(state, v)
+        total = np.maximum(state.sum(axis=1, dtype=np.float64, keepdims=True), 1.0)  # above which it is rounding
+        return state * (v - np.sum(state * v, axis=1, keepdims=True) / total)
 
     def gram(
         self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
