@@ -92,11 +92,14 @@ def is_plain(X: Any, y: Any) -> bool:
 def is_moderate(X: NDArray) -> bool:
     """Whether the sum of squares of X, (n, p) or (n,), shows that every number is finite and at most LARGEST.
 
-    A pass, as a sum would be. Of numbers in single precision it may overflow where each of them is fine.
+    A pass, as a sum would be. Of numbers in single precision it may overflow where each of them is fine; whole numbers
+    always are.
 
     >>> is_moderate(np.array([[1.0, 2.0]])), is_moderate(np.array([np.nan])), is_moderate(np.array([1e100]))
     (True, False, False)
     """
+    if X.dtype.kind in "biu":
+        return True
     X = np.atleast_2d(X)
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.einsum("ij,ij->", X, X)) <= LARGEST**2

@@ -12,4 +12,5 @@ Matrix = Any
 """A NumPy array or a scipy sparse matrix or array, (rows, columns)."""
 
 FLOATS = (np.float64, np.float32)
+WHOLE = (*(np.dtype(kind) for kind in "bBhHiIlLqQ?"),)  # exact in double precision, the largest to a rounding
 """The types of numbers that are taken as they are."""

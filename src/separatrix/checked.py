@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from separatrix.arguments import LARGEST, check_sample_weight, gaps, is_moderate, listed, shown, unmasked
-from separatrix.arrays import FLOATS, Matrix
+from separatrix.arrays import FLOATS, WHOLE, Matrix
 from separatrix.data.given import check_distinct, check_here, first_beyond, remedy
 from separatrix.data.memory import rows_to_judge
 from separatrix.errors import (
@@ -64,7 +64,8 @@ def checked_matrix(estimator: Any, X: Any) -> Matrix:
 def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tuple[Matrix, NDArray]:
     """X (rows, p), dense or CSR, finite, and y, labels (rows,) or numbers (rows,) or (rows, targets)."""
     X, y = unmasked(X), unmasked(y)
-    how = {"accept_sparse": "csr", "dtype": FLOATS, "ensure_all_finite": False}
+    dtypes = FLOATS if sparse.issparse(X) else FLOATS + WHOLE  # a dense X is widened as it is used, not whole
+    how = {"accept_sparse": "csr", "dtype": dtypes, "ensure_all_finite": False}
     try:
         check_given(X)
         check_here(y)

@@ -12,7 +12,7 @@ from separatrix.data.cells import Table
 from separatrix.data.columns import Columns as Learned
 from separatrix.data.columns import Rules, Unseen
 from separatrix.data.frames import named_once
-from separatrix.data.memory import csr_of
+from separatrix.data.some import csr_of
 from separatrix.errors import ArgumentError
 
 

@@ -1,6 +1,5 @@
 """Rows that are in memory: arrays and sparse matrices, cut into blocks that stay in cache, shared by threads."""
 
-import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +16,8 @@ from scipy import sparse
 from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
+from separatrix.data.some import Chosen, chosen_of, csr_rows, rows_of
 from separatrix.data.threads import thread_count, within_a_pass, workers
-from separatrix.equations.hyperplane import pieces
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
@@ -31,27 +30,11 @@ CELLS, ROWS = 2**19, 2**16
 WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
 ETA = 8  # arrays of the size of eta, of which a loss makes a few, are small beside that of X
 COPIED = 2**18  # cells, where a block is a copy
-KEPT, COPIED_PART = 0.2, 0.1  # of a dense X: its bytes are what may be kept of its rows, its rows what is copied
+KEPT, COPIED_PART = 0.2, 0.15  # of a dense X: bytes that may be kept of its rows, and cells that may be copied
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
 FEW_CELLS = 2**20  # are not worth a chunk of their own: threads that wait for each other cost more
 FEW_NON_ZEROS = 2**19  # of sparse rows, neither
-
-
-class Chosen:
-    """Some rows of a dense X, looked up when they are asked for: copied at once they would take too much."""
-
-    def __init__(self, X: NDArray, rows: IntArray) -> None:
-        self.X, self.rows = X, rows
-        self.shape, self.dtype, self.itemsize = (len(rows), X.shape[1]), X.dtype, X.itemsize
-        self.size = math.prod(self.shape)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, some: Any) -> NDArray:
-        rows, columns = some if isinstance(some, tuple) else (some, slice(None))
-        return rows_of(self.X, self.rows[rows])[:, columns]
 
 
 @dataclass(frozen=True)
@@ -83,8 +66,9 @@ class MemorySource:
     def n_rows(self) -> int:
         return self.X.shape[0]
 
-    def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
-        """function of every block, combined in the order of the rows, whatever the number of threads.
+    def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.iadd) -> T:
+        """function of every block, combined in the order of the rows, whatever the number of threads. What the function
+        returns is its caller's own: the first is added to in place.
 
         A pass that a function asks for within a pass is made by the thread that asks: the others may all be waiting.
         """
@@ -165,18 +149,22 @@ class MemorySource:
 
     def looked_up(self, some: IntArray) -> "MemorySource":
         """Some of the rows, which are copied if they are few, else found in X block by block."""
-        X = self.X
-        few = self.is_sparse or len(some) * self.n_columns <= max(FEW_CELLS, COPIED_PART * X.size)
-        if few:
+        if self._is_little(len(some) * self.n_columns):
             return self.take(some)
-        return self._with(Chosen(X.X, X.rows[some]) if isinstance(X, Chosen) else Chosen(X, some), some)
+        return self._with(chosen_of(self.X).only(rows=some), some)
 
     def _with(self, X: Any, some: IntArray) -> "MemorySource":
         return replace(self, X=X, y=self.y[some], weight=self.weight[some], offset=some_rows(self.offset, some))
 
     def columns(self, chosen: IntArray) -> "MemorySource":
-        """The same rows with only these columns of X, which are copied."""
-        return replace(self, X=self.X[:, chosen], centre=self.centre[chosen])
+        """The same rows with only these columns of X, which are copied if they are few."""
+        little = self._is_little(len(chosen) * self.n_rows)
+        X = self.X[:, chosen] if self.is_sparse else chosen_of(self.X).only(columns=chosen)
+        return replace(self, X=X[:] if little else X, centre=self.centre[chosen])
+
+    def _is_little(self, cells: int) -> bool:
+        """Whether so many cells may be copied."""
+        return self.is_sparse or cells <= max(FEW_CELLS, COPIED_PART * self.X.size)
 
     @cached_property
     def _kept_blocks(self) -> list[list[Block]]:
@@ -245,39 +233,9 @@ def systematic(chance: FloatArray, draw: float) -> IntArray:
     return np.flatnonzero(np.diff(np.floor(draw + np.cumsum(chance)), prepend=0.0))
 
 
-def rows_of(X: Any, some: IntArray) -> Any:
-    """A copy of some rows."""
-    # NumPy's take is four times as fast; but it copies an X that is not in rows, whole.
-    return X.take(some, axis=0) if isinstance(X, np.ndarray) and X.flags.c_contiguous else X[some]
-
-
 def some_rows(offset: FloatArray | None, chosen: Any) -> FloatArray | None:
     """The offset of some rows, where there is one."""
     return None if offset is None else offset[chosen]
-
-
-def csr_rows(X: Any, some: slice) -> Any:
-    """Consecutive rows of a CSR matrix that share its memory; slicing would copy them."""
-    if some == slice(0, X.shape[0]):
-        return X
-    first, last = X.indptr[some.start], X.indptr[some.stop]
-    parts = X.data[first:last], X.indices[first:last], X.indptr[some.start : some.stop + 1] - first
-    return sparse.csr_array(parts, shape=(some.stop - some.start, X.shape[1]), copy=False)
-
-
-def csr_of(X: NDArray) -> Any:
-    """Dense rows as CSR in double; some at a time, as copies of all would be as large as X."""
-    many, p = np.count_nonzero(X), X.shape[1]
-    index = np.int32 if max(many, p) <= np.iinfo(np.int32).max else np.int64
-    entries, columns, ends = np.empty(many), np.empty(many, dtype=index), np.zeros(len(X) + 1, dtype=index)
-    for some in pieces(len(X), p):
-        rows = X[some]
-        flat = np.flatnonzero(rows != 0)  # of truth values it is found three times as fast as of numbers
-        first = ends[some.start]
-        ends[some.start + 1 : some.stop + 1] = first + np.searchsorted(flat, np.arange(1, len(rows) + 1) * p)
-        own = slice(first, first + len(flat))
-        entries[own], columns[own] = rows.reshape(-1)[flat], flat % p
-    return sparse.csr_array((entries, columns, ends), shape=X.shape)
 
 
 def share_of_entries(X: Any) -> float:

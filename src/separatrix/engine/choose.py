@@ -26,7 +26,7 @@ from separatrix.errors import ArgumentError, listing
 CHEAP = 10_000_000  # multiplications for a curvature: less than what surrounds them costs
 LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB, and a solve a few copies of it
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
-LARGEST_DENSE_CURVATURE = 250  # of two classes in memory
+LARGEST_DENSE_CURVATURE = 400  # of two classes in memory
 LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
 LOOSE = 1e-6  # a gap that is asked for to save a pass

@@ -143,25 +143,22 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
     some = sampled(objective, theta, SAMPLE * P, np.random.default_rng(0)).weighted
     strength = np.concatenate([objective.penalty.l2, np.zeros(P - p)])
     each = objective.source.room * objective.source.n_rows >= 8 * K * P**2 / 2
-    even, by_class = sample_gram(some, P - p, lambda block: block.weight), None
+    even, by_class = None, None
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
-        nonlocal by_class
+        nonlocal even, by_class
         if products > MANY_PRODUCTS:
-            by_class = None  # before others are made: each takes as much
+            even = by_class = None  # before others are made: each takes as much
             by_class = factors(class_grams(some, at.theta))
+        elif by_class is None and even is None:
+            even = sample_gram(some, P - p, lambda block: block.weight)
         near = by_class or factors(h * even for h in mean_curvatures(objective, at))
         return lambda residual: objective.canonical(
             np.column_stack([solve_packed(factor, r) for factor, r in zip(cycle(near), residual.T, strict=False)])
         )
 
     def factors(grams: Iterator[FloatArray]) -> list[Packed]:
-        return [packed(factor_positive(ridged(gram))) for gram in (grams if each else [sum(grams) / K])]
-
-    def ridged(gram: FloatArray) -> FloatArray:
-        gram = gram.astype(np.float64)
-        np.einsum("jj->j", gram)[:] += strength
-        return gram
+        return [packed(factor_positive(gram, strength)) for gram in (grams if each else [sum(grams) / K])]
 
     return at_point
 

@@ -64,16 +64,16 @@ def solve_packed(factor: Packed, b: FloatArray) -> FloatArray:
     return pftrs(len(b), factor.half, b / factor.unit, uplo="L")[0] / factor.unit
 
 
-def factor_positive(A: FloatArray) -> Factor:
-    """The factor of A."""
+def factor_positive(A: FloatArray, more: FloatArray | float = 0.0) -> Factor:
+    """The factor of A, or of A with more on its diagonal."""
     if not len(A):  # which LAPACK does not take
         return Factor(A, np.empty(0))
-    diagonal = A.diagonal()
+    diagonal = A.diagonal() + np.float64(more)
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     for ridge in RIDGES:
-        scaled = A / unit[:, None] / unit
-        if ridge:
-            np.fill_diagonal(scaled, scaled.diagonal() + ridge)  # A may lie by columns
+        scaled = A / unit
+        scaled /= unit[:, None]
+        np.fill_diagonal(scaled, diagonal / unit**2 + ridge)  # A may lie by columns
         lower, failed = potrf(scaled.T, lower=True, overwrite_a=True)
         if not failed:
             return Factor(lower, unit)

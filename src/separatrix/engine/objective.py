@@ -6,6 +6,8 @@ theta is (p + 1, K), the weights w above the intercept b, or (p, K) without an i
 often none. Sums over blocks add, so any split of the rows gives the same answer to rounding.
 """
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -34,8 +36,15 @@ class Sums:
     curvature: Any = None
 
     def __add__(self, other: "Sums") -> "Sums":
+        return self._plus(other, operator.add)
+
+    def __iadd__(self, other: "Sums") -> "Sums":
+        """Their sum, in the arrays of the first: a curvature may be as large as all that a fit may take."""
+        return self._plus(other, operator.iadd)
+
+    def _plus(self, other: "Sums", add: Callable[[Any, Any], Any]) -> "Sums":
         def both(a: Any, b: Any) -> Any:
-            return None if a is None else a + b
+            return None if a is None else add(a, b)
 
         return Sums(
             self.weight + other.weight,

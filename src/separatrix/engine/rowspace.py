@@ -13,15 +13,20 @@ one direction. One column with the norm of their entries as its own takes their 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import get_lapack_funcs, solve_triangular
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Source
-from separatrix.data.memory import MemorySource, csr_of
+from separatrix.data.memory import MemorySource
+from separatrix.data.some import csr_of
+from separatrix.data.threads import in_order
 from separatrix.engine.choose import products_pay
+from separatrix.equations.hyperplane import pieces
 from separatrix.equations.penalties import L2, ElasticNet
 
 MOST_ROWS = 2_000  # whose matrix G is still small
@@ -85,33 +90,69 @@ def by_columns(source: MemorySource, penalty: ElasticNet) -> Space:
     )
 
 
-def products_of_rows(X: FloatArray, pool: ThreadPoolExecutor | None) -> FloatArray:
-    """X X', (rows, rows), some columns of X at a time, shared by threads."""
-    parts = (X[:, first : first + COLUMNS] for first in range(0, X.shape[1], COLUMNS))
-    return sum((pool.map if pool else map)(lambda part: part @ part.T, parts), np.zeros((len(X), len(X))))
+@dataclass(frozen=True)
+class WideRows:
+    """Few dense rows of many columns, less their centre and in double, some columns at a time: never a copy of all."""
+
+    X: NDArray
+    centre: FloatArray
+    pool: ThreadPoolExecutor | None
+
+    @property
+    def parts(self) -> list[slice]:
+        return [slice(first, first + COLUMNS) for first in range(0, self.X.shape[1], COLUMNS)]
+
+    @cached_property
+    def as_they_are(self) -> bool:
+        return self.X.dtype == np.float64 and not self.centre.any()
+
+    def part(self, some: slice, rows: IntArray | slice = slice(None)) -> FloatArray:
+        X = self.X[:, some][rows]
+        return X if self.as_they_are else np.subtract(X, self.centre[some], dtype=np.float64)
+
+    def products(self, strength: FloatArray) -> FloatArray:
+        """X diag(1 / strength) X', (rows, rows), shared by threads."""
+        total, even = np.zeros((len(self.X), len(self.X))), np.ptp(strength) == 0  # then X need not be copied
+
+        def product(some: slice) -> FloatArray:
+            half = self.part(some) if even else self.part(some) / np.sqrt(strength[some])
+            return half @ half.T
+
+        for one in in_order(self.pool, product, self.parts, ahead=1):
+            total += one
+        return np.divide(total, strength[0], out=total) if even else total
+
+    def times(self, rows: IntArray, w: FloatArray) -> FloatArray:
+        """Some of the rows times w (p, K)."""
+        return sum((self.part(some, rows) @ w[some] for some in self.parts), np.zeros((len(rows), w.shape[1])))
+
+    def back_times(self, a: FloatArray) -> FloatArray:
+        """X'a, (p, K)."""
+        return np.vstack([self.part(some).T @ a for some in self.parts])
 
 
 def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
     """The space in which the dense rows are as many columns as they have directions; X is read once for it, and once
     for the way back."""
-    strength = penalty.l2[:, None]
-    X = source.X - source.centre if source.centre.any() else np.asarray(source.X, dtype=np.float64)
-    even = np.ptp(strength) == 0  # then X need not be copied to be weighted
-    G = products_of_rows(X, source.pool) / strength[0] if even else (X / strength.T) @ X.T
+    X, n = WideRows(source.X, source.centre, source.pool), source.n_rows
+    G = X.products(penalty.l2)
     if not np.isfinite(G.trace()):  # rows so long that their squares are no numbers
         return Space(source, penalty)
-    factor, order, rank, _ = pstrf(G, lower=True)
+    factor, order, rank, _ = pstrf(G.T, lower=True, overwrite_a=True)
     order -= 1
-    coordinates = np.empty((len(X), rank))
-    coordinates[order] = np.tril(factor)[:, :rank]
-    leading, factor = order[:rank], factor[:rank, :rank]
+    coordinates, leading = np.empty((n, rank)), order[:rank]
+    for some in pieces(n, n):
+        coordinates[order[some]] = np.tril(factor[some], some.start)[:, :rank]
+    del G, factor  # whose triangle is the coordinates of the leading rows
 
     def there(w: FloatArray) -> FloatArray:
-        return solve_triangular(factor, X[leading] @ w, lower=True) if w.any() else np.zeros((rank, w.shape[1]))
+        if not w.any():
+            return np.zeros((rank, w.shape[1]))
+        return solve_triangular(coordinates[leading], X.times(leading, w), lower=True)
 
     def back(z: FloatArray) -> FloatArray:
-        a = np.zeros((len(X), z.shape[1]))
-        a[leading] = solve_triangular(factor, z, lower=True, trans=1)
-        return (X.T @ a) / strength
+        a = np.zeros((n, z.shape[1]))
+        a[leading] = solve_triangular(coordinates[leading], z, lower=True, trans=1)
+        return X.back_times(a) / penalty.l2[:, None]
 
     return Space(replace(source, X=coordinates, centre=np.zeros(rank)), L2(np.ones(rank)), there, back)

@@ -23,6 +23,7 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.errors import ArgumentError
 
+FEW_ROWS = 2**6
 PIECE_ROWS, PIECE_CELLS = 2**10, 2**17  # that are scaled and multiplied at a time, while they are in cache
 
 
@@ -160,7 +161,7 @@ def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:
     """
     if sparse.issparse(X):
         return np.asarray(X.power(2).T @ h)
-    parts = (product(_squared(X[some]).T, h[some]) for some in pieces(max(len(X), 1), X.shape[1]))
+    parts = (product(_squared(X[some]).T, h[some]) for some in pieces(max(len(X), 1), X.shape[1], FEW_ROWS))
     return reduce(operator.iadd, parts)
 
 
@@ -173,7 +174,7 @@ def row_squares(X: Matrix, v: FloatArray) -> FloatArray:
     if sparse.issparse(X):
         return np.asarray(X.power(2) @ v)
     sums = np.empty((len(X), *v.shape[1:]))
-    for some in pieces(len(X), X.shape[1]):
+    for some in pieces(len(X), X.shape[1], FEW_ROWS):
         sums[some] = product(_squared(X[some]), v)
     return sums
 
@@ -183,9 +184,9 @@ def _squared(X: NDArray) -> FloatArray:
     return np.multiply(X, X, out=scratch(X.shape, np.float64))
 
 
-def pieces(rows: int, columns: int) -> Iterator[slice]:
-    """Some of the rows at a time, as many as stay in cache with so many columns."""
-    step = max(PIECE_ROWS, PIECE_CELLS // max(columns, 1))
+def pieces(rows: int, columns: int, least: int = PIECE_ROWS) -> Iterator[slice]:
+    """Some of the rows at a time, as many as stay in cache with so many columns, but at least so many."""
+    step = max(least, PIECE_CELLS // max(columns, 1))
     return (slice(first, min(first + step, rows)) for first in range(0, rows, step))
 
 

@@ -235,7 +235,8 @@ class SoftmaxLoss:
     ) -> FloatArray:
         # diag(p) - pp' is the Laplacian of the graph whose edge k-m weighs p_k p_m. All edges come from one symmetric
         # product, and a diagonal made as the sum of its edges keeps the matrix semi-definite in any precision.
-        curvature = -paired_grams(X, state * np.sqrt(weight)[:, None], ones, dtype)
+        curvature = paired_grams(X, state * np.sqrt(weight)[:, None], ones, dtype)
+        np.negative(curvature, out=curvature)
         for k in range(state.shape[1]):
             curvature[:, k, :, k] = 0.0
             curvature[:, k, :, k] = -curvature[:, k].sum(axis=2)

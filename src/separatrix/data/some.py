@@ -1,0 +1,71 @@
+"""Some of X: rows and columns of it, found without a copy where they are many; and dense rows without their zeros."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from separatrix.arrays import IntArray
+from separatrix.equations.hyperplane import pieces
+
+
+class Chosen:
+    """Some rows and columns of a dense X, looked up when they are asked for: a copy of all would take too much."""
+
+    def __init__(self, X: NDArray, rows: IntArray | None = None, columns: IntArray | None = None) -> None:
+        self.X, self.rows, self.columns = X, rows, columns
+        self.shape = tuple(n if few is None else len(few) for n, few in zip(X.shape, (rows, columns), strict=True))
+        self.size, self.dtype, self.itemsize = math.prod(self.shape), X.dtype, X.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, some: Any) -> NDArray:
+        X = self.X[some] if self.rows is None else rows_of(self.X, self.rows[some])
+        return X if self.columns is None else X.take(self.columns, axis=1)
+
+    def only(self, rows: IntArray | None = None, columns: IntArray | None = None) -> "Chosen":
+        """Of these rows and columns some."""
+        return Chosen(self.X, some_of(self.rows, rows), some_of(self.columns, columns))
+
+
+def some_of(these: IntArray | None, some: IntArray | None) -> IntArray | None:
+    """Of these positions some, where None is all."""
+    return some if these is None else these if some is None else these[some]
+
+
+def chosen_of(X: NDArray | Chosen) -> Chosen:
+    """All of X, of which some will be looked up."""
+    return X if isinstance(X, Chosen) else Chosen(X)
+
+
+def rows_of(X: Any, some: IntArray) -> Any:
+    """A copy of some rows."""
+    # NumPy's take is four times as fast; but it copies an X that is not in rows, whole.
+    return X.take(some, axis=0) if isinstance(X, np.ndarray) and X.flags.c_contiguous else X[some]
+
+
+def csr_rows(X: Any, some: slice) -> Any:
+    """Consecutive rows of a CSR matrix that share its memory; slicing would copy them."""
+    if some == slice(0, X.shape[0]):
+        return X
+    first, last = X.indptr[some.start], X.indptr[some.stop]
+    parts = X.data[first:last], X.indices[first:last], X.indptr[some.start : some.stop + 1] - first
+    return sparse.csr_array(parts, shape=(some.stop - some.start, X.shape[1]), copy=False)
+
+
+def csr_of(X: NDArray) -> Any:
+    """Dense rows as CSR in double; some at a time, as copies of all would be as large as X."""
+    many, p = np.count_nonzero(X), X.shape[1]
+    index = np.int32 if max(many, p) <= np.iinfo(np.int32).max else np.int64
+    entries, columns, ends = np.empty(many), np.empty(many, dtype=index), np.zeros(len(X) + 1, dtype=index)
+    for some in pieces(len(X), p):
+        rows = X[some]
+        flat = np.flatnonzero(rows != 0)  # of truth values it is found three times as fast as of numbers
+        first = ends[some.start]
+        ends[some.start + 1 : some.stop + 1] = first + np.searchsorted(flat, np.arange(1, len(rows) + 1) * p)
+        own = slice(first, first + len(flat))
+        entries[own], columns[own] = rows.reshape(-1)[flat], flat % p
+    return sparse.csr_array((entries, columns, ends), shape=X.shape)

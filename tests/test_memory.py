@@ -1,0 +1,64 @@
+"""How much memory a fit takes beside X: what NumPy allocates, as tracemalloc counts it. X takes 60 MB or more: about 15
+are for blocks and their products, whatever its size."""
+
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from separatrix import LinearRegression, LogisticRegression
+
+MOST = 0.3  # of the bytes of X
+
+
+def rows(n: int, p: int, classes: int = 2, dtype: Any = np.float64) -> tuple[np.ndarray, np.ndarray]:
+    """Normal columns and classes that follow from them."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, p), dtype=np.float32)
+    y = (X @ rng.standard_normal((p, classes), dtype=np.float32) + 2 * rng.gumbel(size=(n, classes))).argmax(axis=1)
+    return (X * 100 if np.dtype(dtype).kind == "i" else X).astype(dtype), y
+
+
+def peak(fit: Callable[[], Any]) -> int:
+    """The most bytes that a call holds at once."""
+    tracemalloc.start()
+    try:
+        fit()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "arguments"),
+    [
+        ((1_200_000, 8, 2), np.float64, {}),
+        ((600_000, 30, 2), np.float32, {}),
+        ((1_000_000, 30, 2), np.int16, {}),
+        ((300_000, 30, 2), np.float64, {"class_weight": "balanced"}),
+        ((300_000, 30, 2), np.float64, {"l1_ratio": 1.0, "C": 0.01}),
+        ((300_000, 30, 4), np.float64, {}),
+        ((300_000, 30, 4), np.float64, {"multi_class": "ovr"}),
+        ((150_000, 60, 20), np.float64, {"tol": 1e-3}),
+        ((16_000, 600, 2), np.float64, {}),
+        ((16_000, 600, 2), np.float64, {"l1_ratio": 0.5, "C": 0.05, "tol": 1e-4}),
+    ],
+    ids=str,
+)
+def test_no_fit_of_dense_rows_takes_more_than_30_percent_of_x_beside_x(shape, dtype, arguments):
+    X, y = rows(*shape, dtype=dtype)
+    model = LogisticRegression(n_threads=2, **arguments)
+    assert peak(lambda: model.fit(X, y)) <= MOST * X.nbytes
+
+
+def test_nor_does_a_linear_one():
+    X, y = rows(300_000, 30)
+    assert peak(lambda: LinearRegression().fit(X, y)) <= MOST * X.nbytes
+
+
+def test_columns_in_memory_order_are_not_copied():
+    X, y = rows(300_000, 30)
+    across = np.asfortranarray(X)
+    assert peak(lambda: LogisticRegression(n_threads=2).fit(across, y)) <= MOST * X.nbytes
