@@ -11,7 +11,6 @@ the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the
 Algebra and its Applications 88): a pass, and about all digits are there.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
 from time import perf_counter
@@ -30,6 +29,7 @@ from separatrix.engine.duality import duality_gap
 from separatrix.engine.iterate import Step, Trace
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.proximal import EXACT, matrix, minimise_model
+from separatrix.engine.triangle import CELLS, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
 
@@ -38,7 +38,6 @@ EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a p
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
 MOST_REFINEMENTS = 4
 MOST_ROUNDS = 100  # of some dozen changes of sign each
-CELLS = 2**17  # that are reduced at a time
 
 
 @dataclass(frozen=True)
@@ -113,20 +112,6 @@ def beside_ones(block: Block, intercept: int) -> FloatArray:
     """[1 X] of a block, dense."""
     X = block.X.toarray() if sparse.issparse(block.X) else block.X
     return np.hstack([np.ones((len(X), intercept)), X])
-
-
-def triangle_of(source: Source, rows: Callable[[Block], FloatArray]) -> FloatArray:
-    """R of the rows that are made of every block; one pass."""
-
-    def stacked(a: FloatArray, b: FloatArray) -> FloatArray:
-        return triangle(np.vstack([a, b]))
-
-    return source.add_up(lambda block: reduce(stacked, (triangle(rows(each)) for each in block.pieces(CELLS))), stacked)
-
-
-def triangle(A: FloatArray) -> FloatArray:
-    """R of A = QR."""
-    return np.asarray(np.linalg.qr(A, mode="r"))
 
 
 def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, int]:

@@ -58,6 +58,10 @@ class ReferenceLoss:
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         return SOFTMAX.curvature_times(state, v)
 
+    def roots(self, state: FloatArray) -> FloatArray:
+        reference = np.maximum(1.0 - state.sum(axis=1, keepdims=True), 0.0)
+        return SOFTMAX.roots(np.hstack([reference, state]))[:, 1:]
+
     def gram(
         self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
     ) -> FloatArray:
