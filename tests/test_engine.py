@@ -1,5 +1,7 @@
 """What must not change the answer of the engine, and what must."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -196,7 +198,20 @@ def test_a_curvature_that_memory_cannot_hold_is_replaced_in_words():
     choice = choose("newton-cholesky", 100_001, 1)
     assert choice.name == "conjugate-gradient"
     assert "'newton-cholesky' was asked for, but a curvature of 100,001 coefficients would take 80.0 GB" in choice.why
-    assert choose("newton", 5_000, 2).name == "newton"
+    assert choose("newton", 5_000, 2, room=lambda: 1e10).name == "newton"
+
+
+def test_a_curvature_with_its_copies_that_memory_cannot_hold_is_replaced_before_it_is_made():
+    assert choose("newton", 9_000, 1, room=lambda: 6e9).name == "newton"
+    choice = choose("newton", 9_000, 1, threads=2, room=lambda: 6e9)
+    assert choice.name == "conjugate-gradient"
+    assert "would take 7.8 GB with its factors, and 6.0 GB are free" in choice.why
+
+
+def test_a_process_that_may_take_less_than_there_is_knows_it():
+    ask = "import resource as r; r.setrlimit(r.RLIMIT_AS, (3 * 10**9, -1)); import separatrix.engine.room as m; "
+    said = subprocess.run([sys.executable, "-c", ask + "print(m.memory_at_hand())"], capture_output=True, check=True)
+    assert 0 < float(said.stdout) < 3e9
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

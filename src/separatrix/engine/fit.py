@@ -115,8 +115,8 @@ def solve(
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
     zeros = theta.shape[1] == 1 and products_pay(objective.source, objective.penalty)
-    l1, rows = objective.penalty.has_l1, objective.source.n_rows
-    choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows)
+    l1, rows, threads = objective.penalty.has_l1, objective.source.n_rows, getattr(objective.source, "n_threads", 1)
+    choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows, threads=threads)
     start = Start(theta)
     kept = checkpoint and checkpoint.read()
     if kept is not None and kept.shape == theta.shape:  # of other columns, some of which were left out, none is kept
