@@ -107,7 +107,7 @@ def choose(
     room: Callable[[], float] = memory_at_hand,
 ) -> Choice:
     """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta, and so
-    many rows; `zeros` says that `products_pay`, and `room` how many bytes there are for a curvature that so many `threads` add up.
+    many rows; `zeros` says that `products_pay`, `room` how many bytes there are for what so many `threads` add up.
 
     Raises ArgumentError for a name that is no solver, or of one that does not know the L1 part of the penalty.
 
