@@ -189,8 +189,12 @@ def test_balanced_weights_leave_a_class_without_weight_alone():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 2)), np.arange(60) % 3
     weight = (y != 2) * 1.0
-    balanced = LogisticRegression(class_weight="balanced").fit(X, y, weight)
-    plain = LogisticRegression().fit(X, y, weight)
+    with pytest.warns(SeparationWarning, match="every row of class 2 weighs nothing, so that its intercept falls"):
+        balanced = LogisticRegression(class_weight="balanced").fit(X, y, weight)
+    with pytest.warns(SeparationWarning, match="every row of class 2"):
+        plain = LogisticRegression().fit(X, y, weight)
+    with pytest.warns(SeparationWarning, match="every row of class 2"):
+        LogisticRegression(multi_class="ovr").fit(X, y, weight)
     np.testing.assert_allclose(balanced.coef_, plain.coef_, atol=1e-6)
 
 
