@@ -66,11 +66,13 @@ def test_cv_chooses_C_on_rows_left_out_and_says_how(run, tmp_path, given, by, fo
 @pytest.mark.parametrize(
     ("data", "given", "said"),
     [
-        ("iris", ["--cv", "1"], "cv=1 must be at least 2 folds, or loo"),
+        ("iris", ["--cv", "1"], "cv=1 must be a whole number of at least 2 folds, or loo"),
         ("iris", ["--cv", "--C", "1"], "C=1 is given, and cv=5 is to choose it"),
         ("diabetes", ["--cv"], "cv=5 chooses C for classes"),
         ("iris", ["--cv", "few"], "cv=few must be a whole number of folds, or loo"),
         ("iris", ["--cv", "2.5"], "cv=2.5 must be a whole number of folds, or loo"),
+        ("iris", ["--seed", "2.5"], "Invalid value for --seed: 2.5 is no whole number."),
+        ("iris", ["--max-iter", "many"], "Invalid value for --max-iter: many is no whole number."),
         ("iris", ["--cv", "5", "--cv", "10"], "cv is given 2 times, 5 and 10: leave out all but one"),
         ("iris", ["--cv", "112"], "cv=112 is more folds than the 111 rows to train on: use fewer, or 'loo'"),
     ],

@@ -14,7 +14,9 @@ from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, Stratif
 
 import problems  # noqa: F401 - one thread
 from separatrix import LogisticRegressionCV
-from separatrix.errors import ArgumentError, SeparatrixError, TargetError
+from separatrix.cross_validation.estimator import warn_of_gaps
+from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning, SeparatrixError, TargetError
+from separatrix.settings import Settings, check_settings
 
 X, Y = make_classification(60, 5, random_state=0)
 FEW_CS = (0.01, 1.0, 10.0)
@@ -201,3 +203,40 @@ def test_the_error_of_training_rows_is_one_of_the_target():
     order = np.argsort(Y, kind="stable")
     with pytest.raises(TargetError):
         LogisticRegressionCV(Cs=FEW_CS, cv=KFold(2)).fit(X[order], Y[order])
+
+
+@pytest.mark.parametrize("C", [1e200, 1e300, 1.7e308])
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_a_penalty_that_is_next_to_nothing_is_none_whatever_the_weights(C, l1_ratio):
+    weight = np.full(60, 1e9)
+    model = LogisticRegressionCV(Cs=[1.0, C], l1_ratios=[l1_ratio], cv=2).fit(X, Y, weight)
+    assert model.Cs_[1] == C
+    assert np.isfinite(model.coefs_paths_).all()
+
+
+def test_a_penalty_whose_strength_is_no_number_is_refused():
+    assert said(Cs=[1e-250, 1.0]).startswith("Cs[0]=1e-250 must be at least 1e-200")
+
+
+def test_folds_that_lack_a_class_are_named_in_one_warning():
+    y = np.where(np.arange(60) == 7, 2, Y)
+    with pytest.warns(SeparationWarning) as caught:
+        LogisticRegressionCV(Cs=FEW_CS, cv=3, refit=False).fit(X, y)
+    said = [str(warning.message) for warning in caught]
+    assert len(said) == 1
+    assert re.match(r"the training rows of fold \d of cv have no row of class 2, .* use fewer folds\.$", said[0])
+
+
+def test_fits_that_rounding_stopped_are_not_told_to_go_on():
+    gaps, iterations = np.full((2, 1, 3), 1e-12), np.full((2, 1, 3), 7)
+    gaps[0, 0, 2] = 1e-5
+    with pytest.warns(ConvergenceWarning, match=r"1 of 6 fits stopped where rounding .*\. Leave out columns"):
+        warn_of_gaps(gaps, iterations, 1e-8, 100)
+    with pytest.warns(ConvergenceWarning, match=r"1 of 6 fits stopped after 7 iterations, .*\. Raise max_iter"):
+        warn_of_gaps(gaps, iterations, 1e-8, 7)
+
+
+@pytest.mark.parametrize("told", [{"cv": 2.5}, {"seed": 2.5}, {"max_iter": 2.5}])
+def test_settings_that_must_be_whole_numbers_are_not_cut_to_them(told):
+    with pytest.raises(ArgumentError, match=r"=2\.5 must be a whole number"):
+        check_settings(Settings(**told), "y")

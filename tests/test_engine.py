@@ -1,9 +1,12 @@
 """What must not change the answer of the engine, and what must."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import reduce
+from itertools import repeat
 from operator import add
 from typing import Any, cast
 
@@ -20,10 +23,10 @@ from problems import Problem, assert_same_fit, make_problem, problems, seeds, so
 from separatrix.data.memory import CELLS, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import SOLVERS, choose
-from separatrix.engine.fit import Options, fit_linear_model
-from separatrix.engine.iterate import Status
+from separatrix.engine.fit import Options, fit_linear_model, warn_of
+from separatrix.engine.iterate import Iterate, Status, minimise
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.linear_algebra import solve_factored, solve_positive
 from separatrix.engine.newton import left_at_zero
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_sums
 from separatrix.engine.rowspace import smallest_space
@@ -76,6 +79,15 @@ def test_gradient_and_curvature_are_the_slopes_of_the_objective(problem, seed):
     np.testing.assert_allclose(
         objective.curvature_times(kept, v).ravel(), curved, rtol=1e-5, atol=1e-6 * np.abs(at.curvature).max()
     )
+
+
+@given(problems(), seeds)
+def test_the_root_of_a_curvature_is_that_of_the_curvature(problem, seed):
+    objective = problem.objective()
+    at = objective.evaluate(objective.canonical(random_theta(problem, seed)), order=2)
+    rooted = objective.rooted(at)
+    assert np.allclose(rooted.root.T @ rooted.root, at.curvature, atol=1e-12 * np.trace(at.curvature))
+    assert np.allclose(solve_factored(rooted.factor, at.curvature[0])[:2], np.eye(len(at.curvature))[0, :2], atol=1e-6)
 
 
 @given(problems(), seeds)
@@ -189,7 +201,20 @@ def test_a_curvature_that_memory_cannot_hold_is_replaced_in_words():
     choice = choose("newton-cholesky", 100_001, 1)
     assert choice.name == "conjugate-gradient"
     assert "'newton-cholesky' was asked for, but a curvature of 100,001 coefficients would take 80.0 GB" in choice.why
-    assert choose("newton", 5_000, 2).name == "newton"
+    assert choose("newton", 5_000, 2, room=lambda: 1e10).name == "newton"
+
+
+def test_a_curvature_with_its_copies_that_memory_cannot_hold_is_replaced_before_it_is_made():
+    assert choose("newton", 9_000, 1, room=lambda: 6e9).name == "newton"
+    choice = choose("newton", 9_000, 1, threads=2, room=lambda: 6e9)
+    assert choice.name == "conjugate-gradient"
+    assert "would take 7.8 GB with its factors, and 6.0 GB are free" in choice.why
+
+
+def test_a_process_that_may_take_less_than_there_is_knows_it():
+    ask = "import resource as r; r.setrlimit(r.RLIMIT_AS, (3 * 10**9, -1)); import separatrix.engine.room as m; "
+    said = subprocess.run([sys.executable, "-c", ask + "print(m.memory_at_hand())"], capture_output=True, check=True)
+    assert 0 < float(said.stdout) < 3e9
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -224,6 +249,8 @@ def test_a_pass_within_a_pass_ends():
 
 class Rounded:
     """(x^2) / 2 + 1, whose value has an error of 1e-14 that its gradient has not, as sums over many rows have."""
+
+    l1 = np.zeros((1, 1))
 
     def evaluate(self, theta: np.ndarray, order: int, *_: Any, **__: Any) -> Evaluation:
         value = 1.0 + 0.5 * float(theta[0, 0]) ** 2 + (1e-14 if abs(theta[0, 0]) < 1e-8 else 0.0)
@@ -350,6 +377,18 @@ def test_max_iter_is_kept_and_the_warning_quotes_the_gap():
     assert fit.iterations == 2
     assert fit.status is Status.MAX_ITER
     assert f"stopped after 2 iterations, at most {fit.certificate.gap:.1e} above the best" in str(caught[0].message)
+
+
+def test_steps_that_gain_nothing_end_the_fit_and_the_warning_does_not_ask_for_more():
+    problem = make_problem(6, strength=1e-3, noise=0.1)
+    at = problem.objective().evaluate(np.zeros((problem.X.shape[1] + 1, 1)), order=1)
+    found = minimise(problem.objective(), repeat(Iterate(at, at.value)), 1e-8, 1e-8, 100)
+    assert found.status is Status.STUCK
+    assert len(found.steps) <= 5
+    fit = fit_linear_model(problem.source(), problem.loss, L2(problem.strength), Options(), problem.start())
+    with pytest.warns(ConvergenceWarning, match="More iterations change nothing") as caught:
+        warn_of(replace(fit, status=Status.STUCK), 1e-8, 1)
+    assert "max_iter" not in str(caught[0].message)
 
 
 @pytest.mark.parametrize("K", [2, 3])

@@ -148,6 +148,8 @@ def test_reference_loss_makes_the_same_of_its_state_as_of_its_curvature(row_and_
     for k, m in np.ndindex(K, K):
         np.testing.assert_allclose(REFERENCE.second(state, k, m), curvature[:, k, m], atol=1e-15)
     np.testing.assert_allclose(REFERENCE.curvature_times(state, v)[0], curvature[0] @ v[0], atol=1e-14)
+    B = REFERENCE.roots(state)[0]
+    np.testing.assert_allclose(B @ B.T, curvature[0], atol=1e-14)
     design = np.append(X, 1.0)
     gram = np.einsum("j,l,km->jklm", design, design, 3.0 * curvature[0])
     np.testing.assert_allclose(REFERENCE.gram(X, np.array([3.0]), state, 1), gram, atol=1e-13)

@@ -169,7 +169,7 @@ def test_a_test_size_that_leaves_nothing_to_train_on_is_refused(share):
 
 def test_a_seed_below_0_is_refused(run):
     code, _, err = run("fit", "iris", "--seed", "-1")
-    assert (code, err) == (2, "separatrix: seed=-1 must be at least 0.\n")
+    assert (code, err) == (2, "separatrix: seed=-1 must be a number at least 0.\n")
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -17,8 +17,9 @@ from sklearn.linear_model import Ridge
 from statsmodels.datasets import longley
 
 from problems import seeds
+from separatrix import LinearRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine.least_squares import LeastSquares, least_squares
+from separatrix.engine.least_squares import LeastSquares, certified_gap, least_squares
 from separatrix.equations.penalties import L2
 
 LONGLEY = [-3482258.63459582, 15.0618722713733, -0.0358191792925910, -2.02022980381683]
@@ -233,3 +234,28 @@ def test_the_readings_of_the_data_are_counted():
 
     trace = least_squares(Counting(), 1, L2(np.zeros(10)), True).trace
     assert trace.passes == trace.steps[-1].passes == len(readings)
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
+def test_sparse_rows_of_thousands_of_columns_are_fitted_by_products_to_the_same_optimum(l1_ratio):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((80, 2_500), density=0.02, rng=rng, format="csr")
+    y = X[:, :5].sum(axis=1) * 3.0 + rng.normal(size=80) + 1e3
+    model = LinearRegression(alpha=0.5, l1_ratio=l1_ratio).fit(X, np.column_stack([y, -y]), offset=np.ones((80, 2)))
+    assert "would be larger" in model.trace_.why
+    assert model.certificate_.gap <= 1e-13 * y.var()
+    used = np.flatnonzero(np.diff(X.tocsc().indptr))[:1_900]  # so few columns are reduced to a triangle
+    few = LinearRegression(alpha=0.5, l1_ratio=l1_ratio).fit(X[:, used], y - 1.0)
+    wide = sparse.hstack([X[:, used], sparse.csr_array((80, 600))])
+    many = LinearRegression(alpha=0.5, l1_ratio=l1_ratio).fit(wide, y - 1.0)
+    np.testing.assert_allclose(many.coef_[: len(used)], few.coef_, atol=1e-6)
+    assert many.intercept_ == pytest.approx(few.intercept_, rel=1e-9)
+
+
+def test_the_bound_of_a_wide_ridge_is_not_below_the_distance_to_its_optimum():
+    rng = np.random.default_rng(1)
+    X, y, alpha = rng.normal(size=(20, 50)) + 3.0, rng.normal(size=(20, 1)), np.full(50, 0.7)
+    R = np.linalg.qr(np.hstack([np.ones((20, 1)), X, y]), mode="r")
+    A, g = np.hstack([np.ones((20, 1)), X]), rng.normal(size=(51, 1))
+    H = A.T @ A + np.diag(np.append(0.0, alpha))
+    assert certified_gap(R, np.vstack([g[1:], g[:1]]), 1, 50, alpha) >= 0.5 * np.vdot(g, np.linalg.solve(H, g))

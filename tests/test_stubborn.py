@@ -49,6 +49,19 @@ def test_columns_that_nearly_repeat_each_other_do_not_stall_an_l1_fit():
         assert LogisticRegression(C=100.0, l1_ratio=1.0).fit(X, y).certificate_.gap <= 1e-8
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("apart", [1e-6, 1e-8, 1e-10, 1e-12])
+def test_copies_of_columns_but_for_rounding_and_weights_of_all_sizes_do_not_stall_an_l1_fit(classes, apart):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(150, 8))
+        X[:, 5:] = X[:, :3] + apart * rng.normal(size=(150, 3))
+        y, weight = rng.integers(0, classes, 150), 10.0 ** rng.uniform(-6, 6, 150)
+        model = LogisticRegression(C=100.0, l1_ratio=1.0, max_iter=60).fit(X, y, weight)
+        assert model.certificate_.gap <= 1e-8
+        assert model.trace_.passes <= 100
+
+
 def test_conjugate_gradients_get_there_where_the_columns_are_nearly_dependent():
     for seed in range(10):
         rng = np.random.default_rng(seed)
@@ -176,8 +189,12 @@ def test_balanced_weights_leave_a_class_without_weight_alone():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 2)), np.arange(60) % 3
     weight = (y != 2) * 1.0
-    balanced = LogisticRegression(class_weight="balanced").fit(X, y, weight)
-    plain = LogisticRegression().fit(X, y, weight)
+    with pytest.warns(SeparationWarning, match="every row of class 2 weighs nothing, so that its intercept falls"):
+        balanced = LogisticRegression(class_weight="balanced").fit(X, y, weight)
+    with pytest.warns(SeparationWarning, match="every row of class 2"):
+        plain = LogisticRegression().fit(X, y, weight)
+    with pytest.warns(SeparationWarning, match="every row of class 2"):
+        LogisticRegression(multi_class="ovr").fit(X, y, weight)
     np.testing.assert_allclose(balanced.coef_, plain.coef_, atol=1e-6)
 
 

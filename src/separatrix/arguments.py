@@ -34,6 +34,20 @@ def check_number(
         raise ArgumentError(f"{name}={shown(value)} must be a number {limit}{', or inf' if infinite else ''}.")
 
 
+def check_whole(name: str, value: Any, *, at_least: float) -> None:
+    """ArgumentError unless the value is a whole number in its range."""
+    check_number(name, value, at_least=at_least)
+    if value != int(value):
+        raise ArgumentError(f"{name}={shown(value)} must be a whole number.")
+
+
+def check_C(name: str, value: Any) -> None:
+    """ArgumentError unless the value is the inverse of a penalty's strength."""
+    check_number(name, value, above=0, infinite=True)
+    if value < SMALLEST_C:
+        raise ArgumentError(f"{name}={shown(value)} must be at least {SMALLEST_C:g}: the inverse of less is no number.")
+
+
 def check_l1_ratio(name: str, value: Any) -> None:
     """ArgumentError unless the value is a number between 0 and 1."""
     check_number(name, value, at_least=0)

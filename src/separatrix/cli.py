@@ -16,7 +16,7 @@ from rich.console import Console
 import separatrix
 from separatrix.errors import ArgumentError, SeparatrixError, listing
 from separatrix.messages import complain, in_words, progress, show_notes, tell
-from separatrix.options import ColumnOptions, Flag, SourceOptions, folds, names
+from separatrix.options import ColumnOptions, Flag, SourceOptions, Whole, folds, names
 
 if TYPE_CHECKING:
     from separatrix.data.columns import Table
@@ -54,10 +54,10 @@ def fit(
     cv: Annotated[list[str] | None, Parameter(consume_multiple=(0, 1))] = None,
     l1_ratio: float = 0.0,
     test_size: float = 0.25,
-    seed: int = 0,
+    seed: Whole = 0,
     solver: str = "auto",
     tol: float = 1e-8,
-    max_iter: int = 100,
+    max_iter: Whole = 100,
     inference: Flag = False,
     covariance: str | None = None,
     cluster: str | None = None,
@@ -91,7 +91,7 @@ def fit(
         Inverse strength of the penalty on standardised columns; inf for none. By default 1, or none with --regression.
     cv
         Choose C by cross-validation on the training rows: a number of folds, 5 if none is given, or loo, which leaves
-        out one row at a time.
+        out one row at a time. A row that counts for several, by --frequency or --weight, is left out whole.
     l1_ratio
         Share of the L1 penalty, 0 to 1; above 0, columns that help little get a coefficient of exactly zero.
     test_size

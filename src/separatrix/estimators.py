@@ -14,8 +14,8 @@ from sklearn.utils import compute_class_weight
 
 from separatrix.arguments import (
     FARTHEST,
-    SMALLEST_C,
     as_numbers,
+    check_C,
     check_choice,
     check_class_weight,
     check_flag,
@@ -25,10 +25,10 @@ from separatrix.arguments import (
     check_sample_weight,
     check_size,
     check_two_classes,
+    check_whole,
     is_moderate,
     is_plain,
     label_codes,
-    shown,
 )
 from separatrix.arrays import FloatArray
 from separatrix.checked import (
@@ -47,8 +47,7 @@ from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
-from separatrix.errors import ArgumentError
-from separatrix.inference.doubt import separation_of, warn_of_fits
+from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
 from separatrix.tables import class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
 
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -192,6 +191,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:
             weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
+        if self.fit_intercept and np.isfinite(self.C):
+            warn_of_classes(self.classes_, codes, weight, stacklevel=3)
         check_size("class_weight", weight)
         offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
         threads = self.n_threads
@@ -252,13 +253,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _checked(self) -> tuple[Options, float]:
         """The parameters as the engine takes them: options, and the penalty's strength 1 / C."""
-        check_number("C", self.C, above=0, infinite=True)
-        if self.C < SMALLEST_C:
-            raise ArgumentError(f"C={shown(self.C)} must be at least {SMALLEST_C:g}: the inverse of less is no number.")
+        check_C("C", self.C)
         check_number("tol", self.tol, above=0)
-        check_number("max_iter", self.max_iter, at_least=1)
-        if self.max_iter != int(self.max_iter):
-            raise ArgumentError(f"max_iter={shown(self.max_iter)} must be a whole number.")
+        check_whole("max_iter", self.max_iter, at_least=1)
         check_flag("fit_intercept", self.fit_intercept)
         check_flag("warm_start", self.warm_start)
         check_l1_ratio("l1_ratio", 0.0 if self.l1_ratio is None else self.l1_ratio)

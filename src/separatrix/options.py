@@ -1,6 +1,6 @@
 """What the command can be told beside the commonest: of columns, and of where the rows are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from separatrix.data.dataset import Dataset
 
 Flag = Annotated[bool, Parameter(negative=())]
+
+
+def whole(type_: Any, tokens: Sequence[Any]) -> int:
+    """What a flag was given, as a whole number; 2.5 is none, though cyclopts would take it for 2."""
+    given = tokens[0].value
+    try:
+        number = float(given)
+    except ValueError:
+        number = float("nan")
+    if not number.is_integer():
+        raise ValueError(f"{given} is no whole number.")
+    return int(number)
+
+
+Whole = Annotated[int, Parameter(converter=whole)]
 LARGE = 50_000_000  # cells; fewer are read into memory whole
 
 
@@ -40,7 +55,7 @@ class ColumnOptions:
     date: str = "day,month,weekday,hour"
     unseen: Literal["pool", "error"] = "pool"
     floor: float | None = None
-    text_width: int = 4096
+    text_width: Whole = 4096
 
     def settings(self) -> dict[str, Any]:
         """The same for `separatrix.training.Settings`."""
@@ -72,7 +87,7 @@ class SourceOptions:
     database: Path | None = None
     stream: Flag = False
     scheduler: str | None = None
-    workers: int | None = None
+    workers: Whole | None = None
     checkpoint: Path | None = None
 
     @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from separatrix.arguments import check_whole
 from separatrix.data.columns import Rules, Unseen
 from separatrix.engine.selection import Folds
 from separatrix.errors import ArgumentError, listing
@@ -85,20 +86,18 @@ def check_settings(settings: Settings, target: str) -> None:
         raise ArgumentError(
             f"test_size={settings.test_size:g} must be at least 0, and below 1: it is the share of rows held out."
         )
-    if settings.seed < 0:
-        raise ArgumentError(f"seed={settings.seed} must be at least 0.")
+    check_whole("seed", settings.seed, at_least=0)
     if not settings.tol > 0:
         raise ArgumentError(f"tol={settings.tol:g} must be above 0.")
-    if settings.max_iter < 1:
-        raise ArgumentError(f"max_iter={settings.max_iter} must be at least 1.")
+    check_whole("max_iter", settings.max_iter, at_least=1)
 
 
 def check_cv(settings: Settings) -> None:
     """ArgumentError unless cross-validation, if there is any, is to choose something and has folds."""
     if settings.cv is None:
         return
-    if settings.cv != "loo" and settings.cv < 2:
-        raise ArgumentError(f"cv={settings.cv} must be at least 2 folds, or loo.")
+    if settings.cv != "loo" and (settings.cv < 2 or settings.cv != int(settings.cv)):
+        raise ArgumentError(f"cv={settings.cv} must be a whole number of at least 2 folds, or loo.")
     if settings.C is not None:
         raise ArgumentError(f"C={settings.C:g} is given, and cv={settings.cv} is to choose it: leave out one of them.")
     if settings.regression:

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from separatrix.arguments import (
     FARTHEST,
+    SMALLEST_C,
+    check_C,
     check_flag,
     check_l1_ratio,
     check_number,
@@ -18,7 +20,7 @@ from separatrix.arguments import (
     check_two_classes,
     label_codes,
 )
-from separatrix.arrays import BoolArray, FloatArray
+from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.checked import check_fitted, checked_rows
 from separatrix.cross_validation.folds import (
     Folds,
@@ -171,7 +173,7 @@ class LogisticRegressionCV(LogisticRegression):
                 [[judge.of_path(path, f, some) for path in paths] for f, some in enumerate(held_out, start=1)]
             )
         self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
-        warn_of_gaps(self.gaps_, self.tol, self.max_iter)
+        warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
         return self._refit(rows, weight, paths) if self.refit else self._average()
 
     def score(
@@ -202,10 +204,11 @@ class LogisticRegressionCV(LogisticRegression):
         K, kept = len(self.classes_), np.flatnonzero(weight)
         train = training_rows(folds, len(codes))[kept]
         penalty = elastic_net(np.ones(X.shape[1]), l1_ratio)
+        Cs = np.where(np.isinf(self.Cs_), np.inf, np.minimum(self.Cs_, 1.0 / SMALLEST_C))  # times a weight still finite
 
         def walk(y: NDArray, loss: Any, columns: int, own: FloatArray | None) -> Paths:
             source = memory_source(X, y, weight, self.fit_intercept, self.n_threads, own)
-            return fit_paths(source, loss, columns, penalty, self.Cs_, train, options, leave_out=not folds)
+            return fit_paths(source, loss, columns, penalty, Cs, train, options, leave_out=not folds)
 
         if K == 2:
             paths = walk(codes[:, None] * 1.0, LogLoss(), 1, offset)
@@ -277,7 +280,7 @@ def grid_of_Cs(Cs: Any) -> FloatArray:
         return np.logspace(-4, 4, int(Cs))
     if np.ndim(Cs) == 0 and not isinstance(Cs, (float, np.floating, np.ndarray)):
         raise ArgumentError(f"Cs={Cs!r} must be a number of Cs, or a list of numbers above 0, or inf.")
-    return grid_of("Cs", Cs, lambda name, C: check_number(name, C, above=0, infinite=True))
+    return grid_of("Cs", Cs, check_C)
 
 
 def grid_of_ratios(l1_ratios: Any) -> FloatArray:
@@ -312,12 +315,19 @@ def scored(scores: FloatArray) -> BoolArray:
     return np.any(~np.isnan(scores), axis=(1, 2))
 
 
-def warn_of_gaps(gaps: FloatArray, tol: float, max_iter: int) -> None:
-    """One ConvergenceWarning for all fits that max_iter stopped."""
-    if many := np.count_nonzero(gaps > tol):
-        warnings.warn(
-            f"{many} of {gaps.size} fits stopped after {max_iter} iterations, the worst about {gaps.max():.1e} above "
-            f"its best mean loss (asked: {tol:.0e}). Raise max_iter, or leave out the largest Cs: see gaps_.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+def warn_of_gaps(gaps: FloatArray, iterations: IntArray, tol: float, max_iter: int) -> None:
+    """One ConvergenceWarning for all fits that max_iter stopped, or else those whose steps gained nothing any more."""
+    above = gaps > tol
+    over = above & (iterations >= max_iter)
+    some = over if over.any() else above
+    if not some.any():
+        return
+    why, remedy = "where rounding lets no step lower the loss", "Leave out columns that all but repeat others,"
+    if over.any():
+        why, remedy = f"after {max_iter} iterations", "Raise max_iter,"
+    warnings.warn(
+        f"{np.count_nonzero(some)} of {gaps.size} fits stopped {why}, the worst about {gaps[some].max():.1e} "
+        f"above its best mean loss (asked: {tol:.0e}). {remedy} or leave out the largest Cs: see gaps_.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )

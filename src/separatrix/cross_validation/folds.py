@@ -1,5 +1,6 @@
 """The folds of a cross-validation: what cv must be, and what each of its folds."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from sklearn.model_selection import check_cv
 from separatrix.arguments import listed
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.engine.selection import lone_classes
-from separatrix.errors import ArgumentError, TargetError
+from separatrix.errors import ArgumentError, SeparationWarning, TargetError
 
 Folds = Sequence[tuple[IntArray, IntArray]]
 WHAT = "must be a number of folds, a splitter, an iterable of (train, test), or 'loo'."
@@ -53,7 +54,11 @@ def folds_of(cv: Any, X: Any, y: NDArray) -> Folds:
 def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> list[Any]:
     """What a splitter of scikit-learn makes of the rows; ArgumentError where it makes nothing."""
     try:
-        return list(splitter.split(X, y))
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "The least populated class", UserWarning
+            )  # said of each fold that lacks it
+            return list(splitter.split(X, y))
     except ValueError as error:
         why = " ".join(str(error).split())
         if "group" in why:
@@ -93,9 +98,11 @@ def training_rows(folds: Folds, n: int) -> BoolArray:
 
 
 def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight: FloatArray) -> None:
-    """TargetError unless two classes have rows that count in every fold."""
+    """TargetError unless two classes have rows that count in every fold; a warning where others have none."""
+    counted, lacking = np.flatnonzero(np.bincount(codes, weight > 0)), []
     for f, (train, _) in enumerate(folds, start=1):
         there = np.flatnonzero(np.bincount(codes[train], weight[train] > 0))
+        lacking += [(f, classes.tolist()[k]) for k in np.setdiff1d(counted, there)]
         if len(there) < 2:
             label = classes[there].tolist()
             found = f"have one class, {label[0]!r}" if label else "all weigh zero"
@@ -103,6 +110,15 @@ def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight:
                 f"the training rows of fold {f} of cv {found}: there is nothing to tell apart. Give each fold rows of "
                 "two classes to train on, as cv=5 does where every class has two rows or more."
             )
+    if lacking:
+        f, label = lacking[0]
+        others = f" (and {len(lacking) - 1} more such)" if len(lacking) > 1 else ""
+        warnings.warn(
+            f"the training rows of fold {f} of cv have no row of class {label!r}{others}, and its fit makes that "
+            "class as improbable as it can: give each class as many rows as there are folds, or use fewer folds.",
+            SeparationWarning,
+            stacklevel=3,
+        )
 
 
 def check_test_rows(folds: Folds, weight: FloatArray) -> None:

@@ -31,7 +31,6 @@ from separatrix.engine.duality import dual_bound
 from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_positive
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.hyperplane import quadratic_forms, row_squares
-from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 
 MOST_TURNS = 3  # until every column that a step must know of is known
@@ -87,12 +86,11 @@ def certify(
     if metric is not None:
         bounds.append(by_self_concordance(objective, at, metric))
     wanted = bounds[-1].coef_error is None and (bounds[-1].gap > tolerance or objective.penalty.l2.all())
-    if wanted and penalises_all(objective.penalty) and isinstance(objective.loss, ClassLoss):
+    if wanted and penalises_all(objective.penalty):
         bounds.append(by_duality(objective, at))
     best = min(bounds, key=lambda bound: bound.gap)
-    most = (
-        CHEAP_CURVATURE if penalises_all(objective.penalty) else LARGEST_CURVATURE
-    )  # a dual bound will do, further on
+    # Where every weight is penalised, a dual bound will do, some steps further on.
+    most = CHEAP_CURVATURE if penalises_all(objective.penalty) else LARGEST_CURVATURE
     if metric is None and part is None and best.gap > tolerance and at.theta.size <= most:
         newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2))
         return min(best, newton, key=lambda bound: bound.gap)

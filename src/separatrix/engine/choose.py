@@ -20,11 +20,16 @@ from separatrix.engine.newton import newton
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
+from separatrix.engine.room import memory_at_hand
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ArgumentError, listing
 
 CHEAP = 10_000_000  # multiplications for a curvature: less than what surrounds them costs
-LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB, and a solve a few copies of it
+LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB
+COPIES = (
+    6  # of it at the peak: the one before and its factor, the sum of the new one, its mean, scaled, and its factor,
+)
+COPIES_OF_A_THREAD = 3  # and while it adds, its sum, that of a block, and both
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
 LARGEST_DENSE_CURVATURE = 400  # of two classes in memory
 LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
@@ -103,9 +108,12 @@ def choose(
     zeros: bool = False,
     rows: float = np.inf,
     dense: bool = False,
+    threads: int = 1,
+    room: Callable[[], float] = memory_at_hand,
 ) -> Choice:
     """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta, and so
-    many rows; `zeros` says that `products_pay`, and `dense` that the rows are in memory, with their zeros.
+    many rows; `zeros` says that `products_pay`, `dense` that the rows are in memory, with their zeros, and `room` how
+    many bytes there are for what so many `threads` add up.
 
     Raises ArgumentError for a name that is no solver, or of one that does not know the L1 part of the penalty.
 
@@ -116,12 +124,15 @@ def choose(
     if l1 and name in SOLVERS and name != "proximal-newton":
         raise ArgumentError(f"solver={solver!r} cannot minimise an L1 penalty. Use 'auto' or 'proximal-newton'.")
     size = coefficients * classes
-    if name in ("newton", "quasi-newton") and size > LARGEST_ASKED_FOR:
-        gigabytes = 8e-9 * size**2
-        why = (
-            f"solver={solver!r} was asked for, but a curvature of {size:,} coefficients would take {gigabytes:,.1f} GB"
-        )
-        return Choice("conjugate-gradient", why)
+    if name in ("newton", "quasi-newton") and size > LARGEST_CURVATURE:
+        each, free = 8e-9 * size**2, 1e-9 * room()
+        held = (COPIES + COPIES_OF_A_THREAD * threads) * each
+        takes = f"solver={solver!r} was asked for, but a curvature of {size:,} coefficients would take "
+        if size > LARGEST_ASKED_FOR:
+            return Choice("conjugate-gradient", f"{takes}{each:,.1f} GB")
+        if held > free:
+            why = f"{takes}{held:,.1f} GB with its factors, and {free:,.1f} GB are free"
+            return Choice("conjugate-gradient", why)
     if name in SOLVERS:
         return Choice(name, f"solver={solver!r} was asked for")
     if name != "auto":

@@ -18,6 +18,9 @@ is in eta, and in nothing else of what remains. Together, with F = mean loss + h
 
 Every term, and every coordinate of the bracket, is at least 0: nothing cancels. With c = 1 it falls with the square of
 the distance to the optimum, with c < 1 in proportion to it.
+
+For squares the same holds: with r = eta - y, t - y is r + s, the bracket is as it is, and the rest, the mean of
+(r - c (r + s))^2 / 2, is (1 - c)^2 loss + c (2 - c) s's / 2.
 """
 
 from collections.abc import Callable

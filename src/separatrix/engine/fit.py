@@ -118,9 +118,9 @@ def solve(
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
     zeros = theta.shape[1] == 1 and products_pay(objective.source, objective.penalty)
-    l1, rows = objective.penalty.has_l1, objective.source.n_rows
+    l1, rows, threads = objective.penalty.has_l1, objective.source.n_rows, getattr(objective.source, "n_threads", 1)
     dense = objective.source.in_memory and not getattr(objective.source, "is_sparse", False)
-    choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows, dense=dense)
+    choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows, dense=dense, threads=threads)
     start = Start(theta)
     kept = checkpoint and checkpoint.read()
     if kept is not None and kept.shape == theta.shape:  # of other columns, some of which were left out, none is kept
@@ -184,7 +184,16 @@ def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
             ConvergenceWarning,
             stacklevel=stacklevel + 1,
         )
-    elif fit.status is Status.MAX_ITER:
+    elif fit.status is Status.STUCK and fit.finite:
+        warnings.warn(
+            f"stopped after {fit.iterations} iterations, about {fit.trace.steps[-1].gap:.1e} and at most "
+            f"{fit.certificate.gap:.1e} above the best mean loss (asked: {tol:.0e}): rounding lets no step lower it, "
+            "as where columns all but repeat each other. More iterations change nothing: leave out such columns, or "
+            "use a smaller C.",
+            ConvergenceWarning,
+            stacklevel=stacklevel + 1,
+        )
+    elif fit.status is not Status.CONVERGED:
         endless = (
             " Without a penalty, some weights may grow without end, where classes are all but separated or columns all "
             "but repeat each other: a finite C stops that."

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from separatrix.engine.certificate import Certificate, Part, certify, rounding
 from separatrix.engine.objective import Evaluation, Objective
 
+MOST_IDLE = 3  # steps in a row that gain nothing, after which no other will
+
 
 @dataclass(frozen=True)
 class Iterate:
@@ -32,6 +34,7 @@ class Status(Enum):
     CONVERGED = "the gap to the optimum is within tol"
     MAX_ITER = "max_iter was reached first"
     ROUNDING = "rounding hides whether the gap is within tol"
+    STUCK = "rounding lets no step lower the objective any more"
 
 
 @dataclass(frozen=True)
@@ -118,13 +121,14 @@ def minimise(
     part: Part | None = None,
 ) -> Solution:
     """Draws iterates until one is proved to be within `tolerance` of the optimum, or as near as rounding lets be seen,
-    or max_iter steps were taken.
+    or steps gain nothing any more, or max_iter of them were taken.
 
     A solver's gap is an estimate: once it has reached `target`, or is within `tolerance` where neither it nor the
     objective falls any more, the certificate decides, which a `part` of the rows may serve. Where it says no, the
     estimate has to fall by what was missing.
     """
     started, steps, before, value = perf_counter(), [], np.inf, np.inf
+    idle, least = 0, np.inf
     for number, iterate in enumerate(solver):
         at = iterate.at
         steps.append(
@@ -139,15 +143,19 @@ def minimise(
             )
         )
         watch(steps[-1])
-        stalled = before / 2 < iterate.gap <= tolerance and at.value >= value - rounding(at)
-        before, value = iterate.gap, at.value
-        if iterate.gap <= target or stalled or number >= max_iter:
-            last = stalled or number >= max_iter
+        no_lower = at.value >= value - rounding(at)
+        stalled = no_lower and before / 2 < iterate.gap <= tolerance
+        idle = idle + 1 if no_lower and least / 2 < iterate.gap else 0
+        before, least, value = iterate.gap, min(least, iterate.gap), min(value, at.value)
+        stuck, over = idle >= MOST_IDLE, number >= max_iter
+        if iterate.gap <= target or stalled or stuck or over:
+            last = stalled or stuck or over
             certificate = certify(objective, at, iterate.metric, tolerance, None if last else part)
             if certificate.gap <= tolerance:
                 return Solution(at, tuple(steps), certificate, Status.CONVERGED)
             rounded = certificate.gap <= 2.0 * rounding(at)  # more steps would show nothing
-            if rounded or number >= max_iter:
-                return Solution(at, tuple(steps), certificate, Status.ROUNDING if rounded else Status.MAX_ITER)
+            if rounded or stuck or over:
+                status = Status.ROUNDING if rounded else Status.STUCK if stuck else Status.MAX_ITER
+                return Solution(at, tuple(steps), certificate, status)
             target = iterate.gap * tolerance / certificate.gap
     raise AssertionError("a solver never runs out of iterates")

@@ -9,9 +9,12 @@ in the normal equations. A penalty with an L1 part then is a small problem in R:
 Where rounding may have cost digits of an unpenalised estimate, what is left of the normal equations is summed in twice
 the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the method of seminormal equations", Linear
 Algebra and its Applications 88): a pass, and about all digits are there.
+
+Of many columns that are mostly zeros a triangle would be larger than the data. There a penalised fit is found as those
+of classes are: by products alone, to all the digits that the objective has.
 """
 
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass
 from functools import partial, reduce
 from time import perf_counter
@@ -23,29 +26,35 @@ from scipy.linalg import lstsq, qr, solve_triangular, svd
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
+from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine import double_double
-from separatrix.engine.certificate import Certificate, rounding
+from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate, penalises_all, rounding
+from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.duality import duality_gap
-from separatrix.engine.iterate import Step, Trace
+from separatrix.engine.iterate import Status, Step, Trace, minimise
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.proximal import EXACT, matrix, minimise_model
+from separatrix.engine.proximal import EXACT, matrix, minimise_model, proximal_newton
+from separatrix.engine.triangle import CELLS, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
+from separatrix.errors import ConvergenceWarning
 
 ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
 MOST_REFINEMENTS = 4
+ALL_DIGITS = 1e-14  # of the mean square, where no column is used
+MOST_ITERATIONS = 1_000
 MOST_ROUNDS = 100  # of some dozen changes of sign each
-CELLS = 2**17  # that are reduced at a time
 
 
 @dataclass(frozen=True)
 class LeastSquares:
     """coefficients (T, p) and intercepts (T,) for T targets, the rank of X (centred, if there is an intercept).
 
-    `triangle` is R of the weighted rows [1 X y - offset], X less the source's centre, the one with an intercept only.
+    `triangle` is R of the weighted rows [1 X y - offset], X less the source's centre, the one with an intercept only;
+    empty where none was made.
     """
 
     coefficients: FloatArray
@@ -65,6 +74,8 @@ def least_squares(source: Source, targets: int, penalty: ElasticNet, fit_interce
 
 def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
     """As `least_squares`, of a source at work."""
+    if is_wide(source, penalty):
+        return by_products(source, targets, penalty, fit_intercept)
     started = perf_counter()
     m, p = int(fit_intercept), source.n_columns
     R = triangle_of(source, lambda block: rows_of(block, m))
@@ -98,6 +109,35 @@ def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool
     return LeastSquares(w.T, b[0] - w.T @ source.centre, rank, trace, certificate, R)
 
 
+def is_wide(source: Source, penalty: ElasticNet) -> bool:
+    """Whether a triangle of all columns would be large, and can be done without: every weight is penalised."""
+    in_zeros = isinstance(source, MemorySource) and source.is_sparse
+    return in_zeros and source.n_columns > LARGEST_CURVATURE and penalises_all(penalty)
+
+
+def by_products(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
+    """The fit by conjugate gradients, or with an L1 part on working sets, until what it is above the optimum is next to
+    nothing of the spread of y."""
+    total = source.add_up(lambda block: float(block.weight.sum()))
+    objective = Objective(source, SquaredLoss(), ElasticNet(penalty.l1 / total, penalty.l2 / total), fit_intercept)
+    p, theta = source.n_columns, np.zeros((source.n_columns + int(fit_intercept), targets))
+    theta[p:] = -objective.evaluate(theta, order=1).gradient[p:]
+    tolerance = ALL_DIGITS * objective.evaluate(theta, order=0).value
+    name, solver = ("proximal-newton", proximal_newton) if penalty.has_l1 else ("conjugate-gradient", conjugate_newton)
+    found = minimise(objective, solver(objective, theta), tolerance, tolerance, MOST_ITERATIONS)
+    if found.status is Status.MAX_ITER:
+        warnings.warn(
+            f"stopped after {MOST_ITERATIONS} iterations, at most {found.certificate.gap:.1e} above the best mean "
+            f"square (asked: {tolerance:.0e}). Scale the columns alike, or use a larger alpha.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+    w, b = found.at.theta[:p], found.at.theta[p:].sum(axis=0)
+    rank = int(np.count_nonzero(w, axis=0).max(initial=0)) if penalty.has_l1 else min(source.n_rows, p)
+    trace = Trace(name, f"a triangle of {p:,} columns would be larger than the data", found.steps, objective.passes)
+    return LeastSquares(w.T, b - w.T @ source.centre, rank, trace, found.certificate, np.empty((0, 0)))
+
+
 def rows_of(block: Block, intercept: int) -> FloatArray:
     """sqrt(weight) [1 X y - offset] of a block, dense."""
     y = block.y if block.offset is None else block.y - block.offset
@@ -113,20 +153,6 @@ def beside_ones(block: Block, intercept: int) -> FloatArray:
     """[1 X] of a block, dense."""
     X = block.X.toarray() if sparse.issparse(block.X) else block.X
     return np.hstack([np.ones((len(X), intercept)), X])
-
-
-def triangle_of(source: Source, rows: Callable[[Block], FloatArray]) -> FloatArray:
-    """R of the rows that are made of every block; one pass."""
-
-    def stacked(a: FloatArray, b: FloatArray) -> FloatArray:
-        return triangle(np.vstack([a, b]))
-
-    return source.add_up(lambda block: reduce(stacked, (triangle(rows(each)) for each in block.pieces(CELLS))), stacked)
-
-
-def triangle(A: FloatArray) -> FloatArray:
-    """R of A = QR."""
-    return np.asarray(np.linalg.qr(A, mode="r"))
 
 
 def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, int]:
@@ -257,10 +283,22 @@ def certify_quadratic(objective: Objective, at: Evaluation, R: FloatArray, total
 
 def certified_gap(R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: FloatArray) -> float:
     """g' (R'R)^-1 g / 2, R with the penalty under it: times the total weight, the exact distance to the optimum."""
+    g = np.vstack([gradient[p:], gradient[:p]])  # R has the intercept first
+    if len(R) < p and alpha.all():
+        return gap_of_ridge(R, g, m, alpha)
     penalty = np.hstack([np.zeros((p, m)), np.diag(np.sqrt(alpha))])[alpha > 0]
     root = np.vstack([R[:, : p + m], penalty])
-    g = np.vstack([gradient[p:], gradient[:p]])  # R has the intercept first
     scale = np.linalg.norm(root, axis=0)
     scale[scale == 0] = 1.0
     nu, *_ = cast(Any, lstsq((root / scale).T, g / scale[:, None], cond=ROUNDING, lapack_driver="gelsy"))
     return 0.5 * float(np.sum(np.square(nu)))
+
+
+def gap_of_ridge(R: FloatArray, g: FloatArray, m: int, alpha: FloatArray) -> float:
+    """An upper bound on that: less the intercept's part, which leaves g_w - mean(x) g_b of the weights, the curvature
+    is at least alpha."""
+    if not m:
+        return 0.5 * float(np.sum(np.square(g) / alpha[:, None]))
+    mean = R[0, 1 : 1 + len(alpha)] / R[0, 0]
+    of_weights = g[1:] - mean[:, None] * g[0]
+    return 0.5 * float(np.sum(np.square(of_weights) / alpha[:, None]) + np.sum(np.square(g[0] / R[0, 0])))

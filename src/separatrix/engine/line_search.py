@@ -32,7 +32,6 @@ def backtrack(
     An objective, which is never negative, cannot fall by more than itself. A step that promises far more comes
     from where the loss is all but straight and its curvature next to nothing: it is cut to a promise that can be kept.
     """
-    smooth = slope is None
     slope = float(np.vdot(at.gradient, direction)) if slope is None else slope
     if -slope * length > FAR_TOO_MUCH * at.value > 0:
         length = -2.0 * at.value / slope
@@ -42,14 +41,20 @@ def backtrack(
     while length > shortest:
         there = objective.evaluate(at.theta + length * direction, trial, keep_state, dtype)
         fallen = there.value <= at.value + sufficient * length * slope + rounding
-        if not fallen and smooth and trial and -slope * length <= UNSEEN * abs(at.value):
-            fallen = abs(float(np.vdot(there.gradient, direction))) <= -0.5 * slope
+        if not fallen and trial and -slope * length <= UNSEEN * abs(at.value):
+            fallen = slope_left(objective, there, direction) <= -0.5 * slope
         if fallen:
             return there if trial == order else objective.evaluate(there.theta, order, keep_state, dtype), length
         # A curvature costs several values, so after a first disappointment it is left until the length is known.
         trial = order % 2
         length *= shorter(at.value, slope * length, there.value)
     return at, length
+
+
+def slope_left(objective: Objective, at: Evaluation, direction: NDArray[np.floating]) -> float:
+    """The least |slope| of the objective along a direction: where a weight is zero, the L1 part has all between two."""
+    signed = float(np.vdot(at.gradient + objective.l1 * np.sign(at.theta), direction))
+    return max(abs(signed) - float(np.sum(objective.l1 * np.abs(direction) * (at.theta == 0))), 0.0)
 
 
 def shorter(value: float, slope: float, there: float) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, get_lapack_funcs
 
 from separatrix.arrays import FloatArray
+from separatrix.engine.triangle import triangle
 
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
 potrf, potrs, trtri = get_lapack_funcs(("potrf", "potrs", "trtri"), dtype=np.float64)
@@ -78,6 +79,14 @@ def factor_positive(A: FloatArray, more: FloatArray | float = 0.0) -> Factor:
         if not failed:
             return Factor(lower, unit)
     raise LinAlgError("the curvature holds NaN or infinity")
+
+
+def factor_of_root(R: FloatArray) -> Factor:
+    """The factor of R'R, R (m, n), which is not multiplied out; a column that others span has a rounding of its own."""
+    unit = np.linalg.norm(R, axis=0)
+    unit[unit == 0] = 1.0
+    T = triangle(np.vstack([R / unit, np.finfo(float).eps * np.eye(len(unit))]))
+    return Factor(np.asfortranarray((T * np.where(np.diagonal(T) < 0, -1.0, 1.0)[:, None]).T), unit)
 
 
 Linear = Callable[[FloatArray], FloatArray]

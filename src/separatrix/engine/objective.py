@@ -14,15 +14,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
+from scipy.sparse import issparse
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Block, Source
-from separatrix.engine.linear_algebra import Factor, factor_positive
+from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive
+from separatrix.engine.triangle import triangle, triangle_of
 from separatrix.equations.hyperplane import gram_diagonal, product, project
 from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import ElasticNet
 
 STATE = np.dtype(np.float32)  # of what is kept: an error of the curvature, not of the gradient
+TRACE_OF_ROOT = 1e-26  # its square root is seen beside 1, as the differences of columns are that all but repeat others
 TRACE = 1e-10  # of a curvature: enough to make a matrix positive definite, too little to slow a step
 
 
@@ -58,7 +61,8 @@ class Sums:
 class Evaluation:
     """The objective at theta: value = loss + penalty, per unit of `weight`; gradient (P, K), curvature (P K, P K).
 
-    Both derivatives leave out the L1 part of the penalty, which has none where a weight is zero.
+    Both derivatives leave out the L1 part of the penalty, which has none where a weight is zero. A `root` R of the
+    curvature, R'R, knows what its rounding hides.
     """
 
     theta: FloatArray
@@ -67,11 +71,12 @@ class Evaluation:
     gradient: Any = None
     curvature: Any = None
     weight: float = np.nan
+    root: Any = None
 
     @cached_property
     def factor(self) -> Factor:
         """The factor of the curvature."""
-        return factor_positive(self.curvature)
+        return factor_positive(self.curvature) if self.root is None else factor_of_root(self.root)
 
 
 def block_sums(
@@ -198,6 +203,24 @@ class Objective:
         result[: len(w)] += self.penalty.gradient(w)  # as its smooth part is a quadratic
         return result
 
+    def rooted(self, at: Evaluation) -> Evaluation:
+        """The evaluation with a curvature that comes of its root, in one pass: rows are never squared, and columns that
+        all but repeat each other keep their digits."""
+        (P, K), ones = at.theta.shape, len(at.theta) - self.source.n_columns
+        self.passes += 1
+
+        def rows(block: Block) -> FloatArray:
+            X = np.hstack([block.X.toarray() if issparse(block.X) else block.X, np.ones((len(block.weight), ones))])
+            B = np.sqrt(block.weight / at.weight)[:, None, None] * self.loss.roots(self.state_of(at, block))
+            return np.einsum("ij,ikc->icjk", X, B).reshape(-1, P * K)
+
+        R = triangle_of(self.source, rows)
+        w, flat, l2 = at.theta[: self.source.n_columns], self.loss.flat(K), np.zeros((P, K))
+        l2[: len(w)] = self.penalty.curvature(w)
+        held = np.sqrt(self._along_flat(np.square(R).sum(axis=0).reshape(P, K), TRACE_OF_ROOT))
+        R = triangle(np.vstack([R, np.diag(np.sqrt(l2.ravel())), np.kron(np.diag(held), flat.T)]))
+        return replace(at, curvature=R.T @ R, root=R)
+
     def column_moments(self) -> tuple[FloatArray, FloatArray]:
         """The weighted mean of every column and of its square, (p, 1) each; one pass."""
 
@@ -232,11 +255,13 @@ class Objective:
         flat = self.loss.flat(K)
         diagonal = np.einsum("jkjk->jk", curvature)  # a view
         if flat.size:
-            scale = diagonal.mean(axis=1)
-            scale[self.l1[:, 0] > 0] *= TRACE
-            curvature[np.arange(P), :, np.arange(P), :] += scale[:, None, None] * (flat @ flat.T)
+            curvature[np.arange(P), :, np.arange(P), :] += self._along_flat(diagonal)[:, None, None] * (flat @ flat.T)
         diagonal[: len(w)] += self.penalty.curvature(w)
         return curvature
+
+    def _along_flat(self, diagonal: FloatArray, trace: float = TRACE) -> FloatArray:
+        """The curvature that each row of theta is given along flat directions, (P,), from that of the loss (P, K)."""
+        return diagonal.mean(axis=1) * np.where(self.l1[:, 0] > 0, trace, 1.0)
 
     def canonical(self, theta: FloatArray) -> FloatArray:
         """The member of theta's equivalence class with no part along flat directions: never a larger penalty.

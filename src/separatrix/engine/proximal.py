@@ -18,7 +18,13 @@ from separatrix.engine.certificate import penalises_all
 from separatrix.engine.duality import duality_gap
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import conjugate_gradients, solve_positive
+from separatrix.engine.linear_algebra import (
+    SINGULAR,
+    conjugate_gradients,
+    factor_of_root,
+    solve_factored,
+    solve_positive,
+)
 from separatrix.engine.objective import TRACE, Evaluation, Objective, Sums
 from separatrix.engine.quasi_newton import share_to_keep, shows_curvature
 from separatrix.equations.hyperplane import gram_diagonal
@@ -29,6 +35,7 @@ EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradien
 TRUNCATED = 0.1  # or what is no waste on a working set that will change
 QUICK_TURNS = 8  # that change many signs at once; then one at a time, where H is a matrix
 MOST_TURNS = 100
+MANY_STEPS = 10  # after so many, a curvature that may be rounding is made anew by its root
 NOTHING = 1e-100  # of a curvature; its inverse is still a number
 
 SMALLEST_SET = 200  # columns
@@ -56,20 +63,41 @@ def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray |
     keep, before = share_to_keep(theta.size), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact, H = (at, at.curvature) if metric is None else (None, metric)
-    l1, length = np.broadcast_to(objective.l1, theta.shape).ravel(), 1.0
+    l1, length, number = np.broadcast_to(objective.l1, theta.shape).ravel(), 1.0, 0
     while True:
         w, g = at.theta.ravel(), at.gradient.ravel()
         v, decrease = minimise_model(matrix(H), w, g, l1, EXACT)
+        if at is exact and (decrease > at.value or number >= MANY_STEPS) and at.factor.least < SINGULAR:
+            yield from on_all_columns_by_roots(objective, at)
         v = objective.cheapest(v.reshape(theta.shape)).ravel()
         yield Iterate(at, min(decrease, at.value), exact)
         order, before = 1 if decrease <= keep * before and length == 1.0 else 2, decrease
         step, slope = (v - w).reshape(theta.shape), promised_slope(w, v, g, l1)
         there, length = backtrack(objective, at, step, order, slope=slope)
-        if there is at or order == 1:
+        number += 1
+        if there is at:
+            at = exact = at if at is exact else objective.evaluate(at.theta, order=2)
+            H, before, number = at.curvature, np.inf, MANY_STEPS
+        elif order == 1:
             H = corrected(H, (there.theta - at.theta).ravel(), (there.gradient - at.gradient).ravel())
+            at = there
         else:
-            exact, H, before = there, there.curvature, np.inf
-        at = there
+            at = exact = there
+            H, before = there.curvature, np.inf
+
+
+def on_all_columns_by_roots(objective: Objective, at: Evaluation) -> Solver:
+    """The same steps by the root of the curvature: where columns all but repeat each other, rounding of the curvature
+    itself hides how far their weights are to go."""
+    l1 = np.broadcast_to(objective.l1, at.theta.shape).ravel()
+    while True:
+        at = objective.rooted(at)
+        w, g = at.theta.ravel(), at.gradient.ravel()
+        v, decrease = minimise_model(by_root(at.root), w, g, l1, EXACT)
+        v = objective.cheapest(v.reshape(at.theta.shape)).ravel()
+        yield Iterate(at, min(decrease, at.value), at)
+        step, slope = (v - w).reshape(at.theta.shape), promised_slope(w, v, g, l1)
+        at, _ = backtrack(objective, at, step, order=1, slope=slope)
 
 
 def corrected(H: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
@@ -161,6 +189,16 @@ def matrix(H: FloatArray) -> Curvature:
         np.diagonal(H),
         lambda d: H @ d,
         lambda some, b: solve_positive(H[np.ix_(some, some)], b),
+        exact=True,
+    )
+
+
+def by_root(R: FloatArray) -> Curvature:
+    """R'R, as it stands."""
+    return Curvature(
+        np.square(R).sum(axis=0),
+        lambda d: R.T @ (R @ d),
+        lambda some, b: solve_factored(factor_of_root(R[:, some]), b),
         exact=True,
     )
 

@@ -32,8 +32,9 @@ class Loss(Protocol):
     (K, m), along which the loss does not change; `classes` is how many there are (1 for numbers).
 
     For passes over many rows, `together` gives value, gradient and a state (rows, K) from one exponential; of that
-    state, `second` makes the second derivative in eta_k and eta_m, (rows,), `curvature_times` the product with v, and
-    `gram` the curvature in the coefficients, summed over weighted rows of [X 1]: (P, K, P, K).
+    state, `second` makes the second derivative in eta_k and eta_m, (rows,), `curvature_times` the product with v,
+    `roots` B (rows, K, any) with BB' all of them, and `gram` the curvature in the coefficients, summed over weighted
+    rows of [X 1]: (P, K, P, K).
     """
 
     curvature_bound: float
@@ -45,6 +46,7 @@ class Loss(Protocol):
     def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]: ...
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray: ...
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray: ...
+    def roots(self, state: FloatArray) -> FloatArray: ...
     def gram(
         self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = ...
     ) -> FloatArray: ...
@@ -116,6 +118,9 @@ class LogLoss:
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         return state * v
+
+    def roots(self, state: FloatArray) -> FloatArray:
+        return np.sqrt(state)[:, :, None]
 
     def gram(
         self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
@@ -230,6 +235,14 @@ class SoftmaxLoss:
         mean = np.sum(state * v, axis=1, keepdims=True) / state.sum(axis=1, dtype=np.float64, keepdims=True)
         return state * (v - mean)
 
+    def roots(self, state: FloatArray) -> FloatArray:
+        # diag(sqrt p) - p sqrt(p)', whose diagonal sqrt(p) (1 - p) keeps its digits where p is nearly 1.
+        root = np.sqrt(state)
+        B = -state[:, :, None] * root[:, None, :]
+        for k in range(state.shape[1]):
+            B[:, k, k] = root[:, k] * np.delete(state, k, axis=1).sum(axis=1)
+        return B
+
     def gram(
         self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
     ) -> FloatArray:
@@ -286,6 +299,9 @@ class SquaredLoss:
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         return state * v
+
+    def roots(self, state: FloatArray) -> FloatArray:
+        return np.sqrt(state)[:, :, None] * np.eye(state.shape[1])
 
     def gram(
         self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64

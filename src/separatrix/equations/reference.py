@@ -59,6 +59,10 @@ class ReferenceLoss:
         total = np.maximum(state.sum(axis=1, dtype=np.float64, keepdims=True), 1.0)  # above which it is rounding
         return state * (v - np.sum(state * v, axis=1, keepdims=True) / total)
 
+    def roots(self, state: FloatArray) -> FloatArray:
+        reference = np.maximum(1.0 - state.sum(axis=1, keepdims=True), 0.0)
+        return SOFTMAX.roots(np.hstack([reference, state]))[:, 1:]
+
     def gram(
         self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
     ) -> FloatArray:

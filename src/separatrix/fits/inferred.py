@@ -22,7 +22,8 @@ from separatrix.data.target import Target
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE, certify
 from separatrix.engine.checkpoint import Checkpoint
-from separatrix.engine.least_squares import design_of, triangle_of
+from separatrix.engine.least_squares import design_of
+from separatrix.engine.triangle import triangle_of
 from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import DataError, SeparatrixWarning

@@ -27,10 +27,10 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.engine.least_squares import triangle_of
 from separatrix.engine.leverage import LEVERAGE_ONE, leverages, row_curvatures, total_weight
 from separatrix.engine.linear_algebra import ROUGH, factor_positive, solve_factored
 from separatrix.engine.objective import Objective, block_eta
+from separatrix.engine.triangle import triangle_of
 from separatrix.equations.hyperplane import paired_grams
 from separatrix.errors import ArgumentError, DataError
 

@@ -4,6 +4,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.fit import Fit, warn_of
@@ -19,6 +23,18 @@ def separation_of(
     if fit.finite or fit.coefficients.size > LARGEST_CURVATURE:
         return None
     return separation(source, classes, names, fit_intercept) or None
+
+
+def warn_of_classes(classes: NDArray, codes: NDArray, weight: FloatArray, stacklevel: int) -> None:
+    """The warning that a class deserves whose rows all weigh nothing: no penalty holds its intercept."""
+    for k in np.flatnonzero(np.bincount(codes, weight > 0, minlength=len(classes)) == 0)[:1]:
+        label = classes.tolist()[k]
+        warnings.warn(
+            f"every row of class {label!r} weighs nothing, so that its intercept falls without end: its size cannot be "
+            "trusted. Leave these rows out, or give them weight.",
+            SeparationWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float, stacklevel: int) -> None:

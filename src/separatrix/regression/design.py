@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.least_squares import triangle
+from separatrix.engine.triangle import triangle
 from separatrix.errors import DataError
 from separatrix.regression.sample import INTERCEPT, Sample
 

@@ -11,7 +11,8 @@ from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.iterate import Trace
-from separatrix.engine.least_squares import design_of, triangle_of
+from separatrix.engine.least_squares import design_of
+from separatrix.engine.triangle import triangle_of
 from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError
 from separatrix.inference.jeffreys import FirthEstimate, firth_estimate
 from separatrix.inference.likelihood_ratio import likelihood_ratio

@@ -1,0 +1,48 @@
+"""How much memory a matrix may still take: what is foreseen need not be died of."""
+
+from importlib import import_module
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def memory_at_hand() -> float:
+    """Bytes that this process may still take: free on the machine, in its container, and below its own limit (`ulimit
+    -v`), as far as Linux tells; inf elsewhere.
+
+    >>> memory_at_hand() > 0
+    True
+    """
+    return min(on_machine(), in_container(), below_limit())
+
+
+def on_machine() -> float:
+    """What the kernel says is available."""
+    lines = read(Path("/proc/meminfo")).splitlines()
+    return min(
+        (1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), default=float("inf")
+    )
+
+
+def in_container() -> float:
+    """Below the limit of the control group; files that it keeps in memory are given back when asked."""
+    limit, used = read(CGROUP / "memory.max").strip(), read(CGROUP / "memory.current").strip()
+    if not limit.isdigit() or not used.isdigit():
+        return float("inf")
+    kept = sum(int(line.split()[1]) for line in read(CGROUP / "memory.stat").splitlines() if line.startswith("file "))
+    return max(float(limit) - float(used) + kept, 0.0)
+
+
+def below_limit() -> float:
+    """What is left of the address space that the process was allowed."""
+    pages = read(Path("/proc/self/statm")).split()
+    if not pages:
+        return float("inf")
+    resource = import_module("resource")  # which Windows has not
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return float("inf") if limit == resource.RLIM_INFINITY else limit - float(pages[0]) * resource.getpagesize()
+
+
+def read(path: Path) -> str:
+    """The text of a file of the kernel's; empty where there is none."""
+    return path.read_text() if path.exists() else ""
