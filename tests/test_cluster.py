@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from scipy import sparse
 import separatrix
 from separatrix import LinearRegression, LogisticRegression, logit, ols
 from separatrix.data import blocks, cluster, collapse, learn, partitions, stream
+from separatrix.data import client as clients
 from separatrix.data.hold_out import HoldOut
 from separatrix.data.memory import MemorySource
 from separatrix.engine.objective import Objective
@@ -55,7 +57,7 @@ ROWS = 6_000
 def client():
     """Two worker processes of a thread each."""
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this file
-    with cluster.connected(workers=2) as client:
+    with clients.connected(workers=2) as client:
         yield client
 
 
@@ -162,8 +164,8 @@ def test_predictions_of_a_dask_dataframe_are_those_of_its_rows(spread):
 def test_the_answer_is_the_same_to_the_bit_whoever_computes_what(spread, tmp_path, monkeypatch):
     case, data = CASES["multinomial"], on(spread, features(table(rows=ROWS), "three"), tmp_path)
     both = case.fit(data)
-    one, *_ = cluster.threads_of(spread)
-    monkeypatch.setattr(cluster, "threads_of", lambda client: [one])
+    one, *_ = clients.threads_of(spread)
+    monkeypatch.setattr(clients, "threads_of", lambda client: [one])
     monkeypatch.setattr(partitions, "threads_of", lambda client: [one])
     assert np.array_equal(case.fit(data).coef_, both.coef_)
 
@@ -210,7 +212,7 @@ def test_what_a_killed_worker_had_kept_is_made_again(spread, tmp_path):
 
     with source.working() as working:
         first = working.add_up(total)
-        one = cluster.threads_of(spread)[:1]
+        one = clients.threads_of(spread)[:1]
         spread.run(lambda: os.kill(os.getpid(), signal.SIGKILL), workers=one, on_error="return")
         assert np.array_equal(working.add_up(total), first)
 
@@ -273,6 +275,7 @@ def sent_by(client: Any) -> int:
 STOPPED = """
 import json, os, signal, sys
 from pathlib import Path
+from separatrix.data import client as clients
 from separatrix.data import cluster, learn, partitions, stream
 from separatrix.data.dataset import open
 from separatrix.settings import Settings
@@ -291,7 +294,7 @@ def counted(*arguments):
     return total
 
 cluster.added_up = counted
-with cluster.connected(address) as client:
+with clients.connected(address) as client:
     data = open(str(folder / "part-*.parquet"), client=client)
     model = train_streamed(data, "two", Settings(drop=["far"], tol=1e-12), checkpoint=folder / "kept").model
 print(json.dumps([model.coefficients, model.intercepts, passes]))
@@ -580,8 +583,8 @@ def test_a_client_that_is_closed_is_one_clear_error(client, tmp_path):
     assert "the Dask client is closed" in refusal(ClusterError, CASES["binary"].fit, data)
 
 
-def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(cluster, "CONNECTING", 3.0)
+def test_a_scheduler_that_falls_silent_or_goes_away_is_one_clear_error(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(clients, "CONNECTING", 3.0)
     run = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", "--host", "127.0.0.1"]
     run += ["--port", "0"]
     file = tmp_path / "scheduler.json"
@@ -595,16 +598,22 @@ def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch, ca
                 break
             time.sleep(0.1)
         address = json.loads(file.read_text())["address"]
-        with cluster.connected(address) as client:
-            data = written(features(table(rows=ROWS), "two"), tmp_path, 2, 500)
-            model = LogisticRegression().fit(replace(data, client=client), target="two")
+        with clients.connected(address) as client:
+            there = replace(written(features(table(rows=ROWS), "two"), tmp_path, 2, 500), client=client)
+            model = LogisticRegression().fit(there, target="two")
             assert model.n_features_in_
             started = client.submit(os.getpid, pure=False)
             started.result()
             slow = client.submit(time.sleep, 60)
+            with monkeypatch.context() as hasty:
+                hasty.setattr(clients, "PATIENCE", 0.5)
+                scheduler.send_signal(signal.SIGSTOP)  # its connections stay, and it says nothing
+                assert "does not answer" in refusal(ClusterError, cluster.result_of, client, slow)
+                assert "does not answer" in refusal(ClusterError, LogisticRegression().fit, there, target="two")
+                scheduler.send_signal(signal.SIGCONT)
             scheduler.kill()
             assert "is gone" in refusal(ClusterError, cluster.result_of, client, slow)
-            assert "is gone" in refusal(ClusterError, CASES["binary"].fit, replace(data, client=client))
+            assert "is gone" in refusal(ClusterError, CASES["binary"].fit, there)
         assert "Traceback" not in caplog.text
     finally:
         for process in (scheduler, worker):
@@ -613,17 +622,34 @@ def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch, ca
 
 
 def test_an_address_where_nobody_answers_is_one_clear_error(monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECTING", 0.5)
+    monkeypatch.setattr(clients, "CONNECTING", 0.5)
     with (
         pytest.raises(ClusterError, match=r"no scheduler answers at 'tcp://127.0.0.1:9'"),
-        cluster.connected("tcp://127.0.0.1:9"),
+        clients.connected("tcp://127.0.0.1:9"),
     ):
         pytest.fail("it answered")
 
 
+def test_a_server_that_greets_nobody_is_one_clear_error(monkeypatch):
+    monkeypatch.setattr(clients, "CONNECTING", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # the system accepts for it
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with (
+            pytest.raises(ClusterError, match=f"no scheduler answers at '{address}'"),
+            clients.connected(address),
+        ):
+            pytest.fail("it answered")
+
+
+@pytest.mark.parametrize("address", ["", "foo", "tcp://", "http://host:80", "tcp://host:port", "tcp://host:99999"])
+def test_what_is_no_address_of_a_scheduler_is_named(address):
+    with pytest.raises(ArgumentError, match=f"scheduler='{address}' is no address"), clients.connected(address):
+        pytest.fail("it connected")
+
+
 @pytest.mark.parametrize("arguments", [{}, {"scheduler": "tcp://a:1", "workers": 2}, {"workers": 0}])
 def test_a_cluster_is_asked_for_by_an_address_or_a_number(arguments):
-    with pytest.raises(ArgumentError), cluster.connected(**arguments):
+    with pytest.raises(ArgumentError), clients.connected(**arguments):
         pytest.fail("it connected")
 
 
@@ -638,19 +664,19 @@ def test_without_a_client_dask_data_say_what_to_do(monkeypatch):
 
 def test_without_distributed_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    assert "pip install 'separatrix[dask]'" in refusal(SeparatrixError, cluster.required)
+    assert "pip install 'separatrix[dask]'" in refusal(SeparatrixError, clients.required)
 
 
 def test_workers_that_never_come_are_waited_for_in_vain_but_not_for_ever(monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    monkeypatch.setattr(clients, "PATIENCE", 0.5)
     with (
         warnings.catch_warnings(),
         distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty,
         distributed.Client(empty) as client,
     ):
-        assert "has no workers" in refusal(ClusterError, cluster.threads_of, client)
-        monkeypatch.setattr(cluster, "POLL", 0.1)
+        monkeypatch.setattr(clients, "POLL", 0.1)
+        assert "has had no workers" in refusal(ClusterError, clients.threads_of, client)
         assert "has had no workers" in refusal(ClusterError, cluster.result_of, client, client.submit(os.getpid))
 
 

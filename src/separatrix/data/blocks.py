@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arrays import FLOATS, FloatArray
-from separatrix.data.cluster import ClusterSource, Deal, Share, current_client, placed, reachable, result_of, threads_of
+from separatrix.data.client import current_client, reachable, threads_of
+from separatrix.data.cluster import ClusterSource, Deal, Share, placed, result_of
 from separatrix.data.memory import MemorySource, far_columns
 from separatrix.data.reservoir import Strata
 from separatrix.data.stream import ROOM, cells_of_row, stacked

@@ -9,18 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.data.alike import Counts
-from separatrix.data.cluster import (
-    ClusterSource,
-    Deal,
-    Share,
-    added_up,
-    current_client,
-    placed,
-    reachable,
-    result_of,
-    sent,
-    threads_of,
-)
+from separatrix.data.client import current_client, reachable, threads_of
+from separatrix.data.cluster import ClusterSource, Deal, Share, added_up, placed, result_of, sent
 from separatrix.data.collapse import counts_of
 from separatrix.data.dataset import Dataset, open
 from separatrix.data.encoding import Encoding
