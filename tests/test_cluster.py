@@ -48,6 +48,7 @@ from separatrix.settings import Settings
 from separatrix.streamed import train_streamed
 from test_stream import CASES, TIGHT, Case, assert_same, categories, features, frauds, table, written
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 ROWS = 6_000
@@ -165,8 +166,7 @@ def test_the_answer_is_the_same_to_the_bit_whoever_computes_what(spread, tmp_pat
     case, data = CASES["multinomial"], on(spread, features(table(rows=ROWS), "three"), tmp_path)
     both = case.fit(data)
     one, *_ = clients.threads_of(spread)
-    monkeypatch.setattr(clients, "threads_of", lambda client: [one])
-    monkeypatch.setattr(partitions, "threads_of", lambda client: [one])
+    monkeypatch.setattr(cluster, "threads_of", lambda client: [one])
     assert np.array_equal(case.fit(data).coef_, both.coef_)
 
 
@@ -541,9 +541,43 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda X, y: (da.where(X > 4, np.nan, X), y), DataError, "of X holds NaN or infinity"),
+        (lambda X, y: (da.where(X > 4, np.nan, X), y), CellError, r"block 0: X\[189, 1\] is NaN: leave the row out"),
+        (
+            lambda X, y: (da.where(X > 4, 1e200, X), y),
+            CellError,
+            r"block 0: X\[189, 1\] is 1e\+200 .*too large to square",
+        ),
+        (lambda X, y: (da.ma.masked_greater(X, 4), y), CellError, r"block 0: X\[189, 1\] is NaN"),
+        (lambda X, y: (X + 0j, y), DataError, "X has complex numbers"),
+        (lambda X, y: (X.astype(object).map_blocks(words), y), DataError, "block 0: X is of type object"),
+        (lambda X, y: (X.map_blocks(lambda b: b.astype("M8[s]"), dtype="M8[s]"), y), DataError, "times are no numbers"),
+        (lambda X, y: (X, y.map_blocks(gapped, None)), TargetError, "block 0: y is missing in row 3, counted from 0"),
+        (lambda X, y: (X, y.map_blocks(gapped, pd.NA)), TargetError, "block 0: y is missing in row 3, counted from 0"),
+        (lambda X, y: (X, y.map_blocks(gapped, 7)), TargetError, "block 0: .* holds int and str"),
+        (lambda X, y: (X, y.map_blocks(some_numbers)), TargetError, "holds float and str"),
+        (
+            lambda X, y: (X, da.stack([y, y], axis=1)),
+            ArgumentError,
+            r"y has shape \(6000, 2\), and must have \(6000,\)",
+        ),
+        (lambda X, y: (X, "a"), ArgumentError, "y='a' must hold a value for each row"),
+        (
+            lambda X, y: (X[X[:, 0] > -9], y.compute()),
+            ArgumentError,
+            "y is in memory, and how many rows the blocks of X",
+        ),
+        (lambda X, y: (X, dask.delayed(y)), ArgumentError, "y is a Dask Delayed"),
+        (lambda X, y: (dask.delayed(X), y), ArgumentError, "X is a Dask Delayed.*, and must have columns"),
+        (lambda X, y: (dd.from_dask_array(X, columns=list("abc"))["a"], y), ArgumentError, "X is a Dask Series"),
+        (lambda X, y: (X, y, "w"), ArgumentError, r"sample_weight=\['w'\] is of type <U1"),
+        (lambda X, y: (X, y, X[:, :1]), ArgumentError, r"sample_weight has shape \(6000, 1\)"),
+        (lambda X, y: (X, y, X[:, 0]), ArgumentError, r"block 0: sample_weight\[\d+\]=-\S+ must be at least 0"),
+        (lambda X, y: (X, y, X[:, 0] * 0), ArgumentError, "is zero in every row"),
+        (lambda X, y: (X, y, abs(X[:, 0]) * 1e-200), ArgumentError, "sample_weight reaches .*e-200"),
+        (lambda X, y: (X, y, None, "o"), ArgumentError, r"offset=\['o'\] is of type <U1"),
+        (lambda X, y: (X, y, None, X[:, 0] * 1e18), ArgumentError, r"block 0: offset\[0\]=\S+ is beyond 1e\+15"),
         (lambda X, y: (X, y[:-1]), ArgumentError, r"y has 5,999 rows, and X has 6,000"),
-        (lambda X, y: (X, da.full_like(y, "a")), TargetError, r"one class, \['a'\]"),
+        (lambda X, y: (X, da.full_like(y, "a")), TargetError, "one class, 'a'"),
         (lambda X, y: (X, da.from_array(np.arange(6000) / 7, chunks=1_000)), TargetError, "no classes"),
         (lambda X, y: (X[:, 0], y), ArgumentError, "X has 1 dimensions"),
         (lambda X, y: (X, None), ArgumentError, "give y"),
@@ -551,9 +585,68 @@ if __name__ == "__main__":
 )
 def test_arrays_without_meaning_are_refused(change, error, message, spread):
     X, y, *_ = arrays()
-    X, y = change(da.from_array(X[:, :3], chunks=(1_000, -1)), da.from_array(y, chunks=1_000))
-    with pytest.raises(error, match=message):
-        LogisticRegression().fit(X, y)
+    given = change(da.from_array(X[:, :3], chunks=(1_000, -1)), da.from_array(y, chunks=1_000))
+    assert re.search(message, refusal(error, LogisticRegression().fit, *given))
+
+
+def gapped(labels: Any, other: Any) -> Any:
+    """A block of labels with another in row 3."""
+    return np.where(np.arange(len(labels)) == 3, np.array(other, dtype=object), labels.astype(object))
+
+
+def some_numbers(labels: Any, block_id: Any) -> Any:
+    return np.ones(len(labels)) if block_id[0] == 5 else labels
+
+
+def words(block: Any) -> Any:
+    return np.full(block.shape, "oops", dtype=object)
+
+
+def test_numbers_of_dask_that_hold_a_gap_or_are_tiny_are_refused_as_in_memory(spread):
+    X, y, *_ = arrays()
+    rows = da.from_array(X[:, :3] * [1.0, 1e-170, 1.0], chunks=(1_000, -1))
+    message = refusal(CellError, LogisticRegression(C=np.inf).fit, rows, y)
+    assert message == refusal(CellError, LogisticRegression(C=np.inf).fit, rows.compute(), y)
+    few = np.ma.masked_greater(X[:300, :3], 2)  # so few that they are brought here
+    message = refusal(CellError, LogisticRegression().fit, da.from_array(few, chunks=100), y[:300])
+    assert message == refusal(CellError, LogisticRegression().fit, few, y[:300])
+    frame = pd.DataFrame({"a": X[:, 0], "b": pd.array(np.arange(ROWS), "Int64")})
+    frame = dd.from_pandas(frame.assign(b=frame["b"].mask(frame["b"] == 1_500)), npartitions=3)
+    message = refusal(CellError, LogisticRegression().fit, frame, da.from_array(y, chunks=2_000))
+    assert message.startswith("partition 0: column 'b' of X is NaN in row 1500, counted from 0")
+    for y, told in ((np.nan, r"y\[7\]=nan must be finite"), (1e200, "too large to square")):
+        numbers = da.from_array(np.where(np.arange(ROWS) == 7, y, X[:, 0]), chunks=1_000)
+        assert re.search(f"block 0: .*{told}", refusal(SeparatrixError, LinearRegression().fit, rows, numbers))
+
+
+def test_one_weight_or_offset_for_all_rows_of_dask_is_that_of_each(spread):
+    X, y, *_ = arrays()
+    rows, labels = da.from_array(X[:, :3], chunks=(1_000, -1)), da.from_array(y, chunks=1_000)
+    model = LogisticRegression(tol=1e-12).fit(rows, labels, 2.0, 0.5)
+    other = LogisticRegression(tol=1e-12).fit(X[:, :3], y, 2.0, 0.5)
+    np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-9)
+    np.testing.assert_allclose(model.intercept_, other.intercept_, atol=1e-9)
+
+
+def test_a_class_without_a_row_that_counts_is_a_class_on_workers_too(spread):
+    X, y, *_ = arrays()
+    y, weight = np.where(np.arange(ROWS) % 900 == 7, "z", y), np.where(np.arange(ROWS) % 900 == 7, 0.0, 1.0)
+    rows, labels = da.from_array(X[:, :3], chunks=(1_000, -1)), da.from_array(y, chunks=1_000)
+    model = LogisticRegression(class_weight="balanced").fit(rows, labels, da.from_array(weight, chunks=1_000))
+    assert list(model.classes_) == list(LogisticRegression().fit(X[:, :3], y, weight).classes_)
+
+
+def test_categories_of_dask_that_are_numbers_stay_categories(spread):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.standard_normal(ROWS), "c": random.integers(0, 4, ROWS)})
+    frame["y"] = np.where(frame["x"] + (frame["c"] == 2) + random.logistic(size=ROWS) > 0, "yes", "no")
+    frame["c"] = frame["c"].astype("category")
+    there = dd.from_pandas(frame, npartitions=3)
+    other = LogisticRegression(tol=1e-12).fit(frame, target="y")
+    for rows in (there, there.assign(c=there["c"].cat.as_unknown())):
+        model = LogisticRegression(tol=1e-12).fit(rows, target="y")
+        assert list(model.feature_names_in_) == list(other.feature_names_in_)
+        np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-9)
 
 
 @pytest.mark.parametrize(

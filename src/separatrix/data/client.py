@@ -11,6 +11,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from separatrix.arguments import shown
+from separatrix.data.quiet import hush
 from separatrix.errors import ArgumentError, ClusterError, SeparatrixError
 
 CONNECTING = 10.0  # seconds for a scheduler to answer when it is met
@@ -79,6 +80,12 @@ def places(client: Any, futures: Sequence[Any]) -> list[tuple[str, ...]]:
     """The addresses of the workers that have the value of each future."""
     where = asked(client, client.scheduler.who_has, keys=[future.key for future in futures])
     return [tuple(where.get(future.key, ())) for future in futures]
+
+
+def hush_all(client: Any) -> None:
+    """`hush` on all workers; on one that does not hear in time nothing depends."""
+    with suppress(TimeoutError):
+        client.sync(client._run, hush, on_error="ignore", callback_timeout=POLL)
 
 
 @contextmanager

@@ -130,13 +130,9 @@ class ClusterSource(Elsewhere):
         return replace(self, view=(*self.view, look), at_hand=look(self.at_hand))
 
     def _dealt(self) -> tuple[Any, ...]:
-        """The shares on the workers, in turn, each as a future."""
-        with reachable(self.client):
-            common = sent(self.client, self.common)
-            return tuple(
-                self.client.submit(deal.make, common, *deal.arguments, **placed(worker))
-                for deal, worker in zip(self.deals, cycle(threads_of(self.client)), strict=False)
-            )
+        """The shares on the workers, each as a future."""
+        tasks = [deal.arguments for deal in self.deals]
+        return tuple(submitted(self.client, self.deals[0].make, self.common, tasks))
 
     def _spread(self, work: "Work") -> list[Any]:
         """What the work makes of every share, as futures: where the share is, if that worker still lives."""
@@ -144,8 +140,8 @@ class ClusterSource(Elsewhere):
         with reachable(self.client):
             task, where = sent(self.client, work), places(self.client, self.held)
             return [
-                self.client.submit(done, task, share, **placed(*workers))
-                for share, workers in zip(self.held, where, strict=True)
+                self.client.submit(done, task, share, *futures_in(deal.arguments), **placed(*workers))
+                for deal, share, workers in zip(self.deals, self.held, where, strict=True)
             ]
 
 
@@ -171,8 +167,9 @@ def numbered(function: Callable[[Block], T], before: int, block: Block) -> T:
     return function(replace(block, rows=slice(block.rows.start + before, block.rows.stop + before)))
 
 
-def done(work: Callable[[Share], T], share: Share) -> T:
-    """The work on a share."""
+def done(work: Callable[[Share], T], share: Share, *rows: Any) -> T:
+    """The work on a share. What it was made of comes along for its size alone, by which Dask knows that it would be
+    dear to do it elsewhere."""
     return work(share)
 
 
@@ -197,6 +194,27 @@ def _as_it_is(value: T) -> T:
     return value
 
 
+def submitted(client: Any, work: Callable[..., Any], common: Any, tasks: Sequence[Sequence[Any]]) -> list[Any]:
+    """The futures of work(common, *arguments) for each task's arguments, where these are."""
+    with reachable(client):
+        value, homes = sent(client, common), homes_of(client, tasks)
+        return [
+            client.submit(work, value, *arguments, **placed(*home))
+            for arguments, home in zip(tasks, homes, strict=True)
+        ]
+
+
+def homes_of(client: Any, tasks: Sequence[Sequence[Any]]) -> list[tuple[str, ...]]:
+    """For each task the workers that have the first future among its arguments; without any, the worker of each thread
+    in turn."""
+    first = [next(futures_in(arguments), None) for arguments in tasks]
+    known = [future for future in first if future is not None]
+    for future in known:
+        settle(client, future)
+    where, turns = iter(places(client, known) if known else ()), cycle(threads_of(client))
+    return [next(where) if future is not None else (next(turns),) for future in first]
+
+
 def placed(*workers: str) -> dict[str, Any]:
     """Options of a task for these workers, or others if they are gone."""
     return {"pure": False, **({"workers": list(workers), "allow_other_workers": True} if workers else {})}
@@ -212,7 +230,8 @@ def result_of(client: Any, future: Any, deals: Sequence[Deal] = ()) -> Any:
         else:
             value = value_of(client, future)
     if failed is not None:
-        raise explained(failed, deals) from None
+        told = explained(failed, deals)
+        raise told from (None if told is failed else failed)
     return value
 
 
@@ -226,13 +245,15 @@ def explained(error: BaseException, deals: Sequence[Deal]) -> BaseException:
             "are at fault. Give them more, or smaller partitions."
         )
     for deal in deals:
-        if any(getattr(argument, "status", "") == "error" for argument in flat(deal.arguments)):
+        if any(future.status == "error" for future in futures_in(deal.arguments)):
             reason = (str(error).strip().splitlines() or [""])[0]
             return DataError(f"{deal.name} cannot be read: {type(error).__name__}: {reason}")
     return error
 
 
-def flat(arguments: Sequence[Any]) -> Iterator[Any]:
-    """The arguments, and those in lists."""
+def futures_in(arguments: Sequence[Any]) -> Iterator[Any]:
+    """The futures among arguments, and in those that are lists."""
     for argument in arguments:
-        yield from argument if isinstance(argument, list) else [argument]
+        for each in argument if isinstance(argument, list) else [argument]:
+            if hasattr(each, "key"):
+                yield each

@@ -224,6 +224,11 @@ def is_dask(data: Any) -> bool:
     return hasattr(data, "__dask_graph__") and not isinstance(data, type)
 
 
+def is_frame(data: Any) -> bool:
+    """Whether it is a dataframe of Dask: by its type, as something delayed has any name."""
+    return is_dask(data) and hasattr(type(data), "to_dask_array") and not hasattr(type(data), "to_frame")
+
+
 def _found(paths: Iterable[str | PathLike[str]]) -> list[Path]:
     return [path for given in paths for path in find(str(given))]
 
