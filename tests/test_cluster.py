@@ -24,7 +24,7 @@ from scipy import sparse
 
 import separatrix
 from separatrix import LinearRegression, LogisticRegression, logit, ols
-from separatrix.data import blocks, cluster, collapse, learn, partitions, stream
+from separatrix.data import blocks, cluster, collapse, learn, partitions, parts, stream
 from separatrix.data import client as clients
 from separatrix.data.hold_out import HoldOut
 from separatrix.data.memory import MemorySource
@@ -554,7 +554,7 @@ if __name__ == "__main__":
         (lambda X, y: (X, y.map_blocks(gapped, None)), TargetError, "block 0: y is missing in row 3, counted from 0"),
         (lambda X, y: (X, y.map_blocks(gapped, pd.NA)), TargetError, "block 0: y is missing in row 3, counted from 0"),
         (lambda X, y: (X, y.map_blocks(gapped, 7)), TargetError, "block 0: .* holds int and str"),
-        (lambda X, y: (X, y.map_blocks(some_numbers)), TargetError, "holds float and str"),
+        (lambda X, y: (X, y.map_blocks(some_numbers, dtype=y.dtype)), TargetError, "holds float and str"),
         (
             lambda X, y: (X, da.stack([y, y], axis=1)),
             ArgumentError,
@@ -732,6 +732,37 @@ def test_a_server_that_greets_nobody_is_one_clear_error(monkeypatch):
             clients.connected(address),
         ):
             pytest.fail("it answered")
+
+
+def test_a_query_is_read_by_workers_from_a_copy_that_goes_with_the_dataset(spread, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "SPOOLED", 900)
+    data = features(table(rows=ROWS), "two")
+    written(data, tmp_path, 3, 5_000)
+    query = f"select * from '{tmp_path}/part-*.parquet' order by filename, file_row_number"
+    rows = separatrix.open(query=query, client=spread)
+    folder = Path(rows.parts[0].folder)
+    assert_same(CASES["binary"].fit(rows), CASES["binary"].fit(data), 1e-9)
+    assert len(list(folder.iterdir())) > 2, "so that workers share them"
+    del rows
+    assert not folder.exists()
+
+
+def test_a_copy_that_workers_do_not_find_is_refused_at_once(spread, monkeypatch):
+    stream = pa.table({"x": [1.0, 2.0], "y": [0, 1]}).to_reader()
+    monkeypatch.setattr(clients.os.path, "exists", elsewhere)  # as workers would that have another disk
+    assert "does not find it" in refusal(FileError, separatrix.open, stream, client=spread)
+
+
+def elsewhere(path: str) -> bool:
+    return False
+
+
+def test_a_cell_of_a_query_is_named_by_its_row_in_the_whole(spread, monkeypatch):
+    monkeypatch.setattr(parts, "SPOOLED", 900)
+    rows = pa.table({"x": ["1.5"] * 3_000 + ["oops"] + ["2.5"] * 2_999, "y": np.arange(6_000.0)})
+    data = separatrix.open(rows.to_reader(max_chunksize=100), client=spread)
+    columns = separatrix.Columns(numeric=["x"])
+    assert "row 3001 of the stream" in refusal(CellError, LinearRegression().fit, data, target="y", columns=columns)
 
 
 @pytest.mark.parametrize("address", ["", "foo", "tcp://", "http://host:80", "tcp://host:port", "tcp://host:99999"])

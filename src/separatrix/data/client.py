@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
+from os import PathLike
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
 
 from separatrix.arguments import shown
 from separatrix.data.quiet import hush
-from separatrix.errors import ArgumentError, ClusterError, SeparatrixError
+from separatrix.errors import ArgumentError, ClusterError, FileError, SeparatrixError
 
 CONNECTING = 10.0  # seconds for a scheduler to answer when it is met
 CLOSING = 2.0  # seconds for it to hear that nobody needs it any more
@@ -80,6 +82,18 @@ def places(client: Any, futures: Sequence[Any]) -> list[tuple[str, ...]]:
     """The addresses of the workers that have the value of each future."""
     where = asked(client, client.scheduler.who_has, keys=[future.key for future in futures])
     return [tuple(where.get(future.key, ())) for future in futures]
+
+
+def check_found(client: Any, folder: PathLike[str], name: str) -> None:
+    """FileError where some worker does not find a folder of this machine, with a copy of data of this name."""
+    threads_of(client)
+    with reachable(client):
+        found = client.sync(client._run, os.path.exists, os.fspath(folder), callback_timeout=PATIENCE)
+    for worker in sorted(worker for worker, there in found.items() if not there):
+        raise FileError(
+            f"{name} was copied to {os.fspath(folder)}, where the worker {worker} does not find it: name a folder that "
+            "all workers share by TMPDIR, or write it to Parquet files there, and open these."
+        )
 
 
 def hush_all(client: Any) -> None:

@@ -119,7 +119,7 @@ def _together(parts: Sequence[Part]) -> Iterator[list[Part]]:
     for part in parts:
         if isinstance(part, TablePart):
             for first in range(0, len(part.table), int(rows)):
-                yield [TablePart(part.table.slice(first, int(rows)))]
+                yield [TablePart(part.table.slice(first, int(rows)), first)]
             continue
         held.append(part)
         if len(held) >= many if len(known) < len(parts) else sum(each.rows or 0 for each in held) >= rows:
