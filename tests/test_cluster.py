@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 
 import separatrix
 from separatrix import LinearRegression, LogisticRegression, logit, ols
@@ -51,6 +52,7 @@ from test_stream import CASES, TIGHT, Case, assert_same, categories, features, f
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
+distributed = pytest.importorskip("distributed")
 ROWS = 6_000
 
 
@@ -243,31 +245,34 @@ def test_blocks_know_which_of_all_rows_they_are(spread, tmp_path):
     assert (rows[0][0], rows[-1][1]) == (0, ROWS)
 
 
-def test_only_sums_travel(spread, tmp_path):
-    data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
-    _, source = partitions.learned_source(data, learn.Question("two"))
-    objective = Objective(source.recoded(partial_code), LogLoss(), L2(np.full(source.n_columns, 0.1)), True)
-    theta = np.zeros((source.n_columns + 1, 1))
-    shares, passes = len(source.deals), 5
-    with objective.source.working() as working:
-        objective = replace(objective, source=working)
-        objective.evaluate(theta, order=2)
-        before = sent_by(spread)
-        for _ in range(passes):
-            objective.evaluate(theta, order=1)
-        sent = (sent_by(spread) - before) / passes
-    # Pickled, a sum takes half a kilobyte more than its numbers; the function is handed on once.
-    assert 0 < sent < shares * (8 * theta.size + 1_500) + 10_000
-    assert sent < 8 * source.n_rows * source.n_columns / 10
+def test_only_sums_travel_where_rows_are_in_the_memory_of_workers(spread):
+    X, y, weight, _ = arrays()
+    first, other = sorted(spread.nthreads())
+    kept = {}
+    for name, values in (("X", X[:, :3]), ("y", y), ("weight", weight)):
+        blocks = [  # three in a row on a worker: not in turn
+            spread.submit(values.__getitem__, slice(1_000 * i, 1_000 * i + 1_000), workers=[first if i < 3 else other])
+            for i in range(6)
+        ]
+        shape = (1_000, *values.shape[1:])
+        kept[name] = da.concatenate(
+            [da.from_delayed(dask.delayed(block), shape, dtype=values.dtype) for block in blocks]
+        ).persist()
+        distributed.wait([*blocks, kept[name]])
+    before = moved(spread)
+    model = LogisticRegression().fit(kept["X"], kept["y"], kept["weight"])
+    assert moved(spread) - before < 2_000 * (model.trace_.passes + 5), "sums and functions: a block has 24,000 bytes"
+    np.testing.assert_allclose(model.coef_, LogisticRegression().fit(X[:, :3], y, weight).coef_, atol=1e-7)
 
 
 def partial_code(codes):
     return codes[:, None] * 1.0
 
 
-def sent_by(client: Any) -> int:
-    """The bytes that workers have sent, to each other and here."""
-    return sum(client.run(lambda dask_worker: dask_worker.transfer_outgoing_bytes_total).values())
+def moved(client: Any) -> int:
+    """The bytes of values that workers have had of each other."""
+    logs = client.run(lambda dask_worker: [each["total"] for each in dask_worker.transfer_incoming_log])
+    return sum(map(sum, logs.values()))
 
 
 # stopping and going on
@@ -321,6 +326,27 @@ def test_a_fit_that_is_killed_in_a_pass_on_workers_goes_on_there_to_the_same_ans
     others = separatrix.open([part.path for part in data.parts], client=spread)
     with pytest.raises(FileError, match="of other data"):
         train_streamed(others, "two", Settings(drop=["far"]), checkpoint=kept.parent)
+
+
+# how much the answers differ
+
+
+@pytest.mark.parametrize("name", ["binary", "multinomial"])
+def test_answers_are_as_near_as_tol_says(name, spread, tmp_path):
+    case = CASES[name]
+    data = features(table(rows=ROWS), case.target, case.own)
+    rows = on(spread, data, tmp_path)
+    for tol, near in ((1e-8, 1e-7), (1e-11, 1e-9)):
+        fit = replace(case, model=clone(case.model).set_params(tol=tol)).fit
+        np.testing.assert_allclose(fit(rows).coef_, fit(data).coef_, atol=near)
+
+
+def test_of_columns_that_repeat_others_predictions_agree_where_coefficients_need_not(spread, tmp_path):
+    data = features(table(rows=ROWS), "two").drop_columns(["far", "city"])
+    data = data.append_column("twice", pa.array(2.0 * np.array(data["b"]) + np.array(data["c"])))
+    model = LogisticRegression(C=np.inf, tol=1e-11)
+    here, there = (clone(model).fit(rows, target="two") for rows in (data, on(spread, data, tmp_path)))
+    np.testing.assert_allclose(there.predict_proba(data), here.predict_proba(data), atol=1e-9)
 
 
 # inference
@@ -738,6 +764,7 @@ def test_a_query_is_read_by_workers_from_a_copy_that_goes_with_the_dataset(sprea
     monkeypatch.setattr(parts, "SPOOLED", 900)
     data = features(table(rows=ROWS), "two")
     written(data, tmp_path, 3, 5_000)
+    monkeypatch.setattr("separatrix.data.dataset.BATCH", 2_048)
     query = f"select * from '{tmp_path}/part-*.parquet' order by filename, file_row_number"
     rows = separatrix.open(query=query, client=spread)
     folder = Path(rows.parts[0].folder)
@@ -792,7 +819,6 @@ def test_without_distributed_the_extra_is_named(monkeypatch):
 
 
 def test_workers_that_never_come_are_waited_for_in_vain_but_not_for_ever(monkeypatch):
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(clients, "PATIENCE", 0.5)
     with (
         warnings.catch_warnings(),
