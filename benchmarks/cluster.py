@@ -27,7 +27,8 @@ import pyarrow.parquet as pq
 import separatrix
 from benchmarks.measure import ROOT
 from separatrix import LogisticRegression
-from separatrix.data.cluster import FAN, ClusterSource, connected
+from separatrix.data.client import connected
+from separatrix.data.cluster import FAN, ClusterSource
 from separatrix.data.learn import Question
 from separatrix.data.memory import memory_source
 from separatrix.data.partitions import LOT_ROWS, MOST_LOTS, learned_source

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,10 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 
 import separatrix
 from separatrix import LinearRegression, LogisticRegression, logit, ols
-from separatrix.data import blocks, cluster, collapse, learn, partitions, stream
+from separatrix.data import blocks, cluster, collapse, learn, partitions, parts, stream
+from separatrix.data import client as clients
 from separatrix.data.hold_out import HoldOut
 from separatrix.data.memory import MemorySource
 from separatrix.engine.objective import Objective
@@ -46,8 +49,10 @@ from separatrix.settings import Settings
 from separatrix.streamed import train_streamed
 from test_stream import CASES, TIGHT, Case, assert_same, categories, features, frauds, table, written
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
+distributed = pytest.importorskip("distributed")
 ROWS = 6_000
 
 
@@ -55,7 +60,7 @@ ROWS = 6_000
 def client():
     """Two worker processes of a thread each."""
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this file
-    with cluster.connected(workers=2) as client:
+    with clients.connected(workers=2) as client:
         yield client
 
 
@@ -162,9 +167,8 @@ def test_predictions_of_a_dask_dataframe_are_those_of_its_rows(spread):
 def test_the_answer_is_the_same_to_the_bit_whoever_computes_what(spread, tmp_path, monkeypatch):
     case, data = CASES["multinomial"], on(spread, features(table(rows=ROWS), "three"), tmp_path)
     both = case.fit(data)
-    one, *_ = cluster.threads_of(spread)
+    one, *_ = clients.threads_of(spread)
     monkeypatch.setattr(cluster, "threads_of", lambda client: [one])
-    monkeypatch.setattr(partitions, "threads_of", lambda client: [one])
     assert np.array_equal(case.fit(data).coef_, both.coef_)
 
 
@@ -210,7 +214,7 @@ def test_what_a_killed_worker_had_kept_is_made_again(spread, tmp_path):
 
     with source.working() as working:
         first = working.add_up(total)
-        one = cluster.threads_of(spread)[:1]
+        one = clients.threads_of(spread)[:1]
         spread.run(lambda: os.kill(os.getpid(), signal.SIGKILL), workers=one, on_error="return")
         assert np.array_equal(working.add_up(total), first)
 
@@ -241,31 +245,34 @@ def test_blocks_know_which_of_all_rows_they_are(spread, tmp_path):
     assert (rows[0][0], rows[-1][1]) == (0, ROWS)
 
 
-def test_only_sums_travel(spread, tmp_path):
-    data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
-    _, source = partitions.learned_source(data, learn.Question("two"))
-    objective = Objective(source.recoded(partial_code), LogLoss(), L2(np.full(source.n_columns, 0.1)), True)
-    theta = np.zeros((source.n_columns + 1, 1))
-    shares, passes = len(source.deals), 5
-    with objective.source.working() as working:
-        objective = replace(objective, source=working)
-        objective.evaluate(theta, order=2)
-        before = sent_by(spread)
-        for _ in range(passes):
-            objective.evaluate(theta, order=1)
-        sent = (sent_by(spread) - before) / passes
-    # Pickled, a sum takes half a kilobyte more than its numbers; the function is handed on once.
-    assert 0 < sent < shares * (8 * theta.size + 1_500) + 10_000
-    assert sent < 8 * source.n_rows * source.n_columns / 10
+def test_only_sums_travel_where_rows_are_in_the_memory_of_workers(spread):
+    X, y, weight, _ = arrays()
+    first, other = sorted(spread.nthreads())
+    kept = {}
+    for name, values in (("X", X[:, :3]), ("y", y), ("weight", weight)):
+        blocks = [  # three in a row on a worker: not in turn
+            spread.submit(values.__getitem__, slice(1_000 * i, 1_000 * i + 1_000), workers=[first if i < 3 else other])
+            for i in range(6)
+        ]
+        shape = (1_000, *values.shape[1:])
+        kept[name] = da.concatenate(
+            [da.from_delayed(dask.delayed(block), shape, dtype=values.dtype) for block in blocks]
+        ).persist()
+        distributed.wait([*blocks, kept[name]])
+    before = moved(spread)
+    model = LogisticRegression().fit(kept["X"], kept["y"], kept["weight"])
+    assert moved(spread) - before < 2_000 * (model.trace_.passes + 5), "sums and functions: a block has 24,000 bytes"
+    np.testing.assert_allclose(model.coef_, LogisticRegression().fit(X[:, :3], y, weight).coef_, atol=1e-7)
 
 
 def partial_code(codes):
     return codes[:, None] * 1.0
 
 
-def sent_by(client: Any) -> int:
-    """The bytes that workers have sent, to each other and here."""
-    return sum(client.run(lambda dask_worker: dask_worker.transfer_outgoing_bytes_total).values())
+def moved(client: Any) -> int:
+    """The bytes of values that workers have had of each other."""
+    logs = client.run(lambda dask_worker: [each["total"] for each in dask_worker.transfer_incoming_log])
+    return sum(map(sum, logs.values()))
 
 
 # stopping and going on
@@ -273,6 +280,7 @@ def sent_by(client: Any) -> int:
 STOPPED = """
 import json, os, signal, sys
 from pathlib import Path
+from separatrix.data import client as clients
 from separatrix.data import cluster, learn, partitions, stream
 from separatrix.data.dataset import open
 from separatrix.settings import Settings
@@ -291,7 +299,7 @@ def counted(*arguments):
     return total
 
 cluster.added_up = counted
-with cluster.connected(address) as client:
+with clients.connected(address) as client:
     data = open(str(folder / "part-*.parquet"), client=client)
     model = train_streamed(data, "two", Settings(drop=["far"], tol=1e-12), checkpoint=folder / "kept").model
 print(json.dumps([model.coefficients, model.intercepts, passes]))
@@ -318,6 +326,27 @@ def test_a_fit_that_is_killed_in_a_pass_on_workers_goes_on_there_to_the_same_ans
     others = separatrix.open([part.path for part in data.parts], client=spread)
     with pytest.raises(FileError, match="of other data"):
         train_streamed(others, "two", Settings(drop=["far"]), checkpoint=kept.parent)
+
+
+# how much the answers differ
+
+
+@pytest.mark.parametrize("name", ["binary", "multinomial"])
+def test_answers_are_as_near_as_tol_says(name, spread, tmp_path):
+    case = CASES[name]
+    data = features(table(rows=ROWS), case.target, case.own)
+    rows = on(spread, data, tmp_path)
+    for tol, near in ((1e-8, 1e-7), (1e-11, 1e-9)):
+        fit = replace(case, model=clone(case.model).set_params(tol=tol)).fit
+        np.testing.assert_allclose(fit(rows).coef_, fit(data).coef_, atol=near)
+
+
+def test_of_columns_that_repeat_others_predictions_agree_where_coefficients_need_not(spread, tmp_path):
+    data = features(table(rows=ROWS), "two").drop_columns(["far", "city"])
+    data = data.append_column("twice", pa.array(2.0 * np.array(data["b"]) + np.array(data["c"])))
+    model = LogisticRegression(C=np.inf, tol=1e-11)
+    here, there = (clone(model).fit(rows, target="two") for rows in (data, on(spread, data, tmp_path)))
+    np.testing.assert_allclose(there.predict_proba(data), here.predict_proba(data), atol=1e-9)
 
 
 # inference
@@ -538,9 +567,43 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda X, y: (da.where(X > 4, np.nan, X), y), DataError, "of X holds NaN or infinity"),
+        (lambda X, y: (da.where(X > 4, np.nan, X), y), CellError, r"block 0: X\[189, 1\] is NaN: leave the row out"),
+        (
+            lambda X, y: (da.where(X > 4, 1e200, X), y),
+            CellError,
+            r"block 0: X\[189, 1\] is 1e\+200 .*too large to square",
+        ),
+        (lambda X, y: (da.ma.masked_greater(X, 4), y), CellError, r"block 0: X\[189, 1\] is NaN"),
+        (lambda X, y: (X + 0j, y), DataError, "X has complex numbers"),
+        (lambda X, y: (X.astype(object).map_blocks(words), y), DataError, "block 0: X is of type object"),
+        (lambda X, y: (X.map_blocks(lambda b: b.astype("M8[s]"), dtype="M8[s]"), y), DataError, "times are no numbers"),
+        (lambda X, y: (X, y.map_blocks(gapped, None)), TargetError, "block 0: y is missing in row 3, counted from 0"),
+        (lambda X, y: (X, y.map_blocks(gapped, pd.NA)), TargetError, "block 0: y is missing in row 3, counted from 0"),
+        (lambda X, y: (X, y.map_blocks(gapped, 7)), TargetError, "block 0: .* holds int and str"),
+        (lambda X, y: (X, y.map_blocks(some_numbers, dtype=y.dtype)), TargetError, "holds float and str"),
+        (
+            lambda X, y: (X, da.stack([y, y], axis=1)),
+            ArgumentError,
+            r"y has shape \(6000, 2\), and must have \(6000,\)",
+        ),
+        (lambda X, y: (X, "a"), ArgumentError, "y='a' must hold a value for each row"),
+        (
+            lambda X, y: (X[X[:, 0] > -9], y.compute()),
+            ArgumentError,
+            "y is in memory, and how many rows the blocks of X",
+        ),
+        (lambda X, y: (X, dask.delayed(y)), ArgumentError, "y is a Dask Delayed"),
+        (lambda X, y: (dask.delayed(X), y), ArgumentError, "X is a Dask Delayed.*, and must have columns"),
+        (lambda X, y: (dd.from_dask_array(X, columns=list("abc"))["a"], y), ArgumentError, "X is a Dask Series"),
+        (lambda X, y: (X, y, "w"), ArgumentError, r"sample_weight=\['w'\] is of type <U1"),
+        (lambda X, y: (X, y, X[:, :1]), ArgumentError, r"sample_weight has shape \(6000, 1\)"),
+        (lambda X, y: (X, y, X[:, 0]), ArgumentError, r"block 0: sample_weight\[\d+\]=-\S+ must be at least 0"),
+        (lambda X, y: (X, y, X[:, 0] * 0), ArgumentError, "is zero in every row"),
+        (lambda X, y: (X, y, abs(X[:, 0]) * 1e-200), ArgumentError, "sample_weight reaches .*e-200"),
+        (lambda X, y: (X, y, None, "o"), ArgumentError, r"offset=\['o'\] is of type <U1"),
+        (lambda X, y: (X, y, None, X[:, 0] * 1e18), ArgumentError, r"block 0: offset\[0\]=\S+ is beyond 1e\+15"),
         (lambda X, y: (X, y[:-1]), ArgumentError, r"y has 5,999 rows, and X has 6,000"),
-        (lambda X, y: (X, da.full_like(y, "a")), TargetError, r"one class, \['a'\]"),
+        (lambda X, y: (X, da.full_like(y, "a")), TargetError, "one class, 'a'"),
         (lambda X, y: (X, da.from_array(np.arange(6000) / 7, chunks=1_000)), TargetError, "no classes"),
         (lambda X, y: (X[:, 0], y), ArgumentError, "X has 1 dimensions"),
         (lambda X, y: (X, None), ArgumentError, "give y"),
@@ -548,9 +611,68 @@ if __name__ == "__main__":
 )
 def test_arrays_without_meaning_are_refused(change, error, message, spread):
     X, y, *_ = arrays()
-    X, y = change(da.from_array(X[:, :3], chunks=(1_000, -1)), da.from_array(y, chunks=1_000))
-    with pytest.raises(error, match=message):
-        LogisticRegression().fit(X, y)
+    given = change(da.from_array(X[:, :3], chunks=(1_000, -1)), da.from_array(y, chunks=1_000))
+    assert re.search(message, refusal(error, LogisticRegression().fit, *given))
+
+
+def gapped(labels: Any, other: Any) -> Any:
+    """A block of labels with another in row 3."""
+    return np.where(np.arange(len(labels)) == 3, np.array(other, dtype=object), labels.astype(object))
+
+
+def some_numbers(labels: Any, block_id: Any) -> Any:
+    return np.ones(len(labels)) if block_id[0] == 5 else labels
+
+
+def words(block: Any) -> Any:
+    return np.full(block.shape, "oops", dtype=object)
+
+
+def test_numbers_of_dask_that_hold_a_gap_or_are_tiny_are_refused_as_in_memory(spread):
+    X, y, *_ = arrays()
+    rows = da.from_array(X[:, :3] * [1.0, 1e-170, 1.0], chunks=(1_000, -1))
+    message = refusal(CellError, LogisticRegression(C=np.inf).fit, rows, y)
+    assert message == refusal(CellError, LogisticRegression(C=np.inf).fit, rows.compute(), y)
+    few = np.ma.masked_greater(X[:300, :3], 2)  # so few that they are brought here
+    message = refusal(CellError, LogisticRegression().fit, da.from_array(few, chunks=100), y[:300])
+    assert message == refusal(CellError, LogisticRegression().fit, few, y[:300])
+    frame = pd.DataFrame({"a": X[:, 0], "b": pd.array(np.arange(ROWS), "Int64")})
+    frame = dd.from_pandas(frame.assign(b=frame["b"].mask(frame["b"] == 1_500)), npartitions=3)
+    message = refusal(CellError, LogisticRegression().fit, frame, da.from_array(y, chunks=2_000))
+    assert message.startswith("partition 0: column 'b' of X is NaN in row 1500, counted from 0")
+    for y, told in ((np.nan, r"y\[7\]=nan must be finite"), (1e200, "too large to square")):
+        numbers = da.from_array(np.where(np.arange(ROWS) == 7, y, X[:, 0]), chunks=1_000)
+        assert re.search(f"block 0: .*{told}", refusal(SeparatrixError, LinearRegression().fit, rows, numbers))
+
+
+def test_one_weight_or_offset_for_all_rows_of_dask_is_that_of_each(spread):
+    X, y, *_ = arrays()
+    rows, labels = da.from_array(X[:, :3], chunks=(1_000, -1)), da.from_array(y, chunks=1_000)
+    model = LogisticRegression(tol=1e-12).fit(rows, labels, 2.0, 0.5)
+    other = LogisticRegression(tol=1e-12).fit(X[:, :3], y, 2.0, 0.5)
+    np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-9)
+    np.testing.assert_allclose(model.intercept_, other.intercept_, atol=1e-9)
+
+
+def test_a_class_without_a_row_that_counts_is_a_class_on_workers_too(spread):
+    X, y, *_ = arrays()
+    y, weight = np.where(np.arange(ROWS) % 900 == 7, "z", y), np.where(np.arange(ROWS) % 900 == 7, 0.0, 1.0)
+    rows, labels = da.from_array(X[:, :3], chunks=(1_000, -1)), da.from_array(y, chunks=1_000)
+    model = LogisticRegression(class_weight="balanced").fit(rows, labels, da.from_array(weight, chunks=1_000))
+    assert list(model.classes_) == list(LogisticRegression().fit(X[:, :3], y, weight).classes_)
+
+
+def test_categories_of_dask_that_are_numbers_stay_categories(spread):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.standard_normal(ROWS), "c": random.integers(0, 4, ROWS)})
+    frame["y"] = np.where(frame["x"] + (frame["c"] == 2) + random.logistic(size=ROWS) > 0, "yes", "no")
+    frame["c"] = frame["c"].astype("category")
+    there = dd.from_pandas(frame, npartitions=3)
+    other = LogisticRegression(tol=1e-12).fit(frame, target="y")
+    for rows in (there, there.assign(c=there["c"].cat.as_unknown())):
+        model = LogisticRegression(tol=1e-12).fit(rows, target="y")
+        assert list(model.feature_names_in_) == list(other.feature_names_in_)
+        np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -580,8 +702,8 @@ def test_a_client_that_is_closed_is_one_clear_error(client, tmp_path):
     assert "the Dask client is closed" in refusal(ClusterError, CASES["binary"].fit, data)
 
 
-def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(cluster, "CONNECTING", 3.0)
+def test_a_scheduler_that_falls_silent_or_goes_away_is_one_clear_error(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(clients, "CONNECTING", 3.0)
     run = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", "--host", "127.0.0.1"]
     run += ["--port", "0"]
     file = tmp_path / "scheduler.json"
@@ -595,16 +717,22 @@ def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch, ca
                 break
             time.sleep(0.1)
         address = json.loads(file.read_text())["address"]
-        with cluster.connected(address) as client:
-            data = written(features(table(rows=ROWS), "two"), tmp_path, 2, 500)
-            model = LogisticRegression().fit(replace(data, client=client), target="two")
+        with clients.connected(address) as client:
+            there = replace(written(features(table(rows=ROWS), "two"), tmp_path, 2, 500), client=client)
+            model = LogisticRegression().fit(there, target="two")
             assert model.n_features_in_
             started = client.submit(os.getpid, pure=False)
             started.result()
             slow = client.submit(time.sleep, 60)
+            with monkeypatch.context() as hasty:
+                hasty.setattr(clients, "PATIENCE", 0.5)
+                scheduler.send_signal(signal.SIGSTOP)  # its connections stay, and it says nothing
+                assert "does not answer" in refusal(ClusterError, cluster.result_of, client, slow)
+                assert "does not answer" in refusal(ClusterError, LogisticRegression().fit, there, target="two")
+                scheduler.send_signal(signal.SIGCONT)
             scheduler.kill()
             assert "is gone" in refusal(ClusterError, cluster.result_of, client, slow)
-            assert "is gone" in refusal(ClusterError, CASES["binary"].fit, replace(data, client=client))
+            assert "is gone" in refusal(ClusterError, CASES["binary"].fit, there)
         assert "Traceback" not in caplog.text
     finally:
         for process in (scheduler, worker):
@@ -613,17 +741,66 @@ def test_a_scheduler_that_goes_away_is_one_clear_error(tmp_path, monkeypatch, ca
 
 
 def test_an_address_where_nobody_answers_is_one_clear_error(monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECTING", 0.5)
+    monkeypatch.setattr(clients, "CONNECTING", 0.5)
     with (
         pytest.raises(ClusterError, match=r"no scheduler answers at 'tcp://127.0.0.1:9'"),
-        cluster.connected("tcp://127.0.0.1:9"),
+        clients.connected("tcp://127.0.0.1:9"),
     ):
         pytest.fail("it answered")
 
 
+def test_a_server_that_greets_nobody_is_one_clear_error(monkeypatch):
+    monkeypatch.setattr(clients, "CONNECTING", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # the system accepts for it
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with (
+            pytest.raises(ClusterError, match=f"no scheduler answers at '{address}'"),
+            clients.connected(address),
+        ):
+            pytest.fail("it answered")
+
+
+def test_a_query_is_read_by_workers_from_a_copy_that_goes_with_the_dataset(spread, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "SPOOLED", 900)
+    data = features(table(rows=ROWS), "two")
+    written(data, tmp_path, 3, 5_000)
+    monkeypatch.setattr("separatrix.data.dataset.BATCH", 2_048)
+    query = f"select * from '{tmp_path}/part-*.parquet' order by filename, file_row_number"
+    rows = separatrix.open(query=query, client=spread)
+    folder = Path(rows.parts[0].folder)
+    assert_same(CASES["binary"].fit(rows), CASES["binary"].fit(data), 1e-9)
+    assert len(list(folder.iterdir())) > 2, "so that workers share them"
+    del rows
+    assert not folder.exists()
+
+
+def test_a_copy_that_workers_do_not_find_is_refused_at_once(spread, monkeypatch):
+    stream = pa.table({"x": [1.0, 2.0], "y": [0, 1]}).to_reader()
+    monkeypatch.setattr(clients.os.path, "exists", elsewhere)  # as workers would that have another disk
+    assert "does not find it" in refusal(FileError, separatrix.open, stream, client=spread)
+
+
+def elsewhere(path: str) -> bool:
+    return False
+
+
+def test_a_cell_of_a_query_is_named_by_its_row_in_the_whole(spread, monkeypatch):
+    monkeypatch.setattr(parts, "SPOOLED", 900)
+    rows = pa.table({"x": ["1.5"] * 3_000 + ["oops"] + ["2.5"] * 2_999, "y": np.arange(6_000.0)})
+    data = separatrix.open(rows.to_reader(max_chunksize=100), client=spread)
+    columns = separatrix.Columns(numeric=["x"])
+    assert "row 3001 of the stream" in refusal(CellError, LinearRegression().fit, data, target="y", columns=columns)
+
+
+@pytest.mark.parametrize("address", ["", "foo", "tcp://", "http://host:80", "tcp://host:port", "tcp://host:99999"])
+def test_what_is_no_address_of_a_scheduler_is_named(address):
+    with pytest.raises(ArgumentError, match=f"scheduler='{address}' is no address"), clients.connected(address):
+        pytest.fail("it connected")
+
+
 @pytest.mark.parametrize("arguments", [{}, {"scheduler": "tcp://a:1", "workers": 2}, {"workers": 0}])
 def test_a_cluster_is_asked_for_by_an_address_or_a_number(arguments):
-    with pytest.raises(ArgumentError), cluster.connected(**arguments):
+    with pytest.raises(ArgumentError), clients.connected(**arguments):
         pytest.fail("it connected")
 
 
@@ -638,19 +815,18 @@ def test_without_a_client_dask_data_say_what_to_do(monkeypatch):
 
 def test_without_distributed_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    assert "pip install 'separatrix[dask]'" in refusal(SeparatrixError, cluster.required)
+    assert "pip install 'separatrix[dask]'" in refusal(SeparatrixError, clients.required)
 
 
 def test_workers_that_never_come_are_waited_for_in_vain_but_not_for_ever(monkeypatch):
-    distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    monkeypatch.setattr(clients, "PATIENCE", 0.5)
     with (
         warnings.catch_warnings(),
         distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty,
         distributed.Client(empty) as client,
     ):
-        assert "has no workers" in refusal(ClusterError, cluster.threads_of, client)
-        monkeypatch.setattr(cluster, "POLL", 0.1)
+        monkeypatch.setattr(clients, "POLL", 0.1)
+        assert "has had no workers" in refusal(ClusterError, clients.threads_of, client)
         assert "has had no workers" in refusal(ClusterError, cluster.result_of, client, client.submit(os.getpid))
 
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from separatrix.data import cluster, partitions
+from separatrix.data import partitions
+from separatrix.data.client import connected
 from separatrix.data.dataset import open
 from separatrix.data.hold_out import START, HoldOut, drawn
 from separatrix.errors import ArgumentError, TargetError
@@ -93,7 +94,7 @@ def test_workers_hold_out_the_rows_that_memory_does(tmp_path, monkeypatch):
     expected = train(nw.from_native(table(), eager_only=True), "y", settings)
     import dask.dataframe as dd
 
-    with cluster.connected(workers=2) as client:
+    with connected(workers=2) as client:
         frame = dd.from_pandas(table().to_pandas(), npartitions=4)
         for data in (*(open(written(tmp_path, *each), client=client) for each in SOURCES), open(frame)):
             found = train_streamed(data, "y", settings)

@@ -128,15 +128,32 @@ def check_sample_weight(sample_weight: ArrayLike | None, rows: int, name: str = 
     """
     if sample_weight is None:
         return np.broadcast_to(1.0, rows)
+    weight = weights_of(sample_weight, rows, name)
+    check_total(name, weight)
+    return weight
+
+
+def weights_of(sample_weight: ArrayLike, rows: int, name: str = "sample_weight") -> FloatArray:
+    """The weights (rows,): at least 0, of some rows that may all count for nothing."""
     given = array_of(name, sample_weight)
     weight = finite_numbers(name, given, () if given.ndim == 0 else (rows,))
     weight = np.broadcast_to(weight, rows) if given.ndim == 0 else weight
     for row in np.flatnonzero(weight < 0)[:1]:
         raise ArgumentError(f"{name}[{row}]={weight[row]:g} must be at least 0.")
+    return weight
+
+
+def check_total(name: str, weight: FloatArray) -> None:
+    """ArgumentError unless some of the weights are above 0, and of a size that can be added up."""
     if not weight.any():
         raise ArgumentError(f"{name}={listed(weight)} is zero in every row: give some row a positive weight.")
     check_size(name, weight)
-    return weight
+
+
+def check_squares(y: NDArray) -> None:
+    """TargetError for the first number of an outcome whose square is none."""
+    for place in np.argwhere(np.abs(y) > LARGEST)[:1].tolist():
+        raise TargetError(f"y{place}={y[tuple(place)]:g} is beyond {LARGEST:g}, too large to square: rescale y.")
 
 
 def check_size(name: str, weight: FloatArray) -> None:

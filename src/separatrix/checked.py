@@ -14,9 +14,9 @@ from sklearn import exceptions
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from separatrix.arguments import LARGEST, check_sample_weight, gaps, is_moderate, listed, shown, unmasked
+from separatrix.arguments import check_sample_weight, check_squares, gaps, is_moderate, listed, shown, unmasked
 from separatrix.arrays import FLOATS, WHOLE, Matrix
-from separatrix.data.given import check_distinct, check_here, first_beyond, remedy
+from separatrix.data.given import check_distinct, check_here, check_moderate
 from separatrix.data.memory import rows_to_judge
 from separatrix.errors import (
     ArgumentError,
@@ -57,7 +57,7 @@ def checked_matrix(estimator: Any, X: Any) -> Matrix:
         found = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False, reset=False)
     except (TypeError, ValueError) as error:
         raise explained(error, X) from None
-    check_moderate(found, X)
+    check_moderate(found, getattr(X, "columns", None))
     return found
 
 
@@ -72,7 +72,7 @@ def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tu
         found, values = cast(Any, validate_data)(estimator, X, y, **how, multi_output=numbers, y_numeric=numbers)
     except (TypeError, ValueError) as error:
         raise explained(error, X, y, type(estimator).__name__) from None
-    check_moderate(found, X)
+    check_moderate(found, getattr(X, "columns", None))
     return found, numbers_of(values) if numbers else values
 
 
@@ -157,11 +157,8 @@ def about_X(X: Any) -> Exception | None:
         for row, length in enumerate(lengths):
             if length != lengths[0]:
                 return DataError(f"X[{row}] has {length} cells, and X[0] has {lengths[0]}: give as many of each.")
-    kinds = [getattr(X, "dtype", None), *(kind for _, kind in kinds_of(X))]
-    if any(getattr(kind, "kind", "") == "c" for kind in kinds):
-        return DataError(
-            "Complex data not supported: X has complex numbers. Give real and imaginary parts a column each."
-        )
+    if found := about_complex(X):
+        return found
     shape = getattr(X, "shape", None) or np.shape(X)
     if len(shape) != 2:
         what = "Reshape your data: X.reshape(-1, 1) is one column, X.reshape(1, -1) one row." if len(shape) == 1 else ""
@@ -170,6 +167,14 @@ def about_X(X: Any) -> Exception | None:
         what, none = ("sample(s)", "rows") if shape[0] == 0 else ("feature(s)", "columns")
         return DataError(f"X has no {none}: 0 {what} (shape={shape}) while a minimum of 1 is required.")
     return no_number(X)
+
+
+def about_complex(X: Any) -> Exception | None:
+    """What is wrong with X, if it has complex numbers, by its types alone."""
+    kinds = [getattr(X, "dtype", None), *(kind for _, kind in kinds_of(X))]
+    if not any(getattr(kind, "kind", "") == "c" for kind in kinds):
+        return None
+    return DataError("Complex data not supported: X has complex numbers. Give real and imaginary parts a column each.")
 
 
 def no_number(X: Any) -> Exception | None:
@@ -280,24 +285,8 @@ def numbers_of(y: NDArray) -> NDArray:
         return values
     if not np.isfinite(values).all():
         raise about_gaps(values) or no_label(values)
-    for place in np.argwhere(np.abs(values) > LARGEST)[:1].tolist():
-        raise TargetError(f"y{place}={values[tuple(place)]:g} is beyond {LARGEST:g}, too large to square: rescale y.")
+    check_squares(values)
     return values
-
-
-def check_moderate(X: Matrix, given: Any) -> None:
-    """CellError for the first cell that is not finite, or too large to square; `given` may name its column."""
-    if found := first_beyond(X):
-        row, column, value = found
-        cell = "NaN" if np.isnan(value) else f"{value:g}"
-        most = f" (the column reaches {np.abs(X[:, [column]]).max():g})" if np.isfinite(value) else ""
-        names = getattr(given, "columns", None)
-        where = (
-            f"X[{row}, {column}] is {cell}"
-            if names is None
-            else f"column {names[column]!r} of X is {cell} in row {row}, counted from 0"
-        )
-        raise CellError(f"{where}{most}: {remedy(value)}.")
 
 
 def check_not_tiny(X: Matrix, given: Any) -> None:
@@ -308,7 +297,13 @@ def check_not_tiny(X: Matrix, given: Any) -> None:
     some = X if sparse.issparse(X) else rows_to_judge(X)
     most = np.asarray(abs(some).max(axis=0).todense()).ravel() if sparse.issparse(some) else np.abs(some).max(axis=0)
     for column in np.flatnonzero((most > 0) & (most < TINY)).tolist():
-        reaches = float(np.abs(X[:, [column]]).max())
-        if reaches < TINY:
-            name = getattr(given, "columns", range(X.shape[1]))[column]
-            raise CellError(f"column {name!r} of X reaches {reaches:g}, too small to square, so rescale the column.")
+        most[column] = float(np.abs(X[:, [column]]).max())
+    refuse_tiny(most, getattr(given, "columns", range(X.shape[1])))
+
+
+def refuse_tiny(most: NDArray, names: Any) -> None:
+    """CellError for the first column that reaches no more than what has no square; `most` (p,) is how far each does."""
+    for column in np.flatnonzero((most > 0) & (most < TINY))[:1].tolist():
+        raise CellError(
+            f"column {names[column]!r} of X reaches {most[column]:g}, too small to square, so rescale the column."
+        )

@@ -48,7 +48,7 @@ from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
-from separatrix.tables import class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
+from separatrix.tables import brought, class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
 
 MULTI_CLASS = ("auto", "multinomial", "ovr")
 
@@ -160,7 +160,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         """
         options, strength = self._checked()
         if target is None:
-            found = class_blocks(self, X, y, sample_weight, offset) or self._of_arrays(X, y, sample_weight, offset)
+            given = X, y, sample_weight, offset
+            found = class_blocks(self, *given) or self._of_arrays(*brought(*given))
         else:
             found = class_rows(self, X, y, target, sample_weight, offset, columns)
         self.classes_, source, weight = found

@@ -14,7 +14,7 @@ from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.penalties import elastic_net
-from separatrix.tables import columns_for, number_blocks, number_rows, table_eta, table_labels
+from separatrix.tables import brought, columns_for, number_blocks, number_rows, table_eta, table_labels
 
 
 class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -67,7 +67,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_flag("fit_intercept", self.fit_intercept)
         targets = None
         if target is None:
-            found = number_blocks(self, X, y, sample_weight, offset) or self._of_arrays(X, y, sample_weight, offset)
+            given = X, y, sample_weight, offset
+            found = number_blocks(self, *given) or self._of_arrays(*brought(*given))
             source, targets = found
         else:
             source = number_rows(self, X, y, target, sample_weight, offset, columns)

@@ -98,7 +98,7 @@ class SourceOptions:
         if self.scheduler is None and self.workers is None:
             yield open(data, query=self.query, database=self.database)
             return
-        from separatrix.data.cluster import connected
+        from separatrix.data.client import connected
 
         with connected(self.scheduler, self.workers) as client:
             yield open(data, query=self.query, database=self.database, client=client)

@@ -12,19 +12,20 @@ from sklearn.utils import compute_class_weight
 
 from separatrix.arguments import check_class_weight, listed
 from separatrix.arrays import FloatArray
+from separatrix.checked import about_complex, check_given, refuse_tiny
 from separatrix.data import dataset
 from separatrix.data.beside import given
-from separatrix.data.blocks import labelled
+from separatrix.data.blocks import Labelled, array_of_dask, labelled
 from separatrix.data.cells import Numbered, Table
 from separatrix.data.columns import Columns
-from separatrix.data.dataset import Dataset, is_dask
+from separatrix.data.dataset import Dataset, is_dask, is_frame
 from separatrix.data.encoders import Note, merged
 from separatrix.data.frames import named_once
 from separatrix.data.learn import Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import ROOM
 from separatrix.equations.hyperplane import linear_predictor
-from separatrix.errors import ArgumentError, ColumnError, SeparatrixWarning, counted
+from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixWarning, counted
 
 
 def class_rows(
@@ -43,7 +44,10 @@ def _weighed(
     if estimator.class_weight is not None:
         check_class_weight(estimator.class_weight, classes)
         # As if each class had one row, of the weight of all of its rows.
-        by_class = compute_class_weight(estimator.class_weight, classes=classes, y=classes, sample_weight=weight)
+        seen, by_class = weight > 0, np.ones(len(classes))  # of a class without such rows none is known, or matters
+        by_class[seen] = compute_class_weight(
+            estimator.class_weight, classes=classes[seen], y=classes[seen], sample_weight=weight[seen]
+        )
         source, weight = source.reweighed(by_class), weight * by_class
     return classes, source, float(weight.sum())
 
@@ -109,42 +113,72 @@ def class_blocks(
 ) -> tuple[NDArray, TableSource, float] | None:
     """As `class_rows`, of Dask arrays, or a Dask dataframe of numbers, and labels y; None for other data, and for so
     few that they are better brought here."""
-    found = _blocks(estimator, X, y, sample_weight, offset, regression=False)
-    return None if found is None else _weighed(estimator, found.classes, found.source, found.weight)
+    found = _blocks(estimator, X, y, sample_weight, offset, regression=False, held=bool(np.isfinite(estimator.C)))
+    return (
+        None
+        if found is None or found.classes is None
+        else _weighed(estimator, found.classes, found.source, found.weight)
+    )
 
 
 def number_blocks(
     estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
 ) -> tuple[TableSource, int | None] | None:
     """The same with numbers y, and the number of targets, None for y (rows,)."""
-    found = _blocks(estimator, X, y, sample_weight, offset, regression=True)
+    found = _blocks(estimator, X, y, sample_weight, offset, regression=True, held=bool(estimator.alpha))
     return None if found is None else (found.source, found.columns_of_eta if np.ndim(y) == 2 else None)
 
 
-def _blocks(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, regression: bool) -> Any:
+def _blocks(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, regression: bool, held: bool
+) -> Labelled | None:
+    """The blocks of Dask arrays; `held` says that a penalty holds every weight."""
     forget_columns(estimator, X)
     if not is_dask(X):
         return None
-    names = getattr(X, "columns", None)
-    if names is not None and hasattr(X, "dtypes"):
-        for name, kind in X.dtypes.items():
-            if getattr(kind, "kind", "O") not in "iufb":
-                raise ColumnError(
-                    f"column {name!r} is of type {kind}, and X must be numbers: leave it out, or give the data with "
-                    "their target, fit(data, target=...)."
-                )
-    X = X if names is None else X.to_dask_array()
-    if y is None or not hasattr(X, "rechunk"):
-        raise ArgumentError(
-            f"X is a Dask {type(X).__name__} and y a {type(y).__name__}: give y, or target= for a dataframe."
-        )
+    X, names = dask_matrix(X)
+    if y is None:
+        raise ArgumentError("X is of Dask and y is None: give y, or target= for a dataframe.")
     if X.size <= ROOM:  # not so where it is not known
         return None
-    found = labelled(X, y, sample_weight, offset, regression=regression, centre=estimator.fit_intercept)
+    centre = estimator.fit_intercept
+    found = labelled(X, y, sample_weight, offset, regression=regression, centre=centre, names=names)
+    if not held:
+        refuse_tiny(found.reach, range(len(found.reach)) if names is None else names)
     if found.offsets not in (0, due := found.columns_of_eta):
         raise ArgumentError(f"offset has {found.offsets} columns, and {due} are due: one for each column of eta.")
     keep_names(estimator, names, found.source.n_columns)
     return found
+
+
+def dask_matrix(X: Any) -> tuple[Any, tuple[str, ...] | None]:
+    """A Dask array, or dataframe of numbers, as an array (rows, p), and the names of its columns where it has some.
+
+    Raises ArgumentError for other collections of Dask, ColumnError and DataError for types that are no numbers.
+    """
+    if is_frame(X):
+        for name, kind in X.dtypes.items():
+            if getattr(kind, "kind", "O") not in "iufbc":
+                raise ColumnError(
+                    f"column {name!r} is of type {kind}, and X must be numbers: leave it out, or give the data with "
+                    "their target, fit(data, target=...)."
+                )
+    array, names = array_of_dask(X)
+    if names is None:
+        check_given(X._meta)
+    if error := about_complex(X):
+        raise error
+    return array, names
+
+
+def brought(*arrays: Any) -> Iterator[Any]:
+    """Arrays of Dask in memory, as they have room there; others as they are."""
+    for array in arrays:
+        try:
+            yield array.compute() if is_dask(array) else array
+        except Exception as error:  # whatever its blocks are made by
+            reason = (str(error).strip().splitlines() or [""])[0]
+            raise DataError(f"a Dask array cannot be read: {type(error).__name__}: {reason}") from error
 
 
 def keep_names(estimator: Any, names: Any, many: int) -> None:
@@ -185,7 +219,7 @@ def columns_for(estimator: Any, data: Any) -> Columns | None:
         name = data.name if isinstance(data, Dataset) else str(data)
         raise ArgumentError(f"X={name!r} is a dataset, and the fit was of arrays, whose columns have no names.")
     named = at_rest or hasattr(data, "__arrow_c_stream__") or _is_dataframe(data)
-    named = named or (is_dask(data) and hasattr(data, "columns"))
+    named = named or is_frame(data)
     return getattr(estimator, "columns_", None) if named else None
 
 

@@ -7,15 +7,12 @@ of the rows fixes. So the answer is the same, to the bit, whoever computed what;
 dies is made again, by Dask, from how it was made: its share is read anew.
 """
 
-import logging
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import cycle
-from time import monotonic
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,19 +20,17 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
+from separatrix.data.client import places, reachable, settle, threads_of, value_of
 from separatrix.data.memory import MemorySource
 from separatrix.data.quiet import hush
 from separatrix.data.reservoir import Strata
 from separatrix.data.stream import Elsewhere, StreamSource, every, stacked
 from separatrix.data.threads import one_blas_thread
-from separatrix.errors import ArgumentError, ClusterError, DataError, SeparatrixError
+from separatrix.errors import ClusterError, DataError, SeparatrixError
 
 hush()  # wherever this is imported, as it is on every worker
 T = TypeVar("T")
 FAN = 8  # sums that are added up by one task
-CONNECTING = 10.0  # seconds for a scheduler to answer
-POLL = 1.0  # seconds, after which a wait looks whether there is still somebody to wait for
-PATIENCE = 60.0  # seconds without a worker
 
 
 @dataclass(frozen=True)
@@ -136,20 +131,19 @@ class ClusterSource(Elsewhere):
         return replace(self, view=(*self.view, look), at_hand=look(self.at_hand))
 
     def _dealt(self) -> tuple[Any, ...]:
-        """The shares on the workers, in turn, each as a future."""
-        with reachable(self.client):
-            common = sent(self.client, self.common)
-            return tuple(
-                self.client.submit(deal.make, common, *deal.arguments, **placed(worker))
-                for deal, worker in zip(self.deals, cycle(threads_of(self.client)), strict=False)
-            )
+        """The shares on the workers, each as a future."""
+        tasks = [deal.arguments for deal in self.deals]
+        return tuple(submitted(self.client, self.deals[0].make, self.common, tasks))
 
     def _spread(self, work: "Work") -> list[Any]:
         """What the work makes of every share, as futures: where the share is, if that worker still lives."""
         assert self.held is not None
         with reachable(self.client):
-            task, where = sent(self.client, work), self.client.who_has(list(self.held))
-            return [self.client.submit(done, task, share, **placed(*where.get(share.key, ()))) for share in self.held]
+            task, where = sent(self.client, work), places(self.client, self.held)
+            return [
+                self.client.submit(done, task, share, *futures_in(deal.arguments), **placed(*workers))
+                for deal, share, workers in zip(self.deals, self.held, where, strict=True)
+            ]
 
 
 @dataclass(frozen=True)
@@ -174,8 +168,9 @@ def numbered(function: Callable[[Block], T], before: int, block: Block) -> T:
     return function(replace(block, rows=slice(block.rows.start + before, block.rows.stop + before)))
 
 
-def done(work: Callable[[Share], T], share: Share) -> T:
-    """The work on a share."""
+def done(work: Callable[[Share], T], share: Share, *rows: Any) -> T:
+    """The work on a share. What it was made of comes along for its size alone, by which Dask knows that it would be
+    dear to do it elsewhere."""
     return work(share)
 
 
@@ -200,20 +195,30 @@ def _as_it_is(value: T) -> T:
     return value
 
 
+def submitted(client: Any, work: Callable[..., Any], common: Any, tasks: Sequence[Sequence[Any]]) -> list[Any]:
+    """The futures of work(common, *arguments) for each task's arguments, where these are."""
+    with reachable(client):
+        value, homes = sent(client, common), homes_of(client, tasks)
+        return [
+            client.submit(work, value, *arguments, **placed(*home))
+            for arguments, home in zip(tasks, homes, strict=True)
+        ]
+
+
+def homes_of(client: Any, tasks: Sequence[Sequence[Any]]) -> list[tuple[str, ...]]:
+    """For each task the workers that have the first future among its arguments; without any, the worker of each thread
+    in turn."""
+    first = [next(futures_in(arguments), None) for arguments in tasks]
+    known = [future for future in first if future is not None]
+    for future in known:
+        settle(client, future)
+    where, turns = iter(places(client, known) if known else ()), cycle(threads_of(client))
+    return [next(where) if future is not None else (next(turns),) for future in first]
+
+
 def placed(*workers: str) -> dict[str, Any]:
     """Options of a task for these workers, or others if they are gone."""
     return {"pure": False, **({"workers": list(workers), "allow_other_workers": True} if workers else {})}
-
-
-def threads_of(client: Any) -> list[str]:
-    """The address of the worker of each thread, all workers in turn; ClusterError if there are none."""
-    with reachable(client):
-        threads = client.nthreads()
-        if not threads:
-            client.wait_for_workers(1, timeout=PATIENCE)
-            threads = client.nthreads()
-    turns = range(max(threads.values()))
-    return [worker for turn in turns for worker, many in sorted(threads.items()) if many > turn]
 
 
 def result_of(client: Any, future: Any, deals: Sequence[Deal] = ()) -> Any:
@@ -224,29 +229,11 @@ def result_of(client: Any, future: Any, deals: Sequence[Deal] = ()) -> Any:
         if future.status == "error":
             failed = future.exception()
         else:
-            value = future.result()
+            value = value_of(client, future)
     if failed is not None:
-        raise explained(failed, deals) from None
+        told = explained(failed, deals)
+        raise told from (None if told is failed else failed)
     return value
-
-
-def settle(client: Any, future: Any) -> None:
-    """Waits for a future, for as long as there are workers."""
-    import distributed
-
-    alive = monotonic()
-    while not future.done():
-        try:
-            with client.as_current():  # it need not be the process's own
-                distributed.wait([future], timeout=POLL)
-        except TimeoutError:
-            if client.nthreads():
-                alive = monotonic()
-            if monotonic() - alive > PATIENCE:
-                raise ClusterError(
-                    f"the scheduler {client.scheduler.address} has had no workers for {PATIENCE:.0f} seconds: start "
-                    "some, and fit again."
-                ) from None
 
 
 def explained(error: BaseException, deals: Sequence[Deal]) -> BaseException:
@@ -259,90 +246,15 @@ def explained(error: BaseException, deals: Sequence[Deal]) -> BaseException:
             "are at fault. Give them more, or smaller partitions."
         )
     for deal in deals:
-        if any(getattr(argument, "status", "") == "error" for argument in flat(deal.arguments)):
+        if any(future.status == "error" for future in futures_in(deal.arguments)):
             reason = (str(error).strip().splitlines() or [""])[0]
             return DataError(f"{deal.name} cannot be read: {type(error).__name__}: {reason}")
     return error
 
 
-def flat(arguments: Sequence[Any]) -> Iterator[Any]:
-    """The arguments, and those in lists."""
+def futures_in(arguments: Sequence[Any]) -> Iterator[Any]:
+    """The futures among arguments, and in those that are lists."""
     for argument in arguments:
-        yield from argument if isinstance(argument, list) else [argument]
-
-
-@contextmanager
-def reachable(client: Any) -> Iterator[None]:
-    """A scheduler that does not answer, or a client that is closed, is said in one line."""
-    if getattr(client, "status", "") in ("closing", "closed"):
-        raise ClusterError(
-            "the Dask client is closed, or its scheduler is gone: see that it runs, and fit again; in Python, by a "
-            "new Client."
-        )
-    try:
-        yield
-    except (CancelledError, OSError) as error:  # TimeoutError is an OSError, and so are closed connections
-        where = getattr(client.scheduler, "address", "of the cluster")
-        raise ClusterError(
-            f"the scheduler {where} is gone, or has no workers ({type(error).__name__}): see that both run, and fit "
-            "again; in Python, by a new Client."
-        ) from None
-
-
-def required() -> Any:
-    """The package distributed; SeparatrixError where it is not installed."""
-    try:
-        import distributed
-    except ImportError:
-        raise SeparatrixError("a Dask cluster needs the package distributed: pip install 'separatrix[dask]'.") from None
-    return distributed
-
-
-def current_client() -> Any:
-    """The client that was made last; ArgumentError where there is none."""
-    try:
-        return required().get_client()
-    except ValueError:
-        raise ArgumentError(
-            "data of Dask need a cluster: make a client first, client = dask.distributed.Client(), or pass one to "
-            "separatrix.open(data, client=client)."
-        ) from None
-
-
-@contextmanager
-def connected(scheduler: str | None = None, workers: int | None = None) -> Iterator[Any]:
-    """A client of the scheduler at an address, or of a new local cluster of so many processes of a thread each, which
-    ends with the context.
-
-    Raises
-    ------
-    ArgumentError
-        Not one of both is given, or the number of workers is none.
-    ClusterError
-        No scheduler answers at the address.
-    """
-    distributed = required()
-    if (scheduler is None) == (workers is None):
-        raise ArgumentError(f"scheduler={scheduler!r}, workers={workers!r}: give one of the two.")
-    if scheduler is None:
-        if not isinstance(workers, int) or workers < 1:
-            raise ArgumentError(f"workers={workers!r} must be a whole number, at least 1.")
-        options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
-        with distributed.LocalCluster(n_workers=workers, **options) as cluster, distributed.Client(cluster) as client:
-            yield client
-        return
-    try:
-        client = distributed.Client(scheduler, timeout=CONNECTING)
-    except (OSError, ValueError) as error:
-        raise ClusterError(
-            f"no scheduler answers at {scheduler!r} ({type(error).__name__}): start one by 'dask scheduler', and give "
-            "the address that it prints."
-        ) from None
-    log = logging.getLogger("distributed.client")
-    level = log.level
-    log.setLevel(logging.CRITICAL)  # its errors have many lines, ours has one
-    try:
-        with client:
-            yield client
-    finally:
-        log.setLevel(level)
+        for each in argument if isinstance(argument, list) else [argument]:
+            if hasattr(each, "key"):
+                yield each

@@ -1,13 +1,11 @@
 """Data that are read again and again in bounded memory: files, queries, streams."""
 
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import narwhals as nw
@@ -19,7 +17,18 @@ from separatrix.data.delimited import refuse_twins
 from separatrix.data.files import find, no_rows, parts_of
 from separatrix.data.frames import named_once
 from separatrix.data.hold_out import HoldOut, Some
-from separatrix.data.parts import Part, TablePart, connected, decoded, plain_errors, regrouped, spool, without_views
+from separatrix.data.parts import (
+    Folder,
+    Part,
+    SpooledPart,
+    TablePart,
+    connected,
+    decoded,
+    plain_errors,
+    regrouped,
+    spool,
+    without_views,
+)
 from separatrix.data.places import Where
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
 
@@ -73,10 +82,9 @@ class Dataset:
         places: list[tuple[int, str, int]] = []
         before = 0
         for part in self.parts:
-            path = getattr(part, "path", None)
-            if path is None or part.rows is None:
+            if part.rows is None:
                 return Where(self.name)
-            places.append((before, str(path), getattr(part, "ahead", 0)))
+            places.append((before, str(getattr(part, "path", self.name)), getattr(part, "ahead", 0)))
             before += part.rows
         several = len({path for _, path, _ in places}) > 1 or any(ahead for _, _, ahead in places[:1])
         return Where(self.name, places if several else ())
@@ -181,7 +189,14 @@ def open(
     if client is not None and not hasattr(client, "submit"):
         raise ArgumentError(f"client={client!r} must be a dask.distributed.Client, such as Client('tcp://host:8786').")
     opened = _opened(data, query, database, client)
-    return opened if client is None else replace(opened, client=client)
+    if client is not None:
+        from separatrix.data.client import check_found  # few have a cluster
+
+        for part in opened.parts[:1]:
+            if isinstance(part, SpooledPart):
+                check_found(client, part.folder, opened.name)
+        opened = replace(opened, client=client)
+    return opened
 
 
 def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, client: Any) -> Dataset:
@@ -224,6 +239,11 @@ def is_dask(data: Any) -> bool:
     return hasattr(data, "__dask_graph__") and not isinstance(data, type)
 
 
+def is_frame(data: Any) -> bool:
+    """Whether it is a dataframe of Dask: by its type, as something delayed has any name."""
+    return is_dask(data) and hasattr(type(data), "to_dask_array") and not hasattr(type(data), "to_frame")
+
+
 def _found(paths: Iterable[str | PathLike[str]]) -> list[Path]:
     return [path for given in paths for path in find(str(given))]
 
@@ -252,13 +272,10 @@ def _of_query(query: str, database: str | None) -> Dataset:
 
 
 def _of_stream(name: str, stream: pa.RecordBatchReader) -> Dataset:
-    """What can be read once, copied to a file that goes with the dataset."""
-    folder = TemporaryDirectory(prefix="separatrix-")
+    """What can be read once, copied to files that go with the dataset."""
     with plain_errors(name):
-        part = spool(stream, Path(folder.name) / "rows.arrow")
-    data = _with_rows(Dataset(name, tuple(stream.schema.names), (part,)))
-    weakref.finalize(data, folder.cleanup)
-    return data
+        parts = spool(stream, Folder())
+    return _with_rows(Dataset(name, tuple(stream.schema.names), tuple(parts)))
 
 
 def _with_rows(data: Dataset) -> Dataset:

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from separatrix.arguments import LARGEST, is_moderate, unmasked
 from separatrix.arrays import FloatArray, Matrix
-from separatrix.errors import ColumnError, DataError
+from separatrix.errors import CellError, ColumnError, DataError
 
 SEARCHED = 4096  # rows at a time
 
@@ -128,6 +128,20 @@ def check_finite(X: Matrix, names: Sequence[str]) -> None:
     if found := first_beyond(X):
         row, column, value = found
         raise DataError(f"column {names[column]!r} is {value:g} in row {row}, counted from 0: {remedy(value)}.")
+
+
+def check_moderate(X: Matrix, names: Sequence[Any] | None = None) -> None:
+    """CellError for the first cell that is not finite, or too large to square; of columns that may have names."""
+    if found := first_beyond(X):
+        row, column, value = found
+        cell = "NaN" if np.isnan(value) else f"{value:g}"
+        most = f" (the column reaches {np.abs(X[:, [column]]).max():g})" if np.isfinite(value) else ""
+        where = (
+            f"X[{row}, {column}] is {cell}"
+            if names is None
+            else f"column {names[column]!r} of X is {cell} in row {row}, counted from 0"
+        )
+        raise CellError(f"{where}{most}: {remedy(value)}.")
 
 
 def first_beyond(X: Matrix) -> tuple[int, int, float] | None:

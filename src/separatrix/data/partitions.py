@@ -9,20 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.data.alike import Counts
-from separatrix.data.cluster import (
-    ClusterSource,
-    Deal,
-    Share,
-    added_up,
-    current_client,
-    placed,
-    reachable,
-    result_of,
-    sent,
-    threads_of,
-)
+from separatrix.data.client import current_client, hush_all, reachable
+from separatrix.data.cluster import ClusterSource, Deal, Share, added_up, result_of, submitted
 from separatrix.data.collapse import counts_of
-from separatrix.data.dataset import Dataset, open
+from separatrix.data.dataset import Dataset, is_frame, open
 from separatrix.data.encoding import Encoding
 from separatrix.data.files import no_rows
 from separatrix.data.hold_out import START, Dealt, HoldOut, Some
@@ -59,8 +49,8 @@ class Partition:
 def arrow_part(frame: Any, schema: pa.Schema, name: str) -> TablePart:
     """A partition as a part in memory, with the columns that the dataframe promises."""
     try:
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        return TablePart(table.select(schema.names).replace_schema_metadata().cast(schema))
+        table = pa.Table.from_pandas(frame, preserve_index=False).select(schema.names)
+        return TablePart(pa.table([as_promised(table[field.name], field.type) for field in schema], schema))
     except (pa.ArrowException, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{name} does not hold what the dataframe says ({reason}); make its types true.") from None
@@ -76,19 +66,30 @@ def of_collection(data: Any, client: Any = None) -> Dataset:
     if kind == "Bag":
         paths = [str(path) for path in result_of(client, client.compute(data))]
         return open(paths, client=client)
-    if not hasattr(data, "columns"):
+    if not is_frame(data):
         raise ArgumentError(f"a Dask {kind} has no columns of names: pass a dataframe, or arrays to fit(X, y).")
     schema = pa.Table.from_pandas(data._meta_nonempty, preserve_index=False).schema.remove_metadata()
-    schema = pa.schema([pa.field(each.name, _plain(each.type)) for each in schema])
+    schema = pa.schema([pa.field(each.name, promised(each.type)) for each in schema])
     with reachable(client):
+        hush_all(client)
         futures = client.compute(data.to_delayed())
     name = "the Dask dataframe"
     parts = tuple(Partition(f"partition {i} of {name}", schema, future) for i, future in enumerate(futures))
     return Dataset(name, tuple(schema.names), parts, client=client)
 
 
-def _plain(kind: Any) -> Any:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+def promised(kind: Any) -> Any:
+    """The type of a column in all partitions: categories, each of which has levels of its own, with codes alike."""
+    return pa.dictionary(pa.int32(), kind.value_type) if pa.types.is_dictionary(kind) else kind
+
+
+def as_promised(column: Any, kind: Any) -> Any:
+    """A column of a partition in the type that the dataframe promises. Of categories whose levels Dask does not know
+    it believes that they are text."""
+    if not pa.types.is_dictionary(kind):
+        return column.cast(kind)
+    own = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return column.cast(own).cast(kind.value_type).dictionary_encode()
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _together(parts: Sequence[Part]) -> Iterator[list[Part]]:
     for part in parts:
         if isinstance(part, TablePart):
             for first in range(0, len(part.table), int(rows)):
-                yield [TablePart(part.table.slice(first, int(rows)))]
+                yield [TablePart(part.table.slice(first, int(rows)), first)]
             continue
         held.append(part)
         if len(held) >= many if len(known) < len(parts) else sum(each.rows or 0 for each in held) >= rows:
@@ -144,12 +145,8 @@ def _lot(dataset: Dataset, parts: list[Part]) -> Lot:
 
 def dealt(client: Any, lots: list[Lot], some: Some) -> list[Lot]:
     """The lots of a dataset of which only some rows count, each with what is dealt before it: their workers look."""
+    counts = submitted(client, deal_lot, some.rule, [lot.arguments for lot in lots])
     with reachable(client):
-        task, threads = sent(client, some.rule), threads_of(client)
-        counts = [
-            client.submit(deal_lot, task, *lot.arguments, **placed(threads[number % len(threads)]))
-            for number, lot in enumerate(lots)
-        ]
         together = client.submit(list, counts, pure=False)
     before, begun = some.before, []
     for lot, found in zip(lots, result_of(client, together, deals_of(lots, [0] * len(lots))), strict=True):
@@ -220,12 +217,9 @@ def learned_source(
 
 def first_reading(client: Any, lots: list[Lot], question: Question) -> tuple[Reading, list[int]]:
     """What all lots say, added up by the workers, and how many rows of each count."""
+    tasks = [(number, len(lots), *lot.arguments) for number, lot in enumerate(lots)]
+    readings = submitted(client, read_lot, question, tasks)
     with reachable(client):
-        task, threads = sent(client, question), threads_of(client)
-        readings = [
-            client.submit(read_lot, task, number, len(lots), *lot.arguments, **placed(threads[number % len(threads)]))
-            for number, lot in enumerate(lots)
-        ]
         counts = client.submit(counted, readings, pure=False)
     total = added_up(client, readings, Reading.__add__)
     deals = deals_of(lots, [0] * len(lots))
@@ -234,12 +228,7 @@ def first_reading(client: Any, lots: list[Lot], question: Question) -> tuple[Rea
 
 def counted_there(client: Any, lots: list[Lot], encoding: Encoding) -> Counts:
     """The counts of the rows of all lots that are alike, by the workers."""
-    with reachable(client):
-        task, threads = sent(client, encoding), threads_of(client)
-        counts = [
-            client.submit(count_lot, task, *lot.arguments, **placed(threads[number % len(threads)]))
-            for number, lot in enumerate(lots)
-        ]
+    counts = submitted(client, count_lot, encoding, [lot.arguments for lot in lots])
     return result_of(client, added_up(client, counts, Counts.__add__), deals_of(lots, [0] * len(lots)))
 
 

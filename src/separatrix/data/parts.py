@@ -1,9 +1,11 @@
 """Parts of a table: values that say where some of its rows are, small enough to send, and read them when asked."""
 
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import duckdb
@@ -14,6 +16,7 @@ from separatrix.data.delimited import Layout, explain
 from separatrix.errors import FileError
 
 BUFFER = 2**20  # bytes of a file that are read at once; without it a whole column of a row group is
+SPOOLED = 2**18  # rows of a stream in a file of their own
 TEXT = {b"separatrix": b"text"}
 """The mark of a column of text that is read as a dictionary, as the file has it: it is no category."""
 
@@ -82,9 +85,10 @@ class TextPart:
 
 @dataclass(frozen=True)
 class TablePart:
-    """Rows in memory."""
+    """Rows in memory; so many rows of their table are `ahead` of them."""
 
     table: pa.Table
+    ahead: int = 0
 
     @property
     def rows(self) -> int:
@@ -100,39 +104,64 @@ class TablePart:
         yield from table.to_batches(rows)
 
 
+class Folder:
+    """A temporary folder that lasts as long as whoever knows of it in this process; to others it is sent as a path."""
+
+    def __init__(self) -> None:
+        folder = TemporaryDirectory(prefix="separatrix-")
+        self.path = Path(folder.name)
+        weakref.finalize(self, folder.cleanup)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __reduce__(self) -> Any:
+        return Path, (self.path,)
+
+
 @dataclass(frozen=True)
 class SpooledPart:
-    """A file of Arrow batches, to which a stream was copied that can be read only once."""
+    """A file of Arrow batches, to which some rows of a stream were copied that can be read only once; so many rows of
+    the stream are `ahead` of them."""
 
-    path: Path
+    folder: Folder | Path
+    file: str
     rows: int
     columns: list[str]
+    ahead: int
 
     def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Raises FileError for a file that is damaged."""
+        path = str(Path(self.folder) / self.file)
         # Not mapped into memory, of which the pages would count as ours.
-        with plain_errors(str(self.path)), pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as stream:
+        with plain_errors(path), pa.OSFile(path) as file, pa.ipc.open_stream(file) as stream:
             for batch in stream:
                 batch = batch if columns is None else batch.select(list(columns))
                 for first in range(0, len(batch), rows):
                     yield batch.slice(first, rows)
 
 
-def spool(stream: pa.RecordBatchReader, path: Path) -> SpooledPart:
-    """Copies a stream to a file.
+def spool(stream: pa.RecordBatchReader, folder: Folder) -> list[SpooledPart]:
+    """Copies a stream to files of some SPOOLED rows each, for as many as read it.
 
     Raises FileError when the disk is full.
     """
-    schema, rows = without_views(stream.schema), 0
+    schema, parts, before = without_views(stream.schema), [], 0
+    batches = iter(stream)
     try:
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
-            for batch in stream:
-                writer.write_batch(batch.replace_schema_metadata().cast(schema))
-                rows += len(batch)
+        while (batch := next(batches, None)) is not None:
+            name, rows = f"{len(parts)}.arrow", 0
+            with pa.OSFile(str(folder.path / name), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+                while batch is not None:
+                    writer.write_batch(batch.replace_schema_metadata().cast(schema))
+                    rows += len(batch)
+                    batch = next(batches, None) if rows < SPOOLED else None
+            parts.append(SpooledPart(folder, name, rows, schema.names, before))
+            before += rows
     except OSError as error:
-        why = f"a stream cannot be copied to {path.parent} ({error})"
+        why = f"a stream cannot be copied to {folder.path} ({error})"
         raise FileError(f"{why}; make room there, or name another folder by TMPDIR.") from None
-    return SpooledPart(path, rows, schema.names)
+    return parts
 
 
 def without_views(schema: pa.Schema) -> pa.Schema:

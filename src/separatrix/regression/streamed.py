@@ -16,7 +16,7 @@ from separatrix.arrays import IntArray
 from separatrix.data import dataset
 from separatrix.data.beside import given
 from separatrix.data.block import Block, Source
-from separatrix.data.blocks import labelled
+from separatrix.data.blocks import array_of_dask, labelled
 from separatrix.data.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.dataset import Dataset
 from separatrix.data.given import check_finite
@@ -229,9 +229,8 @@ def cluster_codes(table: Dataset, encoding: Any, name: str, rows: int) -> IntArr
 
 def block_sample(y: Any, X: Any, numeric: bool, intercept: bool, weights: Any, offset: Any) -> StreamedSample:
     """The sample of Dask arrays, or a Dask dataframe of numbers, X (n, p), and labels or numbers y (n,)."""
-    names = tuple(map(str, X.columns)) if hasattr(X, "columns") else None
-    X = X.to_dask_array() if names else X
-    found = labelled(X, y, weights, offset, regression=numeric, centre=intercept)
+    X, names = array_of_dask(X)
+    found = labelled(X, y, weights, offset, regression=numeric, centre=intercept, names=names)
     classes = () if found.classes is None else tuple(found.classes.tolist())
     check_totals("y", classes, found.weight)
     outcome, names = outcome_of("y", classes), names or default_names(found.source.n_columns)
