@@ -202,12 +202,13 @@ def words_of(parsed: Any) -> set[str]:
     return set(re.findall(r"(?<![\w.])[^\W\d]\w*(?![\w])(?!\s*=[^=])", text))
 
 
-def made_of(side: Any, frame: Any, scope: Mapping[str, Any]) -> Any:
-    """The model matrix of one side of a formula; ArgumentError for what cannot be computed."""
+def made_of(side: Any, frame: Any, scope: Mapping[str, Any], **known: Any) -> Any:
+    """The model matrix of one side of a formula, of which some is `known` to formulaic; ArgumentError for what cannot
+    be computed."""
     from formulaic.errors import FormulaicError
 
     try:
-        return side.get_model_matrix(frame, context=scope, na_action="ignore")
+        return side.get_model_matrix(frame, context=scope, na_action="ignore", **known)
     except FormulaicError as error:
         raise ArgumentError(f"the formula cannot be computed: {plain(error)}") from None
     except Exception as error:  # of a function in the formula, whose own lines are worth seeing
