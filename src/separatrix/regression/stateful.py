@@ -87,7 +87,7 @@ class Values:
 
     @classmethod
     def of(cls, values: FloatArray) -> "Values":
-        return cls((np.unique(values, return_counts=True),))
+        return cls((np.unique(values, return_counts=True),)).few()
 
     def __add__(self, other: "Values") -> "Values":
         if self.parts is None or other.parts is None:
@@ -95,8 +95,11 @@ class Values:
         parts = (*self.parts, *other.parts)
         if sum(len(values) for values, _ in parts[1:]) < len(parts[0][0]):  # merged once they have doubled
             return Values(parts)
-        whole = Values(parts).whole()
-        return Values(None if len(whole[0]) > MOST_VALUES else (whole,))
+        return Values((Values(parts).whole(),)).few()
+
+    def few(self) -> "Values":
+        """These values, or None for their parts if they are too many."""
+        return Values(None) if self.parts and sum(len(values) for values, _ in self.parts) > MOST_VALUES else self
 
     def whole(self) -> tuple[FloatArray, IntArray]:
         """The numbers in order, each once, and their counts."""
