@@ -109,7 +109,7 @@ def test_what_it_cannot_do_is_said_in_one_line():
         ({"categorical": None}, "categorical=None must be a list of names"),
         ({"date": "year"}, r"date='year' must be a list of names, such as \['year'\]"),
         ({"floor": "10"}, "floor='10' must be a number of rows"),
-        ({"text_width": 10.5}, "text_width=10.5 must be at least 2 features, a whole number"),
+        ({"text_width": 10.5}, "text_width=10.5 must be a whole number of features, from 2 to 262,144"),
         ({"drop": ["age"], "numeric": ["age"]}, "column 'age' cannot be both drop and numeric"),
     ],
 )

@@ -23,6 +23,7 @@ NEARLY_ALL = 0.9  # of a column's cells: then the others are taken for mistakes
 FEW_NUMBERS = 10  # a column with fewer different numbers may be codes, some of them letters
 LONG = 30  # characters on average: names and codes are shorter, sentences longer
 FEW_LEVELS = 20  # are all kept, however rare
+WIDEST_TEXT = 2**18  # features of words: each has a name and a coefficient
 RARE = 10  # rows, of more levels than that
 
 
@@ -47,8 +48,10 @@ class Rules:
                 raise ArgumentError(f"date={part!r} is no part of a date; choose from {', '.join(PARTS)}.")
         if self.floor is not None and not (isinstance(self.floor, Real) and 0 <= self.floor < np.inf):
             raise ArgumentError(f"floor={self.floor!r} must be a number of rows, or below 1 a share of them.")
-        if not (isinstance(self.text_width, Integral) and self.text_width >= 2):
-            raise ArgumentError(f"text_width={self.text_width!r} must be at least 2 features, a whole number.")
+        if not (isinstance(self.text_width, Integral) and 2 <= self.text_width <= WIDEST_TEXT):
+            raise ArgumentError(
+                f"text_width={self.text_width!r} must be a whole number of features, from 2 to {WIDEST_TEXT:,}."
+            )
 
     def least_rows(self, levels: int, rows: int) -> int:
         """How many rows a level needs to stand for itself."""

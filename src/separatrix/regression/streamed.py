@@ -22,9 +22,10 @@ from separatrix.data.dataset import Dataset
 from separatrix.data.given import check_finite
 from separatrix.data.learn import AddUp, Learned, Question, complete_rows
 from separatrix.data.partitions import learned_source
-from separatrix.data.tally import Tally
+from separatrix.data.tally import ColumnTally, Tally
 from separatrix.data.target import Target
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
+from separatrix.regression.categories import check_categories
 from separatrix.regression.formulas import Encoding, made_of, matrix, parse, variables_of, with_scope, words_of
 from separatrix.regression.formulas import sample_of as sample_of_design
 from separatrix.regression.sample import Columns, default_names, group_codes, ways
@@ -173,6 +174,8 @@ def formula_encoding(
     categories of too many levels.
     """
     parsed: Any = parse(formula, columns)
+    numeric = {name: tally.columns[name].kind not in ("text", "category") for name in features}
+    check_categories(parsed, numeric, lambda name: levels_in(tally.columns[name], formula), tally.rows)
     states = states_of(Terms(formula, columns, scope, needs), some, add_up)
     frame = with_levels(some[:SHOWN_ROWS].to_pandas(), tally, features)
     frame, scope = with_scope(words_of(parsed), frame, scope)
@@ -212,6 +215,13 @@ def check_row_by_row(formula: str, design: Any, frame: Any, scope: Mapping[str, 
             f"formula={formula!r} has {name}, whose value in one row depends on others: put it into the data as a "
             "column, or fit rows in memory."
         )
+
+
+def levels_in(column: ColumnTally, formula: str) -> list[Any]:
+    """The different values of a column; ColumnError where they are too many to be counted."""
+    if column.levels is None:
+        raise ColumnError(f"column {column.name!r} has too many levels for a category of formula={formula!r}.")
+    return column.levels.values.to_pylist()
 
 
 def with_levels(frame: Any, tally: Tally, columns: Sequence[str]) -> Any:
