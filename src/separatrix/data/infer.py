@@ -88,7 +88,7 @@ def number(tally: ColumnTally, rules: Rules) -> Column:
     """The column as a number, whatever its type; left out if it never varies."""
     if not tally.readings and tally.known:
         raise ColumnError(_holds(tally, "numbers"))
-    written = _best(tally)
+    written = best_way(tally)
     reading = tally.readings.get(written, Reading())
     for place, wrong in ((reading.strange, "a number"), (reading.infinite, "a finite number")):
         if place:
@@ -103,7 +103,11 @@ def number(tally: ColumnTally, rules: Rules) -> Column:
 
 def boolean(tally: ColumnTally, rules: Rules) -> Column:
     """The column as 0 and 1; left out if it never varies."""
-    mean = tally.readings["plain"].moments.mean
+    if tally.kind == "boolean":
+        mean = tally.readings["plain"].moments.mean
+    else:  # text, as CSV of such cells is read
+        counts = tally.levels.texts().items() if tally.levels else ()
+        mean = sum(rows for level, rows in counts if level.lower() == "true") / tally.known
     return Boolean(tally.name, mean, tally.missing) if 0 < mean < 1 else category(tally, rules)
 
 
@@ -213,6 +217,8 @@ def _counts_the_rows(tally: ColumnTally) -> bool:
 def _from_text(tally: ColumnTally, rules: Rules) -> Column:
     if _is_numbers(tally):
         return number(tally, rules)
+    if tally.levels is not None and {level.lower() for level in tally.levels.texts()} <= {"true", "false"}:
+        return boolean(tally, rules)
     if tally.dates.count == tally.known:
         return date(tally, rules)
     _refuse_nearly_dates(tally)
@@ -263,7 +269,7 @@ def _left_out_of_text(tally: ColumnTally) -> LeftOut | None:
 
 def _is_numbers(tally: ColumnTally) -> bool:
     """Are all cells of text numbers, or nearly all? Codes that begin with zeros are not, nor what has mixed units."""
-    written = _best(tally)
+    written = best_way(tally)
     reading = tally.readings[written]
     if reading.codes or not one_unit(reading.units):
         return False
@@ -273,7 +279,7 @@ def _is_numbers(tally: ColumnTally) -> bool:
     return reading.moments.count >= NEARLY_ALL * tally.known and different >= FEW_NUMBERS
 
 
-def _best(tally: ColumnTally) -> Written:
+def best_way(tally: ColumnTally) -> Written:
     """The way of writing numbers that most cells follow; of equals the plainest."""
     return max(WAYS, key=lambda way: tally.readings[way].moments.count if way in tally.readings else -1)
 
