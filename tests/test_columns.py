@@ -559,7 +559,8 @@ def test_free_text_is_left_out_with_the_way_to_use_it():
     ("told", "message"),
     [
         ({"floor": -1}, "floor=-1 must be a number of rows"),
-        ({"text_width": 1}, "text_width=1 must be at least 2"),
+        ({"text_width": 1}, "text_width=1 must be a whole number of features, from 2 to 262,144"),
+        ({"text_width": 10**8}, "text_width=100000000 must be a whole number of features, from 2 to 262,144"),
         ({"unseen": "ignore"}, "unseen='ignore' must be one of pool, error"),
         ({"text": ["a"], "numeric": ["a"]}, "'a' cannot be both numeric and text"),
     ],

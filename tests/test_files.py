@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from separatrix import LogisticRegression
 from separatrix.data.builtin import BUILTIN, REGRESSIONS, builtin
 from separatrix.data.dataset import open as opened
 from separatrix.data.files import read_batches, replacing
@@ -436,3 +439,57 @@ def test_a_fault_in_one_of_several_files_is_told_by_its_row_there(run, write):
         ):
             code, _, err = run(*command)
             assert (code, f"column 'x', row 60 of 2.{kind}: 'oops' is not a number" in err) == (1, True), err
+
+
+def test_files_whose_times_are_of_different_zones_name_both(tmp_path):
+    for name, zone in (("a", "UTC"), ("b", "Europe/Rome"), ("c", None)):
+        times = pa.array([0, 10**15], pa.timestamp("us", zone))
+        pq.write_table(pa.table({"at": times, "y": [0, 1]}), tmp_path / f"{name}.parquet")
+    with pytest.raises(ColumnError, match=r"b.parquet holds times of Europe/Rome in column .*a.parquet times of UTC"):
+        opened([tmp_path / "a.parquet", tmp_path / "b.parquet"])
+    with pytest.raises(ColumnError, match=r"holds times of no time zone in column 'at', and .* times of UTC; store"):
+        opened([tmp_path / "a.parquet", tmp_path / "c.parquet"])
+
+
+def kinds(rows: int = 300) -> dict[str, list[Any]]:
+    """Columns of all kinds of text, with the marks of missing cells."""
+    random = np.random.default_rng(7)
+
+    def some(cells, *marks):
+        return [random.choice(marks) if marks and random.random() < 0.1 else cell for cell in cells]
+
+    numbers, days = random.normal(size=rows).round(3), random.integers(1, 28, rows)
+    return {
+        "number": some(map(str, numbers), "?", "NA", "", "nan"),
+        "whole": some(map(str, random.integers(0, 50, rows)), "NULL"),
+        "money": [f"${1000 * abs(number):,.2f}" for number in numbers[::-1]],
+        "share": some([f"{day}%" for day in days[::-1]], "."),
+        "small": some(random.choice(["true", "false"], rows)),
+        "large": some(random.choice(["True", "False"], rows), "NA", "?"),
+        "answer": some(random.choice(["yes", "no"], rows), "None", "#N/A"),
+        "mostly": some(random.choice(["true", "false"], rows), "maybe"),
+        "city": some(random.choice(["Rome", "Oslo", "Bonn"], rows), "?", " ", " NA "),
+        "code": [f"{day:03d}" for day in days],
+        "parted": [f"1_0{day}" for day in days],
+        "day": some([f"2024-{day % 12 + 1:02d}-{day:02d}" for day in days], "?"),
+        "slashed": [f"2023/{day % 12 + 1}/{day}" for day in days],
+        "short": [f"2022-{day % 12 + 1}-{day}" for day in days],
+        "time": [f"2021-01-{day:02d}T{day % 24:02d}:30:00Z" for day in days],
+        "spaced": [f"2020 01 {day:02d}" for day in days],
+        "ill": some(np.where(numbers + random.logistic(size=rows) > 0, "p", "q")),
+    }
+
+
+def test_a_table_is_the_same_in_csv_in_parquet_and_in_memory(tmp_path):
+    cells = pa.table({name: pa.array(map(str, column)) for name, column in kinds().items()})
+    pq.write_table(cells, tmp_path / "all.parquet")
+    pa.csv.write_csv(cells, tmp_path / "all.csv")
+    doors = [cells, pl.from_arrow(cells), cells.to_pandas(), opened(tmp_path / "all.parquet")]
+    ours = LogisticRegression().fit(opened(tmp_path / "all.csv"), target="ill")
+    for data in doors:
+        model = LogisticRegression().fit(data, target="ill")
+        # A reader of CSV makes missing cells of the marks in numbers and dates before we see which they were.
+        told = [re.sub(r" \(('.*')\)", "", words) for _, words in model.columns_.describe()]
+        assert told == [re.sub(r" \(('.*')\)", "", words) for _, words in ours.columns_.describe()]
+        assert model.columns_.feature_names == ours.columns_.feature_names
+        np.testing.assert_allclose(model.coef_, ours.coef_, rtol=1e-6, atol=1e-6)

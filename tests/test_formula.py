@@ -391,3 +391,44 @@ def test_the_knots_of_rows_that_are_all_at_hand_are_theirs_whatever_else_is_in_t
     y = (np.sin(x) + z + rng.normal(size=300) > 0).astype(int)
     table = pl.DataFrame({"x": x, "z": z, "y": y, "c": np.array(["u", "v", "w"])[rng.integers(0, 3, 300)]})
     np.testing.assert_allclose(logit(formula, separatrix.open(table)).params, logit(formula, table).params, rtol=1e-9)
+
+
+MONEY = pd.DataFrame(
+    {
+        "y": np.arange(400) % 2,
+        "x": np.random.default_rng(0).normal(size=400),
+        "money": [f"${1000 + 7 * k:,}" for k in range(400)],
+        "zone": [f"{k // 8}" for k in range(400)],
+        "plate": [f"{k % 220:05d}" for k in range(400)],
+        "amount": 1.5 * np.arange(400),
+    }
+)
+
+
+@pytest.mark.parametrize("keep", ["memory", "file"])
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        ("money", r"has 400 different values in 400 rows, such as '\$[\d,]+': it looks like numbers stored as text"),
+        ("money:x", r"Make numbers of it in the data, or write C"),
+        (
+            "C(money)",
+            "too many for a category: leave it out, or group its values. It looks like numbers stored as text",
+        ),
+        (
+            "C(plate, contr.sum)",
+            r"'plate' has 220 different values in 400 rows, too many for a category: .*values\.$",
+        ),
+        ("plate", r"column 'plate' has 220 different values in 400 rows, too many for a category"),
+        ("C(amount)", "column 'amount' has 400 different values in 400 rows, too many for a category"),
+        ("zone", r"column 'zone' has 50 different values in 400 rows.*write C\(zone\) if it is a category"),
+    ],
+)
+def test_a_category_of_nearly_as_many_levels_as_rows_is_refused_at_once(term, message, keep, tmp_path):
+    data = MONEY
+    if keep == "file":
+        MONEY.to_parquet(tmp_path / "money.parquet")
+        data = separatrix.open(tmp_path / "money.parquet")
+    with pytest.raises(ColumnError, match=message):
+        logit(f"y ~ x + {term}", data)
+    assert len(ols("amount ~ C(zone)", data).names) == 50

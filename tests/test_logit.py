@@ -10,6 +10,7 @@ from sklearn.datasets import load_iris
 from statsmodels.datasets import anes96, fair, spector
 
 from separatrix import logit
+from separatrix.errors import SeparationWarning
 
 EXACT = 1e-8
 
@@ -274,6 +275,22 @@ def test_many_rows_agree_with_a_fit_to_the_last_digit():
     theirs = exactly(sm.Logit(y, sm.add_constant(X)))
     assert_agrees(ours.params, theirs.params)
     assert_agrees(ours.bse, theirs.bse)
+
+
+@pytest.mark.parametrize("seed", [6, 22, 27])
+def test_three_classes_that_separate_with_rare_flags_keep_the_likelihood_they_reached(seed):
+    random, far = np.random.default_rng(seed), [3, 6, 12][seed % 3]
+    y = np.sort(random.integers(0, 3, 260))
+    X = random.normal(size=(260, 3)) + far * np.array([[0, 0, 0], [1, 0.3, 0.9], [0.5, -1, 1]])[y]
+    island = np.where(y == 2, 0, np.where(y == 1, 1, random.integers(0, 3, 260)))
+    gap, sex, flag = np.arange(260) == 0, random.integers(0, 2, 260), np.zeros(260)
+    flag[random.integers(0, 260, 9)] = 1.0
+    X = np.column_stack([island == 1, island == 2, X, gap, sex, flag, random.integers(2007, 2010, 260)]) * 1.0
+    with pytest.warns(SeparationWarning, match="Use penalty='firth'"):
+        fit = logit(y, X, singular="drop")
+    nearly = logit(y, X, penalty=1e-9)
+    assert fit.llf >= nearly.llf - 1e-4
+    assert np.isinf(fit.params).any()
 
 
 def test_many_rows_of_three_classes_start_on_a_sample():

@@ -29,6 +29,7 @@ from separatrix.errors import ArgumentError, CellError, FileError, InferenceErro
 from separatrix.evaluate.binned import binned, edges_of, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
 from separatrix.fits.penalised import fit_classes, fit_numbers
+from separatrix.regression import stateful
 from separatrix.report.estimates import summarize_estimates
 from separatrix.settings import Settings
 from separatrix.streamed import question_of, train_streamed
@@ -466,6 +467,87 @@ def test_splines_and_interactions_of_a_formula_are_those_of_memory(small, tmp_pa
     np.testing.assert_allclose(ours.params, theirs.params, atol=1e-7)
     np.testing.assert_allclose(ours.bse, theirs.bse, rtol=1e-6)
     assert len(logit("two ~ bs(a, df=5)", data).names) == 6
+
+
+STATEFUL = [
+    "bs(x, df=5)",
+    "bs(np.log(x), df=6, degree=2) * C(c)",
+    "bs(x, df=5, lower_bound=0.5, upper_bound=3, extrapolation='clip')",
+    "bs(z, df=5)",  # of few values, each of many rows
+    "cr(x, df=4)",
+    "cr(z, df=4, constraints='center')",
+    "cc(x, df=4, lower_bound=0.5, upper_bound=3, extrapolation='clip')",
+    "poly(x, 3) + scale(z) + center(x):z",
+    "standardize(z) + scale(x, center=2.0, ddof=0)",
+    "bs(scale(x), df=4) + scale(center(z) * x)",
+]
+
+
+@pytest.fixture
+def waves(tmp_path):
+    """30,000 rows of two files, and in memory."""
+    random, rows = np.random.default_rng(5), 30_000
+    x, z = random.gamma(2.0, size=rows), random.normal(size=rows).round(1)
+    y = np.sin(2 * x) + z + random.logistic(size=rows) > 0
+    data = pa.table({"y": y.astype(int), "x": x, "z": z, "c": random.choice(["a", "b"], rows)})
+    pq.write_table(data[:17_000], tmp_path / "a.parquet")
+    pq.write_table(data[17_000:], tmp_path / "b.parquet")
+    return open(str(tmp_path / "*.parquet")), data.to_pandas()
+
+
+@pytest.mark.parametrize("terms", STATEFUL)
+def test_what_a_formula_learns_of_all_rows_is_the_same_from_files(terms, waves, monkeypatch):
+    monkeypatch.setattr(learn, "SAMPLE_BYTES", 200_000)
+    ours, theirs = (logit(f"y ~ {terms}", rows, singular="drop") for rows in waves)
+    assert ours.names == theirs.names
+    np.testing.assert_allclose(ours.params, theirs.params, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(ours.bse, theirs.bse, rtol=1e-7)
+    some = waves[1][:50]
+    np.testing.assert_allclose(ours.predict(some), theirs.predict(some), atol=1e-9)
+
+
+def test_a_quantile_that_a_sample_misplaces_is_found_by_another_reading(waves, monkeypatch):
+    monkeypatch.setattr(learn, "SAMPLE_BYTES", 20_000)
+    monkeypatch.setattr(stateful, "WIDTHS", (0.0, 0.5, np.inf))
+    ours, theirs = (ols("y ~ bs(x, df=9) + bs(z, df=5)", rows, singular="drop") for rows in waves)
+    assert ours.names == theirs.names
+    np.testing.assert_allclose(ours.params, theirs.params, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        ("I(x - x.mean())", r"whose value in one row depends on others: put it into the data"),
+        ("lag(x)", "whose value in one row depends on others"),
+        ("scale(bs(x, df=4))", r"scale\(...\) of rows that are read is of one column of numbers"),
+        ("bs(c, df=4)", r"bs\(...\) of rows that are read is of one column of numbers"),
+        ("bs(x, df=2)", "`df` must be greater than 3"),
+        ("poly(y, 2)", "needs more than 2 different values"),
+    ],
+)
+def test_a_term_that_batches_cannot_make_is_refused_in_a_line(term, message, waves):
+    with pytest.raises(ArgumentError, match=message) as caught:
+        logit(f"y ~ {term} + z", waves[0])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_function_of_the_callers_that_remembers_rows_is_refused(waves):
+    from formulaic.transforms import stateful_transform
+
+    @stateful_transform
+    def above(x, _state=None):
+        return x - _state.setdefault("least", min(x))
+
+    with pytest.raises(ArgumentError, match=r"has above\(x\), of a function that remembers some rows and not all"):
+        logit("y ~ above(x)", waves[0])
+    assert len(logit("y ~ above(x)", waves[1]).names) == 2
+
+
+def test_quantiles_of_more_values_than_are_kept_are_refused(waves, monkeypatch):
+    monkeypatch.setattr(stateful, "MOST_VALUES", 20_000)
+    assert len(logit("y ~ bs(x, df=5)", waves[0]).names) == 6
+    with pytest.raises(ArgumentError, match=r"has its knots at quantiles of more than 20,000 different values"):
+        logit("y ~ cr(x, df=5)", waves[0])
 
 
 # the command

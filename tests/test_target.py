@@ -142,6 +142,27 @@ def test_a_regression_on_text_names_the_first_cell():
         learn_target(table(["1", "b", "c"]), "y", regression=True)
 
 
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["$1,234.50", "$3", "-$12", "?", "(50.3)"], [1234.5, 3.0, -12.0, np.nan, -50.3]),
+        (["1.234,50", "3", "0,5"], [1234.5, 3.0, 0.5]),
+        (["12%", "3.5 %"], [12.0, 3.5]),
+    ],
+)
+def test_a_regression_target_in_text_is_read_as_a_column_is(texts, numbers):
+    data = nw.from_dict({"y": texts}, backend="pyarrow")
+    target = learn_target(data, "y", regression=True)
+    known = ~np.isnan(numbers)
+    np.testing.assert_array_equal(target.encode(data.filter(known.tolist())), np.array(numbers)[known])
+
+
+def test_a_regression_target_of_several_units_is_refused():
+    data = nw.from_dict({"y": ["$3", "4 €", "$5"]}, backend="pyarrow")
+    with pytest.raises(TargetError, match=r"numbers of different units \(\$, €\); write all in one"):
+        learn_target(data, "y", regression=True)
+
+
 def test_a_regression_on_a_constant_is_refused():
     with pytest.raises(TargetError, match="is 2 in every row"):
         learn_target(table([2.0, 2.0]), "y", regression=True)

@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from separatrix import Columns, LogisticRegression
 from separatrix.data.columns import Columns as Learned
-from separatrix.errors import ArgumentError, CellError, ColumnError
+from separatrix.errors import ArgumentError, CellError, ColumnError, DataError
 
 
 @parametrize_with_checks([Columns(), Columns(sparse_output=True)])
@@ -109,7 +109,7 @@ def test_what_it_cannot_do_is_said_in_one_line():
         ({"categorical": None}, "categorical=None must be a list of names"),
         ({"date": "year"}, r"date='year' must be a list of names, such as \['year'\]"),
         ({"floor": "10"}, "floor='10' must be a number of rows"),
-        ({"text_width": 10.5}, "text_width=10.5 must be at least 2 features, a whole number"),
+        ({"text_width": 10.5}, "text_width=10.5 must be a whole number of features, from 2 to 262,144"),
         ({"drop": ["age"], "numeric": ["age"]}, "column 'age' cannot be both drop and numeric"),
     ],
 )
@@ -139,3 +139,26 @@ def test_columns_of_pandas_in_several_chunks_are_read_as_one():
     labels = np.arange(80) % 3 == 0
     model = LogisticRegression().fit(whole.assign(y=labels), target="y")
     np.testing.assert_array_equal(model.predict(whole)[:40], model.predict(part))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_a_dataframe_that_is_asked_for_is_dense_and_never_of_scikit_learns_refusal(kind):
+    data = pd.DataFrame({"city": [f"city {k % 90}" for k in range(900)], "said": ["so good"] * 450 + ["bad"] * 450})
+    columns = Columns(text=["said"], text_width=64).set_output(transform=kind)
+    found = columns.fit_transform(data)
+    assert list(found.columns) == columns.columns_.feature_names
+    np.testing.assert_array_equal(found.to_numpy(), Columns(text=["said"], text_width=64).fit_transform(data).toarray())
+    with pytest.raises(ArgumentError, match=f"{kind.title()} output does not support sparse data. Set sparse_out"):
+        columns.set_params(sparse_output=True).fit_transform(data)
+
+
+def test_a_dense_array_too_large_for_memory_is_refused_before_it_is_made(monkeypatch):
+    monkeypatch.setattr("separatrix.columns.MOST_CELLS", 100_000)
+    data = pd.DataFrame({"said": ["so good", "so bad"] * 20})
+    with pytest.raises(ArgumentError, match="40 rows of 4,096 features are 0 GB as a dense array: leave sparse_output"):
+        Columns(text=["said"], sparse_output=False).fit_transform(data)
+
+
+def test_no_rows_are_no_columns_that_are_empty():
+    with pytest.raises(DataError, match="X has no rows to learn columns from; add rows"):
+        Columns().fit(pd.DataFrame({"a": [1.0], "b": ["x"]})[:0])

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import narwhals as nw
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
@@ -14,6 +15,8 @@ from separatrix.data.columns import Rules, Unseen
 from separatrix.data.frames import named_once
 from separatrix.data.some import csr_of
 from separatrix.errors import ArgumentError
+
+MOST_CELLS = 2**31  # of a dense array, 16 GiB
 
 
 class Columns(TransformerMixin, BaseEstimator):
@@ -38,7 +41,7 @@ class Columns(TransformerMixin, BaseEstimator):
     text_width : int, default 4096
         Features that the words of a text are hashed to.
     sparse_output : bool or None
-        CSR, or a dense array; None is whichever is smaller. `set_output` of dataframes needs False for many features.
+        CSR, or a dense array; None is whichever is smaller, and dense for the dataframes of `set_output`.
 
     Attributes
     ----------
@@ -103,10 +106,22 @@ class Columns(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Any:
         """The numbers of any rows, (rows, features), dense or CSR; X has the columns that fit saw."""
         check_is_fitted(self)
+        as_sparse = self._as_sparse()
         encoded = self.columns_.encode(self._table(X, reset=False), "X").X
-        if self.sparse_output is None or self.sparse_output == hasattr(encoded, "toarray"):
+        if as_sparse is None or as_sparse == hasattr(encoded, "toarray"):
             return encoded
-        return csr_of(encoded) if self.sparse_output else encoded.toarray()
+        return csr_of(encoded) if as_sparse else _dense(encoded)
+
+    def _as_sparse(self) -> bool | None:
+        """Whether CSR is wanted, None for whichever is smaller: dataframes, which `set_output` asks for, are dense."""
+        told = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
+        if told == "default":
+            return self.sparse_output
+        if self.sparse_output:
+            raise ArgumentError(
+                f"{told.capitalize()} output does not support sparse data. Set sparse_output=None, and it is dense."
+            )
+        return False
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """A name for each feature, (features,)."""
@@ -134,6 +149,17 @@ class Columns(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
+
+
+def _dense(X: Any) -> Any:
+    """CSR (rows, features) as an array; ArgumentError where that is too large."""
+    rows, features = X.shape
+    if rows * features > MOST_CELLS:
+        raise ArgumentError(
+            f"{rows:,} rows of {features:,} features are {8e-9 * rows * features:,.0f} GB as a dense array: leave "
+            "sparse_output=None without set_output, or take a smaller text_width."
+        )
+    return X.toarray()
 
 
 def _plain(column: Any) -> Any:

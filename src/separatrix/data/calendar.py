@@ -21,8 +21,15 @@ NAMES: dict[DatePart, list[str]] = {
 
 ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
 """2024-01-31, 2024-01-31 23:59 and so on: the dates in text that can mean only one thing."""
+DATED = r"^\d\d\d\d[/-]\d\d?[/-]\d\d?([ T].*)?$"
+"""2024/1/31, too, which is made 2024-01-31."""
 AMBIGUOUS = r"^\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{4}([ T]\d{1,2}:\d\d.*)?\s*$"
 """01/02/2024 and the like: of January or of February."""
+DASHED = (
+    (r"^(\d{4})[/-](\d{1,2})[/-](\d{1,2})($|[ T])", r"\1-\2-\3\4"),
+    (r"^(\d{4})-(\d)-", r"\1-0\2-"),
+    (r"^(\d{4}-\d\d)-(\d)($|[ T])", r"\1-0\2\3"),
+)
 OFFSET = r"(:\d\d(?:\.\d{1,6})?) ?(?:Z|[+-]\d\d(?::?\d\d)?)$"
 """Z or +01:00 behind a time: a time counts by the clock on the wall, so it is left aside."""
 
@@ -76,6 +83,10 @@ def iso_dates(texts: Any) -> Any:
     [True, True, False, False]
     """
     trimmed = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), pattern=OFFSET, replacement=r"\1")
+    dated, iso = (pc.match_substring_regex(trimmed, pattern) for pattern in (DATED, ISO))
+    if pc.any(pc.and_not(dated, iso)).as_py():
+        for pattern, replacement in DASHED:
+            trimmed = pc.replace_substring_regex(trimmed, pattern=pattern, replacement=replacement)
     shaped = pc.if_else(pc.match_substring_regex(trimmed, ISO), trimmed, pa.scalar(None, trimmed.type))
     try:
         return pc.cast(shaped, pa.timestamp("us"))

@@ -14,7 +14,7 @@ from separatrix.data.infer import Rules, category, check_lists, infer_column, nu
 from separatrix.data.infer import text as as_words
 from separatrix.data.matrix import matrix_of
 from separatrix.data.tally import Tally, tally
-from separatrix.errors import ArgumentError, ColumnError, listing, no_such
+from separatrix.errors import ArgumentError, ColumnError, DataError, listing, no_such
 
 __all__ = [
     "Boolean",
@@ -108,8 +108,12 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
             A cell is infinite, or is no number in a column of numbers.
         ArgumentError
             A column is named to be two things, or an option has no meaning.
+        DataError
+            There are no rows.
         """
         where = where or tally.where
+        if not tally.rows:
+            raise DataError(f"{where} has no rows to learn columns from; add rows.")
         named = {"drop": drop, "categorical": categorical, "numeric": numeric, "text": text}
         check_lists(**named)
         _check_texts(named)

@@ -16,18 +16,20 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from separatrix.data.calendar import DATED
 from separatrix.data.cells import MISSING
 from separatrix.errors import ColumnError, FileError
 
 DELIMITERS = ",;\t|"
 
-NUMBER = "CASE WHEN {0} NOT LIKE '0_%' OR {0} LIKE '0.%' THEN TRY_CAST({0} AS DOUBLE) END"  # 007 is a code
+# 007 is a code, and 1_000 a number to DuckDB alone.
+NUMBER = "CASE WHEN ({0} NOT LIKE '0_%' OR {0} LIKE '0.%') AND NOT contains({0}, '_') THEN TRY_CAST({0} AS DOUBLE) END"
 
 TYPES = {
     "whole number": f"CASE WHEN TRY_CAST({{0}} AS BIGINT) = {NUMBER} THEN TRY_CAST({{0}} AS BIGINT) END",
     "number": NUMBER,
     "boolean": "CASE lower({0}) WHEN 'true' THEN true WHEN 'false' THEN false END",
-    "date": "CASE WHEN TRY_CAST({0} AS DOUBLE) IS NULL THEN TRY_CAST({0} AS TIMESTAMP) END",
+    "date": f"CASE WHEN regexp_matches(trim({{0}}), '{DATED}') THEN TRY_CAST({{0}} AS TIMESTAMP) END",
 }
 """The types a column can have, first match first, as SQL that is null where a cell does not fit."""
 

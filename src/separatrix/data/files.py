@@ -184,6 +184,8 @@ def _common(one: Any, other: Any, path: Path, paths: list[Path]) -> Any:
         return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
     except (pa.ArrowTypeError, pa.ArrowInvalid):
         theirs, ours = map(_in_words, plain)
+        if theirs == ours:  # as times of two zones are
+            theirs, ours = (f"times of {getattr(kind, 'tz', None) or 'no time zone'}" for kind in plain)
         raise ColumnError(
             f"{path} holds {ours} in column {one.name!r}, and {paths[0]} {theirs}; store it alike in all files."
         ) from None

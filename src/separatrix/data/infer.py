@@ -23,6 +23,7 @@ NEARLY_ALL = 0.9  # of a column's cells: then the others are taken for mistakes
 FEW_NUMBERS = 10  # a column with fewer different numbers may be codes, some of them letters
 LONG = 30  # characters on average: names and codes are shorter, sentences longer
 FEW_LEVELS = 20  # are all kept, however rare
+WIDEST_TEXT = 2**18  # features of words: each has a name and a coefficient
 RARE = 10  # rows, of more levels than that
 
 
@@ -47,8 +48,10 @@ class Rules:
                 raise ArgumentError(f"date={part!r} is no part of a date; choose from {', '.join(PARTS)}.")
         if self.floor is not None and not (isinstance(self.floor, Real) and 0 <= self.floor < np.inf):
             raise ArgumentError(f"floor={self.floor!r} must be a number of rows, or below 1 a share of them.")
-        if not (isinstance(self.text_width, Integral) and self.text_width >= 2):
-            raise ArgumentError(f"text_width={self.text_width!r} must be at least 2 features, a whole number.")
+        if not (isinstance(self.text_width, Integral) and 2 <= self.text_width <= WIDEST_TEXT):
+            raise ArgumentError(
+                f"text_width={self.text_width!r} must be a whole number of features, from 2 to {WIDEST_TEXT:,}."
+            )
 
     def least_rows(self, levels: int, rows: int) -> int:
         """How many rows a level needs to stand for itself."""
@@ -85,7 +88,7 @@ def number(tally: ColumnTally, rules: Rules) -> Column:
     """The column as a number, whatever its type; left out if it never varies."""
     if not tally.readings and tally.known:
         raise ColumnError(_holds(tally, "numbers"))
-    written = _best(tally)
+    written = best_way(tally)
     reading = tally.readings.get(written, Reading())
     for place, wrong in ((reading.strange, "a number"), (reading.infinite, "a finite number")):
         if place:
@@ -100,7 +103,11 @@ def number(tally: ColumnTally, rules: Rules) -> Column:
 
 def boolean(tally: ColumnTally, rules: Rules) -> Column:
     """The column as 0 and 1; left out if it never varies."""
-    mean = tally.readings["plain"].moments.mean
+    if tally.kind == "boolean":
+        mean = tally.readings["plain"].moments.mean
+    else:  # text, as CSV of such cells is read
+        counts = tally.levels.texts().items() if tally.levels else ()
+        mean = sum(rows for level, rows in counts if level.lower() == "true") / tally.known
     return Boolean(tally.name, mean, tally.missing) if 0 < mean < 1 else category(tally, rules)
 
 
@@ -210,6 +217,8 @@ def _counts_the_rows(tally: ColumnTally) -> bool:
 def _from_text(tally: ColumnTally, rules: Rules) -> Column:
     if _is_numbers(tally):
         return number(tally, rules)
+    if tally.levels is not None and {level.lower() for level in tally.levels.texts()} <= {"true", "false"}:
+        return boolean(tally, rules)
     if tally.dates.count == tally.known:
         return date(tally, rules)
     _refuse_nearly_dates(tally)
@@ -260,7 +269,7 @@ def _left_out_of_text(tally: ColumnTally) -> LeftOut | None:
 
 def _is_numbers(tally: ColumnTally) -> bool:
     """Are all cells of text numbers, or nearly all? Codes that begin with zeros are not, nor what has mixed units."""
-    written = _best(tally)
+    written = best_way(tally)
     reading = tally.readings[written]
     if reading.codes or not one_unit(reading.units):
         return False
@@ -270,7 +279,7 @@ def _is_numbers(tally: ColumnTally) -> bool:
     return reading.moments.count >= NEARLY_ALL * tally.known and different >= FEW_NUMBERS
 
 
-def _best(tally: ColumnTally) -> Written:
+def best_way(tally: ColumnTally) -> Written:
     """The way of writing numbers that most cells follow; of equals the plainest."""
     return max(WAYS, key=lambda way: tally.readings[way].moments.count if way in tally.readings else -1)
 

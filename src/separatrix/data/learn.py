@@ -30,6 +30,9 @@ from separatrix.errors import ArgumentError, ColumnError, DataError, no_such
 
 pc: Any = _compute  # whose functions are made when it is imported: no type checker sees them
 SAMPLE_BYTES = 2**25  # of Arrow, for the rows that are kept
+AddUp = Callable[[Callable[[Dataset], Any], Callable[[Any, Any], Any]], Any]
+"""What a function says of all rows of a dataset: its values of the parts, combined in their order."""
+
 POSITION = "position among the rows kept"  # a column of that name is ours
 ROWS, CELLS = 2**17, 2**21  # of a batch at most: a tally of one costs something whatever its rows
 
@@ -96,7 +99,7 @@ class Question:
     options: dict[str, Any] = field(default_factory=dict)
     columns: tuple[str, ...] | None = None
     complete: bool = False
-    encode: Callable[[Target, Tally, Table], Any] | None = None
+    encode: Callable[[Target, Tally, Table, AddUp], Any] | None = None
 
     def check(self, dataset: Dataset) -> None:
         """ArgumentError where a column is named to be two things, ColumnError where the dataset has no such column."""
@@ -157,14 +160,14 @@ class Question:
         with workers(n_threads) as pool:
             return Reading(reduce(add, seen(pool)), sample, incomplete, ahead)
 
-    def learned(self, reading: Reading, name: str) -> "Learned":
-        """What that amounts to for a dataset of this name."""
+    def learned(self, reading: Reading, name: str, add_up: AddUp) -> "Learned":
+        """What that amounts to for a dataset of this name, of which more can be `add_up`, if its encoding asks."""
         seen, sample = reading.seen, reading.sample
         found = self._target(seen.tally, name)
         if self.encode is None:
             encoding = self._encoding(found, seen.tally, name)
         else:
-            encoding = self.encode(found, seen.tally, _filtered(sample.rows(), sample.even()))
+            encoding = self.encode(found, seen.tally, _filtered(sample.rows(), sample.even()), add_up)
         rows: pa.Table = sample.rows().select(encoding.needs).to_native()
         numbered = rows.append_column(POSITION, pa.array(np.arange(len(rows))))
         kept, _ = encoding.that_count(nw.from_native(numbered, eager_only=True))
@@ -240,7 +243,12 @@ def learn(
     """
     question = Question(target, weight, tuple(offset), positive, regression, options)
     question.check(dataset)
-    return question.learned(question.read(dataset, n_threads), dataset.where)
+    return question.learned(question.read(dataset, n_threads), dataset.where, added_here(dataset))
+
+
+def added_here(dataset: Dataset) -> AddUp:
+    """What a function says of a dataset that this process reads."""
+    return lambda of_dataset, combine: of_dataset(dataset)
 
 
 def complete_rows(table: Table, first_row: Numbered) -> tuple[Table, Numbered]:

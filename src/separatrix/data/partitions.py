@@ -1,6 +1,6 @@
 """Datasets and Dask collections as shares of a cluster's workers: what goes to whom, and the first reading of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from separatrix.data.dataset import Dataset, is_frame, open
 from separatrix.data.encoding import Encoding
 from separatrix.data.files import no_rows
 from separatrix.data.hold_out import START, Dealt, HoldOut, Some
-from separatrix.data.learn import Learned, Question, Reading
+from separatrix.data.learn import Learned, Question, Reading, added_here
 from separatrix.data.memory import MemorySource
 from separatrix.data.parts import Part, TablePart
 from separatrix.data.spill import empty
@@ -202,15 +202,20 @@ def learned_source(
     if dataset.client is None:
         threads = thread_count(n_threads)
         reading = question.read(dataset, threads, spills=spills(dataset))
-        learned, count = question.learned(reading, dataset.where), partial(counts_of, dataset)
+        learned = question.learned(reading, dataset.where, added_here(dataset))
+        count = partial(counts_of, dataset)
         return learned, source_of(dataset, learned, n_threads, centre, count if collapses else None)
     client = dataset.client
     lots = with_rows(client, lots_of(dataset), dataset.name)
     if dataset.some:
         lots = dealt(client, lots, dataset.some)
     reading, rows = first_reading(client, lots, question)
-    learned = question.learned(reading, dataset.where)
-    count = partial(counted_there, client, lots)
+    add_up = partial(added_there, client, lots)
+    learned = question.learned(reading, dataset.where, add_up)
+
+    def count(encoding: Encoding) -> Counts:
+        return add_up(partial(counts_of, encoding=encoding), Counts.__add__)
+
     source = source_of(dataset, learned, n_threads, centre, count if collapses else None)
     return learned, spread(client, lots, rows, source) if isinstance(source, StreamSource) else source
 
@@ -226,15 +231,17 @@ def first_reading(client: Any, lots: list[Lot], question: Question) -> tuple[Rea
     return result_of(client, total, deals), result_of(client, counts, deals)
 
 
-def counted_there(client: Any, lots: list[Lot], encoding: Encoding) -> Counts:
-    """The counts of the rows of all lots that are alike, by the workers."""
-    counts = submitted(client, count_lot, encoding, [lot.arguments for lot in lots])
-    return result_of(client, added_up(client, counts, Counts.__add__), deals_of(lots, [0] * len(lots)))
+def added_there(
+    client: Any, lots: list[Lot], of_dataset: Callable[[Dataset], Any], combine: Callable[[Any, Any], Any]
+) -> Any:
+    """What a function says of the rows of all lots, combined in their order by the workers."""
+    said = submitted(client, of_lot, of_dataset, [lot.arguments for lot in lots])
+    return result_of(client, added_up(client, said, combine), deals_of(lots, [0] * len(lots)))
 
 
-def count_lot(encoding: Encoding, *lot: Any) -> Counts:
-    """The counts of a lot, on its worker."""
-    return counts_of(there(*lot), encoding)
+def of_lot(of_dataset: Callable[[Dataset], Any], *lot: Any) -> Any:
+    """What a function says of a lot, on its worker."""
+    return of_dataset(there(*lot))
 
 
 def read_lot(question: Question, number: int, many: int, *lot: Any) -> Reading:

@@ -106,8 +106,6 @@ class Look:
         weights, _ = given(table, self.weight, self.offset, self.name, first_row)
         missing = cells.missing
         counts = ~missing & (weights > 0)
-        if self.regression:
-            cells.numbers("a regression needs numbers: fix the cell, or fit classes")
         grouped = not self.regression and cells.kind != "other"  # no groups of lists and the like
         label = _plain(cells.values) if grouped else pa.nulls(len(table))
         many = np.ones(len(table), dtype=np.int64) if times is None else times

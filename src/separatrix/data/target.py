@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
 from separatrix.data.cells import Numbered, Table, as_text, cells_of
+from separatrix.data.infer import best_way
 from separatrix.data.tally import ColumnTally, tally_column
 from separatrix.data.turns import turn
-from separatrix.data.written import read_numbers
+from separatrix.data.written import Written, one_unit, read_numbers
 from separatrix.errors import ArgumentError, CellError, TargetError, listing, no_such
 
 Label = str | int | float | bool
@@ -21,12 +22,14 @@ MANY_CLASSES = 100  # more different whole numbers than this are amounts, not cl
 class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """The target column: `classes` in the order of their codes, or none for a number.
 
-    With one class V against the rest, classes are ["not V", V], and `others` are the labels of the rest.
+    With one class V against the rest, classes are ["not V", V], and `others` are the labels of the rest. `written` says
+    how text is read as numbers.
     """
 
     name: str
     classes: list[Label]
     others: list[Label] = []
+    written: Written = "plain"
 
     @property
     def positive(self) -> Label | None:
@@ -49,7 +52,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         missing = cells.missing
         cells.refuse(missing & (not gaps), "is no target; leave out the rows without one")
         if not self.classes:
-            return cells.numbers()
+            return cells.numbers(written=self.written)
         known = [*self.others, self.classes[1]] if self.others else self.classes
         codes = cells.codes([_text(label) for label in known]).astype(np.int64)
         cells.refuse(
@@ -138,16 +141,21 @@ def check_weights(target: Target, weight: NDArray) -> None:
 def _number(column: ColumnTally, positive: str | None, here: str) -> Target:
     if positive is not None:
         raise ArgumentError(f"positive={positive!r} names a class, but a regression has none; give one of the two.")
-    _refuse(column, "a regression needs numbers: fix the cell, or fit classes")
-    moments = column.readings["plain"].moments
+    written = best_way(column)
+    _refuse(column, "a regression needs numbers: fix the cell, or fit classes", written)
+    reading = column.readings[written]
+    if not one_unit(reading.units):
+        units = listing(unit or "none" for unit in sorted(reading.units))
+        raise TargetError(f"{here} holds numbers of different units ({units}); write all in one.")
+    moments = reading.moments
     if moments.low == moments.high:
         raise TargetError(f"{here} is {moments.low:g} in every row; there is nothing to learn.")
-    return Target(column.name, [])
+    return Target(column.name, [], written=written)
 
 
-def _refuse(column: ColumnTally, remedy: str) -> None:
+def _refuse(column: ColumnTally, remedy: str, written: Written = "plain") -> None:
     """CellError for the first cell that is no finite number, if there is one."""
-    reading = column.readings["plain"]
+    reading = column.readings[written]
     for place, due in ((reading.strange, "a number"), (reading.infinite, "a finite number")):
         if place:
             raise CellError(f"{place} is not {due}; {remedy}.")

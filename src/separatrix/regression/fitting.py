@@ -159,8 +159,10 @@ def polish(objective: Objective, fit: Fit) -> tuple[Evaluation, FloatArray]:
         at = objective.evaluate(np.vstack([w, b[None, :]]) if objective.fit_intercept else w, order=2)
     step = newton_step(at)
     if -0.5 * np.sum(step * at.gradient) > (NEAR / objective.loss.third_bound) ** 2:
-        at = objective.evaluate(at.theta + step, order=2)
-        step = newton_step(at)
+        nearer = objective.evaluate(at.theta + step, order=2)
+        if not nearer.loss <= at.loss:  # where the curvature is no more than rounding, its step leads anywhere
+            return at, np.zeros_like(step)
+        at, step = nearer, newton_step(nearer)
     return at, step
 
 

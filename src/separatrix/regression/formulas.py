@@ -16,6 +16,7 @@ from separatrix.arrays import Matrix
 from separatrix.data.frames import BACKENDS
 from separatrix.data.given import check_finite, check_lengths, well_named
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
+from separatrix.regression.categories import check_categories
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.sample import INTERCEPT, Sample, complete, ways
 
@@ -64,6 +65,8 @@ def formula_sample(
     beside = {name: values[kept] for name, values in beside.items()}
     if not len(frame):
         raise DataError("no row is complete: every one has a missing value in a column that the formula uses.")
+    numbers = {name: frame[name].dtype.kind in "iufbmM" for name in frame.columns}
+    check_categories(parsed, numbers, lambda column: frame[column].unique(), len(frame))
     values, name = left_side(parsed, frame, scope)
     design = made_of(parsed.rhs, frame, scope)
     sample = sample_of(design, numbers_of(values, name) if numeric else classes_of(values, name), scope)
@@ -202,12 +205,13 @@ def words_of(parsed: Any) -> set[str]:
     return set(re.findall(r"(?<![\w.])[^\W\d]\w*(?![\w])(?!\s*=[^=])", text))
 
 
-def made_of(side: Any, frame: Any, scope: Mapping[str, Any]) -> Any:
-    """The model matrix of one side of a formula; ArgumentError for what cannot be computed."""
+def made_of(side: Any, frame: Any, scope: Mapping[str, Any], **known: Any) -> Any:
+    """The model matrix of one side of a formula, of which some is `known` to formulaic; ArgumentError for what cannot
+    be computed."""
     from formulaic.errors import FormulaicError
 
     try:
-        return side.get_model_matrix(frame, context=scope, na_action="ignore")
+        return side.get_model_matrix(frame, context=scope, na_action="ignore", **known)
     except FormulaicError as error:
         raise ArgumentError(f"the formula cannot be computed: {plain(error)}") from None
     except Exception as error:  # of a function in the formula, whose own lines are worth seeing

@@ -20,18 +20,19 @@ from separatrix.data.blocks import array_of_dask, labelled
 from separatrix.data.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.dataset import Dataset
 from separatrix.data.given import check_finite
-from separatrix.data.learn import Learned, Question, complete_rows
+from separatrix.data.learn import AddUp, Learned, Question, complete_rows
 from separatrix.data.partitions import learned_source
-from separatrix.data.tally import Tally
+from separatrix.data.tally import ColumnTally, Tally
 from separatrix.data.target import Target
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
-from separatrix.regression.formulas import Encoding, made_of, parse, variables_of, with_scope, words_of
+from separatrix.regression.categories import check_categories
+from separatrix.regression.formulas import Encoding, made_of, matrix, parse, variables_of, with_scope, words_of
 from separatrix.regression.formulas import sample_of as sample_of_design
 from separatrix.regression.sample import Columns, default_names, group_codes, ways
 from separatrix.regression.sources import StreamedSample, check_totals, coded, outcome_of
+from separatrix.regression.stateful import Terms, states_of
 
 SHOWN_ROWS = 20_000  # of the even sample, of which a formula's design is learned
-SPLINES = ("bs(", "cr(", "cs(", "cc(")  # whose knots may be of a sample, and whose ends are those of all rows
 
 
 @dataclass(frozen=True)
@@ -164,21 +165,27 @@ def formula_encoding(
     target: Target,
     tally: Tally,
     some: Table,
+    add_up: AddUp,
 ) -> FormulaEncoding:
-    """The design of a formula, from some rows and the levels that all of them have.
+    """The design of a formula, from some rows, the levels that all of them have, and what its functions remember of
+    all.
 
-    Raises ArgumentError for terms such as `center(x)`, whose numbers depend on all rows, and ColumnError for categories
-    of too many levels.
+    Raises ArgumentError for terms such as `x - x.mean()`, whose numbers depend on all rows, and ColumnError for
+    categories of too many levels.
     """
     parsed: Any = parse(formula, columns)
+    numeric = {name: tally.columns[name].kind not in ("text", "category") for name in features}
+    check_categories(parsed, numeric, lambda name: levels_in(tally.columns[name], formula), tally.rows)
+    states = states_of(Terms(formula, columns, scope, needs), some, add_up)
     frame = with_levels(some[:SHOWN_ROWS].to_pandas(), tally, features)
     frame, scope = with_scope(words_of(parsed), frame, scope)
-    design = made_of(parsed.rhs, frame, scope)
-    if stateful := [name for name in design.model_spec.transform_state if not name.startswith(SPLINES)]:
+    design = made_of(parsed.rhs, frame, scope, transform_state=dict(states))
+    if own := [name for name, state in design.model_spec.transform_state.items() if state and name not in states]:
         raise ArgumentError(
-            f"formula={formula!r} has {listing(stateful)}, which all rows have a part in: put such columns into the "
-            "data, or fit rows in memory."
+            f"formula={formula!r} has {listing(own)}, of a function that remembers some rows and not all: put it into "
+            "the data as a column, or fit rows in memory."
         )
+    check_row_by_row(formula, design, frame, scope)
     for factor, (_, state) in design.model_spec.encoder_state.items():
         unknown = [name for name in features if name in str(factor) and tally.columns[name].levels is None]
         if "categories" in state and unknown:
@@ -197,16 +204,33 @@ def formula_encoding(
     )
 
 
+def check_row_by_row(formula: str, design: Any, frame: Any, scope: Mapping[str, Any]) -> None:
+    """ArgumentError for a column whose numbers are others where its rows come in another order, without some of them:
+    a batch knows its own rows alone."""
+    some, whole = matrix(design.model_spec, frame[::-2], scope), design.to_numpy(dtype=float)[::-2]
+    alike = np.isclose(some, whole, rtol=1e-9, atol=0.0, equal_nan=True).all(axis=0)
+    if not alike.all():
+        name = design.columns[int(np.argmin(alike))]
+        raise ArgumentError(
+            f"formula={formula!r} has {name}, whose value in one row depends on others: put it into the data as a "
+            "column, or fit rows in memory."
+        )
+
+
+def levels_in(column: ColumnTally, formula: str) -> list[Any]:
+    """The different values of a column; ColumnError where they are too many to be counted."""
+    if column.levels is None:
+        raise ColumnError(f"column {column.name!r} has too many levels for a category of formula={formula!r}.")
+    return column.levels.values.to_pylist()
+
+
 def with_levels(frame: Any, tally: Tally, columns: Sequence[str]) -> Any:
-    """Some rows, and copies of the first in which each column takes the levels, or the ends of its range, that these
-    rows lack: where they lack none, knots are quantiles of the rows and of nothing else."""
+    """Some rows, and copies of the first in which each column takes the levels that these rows lack."""
     frames = [frame]
     for name in columns:
         column, values = tally.columns[name], []
         if column.levels is not None and column.kind in ("text", "category", "number", "boolean"):
             values = column.levels.values.to_pylist()
-        elif column.kind == "number":
-            values = [column.readings["plain"].moments.low, column.readings["plain"].moments.high]
         lacking: Any = pd.Series(values, dtype=plain_type(frame[name]))
         lacking = lacking[~lacking.isin(frame[name])]
         if len(lacking):
