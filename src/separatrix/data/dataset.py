@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import chain
 from os import PathLike
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -22,6 +23,7 @@ from separatrix.data.hold_out import HoldOut, Some
 from separatrix.data.parts import Part, TablePart, connected, decoded, plain_errors, regrouped, spool, without_views
 from separatrix.data.places import Where
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
+from separatrix.stopping import held, unfinished
 
 BATCH = 65_536
 STREAM = "the stream"
@@ -253,7 +255,10 @@ def _of_query(query: str, database: str | None) -> Dataset:
 
 def _of_stream(name: str, stream: pa.RecordBatchReader) -> Dataset:
     """What can be read once, copied to a file that goes with the dataset."""
-    folder = TemporaryDirectory(prefix="separatrix-")
+    with held():  # never is there a folder that nobody would remove
+        folder = TemporaryDirectory(prefix="separatrix-")
+        unfinished[folder.name] = rmtree
+        weakref.finalize(folder, unfinished.pop, folder.name)
     with plain_errors(name):
         part = spool(stream, Path(folder.name) / "rows.arrow")
     data = _with_rows(Dataset(name, tuple(stream.schema.names), (part,)))

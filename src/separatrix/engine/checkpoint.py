@@ -2,15 +2,16 @@
 
 import os
 import zipfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from separatrix.arrays import FloatArray
+from separatrix.data.files import replacing
 from separatrix.engine.iterate import Solver
 from separatrix.errors import FileError
+from separatrix.stopping import stop
 
 
 def take_place(path: Path) -> None:
@@ -55,24 +56,23 @@ class Checkpoint:
                 f"{self.path} is of a fit of other data, or with other arguments: go on with those, name another "
                 "folder, or remove it to begin anew."
             )
+        stop.left = self._left
         return theta
+
+    @property
+    def _left(self) -> str:
+        return f"the same command goes on from {self.path}"
 
     def write(self, theta: FloatArray) -> None:
         """Puts theta in the place of what was kept, at once: never is there half a file.
 
         Raises FileError where the file cannot be written.
         """
-        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
-        try:
-            with partial.open("wb") as file:
-                np.savez(file, theta=theta, fingerprint=np.array(self.fingerprint))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path)
-        except OSError as error:
-            with suppress(OSError):
-                partial.unlink()
-            raise FileError(f"{self.path} cannot be written: {error.strerror or error}; make room there.") from None
+        with replacing(self.path) as partial, partial.open("wb") as file:
+            np.savez(file, theta=theta, fingerprint=np.array(self.fingerprint))
+            file.flush()
+            os.fsync(file.fileno())
+        stop.left = self._left
 
     def keeping(self, solver: Solver) -> Solver:
         """The same iterates, each kept before it is passed on."""
