@@ -1,11 +1,13 @@
 """The command, asked as a user asks it: what it prints, what it writes, and how it says no."""
 
+import gzip
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -151,6 +153,38 @@ def test_predictions_can_be_written_as_parquet_and_as_csv(run):
     table = pq.read_table("p.parquet")
     assert table.column_names == ["row", "prediction", "P(no)", "P(yes)"]
     assert Path("p.csv").read_text().count("\n") == table.num_rows + 1 == 201
+
+
+def test_predictions_are_packed_as_their_name_says(run):
+    run("fit", written(customers()), "--target", "left")
+    for name in ("p.csv", "p.csv.gz", "P.CSV.ZST"):
+        assert run("predict", "model.json", "data.csv", "--out", name)[0] == 0
+    plain = Path("p.csv").read_bytes()
+    assert gzip.decompress(Path("p.csv.gz").read_bytes()) == plain
+    assert pa.input_stream("P.CSV.ZST", compression="zstd").read() == plain
+
+
+@pytest.mark.parametrize("name", ["p.xlsx", "p.json", "csv", "p.gz", "/dev/null"])
+def test_a_kind_of_file_that_cannot_be_written_is_refused(run, name):
+    run("fit", written(customers()), "--target", "left")
+    code, _, err = run("predict", "model.json", "data.csv", "--out", name)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"out={name} is no kind of file that can be written: let its name end in .csv, .csv.gz, .csv.zst" in err
+
+
+def test_no_input_is_written_over(run):
+    run("fit", written(customers()), "--target", "left")
+    Path("link.csv").symlink_to("data.csv")
+    Path("report.html").write_text(customers())
+    for command in (
+        ("predict", "model.json", "data.csv", "--out", "./link.csv"),
+        ("predict", "model.json", "*.csv", "--out", "data.csv"),
+        ("fit", "report.html", "--target", "left"),
+    ):
+        code, _, err = run(*command)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "is a file to be read, and would be lost: choose another place" in err
+    assert Path("data.csv").read_text() == Path("report.html").read_text() == customers()
 
 
 def test_the_same_seed_gives_the_same_model(run):

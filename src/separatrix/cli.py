@@ -173,17 +173,22 @@ def predict(
     of
         Of a linear model, whether the interval is for the mean of such rows, or for one more observation.
     out
-        A file to write, .csv or .parquet; without it, CSV goes to standard output.
+        A file to write, .csv, .csv.gz, .csv.zst or .parquet; without it, CSV goes to standard output.
     """
     from separatrix.data.dataset import open
     from separatrix.export.json import read_model
-    from separatrix.export.predictions import prediction_table, write_predictions
+    from separatrix.export.predictions import ending_of, prediction_table, write_predictions
 
+    if out:
+        ending_of(out)  # before the work
     if of == "observation" and interval is None:
         raise ArgumentError("of=observation is a kind of interval: give its level too, for example --interval 0.95.")
     fitted, notes = read_model(model), []
     with progress(f"predicting {data}") as say:
-        scored = score(fitted, open(data), notes, say, interval, of)
+        new = open(data)
+        if out:
+            new.refuse(out)
+        scored = score(fitted, new, notes, say, interval, of)
         rows = write_predictions((prediction_table(fitted, said, first) for first, _, said in scored), out)
     show_notes(notes)
     if interval is not None and fitted.errors and (infinite := fitted.errors.infinite):
@@ -252,6 +257,7 @@ def fit_and_write(data: str | None, rows: SourceOptions, target: str | None, set
     name, written = data or "the query", (out / "model.json", out / "report.html")
     # Their places are taken first: a folder that takes no files is known before the work, not after.
     with replacing_all(*written) as partials, progress(f"reading {name}") as say, rows.opened(data) as dataset:
+        dataset.refuse(*written)
         target = target or (BUILTIN[data] if data and is_builtin(data) else None)
         if target is None:
             raise ArgumentError(

@@ -135,6 +135,13 @@ class Dataset:
                 happened = "is gone" if _stamp(Path(stamp[0]))[1] < 0 else "has changed"
                 raise FileError(f"{stamp[0]} {happened} since it was opened; open the data again once it rests.")
 
+    def refuse(self, *places: Path) -> None:
+        """Raises ArgumentError where one of these, which are to be written, is one of its files."""
+        files = {Path(name).resolve() for name, _, _ in self.files}
+        for place in places:
+            if place.resolve() in files:
+                raise ArgumentError(f"out={place} is a file to be read, and would be lost: choose another place.")
+
     def _read(self, part: Part, rows: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
         self.check()
         yield from part.batches(rows, columns)
