@@ -84,6 +84,30 @@ def test_a_choice_that_cannot_be_made_is_refused_in_words(run, data, given, said
     assert err.count("\n") == 1
 
 
+CONTRADICTIONS = {
+    "--drop left": "column 'left' cannot be both target and drop; name it once",
+    "--categorical left": "column 'left' is the target, and categorical is for features; name it once",
+    "--stream --numeric left": "column 'left' is the target, and numeric is for features; name it once",
+    "--weight age --numeric age": "column 'age' is no feature, and numeric is for features; name it once",
+    "--offset age --text age": "column 'age' is no feature, and text is for features; name it once",
+    "--numeric city --categorical city": "column 'city' cannot be both categorical and numeric; name it once",
+    "--drop city --categorical city": "column 'city' cannot be both drop and categorical; name it once",
+    "--C inf --l1-ratio 0.5": "l1_ratio=0.5 is a share of the penalty, and there is none: give a finite C",
+    "--regression --l1-ratio 0.5": "l1_ratio=0.5 is a share of the penalty, and there is none: give a finite C",
+    "--regression --tol 0.1": "tol=0.1 is for classes, and a regression is solved without: leave it out",
+    "--regression --max-iter 7": "max_iter=7 is for classes, and a regression is solved without: leave it out",
+    "--query x": "data='data.csv', query='x': give one of the two",
+    "--database x": "database='x' needs a query",
+}
+
+
+@pytest.mark.parametrize("flags", CONTRADICTIONS)
+def test_what_contradicts_itself_is_refused_in_one_line(run, flags):
+    code, _, err = run("fit", written(customers()), "--target", "left", *flags.split())
+    assert (code, err.count("\n")) == (2, 1)
+    assert CONTRADICTIONS[flags] in err
+
+
 @pytest.mark.parametrize("others", [["a"], ["a", "b"]])
 @pytest.mark.parametrize("cv", ["5", "loo"])
 def test_a_class_of_one_row_to_train_on_leaves_nothing_to_choose_C_by(run, others, cv):

@@ -1,5 +1,6 @@
 """Data that are read again and again in bounded memory: files, queries, streams."""
 
+import re
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import narwhals as nw
 import pyarrow as pa
 
@@ -26,7 +28,9 @@ from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
 from separatrix.stopping import held, unfinished
 
 BATCH = 65_536
-STREAM = "the stream"
+STREAM, RELATION = "the stream", "the relation"
+ROWS_FOR_AN_ANSWER = (["SELECT"], ["MULTI"])
+"""The kinds of statements that only read: DuckDB makes several of one PIVOT."""
 
 Stamp = tuple[str, int, int]
 """A file, its size in bytes, and when it was last written, in nanoseconds."""
@@ -160,8 +164,8 @@ def open(
     ----------
     data : a path or a glob, or a list of paths, of Parquet or of CSV files (see `read_batches`; the files of a glob in
         the order of their names); the name of a built-in set; or anything with `__arrow_c_stream__`, such as a
-        dataframe of polars or a reader of Arrow. What can be read only once is copied to a temporary file first. Or a
-        dataframe of Dask, or a bag of paths of files: the current client is then the default.
+        dataframe of polars, a reader of Arrow or a relation of DuckDB. What can be read only once is copied to a
+        temporary file first. Or a dataframe of Dask, or a bag of paths of files: the current client is then the default.
     query : SQL for DuckDB instead, such as "select * from 'sales.parquet' where year > 2020"; its answer is copied to a
         temporary file, as two runs may differ in the order of the rows
     database : a DuckDB database that the query is about; it is only read
@@ -200,6 +204,9 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
         raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
     if query is not None:
         return _of_query(query, None if database is None else str(database))
+    if isinstance(data, duckdb.DuckDBPyRelation):
+        with plain_errors(RELATION, _failed):
+            return _of_stream(RELATION, data.to_arrow_reader(BATCH), _temporary_folder())
     named_once(data)
     if isinstance(data, str) and is_builtin(data):
         return _of_table(data, builtin(data)[0].to_native())
@@ -216,12 +223,23 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
         # What has a length is there to be read again.
         if hasattr(data, "__len__"):
             frame = nw.from_native(data, eager_only=True, pass_through=True)
-            table: pa.Table = arrow_table(frame) if isinstance(frame, nw.DataFrame) else pa.table(data)
+            table: pa.Table = arrow_table(frame) if isinstance(frame, nw.DataFrame) else _reader(data).read_all()
             return _of_table("the data", table.replace_schema_metadata().cast(without_views(table.schema)))
-        return _of_stream(STREAM, pa.RecordBatchReader.from_stream(data))
+        with plain_errors(STREAM):
+            return _of_stream(STREAM, _reader(data), _temporary_folder())
     raise ArgumentError(
         f"data={data!r:.80} can't be opened: give a path, a glob, a list of paths, or what has __arrow_c_stream__."
     )
+
+
+def _reader(data: Any) -> pa.RecordBatchReader:
+    """What has `__arrow_c_stream__`, to be read; ArgumentError where it is a column and no table."""
+    try:
+        return pa.RecordBatchReader.from_stream(data)
+    except pa.ArrowInvalid:
+        raise ArgumentError(
+            f"data, a {type(data).__name__}, is a column without a name: give a table that has columns."
+        ) from None
 
 
 def is_dask(data: Any) -> bool:
@@ -253,27 +271,47 @@ def _of_query(query: str, database: str | None) -> Dataset:
     name = database or "the query"
     if database is not None:
         find(database)
-    with plain_errors(name), connected(database) as connection:
-        relation = connection.sql(query)
-        if relation is None:
-            raise FileError(f"{name} cannot be read: the query has no rows for an answer; begin it with SELECT.")
-        return _of_stream(name, relation.to_arrow_reader(BATCH))
+    folder = _temporary_folder()
+    with plain_errors(name, _unopened), connected(database) as connection, plain_errors(name, _failed):
+        kinds = [statement.type.name for statement in connection.extract_statements(query)]
+        if kinds not in ROWS_FOR_AN_ANSWER:
+            what = " and ".join(kinds) or "empty"
+            raise ArgumentError(f"query={query!r:.80} is {what}: give one statement that only reads, a SELECT.")
+        # What does not fit in memory goes there, too, and not into the folder that the user is in.
+        connection.execute("SET temp_directory = $1", [f"{folder.name}/duckdb"])
+        return _of_stream(name, connection.sql(query).to_arrow_reader(BATCH), folder)
 
 
-def _of_stream(name: str, stream: pa.RecordBatchReader) -> Dataset:
-    """What can be read once, copied to a file that goes with the dataset."""
-    with held():  # never is there a folder that nobody would remove
+def _failed(message: str, where: str) -> str:
+    """DuckDB's many lines about a query, as one: without the candidates and the place, which it draws."""
+    why = " ".join(re.split(r"\n\s*(?:LINE \d|Candidate )", message)[0].split())
+    return f"the query failed ({why.rstrip('. ')}); correct it."
+
+
+def _unopened(message: str, where: str) -> str:
+    return f"{where} cannot be opened ({message.splitlines()[0].rstrip('. ')}); name a database that nobody writes to."
+
+
+def _temporary_folder() -> TemporaryDirectory[str]:
+    """A folder that is removed with the value, or when the process is stopped."""
+    with held():  # never is there one that nobody would remove
         folder = TemporaryDirectory(prefix="separatrix-")
         unfinished[folder.name] = rmtree
         weakref.finalize(folder, unfinished.pop, folder.name)
-    with plain_errors(name):
-        part = spool(stream, Path(folder.name) / "rows.arrow")
+        return folder
+
+
+def _of_stream(name: str, stream: pa.RecordBatchReader, folder: TemporaryDirectory[str]) -> Dataset:
+    """What can be read once, copied to a file that goes with the dataset."""
+    part = spool(stream, Path(folder.name) / "rows.arrow")
     data = _with_rows(Dataset(name, tuple(stream.schema.names), (part,)))
     weakref.finalize(data, folder.cleanup)
     return data
 
 
 def _with_rows(data: Dataset) -> Dataset:
+    if not data.columns:
+        raise FileError(f"{data.name} holds no columns; add a target, and what it may depend on.")
     refuse_twins(list(data.columns), data.name)
     if data.rows == 0:
         raise no_rows(data.name, read_once=data.name == STREAM)

@@ -1,6 +1,6 @@
 """Parts of a table: values that say where some of its rows are, small enough to send, and read them when asked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +180,7 @@ def connected(database: str | None = None) -> Iterator[duckdb.DuckDBPyConnection
 
 
 @contextmanager
-def plain_errors(where: str) -> Iterator[None]:
+def plain_errors(where: str, explain: Callable[[str, str], str] = explain) -> Iterator[None]:
     """Whatever goes wrong while rows are read is said in one line; Ctrl-C is Ctrl-C."""
     try:
         yield
