@@ -416,23 +416,74 @@ def test_a_checkpoint_of_other_arguments_or_data_is_refused_and_so_is_what_is_no
     data, kept = files(tmp_path), tmp_path / "kept"
     settings = Settings(drop=["weight", "before", "three", "amount"])
     train_streamed(data, "two", settings, checkpoint=kept)
-    with pytest.raises(FileError, match="with other arguments"):
+    with pytest.raises(FileError, match=r"with other arguments \(C: None there, 3.0 here\)"):
         train_streamed(data, "two", Settings(drop=settings.drop, C=3.0), checkpoint=kept)
+    with pytest.raises(FileError, match=r"with other arguments \(C: None there, inf here\)"):
+        train_streamed(data, "two", Settings(drop=settings.drop, C=np.inf), checkpoint=kept)
     again = train_streamed(data, "two", Settings(drop=settings.drop, max_iter=200), checkpoint=kept)
     assert len(again.model.fit.losses) == 1
     pq.write_table(table(900, seed=1), tmp_path / "part-2.parquet")
     data = open(str(tmp_path / "part-*.parquet"))
-    with pytest.raises(FileError, match="of other data"):
+    with pytest.raises(FileError, match=r"of other data, .* \(file .*part-2.parquet: .* there, .* here\)"):
         train_streamed(data, "two", settings, checkpoint=kept)
-    with pytest.raises(FileError, match="of other data"):  # a table has no file that could tell
+    with pytest.raises(FileError, match=r"of other data, .* \(rows: absent there"):
         train_streamed(open(data.whole().to_native()), "two", settings, checkpoint=kept)
     array, hole = BytesIO(), BytesIO()
     np.save(array, np.zeros(3))
-    np.savez(hole, theta=np.full((3, 1), np.nan), fingerprint=np.array("any"))
+    np.savez(hole, theta=np.full((3, 1), np.nan), fingerprint=np.array("{}"))
     for content in (b"nothing", b"", array.getvalue(), hole.getvalue()):
         (kept / "fit.npz").write_bytes(content)
         with pytest.raises(FileError, match="is no checkpoint"):
             train_streamed(data, "two", settings, checkpoint=kept)
+
+
+def test_files_are_the_same_by_whichever_path(tmp_path, monkeypatch):
+    files(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(drop=["weight", "before", "three", "amount"])
+    for path in (tmp_path / "part-*.parquet", "part-*.parquet", "link/part-*.parquet"):
+        again = train_streamed(open(str(path)), "two", settings, checkpoint=tmp_path / "kept")
+    assert len(again.model.fit.losses) == 1
+
+
+def test_a_query_whose_answer_has_changed_is_other_data(tmp_path):
+    settings = Settings(drop=["weight", "before", "three", "amount"])
+    rows = pa.concat_tables([table(900), table(1).drop_columns("a").add_column(0, "a", pa.nulls(1, pa.float64()))])
+
+    def fit(amount: str) -> Any:
+        pq.write_table(rows, tmp_path / "rows.parquet")
+        query = f"select * replace ({amount} as amount) from '{tmp_path}/rows.parquet'"
+        return train_streamed(open(query=query), "two", settings, checkpoint=tmp_path / "kept").model
+
+    fit("amount")
+    assert len(fit("amount").fit.losses) == 1
+    with pytest.raises(FileError, match=r"of other data, .* \(rows: \w+ there, \w+ here\)"):
+        fit("if(weight = 2, -amount, amount)")
+
+
+def test_a_checkpoint_of_other_coefficients_is_refused(tmp_path):
+    data, settings = files(tmp_path), Settings(drop=["weight", "before", "three", "amount"])
+    train_streamed(data, "two", settings, checkpoint=tmp_path / "kept")
+    with np.load(tmp_path / "kept" / "fit.npz") as kept:
+        parts = dict(kept)
+    np.savez(tmp_path / "kept" / "fit.npz", **{**parts, "theta": np.zeros((7, 1))})
+    with pytest.raises(FileError, match=r"is of a fit of \(7, 1\) coefficients, and this has \(5, 1\): go on with"):
+        train_streamed(data, "two", settings, checkpoint=tmp_path / "kept")
+
+
+def test_a_fit_of_fewer_columns_keeps_its_own_checkpoint_and_both_go_with_it(tmp_path):
+    frame = table(900)
+    pq.write_table(frame.append_column("twice", pa.compute.multiply(frame["b"], 2.0)), tmp_path / "rows.parquet")
+    settings = Settings(drop=["weight", "before", "three", "amount"], inference=True)
+    losses = []
+    for _ in range(2):
+        fitted = train_streamed(open(str(tmp_path / "rows.parquet")), "two", settings, checkpoint=tmp_path / "kept")
+        losses.append(len(fitted.model.fit.losses))
+    assert losses[1] == 1 < losses[0]
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"fit.npz", "fit-of-fewer.npz"}
+    fitted.checkpoint.remove()
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 def test_the_folder_of_a_checkpoint_is_known_before_the_work_and_rid_of_what_is_half_written(tmp_path):
@@ -454,7 +505,7 @@ def test_what_needs_all_rows_at_once_is_refused(tmp_path):
     data = files(tmp_path)
     with pytest.raises(ArgumentError, match=r"cv=5 needs all rows in memory"):
         train_streamed(data, "two", Settings(cv=5))
-    with pytest.raises(ArgumentError, match="is for fits of many passes"):
+    with pytest.raises(ArgumentError, match="a linear regression has none: it adds up sums"):
         train_streamed(data, "amount", Settings(regression=True), checkpoint=tmp_path / "kept")
 
 

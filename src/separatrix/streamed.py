@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import json
+import pyarrow as pa
 
 import separatrix
 from separatrix.arrays import IntArray
@@ -23,6 +23,7 @@ from separatrix.data.dataset import Dataset
 from separatrix.data.encoders import Note
 from separatrix.data.learn import Encoding, Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
+from separatrix.data.parts import SpooledPart, TablePart
 from separatrix.data.stream import encoded
 from separatrix.data.tally import tally
 from separatrix.data.threads import in_order, thread_count, workers
@@ -82,7 +83,11 @@ def train_streamed(
     learned, source = learned_source(training_rows, question, collapses=not settings.inference)
     target = learned.encoding.target
     check_offset_suits(settings, target)
-    kept = Checkpoint(checkpoint / CHECKPOINT, fingerprint(dataset, learned, settings)) if checkpoint else None
+    kept = (
+        Checkpoint(checkpoint / CHECKPOINT, fingerprint(dataset, learned, target_name, settings))
+        if checkpoint
+        else None
+    )
     groups: tuple[IntArray, ...] = ()
     if settings.cluster:
         groups = (clusters(training_rows, learned.encoding, settings.cluster),)
@@ -205,11 +210,36 @@ def check_streams(settings: Settings, checkpoint: Path | None) -> None:
             f"cv={settings.cv} needs all rows in memory, and these stay where they are: choose C on a part of the rows."
         )
     if checkpoint and settings.regression:
-        raise ArgumentError(f"checkpoint={checkpoint} is for fits of many passes, and a linear regression has few.")
+        raise ArgumentError(
+            f"checkpoint={checkpoint} keeps the iterate of each pass, and a linear regression has none: it adds up "
+            "sums, in three passes. Leave it out."
+        )
 
 
-def fingerprint(dataset: Dataset, learned: Learned, settings: Settings) -> str:
-    """What a checkpoint must agree with: the files as they are, what a first reading found, and what was asked for."""
+def fingerprint(dataset: Dataset, learned: Learned, target: str, settings: Settings) -> dict[str, str]:
+    """What a checkpoint must agree with: the data as they are, what a first reading found, and what was asked for."""
+    files = {f"file {Path(name).resolve()}": f"{size:,} bytes of {time}" for name, size, time in dataset.files}
     asked = {name: getattr(settings, name) for name in settings.__dataclass_fields__ if name != "max_iter"}
-    found = [learned.rows, learned.weight.tolist(), learned.encoding.target, learned.encoding.columns.describe()]
-    return hashlib.sha256(json.encode([separatrix.__version__, list(dataset.files), found, asked])).hexdigest()
+    columns = learned.encoding.columns.describe()
+    found = {"rows to train on": learned.rows, "their weight": learned.weight.tolist(), "columns": columns}
+    said = {"separatrix": separatrix.__version__, "target": target, **asked, "classes": learned.encoding.target}
+    if not files and all(isinstance(part, SpooledPart | TablePart) for part in dataset.parts):
+        files = {"rows": content(dataset)}
+    return files | {name: short(repr(value)) for name, value in {**said, **found}.items()}
+
+
+def content(dataset: Dataset) -> str:
+    """A digest of all rows in their order, by one reading, whatever lies in memory where a cell is missing."""
+    whole = hashlib.sha256()
+    for table in dataset.batches():
+        rows: pa.Table = table.to_native().combine_chunks()
+        for column in rows.itercolumns():
+            for part in (column.drop_null(), column.is_null()):
+                for batch in pa.table({"": part}).to_batches():
+                    whole.update(batch.serialize())
+    return whole.hexdigest()
+
+
+def short(text: str) -> str:
+    """A text for a message, or a digest of a long one."""
+    return text if len(text) <= 60 else f"digest {hashlib.sha256(text.encode()).hexdigest()[:16]}"

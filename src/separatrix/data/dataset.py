@@ -165,7 +165,8 @@ def open(
     data : a path or a glob, or a list of paths, of Parquet or of CSV files (see `read_batches`; the files of a glob in
         the order of their names); the name of a built-in set; or anything with `__arrow_c_stream__`, such as a
         dataframe of polars, a reader of Arrow or a relation of DuckDB. What can be read only once is copied to a
-        temporary file first. Or a dataframe of Dask, or a bag of paths of files: the current client is then the default.
+        temporary file first. Or a dataframe of Dask, or a bag of paths of files: then the current client is the
+        default.
     query : SQL for DuckDB instead, such as "select * from 'sales.parquet' where year > 2020"; its answer is copied to a
         temporary file, as two runs may differ in the order of the rows
     database : a DuckDB database that the query is about; it is only read

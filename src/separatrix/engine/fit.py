@@ -118,8 +118,8 @@ def solve(
     l1, rows = objective.penalty.has_l1, objective.source.n_rows
     choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows)
     start = Start(theta)
-    kept = checkpoint and checkpoint.read()
-    if kept is not None and kept.shape == theta.shape:  # of other columns, some of which were left out, none is kept
+    kept = checkpoint and checkpoint.read(theta.shape)
+    if kept is not None:
         start = start_at(objective, kept, choice.takes_metric, np.random.default_rng(options.seed))
     elif (
         choice.starts_small
