@@ -329,6 +329,22 @@ def test_a_fault_is_named_by_its_row_in_the_data_whether_it_is_held_out_or_not(s
         train_streamed(open(pa.table(data)), target, settings)
 
 
+@pytest.mark.parametrize("name", FAULTS)
+def test_of_several_faults_the_first_row_is_named_as_in_memory(name):
+    cell, told, words = FAULTS[name]
+    data = table(400).to_pydict()
+    data[name] = [*(map(str, data[name]) if isinstance(cell, str) else data[name])]
+    data[name][150:] = [cell] * 8 + data[name][158:]
+    target = "amount" if "regression" in told else "two"
+    settings = Settings(drop=[other for other in ("weight", "before", "three") if other not in told.values()], **told)
+    said = rf"column '{name}', row 151 of the data: {words}"
+    with pytest.raises(CellError, match=said):
+        train(nw.from_native(pa.table(data)), target, settings)
+    for seed in range(3):
+        with pytest.raises(CellError, match=said):
+            train_streamed(open(pa.table(data)), target, replace(settings, seed=seed))
+
+
 @pytest.mark.parametrize("row", range(1_000, 1_004))
 def test_a_label_that_one_row_alone_has_is_trained_on(small, row):
     data = table().to_pydict()

@@ -7,10 +7,10 @@ columns are those of the training rows; the findings and pictures are of the sam
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +31,7 @@ from separatrix.data.turns import turns
 from separatrix.engine.checkpoint import Checkpoint, take_place
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
-from separatrix.errors import ArgumentError
+from separatrix.errors import ArgumentError, CellError
 from separatrix.evaluate.checks import examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
 from separatrix.fits.inferred import Inferred, errors_of, found_of, infer_sample, source_sample
@@ -57,6 +57,7 @@ from separatrix.training import (
 )
 
 CHECKPOINT = "fit.npz"
+T = TypeVar("T")
 
 
 def train_streamed(
@@ -80,7 +81,8 @@ def train_streamed(
     question.check(dataset)
     training_rows, test_rows = dataset.split(hold_out(settings, target_name)) if settings.test_size else (dataset,) * 2
     # A sum over observations, as of HC0, is none over the counts of rows that are alike.
-    learned, source = learned_source(training_rows, question, collapses=not settings.inference)
+    read = partial(learned_source, question=question, collapses=not settings.inference)
+    learned, source = first_of(read, training_rows, dataset)
     target = learned.encoding.target
     check_offset_suits(settings, target)
     kept = (
@@ -90,7 +92,8 @@ def train_streamed(
     )
     groups: tuple[IntArray, ...] = ()
     if settings.cluster:
-        groups = (clusters(training_rows, learned.encoding, settings.cluster),)
+        read = partial(clusters, encoding=learned.encoding, name=settings.cluster)
+        groups = (first_of(read, training_rows, dataset),)
     with source.working() as source:
         model, inferred = fit_source(source, learned, groups, settings, watch, kept)
     notes: list[Note] = []
@@ -116,6 +119,15 @@ def train_streamed(
     rows = learned.rows + (evaluation.rows if settings.test_size else 0)
     inferred = replace(inferred, result=at_rest(inferred.result)) if inferred else None
     return Training(with_metrics(model, evaluation), evaluation, findings, rows, some.X, some.y, inferred, kept)
+
+
+def first_of(read: Callable[[Dataset], T], rows: Dataset, dataset: Dataset) -> T:
+    """What some rows say; a cell that cannot be used is told as the first of all rows, as in memory."""
+    try:
+        return read(rows)
+    except CellError:
+        read(dataset)
+        raise
 
 
 def question_of(target: str, settings: Settings) -> Question:
