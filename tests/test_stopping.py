@@ -13,6 +13,7 @@ import signal, sys
 from separatrix import __main__
 
 number, moment = signal.Signals(int(sys.argv.pop(1))), sys.argv.pop(1)
+signal.signal(number, signal.SIG_DFL)  # as in a terminal, whatever started the tests
 
 class Dropped:
     def __del__(self):  # where an exception would be lost
@@ -104,18 +105,9 @@ def test_a_stopped_fit_says_that_it_goes_on_from_its_checkpoint(folder):
 
 
 def test_a_signal_that_whoever_started_it_has_ignored_stays_ignored(folder):
-    program = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)" + PROGRAM
+    program, number = PROGRAM.replace("signal.SIG_DFL", "signal.SIG_IGN"), str(int(signal.SIGINT))
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            program,
-            str(int(signal.SIGINT)),
-            "evaluate_classes",
-            "evaluate",
-            "old.json",
-            "old.parquet",
-        ],
+        [sys.executable, "-c", program, number, "evaluate_classes", "evaluate", "old.json", "old.parquet"],
         cwd=folder,
         capture_output=True,
         text=True,

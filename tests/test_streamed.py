@@ -101,7 +101,7 @@ def data_of(rows: Any) -> Dataset:
 )
 def test_rows_that_stay_where_they_are_have_the_model_of_memory(small, tmp_path, target, told):
     others = [name for name in ("weight", "before", "two", "three", "amount") if name != target]
-    settings = Settings(drop=others, tol=1e-10, **told)
+    settings = Settings(drop=others, **({} if "regression" in told else {"tol": 1e-10}), **told)
     data = files(tmp_path)
     trained = train_streamed(data, target, settings)
     expected = in_memory(data, target, settings)
@@ -224,6 +224,41 @@ def test_the_errors_and_intervals_of_rows_that_stay_are_those_of_memory(small, t
     said, due = (summarize_estimates(each) for each in (trained.inferred, theirs))
     assert facts(said) == pytest.approx(facts(due), rel=1e-8)
     assert statistics(said) == pytest.approx(statistics(due), rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("two", {}),
+        ("two", {"covariance": "HC0"}),
+        ("two", {"covariance": "HC1", "frequency": "weight"}),
+        ("three", {"covariance": "HC0", "frequency": "weight"}),
+        ("weight", {"regression": True, "covariance": "HC1"}),
+        ("weight", {"regression": True}),
+    ],
+)
+def test_the_errors_of_rows_that_are_counted_as_one_are_those_of_all(small, tmp_path, target, told):
+    beside = [told.get("frequency"), target]
+    others = [name for name in ("a", "b", "weight", "before", "two", "three", "amount") if name not in beside]
+    settings, data = Settings(drop=others, inference=True, **told), files(tmp_path)
+    trained = train_streamed(data, target, settings)
+    model, theirs, _ = regression_in_memory(data, target, settings)
+    ours = trained.inferred.result
+    assert ours.sample.rows.n_rows < 20 < ours.sample.n_rows == theirs.result.sample.n_rows == model.fit.rows
+    np.testing.assert_allclose(ours.params, theirs.result.params, rtol=1e-9)
+    np.testing.assert_allclose(ours.cov_params(), theirs.result.cov_params(), rtol=1e-9)
+    assert ours.nobs == theirs.result.nobs
+    said, due = (summarize_estimates(each) for each in (trained.inferred, theirs))
+    assert [words for words in said["notes"] if "Hosmer" not in words] == due["notes"]
+    assert facts(said) == pytest.approx(facts(due), rel=1e-9)
+    assert statistics(said) == pytest.approx(statistics(due), rel=1e-9)
+
+
+@pytest.mark.parametrize("told", [{"covariance": "HC3"}, {"weight": "weight"}, {"cluster": "before"}])
+def test_rows_that_are_told_apart_are_not_counted_as_one(small, tmp_path, told):
+    others = [name for name in ("a", "b", "weight", "before", "three", "amount") if name not in told.values()]
+    trained = train_streamed(files(tmp_path), "two", Settings(drop=others, inference=True, **told))
+    assert trained.inferred.result.sample.rows.n_rows == trained.model.fit.rows > 4_000
 
 
 def facts(said: dict[str, Any]) -> dict[str, float]:

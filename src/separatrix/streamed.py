@@ -80,8 +80,7 @@ def train_streamed(
         question = replace(question, columns=tuple(name for name in dataset.columns if name != settings.cluster))
     question.check(dataset)
     training_rows, test_rows = dataset.split(hold_out(settings, target_name)) if settings.test_size else (dataset,) * 2
-    # A sum over observations, as of HC0, is none over the counts of rows that are alike.
-    read = partial(learned_source, question=question, collapses=not settings.inference)
+    read = partial(learned_source, question=question, collapses=collapses(settings))
     learned, source = first_of(read, training_rows, dataset)
     target = learned.encoding.target
     check_offset_suits(settings, target)
@@ -119,6 +118,12 @@ def train_streamed(
     rows = learned.rows + (evaluation.rows if settings.test_size else 0)
     inferred = replace(inferred, result=at_rest(inferred.result)) if inferred else None
     return Training(with_metrics(model, evaluation), evaluation, findings, rows, some.X, some.y, inferred, kept)
+
+
+def collapses(settings: Settings) -> bool:
+    """Whether rows that are alike may be counted as one: not where a row is told by its number, as of HC2, HC3 and
+    clusters, or its score is squared with the weight that it has as a sample."""
+    return not settings.inference or (settings.errors in ("nonrobust", "HC0", "HC1") and not settings.weight)
 
 
 def first_of(read: Callable[[Dataset], T], rows: Dataset, dataset: Dataset) -> T:
@@ -174,8 +179,8 @@ def fit_source(
     if settings.inference:
         if settings.weight:  # only ratios mean something: a row is one observation
             source, weight = source.reweighed(np.array([n / weight.sum()])), weight * n / weight.sum()
-        counted = bool(settings.weight or settings.frequency)
-        sample = source_sample(source.recoded(code), target, columns, weight, groups, counted)
+        counted = bool(settings.weight or settings.frequency) or getattr(source, "distinct", False)
+        sample = source_sample(source.recoded(code), target, columns, weight, groups, counted, n)
         inferred = infer_sample(sample, settings.errors, settings.weight is not None, checkpoint)
         found = found_of(inferred.result, columns.feature_names)
         errors = errors_of(inferred.result, columns.feature_names)
