@@ -14,7 +14,7 @@ import separatrix
 ROOT = Path(separatrix.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 ROWS = [
-    ["errors"],
+    ["errors", "stopping"],
     ["arrays"],
     ["arguments"],
     ["equations"],

@@ -1,11 +1,13 @@
 """The command, asked as a user asks it: what it prints, what it writes, and how it says no."""
 
+import gzip
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -84,6 +86,30 @@ def test_a_choice_that_cannot_be_made_is_refused_in_words(run, data, given, said
     assert err.count("\n") == 1
 
 
+CONTRADICTIONS = {
+    "--drop left": "column 'left' cannot be both target and drop; name it once",
+    "--categorical left": "column 'left' is the target, and categorical is for features; name it once",
+    "--stream --numeric left": "column 'left' is the target, and numeric is for features; name it once",
+    "--weight age --numeric age": "column 'age' is no feature, and numeric is for features; name it once",
+    "--offset age --text age": "column 'age' is no feature, and text is for features; name it once",
+    "--numeric city --categorical city": "column 'city' cannot be both categorical and numeric; name it once",
+    "--drop city --categorical city": "column 'city' cannot be both drop and categorical; name it once",
+    "--C inf --l1-ratio 0.5": "l1_ratio=0.5 is a share of the penalty, and there is none: give a finite C",
+    "--regression --l1-ratio 0.5": "l1_ratio=0.5 is a share of the penalty, and there is none: give a finite C",
+    "--regression --tol 0.1": "tol=0.1 is for classes, and a regression is solved without: leave it out",
+    "--regression --max-iter 7": "max_iter=7 is for classes, and a regression is solved without: leave it out",
+    "--query x": "data='data.csv', query='x': give one of the two",
+    "--database x": "database='x' needs a query",
+}
+
+
+@pytest.mark.parametrize("flags", CONTRADICTIONS)
+def test_what_contradicts_itself_is_refused_in_one_line(run, flags):
+    code, _, err = run("fit", written(customers()), "--target", "left", *flags.split())
+    assert (code, err.count("\n")) == (2, 1)
+    assert CONTRADICTIONS[flags] in err
+
+
 @pytest.mark.parametrize("others", [["a"], ["a", "b"]])
 @pytest.mark.parametrize("cv", ["5", "loo"])
 def test_a_class_of_one_row_to_train_on_leaves_nothing_to_choose_C_by(run, others, cv):
@@ -153,6 +179,38 @@ def test_predictions_can_be_written_as_parquet_and_as_csv(run):
     table = pq.read_table("p.parquet")
     assert table.column_names == ["row", "prediction", "P(no)", "P(yes)"]
     assert Path("p.csv").read_text().count("\n") == table.num_rows + 1 == 201
+
+
+def test_predictions_are_packed_as_their_name_says(run):
+    run("fit", written(customers()), "--target", "left")
+    for name in ("p.csv", "p.csv.gz", "P.CSV.ZST"):
+        assert run("predict", "model.json", "data.csv", "--out", name)[0] == 0
+    plain = Path("p.csv").read_bytes()
+    assert gzip.decompress(Path("p.csv.gz").read_bytes()) == plain
+    assert pa.input_stream("P.CSV.ZST", compression="zstd").read() == plain
+
+
+@pytest.mark.parametrize("name", ["p.xlsx", "p.json", "csv", "p.gz", "/dev/null"])
+def test_a_kind_of_file_that_cannot_be_written_is_refused(run, name):
+    run("fit", written(customers()), "--target", "left")
+    code, _, err = run("predict", "model.json", "data.csv", "--out", name)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"out={name} is no kind of file that can be written: let its name end in .csv, .csv.gz, .csv.zst" in err
+
+
+def test_no_input_is_written_over(run):
+    run("fit", written(customers()), "--target", "left")
+    Path("link.csv").symlink_to("data.csv")
+    Path("report.html").write_text(customers())
+    for command in (
+        ("predict", "model.json", "data.csv", "--out", "./link.csv"),
+        ("predict", "model.json", "*.csv", "--out", "data.csv"),
+        ("fit", "report.html", "--target", "left"),
+    ):
+        code, _, err = run(*command)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "is a file to be read, and would be lost: choose another place" in err
+    assert Path("data.csv").read_text() == Path("report.html").read_text() == customers()
 
 
 def test_the_same_seed_gives_the_same_model(run):
@@ -319,23 +377,10 @@ def test_a_model_with_a_coefficient_missing_is_refused(run):
     assert "coefficients[1] has 3 entries where 4 are due" in err
 
 
-def test_ctrl_c_leaves_no_file_and_says_so(run, monkeypatch, tmp_path):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("separatrix.export.json.write_model", interrupted)
-    code, _, err = run("fit", "iris")
-    assert code == 130
-    assert "stopped" in err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_killed_prediction_leaves_the_old_file_as_it_was(run, monkeypatch):
+def test_a_prediction_that_fails_leaves_the_old_file_as_it_was(run):
     run("fit", "iris")
     Path("p.csv").write_text("old")
-    monkeypatch.setattr("separatrix.cli.score", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    code, _, _ = run("predict", "model.json", "iris", "--out", "p.csv")
-    assert code == 130
+    assert run("predict", "model.json", "wine", "--out", "p.csv")[0] == 1
     assert Path("p.csv").read_text() == "old"
     assert {path.name for path in Path().iterdir()} == {"model.json", "report.html", "p.csv"}
 

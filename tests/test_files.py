@@ -395,6 +395,9 @@ def test_ctrl_c_while_duckdb_reads_is_ctrl_c(monkeypatch, tmp_path):
         ("selct 1", "Parser Error: syntax error"),
         ("select nosuch from (select 1 as a)", "Binder Error: Referenced column"),
         ("select a::int as a from (select 'x' as a)", "Conversion Error: Could not convert string 'x'"),
+        ("from 'nosuch.parquet'", "IO Error: No files found that match the pattern"),
+        ("select 1 + 'a'::blob", "Binder Error: No function matches the given name and argument types"),
+        ("select error('no luck')", "Invalid Input Error: no luck"),
     ],
 )
 def test_a_mistake_in_a_query_is_blamed_on_the_query(query, why, tmp_path):
@@ -408,6 +411,55 @@ def test_a_mistake_in_a_query_is_blamed_on_the_query(query, why, tmp_path):
         assert str(caught.value).startswith(f"the query failed ({why}")
         assert str(caught.value).endswith("; correct it.")
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ("copy (select 1 as a) to 'copied.csv'", "COPY"),
+        ("create table sales as select 1 as a", "CREATE"),
+        ("insert into sales values (1) returning *", "INSERT"),
+        ("select 1 as a; delete from sales", "SELECT and DELETE"),
+        ("set threads = 1", "SET"),
+        (" ", "empty"),
+    ],
+)
+def test_a_query_only_reads(query, kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArgumentError, match=f"is {kind}: give one statement that only reads, a SELECT"):
+        opened(query=query)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("query", ["from (values (1, 2)) t(a, b)", "pivot (values (1, 2)) t(a, b) on a using sum(b)"])
+def test_what_answers_with_rows_is_a_query(query):
+    assert opened(query=query).rows == 1
+
+
+def test_a_relation_of_duckdb_is_read_as_often_as_asked():
+    import duckdb
+
+    data = opened(duckdb.sql("select range as a from range(3)"))
+    assert [batch["a"].to_list() for _ in range(2) for batch in data.batches()] == [[0, 1, 2]] * 2
+    with pytest.raises(FileError, match="the relation holds column names but no rows"):
+        opened(duckdb.sql("select 1 as a where false"))
+    with pytest.raises(FileError, match=r"the query failed \(Invalid Input Error: no luck\); correct it"):
+        opened(duckdb.sql("select error('no luck') as a from range(3)"))
+
+
+def test_a_column_is_no_table_and_a_table_has_columns():
+    with pytest.raises(ArgumentError, match="a ChunkedArray, is a column without a name: give a table"):
+        opened(pa.chunked_array([[1, 2], [3]]))
+    with pytest.raises(FileError, match="the data holds no columns"):
+        opened(pa.table({}))
+
+
+def test_a_database_that_cannot_be_opened_says_what_duckdb_says(tmp_path):
+    import duckdb
+
+    name = str(tmp_path / "sales.duckdb")
+    with duckdb.connect(name), pytest.raises(FileError, match=r"cannot be opened \(Connection Error: Can't open"):
+        opened(query="select 1 as a", database=name)
 
 
 def test_a_database_without_a_query_is_told_to_have_one():

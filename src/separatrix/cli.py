@@ -1,7 +1,7 @@
 """The command: `separatrix fit`, `predict`, `evaluate`. It reads, asks the layers below, and shows.
 
 Heavy imports are inside the commands, so that `--help` answers at once. Exit codes: 0 done, 1 a fault in the data or
-the model, 2 wrong usage, 130 stopped by Ctrl-C.
+the model, 2 wrong usage, and where it was stopped, by Ctrl-C or a signal (`separatrix.stopping`), 128 and its number.
 """
 
 import os
@@ -173,17 +173,22 @@ def predict(
     of
         Of a linear model, whether the interval is for the mean of such rows, or for one more observation.
     out
-        A file to write, .csv or .parquet; without it, CSV goes to standard output.
+        A file to write, .csv, .csv.gz, .csv.zst or .parquet; without it, CSV goes to standard output.
     """
     from separatrix.data.dataset import open
     from separatrix.export.json import read_model
-    from separatrix.export.predictions import prediction_table, write_predictions
+    from separatrix.export.predictions import ending_of, prediction_table, write_predictions
 
+    if out:
+        ending_of(out)  # before the work
     if of == "observation" and interval is None:
         raise ArgumentError("of=observation is a kind of interval: give its level too, for example --interval 0.95.")
     fitted, notes = read_model(model), []
     with progress(f"predicting {data}") as say:
-        scored = score(fitted, open(data), notes, say, interval, of)
+        new = open(data)
+        if out:
+            new.refuse(out)
+        scored = score(fitted, new, notes, say, interval, of)
         rows = write_predictions((prediction_table(fitted, said, first) for first, _, said in scored), out)
     show_notes(notes)
     if interval is not None and fitted.errors and (infinite := fitted.errors.infinite):
@@ -246,12 +251,13 @@ def score(
 def fit_and_write(data: str | None, rows: SourceOptions, target: str | None, settings: "Settings", out: Path) -> None:
     """Fits as it is told, writes the model file and the report, and shows the summary."""
     from separatrix.data.builtin import BUILTIN, is_builtin
-    from separatrix.data.files import replacing
+    from separatrix.data.files import replacing_all
     from separatrix.report.terminal import show
 
-    name = data or "the query"
-    # The report's place is taken first: a folder that takes no files is known before the work, not after.
-    with replacing(out / "report.html") as page, progress(f"reading {name}") as say, rows.opened(data) as dataset:
+    name, written = data or "the query", (out / "model.json", out / "report.html")
+    # Their places are taken first: a folder that takes no files is known before the work, not after.
+    with replacing_all(*written) as partials, progress(f"reading {name}") as say, rows.opened(data) as dataset:
+        dataset.refuse(*written)
         target = target or (BUILTIN[data] if data and is_builtin(data) else None)
         if target is None:
             raise ArgumentError(
@@ -259,11 +265,11 @@ def fit_and_write(data: str | None, rows: SourceOptions, target: str | None, set
             )
         training = trained(dataset, rows, target, settings, say)
         say("drawing the report")
-        summary = write_results(training, name, page, out / "model.json")
+        summary = write_results(training, name, *partials)
     if training.checkpoint:
         training.checkpoint.remove()
     show(summary, Console())
-    tell(f"Wrote {out / 'model.json'} and {out / 'report.html'}")
+    tell(f"Wrote {written[0]} and {written[1]}")
 
 
 def trained(
@@ -285,9 +291,9 @@ def trained(
     return train(table, target, settings, where=dataset.where, watch=watch)
 
 
-def write_results(training: "Training", data: str, page: Path, model_file: Path) -> "Summary":
-    """The report and the model file; returns the summary."""
-    from separatrix.export.json import write_model
+def write_results(training: "Training", data: str, model_file: Path, page: Path) -> "Summary":
+    """The model file and the report; returns the summary."""
+    from separatrix.export.json import encoded
     from separatrix.report.pictures import draw_pictures
     from separatrix.report.render import render
     from separatrix.report.summarize import summarize
@@ -304,12 +310,12 @@ def write_results(training: "Training", data: str, page: Path, model_file: Path)
     )
     pictures = draw_pictures(model, evaluation, training.X, training.y)
     page.write_text(render(summary, pictures), encoding="utf-8")
-    write_model(model, model_file)
+    model_file.write_bytes(encoded(model))
     return summary
 
 
 def main() -> None:
-    """The entry point: runs the command, and turns what went wrong into one line and an exit code."""
+    """Runs the command, and turns what went wrong into one line and an exit code."""
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # here, where it can still be said that there is no room
@@ -327,10 +333,6 @@ def main() -> None:
         close_output()
         why = error.strerror or error
         sys.exit(complain(f"standard output cannot be written: {why}; make room, or send it elsewhere.", code=1))
-    except KeyboardInterrupt:
-        goes_on = any(word.startswith("--checkpoint") for word in sys.argv)
-        what = "the same command goes on from the checkpoint" if goes_on else "no file was written"
-        sys.exit(complain(f"stopped; {what}", code=130))
 
 
 def close_output() -> None:

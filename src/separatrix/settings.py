@@ -82,6 +82,11 @@ def check_settings(settings: Settings, target: str) -> None:
         raise ArgumentError(
             f"l1_ratio={settings.l1_ratio:g} must lie between 0 and 1: it is the share of the L1 penalty."
         )
+    if settings.l1_ratio and not settings.inference and not has_penalty(settings):
+        raise ArgumentError(
+            f"l1_ratio={settings.l1_ratio:g} is a share of the penalty, and there is none: give a finite C, or leave "
+            "it out."
+        )
     if not 0 <= settings.test_size < 1:
         raise ArgumentError(
             f"test_size={settings.test_size:g} must be at least 0, and below 1: it is the share of rows held out."
@@ -90,6 +95,13 @@ def check_settings(settings: Settings, target: str) -> None:
     if not settings.tol > 0:
         raise ArgumentError(f"tol={settings.tol:g} must be above 0.")
     check_whole("max_iter", settings.max_iter, at_least=1)
+    if settings.regression:
+        refuse_iterations(settings, "classes, and a regression is solved without", ("solver", "tol", "max_iter"))
+
+
+def has_penalty(settings: Settings) -> bool:
+    """Whether the fit has one, by the C that is given or the default."""
+    return bool(np.isfinite(settings.C)) if settings.C is not None else not settings.regression
 
 
 def check_cv(settings: Settings) -> None:
@@ -117,11 +129,17 @@ def check_inference(settings: Settings) -> None:
             f"{given} asks for a penalty, which pulls coefficients towards zero, so that standard errors and p-values "
             "would claim more than is known: leave it out, or leave out --inference."
         )
-    default = Settings()
-    for name in ("solver", "tol", "max_iter", "l1_ratio"):
-        if (value := getattr(settings, name)) != getattr(default, name):
-            raise ArgumentError(f"{name}={value} is for fits with a penalty, and --inference makes none: leave it out.")
+    given = ("solver", "tol", "max_iter", "l1_ratio")
+    refuse_iterations(settings, "fits with a penalty, and --inference makes none", given)
     check_covariance(settings)
+
+
+def refuse_iterations(settings: Settings, why: str, names: Sequence[str]) -> None:
+    """ArgumentError where one of these is not its default."""
+    default = Settings()
+    for name in names:
+        if (value := getattr(settings, name)) != getattr(default, name):
+            raise ArgumentError(f"{name}={value} is for {why}: leave it out.")
 
 
 def check_covariance(settings: Settings) -> None:
@@ -140,7 +158,8 @@ def check_covariance(settings: Settings) -> None:
 
 
 def check_beside(settings: Settings, target: str) -> None:
-    """ArgumentError where what a row counts is said twice, or a column has two roles."""
+    """ArgumentError where what a row counts is said twice, a column has two roles, or one is told what to be that is no
+    feature."""
     if settings.weight and settings.frequency:
         raise ArgumentError(
             f"weight={settings.weight} and frequency={settings.frequency} both say what a row counts: leave one out."
@@ -149,3 +168,10 @@ def check_beside(settings: Settings, target: str) -> None:
     for name in roles:
         if roles.count(name) > 1:
             raise ArgumentError(f"{name!r} has two roles: target, offset, weight and cluster are different columns.")
+    if target in settings.drop:
+        raise ArgumentError(f"column {target!r} cannot be both target and drop; name it once.")
+    for how in ("categorical", "numeric", "text"):
+        for name in roles:
+            if name in getattr(settings, how):
+                role = "the target" if name == target else "no feature"
+                raise ArgumentError(f"column {name!r} is {role}, and {how} is for features; name it once.")

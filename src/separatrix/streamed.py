@@ -7,13 +7,13 @@ columns are those of the training rows; the findings and pictures are of the sam
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from msgspec import json
+import pyarrow as pa
 
 import separatrix
 from separatrix.arrays import IntArray
@@ -23,6 +23,7 @@ from separatrix.data.dataset import Dataset
 from separatrix.data.encoders import Note
 from separatrix.data.learn import Encoding, Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
+from separatrix.data.parts import SpooledPart, TablePart
 from separatrix.data.stream import encoded
 from separatrix.data.tally import tally
 from separatrix.data.threads import in_order, thread_count, workers
@@ -30,7 +31,7 @@ from separatrix.data.turns import turns
 from separatrix.engine.checkpoint import Checkpoint, take_place
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
-from separatrix.errors import ArgumentError
+from separatrix.errors import ArgumentError, CellError
 from separatrix.evaluate.checks import examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
 from separatrix.fits.inferred import Inferred, errors_of, found_of, infer_sample, source_sample
@@ -56,6 +57,7 @@ from separatrix.training import (
 )
 
 CHECKPOINT = "fit.npz"
+T = TypeVar("T")
 
 
 def train_streamed(
@@ -78,14 +80,19 @@ def train_streamed(
         question = replace(question, columns=tuple(name for name in dataset.columns if name != settings.cluster))
     question.check(dataset)
     training_rows, test_rows = dataset.split(hold_out(settings, target_name)) if settings.test_size else (dataset,) * 2
-    # A sum over observations, as of HC0, is none over the counts of rows that are alike.
-    learned, source = learned_source(training_rows, question, collapses=not settings.inference)
+    read = partial(learned_source, question=question, collapses=collapses(settings))
+    learned, source = first_of(read, training_rows, dataset)
     target = learned.encoding.target
     check_offset_suits(settings, target)
-    kept = Checkpoint(checkpoint / CHECKPOINT, fingerprint(dataset, learned, settings)) if checkpoint else None
+    kept = (
+        Checkpoint(checkpoint / CHECKPOINT, fingerprint(dataset, learned, target_name, settings))
+        if checkpoint
+        else None
+    )
     groups: tuple[IntArray, ...] = ()
     if settings.cluster:
-        groups = (clusters(training_rows, learned.encoding, settings.cluster),)
+        read = partial(clusters, encoding=learned.encoding, name=settings.cluster)
+        groups = (first_of(read, training_rows, dataset),)
     with source.working() as source:
         model, inferred = fit_source(source, learned, groups, settings, watch, kept)
     notes: list[Note] = []
@@ -111,6 +118,21 @@ def train_streamed(
     rows = learned.rows + (evaluation.rows if settings.test_size else 0)
     inferred = replace(inferred, result=at_rest(inferred.result)) if inferred else None
     return Training(with_metrics(model, evaluation), evaluation, findings, rows, some.X, some.y, inferred, kept)
+
+
+def collapses(settings: Settings) -> bool:
+    """Whether rows that are alike may be counted as one: not where a row is told by its number, as of HC2, HC3 and
+    clusters, or its score is squared with the weight that it has as a sample."""
+    return not settings.inference or (settings.errors in ("nonrobust", "HC0", "HC1") and not settings.weight)
+
+
+def first_of(read: Callable[[Dataset], T], rows: Dataset, dataset: Dataset) -> T:
+    """What some rows say; a cell that cannot be used is told as the first of all rows, as in memory."""
+    try:
+        return read(rows)
+    except CellError:
+        read(dataset)
+        raise
 
 
 def question_of(target: str, settings: Settings) -> Question:
@@ -157,8 +179,8 @@ def fit_source(
     if settings.inference:
         if settings.weight:  # only ratios mean something: a row is one observation
             source, weight = source.reweighed(np.array([n / weight.sum()])), weight * n / weight.sum()
-        counted = bool(settings.weight or settings.frequency)
-        sample = source_sample(source.recoded(code), target, columns, weight, groups, counted)
+        counted = bool(settings.weight or settings.frequency) or getattr(source, "distinct", False)
+        sample = source_sample(source.recoded(code), target, columns, weight, groups, counted, n)
         inferred = infer_sample(sample, settings.errors, settings.weight is not None, checkpoint)
         found = found_of(inferred.result, columns.feature_names)
         errors = errors_of(inferred.result, columns.feature_names)
@@ -205,11 +227,36 @@ def check_streams(settings: Settings, checkpoint: Path | None) -> None:
             f"cv={settings.cv} needs all rows in memory, and these stay where they are: choose C on a part of the rows."
         )
     if checkpoint and settings.regression:
-        raise ArgumentError(f"checkpoint={checkpoint} is for fits of many passes, and a linear regression has few.")
+        raise ArgumentError(
+            f"checkpoint={checkpoint} keeps the iterate of each pass, and a linear regression has none: it adds up "
+            "sums, in three passes. Leave it out."
+        )
 
 
-def fingerprint(dataset: Dataset, learned: Learned, settings: Settings) -> str:
-    """What a checkpoint must agree with: the files as they are, what a first reading found, and what was asked for."""
+def fingerprint(dataset: Dataset, learned: Learned, target: str, settings: Settings) -> dict[str, str]:
+    """What a checkpoint must agree with: the data as they are, what a first reading found, and what was asked for."""
+    files = {f"file {Path(name).resolve()}": f"{size:,} bytes of {time}" for name, size, time in dataset.files}
     asked = {name: getattr(settings, name) for name in settings.__dataclass_fields__ if name != "max_iter"}
-    found = [learned.rows, learned.weight.tolist(), learned.encoding.target, learned.encoding.columns.describe()]
-    return hashlib.sha256(json.encode([separatrix.__version__, list(dataset.files), found, asked])).hexdigest()
+    columns = learned.encoding.columns.describe()
+    found = {"rows to train on": learned.rows, "their weight": learned.weight.tolist(), "columns": columns}
+    said = {"separatrix": separatrix.__version__, "target": target, **asked, "classes": learned.encoding.target}
+    if not files and all(isinstance(part, SpooledPart | TablePart) for part in dataset.parts):
+        files = {"rows": content(dataset)}
+    return files | {name: short(repr(value)) for name, value in {**said, **found}.items()}
+
+
+def content(dataset: Dataset) -> str:
+    """A digest of all rows in their order, by one reading, whatever lies in memory where a cell is missing."""
+    whole = hashlib.sha256()
+    for table in dataset.batches():
+        rows: pa.Table = table.to_native().combine_chunks()
+        for column in rows.itercolumns():
+            for part in (column.drop_null(), column.is_null()):
+                for batch in pa.table({"": part}).to_batches():
+                    whole.update(batch.serialize())
+    return whole.hexdigest()
+
+
+def short(text: str) -> str:
+    """A text for a message, or a digest of a long one."""
+    return text if len(text) <= 60 else f"digest {hashlib.sha256(text.encode()).hexdigest()[:16]}"

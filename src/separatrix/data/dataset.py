@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import narwhals as nw
 import pyarrow as pa
 
@@ -33,7 +34,9 @@ from separatrix.data.places import Where
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
 
 BATCH = 65_536
-STREAM = "the stream"
+STREAM, RELATION = "the stream", "the relation"
+ROWS_FOR_AN_ANSWER = (["SELECT"], ["MULTI"])
+"""The kinds of statements that only read: DuckDB makes several of one PIVOT."""
 
 Stamp = tuple[str, int, int]
 """A file, its size in bytes, and when it was last written, in nanoseconds."""
@@ -141,6 +144,13 @@ class Dataset:
                 happened = "is gone" if _stamp(Path(stamp[0]))[1] < 0 else "has changed"
                 raise FileError(f"{stamp[0]} {happened} since it was opened; open the data again once it rests.")
 
+    def refuse(self, *places: Path) -> None:
+        """Raises ArgumentError where one of these, which are to be written, is one of its files."""
+        files = {Path(name).resolve() for name, _, _ in self.files}
+        for place in places:
+            if place.resolve() in files:
+                raise ArgumentError(f"out={place} is a file to be read, and would be lost: choose another place.")
+
     def _read(self, part: Part, rows: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
         self.check()
         yield from part.batches(rows, columns)
@@ -159,8 +169,9 @@ def open(
     ----------
     data : a path or a glob, or a list of paths, of Parquet or of CSV files (see `read_batches`; the files of a glob in
         the order of their names); the name of a built-in set; or anything with `__arrow_c_stream__`, such as a
-        dataframe of polars or a reader of Arrow. What can be read only once is copied to a temporary file first. Or a
-        dataframe of Dask, or a bag of paths of files: the current client is then the default.
+        dataframe of polars, a reader of Arrow or a relation of DuckDB. What can be read only once is copied to a
+        temporary file first. Or a dataframe of Dask, or a bag of paths of files: then the current client is the
+        default.
     query : SQL for DuckDB instead, such as "select * from 'sales.parquet' where year > 2020"; its answer is copied to a
         temporary file, as two runs may differ in the order of the rows
     database : a DuckDB database that the query is about; it is only read
@@ -206,6 +217,9 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
         raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
     if query is not None:
         return _of_query(query, None if database is None else str(database))
+    if isinstance(data, duckdb.DuckDBPyRelation):
+        with plain_errors(RELATION, _failed):
+            return _of_stream(RELATION, data.to_arrow_reader(BATCH), Folder())
     named_once(data)
     if isinstance(data, str) and is_builtin(data):
         return _of_table(data, builtin(data)[0].to_native())
@@ -222,12 +236,23 @@ def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, 
         # What has a length is there to be read again.
         if hasattr(data, "__len__"):
             frame = nw.from_native(data, eager_only=True, pass_through=True)
-            table: pa.Table = arrow_table(frame) if isinstance(frame, nw.DataFrame) else pa.table(data)
+            table: pa.Table = arrow_table(frame) if isinstance(frame, nw.DataFrame) else _reader(data).read_all()
             return _of_table("the data", table.replace_schema_metadata().cast(without_views(table.schema)))
-        return _of_stream(STREAM, pa.RecordBatchReader.from_stream(data))
+        with plain_errors(STREAM):
+            return _of_stream(STREAM, _reader(data), Folder())
     raise ArgumentError(
         f"data={data!r:.80} can't be opened: give a path, a glob, a list of paths, or what has __arrow_c_stream__."
     )
+
+
+def _reader(data: Any) -> pa.RecordBatchReader:
+    """What has `__arrow_c_stream__`, to be read; ArgumentError where it is a column and no table."""
+    try:
+        return pa.RecordBatchReader.from_stream(data)
+    except pa.ArrowInvalid:
+        raise ArgumentError(
+            f"data, a {type(data).__name__}, is a column without a name: give a table that has columns."
+        ) from None
 
 
 def is_dask(data: Any) -> bool:
@@ -264,21 +289,27 @@ def _of_query(query: str, database: str | None) -> Dataset:
     name = database or "the query"
     if database is not None:
         find(database)
-    with plain_errors(name), connected(database) as connection:
-        relation = connection.sql(query)
-        if relation is None:
-            raise FileError(f"{name} cannot be read: the query has no rows for an answer; begin it with SELECT.")
-        return _of_stream(name, relation.to_arrow_reader(BATCH))
+    folder = Folder()
+    with plain_errors(name, _unopened), connected(database) as connection, plain_errors(name, _failed):
+        kinds = [statement.type.name for statement in connection.extract_statements(query)]
+        if kinds not in ROWS_FOR_AN_ANSWER:
+            what = " and ".join(kinds) or "empty"
+            raise ArgumentError(f"query={query!r:.80} is {what}: give one statement that only reads, a SELECT.")
+        # What does not fit in memory goes there, too, and not into the folder that the user is in.
+        connection.execute("SET temp_directory = $1", [f"{folder.path}/duckdb"])
+        return _of_stream(name, connection.sql(query).to_arrow_reader(BATCH), folder)
 
 
-def _of_stream(name: str, stream: pa.RecordBatchReader) -> Dataset:
+def _of_stream(name: str, stream: pa.RecordBatchReader, folder: Folder | None = None) -> Dataset:
     """What can be read once, copied to files that go with the dataset."""
     with plain_errors(name):
-        parts = spool(stream, Folder())
+        parts = spool(stream, folder or Folder())
     return _with_rows(Dataset(name, tuple(stream.schema.names), tuple(parts)))
 
 
 def _with_rows(data: Dataset) -> Dataset:
+    if not data.columns:
+        raise FileError(f"{data.name} holds no columns; add a target, and what it may depend on.")
     refuse_twins(list(data.columns), data.name)
     if data.rows == 0:
         raise no_rows(data.name, read_once=data.name == STREAM)

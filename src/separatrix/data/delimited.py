@@ -136,9 +136,6 @@ def refuse_twins(names: list[str], path: Path | str) -> None:
 
 def explain(message: str, data: str) -> str:
     """DuckDB's many lines about what it could not read, as one: the file, the line and the remedy."""
-    if re.match(r"(Parser|Catalog|Binder|Conversion|Out of Range) Error", message):  # of a user's SQL: ours has none
-        why = " ".join(message.partition("\n\nLINE ")[0].split()).rstrip(". ")
-        return f"the query failed ({why}); correct it."
     path = re.search(r"^  file = (.+)$", message, re.M)
     line = re.search(r"on Line: (\d+)\nOriginal Line: (.{0,40})", message)
     place = (path[1] if path else data) + (f", line {line[1]} ({line[2]!r})" if line else "")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from separatrix.data.cells import Table, is_text
 from separatrix.data.delimited import different, layouts_of, refuse_twins
 from separatrix.data.parts import ParquetPart, Part, TablePart, TextPart, coded, connected, decoded, plain_errors
 from separatrix.errors import ColumnError, FileError, listing
+from separatrix.stopping import held, stop, unfinished
 
 PARQUET = b"PAR1"
 PART_ROWS = 1_000_000  # of Parquet: enough work for a reader of its own
@@ -61,26 +63,42 @@ def no_rows(name: str, read_once: bool = False) -> FileError:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`: renamed over it on success, removed on any exception, Ctrl-C included.
+    """As `replacing_all`, of one path."""
+    with replacing_all(path) as [partial]:
+        yield partial
+
+
+@contextmanager
+def replacing_all(*paths: str | Path) -> Iterator[list[Path]]:
+    """Temporary paths beside `paths`: renamed over them on success, all together, removed on any exception, Ctrl-C
+    included.
 
     Raises
     ------
     FileError
-        The file cannot be written.
+        The files cannot be written.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partials = {path.with_name(f".{path.name}.{os.getpid()}.partial"): path for path in map(Path, paths)}
+    unfinished.update({str(partial): os.unlink for partial in partials})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()  # says now, not after the work, that the folder takes no files
         try:
-            yield partial
-            partial.replace(path)
+            for partial, path in partials.items():  # says now, not after the work, that the place takes no files
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if path.is_dir():
+                    raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+                partial.touch()
+            yield list(partials)
+            with held():
+                for partial, path in partials.items():
+                    partial.replace(path)
+                stop.left = f"{' and '.join(map(str, paths))} written before"
         finally:
-            partial.unlink(missing_ok=True)
+            for partial in partials:
+                partial.unlink(missing_ok=True)
+                del unfinished[str(partial)]
     except OSError as error:
         why = error.strerror or error
-        raise FileError(f"{path} cannot be written: {why}; choose another place.") from error
+        raise FileError(f"{' and '.join(map(str, paths))} cannot be written: {why}; choose another place.") from error
 
 
 def parts_of(paths: list[Path]) -> list[Part]:

@@ -14,6 +14,7 @@ BACKENDS = ("pandas", "polars", "pyarrow")
 
 def named_once(data: Any) -> None:
     """ColumnError for a dataframe two of whose columns have one name, DataError for one whose rows are not there."""
+    data = nw.to_native(data, pass_through=True)
     if dependencies.is_polars_lazyframe(data) or dependencies.is_duckdb_relation(data):
         raise DataError(f"the rows of a {type(data).__name__} are not here yet: get them by .collect() or .arrow().")
     names = data.column_names if dependencies.is_pyarrow_table(data) else getattr(data, "columns", None)

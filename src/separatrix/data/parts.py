@@ -1,10 +1,11 @@
 """Parts of a table: values that say where some of its rows are, small enough to send, and read them when asked."""
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from separatrix.data.delimited import Layout, explain
 from separatrix.errors import FileError
+from separatrix.stopping import held, unfinished
 
 BUFFER = 2**20  # bytes of a file that are read at once; without it a whole column of a row group is
 SPOOLED = 2**18  # rows of a stream in a file of their own
@@ -105,12 +107,16 @@ class TablePart:
 
 
 class Folder:
-    """A temporary folder that lasts as long as whoever knows of it in this process; to others it is sent as a path."""
+    """A temporary folder that lasts as long as whoever knows of it in this process, or until that is stopped; to others
+    it is sent as a path."""
 
     def __init__(self) -> None:
-        folder = TemporaryDirectory(prefix="separatrix-")
-        self.path = Path(folder.name)
-        weakref.finalize(self, folder.cleanup)
+        with held():  # never is there one that nobody would remove
+            folder = TemporaryDirectory(prefix="separatrix-")
+            unfinished[folder.name] = rmtree
+            self.path = Path(folder.name)
+            weakref.finalize(self, unfinished.pop, folder.name)
+            weakref.finalize(self, folder.cleanup)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -209,7 +215,7 @@ def connected(database: str | None = None) -> Iterator[duckdb.DuckDBPyConnection
 
 
 @contextmanager
-def plain_errors(where: str) -> Iterator[None]:
+def plain_errors(where: str, explain: Callable[[str, str], str] = explain) -> Iterator[None]:
     """Whatever goes wrong while rows are read is said in one line; Ctrl-C is Ctrl-C."""
     try:
         yield

@@ -122,8 +122,8 @@ def solve(
     dense = objective.source.in_memory and not getattr(objective.source, "is_sparse", False)
     choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows, dense=dense, threads=threads)
     start = Start(theta)
-    kept = checkpoint and checkpoint.read()
-    if kept is not None and kept.shape == theta.shape:  # of other columns, some of which were left out, none is kept
+    kept = checkpoint and checkpoint.read(theta.shape)
+    if kept is not None:
         start = start_at(objective, kept, choice.takes_metric, np.random.default_rng(options.seed))
     elif (
         choice.starts_small

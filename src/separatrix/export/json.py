@@ -29,9 +29,13 @@ class Envelope(msgspec.Struct, frozen=True):
 
 def write_model(model: Model, path: str | Path) -> None:
     """Writes the model, or nothing at all; raises FileError when it cannot."""
-    encoded = msgspec.json.encode(ModelFile(FORMAT, VERSION, model))
     with replacing(path) as partial:
-        partial.write_bytes(msgspec.json.format(encoded, indent=1))
+        partial.write_bytes(encoded(model))
+
+
+def encoded(model: Model) -> bytes:
+    """The content of a model file."""
+    return msgspec.json.format(msgspec.json.encode(ModelFile(FORMAT, VERSION, model)), indent=1)
 
 
 def read_model(path: str | Path) -> Model:

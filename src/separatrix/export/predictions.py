@@ -1,7 +1,7 @@
 """Predictions as a table: one row for each row of the data, written as they are made."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,11 @@ from pyarrow.csv import CSVWriter
 from pyarrow.parquet import ParquetWriter
 
 from separatrix.data.files import replacing
+from separatrix.errors import ArgumentError, listing
 from separatrix.model import Model, Prediction
+
+ENDINGS = {".csv": None, ".csv.gz": "gzip", ".csv.zst": "zstd", ".parquet": None}
+"""Of the names of files that can be written, and how each is compressed from outside."""
 
 
 def prediction_table(model: Model, prediction: Prediction, first_row: int) -> pa.Table:
@@ -33,13 +37,14 @@ def prediction_table(model: Model, prediction: Prediction, first_row: int) -> pa
 
 
 def write_predictions(tables: Iterable[pa.Table], out: Path | None) -> int:
-    """Writes the tables as one file, .parquet or else CSV, whole or not at all; without `out`, as CSV to standard
-    output. Returns the number of rows."""
+    """Writes the tables as one file of the kind that its name ends in, whole or not at all; without `out`, as CSV to
+    standard output. Returns the number of rows."""
+    write_table = ParquetWriter if out is not None and ending_of(out) == ".parquet" else CSVWriter
     rows = 0
     with destination(out) as place:
         writer: Any = None
         for table in tables:
-            writer = writer or writer_for(out)(place, table.schema)
+            writer = writer or write_table(place, table.schema)
             writer.write_table(table)
             rows += len(table)
         if writer:
@@ -47,9 +52,16 @@ def write_predictions(tables: Iterable[pa.Table], out: Path | None) -> int:
     return rows
 
 
-def writer_for(out: Path | None) -> Callable[[Any, pa.Schema], Any]:
-    """The writer that the name of the file asks for."""
-    return ParquetWriter if out is not None and out.suffix == ".parquet" else CSVWriter
+def ending_of(out: Path) -> str:
+    """The one of ENDINGS that a name has; ArgumentError where it has none of them.
+
+    >>> ending_of(Path("new.2026.CSV.gz"))
+    '.csv.gz'
+    """
+    for ending in ENDINGS:
+        if out.name.lower().endswith(ending):
+            return ending
+    raise ArgumentError(f"out={out} is no kind of file that can be written: let its name end in {listing(ENDINGS)}.")
 
 
 @contextmanager
@@ -59,5 +71,5 @@ def destination(out: Path | None) -> Iterator[Any]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     else:
-        with replacing(out) as partial:
-            yield partial
+        with replacing(out) as partial, pa.output_stream(str(partial), compression=ENDINGS[ending_of(out)]) as file:
+            yield file

@@ -117,14 +117,21 @@ def sample_of(X: Matrix, y: NDArray, target: Target, columns: TableColumns, besi
 
 
 def source_sample(
-    source: Any, target: Target, columns: TableColumns, totals: FloatArray, groups: tuple[IntArray, ...], counted: bool
+    source: Any,
+    target: Target,
+    columns: TableColumns,
+    totals: FloatArray,
+    groups: tuple[IntArray, ...],
+    counted: bool,
+    many: int,
 ) -> StreamedSample:
     """The rows of a source, y as the loss codes it, as those of a regression: `totals` is the weight of each class, or
-    of all rows, (K,), groups (n,) are clusters, and `counted` says that a row stands for as many as it weighs."""
+    of all rows, (K,), groups (n,) are clusters, and `counted` says that a row stands for as many as it weighs; `many`
+    are the rows of the data."""
     outcome, names = outcome_of(target.name, tuple(target.classes)), tuple(columns.feature_names)
     frequency = "weight" if counted else None
     empty, terms, recipe = np.empty((0, len(names))), terms_of(columns), Columns(names)
-    rows = {"rows": source, "totals": totals}
+    rows = {"rows": source, "totals": totals, "many": many}
     return StreamedSample(outcome, empty, names, True, terms, recipe, frequency, groups=groups, **rows)
 
 

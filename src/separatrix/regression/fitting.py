@@ -127,7 +127,8 @@ def fit_classes(
             R = triangle_of(objective.source, lambda block: design_of(block, int(sample.intercept)))
             dependent = dependences(R, sample.parameters)
             if dependent:
-                return fit_classes(without_dependent(sample, dependent, singular), penalty, singular, checkpoint)
+                fewer = without_dependent(sample, dependent, singular)
+                return fit_classes(fewer, penalty, singular, checkpoint and checkpoint.of_fewer())
         rough = not penalty and K == 1 and least < ROUGH
         bread = inverse_information(objective, at.theta) if rough else inverse(total * at.curvature)
     # Where the curvature is no more than rounding, so is the proof that the optimum is finite.

@@ -27,16 +27,18 @@ R = TypeVar("R", bound=Result)
 class StreamedSample(Sample):
     """A sample whose rows are those of a source: X and y are empty, and `totals` the weight of each class, (K,).
 
-    `whole` is what the rows are of: two samples of the same have the same rows. `totals` is (1,) of numbers.
+    `whole` is what the rows are of: two samples of the same have the same rows. `totals` is (1,) of numbers. `many` are
+    the rows of the data, where those of the source stand for several that are alike.
     """
 
     rows: Any = None
     totals: Any = None
     whole: Any = None
+    many: int | None = None
 
     @property
     def n_rows(self) -> int:
-        return self.rows.n_rows
+        return self.many or self.rows.n_rows
 
     @property
     def total(self) -> float:

@@ -141,7 +141,7 @@ def words(inferred: Inferred, untested: Sequence[str]) -> Iterable[str]:
             "A weight says how many rows a row speaks for: it counts in the estimates, but a row is one observation. "
             "Without the strata and clusters of a survey, its standard errors are not known better."
         )
-    elif sample.frequency is not None:
+    elif sample.observations != sample.n_rows:
         yield "A row stands for as many independent observations as its frequency says."
     if inferred.left_out:
         yield f"Left out, as they say nothing that other columns do not: {listing(inferred.left_out)}."

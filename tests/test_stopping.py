@@ -1,0 +1,115 @@
+"""Ctrl-C and its like, at moments of all kinds: one line, the exit code of the signal, and nothing half written."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import signal, sys
+from separatrix import __main__
+
+number, moment = signal.Signals(int(sys.argv.pop(1))), sys.argv.pop(1)
+signal.signal(number, signal.SIG_DFL)  # as in a terminal, whatever started the tests
+
+class Dropped:
+    def __del__(self):  # where an exception would be lost
+        signal.raise_signal(number)
+
+def look(frame, event, _):
+    if event == "call" and f"{frame.f_code.co_filename}:{frame.f_code.co_name}".endswith(moment):
+        sys.setprofile(None)
+        Dropped()
+
+sys.setprofile(look)
+__main__.main()
+"""
+FIT = ["fit", "--query", "select * from 'old.parquet'", "--target", "y", "--stream"]
+PREDICT = ["predict", "old.json", "old.parquet", "--out", "p.csv"]
+MOMENTS = [
+    (FIT, "cyclopts/__init__.py:<module>"),
+    (FIT, "data/dataset.py:_of_stream"),
+    (FIT, "tempfile.py:mkdtemp"),
+    (FIT, "data/parts.py:spool"),
+    (FIT, "engine/iterate.py:minimise"),
+    (FIT, "report/render.py:render"),
+    (PREDICT, "export/predictions.py:prediction_table"),
+    (PREDICT, "pathlib.py:replace"),
+    (["evaluate", "old.json", "old.parquet"], "evaluate/metrics.py:evaluate_classes"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A table, and a model of it."""
+    folder = tmp_path_factory.mktemp("stopped")
+    made = "copy (select i % 7 as x, (i % 7 + 3 * random() > 4)::int as y from range(300) t(i)) to 'old.parquet'"
+    subprocess.run([sys.executable, "-c", f"import duckdb; duckdb.sql({made!r})"], cwd=folder, check=True)
+    fit = [sys.executable, "-m", "separatrix", "fit", "old.parquet", "--target", "y"]
+    subprocess.run(fit, cwd=folder, check=True, capture_output=True)
+    (folder / "model.json").rename(folder / "old.json")
+    (folder / "report.html").unlink()
+    (folder / "tmp").mkdir()
+    return folder
+
+
+def stopped(folder: Path, number: int, moment: str, command: list[str]) -> tuple[int, str, set[str]]:
+    """The exit code, standard error, and the files that are new."""
+    environment = os.environ | {"TMPDIR": str(folder / "tmp")}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(int(number)), moment, *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    new = {str(path.relative_to(folder)) for path in folder.rglob("*")} - {"tmp", "old.parquet", "old.json"}
+    return done.returncode, done.stderr, new
+
+
+@pytest.mark.parametrize(("command", "moment"), MOMENTS, ids=[moment for _, moment in MOMENTS])
+def test_ctrl_c_at_any_moment_is_one_line_and_no_file(folder, command, moment):
+    code, err, new = stopped(folder, signal.SIGINT, moment, command)
+    if moment.endswith("replace"):  # what is being put in its place gets there
+        assert (code, err, new) == (130, "separatrix: stopped; p.csv written before\n", {"p.csv"})
+        (folder / "p.csv").unlink()
+    else:
+        assert (code, err, new) == (130, "separatrix: stopped; no file was written\n", set())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals here")
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_to_be_told_to_end_is_the_same(folder, name, code):
+    said = stopped(folder, getattr(signal, name), "engine/iterate.py:minimise", FIT)
+    assert said == (code, "separatrix: stopped; no file was written\n", set())
+
+
+def test_model_and_report_come_together_or_not_at_all(folder):
+    code, err, new = stopped(folder, signal.SIGINT, "pathlib.py:replace", FIT)
+    assert (code, err) == (130, "separatrix: stopped; model.json and report.html written before\n")
+    assert new == {"model.json", "report.html"}
+    for name in new:
+        (folder / name).unlink()
+
+
+def test_a_stopped_fit_says_that_it_goes_on_from_its_checkpoint(folder):
+    command = ["fit", "old.parquet", "--target", "y", "--checkpoint", "kept"]
+    code, err, new = stopped(folder, signal.SIGTERM, "report/render.py:render", command)
+    assert (code, err) == (143, "separatrix: stopped; the same command goes on from kept/fit.npz\n")
+    assert new == {"kept", "kept/fit.npz"}
+    (folder / "kept" / "fit.npz").unlink()
+    (folder / "kept").rmdir()
+
+
+def test_a_signal_that_whoever_started_it_has_ignored_stays_ignored(folder):
+    program, number = PROGRAM.replace("signal.SIG_DFL", "signal.SIG_IGN"), str(int(signal.SIGINT))
+    done = subprocess.run(
+        [sys.executable, "-c", program, number, "evaluate_classes", "evaluate", "old.json", "old.parquet"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
