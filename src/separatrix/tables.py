@@ -114,7 +114,11 @@ def class_blocks(
     """As `class_rows`, of Dask arrays, or a Dask dataframe of numbers, and labels y; None for other data, and for so
     few that they are better brought here."""
     found = _blocks(estimator, X, y, sample_weight, offset, regression=False, held=bool(np.isfinite(estimator.C)))
-    return None if found is None else _weighed(estimator, found.classes, found.source, found.weight)
+    return (
+        None
+        if found is None or found.classes is None
+        else _weighed(estimator, found.classes, found.source, found.weight)
+    )
 
 
 def number_blocks(
@@ -147,7 +151,7 @@ def _blocks(
     return found
 
 
-def dask_matrix(X: Any) -> tuple[Any, Sequence[str] | None]:
+def dask_matrix(X: Any) -> tuple[Any, tuple[str, ...] | None]:
     """A Dask array, or dataframe of numbers, as an array (rows, p), and the names of its columns where it has some.
 
     Raises ArgumentError for other collections of Dask, ColumnError and DataError for types that are no numbers.

@@ -212,7 +212,7 @@ def column_of(X: Any, name: str, values: Any, wide: bool) -> Sequence[Any]:
     if is_dask(values) and not hasattr(type(values), "to_dask_array") and not hasattr(type(values), "rechunk"):
         kind = type(values).__name__
         raise ArgumentError(f"{name} is a Dask {kind}: give an array or a column of a dataframe, of Dask or in memory.")
-    array = getattr(values, "to_dask_array", lambda: values)() if is_dask(values) else array_of(name, values)
+    array: Any = getattr(values, "to_dask_array", lambda: values)() if is_dask(values) else array_of(name, values)
     if array.ndim == 0:
         if name == "y":
             raise ArgumentError(f"y={shown(values)} must hold a value for each row.")
@@ -226,7 +226,8 @@ def column_of(X: Any, name: str, values: Any, wide: bool) -> Sequence[Any]:
                 f"{name} is in memory, and how many rows the blocks of X have is not known: call "
                 f"X.compute_chunk_sizes(), or give {name} from Dask too."
             )
-        array = da.from_array(array, chunks=-1)
+        whole: Any = -1
+        array = da.from_array(array, chunks=whole)
     sized = known and not np.isnan(array.shape[0])
     if sized and array.shape[0] != X.shape[0]:
         raise ArgumentError(f"{name} has {array.shape[0]:,} rows, and X has {X.shape[0]:,}: give as many of each.")

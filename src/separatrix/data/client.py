@@ -178,10 +178,13 @@ def connected(scheduler: str | None = None, workers: int | None = None) -> Itera
 def started(distributed: Any, workers: int) -> Iterator[Any]:
     """A local cluster of so many processes. Ctrl-C is for this process alone, which then stops them: they, and the
     threads that start others in their place, inherit that it is held back here."""
+    import dask
+
     options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if HOLDS else ()
     try:
-        cluster = distributed.LocalCluster(n_workers=workers, **options)
+        with dask.config.set({"distributed.scheduler.work-stealing": False}):  # it would move rows to idle workers
+            cluster = distributed.LocalCluster(n_workers=workers, **options)
     finally:
         if HOLDS:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
