@@ -76,8 +76,8 @@ class Costs:
     """What one worker does in a second, and what a task and a message cost.
 
     `reading`, `gradient` and `curvature` are rows a second, by the number of columns, of a worker that reads Parquet,
-    and then what it has kept; `task` seconds of the scheduler, `latency` of a task that waits for another; `message` the
-    bytes of a sum beyond its numbers. `memory` are gradients and curvatures of rows in memory, for comparison.
+    and then what it has kept; `task` seconds of the scheduler, `latency` of a task that waits for another; `message`
+    the bytes of a sum beyond its numbers. `memory` are gradients and curvatures of rows in memory, for comparison.
     """
 
     reading: dict[int, float]
