@@ -12,7 +12,7 @@ import pickle
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from math import ceil, log
@@ -75,8 +75,9 @@ class Fit:
 class Costs:
     """What one worker does in a second, and what a task and a message cost.
 
-    `reading`, `gradient` and `curvature` are rows a second, by the number of columns; `task` seconds of the scheduler,
-    `latency` of a task that waits for another; `message` the bytes of a sum beyond its numbers.
+    `reading`, `gradient` and `curvature` are rows a second, by the number of columns, of a worker that reads Parquet,
+    and then what it has kept; `task` seconds of the scheduler, `latency` of a task that waits for another; `message`
+    the bytes of a sum beyond its numbers. `memory` are gradients and curvatures of rows in memory, for comparison.
     """
 
     reading: dict[int, float]
@@ -85,6 +86,7 @@ class Costs:
     task: float
     latency: float
     message: float
+    memory: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,13 +145,18 @@ def fit(workers: int, folder: Path) -> Fit:
     with on_workers(workers, folder) as data:
         passes = LogisticRegression().fit(data, target="y").trace_.passes
         whole = timed(data.client, lambda: LogisticRegression().fit(data, target="y"), repeats=2)
-        source, reading = read(data), timed(data.client, lambda: read(data), repeats=2)
-        with source.working() as source:
-            objective = objective_of(source)
-            theta = np.zeros((source.n_columns + 1, 1))
-            objective.evaluate(theta, order=1)  # which spills
-            orders = [timed(data.client, partial(objective.evaluate, theta, order)) for order in (1, 2)]
-    return Fit(workers, whole, reading, *orders, passes)
+        reading = timed(data.client, lambda: read(data), repeats=2)
+        gradient, curvature = orders(data)
+    return Fit(workers, whole, reading, gradient, curvature, passes)
+
+
+def orders(data: Any) -> list[Time]:
+    """A gradient pass over the rows that workers have kept, and a curvature pass."""
+    with read(data).working() as source:
+        objective = objective_of(source)
+        theta = np.zeros((source.n_columns + 1, 1))
+        objective.evaluate(theta, order=1)  # which spills
+        return [timed(data.client, partial(objective.evaluate, theta, order)) for order in (1, 2)]
 
 
 def timed(client: Any, work: Callable[[], Any], repeats: int = REPEATS) -> Time:
@@ -188,21 +195,26 @@ def best(work: Callable[[], Any], repeats: int = REPEATS, clock: Callable[[], fl
 
 
 def measured(folder: Path) -> Costs:
-    """What things cost: rows in this process on one core, tasks and messages on one worker."""
-    reading, gradient, curvature = {}, {}, {}
+    """What things cost: rows, tasks and messages on one worker, and rows in memory in this process on one core."""
+    reading, gradient, curvature, memory = {}, {}, {}, {}
     for columns, name in ((COLUMNS, "narrow"), (WIDE, "wide")):
-        data = separatrix.open(str(folder / name / "part-0000.parquet"))
-        rows = data.rows or 0
-        reading[columns] = rows / best(lambda data=data: Question("y").read(data), repeats=2)
+        with on_workers(1, folder / name) as data:
+            rows = data.rows or 0
+            reading[columns] = rows / timed(data.client, lambda data=data: read(data), repeats=2).busy
+            gradient[columns], curvature[columns] = (rows / each.busy for each in orders(data))
+        rows = 40_000
         X = np.random.default_rng(0).standard_normal((rows, columns))
         with one_blas_thread():
             objective = objective_of(memory_source(X, (X[:, 0] > 0) * 1, n_threads=1))
             theta = np.zeros((columns + 1, 1))
-            gradient[columns] = rows / best(lambda objective=objective, theta=theta: objective.evaluate(theta, 1))
-            curvature[columns] = rows / best(lambda o=objective, theta=theta: o.evaluate(theta, 2), repeats=2)
+            memory[columns] = (
+                rows / best(lambda objective=objective, theta=theta: objective.evaluate(theta, 1)),
+                rows / best(lambda o=objective, theta=theta: o.evaluate(theta, 2), repeats=2),
+            )
     task, latency = tasks()
     sums = objective.evaluate(theta, 1).gradient
-    return Costs(reading, gradient, curvature, task, latency, float(len(pickle.dumps(sums)) - sums.nbytes + 500))
+    message = float(len(pickle.dumps(sums)) - sums.nbytes + 500)
+    return Costs(reading, gradient, curvature, task, latency, message, memory)
 
 
 def tasks() -> tuple[float, float]:
@@ -225,8 +237,9 @@ def tasks() -> tuple[float, float]:
         return task, (waits[0] - waits[1]) / 50
 
 
-def pass_seconds(rows: float, workers: int, rate: float, numbers: float, costs: Costs) -> tuple[float, float]:
-    """A pass on so many workers: the seconds of its rows, and those of its tasks, messages and reduction."""
+def pass_seconds(rows: float, workers: int, rate: float, numbers: float, costs: Costs) -> tuple[float, float, float]:
+    """A pass on so many workers: the seconds of its rows, of its tasks at the scheduler, and of the reduction of its
+    sums: what they wait for each other, and travel."""
     lots = min(MOST_LOTS, ceil(rows / LOT_ROWS))
     depth = ceil(log(max(lots, 2), FAN))
     scheduling = lots * (1 + 1 / (FAN - 1)) * costs.task
@@ -234,7 +247,7 @@ def pass_seconds(rows: float, workers: int, rate: float, numbers: float, costs: 
     # In each layer a worker fetches FAN - 1 sums; in the first, those that it does not have itself.
     first = (FAN - 1) * size / NETWORK * ceil(lots / FAN / workers)
     moved = first + (depth - 1) * (FAN - 1) * size / NETWORK
-    return rows / rate / workers, scheduling + depth * (costs.latency + HOP) + moved
+    return rows / rate / workers, scheduling, depth * (costs.latency + HOP) + moved
 
 
 def fit_seconds(rows: float, columns: int, workers: int, plan: Plan, costs: Costs) -> tuple[float, float]:
@@ -245,17 +258,55 @@ def fit_seconds(rows: float, columns: int, workers: int, plan: Plan, costs: Cost
         (plan.curvatures, costs.curvature[columns], columns**2),
     )
     parts = [(many, *pass_seconds(rows, workers, rate, size, costs)) for many, rate, size in kinds]
-    return sum(many * a for many, a, _ in parts), sum(many * b for many, _, b in parts)
+    return sum(many * a for many, a, *_ in parts), sum(many * (b + c) for many, _, b, c in parts)
 
 
 def crossing(rows: float, columns: int, plan: Plan, costs: Costs) -> int:
-    """The number of workers from which on more time goes by around the rows than over them."""
+    """The number of workers from which on a fit spends more time around the rows than over them."""
+    return first(lambda workers: fit_seconds(rows, columns, workers, plan, costs))
+
+
+def first(parts: Callable[[int], tuple[float, float]]) -> int:
+    """The least number of workers, to a twentieth, whose second part is no less than the first."""
     workers = 1
     while True:
-        compute, around = fit_seconds(rows, columns, workers, plan, costs)
-        if around >= compute:
+        one, other = parts(workers)
+        if other >= one:
             return workers
         workers = ceil(workers * 1.05)
+
+
+def pass_table(costs: Costs) -> list[str]:
+    """A pass of each kind: its seconds, with the shares of tasks and of reduction, and where these become longer than
+    the work on its rows."""
+    lines = [
+        f"| a pass | {' | '.join(f'{w:,} workers' for w in MODEL_WORKERS)} | tasks and reduction half from | "
+        "reduction longer than the rows from |",
+        "|---|---|---|---|---|---|",
+    ]
+    for rows in MODEL_ROWS:
+        for columns in (COLUMNS, WIDE):
+            for name, rate, size in (
+                ("gradient", costs.gradient[columns], columns),
+                ("curvature", costs.curvature[columns], columns**2),
+            ):
+                parts = partial(pass_seconds, rows, rate=rate, numbers=size, costs=costs)
+                cells = [shares(*parts(workers)) for workers in MODEL_WORKERS]
+                both = first(lambda workers, parts=parts: (parts(workers)[0], sum(parts(workers)[1:])))
+                alone = first(lambda workers, parts=parts: (parts(workers)[0], parts(workers)[2]))
+                what = f"{name}, 1e{log(rows, 10):.0f} x {columns:,}"
+                lines.append(f"| {what} | {' | '.join(cells)} | {both:,} workers | {alone:,} workers |")
+    return lines
+
+
+def shares(compute: float, scheduling: float, reduction: float) -> str:
+    """A pass in words: its time, and the parts of it that are tasks and that are reduction.
+
+    >>> shares(90.0, 20.0, 10.0)
+    '2.0 min (17 %, 8 %)'
+    """
+    total = compute + scheduling + reduction
+    return f"{spoken(total)} ({100 * scheduling / total:.0f} %, {100 * reduction / total:.0f} %)"
 
 
 def page(rows: int, fits: list[Fit], costs: Costs) -> str:
@@ -274,10 +325,12 @@ def page(rows: int, fits: list[Fit], costs: Costs) -> str:
         f"| ratio | {one.whole.over(two.whole)} | | {one.reading.over(two.reading)} | "
         f"{one.gradient.over(two.gradient)} | {one.curvature.over(two.curvature)} |",
         "",
-        f"One core reads {costs.reading[COLUMNS]:,.0f} rows of {COLUMNS} columns a second for the first time, and "
-        f"{costs.reading[WIDE]:,.0f} of {WIDE:,}; in memory it adds up the gradient of {costs.gradient[COLUMNS]:,.0f} "
-        f"and {costs.gradient[WIDE]:,.0f}, the curvature of {costs.curvature[COLUMNS]:,.0f} and "
-        f"{costs.curvature[WIDE]:,.0f}. A task costs the scheduler {1e3 * costs.task:.2f} ms, one that waits for "
+        f"A worker of one core reads {costs.reading[COLUMNS]:,.0f} rows of {COLUMNS} columns of Parquet a second for "
+        f"the first time, and {costs.reading[WIDE]:,.0f} of {WIDE:,}; of those that it has kept on its disk it adds up "
+        f"the gradient of {costs.gradient[COLUMNS]:,.0f} and {costs.gradient[WIDE]:,.0f}, the curvature of "
+        f"{costs.curvature[COLUMNS]:,.0f} and {costs.curvature[WIDE]:,.0f}. In memory that is "
+        f"{costs.memory[COLUMNS][0]:,.0f} and {costs.memory[WIDE][0]:,.0f}, {costs.memory[COLUMNS][1]:,.0f} and "
+        f"{costs.memory[WIDE][1]:,.0f}. A task costs the scheduler {1e3 * costs.task:.2f} ms, one that waits for "
         f"another {1e3 * costs.latency:.1f} ms; a sum takes {costs.message:,.0f} bytes beside its numbers.",
         "",
         f"On paper: two readings of the files, {plan.gradients} gradient passes and {plan.curvatures} curvature passes "
@@ -293,6 +346,13 @@ def page(rows: int, fits: list[Fit], costs: Costs) -> str:
             cells = [cell(*fit_seconds(rows_, columns, workers, plan, costs)) for workers in MODEL_WORKERS]
             half = f"{crossing(rows_, columns, plan, costs):,} workers"
             lines.append(f"| 1e{log(rows_, 10):.0f} x {columns:,} | {' | '.join(cells)} | {half} |")
+    lines += [
+        "",
+        "One pass by itself. In brackets the shares of the tasks at the scheduler, and of the reduction alone, which "
+        "grows with the depth of the tree, and that with the shares, not with the workers.",
+        "",
+        *pass_table(costs),
+    ]
     return "\n".join(lines)
 
 
@@ -303,8 +363,17 @@ def cell(compute: float, around: float) -> str:
     '3.3 min (50 %)'
     """
     total = compute + around
-    unit, name = next(((u, n) for u, n in ((3600.0, "h"), (60.0, "min")) if total >= u), (1.0, "s"))
-    return f"{total / unit:,.1f} {name} ({100 * around / total:.0f} %)"
+    return f"{spoken(total)} ({100 * around / total:.0f} %)"
+
+
+def spoken(seconds: float) -> str:
+    """Seconds, minutes or hours.
+
+    >>> spoken(0.25), spoken(90.0)
+    ('0.2 s', '1.5 min')
+    """
+    unit, name = next(((u, n) for u, n in ((3600.0, "h"), (60.0, "min")) if seconds >= u), (1.0, "s"))
+    return f"{seconds / unit:,.1f} {name}"
 
 
 if __name__ == "__main__":

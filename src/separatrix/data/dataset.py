@@ -1,5 +1,6 @@
 """Data that are read again and again in bounded memory: files, queries, streams."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -298,6 +299,16 @@ def _of_query(query: str, database: str | None) -> Dataset:
         # What does not fit in memory goes there, too, and not into the folder that the user is in.
         connection.execute("SET temp_directory = $1", [f"{folder.path}/duckdb"])
         return _of_stream(name, connection.sql(query).to_arrow_reader(BATCH), folder)
+
+
+def _failed(message: str, where: str) -> str:
+    """DuckDB's many lines about a query, as one: without the candidates and the place, which it draws."""
+    why = " ".join(re.split(r"\n\s*(?:LINE \d|Candidate )", message)[0].split())
+    return f"the query failed ({why.rstrip('. ')}); correct it."
+
+
+def _unopened(message: str, where: str) -> str:
+    return f"{where} cannot be opened ({message.splitlines()[0].rstrip('. ')}); name a database that nobody writes to."
 
 
 def _of_stream(name: str, stream: pa.RecordBatchReader, folder: Folder | None = None) -> Dataset:
