@@ -416,6 +416,12 @@ def test_a_dask_dataframe_and_clusters_have_the_standard_errors_of_memory(spread
     assert str(fit.summary()).splitlines()[3:] == str(other.summary()).splitlines()[3:]
 
 
+def test_splines_and_scales_on_workers_are_those_of_memory(spread, tmp_path):
+    data, formula = table(rows=ROWS), "two ~ bs(b, df=5) + scale(c)"
+    fit, other = (logit(formula, rows, singular="drop") for rows in (on(spread, data, tmp_path), data.to_pandas()))
+    np.testing.assert_allclose(fit.params, other.params, rtol=1e-8, atol=1e-9)
+
+
 def test_nested_formulas_are_compared_on_workers(spread, tmp_path):
     data = table(rows=ROWS)
     rows, frame = on(spread, data, tmp_path), data.to_pandas()

@@ -606,3 +606,9 @@ def test_training_rows_hold_nothing_unseen_and_no_nan(column):
     encoded = Columns.learn(data, target="y").encode(data)
     assert encoded.notes == ()
     assert np.isfinite(encoded.X).all()
+
+
+def test_numbers_in_text_that_repeat_a_column_of_numbers_are_a_duplicate_whatever_their_rounding():
+    numbers = np.random.default_rng(3).normal(size=200).round(3)
+    data = table(b=numbers, c=[str(number) for number in numbers], y=[0, 1] * 100)
+    assert dict(Columns.learn(data, target="y").describe())["c"] == "left out: duplicate of column 'b'"
