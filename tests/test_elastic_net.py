@@ -21,7 +21,7 @@ from separatrix import LinearRegression, LogisticRegression
 from separatrix.engine.certificate import by_duality, by_part, by_self_concordance, certify
 from separatrix.engine.choose import choose
 from separatrix.engine.fit import Fit, Options, fit_linear_model
-from separatrix.engine.proximal import SMALL, Curvature, matrix, minimise_model, solve_by_products
+from separatrix.engine.proximal import SMALL, Curvature, SolveByProducts, matrix, minimise_model
 from separatrix.errors import ArgumentError
 from test_certificate import LONG, all_columns, long_objective, some_rows
 
@@ -295,7 +295,7 @@ def test_the_minimum_of_a_model_meets_its_conditions_by_either_solver(seed, n):
     by_products = Curvature(
         np.diagonal(H),
         lambda d: H @ d,
-        lambda some, b: solve_by_products(lambda d: H @ d, np.diagonal(H), some, b),
+        SolveByProducts(lambda d: H @ d, np.diagonal(H)),
         exact=False,
     )
     for curvature, enough in ((matrix(H), 1e-12), (by_products, 1e-8)):
@@ -406,3 +406,18 @@ def test_a_fit_that_must_stop_early_says_how_far_it_is():
     assert f"at most {fit.certificate.gap:.1e} above the best" in str(caught[0].message)
     best = long_optimum(problem)
     assert float(long_value(problem, theta_of(problem, fit)) - long_value(problem, best)) <= fit.certificate.gap
+
+
+def test_conjugate_gradients_that_were_cut_short_are_given_more_products_on_the_same_columns():
+    H, b, products = np.diag(np.linspace(1e-6, 1.0, 500)), np.ones(500), []
+
+    def times(d: np.ndarray) -> np.ndarray:
+        products.append(d)
+        return H @ d
+
+    solve, some, counts = SolveByProducts(times, np.ones(500)), np.arange(500), []
+    for columns in (some, some, some[:-1]):
+        before = len(products)
+        solve(columns, b[columns])
+        counts.append(len(products) - before)
+    assert counts == [30, 60, 30]

@@ -100,11 +100,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    Warns with ConvergenceWarning if max_iter comes before tol, or rounding hides whether tol is reached, and with
-    SeparationWarning if C=inf and no finite optimum exists, because classes are separated, wholly or in part
-    (`separatrix.detect_separation`). Predictions warn with SeparatrixWarning where the fit had an offset and they have
-    none. Raises ArgumentError for parameters, or an offset, without meaning, DataError for an X that is not of finite
-    numbers, and TargetError for a target with one class.
+    Warns with ConvergenceWarning if max_iter comes before tol, or rounding hides whether tol is reached or lets no step
+    lower the loss, and with SeparationWarning if C=inf and no finite optimum exists, because classes are separated,
+    wholly or in part (`separatrix.detect_separation`), or if all rows of a class weigh nothing. Predictions warn with
+    SeparatrixWarning where the fit had an offset and they have none. Raises ArgumentError for parameters, or an offset,
+    without meaning, DataError for an X that is not of finite numbers, and TargetError for a target with one class.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)

@@ -93,9 +93,10 @@ class LogisticRegressionCV(LogisticRegression):
     Notes
     -----
     The attributes have the shapes of scikit-learn's `use_legacy_attributes=False`. Warns with ConvergenceWarning if
-    fits came to max_iter before tol, and with ApproximationWarning if "loo" is known to be far off. Raises
-    ArgumentError for parameters without meaning, and TargetError if the training rows of a fold have one class. For
-    groups, give cv the list that `GroupKFold().split(X, y, groups)` makes.
+    fits came to max_iter before tol, with SeparationWarning if the training rows of a fold lack a class, and with
+    ApproximationWarning if "loo" is known to be far off. Raises ArgumentError for parameters without meaning, and
+    TargetError if the training rows of a fold have one class. For groups, give cv the list that `GroupKFold().split(X,
+    y, groups)` makes.
 
     >>> from sklearn.datasets import load_breast_cancer
     >>> X, y = load_breast_cancer(return_X_y=True)

@@ -54,10 +54,8 @@ def folds_of(cv: Any, X: Any, y: NDArray) -> Folds:
 def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> list[Any]:
     """What a splitter of scikit-learn makes of the rows; ArgumentError where it makes nothing."""
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "The least populated class", UserWarning
-            )  # said of each fold that lacks it
+        with warnings.catch_warnings():  # of a class that some fold lacks: that is said of the fold
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
             return list(splitter.split(X, y))
     except ValueError as error:
         why = " ".join(str(error).split())

@@ -184,24 +184,22 @@ def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
             ConvergenceWarning,
             stacklevel=stacklevel + 1,
         )
-    elif fit.status is Status.STUCK and fit.finite:
-        warnings.warn(
-            f"stopped after {fit.iterations} iterations, about {fit.trace.steps[-1].gap:.1e} and at most "
-            f"{fit.certificate.gap:.1e} above the best mean loss (asked: {tol:.0e}): rounding lets no step lower it, "
-            "as where columns all but repeat each other. More iterations change nothing: leave out such columns, or "
-            "use a smaller C.",
-            ConvergenceWarning,
-            stacklevel=stacklevel + 1,
-        )
     elif fit.status is not Status.CONVERGED:
         endless = (
             " Without a penalty, some weights may grow without end, where classes are all but separated or columns all "
             "but repeat each other: a finite C stops that."
         )
+        gap = f"at most {fit.certificate.gap:.1e} above the best mean loss (asked: {tol:.0e})"
+        if fit.status is Status.STUCK:
+            gap = f"about {fit.trace.steps[-1].gap:.1e} and {gap}"
+            remedy = (
+                "Rounding lets no step lower it, as where columns all but repeat each other, and more iterations "
+                "change nothing: leave out such columns, or use a smaller C."
+            )
+        else:
+            remedy = "Raise max_iter, or see trace_ for how fast the loss still falls."
         warnings.warn(
-            f"stopped after {fit.iterations} iterations, at most {fit.certificate.gap:.1e} above the best mean "
-            f"loss (asked: {tol:.0e}). Raise max_iter, or see trace_ for how fast the loss still falls."
-            + ("" if fit.finite else endless),
+            f"stopped after {fit.iterations} iterations, {gap}. {remedy}{'' if fit.finite else endless}",
             ConvergenceWarning,
             stacklevel=stacklevel + 1,
         )

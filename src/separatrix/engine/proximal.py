@@ -225,20 +225,31 @@ def products(part: Objective, theta: FloatArray) -> Curvature:
         return (part.curvature_times(at, d) + ridge * d).ravel()
 
     diagonal = (diagonal + ridge).ravel()
-    return Curvature(diagonal, times, lambda some, b: solve_by_products(times, diagonal, some, b), exact=False)
+    return Curvature(diagonal, times, SolveByProducts(times, diagonal), exact=False)
 
 
-def solve_by_products(
-    times: Callable[[FloatArray], FloatArray], diagonal: FloatArray, some: IntArray, b: FloatArray
-) -> FloatArray:
-    """About H^-1 b on some of the coefficients, preconditioned by the diagonal."""
-    unit, full = diagonal[some], np.zeros_like(diagonal)
+class SolveByProducts:
+    """About H^-1 b on some of the coefficients, by conjugate gradients that the diagonal preconditions.
 
-    def times_some(d: FloatArray) -> FloatArray:
-        full[some] = d
-        return times(full)[some]
+    What was cut short on the same coefficients goes on from its start with twice the products: to start anew after so
+    many would lose the directions that it has learned.
+    """
 
-    return conjugate_gradients(times_some, lambda r: r / unit, b, lambda start: SOLVED * start, MOST_PRODUCTS)[0]
+    def __init__(self, times: Callable[[FloatArray], FloatArray], diagonal: FloatArray) -> None:
+        self.times, self.diagonal, self.most, self.some = times, diagonal, MOST_PRODUCTS, np.arange(0)
+
+    def __call__(self, some: IntArray, b: FloatArray) -> FloatArray:
+        unit, full = self.diagonal[some], np.zeros_like(self.diagonal)
+        if not np.array_equal(some, self.some):
+            self.most, self.some = MOST_PRODUCTS, some
+
+        def times_some(d: FloatArray) -> FloatArray:
+            full[some] = d
+            return self.times(full)[some]
+
+        x, products = conjugate_gradients(times_some, lambda r: r / unit, b, lambda start: SOLVED * start, self.most)
+        self.most *= 2 if products == self.most else 1
+        return x
 
 
 def minimise_model(
