@@ -86,8 +86,8 @@ class Choice:
         loose gap asks for few passes; but for several columns of eta it is the certificate that costs, and one more
         pass makes sure that one is enough."""
         loose = tol >= LOOSE and classes == 1
-        if self.name == "conjugate-gradient" and classes == 1:
-            return tol if loose else tol**1.5
+        if self.name == "conjugate-gradient":
+            return tol if tol >= LOOSE else tol**1.5
         squares = self.name in ("newton", "quasi-newton", "proximal-newton")
         return min(0.01 * tol, tol if loose else tol**2) if squares else tol
 

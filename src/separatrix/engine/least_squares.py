@@ -10,8 +10,8 @@ Where rounding may have cost digits of an unpenalised estimate, what is left of 
 the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the method of seminormal equations", Linear
 Algebra and its Applications 88): a pass, and about all digits are there.
 
-Of many columns that are mostly zeros a triangle would be larger than the data. There a penalised fit is found as those
-of classes are: by products alone, to all the digits that the objective has.
+Of many columns that are mostly zeros a triangle would be larger than the data, and of many dense ones take long. There
+a penalised fit is found as those of classes are: by products alone, to all the digits that the objective has.
 """
 
 import warnings
@@ -46,6 +46,7 @@ STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for a
 MOST_REFINEMENTS = 4
 ALL_DIGITS = 1e-14  # of the mean square, where no column is used
 MOST_ITERATIONS = 1_000
+LONG = 10**10  # multiplications for the triangle of dense rows
 MOST_ROUNDS = 100  # of some dozen changes of sign each
 
 
@@ -110,9 +111,12 @@ def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool
 
 
 def is_wide(source: Source, penalty: ElasticNet) -> bool:
-    """Whether a triangle of all columns would be large, and can be done without: every weight is penalised."""
-    in_zeros = isinstance(source, MemorySource) and source.is_sparse
-    return in_zeros and source.n_columns > LARGEST_CURVATURE and penalises_all(penalty)
+    """Whether a triangle of all columns would be large, or take long, and can be done without: every weight is
+    penalised."""
+    n, p = source.n_rows, source.n_columns
+    if not isinstance(source, MemorySource) or p <= LARGEST_CURVATURE or not penalises_all(penalty):
+        return False
+    return source.is_sparse or n * p * min(n, p) > LONG
 
 
 def by_products(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
@@ -134,7 +138,7 @@ def by_products(source: Source, targets: int, penalty: ElasticNet, fit_intercept
         )
     w, b = found.at.theta[:p], found.at.theta[p:].sum(axis=0)
     rank = int(np.count_nonzero(w, axis=0).max(initial=0)) if penalty.has_l1 else min(source.n_rows, p)
-    trace = Trace(name, f"a triangle of {p:,} columns would be larger than the data", found.steps, objective.passes)
+    trace = Trace(name, f"a triangle of {p:,} columns would take too much", found.steps, objective.passes)
     return LeastSquares(w.T, b - w.T @ source.centre, rank, trace, found.certificate, np.empty((0, 0)))
 
 
@@ -222,14 +226,14 @@ def ridge(R: FloatArray, q: FloatArray, alpha: FloatArray) -> tuple[FloatArray, 
     columns than rows the solution lies in the span of the rows, so it is sought there.
     """
     unit = np.sqrt(alpha)[:, None]
-    row_space, A = np.eye(R.shape[1]), R / unit.T
+    row_space, A = None, R / unit.T
     if R.shape[0] < R.shape[1]:
         row_space, T = np.linalg.qr(A.T)
         A = T.T
     p = A.shape[1]
     Q, T = np.linalg.qr(np.vstack([A, np.eye(p)]))
     z = solve_triangular(T, Q.T @ np.vstack([q, np.zeros((p, q.shape[1]))]))
-    return row_space @ z / unit, p
+    return (z if row_space is None else row_space @ z) / unit, p
 
 
 def elastic_net(R: FloatArray, q: FloatArray, penalty: ElasticNet) -> tuple[FloatArray, int]:
