@@ -110,14 +110,26 @@ class Look:
         label = _plain(cells.values) if grouped else pa.nulls(len(table))
         many = np.ones(len(table), dtype=np.int64) if times is None else times
         labels = _summed(pa.table({"label": label, "weight": weights * many, "rows": many}).filter(pa.array(counts)))
-        features = [column for column in table.columns if column not in self.apart]
         return Seen(
-            tally(table.select(features), self.name, first_row, times, settled),
+            self._tally(table, first_row, times, settled, counts),
             labels if len(labels) <= MOST_LABELS else None,
             _rows(counts, times),
             _rows(missing, times),
             _rows(~missing & (weights == 0), times),
         )
+
+    def _tally(
+        self, table: Table, first_row: Numbered, times: IntArray | None, settled: Settled, counts: BoolArray
+    ) -> Tally:
+        """What the rows that count say of the features, and all of the target; cells of any row must be of some use."""
+        features = table.select([column for column in table.columns if column not in self.apart])
+        whole = tally(features, self.name, first_row, times, settled)
+        if counts.all():
+            return whole
+        rows: Table = nw.from_native(features.to_native().filter(pa.array(counts)), eager_only=True)
+        numbers, often = each_of(first_row, len(table))[counts], None if times is None else times[counts]
+        counted = tally(rows, self.name, numbers, often, settled)
+        return replace(whole, columns=counted.columns | {self.target: whole.columns[self.target]}, rows=counted.rows)
 
     def at_batch(self, batch: Batch) -> Seen | Counted:
         """The distinct rows of a batch, and how often each is there, if it is to be counted; else what its rows say."""
