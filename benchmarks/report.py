@@ -1,4 +1,5 @@
-"""Results as tables and pictures: python -m benchmarks.report FILE.json writes docs/benchmarks.md and its pictures."""
+"""Results as tables and pictures: python -m benchmarks.report FILE.json writes docs/benchmarks.md and its pictures;
+python -m benchmarks.report FILE.json later, the tables of cases that were run again, below the others."""
 
 import json
 import math
@@ -15,30 +16,33 @@ Row = dict[str, Any]
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "pictures"
-START, END = "<!-- results: written by python -m benchmarks.report -->", "<!-- end of results -->"
+BLOCKS = ("results", "later")  # of the page, each between two markers
 MISSED = "**missed**"
 LARGE_SHARE = 0.3  # of X's size, taken on top of it
 HEAD = ["solver", "seconds", "ratio", "gap", "own gap", "tol", "threads", "iterations", "memory (MB)", "remark"]
 
 
-def main(file: str) -> None:
-    """Puts the tables between the page's two markers, and draws the pictures."""
+def main(file: str, block: str = "results") -> None:
+    """Puts the tables between the two markers of a block of the page; and draws the pictures, of the first block."""
     from benchmarks.pictures import draw_ratios, draw_scaling
 
+    if block not in BLOCKS:
+        raise SystemExit(f"no block {block} on the page: there are {', '.join(BLOCKS)}.")
+    start, end = f"<!-- {block}: written by python -m benchmarks.report -->", f"<!-- end of {block} -->"
     try:
         records = json.loads(Path(file).read_text())
     except (OSError, ValueError) as unread:
         raise SystemExit(f"no results in {file}: {unread}") from None
     plain = [record for record in records if not is_scaling(record)]
     scaling = [record for record in records if is_scaling(record) and "missing" not in record]
-    before, rest = PAGE.read_text().split(START)
-    after = rest.split(END)[1]
+    before, rest = PAGE.read_text().split(start)
+    after = rest.split(end)[1]
     images, sizes = [], [scaling_table(scaling)] if scaling else []
     for name, draw, some in (("ratios", draw_ratios, plain), ("scaling", draw_scaling, scaling)):
-        if some:
+        if some and block == "results":
             draw(some).savefig(PICTURES / f"benchmark_{name}.png", metadata={"Software": None})
             images.append(f"![{name}](pictures/benchmark_{name}.png)")
-    PAGE.write_text("\n\n".join([before + START, *images, *sizes, page(plain), END + after]))
+    PAGE.write_text("\n\n".join([before + start, *images, *sizes, page(plain), end + after]))
 
 
 def is_scaling(record: Record) -> bool:
@@ -292,6 +296,6 @@ def grid(head: list[str], rows: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        raise SystemExit("usage: python -m benchmarks.report FILE.json")
-    main(sys.argv[1])
+    if len(sys.argv) not in (2, 3):
+        raise SystemExit("usage: python -m benchmarks.report FILE.json [later]")
+    main(*sys.argv[1:])
