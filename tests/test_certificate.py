@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from problems import Problem, make_problem, solve
+from separatrix import LogisticRegression
 from separatrix.engine.certificate import by_duality, by_part, by_self_concordance, certify
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss
@@ -240,3 +241,28 @@ def test_the_curvature_of_some_rows_bounds_the_gap_and_the_coefficients_over_all
                     assert np.all(error <= bound.coef_error + 1e-12 * np.abs(best).max())
                     checked += 1
     assert checked > 600
+
+
+@pytest.mark.parametrize("C", [1.0, 1e4])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("large", ["nanoseconds", "column", "row", "nothing"])
+def test_of_more_columns_than_rows_the_certificate_knows_what_one_large_column_or_row_hides(large, classes, C):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 60))
+    y = np.digitize(X[:, 1] + 0.3 * rng.standard_normal(40), [0.0, 0.7][: classes - 1])
+    if large == "nanoseconds":
+        X[:, 0] = 1.7e18 + 3e15 * rng.random(40)
+    X[:, 3] *= 1e8 if large == "column" else 1.0
+    X[3] *= 1e8 if large == "row" else 1.0
+
+    def objective(model: LogisticRegression) -> float:
+        eta = model.decision_function(X).reshape(40, -1)
+        eta = np.hstack([np.zeros((40, 1)), eta]) if classes == 2 else eta
+        loss = np.logaddexp.reduce(eta, axis=1) - eta[np.arange(40), y]
+        return float(loss.mean() + np.sum(model.coef_**2) / (80 * C))
+
+    wide = LogisticRegression(C=C).fit(X, y)
+    # Each row twice is the same problem, of more rows than columns.
+    tall = LogisticRegression(C=C / 2, tol=1e-13).fit(np.vstack([X, X]), np.tile(y, 2))
+    assert wide.certificate_.gap <= 1e-8
+    assert objective(wide) - objective(tall) <= wide.certificate_.gap + 1e-14

@@ -3,6 +3,8 @@
 import gzip
 import os
 import re
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -545,3 +547,28 @@ def test_a_table_is_the_same_in_csv_in_parquet_and_in_memory(tmp_path):
         assert told == [re.sub(r" \(('.*')\)", "", words) for _, words in ours.columns_.describe()]
         assert model.columns_.feature_names == ours.columns_.feature_names
         np.testing.assert_allclose(model.coef_, ours.coef_, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.999])
+def test_a_file_of_zstd_that_ends_too_early_is_refused(write, kept):
+    lines = "".join(f"{number},{number * number}\n" for number in range(30_000))
+    whole = pa.compress(("a,b\n" + lines).encode(), codec="zstd", asbytes=True)
+    path = write(whole[: int(len(whole) * kept)], "cut.csv.zst")
+    assert "cut short" in refusal(path)
+
+
+def test_what_a_killed_process_left_half_written_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, written = (tmp_path / f".out.csv.{number}.partial" for number in (gone.pid, os.getppid()))
+    for path in (left, written):
+        path.touch()
+    with replacing(tmp_path / "out.csv") as partial:
+        partial.write_text("a")
+    assert {path.name for path in tmp_path.iterdir()} == {"out.csv", written.name}
+
+
+def test_the_fault_of_another_file_is_not_that_of_the_output(tmp_path):
+    with pytest.raises(FileError, match="other' cannot be used"), replacing(tmp_path / "out.csv"):
+        (tmp_path / "other").read_text()
+    assert not list(tmp_path.iterdir())

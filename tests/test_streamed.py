@@ -769,3 +769,11 @@ def test_rows_without_a_label_or_a_weight_teach_nothing_of_the_columns(tmp_path,
         )
     ]
     np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-9)
+
+
+def test_a_column_whose_name_is_part_of_a_category_of_the_formula_is_another_one(tmp_path):
+    random = np.random.default_rng(1)
+    a, cat = random.normal(size=2_000), random.choice(["u", "v", "w"], 2_000)
+    data = pa.table({"y": (a + (cat == "u") + random.logistic(size=2_000) > 0).astype(int), "a": a, "cat": cat})
+    ours, theirs = (logit("y ~ a + C(cat)", rows) for rows in (open(data), data.to_pandas()))
+    np.testing.assert_allclose(ours.params, theirs.params, rtol=1e-7)

@@ -7,14 +7,18 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
+from functools import partial
 from os import PathLike
+from shutil import rmtree
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
 
 from separatrix.arguments import shown
+from separatrix.data.parts import Folder
 from separatrix.data.quiet import hush
 from separatrix.errors import ArgumentError, ClusterError, FileError, SeparatrixError
+from separatrix.stopping import unfinished
 
 CONNECTING = 10.0  # seconds for a scheduler to answer when it is met
 CLOSING = 2.0  # seconds for it to hear that nobody needs it any more
@@ -180,7 +184,10 @@ def started(distributed: Any, workers: int) -> Iterator[Any]:
     threads that start others in their place, inherit that it is held back here."""
     from dask import config
 
+    folder = Folder()  # of what scheduler and workers keep in files
+    unfinished[str(folder.path)] = partial(rmtree, ignore_errors=True)  # in which workers may still be writing
     options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
+    options["local_directory"] = str(folder.path)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if HOLDS else ()
     try:
         with config.set({"distributed.scheduler.work-stealing": False}):  # it would move rows to idle workers

@@ -21,6 +21,7 @@ from separatrix.data.cells import MISSING
 from separatrix.errors import ColumnError, FileError
 
 DELIMITERS = ",;\t|"
+CHUNK = 2**20  # bytes
 
 # 007 is a code, and 1_000 a number to DuckDB alone.
 NUMBER = "CASE WHEN ({0} NOT LIKE '0_%' OR {0} LIKE '0.%') AND NOT contains({0}, '_') THEN TRY_CAST({0} AS DOUBLE) END"
@@ -104,6 +105,8 @@ def dialect_of(path: Path) -> Dialect:
     with path.open("rb") as file:
         start = file.read(4)
     packed = next((kind for mark, kind in PACKED.items() if start.startswith(mark)), "none")
+    if packed == "zstd":
+        check_whole(path)
     unpack = pa.input_stream(path, compression=None if packed == "none" else packed)
     with TextIOWrapper(unpack, encoding="utf-8-sig", errors="replace") as lines:
         blank_lines, line = next(((i, line) for i, line in enumerate(lines) if line.strip()), (0, ""))
@@ -116,6 +119,16 @@ def dialect_of(path: Path) -> Dialect:
     names = [name.strip() or f"column {i}" for i, name in enumerate(parted[delimiter], start=1)]
     _check_names(names, path)
     return Dialect(tuple(names), delimiter, blank_lines, packed)
+
+
+def check_whole(path: Path) -> None:
+    """FileError where a file of zstd ends too early, which DuckDB does not see; a reading of it."""
+    with pa.input_stream(path, compression="zstd") as unpack:
+        try:
+            while unpack.read(CHUNK):
+                pass
+        except OSError:
+            raise FileError(f"{path} is damaged or cut short: its compression has no end; get it anew.") from None
 
 
 def different(first: Path, names: Sequence[str], path: Path, others: Sequence[str]) -> str:

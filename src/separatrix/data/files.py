@@ -13,6 +13,7 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from separatrix.arguments import shown
 from separatrix.data.builtin import BUILTIN, builtin, is_builtin
 from separatrix.data.cells import Table, is_text
 from separatrix.data.delimited import different, layouts_of, refuse_twins
@@ -79,6 +80,7 @@ def replacing_all(*paths: str | Path) -> Iterator[list[Path]]:
         The files cannot be written.
     """
     partials = {path.with_name(f".{path.name}.{os.getpid()}.partial"): path for path in map(Path, paths)}
+    own = {str(path) for pair in partials.items() for path in pair}
     unfinished.update({str(partial): os.unlink for partial in partials})
     try:
         try:
@@ -86,6 +88,7 @@ def replacing_all(*paths: str | Path) -> Iterator[list[Path]]:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if path.is_dir():
                     raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+                remove_left(path)
                 partial.touch()
             yield list(partials)
             with held():
@@ -97,8 +100,31 @@ def replacing_all(*paths: str | Path) -> Iterator[list[Path]]:
                 partial.unlink(missing_ok=True)
                 del unfinished[str(partial)]
     except OSError as error:
-        why = error.strerror or error
+        why, place = error.strerror or error, error.filename
+        if place is not None and str(place) not in own:  # the fault of something else that was done meanwhile
+            raise FileError(f"{shown(str(place))} cannot be used: {why}; name another.") from error
         raise FileError(f"{' and '.join(map(str, paths))} cannot be written: {why}; choose another place.") from error
+
+
+def remove_left(path: Path) -> None:
+    """Removes what processes that were killed had half written beside a path."""
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        number = partial.name.split(".")[-2]
+        if number.isdigit() and not is_running(int(number)):
+            partial.unlink(missing_ok=True)
+
+
+def is_running(process: int) -> bool:
+    """Whether there is such a process, as far as the system tells without harm to it."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
 
 
 def parts_of(paths: list[Path]) -> list[Part]:

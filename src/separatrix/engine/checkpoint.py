@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import json
 
 from separatrix.arrays import FloatArray
-from separatrix.data.files import replacing
+from separatrix.data.files import remove_left, replacing
 from separatrix.engine.iterate import Solver
 from separatrix.errors import FileError
 from separatrix.stopping import stop
@@ -23,10 +23,9 @@ def take_place(path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for partial in path.parent.glob(f".{path.name}.*.partial"):
-            partial.unlink(missing_ok=True)
+        remove_left(path)
     except OSError as error:
-        why = "it is a file" if path.parent.is_file() else error.strerror or error
+        why = "it is a file" if isinstance(error, FileExistsError) else error.strerror or error
         raise FileError(f"{path.parent} cannot be the folder of a checkpoint: {why}; name another.") from None
 
 

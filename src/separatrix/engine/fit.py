@@ -11,7 +11,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.certificate import Certificate, by_strong_convexity
+from separatrix.engine.certificate import Certificate, by_strong_convexity, certify
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choose, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
@@ -23,6 +23,7 @@ from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
 
 EPSILON = float(np.finfo(float).eps)
+NEGLIGIBLE = 0.01  # of tol
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,18 @@ def fit_linear_model(
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
         theta = objective.canonical(theta_of(source, space, *start, options.fit_intercept))
         choice, solution = solve(objective, theta, options, watch, checkpoint)
+        lost = len(start[0]) * space.rounding
+        if lost > NEGLIGIBLE * options.tol:
+            at, certificate = judged(source, space, objective, solution, penalty, options.tol)
+            if certificate.gap > options.tol:
+                passes, space = objective.passes, Space(source, penalty)
+                objective = Objective(source, loss, penalty, options.fit_intercept, passes=passes)
+                choice, solution = solve(objective, at.theta, options, watch)
+            else:
+                solution = replace(solution, certificate=certificate)
+        elif lost:
+            gap = (solution.certificate.gap**0.5 + lost**0.5) ** 2
+            solution = replace(solution, certificate=replace(solution.certificate, gap=gap))
         finite = penalised or solution.certificate.coef_error is not None  # Newton's decrement proves a minimum nearby
         separated = not finite and smallest_margin(objective, loss, solution.at.theta) > 0
         p = space.source.n_columns
@@ -107,6 +120,18 @@ def fit_linear_model(
     if warn:
         warn_of(fit, options.tol, stacklevel=3)
     return fit
+
+
+def judged(
+    source: Source, space: Space, objective: Objective, solution: Solution, penalty: ElasticNet, tol: float
+) -> tuple[Evaluation, Certificate]:
+    """A solution in some space as the columns themselves see it, whose rounding counts there."""
+    whole = Objective(source, objective.loss, penalty, objective.fit_intercept)
+    w, b = np.split(solution.at.theta, [space.source.n_columns])
+    at = whole.evaluate(whole.canonical(np.vstack([space.back(w), b])), order=1, keep_state=True)
+    certificate = certify(whole, at, tolerance=tol)
+    objective.passes += whole.passes
+    return at, certificate
 
 
 def solve(

@@ -116,7 +116,7 @@ def is_wide(source: Source, penalty: ElasticNet) -> bool:
     n, p = source.n_rows, source.n_columns
     if not isinstance(source, MemorySource) or p <= LARGEST_CURVATURE or not penalises_all(penalty):
         return False
-    return source.is_sparse or n * p * min(n, p) > LONG
+    return source.is_sparse or bool(penalty.l1.any()) or n * p * min(n, p) > LONG
 
 
 def by_products(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:

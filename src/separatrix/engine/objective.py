@@ -139,7 +139,7 @@ class Objective:
     loss: Loss
     penalty: ElasticNet
     fit_intercept: bool
-    passes: int = field(default=0, init=False)
+    passes: int = 0
     _kept: tuple[FloatArray, FloatArray] | None = field(default=None, init=False, repr=False)  # theta and its state
 
     def evaluate(
@@ -282,7 +282,7 @@ class Objective:
 
     def over(self, source: Source) -> "Objective":
         """The same objective over other rows, which are some of these. Its passes are its own."""
-        return replace(self, source=source)
+        return replace(self, source=source, passes=0)
 
     def columns(self, chosen: IntArray) -> "Objective":
         """The objective over some of the columns, the weights of the others zero. Its passes are its own."""

@@ -6,6 +6,11 @@ the problem is the plain one again: eta = L z with the penalty |z|^2 / 2. L is a
 order of their pivots (Higham 2002, section 10.3): a row whose part beyond those before it is below the rounding of G
 moves neither eta nor the penalty by it, and has no coordinate of its own. So a = L^-T z needs no more rows than that.
 
+That holds as long as the rounding of G is small beside 1, for eta = G a, and sum |a| <= 1: it is of a mean loss.
+Rounding of eta by d moves the gradient by X'v with sum |v| <= d / 2, so the gap by v'G v / 2 at most: d^2 / 8 of the
+longest row's G. Where that is not small beside `tol`, as with a column of nanoseconds, the fit is judged in the columns
+themselves, and goes on there if it has to.
+
 Sparse rows: of columns that have an entry in one and the same row only (most word pairs of a text), the span knows
 one direction. One column with the norm of their entries as its own takes their place.
 """
@@ -31,17 +36,20 @@ from separatrix.equations.penalties import L2, ElasticNet
 
 MOST_ROWS = 2_000  # whose matrix G is still small
 (pstrf,) = get_lapack_funcs(("pstrf",), dtype=np.float64)
+EPSILON = float(np.finfo(float).eps)
 COLUMNS = 2_048  # that a thread multiplies at a time
 
 
 @dataclass(frozen=True)
 class Space:
-    """Where a problem is solved: its rows and penalty there, and the way of weights (p, K) there and back."""
+    """Where a problem is solved: its rows and penalty there, and the way of weights (p, K) there and back; and what
+    the rounding of such rows may add to the gap of each column of eta, if all is at its worst."""
 
     source: Source
     penalty: ElasticNet
     there: Callable[[FloatArray], FloatArray] = lambda w: w
     back: Callable[[FloatArray], FloatArray] = lambda z: z
+    rounding: float = 0.0
 
 
 def smallest_space(source: Source, penalty: ElasticNet, classes: int = 1) -> Space:
@@ -136,8 +144,11 @@ def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
     for the way back."""
     X, n = WideRows(source.X, source.centre, source.pool), source.n_rows
     G = X.products(penalty.l2)
-    if not np.isfinite(G.trace()):  # rows so long that their squares are no numbers
+    longest = float(G.diagonal().max())
+    if not np.isfinite(longest):  # rows so long that their squares are no numbers
         return Space(source, penalty)
+    off = 2.0 * EPSILON * (n + source.n_columns**0.5) * longest
+    worst = 0.5 * longest * (0.5 * off) ** 2
     factor, order, rank, _ = pstrf(G.T, lower=True, overwrite_a=True)
     order -= 1
     coordinates, leading = np.empty((n, rank)), order[:rank]
@@ -155,4 +166,4 @@ def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
         a[leading] = solve_triangular(coordinates[leading], z, lower=True, trans=1)
         return X.back_times(a) / penalty.l2[:, None]
 
-    return Space(replace(source, X=coordinates, centre=np.zeros(rank)), L2(np.ones(rank)), there, back)
+    return Space(replace(source, X=coordinates, centre=np.zeros(rank)), L2(np.ones(rank)), there, back, worst)

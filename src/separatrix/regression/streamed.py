@@ -4,6 +4,7 @@ A formula needs the levels of its categories and no more of the rows it has not 
 sample with every level in it, and then made batch by batch, wherever the batch is.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -187,7 +188,7 @@ def formula_encoding(
         )
     check_row_by_row(formula, design, frame, scope)
     for factor, (_, state) in design.model_spec.encoder_state.items():
-        unknown = [name for name in features if name in str(factor) and tally.columns[name].levels is None]
+        unknown = [name for name in features if is_named(name, str(factor)) and tally.columns[name].levels is None]
         if "categories" in state and unknown:
             raise ColumnError(f"column {unknown[0]!r} has too many levels for {factor} of formula={formula!r}.")
     sample = sample_of_design(design, outcome_of(target.name, tuple(target.classes)), scope)
@@ -202,6 +203,15 @@ def formula_encoding(
         offset,
         tally.where,
     )
+
+
+def is_named(column: str, term: str) -> bool:
+    """Whether a term of a formula has a column of this name, not a longer one or a function.
+
+    >>> is_named("a", "C(cat)"), is_named("C", "C(cat)"), is_named("a", "C(a)")
+    (False, False, True)
+    """
+    return re.search(rf"(?<![\w.]){re.escape(column)}(?![\w(])", term) is not None
 
 
 def check_row_by_row(formula: str, design: Any, frame: Any, scope: Mapping[str, Any]) -> None:
