@@ -113,10 +113,10 @@ def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool
 def is_wide(source: Source, penalty: ElasticNet) -> bool:
     """Whether a triangle of all columns would be large, or take long, and can be done without: every weight is
     penalised."""
-    n, p = source.n_rows, source.n_columns
+    p = source.n_columns
     if not isinstance(source, MemorySource) or p <= LARGEST_CURVATURE or not penalises_all(penalty):
         return False
-    return source.is_sparse or bool(penalty.l1.any()) or n * p * min(n, p) > LONG
+    return source.is_sparse or bool(penalty.l1.any()) or source.n_rows * p * min(source.n_rows, p) > LONG
 
 
 def by_products(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
