@@ -190,7 +190,8 @@ def started(distributed: Any, workers: int) -> Iterator[Any]:
     options["local_directory"] = str(folder.path)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if HOLDS else ()
     try:
-        with config.set({"distributed.scheduler.work-stealing": False}):  # it would move rows to idle workers
+        told = {"temporary-directory": str(folder.path), "distributed.scheduler.work-stealing": False}
+        with config.set(told):  # stealing would move rows to idle workers
             cluster = distributed.LocalCluster(n_workers=workers, **options)
     finally:
         if HOLDS:
