@@ -22,9 +22,9 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Minimises  sum_i weight_i (y_i - x_i'w - b)^2 + alpha ((1 - l1_ratio) |w|^2 + 2 l1_ratio |w|_1),  the intercept b
     unpenalised. An offset, of the shape of y, is added to x'w + b, in the fit and in predictions. Where columns are
-    collinear and alpha = 0, of all solutions the one with the smallest |w|. With alpha > 0, a sparse X of more than
-    2,000 columns is fitted by products with X alone: by conjugate gradients, or on working sets where there is an L1
-    part, with ConvergenceWarning where these do not end.
+    collinear and alpha = 0, of all solutions the one with the smallest |w|. With alpha > 0, an X of more than 2,000
+    columns that is sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by
+    conjugate gradients, or on working sets where there is an L1 part, with ConvergenceWarning where these do not end.
 
     Parameters
     ----------

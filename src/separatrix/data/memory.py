@@ -39,8 +39,8 @@ FEW_NON_ZEROS = 2**19  # of sparse rows, neither
 
 @dataclass(frozen=True)
 class MemorySource:
-    """X (rows, p) dense of any layout and float type, CSR, or CSC as one block; y (rows, ...); weight (rows,); offset
-    (rows, K) or None.
+    """X (rows, p) dense of any layout and type of number, CSR, or CSC as one block; y (rows, ...); weight (rows,);
+    offset (rows, K) or None.
 
     Weights that are all the same need be there once, as np.broadcast_to has them. Blocks leave room for `outputs`
     columns of eta. `distinct` rows are counted ones: each stands for all that are like it, by its weight.

@@ -89,13 +89,13 @@ def fit_linear_model(
         choice, solution = solve(objective, theta, options, watch, checkpoint)
         lost = len(start[0]) * space.rounding
         if lost > NEGLIGIBLE * options.tol:
-            at, certificate = judged(source, space, objective, solution, penalty, options.tol)
-            if certificate.gap > options.tol:
-                passes, space = objective.passes, Space(source, penalty)
-                objective = Objective(source, loss, penalty, options.fit_intercept, passes=passes)
-                choice, solution = solve(objective, at.theta, options, watch)
-            else:
-                solution = replace(solution, certificate=certificate)
+            w, b = np.split(solution.at.theta, [space.source.n_columns])
+            objective = replace(objective, source=source, penalty=penalty)
+            theta = objective.canonical(np.vstack([space.back(w), b]))
+            space, at = Space(source, penalty), objective.evaluate(theta, order=1, keep_state=True)
+            solution = replace(solution, at=at, certificate=certify(objective, at, tolerance=options.tol))
+            if solution.certificate.gap > options.tol:
+                choice, solution = solve(objective, theta, options, watch)
         elif lost:
             gap = (solution.certificate.gap**0.5 + lost**0.5) ** 2
             solution = replace(solution, certificate=replace(solution.certificate, gap=gap))
@@ -120,18 +120,6 @@ def fit_linear_model(
     if warn:
         warn_of(fit, options.tol, stacklevel=3)
     return fit
-
-
-def judged(
-    source: Source, space: Space, objective: Objective, solution: Solution, penalty: ElasticNet, tol: float
-) -> tuple[Evaluation, Certificate]:
-    """A solution in some space as the columns themselves see it, whose rounding counts there."""
-    whole = Objective(source, objective.loss, penalty, objective.fit_intercept)
-    w, b = np.split(solution.at.theta, [space.source.n_columns])
-    at = whole.evaluate(whole.canonical(np.vstack([space.back(w), b])), order=1, keep_state=True)
-    certificate = certify(whole, at, tolerance=tol)
-    objective.passes += whole.passes
-    return at, certificate
 
 
 def solve(
