@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, softmax, xlogy
 
 from benchmarks.cases import Matrix, Problem
 from benchmarks.peers import PEERS, Peer
 
 ENOUGH = 1e-6  # the relative gap to reach
-AGREE = 1e-9  # two reference solvers must agree to this
+AGREE = 1e-9  # to this two reference solvers must agree, or one be proven
 SMOOTH_REFERENCES = [("separatrix", 1e-13), ("newton-cholesky", 1e-12), ("lbfgs", 1e-12), ("newton-cg", 1e-12)]
 SPARSE_REFERENCES = [("separatrix", 1e-13), ("skglm", 1e-12), ("glum", 1e-10), ("saga", 1e-10)]
 
@@ -35,10 +36,54 @@ def objective(
     return float(loss.mean() + penalty / (C * len(y)))
 
 
+def dual(
+    X: Matrix,
+    y: NDArray,
+    coef: NDArray,
+    intercept: NDArray,
+    C: float,
+    l1_ratio: float,
+    penalise_intercept: bool = False,
+) -> float:
+    """What that objective nowhere falls below: Fenchel's dual at the residuals R = P - Y of an answer; nan for C = inf.
+
+    The mean entropy of P, less the conjugate of the penalty at C X'R. Before, the intercept is moved until R sums to
+    nothing; with L1 alone R is shrunk until no column has more than its penalty allows.
+    """
+    if np.isinf(C):
+        return np.nan
+    eta = np.asarray(X @ coef.T) + intercept
+    Y = y[:, None] if eta.shape[1] == 1 else np.eye(eta.shape[1])[y]
+    R = probabilities(eta if penalise_intercept else balanced(eta, Y)) - Y
+    pull = C * np.asarray(X.T @ R)
+    pull = np.vstack([pull, C * R.sum(axis=0)]) if penalise_intercept else pull
+    if l1_ratio == 1:
+        R, conjugate = R / max(1.0, np.abs(pull).max()), 0.0
+    else:
+        conjugate = (np.maximum(np.abs(pull) - l1_ratio, 0) ** 2).sum() / (2 * (1 - l1_ratio))
+    P = R + Y
+    entropy = -xlogy(P, P).sum() - (xlogy(1 - P, 1 - P).sum() if eta.shape[1] == 1 else 0.0)
+    return float((entropy - conjugate / C) / len(y))
+
+
+def probabilities(eta: NDArray) -> NDArray:
+    return expit(eta) if eta.shape[1] == 1 else softmax(eta, axis=1)
+
+
+def balanced(eta: NDArray, Y: NDArray) -> NDArray:
+    """eta with intercepts moved, by Newton steps, until every class is as probable as it is frequent."""
+    for _ in range(5):
+        P = probabilities(eta)
+        curvature = np.diag(P.sum(axis=0)) - P.T @ P
+        eta = eta - np.linalg.lstsq(curvature, (P - Y).sum(axis=0), rcond=None)[0]
+    return eta
+
+
 @dataclass(frozen=True)
 class Run:
     """One fit. `status` is done, killed, failed or refused; `penalised_objective` counts the intercept's penalty;
-    `megabytes` is the peak on top of the loaded data; `kept` counts columns with a coefficient."""
+    `dual` and `penalised_dual` are what those cannot fall below; `megabytes` is the peak on top of the loaded data;
+    `kept` counts columns with a coefficient."""
 
     peer: str
     tol: float
@@ -47,6 +92,8 @@ class Run:
     seconds: float = np.nan
     objective: float = np.nan
     penalised_objective: float = np.nan
+    dual: float = np.nan
+    penalised_dual: float = np.nan
     iterations: int = 0
     megabytes: float = np.nan
     kept: int = 0
@@ -56,18 +103,24 @@ class Run:
         """The objective with the intercept penalised, or free."""
         return self.penalised_objective if penalised else self.objective
 
+    def bound(self, penalised: bool) -> float:
+        """What the optimum is at least, with the intercept penalised, or free."""
+        return self.penalised_dual if penalised else self.dual
+
 
 @dataclass(frozen=True)
 class Reference:
-    """The lowest objective known, and how well the two best reference solvers agree (relative; nan: there is one)."""
+    """The lowest objective known, how well the two best reference solvers agree (relative; nan: there is one), and how
+    far at most the optimum is below it, by the highest dual (relative; nan: there is none)."""
 
     value: float
     solvers: tuple[str, ...]
     spread: float
+    proven: float = np.nan
 
     @property
     def agreed(self) -> bool:
-        return self.spread <= AGREE
+        return self.spread <= AGREE or self.proven <= AGREE
 
     def gap(self, value: float) -> float:
         """How far a value is above the optimum, relative to it."""
@@ -101,7 +154,7 @@ def references(problem: Problem) -> list[tuple[str, float]]:
 
 
 def find_reference(problem: Problem, measure: Measure, penalised: bool) -> tuple[Reference, list[Run]]:
-    """Runs reference solvers one after the other until two agree; the runs too."""
+    """Runs reference solvers one after the other until two agree, or duality proves one; the runs too."""
     runs: list[Run] = []
     for name, tol in references(problem):
         run = measure(name, tol, PEERS[name].threads[-1], penalised)
@@ -116,7 +169,10 @@ def lowest(runs: Sequence[Run], penalised: bool) -> Reference:
     ordered = sorted(runs, key=lambda run: run.value(penalised))
     values = [run.value(penalised) for run in ordered[:2]]
     spread = values[1] / values[0] - 1 if len(values) == 2 else np.nan
-    return Reference(values[0] if values else np.inf, tuple(run.peer for run in ordered[:2]), spread)
+    value = values[0] if values else np.inf
+    bounds = [run.bound(penalised) for run in runs if np.isfinite(run.bound(penalised))]
+    proven = 1 - max(bounds) / value if bounds else np.nan
+    return Reference(value, tuple(run.peer for run in ordered[:2]), spread, proven)
 
 
 def climb(peer: Peer, measure: Measure, reference: Reference) -> list[Run]:
@@ -163,8 +219,8 @@ def race(problem: Problem, peers: Sequence[Peer], measure: Measure) -> tuple[Ref
 
 def lowered(reference: Reference, tight: list[Run], runs: list[Run], penalised: bool) -> Reference:
     """A reference whose value is the lowest that any run has found."""
-    done = [*tight, *(run for run in runs if run.status == "done")]
-    return replace(reference, value=lowest(done, penalised).value)
+    found = lowest([*tight, *(run for run in runs if run.status == "done")], penalised)
+    return replace(reference, value=found.value, proven=found.proven)
 
 
 def reached(peer: Peer, run: Run, reference: Reference) -> bool:

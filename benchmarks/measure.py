@@ -22,7 +22,7 @@ import numpy as np
 from scipy import sparse
 
 from benchmarks.cases import Matrix, load
-from benchmarks.judge import Run, objective
+from benchmarks.judge import Run, dual, objective
 from benchmarks.peers import PEERS, Answer
 
 ROOT = Path(__file__).parents[1]
@@ -127,13 +127,15 @@ def warm_up(job: Job, X: Matrix, classes: int) -> None:
 
 
 def judged(job: Job, X: Matrix, y: np.ndarray, answer: Answer) -> dict[str, Any]:
-    """The objectives of an answer, with the intercept free and penalised, and how many columns it keeps."""
+    """The objectives of an answer and their duals, with the intercept free and penalised; how many columns it keeps."""
     coef, intercept = answer.coef, answer.intercept
     if job.augment:
         X, coef, intercept = X[:, :-1], answer.coef[:, :-1], answer.coef[:, -1]
-    free, penalised = (objective(X, y, coef, intercept, job.C, job.l1_ratio, each) for each in (False, True))
-    kept = int(np.count_nonzero(coef.any(axis=0)))
-    return {"objective": free, "penalised_objective": penalised, "kept": kept}
+    told: dict[str, Any] = {"kept": int(np.count_nonzero(coef.any(axis=0)))}
+    for prefix, penalised in (("", False), ("penalised_", True)):
+        told[f"{prefix}objective"] = objective(X, y, coef, intercept, job.C, job.l1_ratio, penalised)
+        told[f"{prefix}dual"] = dual(X, y, coef, intercept, job.C, job.l1_ratio, penalised)
+    return told
 
 
 def with_ones(X: Matrix) -> Matrix:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import GOALS, PRIMAL_GOALS, SCIKIT_LEARN_GOALS
+from benchmarks.judge import AGREE
 from benchmarks.measure import ROOT
 from benchmarks.peers import SCIKIT_LEARN
 
@@ -228,6 +229,8 @@ def caption(record: Record) -> str:
     names = " and ".join(reference["solvers"])
     checked = f"{names} agree to {spread:.0e}" if reference["agreed"] else f"{names} DISAGREE by {spread:.0e}"
     checked = f"not cross-checked ({names or 'no reference solver'})" if math.isnan(spread) else checked
+    proven = reference["proven"]
+    checked = f"proven to {max(proven, 0):.0e} by duality" if proven <= AGREE else checked
     trial = " A trial on fewer rows." if record["quick"] else ""
     penalty = f"C = {record['C']:g}, l1_ratio = {record['l1_ratio']:g}"
     return (

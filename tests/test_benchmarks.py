@@ -16,7 +16,7 @@ sys.path.append(str(ROOT))
 
 from benchmarks import alike, flights, inference  # noqa: E402
 from benchmarks.cases import CASES, Case, Problem, chosen, describe, prepare, reader  # noqa: E402
-from benchmarks.judge import Reference, Run, climb, entry, lowest, objective  # noqa: E402
+from benchmarks.judge import Reference, Run, climb, dual, entry, lowest, objective  # noqa: E402
 from benchmarks.measure import Job, run  # noqa: E402
 from benchmarks.peers import ALL, PEERS, Peer  # noqa: E402
 from benchmarks.report import goals, limits_line, memory, scaling_table, table  # noqa: E402
@@ -58,6 +58,22 @@ def test_the_objective_of_three_classes_is_what_it_is_by_hand():
 def fits(peer: Peer, C, l1_ratio, is_sparse):
     """Whether a peer takes such a problem."""
     return not peer.unfit(Problem(400, 6, 2, is_sparse, C, l1_ratio))
+
+
+@pytest.mark.parametrize("penalised", [False, True])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_dual_is_below_every_objective_and_meets_it_at_the_optimum(classes, l1_ratio, penalised):
+    X, y = noisy(classes=classes)
+    design, options = (np.column_stack([X, np.ones(len(X))]), {"fit_intercept": False}) if penalised else (X, {})
+    best = PEERS["separatrix"].fit(design, y, 0.05, l1_ratio, 1e-13, **options)
+    coef, intercept = (best.coef[:, :-1], best.coef[:, -1]) if penalised else (best.coef, best.intercept)
+    optimum = objective(X, y, coef, intercept, 0.05, l1_ratio, penalised)
+    assert dual(X, y, coef, intercept, 0.05, l1_ratio, penalised) == pytest.approx(optimum, rel=1e-9)
+    random = np.random.default_rng(0)
+    for size in (1e-3, 0.1, 1.0, 10.0):
+        other = coef + size * random.standard_normal(coef.shape)
+        assert dual(X, y, other, intercept + size, 0.05, l1_ratio, penalised) <= optimum * (1 + 1e-12)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +145,13 @@ def test_two_references_that_differ_are_not_called_agreed():
     runs = [Run("a", 0.0, 1, "done", 1.0, 1.0), Run("b", 0.0, 1, "done", 1.0, 1 + 1e-8)]
     assert not lowest(runs, False).agreed
     assert not lowest(runs[:1], False).agreed
+
+
+def test_one_reference_is_enough_where_its_dual_proves_it():
+    runs = [Run("a", 0.0, 1, "done", 1.0, 1.0, dual=1 - 1e-12), Run("b", 0.0, 1, "done", 1.0, 2.0, dual=0.5)]
+    assert lowest(runs[:1], False).agreed
+    assert lowest(runs, False).proven == pytest.approx(1e-12, rel=1e-3)
+    assert not lowest(runs[1:], False).agreed
 
 
 def test_a_fit_that_outlasts_its_limit_is_killed_and_says_so(tmp_path):
