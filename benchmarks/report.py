@@ -230,7 +230,7 @@ def caption(record: Record) -> str:
     checked = f"{names} agree to {spread:.0e}" if reference["agreed"] else f"{names} DISAGREE by {spread:.0e}"
     checked = f"not cross-checked ({names or 'no reference solver'})" if math.isnan(spread) else checked
     proven = reference["proven"]
-    checked = f"proven to {max(proven, 0):.0e} by duality" if proven <= AGREE else checked
+    checked = f"proven to {max(proven, 1e-15):.0e} by duality" if proven <= AGREE else checked
     trial = " A trial on fewer rows." if record["quick"] else ""
     penalty = f"C = {record['C']:g}, l1_ratio = {record['l1_ratio']:g}"
     return (

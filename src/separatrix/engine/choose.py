@@ -89,7 +89,7 @@ class Choice:
         if self.name == "conjugate-gradient":
             return tol if tol >= LOOSE else tol**1.5
         squares = self.name in ("newton", "quasi-newton", "proximal-newton")
-        return min(0.01 * tol, tol if loose else tol**2) if squares else tol
+        return min(0.01 * tol, tol if loose else tol**2.5) if squares else tol
 
 
 def products_pay(source: Source, penalty: ElasticNet) -> bool:

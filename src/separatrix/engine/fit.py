@@ -102,7 +102,7 @@ def fit_linear_model(
         finite = penalised or solution.certificate.coef_error is not None  # Newton's decrement proves a minimum nearby
         separated = not finite and smallest_margin(objective, loss, solution.at.theta) > 0
         p = space.source.n_columns
-        w, b = solution.at.theta[:p], solution.at.theta[p:]
+        w, b = np.split(objective.canonical(solution.at.theta), [p])  # along flat directions only the penalty leads
         flat = loss.flat(w.shape[1])
         coefficients = space.back(space.penalty.settled(w) if flat.size else w).T
         intercepts = b.sum(axis=0) - coefficients @ source.centre
