@@ -119,19 +119,18 @@ class Case:
             return clone(self.model).fit(data, target=self.target, sample_weight=self.weight, offset=self.offset)
 
 
-TIGHT = {"tol": 1e-12}
 CASES = {
-    "binary": Case("two", LogisticRegression(**TIGHT)),
-    "binary, no penalty": Case("two", LogisticRegression(C=np.inf, **TIGHT)),
-    "binary, no intercept": Case("two", LogisticRegression(fit_intercept=False, C=0.1, **TIGHT)),
-    "multinomial": Case("three", LogisticRegression(**TIGHT)),
-    "one against the rest": Case("three", LogisticRegression(multi_class="ovr", **TIGHT), "weight", ["o1", "o2", "o3"]),
-    "weights": Case("two", LogisticRegression(**TIGHT), "weight"),
-    "balanced": Case("three", LogisticRegression(class_weight="balanced", **TIGHT), "weight"),
-    "offset": Case("two", LogisticRegression(**TIGHT), None, "o1"),
-    "offsets": Case("three", LogisticRegression(**TIGHT), "weight", ["o1", "o2", "o3"]),
-    "L1": Case("two", LogisticRegression(C=0.01, l1_ratio=1.0, **TIGHT), "weight"),
-    "conjugate gradients": Case("two", LogisticRegression(solver="conjugate-gradient", **TIGHT)),
+    "binary": Case("two", LogisticRegression()),
+    "binary, no penalty": Case("two", LogisticRegression(C=np.inf)),
+    "binary, no intercept": Case("two", LogisticRegression(fit_intercept=False, C=0.1)),
+    "multinomial": Case("three", LogisticRegression()),
+    "one against the rest": Case("three", LogisticRegression(multi_class="ovr"), "weight", ["o1", "o2", "o3"]),
+    "weights": Case("two", LogisticRegression(), "weight"),
+    "balanced": Case("three", LogisticRegression(class_weight="balanced"), "weight"),
+    "offset": Case("two", LogisticRegression(), None, "o1"),
+    "offsets": Case("three", LogisticRegression(), "weight", ["o1", "o2", "o3"]),
+    "L1": Case("two", LogisticRegression(C=0.01, l1_ratio=1.0), "weight"),
+    "conjugate gradients": Case("two", LogisticRegression(solver="conjugate-gradient")),
     "linear": Case("amount", LinearRegression(), "weight", "o1"),
     "ridge": Case("amount", LinearRegression(alpha=3.0)),
     "lasso": Case("amount", LinearRegression(alpha=30.0, l1_ratio=1.0)),
@@ -261,7 +260,7 @@ def test_categories_of_many_levels_stay_sparse(tmp_path):
     opened = written(data, tmp_path / "set", 2, 1_000)
     found = learn.learn(opened, "y")
     assert stream.source_of(opened, found).at_hand.X.format == "csr"
-    case = Case("y", LogisticRegression(C=0.1, **TIGHT))
+    case = Case("y", LogisticRegression(C=0.1))
     model = case.fit(opened)
     assert_same(model, in_memory(case, model, data), 1e-9)
 
@@ -304,7 +303,7 @@ def test_rows_that_are_alike_become_one_with_the_same_answer(weight, tmp_path, m
         assert distinct is not None
         assert len(distinct.rows) < 2 * 3 * 4 * 5 * 3 + 1
         assert distinct.weight.sum() == (np.array(data[weight]).sum() if weight else len(data))
-    case = Case("y", LogisticRegression(**TIGHT), weight)
+    case = Case("y", LogisticRegression(), weight)
     model = case.fit(opened)
     assert_same(model, in_memory(case, model, data), 1e-9)
 
@@ -405,7 +404,7 @@ def test_a_column_that_does_not_count_keeps_no_rows_apart(tmp_path, monkeypatch)
     assert learned.counts.parts is None
     assert isinstance(source, MemorySource)
     assert source.weight.sum() == len(data)
-    case = Case("y", LogisticRegression(**TIGHT))
+    case = Case("y", LogisticRegression())
     model = case.fit(opened)
     assert_same(model, in_memory(case, model, data), 1e-9)
 
@@ -738,7 +737,7 @@ def big(folder: Path, rows: int) -> str:
 
 
 def test_memory_is_bounded_whatever_the_number_of_rows(tmp_path):
-    data, scratch = big(tmp_path / "set", 2_000_000), tmp_path / "tmp"
+    data, scratch = big(tmp_path / "set", 4_000_000), tmp_path / "tmp"
     scratch.mkdir()
     code = f"""
 LogisticRegression().fit(separatrix.open({str(tmp_path / "set" / "0.parquet")!r}), target="y")
@@ -752,7 +751,8 @@ def peak():
 """
     done = run(peak + code, scratch)
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 90  # megabytes more for seven more files of 16 megabytes each, once raw, once encoded
+    # Fifteen more files of 16 megabytes each, once raw, once encoded; batches read ahead wait where processors are busy.
+    assert float(done.stdout) < 120
 
 
 def test_ctrl_c_in_a_pass_leaves_nothing_on_the_disk(tmp_path):
@@ -835,7 +835,7 @@ def chosen(monkeypatch) -> list[int]:
 def test_the_first_reading_keeps_a_rare_class_and_saves_the_pass_that_would_look_for_it(
     tmp_path, monkeypatch, some_room, chosen
 ):
-    data, case = frauds(), Case("y", LogisticRegression(**TIGHT))
+    data, case = frauds(), Case("y", LogisticRegression(tol=1e-12))
     opened = written(data, tmp_path / "set", 3, 5_000)
     found = learn.learn(opened, "y")
     assert np.sum(np.array(found.kept["y"]) == "yes") == 120
@@ -856,7 +856,7 @@ def test_a_column_that_is_rare_in_a_frequent_class_still_costs_a_pass(tmp_path, 
     column = np.zeros(len(data))
     column[np.flatnonzero(np.array(data["y"]) == "no")[1::9_000]] = 1.0
     data = data.add_column(0, "odd", pa.array(column))
-    case = Case("y", LogisticRegression(**TIGHT))
+    case = Case("y", LogisticRegression())
     model = case.fit(written(data, tmp_path / "set", 3, 5_000))
     assert len(chosen) == 1
     assert_same(model, case.fit(data), 1e-9)
