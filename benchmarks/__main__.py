@@ -72,7 +72,7 @@ def measured(case: Case, peers: list[Peer], read: Read, quick: bool, allowance: 
         folder = prepare(case.data, read, quick, cache)
     except (LookupError, OSError) as missing:
         return {"name": case.name, "missing": str(missing)}
-    problem = describe(case, folder)
+    problem, patience = describe(case, folder), allowance.patience
 
     def measure(peer: str, tol: float, threads: int, augment: bool) -> Run:
         done = run(Job(str(folder), peer, case.C, case.l1_ratio, tol, threads, allowance.seconds, augment))
@@ -84,6 +84,7 @@ def measured(case: Case, peers: list[Peer], read: Read, quick: bool, allowance: 
         **as_record(case, problem),
         "quick": quick,
         "limit": allowance.seconds,
+        "patience": patience,
         "machine": machine(),
         "reference": asdict(optimum) | {"agreed": optimum.agreed},
         "entries": [asdict(each) for each in entries],

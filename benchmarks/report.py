@@ -1,5 +1,4 @@
-"""Results as tables and pictures: python -m benchmarks.report FILE.json writes docs/benchmarks.md and its pictures;
-python -m benchmarks.report FILE.json later, the tables of cases that were run again, below the others."""
+"""Results as tables and pictures: python -m benchmarks.report [FILE.json] puts them into docs/benchmarks.md."""
 
 import json
 import math
@@ -7,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import GOALS, PRIMAL_GOALS, SCIKIT_LEARN_GOALS
+from benchmarks.cases import CASES, GOALS, PRIMAL_GOALS, SCIKIT_LEARN_GOALS
 from benchmarks.judge import AGREE
 from benchmarks.measure import ROOT
 from benchmarks.peers import SCIKIT_LEARN
@@ -17,33 +16,32 @@ Row = dict[str, Any]
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "pictures"
-BLOCKS = ("results", "later")  # of the page, each between two markers
+RESULTS = ROOT / "benchmarks" / "results.json"  # the last run of every case
+START, END = "<!-- results: written by python -m benchmarks.report -->", "<!-- end of results -->"
 MISSED = "**missed**"
 LARGE_SHARE = 0.3  # of X's size, taken on top of it
 HEAD = ["solver", "seconds", "ratio", "gap", "own gap", "tol", "threads", "iterations", "memory (MB)", "remark"]
 
 
-def main(file: str, block: str = "results") -> None:
-    """Puts the tables between the two markers of a block of the page; and draws the pictures, of the first block."""
+def main(file: Path = RESULTS) -> None:
+    """Puts the tables between the two markers of the page, and draws the pictures."""
     from benchmarks.pictures import draw_ratios, draw_scaling
 
-    if block not in BLOCKS:
-        raise SystemExit(f"no block {block} on the page: there are {', '.join(BLOCKS)}.")
-    start, end = f"<!-- {block}: written by python -m benchmarks.report -->", f"<!-- end of {block} -->"
     try:
-        records = json.loads(Path(file).read_text())
+        records = json.loads(file.read_text())
     except (OSError, ValueError) as unread:
         raise SystemExit(f"no results in {file}: {unread}") from None
     plain = [record for record in records if not is_scaling(record)]
+    plain.sort(key=lambda record: list(CASES).index(record["name"]))
     scaling = [record for record in records if is_scaling(record) and "missing" not in record]
-    before, rest = PAGE.read_text().split(start)
-    after = rest.split(end)[1]
+    before, rest = PAGE.read_text().split(START)
+    after = rest.split(END)[1]
     images, sizes = [], [scaling_table(scaling)] if scaling else []
     for name, draw, some in (("ratios", draw_ratios, plain), ("scaling", draw_scaling, scaling)):
-        if some and block == "results":
+        if some:
             draw(some).savefig(PICTURES / f"benchmark_{name}.png", metadata={"Software": None})
             images.append(f"![{name}](pictures/benchmark_{name}.png)")
-    PAGE.write_text("\n\n".join([before + start, *images, *sizes, page(plain), end + after]))
+    PAGE.write_text("\n\n".join([before + START, *images, *sizes, page(plain), END + after]))
 
 
 def is_scaling(record: Record) -> bool:
@@ -79,16 +77,23 @@ def page(records: list[Record]) -> str:
 
 def limits_line(records: list[Record]) -> str:
     """How long a fit was given, the usual limit first, and which solvers some cases were run without."""
+    patient = [record["patience"] for record in records if record.get("patience")]
     cases: dict[float, list[str]] = {}
     for record in records:
-        if limit(record):
+        if limit(record) and not record.get("patience"):
             cases.setdefault(limit(record), []).append(record["name"])
-    usual, *others = sorted(cases, key=lambda each: -len(cases[each])) or [math.nan]
-    more = "".join(f", {each:g} for {', '.join(cases[each])}" for each in others)
+    told = []
+    if patient:
+        most = " or ".join(f"{each:g}" for each in sorted(set(patient)))
+        told = [f"Other solvers were given {most} times the seconds of separatrix's tightest fit, 5 seconds at least"]
+    if cases:
+        usual, *others = sorted(cases, key=lambda each: -len(cases[each]))
+        more = "".join(f", {each:g} for {', '.join(cases[each])}" for each in others)
+        told.append(f"`--limit` was {usual:g} seconds a fit{more}")
     every = {row["peer"] for record in records for row in record["entries"]}
     absent = {name for name in every for record in records if name not in {row["peer"] for row in record["entries"]}}
     part = f" Not run for every case: {', '.join(sorted(absent))}." if absent else ""
-    return f"`--limit` was {usual:g} seconds a fit{more}: a solver that does not arrive may only have been slow.{part}"
+    return f"{'; '.join(told)}: a solver that does not arrive may only have been slow.{part}"
 
 
 def limit(record: Record) -> float:
@@ -299,6 +304,6 @@ def grid(head: list[str], rows: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        raise SystemExit("usage: python -m benchmarks.report FILE.json [later]")
-    main(*sys.argv[1:])
+    if len(sys.argv) > 2:
+        raise SystemExit("usage: python -m benchmarks.report [FILE.json]")
+    main(*map(Path, sys.argv[1:]))

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 
 from benchmarks import alike, flights, inference  # noqa: E402
+from benchmarks.__main__ import Allowance  # noqa: E402
 from benchmarks.cases import CASES, Case, Problem, chosen, describe, prepare, reader  # noqa: E402
 from benchmarks.judge import Reference, Run, climb, dual, entry, lowest, objective  # noqa: E402
 from benchmarks.measure import Job, run  # noqa: E402
@@ -160,6 +161,16 @@ def test_a_fit_that_outlasts_its_limit_is_killed_and_says_so(tmp_path):
     assert (result.status, result.note) == ("killed", "killed after 0.05 s at tol 1e-14")
 
 
+def test_with_patience_other_solvers_are_given_so_many_times_the_tightest_fit():
+    allowance = Allowance(300.0, 20.0)
+    for peer, seconds, status in (("lbfgs", 9.0, "done"), ("separatrix", 2.0, "done"), ("separatrix", 0.5, "done")):
+        allowance.learn(Run(peer, 1e-13, 1, status, seconds))
+    assert allowance.seconds == 40.0
+    short = Allowance(300.0, 20.0)
+    short.learn(Run("separatrix", 1e-13, 1, "done", 0.001))
+    assert short.seconds == 5.0
+
+
 def test_an_argument_that_a_peer_refuses_is_shown_in_its_own_words(tmp_path):
     folder = prepare("iris", reader(None), False, tmp_path)
     result = run(Job(str(folder), "separatrix", -1.0, 0.0, 1e-6))
@@ -192,7 +203,7 @@ def test_the_command_measures_saves_and_prints_a_case(tmp_path):
         ("profile iris,digits", "no such case: iris,digits."),
         ("compare . . --cases fraud --data nowhere", "no data for fraud: "),
         ("compare nosuch . --cases iris", "no such commit: nosuch."),
-        ("report", "usage: python -m benchmarks.report FILE.json"),
+        ("report one two", "usage: python -m benchmarks.report [FILE.json]"),
         ("report nosuch.json", "no results in nosuch.json: "),
     ],
 )
@@ -260,6 +271,7 @@ def test_the_report_says_what_memory_is_above_its_bound_and_what_the_limits_were
     line = limits_line([*others, large])
     assert "4 seconds a fit, 40 for mnist:" in line
     assert "Not run for every case: glum." in line
+    assert "given 20 times the seconds" in limits_line([record_of("wide", {"separatrix": 1.0}, patience=20.0)])
 
 
 def test_the_numbers_of_the_scaling_end_where_the_limit_was():
