@@ -41,6 +41,7 @@ from separatrix.cross_validation.scores import (
     with_coefficients,
 )
 from separatrix.data.memory import memory_source
+from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.engine.fit import Options
 from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
@@ -169,10 +170,7 @@ class LogisticRegressionCV(LogisticRegression):
         if leave_out:
             self.scores_ = np.array([[judge.of_values(path.left_out, rows) for path in paths]])
         else:
-            held_out = [rows.take(test) for _, test in folds]
-            self.scores_ = np.array(
-                [[judge.of_path(path, f, some) for path in paths] for f, some in enumerate(held_out, start=1)]
-            )
+            self.scores_ = np.array(self._of_folds(judge, paths, rows, [test for _, test in folds]))
         self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
         warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
         return self._refit(rows, weight, paths) if self.refit else self._average()
@@ -223,6 +221,16 @@ class LogisticRegressionCV(LogisticRegression):
             eta[:, kept] = paths.left_out
             return replace(paths, left_out=eta)
         return paths
+
+    def _of_folds(self, judge: Judge, paths: list[Paths], rows: Rows, tests: list[IntArray]) -> list[list[list[float]]]:
+        """The scores of each fold's fits on its test rows; fold after fold where the scorer may know of no threads."""
+
+        def scores(f: int) -> list[list[float]]:
+            some = rows.take(tests[f - 1])
+            return [judge.of_path(path, f, some) for path in paths]
+
+        with workers(thread_count(self.n_threads) if judge.is_direct else 1) as pool:
+            return list(in_order(pool, scores, range(1, len(tests) + 1), ahead=1))
 
     def _keep_paths(self, paths: list[Paths], folds: slice) -> None:
         """The attributes that tell of the fits of the folds."""

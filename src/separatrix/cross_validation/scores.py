@@ -66,13 +66,19 @@ class Judge:
     def of_values(self, values: FloatArray | None, rows: Rows) -> list[float]:
         """The score of each of the decision values (fits, n, K), if they are of these rows."""
         assert values is not None
-        plain = not getattr(self.scorer, "_kwargs", {})
-        direct = DIRECT.get(getattr(self.scorer, "_score_func", None)) if plain else None
-        if direct:
-            model = decision_values(np.arange(len(self.classes)), self.multi_class)
+        if self.is_direct:
+            model, direct = (
+                decision_values(np.arange(len(self.classes)), self.multi_class),
+                DIRECT[self.scorer._score_func],
+            )
             return np.average(direct(model, values, rows.codes), axis=1, weights=rows.weight).tolist()
         model = decision_values(self.classes, self.multi_class)
         return [self.ask(model, eta, rows.y, rows.weight) for eta in values]
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the scorer is one of those that are computed here."""
+        return not getattr(self.scorer, "_kwargs", {}) and getattr(self.scorer, "_score_func", None) in DIRECT
 
     def ask(self, model: LogisticRegression, X: Any, y: Any, weight: Any) -> float:
         """What the scorer says of a model; ArgumentError where it cannot, or says no number."""
