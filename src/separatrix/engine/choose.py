@@ -82,12 +82,12 @@ class Choice:
 
     def target(self, tol: float, classes: int = 1) -> float:
         """The estimated gap to reach for a gap of tol. Each of Newton's steps squares it, so one or two more passes buy
-        tol^2.5, and with it coefficients of unit size that agree to 1e-9 however the rows came; one of its truncated
-        steps buys tol^1.5. Who asks for a loose gap asks for few passes; but for several columns of eta it is the
+        tol^2.5, and with it coefficients of unit size that agree to 1e-9 however the rows came; of its truncated steps
+        one buys tol^2. Who asks for a loose gap asks for few passes; but for several columns of eta it is the
         certificate that costs, and one more pass makes sure that one is enough."""
         loose = tol >= LOOSE and classes == 1
         if self.name == "conjugate-gradient":
-            return tol if tol >= LOOSE else tol**1.5
+            return tol if tol >= LOOSE else tol**2
         squares = self.name in ("newton", "quasi-newton", "proximal-newton")
         return min(0.01 * tol, tol if loose else tol**2.5) if squares else tol
 
