@@ -104,6 +104,11 @@ def processes_in(folder: Path) -> list[str]:
     return [link.parent.name for link in links if link.exists() and link.resolve() == folder.resolve()]
 
 
+def test_a_stopped_fit_leaves_no_folder_that_it_made(folder):
+    code, _, new = stopped(folder, signal.SIGTERM, "engine/iterate.py:minimise", [*FIT, "--out", "a/b"])
+    assert (code, new) == (143, set())
+
+
 def test_model_and_report_come_together_or_not_at_all(folder):
     code, err, new = stopped(folder, signal.SIGINT, "pathlib.py:replace", FIT)
     assert (code, err) == (130, "separatrix: stopped; model.json and report.html written before\n")
