@@ -261,9 +261,9 @@ def test_only_sums_travel_where_rows_are_in_the_memory_of_workers(spread):
         distributed.wait([*blocks, kept[name]])
     before = moved(spread)
     model = LogisticRegression().fit(kept["X"], kept["y"], kept["weight"])
-    # Rows, labels and weights are 240,000 bytes, of which some 181,000 moved when tasks were dealt out in turn. Dask
-    # itself may still move a block or two, to workers that idle.
-    assert moved(spread) - before < 120_000
+    # Rows, labels and weights are 240,000 bytes, a block of them 36,000, and sums some 1,400. The scheduler moved one
+    # or two in one fit of six where a pass was sent out before it was known which worker had a share.
+    assert moved(spread) - before < 5_000
     np.testing.assert_allclose(model.coef_, LogisticRegression().fit(X[:, :3], y, weight).coef_, atol=1e-7)
 
 

@@ -1,6 +1,7 @@
 """Table columns become numbers, once and for all."""
 
 import datetime
+import re
 from typing import Any
 
 import msgspec
@@ -183,6 +184,17 @@ def test_one_wrong_cell_among_many_numbers_is_named_with_its_remedy():
 def test_an_infinite_cell_is_named(cells):
     with pytest.raises(CellError, match=r"column 'age', row 2 of the data: .* is not a finite number"):
         learn(age=cells)
+
+
+@pytest.mark.parametrize("cell", [1e100, 1e160, -1e300, 1e308])
+@pytest.mark.parametrize("form", [float, str])
+def test_a_cell_too_large_to_square_is_named_where_rows_are_learned_and_where_they_are_new(cell, form):
+    data = table(age=[form(each) for each in (1.0, cell, 2.0)], y=[0, 1, 0])
+    said = rf"column 'age', row 2 of the data: '?{re.escape(str(cell))}'? is too large to square; rescale the column"
+    with pytest.raises(CellError, match=said):
+        Columns.learn(data, target="y")
+    with pytest.raises(CellError, match=said):
+        learn(age=[form(1.0), form(2.5), form(2.0)]).encode(data)
 
 
 def test_the_user_decides_what_a_column_is():

@@ -20,8 +20,9 @@ import pytest
 from separatrix import LogisticRegression
 from separatrix.data.builtin import BUILTIN, REGRESSIONS, builtin
 from separatrix.data.dataset import open as opened
-from separatrix.data.files import read_batches, replacing
+from separatrix.data.files import read_batches, replacing, replacing_all
 from separatrix.errors import ArgumentError, ColumnError, DataError, FileError
+from separatrix.stopping import unfinished
 
 
 def table_of(data):
@@ -355,6 +356,22 @@ def write_and_fail(path: Path, fault: type[BaseException]) -> None:
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, ValueError])
+def test_what_fails_takes_the_folders_with_it_that_it_made(tmp_path, fault):
+    (tmp_path / "old").mkdir()
+    paths = [tmp_path / "old" / "new" / "a.txt", tmp_path / "old" / "new" / "newer" / "b.txt", tmp_path / "c" / "c.txt"]
+
+    def fail():
+        with replacing_all(*paths):
+            (tmp_path / "c" / "of others").touch()
+            raise fault
+
+    with pytest.raises(fault):
+        fail()
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {"old", "c", "c/of others"}
+    assert not [path for path in unfinished if path.startswith(str(tmp_path))]
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt])
 def test_replacing_leaves_the_old_file_when_interrupted(tmp_path, fault):
     path = tmp_path / "out.txt"
     path.write_text("old")

@@ -17,6 +17,7 @@ import separatrix
 from separatrix import logit, ols
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, TargetError
 from separatrix.inference.hypothesis import linear_hypothesis
+from separatrix.regression import design
 
 
 def table(n: int = 200) -> pd.DataFrame:
@@ -432,3 +433,14 @@ def test_a_category_of_nearly_as_many_levels_as_rows_is_refused_at_once(term, me
     with pytest.raises(ColumnError, match=message):
         logit(f"y ~ x + {term}", data)
     assert len(ols("amount ~ C(zone)", data).names) == 50
+
+
+def test_a_thousand_columns_are_told_apart_by_one_decomposition(monkeypatch):
+    asked, triangle = [], design.triangle
+    monkeypatch.setattr(design, "triangle", lambda A: asked.append(A.shape) or triangle(A))
+    R = triangle(np.random.default_rng(0).standard_normal((1_200, 1_000)))
+    names = tuple(f"x{j}" for j in range(1_000))
+    assert design.dependences(R, names) == []
+    assert asked == [(1_000, 1_000)]
+    R[:, 700] = R[:, 3] - 2.0 * R[:, 500]
+    assert [str(each) for each in design.dependences(R, names)] == ["x700 = x3 - 2 x500"]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,27 @@ def test_to_be_told_to_end_is_the_same(folder, name, code):
     assert said == (code, "separatrix: stopped; no file was written\n", set())
 
 
+def test_workers_end_with_the_command_and_without_a_word(folder):
+    pytest.importorskip("distributed")
+    command = ["fit", "old.parquet", "--target", "y", "--workers", "2"]
+    said = stopped(folder, signal.SIGTERM, "engine/iterate.py:minimise", command)
+    assert said == (143, "separatrix: stopped; no file was written\n", set())
+    begun = time.monotonic()
+    while left := processes_in(folder):
+        assert time.monotonic() - begun < 1.0, left
+
+
+def processes_in(folder: Path) -> list[str]:
+    """The processes that work in a folder, other than this one."""
+    links = Path("/proc").glob("[0-9]*/cwd")
+    return [link.parent.name for link in links if link.exists() and link.resolve() == folder.resolve()]
+
+
+def test_a_stopped_fit_leaves_no_folder_that_it_made(folder):
+    code, _, new = stopped(folder, signal.SIGTERM, "engine/iterate.py:minimise", [*FIT, "--out", "a/b"])
+    assert (code, new) == (143, set())
+
+
 def test_model_and_report_come_together_or_not_at_all(folder):
     code, err, new = stopped(folder, signal.SIGINT, "pathlib.py:replace", FIT)
     assert (code, err) == (130, "separatrix: stopped; model.json and report.html written before\n")
@@ -113,3 +135,10 @@ def test_a_signal_that_whoever_started_it_has_ignored_stays_ignored(folder):
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c_before_it_is_listened_to_is_a_plain_end(folder):
+    program, number = PROGRAM.replace("signal.SIG_DFL", "signal.default_int_handler"), str(int(signal.SIGINT))
+    command = [sys.executable, "-c", program, number, "separatrix/stopping.py:<module>", "evaluate", "old.json", "x"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

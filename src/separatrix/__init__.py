@@ -12,8 +12,8 @@ LogisticRegression(C=10.0)
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing takes longer to import than all else that comes before Ctrl-C is listened to
 if TYPE_CHECKING:
     from separatrix import plots, scratch
     from separatrix.columns import Columns
@@ -54,7 +54,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Public names are imported when they are first used: scikit-learn alone takes a second."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)

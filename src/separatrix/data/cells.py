@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from separatrix.arguments import LARGEST
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.calendar import iso_dates
 from separatrix.data.places import row_of
@@ -87,7 +88,7 @@ class Cells:
         Raises
         ------
         CellError
-            A cell is text that is no number, or infinite: the first such row.
+            A cell is text that is no number, infinite, or too large to square: the first such row.
         ColumnError
             The column holds dates or something else that is no number.
         """
@@ -98,8 +99,17 @@ class Cells:
             self.refuse(np.isnan(numbers) & ~self.missing, f"is not a number; {remedy}")
         else:
             numbers = as_floats(self.values)
-        self.refuse(np.isinf(numbers), f"is not a finite number; {remedy}")
+        if excess := self.excess(numbers):
+            raise CellError(f"{excess} {remedy}.")
         return numbers
+
+    def excess(self, numbers: FloatArray) -> str | None:
+        """Of the cells as numbers, (rows,), the first that is infinite or too large to square, in words that go on."""
+        if not (beyond := np.abs(numbers) > LARGEST).any():
+            return None
+        finite = np.isfinite(numbers[np.argmax(beyond)])
+        why = "is too large to square; rescale the column," if finite else "is not a finite number;"
+        return f"{self.place(beyond)} {why}"
 
     def dates(self, remedy: str = "fix the cell") -> Any:
         """The cells as an Arrow array of dates or times; ISO dates in text count.

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
-from functools import partial
+from multiprocessing import active_children
 from os import PathLike
 from shutil import rmtree
 from threading import Thread
@@ -185,19 +186,39 @@ def started(distributed: Any, workers: int) -> Iterator[Any]:
     from dask import config
 
     folder = Folder()  # of what scheduler and workers keep in files
-    unfinished[str(folder.path)] = partial(rmtree, ignore_errors=True)  # in which workers may still be writing
+    unfinished[str(folder.path)] = end_workers
     options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
     options["local_directory"] = str(folder.path)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if HOLDS else ()
     try:
         told = {"temporary-directory": str(folder.path), "distributed.scheduler.work-stealing": False}
-        with config.set(told):  # stealing would move rows to idle workers
+        with config.set(told), quiet_tracker():  # stealing would move rows to idle workers
             cluster = distributed.LocalCluster(n_workers=workers, **options)
     finally:
         if HOLDS:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     with cluster:
         yield cluster
+
+
+def end_workers(folder: str) -> None:
+    """Kills the processes that this one started, and removes the folder in which they write. Of themselves those that
+    are still starting would not hear for seconds that they are alone."""
+    for child in active_children():
+        child.kill()
+    rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def quiet_tracker() -> Iterator[None]:
+    """The process that removes semaphores after others, if it starts now, does so without a word: of a process that
+    was stopped there are some."""
+    option = "ignore:resource_tracker:UserWarning"
+    sys.warnoptions.append(option)
+    try:
+        yield
+    finally:
+        sys.warnoptions.remove(option)
 
 
 HOLDS = hasattr(signal, "pthread_sigmask")

@@ -139,6 +139,8 @@ class ClusterSource(Elsewhere):
         """What the work makes of every share, as futures: where the share is, if that worker still lives."""
         assert self.held is not None
         with reachable(self.client):
+            for share in self.held:  # where one will be is not known before, and the scheduler would choose by its load
+                settle(self.client, share)
             task, where = sent(self.client, work), places(self.client, self.held)
             return [
                 self.client.submit(done, task, share, *futures_in(deal.arguments), **placed(*workers))

@@ -37,16 +37,13 @@ class Moments:
 
     @classmethod
     def of(cls, values: FloatArray, counts: IntArray | None = None) -> "Moments":
-        """Of finite numbers, (n,), each as often as `counts` says, or once."""
+        """Of numbers that can be squared, (n,), each as often as `counts` says, or once."""
         if not len(values):
             return cls()
         count = len(values) if counts is None else int(counts.sum())
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = float((values if counts is None else counts * values).sum()) / count
-            if not np.isfinite(mean):  # the sum ran over, the mean does not
-                mean = float(((1.0 if counts is None else counts) * (values / count)).sum())
-            terms = np.square(values - mean)  # not by BLAS, whose threads would wait for each other
-            squares = float((terms if counts is None else counts * terms).sum())
+        mean = float((values if counts is None else counts * values).sum()) / count
+        terms = np.square(values - mean)  # not by BLAS, whose threads would wait for each other
+        squares = float((terms if counts is None else counts * terms).sum())
         return cls(count, mean, squares, float(values.min()), float(values.max()))
 
     def __add__(self, other: "Moments") -> "Moments":
@@ -124,21 +121,27 @@ class Rising:
 
 @dataclass(frozen=True)
 class Reading:
-    """The cells of a column taken for numbers: the finite ones, the first infinite one, and the first that is none.
+    """The cells of a column taken for numbers: those that can be squared, the first in `excess`, which cannot, and the
+    first that is `strange`, none at all.
 
     `codes`: one begins with a zero, as codes do; `units`: the signs of currencies and percent beside them.
     """
 
     moments: Moments = field(default_factory=Moments)
-    infinite: str | None = None
+    excess: str | None = None
     strange: str | None = None
     codes: bool = False
     units: frozenset[str] = frozenset()
 
+    @property
+    def wrong(self) -> str | None:
+        """The first cell that is no number, or none that can be squared, in words that go on with what to do."""
+        return f"{self.strange} is not a number;" if self.strange else self.excess
+
     def __add__(self, other: "Reading") -> "Reading":
         return Reading(
             self.moments + other.moments,
-            self.infinite or other.infinite,
+            self.excess or other.excess,
             self.strange or other.strange,
             self.codes or other.codes,
             self.units | other.units,

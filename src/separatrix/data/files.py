@@ -3,7 +3,7 @@
 import glob
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from errno import EISDIR
 from pathlib import Path
@@ -72,7 +72,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 @contextmanager
 def replacing_all(*paths: str | Path) -> Iterator[list[Path]]:
     """Temporary paths beside `paths`: renamed over them on success, all together, removed on any exception, Ctrl-C
-    included.
+    included, as are folders that were made for them.
 
     Raises
     ------
@@ -81,7 +81,10 @@ def replacing_all(*paths: str | Path) -> Iterator[list[Path]]:
     """
     partials = {path.with_name(f".{path.name}.{os.getpid()}.partial"): path for path in map(Path, paths)}
     own = {str(path) for pair in partials.items() for path in pair}
+    folders = {folder for path in partials.values() for folder in path.parents if not folder.exists()}
+    folders = sorted(folders, key=lambda folder: len(folder.parts), reverse=True)  # the inner ones go first
     unfinished.update({str(partial): os.unlink for partial in partials})
+    unfinished.update({str(folder): remove_empty for folder in folders})
     try:
         try:
             for partial, path in partials.items():  # says now, not after the work, that the place takes no files
@@ -99,11 +102,20 @@ def replacing_all(*paths: str | Path) -> Iterator[list[Path]]:
             for partial in partials:
                 partial.unlink(missing_ok=True)
                 del unfinished[str(partial)]
+            for folder in folders:
+                remove_empty(folder)
+                del unfinished[str(folder)]
     except OSError as error:
         why, place = error.strerror or error, error.filename
         if place is not None and str(place) not in own:  # the fault of something else that was done meanwhile
             raise FileError(f"{shown(str(place))} cannot be used: {why}; name another.") from error
         raise FileError(f"{' and '.join(map(str, paths))} cannot be written: {why}; choose another place.") from error
+
+
+def remove_empty(folder: str | Path) -> None:
+    """Removes a folder, if there is nothing in it."""
+    with suppress(OSError):
+        os.rmdir(folder)
 
 
 def remove_left(path: Path) -> None:

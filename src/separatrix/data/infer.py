@@ -73,7 +73,7 @@ def infer_column(tally: ColumnTally, rules: Rules) -> Column:
     Raises
     ------
     CellError
-        A number is infinite, or nearly all cells of text are numbers and this one is not.
+        A number is infinite or too large to square, or nearly all cells of text are numbers and this one is not.
     """
     if not tally.known:
         return LeftOut(tally.name, "empty: every cell is missing")
@@ -90,9 +90,8 @@ def number(tally: ColumnTally, rules: Rules) -> Column:
         raise ColumnError(_holds(tally, "numbers"))
     written = best_way(tally)
     reading = tally.readings.get(written, Reading())
-    for place, wrong in ((reading.strange, "a number"), (reading.infinite, "a finite number")):
-        if place:
-            raise CellError(f"{place} is not {wrong}; fix the cell, or fit with Columns(categorical={[tally.name]}).")
+    if wrong := reading.wrong:
+        raise CellError(f"{wrong} fix the cell, or fit with Columns(categorical={[tally.name]}).")
     moments = reading.moments
     if not moments.low < moments.high:
         return category(tally, rules)  # one value and gaps: only the gaps can tell, so they are the feature

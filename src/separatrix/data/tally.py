@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from separatrix.arguments import LARGEST, is_moderate
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dates, part_of, zone_of
 from separatrix.data.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
@@ -194,14 +195,16 @@ def tally_column(cells: Cells, counts: IntArray | None = None, settled: Settled 
 
 def _with_numbers(counted: ColumnTally, cells: Cells, counts: IntArray | None, settled: Settled) -> ColumnTally:
     values, numbers = cells.values, as_floats(cells.values)
-    fine = np.isfinite(numbers)
-    whole = bool(fine.all())
-    infinite = np.isinf(numbers) if not whole and fine.sum() + values.null_count < len(numbers) else None
-    moments = _moments(numbers, counts) if whole else _moments(numbers[fine], _some(counts, fine))
+    excess = None
+    if is_moderate(numbers):
+        moments = _moments(numbers, counts)
+    else:
+        fine, excess = np.abs(numbers) <= LARGEST, cells.excess(numbers)
+        moments = _moments(numbers[fine], _some(counts, fine))
     known = values.drop_null() if values.null_count else values
     return replace(
         counted,
-        readings={"plain": Reading(moments, None if infinite is None else cells.place(infinite))},
+        readings={"plain": Reading(moments, excess)},
         levels=None if cells.name in settled.many else _levels_of_numbers(known, _of_known(cells, counts)),
         rising=_rising(values, counts),
         digest=None if cells.name in settled.alone else digest(hash_numbers(numbers)),
@@ -280,12 +283,13 @@ def _with_texts(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> 
 def _reading(cells: Cells, texts: Any, counts: IntArray, numbers: FloatArray) -> Reading:
     """Each different text read once as `numbers`; the first that is strange stands first among them."""
     held = counts > 0
-    fine, read = held & np.isfinite(numbers), held & ~np.isnan(numbers)
-    places = [np.flatnonzero(held & bad)[:1].tolist() for bad in (np.isinf(numbers), np.isnan(numbers))]
-    infinite, strange = (cells.place(cells.spread(np.arange(len(texts)), -1) == i[0]) if i else None for i in places)
+    fine, read, beyond = held & (np.abs(numbers) <= LARGEST), held & ~np.isnan(numbers), np.abs(numbers) > LARGEST
+    excess = cells.excess(cells.spread(numbers, np.nan)) if beyond.any() else None
+    none = np.flatnonzero(held & ~read)[:1].tolist()
+    strange = cells.place(cells.spread(np.arange(len(texts)), -1) == none[0]) if none else None
     some = texts.filter(pa.array(read))
     return Reading(
-        Moments.of(numbers[fine], counts[fine]), infinite, strange, bool(are_codes(some).any()), units_of(some)
+        Moments.of(numbers[fine], counts[fine]), excess, strange, bool(are_codes(some).any()), units_of(some)
     )
 
 

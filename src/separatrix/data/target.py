@@ -154,11 +154,9 @@ def _number(column: ColumnTally, positive: str | None, here: str) -> Target:
 
 
 def _refuse(column: ColumnTally, remedy: str, written: Written = "plain") -> None:
-    """CellError for the first cell that is no finite number, if there is one."""
-    reading = column.readings[written]
-    for place, due in ((reading.strange, "a number"), (reading.infinite, "a finite number")):
-        if place:
-            raise CellError(f"{place} is not {due}; {remedy}.")
+    """CellError for the first cell that is no number that can be squared, if there is one."""
+    if wrong := column.readings[written].wrong:
+        raise CellError(f"{wrong} {remedy}.")
 
 
 def _labels(column: ColumnTally, here: str) -> list[Label]:

@@ -33,9 +33,9 @@ def dependences(R: FloatArray, names: tuple[str, ...]) -> list[Dependence]:
     c = 2 a - b
     """
     found, kept, j = [], list(range(R.shape[1])), 0
+    lengths, part = np.linalg.norm(R, axis=0), triangle(R)  # of which no column depends on those after it
     while j < len(kept):
-        part = triangle(R[:, kept[: j + 1]])
-        length = float(np.linalg.norm(R[:, kept[j]]))
+        length = lengths[kept[j]]
         left = abs(part[j, j]) if j < len(part) else 0.0
         if left > DEPENDENT * length:
             j += 1
@@ -43,6 +43,7 @@ def dependences(R: FloatArray, names: tuple[str, ...]) -> list[Dependence]:
         combination = solve_triangular(part[:j, :j], part[:j, j]) if length else np.zeros(j)
         found.append(Dependence(names[kept[j]], in_words(combination, [names[k] for k in kept[:j]])))
         del kept[j]
+        part = triangle(R[:, kept])
     return found
 
 
