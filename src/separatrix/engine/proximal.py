@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csc_array
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
@@ -132,17 +133,58 @@ def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
 def steps_on(part: Objective, at: Evaluation) -> FloatArray:
     """theta (P, K) after some steps, each to about the minimum of the model there, until one promises little."""
     first = None
+    single = at.theta.shape[1] == 1 and getattr(part.source, "is_sparse", False)
+    at = part.evaluate(at.theta, order=1, keep_state=True)
     for _ in range(MOST_STEPS):
         w, g = at.theta.ravel(), at.gradient.ravel()
         l1 = np.broadcast_to(part.l1, at.theta.shape).ravel()
-        v, _ = minimise_model(products(part, at.theta), w, g, l1, TRUNCATED)
+        if single:
+            v = newton_point(part, at, g, l1)
+        else:
+            v, _ = minimise_model(products(part, at), w, g, l1, TRUNCATED)
         slope = promised_slope(w, v, g, l1)
         first = slope if first is None else first
-        at, _ = backtrack(part, at, (v - w).reshape(at.theta.shape), order=1, slope=slope)
+        at, _ = backtrack(part, at, (v - w).reshape(at.theta.shape), order=1, slope=slope, keep_state=True)
         if slope > LITTLE * first:
             break
     return at.theta
 
+
+def newton_point(part: Objective, at: Evaluation, g: FloatArray, l1: FloatArray) -> FloatArray:
+    """About the minimum of the model, by products with sqrt(h) X, whose columns are centred in place of an intercept."""
+    X, source, w, p = part.source.X, part.source, at.theta.ravel(), part.source.n_columns
+    state = part.kept_state(at)
+    root = np.sqrt(source.weight * part.loss.second(state, 0, 0) / at.weight)
+    B = csc_array((X.data * root[X.indices], X.indices, X.indptr), shape=X.shape)
+    ridge, BT = part.penalty.l2, B.T
+    diagonal = B.power(2).T @ np.ones(len(root))
+    if len(w) > p:
+        bend = max(float(root @ root), NOTHING)
+        tilt = (BT @ root) / bend
+    else:
+        bend, tilt = NOTHING, np.zeros(p)
+    diagonal = np.maximum(diagonal - bend * tilt**2, TRACE * diagonal) + ridge
+
+    def times(d):
+        COUNT[0] += 1
+        return BT @ (B @ d) - tilt * (bend * (tilt @ d)) + ridge * d
+
+    def solve(some, b):
+        F = B[:, some]
+        FT, t, r, unit = F.T, tilt[some], ridge[some], diagonal[some]
+
+        def times_some(d):
+            COUNT[1] += 1
+            return FT @ (F @ d) - t * (bend * (t @ d)) + r * d
+
+        x, products = conjugate_gradients(times_some, lambda q: q / unit, b, lambda start: SOLVED * start, MOST_PRODUCTS)
+        return x
+
+    g_b = g[p:].sum()
+    v, _ = minimise_model(Curvature(diagonal, times, solve, exact=False), w[:p], g[:p] - tilt * g_b, l1[:p], TRUNCATED)
+    return np.concatenate([v, w[p:] - g_b / bend - tilt @ (v - w[:p])])
+
+COUNT = [0, 0]
 
 def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntArray:
     """The columns with a weight, and as many others, those of the largest subgradient first; in order."""
@@ -203,11 +245,10 @@ def by_root(R: FloatArray) -> Curvature:
     )
 
 
-def products(part: Objective, theta: FloatArray) -> Curvature:
+def products(part: Objective, at: Evaluation) -> Curvature:
     """H at theta (P, K) as passes over the data, the state of whose rows it keeps if they are in memory; its inverse by
     conjugate gradients."""
-    loss, (P, K) = part.loss, theta.shape
-    at = part.evaluate(theta, order=1, keep_state=True)
+    loss, (P, K) = part.loss, at.theta.shape
 
     def diagonal_of(block: Block) -> Sums:
         state = part.state_of(at, block)
