@@ -1,7 +1,7 @@
 """Penalties with an L1 part: the optimum, its exact zeros, and the bound that certifies it."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -21,7 +21,9 @@ from separatrix import LinearRegression, LogisticRegression
 from separatrix.engine.certificate import by_duality, by_part, by_self_concordance, certify
 from separatrix.engine.choose import choose
 from separatrix.engine.fit import Fit, Options, fit_linear_model
-from separatrix.engine.proximal import SMALL, Curvature, SolveByProducts, matrix, minimise_model
+from separatrix.engine.proximal import SMALL
+from separatrix.engine.quadratic_model import Curvature, matrix, minimise_model
+from separatrix.engine.working_sets import SolveByProducts
 from separatrix.errors import ArgumentError
 from test_certificate import LONG, all_columns, long_objective, some_rows
 
@@ -295,7 +297,7 @@ def test_the_minimum_of_a_model_meets_its_conditions_by_either_solver(seed, n):
     by_products = Curvature(
         np.diagonal(H),
         lambda d: H @ d,
-        SolveByProducts(lambda d: H @ d, np.diagonal(H)),
+        SolveByProducts(lambda some: H[np.ix_(some, some)].__matmul__, np.diagonal(H)),
         exact=False,
     )
     for curvature, enough in ((matrix(H), 1e-12), (by_products, 1e-8)):
@@ -411,11 +413,14 @@ def test_a_fit_that_must_stop_early_says_how_far_it_is():
 def test_conjugate_gradients_that_were_cut_short_are_given_more_products_on_the_same_columns():
     H, b, products = np.diag(np.linspace(1e-6, 1.0, 500)), np.ones(500), []
 
-    def times(d: np.ndarray) -> np.ndarray:
-        products.append(d)
-        return H @ d
+    def times_on(some: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        def times(d: np.ndarray) -> np.ndarray:
+            products.append(d)
+            return H[np.ix_(some, some)] @ d
 
-    solve, some, counts = SolveByProducts(times, np.ones(500)), np.arange(500), []
+        return times
+
+    solve, some, counts = SolveByProducts(times_on, np.ones(500)), np.arange(500), []
     for columns in (some, some, some[:-1]):
         before = len(products)
         solve(columns, b[columns])

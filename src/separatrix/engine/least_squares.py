@@ -34,7 +34,8 @@ from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.duality import duality_gap
 from separatrix.engine.iterate import Status, Step, Trace, minimise
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.proximal import EXACT, matrix, minimise_model, proximal_newton
+from separatrix.engine.proximal import EXACT, proximal_newton
+from separatrix.engine.quadratic_model import matrix, minimise_model
 from separatrix.engine.triangle import CELLS, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet

@@ -1,0 +1,149 @@
+"""The minimum of a quadratic model with an L1 part: g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, the lasso of H."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.engine.linear_algebra import factor_of_root, solve_factored, solve_positive
+from separatrix.equations.penalties import soft_threshold
+
+QUICK_TURNS = 8  # that change many signs at once; then one at a time, where H is a matrix
+MOST_TURNS = 100
+NOTHING = 1e-100  # of a curvature; its inverse is still a number
+MOST_PROXIMAL_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them, which is
+    `exact` but for rounding, or nearly right."""
+
+    diagonal: FloatArray
+    times: Callable[[FloatArray], FloatArray]
+    solve: Callable[[IntArray, FloatArray], FloatArray]
+    exact: bool
+
+
+def matrix(H: FloatArray) -> Curvature:
+    """H as a small matrix."""
+    return Curvature(
+        np.diagonal(H),
+        lambda d: H @ d,
+        lambda some, b: solve_positive(H[np.ix_(some, some)], b),
+        exact=True,
+    )
+
+
+def by_root(R: FloatArray) -> Curvature:
+    """R'R, as it stands."""
+    return Curvature(
+        np.square(R).sum(axis=0),
+        lambda d: R.T @ (R @ d),
+        lambda some, b: solve_factored(factor_of_root(R[:, some]), b),
+        exact=True,
+    )
+
+
+def minimise_model(
+    H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float
+) -> tuple[FloatArray, float]:
+    """The v, (n,), with the least g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, with exact zeros; and the decrease from w.
+
+    By turns, proximal gradient steps choose the signs, and a projected Newton step moves to the minimum that has them.
+    Where columns all but depend on each other, these choose badly, and signs change one at a time.
+    """
+    v, slope, decrease, first = w, g, 0.0, None
+    unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
+    for turn in range(MOST_TURNS):
+        s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
+        size = float(s**2 @ (1.0 / unit))
+        first = size if first is None else first
+        if size <= enough * first:
+            break
+        one_by_one = H.exact and turn >= QUICK_TURNS
+        step = feature_sign_step if one_by_one else newton_step if turn % 2 == 0 else proximal_steps
+        v, slope, fall = step(H, v, slope, l1, unit)
+        decrease += fall
+        if one_by_one and not fall:
+            break
+    return v, decrease
+
+
+Moved = tuple[FloatArray, FloatArray, float]
+"""A new v, the slope of the model there, and how far the model with the L1 part fell."""
+
+
+def newton_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
+    """To the minimum over the support. Coordinates that would change sign stop at zero; if the model does not fall with
+    that, the step is cut, at the latest to where the first of them is zero."""
+    free = np.flatnonzero((v != 0) | (l1 == 0))
+    sign, here = np.sign(v[free]), v[free]
+    s = slope[free] + l1[free] * sign
+    newton = H.solve(free, -s)
+    crosses = ((here + newton) * sign < 0) & (l1[free] > 0)
+    nearest = float(np.min(here[crosses] / -newton[crosses], initial=1.0))
+    change = np.zeros_like(v)
+    for length in (1.0, 0.3, 0.1, nearest):
+        there = here + length * newton
+        change[free] = np.where(crosses & (there * sign <= 0), 0.0, there) - here
+        moved = H.times(change)
+        fall = -float(s @ change[free]) - 0.5 * float(change @ moved)
+        if fall > 0:
+            return v + change, slope + moved, fall
+    return v, slope, 0.0
+
+
+def feature_sign_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
+    """Towards the minimum over the support and, where more is to be had there, one coordinate outside of it, to the
+    lowest of the points where a coordinate is zero on the way (Lee, Battle, Raina and Ng 2007, "Efficient sparse coding
+    algorithms"). However ill-conditioned H is, so many steps as there are sets of signs reach the minimum."""
+    support, sign = (v != 0) | (l1 == 0), np.sign(v)
+    s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * sign)
+    left = s**2 / unit
+    enters = np.argmax(np.where(support, 0.0, left))
+    outside = not support[enters] and left[enters] > left[support].sum()
+    d = np.zeros_like(v)
+    for free in ([support | (np.arange(len(v)) == enters)] if outside else []) + [support]:
+        d[:] = 0.0
+        d[free] = H.solve(np.flatnonzero(free), -s[free])
+        if not outside or d[enters] * s[enters] < 0:  # else it moves to where its sign is another
+            break
+    moved = H.times(d)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        zero_at = np.where((v != 0) & (l1 > 0), -v / d, np.inf)
+    stops = np.append(np.unique(zero_at[(zero_at > 0) & (zero_at < 1)]), 1.0)
+    beyond = np.maximum(-sign * (v + stops[:, None] * d), 0.0) @ (2.0 * l1)  # (stops,)
+    falls = -stops * (s @ d) - 0.5 * stops**2 * (d @ moved) - beyond
+    best = int(np.argmax(falls))
+    if not falls[best] > 0:
+        return v, slope, 0.0
+    there = np.where(zero_at == stops[best], 0.0, v + stops[best] * d)
+    return there, slope + stops[best] * moved, float(falls[best])
+
+
+def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
+    """Proximal gradient steps, in units of the diagonal, of the length that the curvature along the last one asked for
+    (Wright, Nowak and Figueiredo 2009, "SpaRSA"), until one changes no sign and leads lower; the lowest point met."""
+    best, fallen, rate = (v, slope, 0.0), 0.0, 1.0
+    for _ in range(MOST_PROXIMAL_STEPS):
+        there = soft_threshold(v - slope / (rate * unit), l1 / (rate * unit))
+        change = there - v
+        moved = H.times(change)
+        bend = float(change @ moved)
+        fallen -= promised_slope(v, there, slope, l1) + 0.5 * bend
+        same = np.array_equal(np.sign(there), np.sign(v))
+        v, slope, lower = there, slope + moved, fallen > best[2]
+        if lower:
+            best = v, slope, fallen
+        if same and (lower or not change.any()):
+            break
+        rate = max(bend / float(change**2 @ unit), 0.1)
+    return best
+
+
+def promised_slope(w: FloatArray, v: FloatArray, g: FloatArray, l1: FloatArray) -> float:
+    """g'(v - w) + l1'(|v| - |w|): what a step from w to v promises. Without a change of sign nothing cancels."""
+    sign = np.where(w != 0, np.sign(w), np.sign(v))
+    return float(np.sum((g + l1 * sign) * (v - w) + l1 * (np.abs(v) - sign * v)))

@@ -1,0 +1,182 @@
+r"""Proximal Newton where columns are many: steps on a working set, the columns with a weight and those whose gradient
+says most loudly that zero is not their optimum (Massias et al. 2018, "Celer").
+
+The curvature of a working set is never built: its products read these columns only, which a pass over the data does not
+count. Of sparse rows and one column of eta they are B'(B d), with B = diag(sqrt h) X. There the intercept is at its
+best for any weights, which takes from each column its mean by h: without the direction that all columns of a text
+share, fewer products will do.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csc_array
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.block import Block
+from separatrix.data.memory import MemorySource
+from separatrix.engine.certificate import penalises_all
+from separatrix.engine.duality import duality_gap
+from separatrix.engine.iterate import Iterate, Solver
+from separatrix.engine.line_search import backtrack
+from separatrix.engine.linear_algebra import Linear, conjugate_gradients
+from separatrix.engine.objective import TRACE, Evaluation, Objective, Sums
+from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_model, promised_slope
+from separatrix.equations.hyperplane import gram_diagonal
+
+TRUNCATED = 0.1  # of the squared subgradient a minimum of the model may leave, as the working set will change
+SMALLEST_SET = 400  # columns, or
+GROWTH = 3  # for each with a weight
+MOST_STEPS = 3  # on one working set,
+LITTLE = 0.3  # while a step promises more than this share of the first
+MOST_PRODUCTS = 30  # of conjugate gradients, and the squared residual that is small enough
+SOLVED = 0.03
+
+
+def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
+    """Each iteration takes a few steps on a working set; the gradient of all columns then chooses the next.
+
+    The estimated gap is the decrease that a quadratic model with the bound on the curvature's diagonal promises, or
+    more where the certificate will ask for more.
+    """
+    unit = objective.diagonal_bound(theta)
+    at = objective.evaluate(theta, order=1)
+    while True:
+        promised = 0.5 * float(np.sum(objective.subgradient(at) ** 2 / unit))
+        yield Iterate(at, estimated_gap(objective, at, promised))
+        chosen = working_set(objective, at, np.sqrt(unit))
+        rows = np.append(chosen, np.arange(objective.source.n_columns, len(theta)))
+        theta = at.theta.copy()
+        theta[rows] = steps_on(objective.columns(chosen), at.theta[rows])
+        at = objective.evaluate(theta, order=1)
+
+
+def steps_on(part: Objective, theta: FloatArray) -> FloatArray:
+    """theta (P, K) after some steps, each to about the minimum of the model there, until one promises little."""
+    at, first = part.evaluate(theta, order=1, keep_state=True), None
+    source = part.source
+    by_roots = theta.shape[1] == 1 and isinstance(source, MemorySource) and source.is_sparse
+    l1 = np.broadcast_to(part.l1, theta.shape).ravel()
+    for _ in range(MOST_STEPS):
+        w, g = at.theta.ravel(), at.gradient.ravel()
+        v = minimum_by_roots(part, at) if by_roots else minimise_model(products(part, at), w, g, l1, TRUNCATED)[0]
+        slope = promised_slope(w, v, g, l1)
+        first = slope if first is None else first
+        there, _ = backtrack(part, at, (v - w).reshape(theta.shape), order=1, slope=slope, keep_state=True)
+        if there is at:
+            break
+        at = there
+        if slope > LITTLE * first:
+            break
+    return at.theta
+
+
+def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntArray:
+    """The columns with a weight, and twice as many others, those of the largest subgradient first; in order."""
+    p = objective.source.n_columns
+    weighted = at.theta[:p].any(axis=1)
+    score = np.where(weighted, np.inf, np.abs(objective.subgradient(at) / unit)[:p].max(axis=1))
+    size = min(max(SMALLEST_SET, GROWTH * np.count_nonzero(weighted)), np.count_nonzero(score))
+    return np.sort(np.argpartition(-score, size - 1)[:size]) if size else np.arange(0)
+
+
+def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> float:
+    """The promised decrease, or the square of the duality gap here if that is more, and never more than F.
+
+    The square, because without an L2 part that gap falls with the distance to the optimum and the decrease with its
+    square: an estimate that is small enough for the coefficients is then small enough for the certificate.
+    """
+    if penalises_all(objective.penalty):
+        w = at.theta[: objective.source.n_columns]
+        gradient = at.gradient[: len(w)] - objective.penalty.gradient(w)
+        promised = max(promised, duality_gap(objective.penalty, w, gradient, at.loss) ** 2)
+    return min(promised, at.value)
+
+
+def minimum_by_roots(part: Objective, at: Evaluation) -> FloatArray:
+    """theta (P,) at about the minimum of the model at a point whose state is kept, for sparse columns and one of eta.
+
+    The intercept is at its best for any weights: with u = sqrt h, and t = B'u / u'u the means of the columns by h,
+
+        b = b_0 - g_b / u'u - t'(w - w_0)        and of the weights        g - t g_b,        H = B'B - u'u t t'
+    """
+    source, p, theta, state = part.source, part.source.n_columns, at.theta.ravel(), part.kept_state(at)
+    assert isinstance(source, MemorySource)
+    assert state is not None
+    X = source.X
+    u = np.sqrt(source.weight * part.loss.second(state, 0, 0) / at.weight)
+    B = csc_array((X.data * u[X.indices], X.indices, X.indptr), shape=X.shape)
+    bend = max(float(u @ u), NOTHING)
+    t = (B.T @ u) / bend * (len(theta) > p)
+    w, b, g, g_b = theta[:p], theta[p:], at.gradient[:p, 0], at.gradient[p:, 0]
+    v, _ = minimise_model(gram(B, t, bend, part.penalty.l2), w, g - t * g_b.sum(), part.penalty.l1, TRUNCATED)
+    return np.concatenate([v, b - g_b / bend - t @ (v - w)])
+
+
+def gram(B: Any, t: FloatArray, bend: float, l2: FloatArray) -> Curvature:
+    """B'B - bend t t' + diag(l2), which is never negative, as products with B (rows, p)."""
+    square = gram_diagonal(B, np.ones(B.shape[0]))
+    ridge = TRACE * square + l2
+    diagonal = np.maximum(square - bend * t**2, 0.0) + ridge
+
+    def times_on(some: IntArray | slice) -> Linear:
+        part, mean, more = B[:, some], t[some], ridge[some]
+        transposed = part.T
+        return lambda d: transposed @ (part @ d) - mean * (bend * (mean @ d)) + more * d
+
+    return Curvature(diagonal, times_on(slice(None)), SolveByProducts(times_on, diagonal), exact=False)
+
+
+def products(part: Objective, at: Evaluation) -> Curvature:
+    """H at a point (P, K) as passes over the data, the state of whose rows it keeps if they are in memory; its inverse
+    by conjugate gradients."""
+    loss, (P, K) = part.loss, at.theta.shape
+
+    def diagonal_of(block: Block) -> Sums:
+        state = part.state_of(at, block)
+        h = block.weight[:, None] * np.stack([loss.second(state, k, k) for k in range(K)], axis=1)
+        ones = np.tile(h.sum(axis=0), (P - block.X.shape[1], 1))
+        return Sums(float(block.weight.sum()), 0.0, np.vstack([gram_diagonal(block.X, h), ones]))
+
+    sums = part.add_up(diagonal_of)
+    diagonal = sums.gradient / sums.weight
+    ridge = TRACE * diagonal
+    diagonal[: len(part.penalty.l2)] += part.penalty.l2[:, None]
+    diagonal = (diagonal + ridge).ravel()
+
+    def times(d: FloatArray) -> FloatArray:
+        d = d.reshape(P, K)
+        return (part.curvature_times(at, d) + ridge * d).ravel()
+
+    def times_on(some: IntArray) -> Linear:
+        full = np.zeros_like(diagonal)
+
+        def times_some(d: FloatArray) -> FloatArray:
+            full[some] = d
+            return times(full)[some]
+
+        return times_some
+
+    return Curvature(diagonal, times, SolveByProducts(times_on, diagonal), exact=False)
+
+
+class SolveByProducts:
+    """About H^-1 b on some of the coefficients, by conjugate gradients that the diagonal preconditions; `times_on` has
+    the products with H on some alone.
+
+    What was cut short on the same coefficients goes on from its start with twice the products: to start anew after so
+    many would lose the directions that it has learned.
+    """
+
+    def __init__(self, times_on: Callable[[IntArray], Linear], diagonal: FloatArray) -> None:
+        self.times_on, self.diagonal, self.most, self.some = times_on, diagonal, MOST_PRODUCTS, np.arange(0)
+
+    def __call__(self, some: IntArray, b: FloatArray) -> FloatArray:
+        unit = self.diagonal[some]
+        if not np.array_equal(some, self.some):
+            self.most, self.some = MOST_PRODUCTS, some
+        times = self.times_on(some)
+        x, products = conjugate_gradients(times, lambda r: r / unit, b, lambda start: SOLVED * start, self.most)
+        self.most *= 2 if products == self.most else 1
+        return x
