@@ -752,7 +752,7 @@ def peak():
 """
     done = run(peak + code, scratch)
     assert done.returncode == 0, done.stderr
-    # Fifteen more files of 16 megabytes each, once raw, once encoded; batches read ahead wait where processors are busy.
+    # Fifteen more files of 16 megabytes each, once raw, once encoded; where processors are busy, batches wait.
     assert float(done.stdout) < 120
 
 
