@@ -140,8 +140,9 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
     """Class by class, the curvature that a sample of the rows has in the coefficients of that class alone; where the
     matrices would take much beside X, their mean for all.
 
-    At first as if all its rows were as curved as their mean, which takes one Gram matrix; once a step needed many
-    products, with one for each class, computed afresh whenever a step needs many again.
+    At first as if all its rows were as curved as their mean, which takes one Gram matrix, beside which there must be
+    memory for each class; once a step needed many products, with one for each class, computed afresh whenever a step
+    needs many again.
     """
     (P, K), p = theta.shape, objective.source.n_columns
     some = sampled(objective, theta, SAMPLE * P, np.random.default_rng(0)).weighted
@@ -153,7 +154,7 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
         nonlocal even, by_class
-        if products > MANY_PRODUCTS:
+        if products > MANY_PRODUCTS or (by_class is None and not each):
             even = by_class = None  # before others are made: each takes as much
             by_class = [packed(gram, strength) for gram in class_grams(some, at.theta, groups)]
         elif by_class is None and even is None:

@@ -9,7 +9,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import in_order
-from separatrix.equations.hyperplane import pieces, scratch
+from separatrix.equations.hyperplane import pieces
 
 SQUARE = 256  # rows and columns
 
@@ -30,8 +30,8 @@ def shared_gram(source: MemorySource, ones: int, weight: Callable[[Block], Float
     gram, squares = np.zeros((P, P), dtype), squares_of(P)
     for block in source.blocks(slice(0, source.n_rows)):
         h = np.sqrt(weight(block))[:, None].astype(dtype)
-        for rows in pieces(len(h), P):
-            half = scratch((len(h[rows]), P), dtype)
+        for rows in pieces(len(h), P, least=2 * SQUARE):
+            half = np.empty((len(h[rows]), P), dtype)
             np.multiply(block.X[rows], h[rows], out=half[:, :p])
             half[:, p:] = h[rows]
 
