@@ -127,12 +127,14 @@ def test_rows_that_depend_on_each_other_are_fewer_columns_with_the_same_planes(p
     rng, n = np.random.default_rng(seed), len(problem.y)
     X = rng.normal(size=(n, 4)) @ rng.normal(size=(4, 3 * n))
     X[0] = X[-1]
-    problem = replace(problem, X=X, strength=np.linspace(0.5, 2.0, 3 * n))
+    problem = replace(problem, X=X, weight=np.arange(1.0, n + 1), strength=np.linspace(0.5, 2.0, 3 * n))
     space = smallest_space(problem.source(), L2(problem.strength))
     assert space.source.n_columns == np.linalg.matrix_rank(X)
+    order = space.source.weight.astype(int) - 1
+    np.testing.assert_array_equal(space.source.y, problem.source().y[order])
     z = rng.normal(size=(space.source.n_columns, 2))
     w = space.back(z)
-    np.testing.assert_allclose(X @ w, space.source.X @ z, atol=1e-9 * np.abs(X @ w).max())
+    np.testing.assert_allclose(X[order] @ w, space.source.X @ z, atol=1e-9 * np.abs(X @ w).max())
     np.testing.assert_allclose(space.there(w), z, atol=1e-9 * np.abs(z).max())
     np.testing.assert_allclose(L2(problem.strength).value(w), L2(np.ones(len(z))).value(z), rtol=1e-9)
 

@@ -1,18 +1,21 @@
 """theta <- theta - curvature^-1 gradient, by conjugate gradients: for very many coefficients, no matrix is built."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
+from separatrix.data.memory import MemorySource
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import Packed, conjugate_gradients, factor_positive, packed, solve_packed
+from separatrix.engine.linear_algebra import conjugate_gradients, packed, solve_packed
 from separatrix.engine.objective import Evaluation, Objective, Sums
 from separatrix.engine.sampling import sampled
+from separatrix.engine.shared import shared_gram
 from separatrix.equations.hyperplane import weighted_gram
 
 MOST_PRODUCTS = 500  # in one Newton step
@@ -21,6 +24,7 @@ LOOSE = 0.2  # relative residual of the first steps
 MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
 ENOUGH = 20  # for one column of eta and a Gram matrix of the sample
 SAMPLE = 20  # rows for each row of the Gram matrix that preconditions
+LARGE = 500  # columns, whose Gram matrix is not small beside a block of rows
 
 
 def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
@@ -136,49 +140,64 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
     """Class by class, the curvature that a sample of the rows has in the coefficients of that class alone; where the
     matrices would take much beside X, their mean for all.
 
-    At first as if all its rows were as curved as their mean, which takes one Gram matrix; once a step needed many
-    products, with one for each class, computed afresh whenever a step needs many again.
+    At first as if all its rows were as curved as their mean, which takes one Gram matrix, beside which there must be
+    memory for each class; once a step needed many products, with one for each class, computed afresh whenever a step
+    needs many again.
     """
     (P, K), p = theta.shape, objective.source.n_columns
     some = sampled(objective, theta, SAMPLE * P, np.random.default_rng(0)).weighted
     strength = np.concatenate([objective.penalty.l2, np.zeros(P - p)])
     each = objective.source.room * objective.source.n_rows >= 8 * K * P**2 / 2
-    even, by_class = None, None
+    groups = np.arange(K).reshape(-1, 1 if each else K)
+    even: Any = None
+    by_class: Any = None
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
         nonlocal even, by_class
-        if products > MANY_PRODUCTS:
+        if products > MANY_PRODUCTS or (by_class is None and not each):
             even = by_class = None  # before others are made: each takes as much
-            by_class = factors(class_grams(some, at.theta))
+            by_class = [packed(gram, strength) for gram in class_grams(some, at.theta, groups)]
         elif by_class is None and even is None:
             even = sample_gram(some, P - p, lambda block: block.weight)
-        near = by_class or factors(h * even for h in mean_curvatures(objective, at))
+        near = by_class or [packed(h * even, strength) for h in of_groups(mean_curvatures(objective, at), groups)]
         return lambda residual: objective.canonical(
             np.column_stack([solve_packed(factor, r) for factor, r in zip(cycle(near), residual.T, strict=False)])
         )
 
-    def factors(grams: Iterator[FloatArray]) -> list[Packed]:
-        return [packed(factor_positive(gram, strength)) for gram in (grams if each else [sum(grams) / K])]
-
     return at_point
 
 
-def class_grams(objective: Objective, theta: FloatArray) -> Iterator[FloatArray]:
-    """The curvature in the coefficients of each class alone, (P, P) each, in single precision."""
+def of_groups(h: FloatArray, groups: IntArray) -> Sequence[float]:
+    """The mean in each group of classes, as numbers that leave a matrix its precision."""
+    return h[groups].mean(axis=1).tolist()
+
+
+def class_grams(objective: Objective, theta: FloatArray, groups: IntArray) -> Iterator[FloatArray]:
+    """The curvature in the coefficients of each class alone, (P, P) each, in single precision; of several the mean."""
     at, ones = objective.evaluate(theta, order=1, keep_state=True), len(theta) - objective.source.n_columns
 
-    def weight(k: int) -> Callable[[Block], FloatArray]:
-        return lambda block: block.weight * objective.loss.second(objective.state_of(at, block), k, k)
+    def weight(classes: IntArray) -> Callable[[Block], FloatArray]:
+        def mean(block: Block) -> FloatArray:
+            state = objective.state_of(at, block)
+            return block.weight * (sum(objective.loss.second(state, k, k) for k in classes) / len(classes))
 
-    return (sample_gram(objective, ones, weight(k)) for k in range(theta.shape[1]))
+        return mean
+
+    return (sample_gram(objective, ones, weight(classes)) for classes in groups)
 
 
 def sample_gram(objective: Objective, ones: int, weight: Callable[[Block], FloatArray]) -> FloatArray:
     """[X 1]' diag(weight) [X 1] in one pass and single precision, over the sum of the rows' own weights."""
+    source = objective.source
+    if isinstance(source, MemorySource) and not source.is_sparse and source.n_columns > LARGE:
+        objective.passes += 1
+        gram, total = shared_gram(source, ones, weight, np.float32), float(source.weight.sum())
+    else:
 
-    def gram(block: Block) -> Sums:
-        total, half = float(block.weight.sum()), weighted_gram(block.X, weight(block), ones, np.float32)
-        return Sums(total, 0.0, curvature=half)
+        def of_block(block: Block) -> Sums:
+            return Sums(block.total, 0.0, curvature=weighted_gram(block.X, weight(block), ones, np.float32))
 
-    sums = objective.add_up(gram)
-    return sums.curvature / sums.weight
+        sums = objective.add_up(of_block)
+        gram, total = sums.curvature, sums.weight
+    gram /= total
+    return gram

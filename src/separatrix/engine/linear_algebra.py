@@ -11,10 +11,9 @@ from separatrix.engine.triangle import triangle
 
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
 potrf, potrs, trtri = get_lapack_funcs(("potrf", "potrs", "trtri"), dtype=np.float64)
-trttf, pftrs = get_lapack_funcs(("trttf", "pftrs"), dtype=np.float64)
 SINGULAR = 1e-5  # a `Factor.least` that may be rounding
 ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
-RIDGES = (0.0, *np.finfo(float).eps * 10.0 ** np.arange(1, 17, 2))
+RIDGES = np.array([0.0, *10.0 ** np.arange(1, 17, 2)])  # times the rounding of a unit
 
 
 class Factor(NamedTuple):
@@ -55,13 +54,27 @@ def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
     return potrs(factor.lower, b / factor.unit, lower=True)[0] / factor.unit if len(b) else b
 
 
-def packed(factor: Factor) -> Packed:
-    """The factor in half the memory."""
-    return Packed(trttf(factor.lower, uplo="L")[0], factor.unit)
+def packed(A: FloatArray, more: FloatArray) -> Packed:
+    """The factor of A with more on its diagonal, in half the memory and the precision of A, which is given up for it.
+    Not all of A's digits need be right: a ridge is added as in `solve_positive`."""
+    potrf, trttf = get_lapack_funcs(("potrf", "trttf"), dtype=A.dtype)
+    diagonal = A.diagonal() + np.float64(more)
+    unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    A /= unit
+    A /= unit[:, None]
+    for ridge in RIDGES * float(np.finfo(A.dtype).eps):
+        np.fill_diagonal(A, diagonal / unit**2 + ridge)
+        lower, failed = potrf(A.T, lower=True, overwrite_a=True, clean=False)
+        if not failed:
+            return Packed(trttf(lower, uplo="L")[0], unit)
+        for row in range(len(A)):  # the other half is as it was
+            A[row, row:] = A[row:, row]
+    raise LinAlgError("the curvature holds NaN or infinity")
 
 
 def solve_packed(factor: Packed, b: FloatArray) -> FloatArray:
     """A^-1 b from the packed factor of A, b (n,), n > 0."""
+    (pftrs,) = get_lapack_funcs(("pftrs",), dtype=factor.half.dtype)
     return pftrs(len(b), factor.half, b / factor.unit, uplo="L")[0] / factor.unit
 
 
@@ -71,7 +84,7 @@ def factor_positive(A: FloatArray, more: FloatArray | float = 0.0) -> Factor:
         return Factor(A, np.empty(0))
     diagonal = A.diagonal() + np.float64(more)
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    for ridge in RIDGES:
+    for ridge in RIDGES * np.finfo(float).eps:
         scaled = A / unit
         scaled /= unit[:, None]
         np.fill_diagonal(scaled, diagonal / unit**2 + ridge)  # A may lie by columns

@@ -27,11 +27,11 @@ from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Source
-from separatrix.data.memory import MemorySource
+from separatrix.data.memory import MemorySource, some_rows
 from separatrix.data.some import csr_of
 from separatrix.data.threads import in_order
 from separatrix.engine.choose import products_pay
-from separatrix.equations.hyperplane import pieces
+from separatrix.engine.shared import squares_of
 from separatrix.equations.penalties import L2, ElasticNet
 
 MOST_ROWS = 2_000  # whose matrix G is still small
@@ -119,15 +119,21 @@ class WideRows:
         return X if self.as_they_are else np.subtract(X, self.centre[some], dtype=np.float64)
 
     def products(self, strength: FloatArray) -> FloatArray:
-        """X diag(1 / strength) X', (rows, rows), shared by threads."""
-        total, even = np.zeros((len(self.X), len(self.X))), np.ptp(strength) == 0  # then X need not be copied
+        """X diag(1 / strength) X', (rows, rows), of which the squares above the diagonal are zero."""
+        n, even = len(self.X), np.ptp(strength) == 0  # then X need not be copied
+        total, root = np.zeros((n, n)), np.sqrt(strength)
 
-        def product(some: slice) -> FloatArray:
-            half = self.part(some) if even else self.part(some) / np.sqrt(strength[some])
-            return half @ half.T
+        def fill(square: tuple[slice, slice]) -> None:
+            rows, others = square
+            for some in self.parts:
+                left = self.part(some, rows) if even else self.part(some, rows) / root[some]
+                right = left if rows == others else self.part(some, others)
+                right = right if even or rows == others else right / root[some]
+                total[rows, others] += left @ right.T
 
-        for one in in_order(self.pool, product, self.parts, ahead=1):
-            total += one
+        squares = squares_of(n)
+        for _ in in_order(self.pool, fill, squares, ahead=len(squares)):
+            pass
         return np.divide(total, strength[0], out=total) if even else total
 
     def times(self, rows: IntArray, w: FloatArray) -> FloatArray:
@@ -141,29 +147,30 @@ class WideRows:
 
 def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
     """The space in which the dense rows are as many columns as they have directions; X is read once for it, and once
-    for the way back."""
+    for the way back. The rows come in the order of their pivots, as then L lies where G was."""
     X, n = WideRows(source.X, source.centre, source.pool), source.n_rows
-    G = X.products(penalty.l2)
-    longest = float(G.diagonal().max())
+    L = X.products(penalty.l2)
+    longest = float(L.diagonal().max())
     if not np.isfinite(longest):  # rows so long that their squares are no numbers
         return Space(source, penalty)
     off = 2.0 * EPSILON * (n + source.n_columns**0.5) * longest
     worst = 0.5 * longest * (0.5 * off) ** 2
-    factor, order, rank, _ = pstrf(G.T, lower=True, overwrite_a=True)
+    _, order, rank, _ = pstrf(L.T, overwrite_a=True)  # whose upper half, by columns, is the lower one, by rows
     order -= 1
-    coordinates, leading = np.empty((n, rank)), order[:rank]
-    for some in pieces(n, n):
-        coordinates[order[some]] = np.tril(factor[some], some.start)[:, :rank]
-    del G, factor  # whose triangle is the coordinates of the leading rows
+    for row in range(n):
+        L[row, row + 1 :] = 0.0
+    coordinates, leading = np.ascontiguousarray(L[:, :rank]), order[:rank]
 
     def there(w: FloatArray) -> FloatArray:
         if not w.any():
             return np.zeros((rank, w.shape[1]))
-        return solve_triangular(coordinates[leading], X.times(leading, w), lower=True)
+        return solve_triangular(coordinates[:rank], X.times(leading, w), lower=True)
 
     def back(z: FloatArray) -> FloatArray:
         a = np.zeros((n, z.shape[1]))
-        a[leading] = solve_triangular(coordinates[leading], z, lower=True, trans=1)
+        a[leading] = solve_triangular(coordinates[:rank], z, lower=True, trans=1)
         return X.back_times(a) / penalty.l2[:, None]
 
-    return Space(replace(source, X=coordinates, centre=np.zeros(rank)), L2(np.ones(rank)), there, back, worst)
+    rows = replace(source, X=coordinates, y=source.y[order], weight=source.weight[order], centre=np.zeros(rank))
+    rows = replace(rows, offset=some_rows(source.offset, order))
+    return Space(rows, L2(np.ones(rank)), there, back, worst)
