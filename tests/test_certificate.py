@@ -265,4 +265,4 @@ def test_of_more_columns_than_rows_the_certificate_knows_what_one_large_column_o
     # Each row twice is the same problem, of more rows than columns.
     tall = LogisticRegression(C=C / 2, tol=1e-13).fit(np.vstack([X, X]), np.tile(y, 2))
     assert wide.certificate_.gap <= 1e-8
-    assert objective(wide) - objective(tall) <= wide.certificate_.gap + 1e-14
+    assert objective(wide) - objective(tall) <= wide.certificate_.gap + 2e-14  # the rounding of eta here, of 1e18

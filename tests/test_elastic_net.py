@@ -18,12 +18,16 @@ from sklearn.linear_model import LogisticRegression as Peer
 
 from problems import Problem, make_problem, seeds, solve
 from separatrix import LinearRegression, LogisticRegression
+from separatrix.data.memory import memory_source
 from separatrix.engine.certificate import by_duality, by_part, by_self_concordance, certify
 from separatrix.engine.choose import choose
 from separatrix.engine.fit import Fit, Options, fit_linear_model
+from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import SMALL
 from separatrix.engine.quadratic_model import Curvature, matrix, minimise_model
-from separatrix.engine.working_sets import SolveByProducts
+from separatrix.engine.working_sets import SolveByProducts, products
+from separatrix.equations.losses import LogLoss, SoftmaxLoss
+from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
 from test_certificate import LONG, all_columns, long_objective, some_rows
 
@@ -307,6 +311,35 @@ def test_the_minimum_of_a_model_meets_its_conditions_by_either_solver(seed, n):
         assert outside.max() <= 1e-2 * np.sqrt(enough) ** 0.5 * (1 + np.abs(g).max() + np.abs(H).max())
         fall = g @ (v - w) + (v - w) @ H @ (v - w) / 2 + l1 @ (np.abs(v) - np.abs(w))
         assert decrease == pytest.approx(-fall, abs=1e-9)
+
+
+@pytest.mark.parametrize("K", [1, 3])
+def test_the_matrix_among_some_coefficients_is_their_part_of_the_curvature(K):
+    random = np.random.default_rng(2)
+    X, weight = random.standard_normal((300, 8)), random.uniform(0.5, 2.0, 300)
+    y = random.integers(0, 2, (300, 1)) * 1.0 if K == 1 else random.integers(0, K, 300)
+    source = memory_source(X, y, weight, True, 2)
+    objective = Objective(source, LogLoss() if K == 1 else SoftmaxLoss(), elastic_net(np.full(8, 0.1), 0.5), True)
+    theta = random.standard_normal((9, K)) / 3
+    H = products(objective, objective.evaluate(theta, order=1, keep_state=True))
+    some = np.sort(random.permutation(theta.size)[: theta.size // 2])
+    assert H.among is not None
+    whole = np.column_stack([H.times(unit) for unit in np.eye(theta.size)])
+    np.testing.assert_allclose(H.among(some), whole[np.ix_(some, some)], atol=1e-6)  # the state is in single precision
+    weights = slice(8 * K)  # intercepts that move together are held in the matrix of all
+    there = objective.evaluate(theta, order=2).curvature
+    np.testing.assert_allclose(whole[weights, weights], there[weights, weights], atol=1e-6)
+
+
+def test_several_classes_find_the_few_weights_of_columns_that_all_but_repeat_each_other():
+    random = np.random.default_rng(7)
+    first = random.standard_normal((400, 1))
+    X = first + 1e-4 * random.standard_normal((400, 200))
+    y = (first * np.arange(3) + random.gumbel(size=(400, 3))).argmax(axis=1)
+    model = LogisticRegression(C=100.0, l1_ratio=0.5).fit(X, y)
+    assert X.shape[1] * 3 > SMALL
+    assert model.certificate_.gap <= 1e-8
+    assert 0 < np.count_nonzero(model.coef_) < 300
 
 
 def test_only_the_proximal_solver_takes_an_l1_penalty():

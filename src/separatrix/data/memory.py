@@ -17,7 +17,7 @@ from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.some import Chosen, chosen_of, csr_rows, rows_of
-from separatrix.data.threads import thread_count, within_a_pass, workers
+from separatrix.data.threads import in_order, thread_count, workers
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
@@ -33,6 +33,7 @@ COPIED = 2**18  # cells, where a block is a copy
 KEPT, COPIED_PART = 0.2, 0.15  # of a dense X: bytes that may be kept of its rows, and cells that may be copied
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
+AHEAD = 2  # sums for each thread that are made, or wait to be added: of a curvature each is a matrix
 FEW_CELLS = 2**20  # are not worth a chunk of their own: threads that wait for each other cost more
 FEW_NON_ZEROS = 2**19  # of sparse rows, neither
 
@@ -78,8 +79,8 @@ class MemorySource:
 
         kept = not self._copies or self.X.size <= SMALL
         chunks = self._kept_blocks if kept else [self.blocks(rows) for rows in self._chunks]
-        spread = self.pool.map if self.pool and not within_a_pass() and len(chunks) > 1 else map
-        return reduce(combine, spread(chunk_sum, chunks))
+        pool = self.pool if len(chunks) > 1 else None
+        return reduce(combine, in_order(pool, chunk_sum, chunks, ahead=AHEAD * self.n_threads))
 
     @cached_property
     def is_sparse(self) -> bool:

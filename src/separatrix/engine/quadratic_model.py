@@ -13,17 +13,21 @@ QUICK_TURNS = 8  # that change many signs at once; then one at a time, where H i
 MOST_TURNS = 100
 NOTHING = 1e-100  # of a curvature; its inverse is still a number
 MOST_PROXIMAL_STEPS = 20
+MOST_MATRICES = 5  # of one model
 
 
 @dataclass(frozen=True)
 class Curvature:
     """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them, which is
-    `exact` but for rounding, or nearly right."""
+    `exact` but for rounding, or nearly right; where that is worth its cost, also as the matrix `among` some, at `most`
+    so many."""
 
     diagonal: FloatArray
     times: Callable[[FloatArray], FloatArray]
     solve: Callable[[IntArray, FloatArray], FloatArray]
     exact: bool
+    among: Callable[[IntArray], FloatArray] | None = None
+    most: int = 0
 
 
 def matrix(H: FloatArray) -> Curvature:
@@ -44,6 +48,29 @@ def by_root(R: FloatArray) -> Curvature:
         lambda some, b: solve_factored(factor_of_root(R[:, some]), b),
         exact=True,
     )
+
+
+def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float) -> FloatArray:
+    """About the v of `minimise_model`: found exactly, by the matrix, among the coefficients that are to move, until no
+    others are; by products where they are many, or there is no matrix."""
+    v, slope, first = w, g, None
+    for _ in range(MOST_MATRICES):
+        s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
+        left, held = s**2 / np.maximum(H.diagonal, NOTHING), (v != 0) | (l1 == 0)
+        first = left.sum() if first is None else first
+        if left.sum() <= enough * first:
+            return v
+        if H.among is None or np.count_nonzero(held) >= H.most:
+            break
+        most = min(H.most, np.count_nonzero(held | (s != 0)))
+        some = np.sort(np.argsort(np.where(held, -np.inf, -left))[:most])
+        there, _ = minimise_model(matrix(H.among(some)), v[some], slope[some], l1[some], enough**2)
+        change = np.zeros_like(v)
+        change[some] = there - v[some]
+        slope = slope + H.times(change)
+        v = v + change
+        v[some] = there  # exact zeros
+    return minimise_model(H, v, slope, l1, enough)[0]
 
 
 def minimise_model(

@@ -8,6 +8,7 @@ share, fewer products will do.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import Linear, conjugate_gradients
 from separatrix.engine.objective import TRACE, Evaluation, Objective, Sums
-from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_model, promised_slope
-from separatrix.equations.hyperplane import gram_diagonal
+from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns, minimise_model, promised_slope
+from separatrix.equations.hyperplane import gram_diagonal, pieces, product
 
 TRUNCATED = 0.1  # of the squared subgradient a minimum of the model may leave, as the working set will change
 SMALLEST_SET = 400  # columns, or
@@ -32,6 +33,8 @@ MOST_STEPS = 3  # on one working set,
 LITTLE = 0.3  # while a step promises more than this share of the first
 MOST_PRODUCTS = 30  # of conjugate gradients, and the squared residual that is small enough
 SOLVED = 0.03
+PRODUCTS = 1_000  # numbers of a matrix cost as much as a coefficient in the products that it saves
+SUMS = 160  # bytes for each, as threads add up several: of those that may be kept
 
 
 def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
@@ -60,7 +63,7 @@ def steps_on(part: Objective, theta: FloatArray) -> FloatArray:
     l1 = np.broadcast_to(part.l1, theta.shape).ravel()
     for _ in range(MOST_STEPS):
         w, g = at.theta.ravel(), at.gradient.ravel()
-        v = minimum_by_roots(part, at) if by_roots else minimise_model(products(part, at), w, g, l1, TRUNCATED)[0]
+        v = minimum_by_roots(part, at) if by_roots else minimise_by_turns(products(part, at), w, g, l1, TRUNCATED)
         slope = promised_slope(w, v, g, l1)
         first = slope if first is None else first
         there, _ = backtrack(part, at, (v - w).reshape(theta.shape), order=1, slope=slope, keep_state=True)
@@ -158,7 +161,40 @@ def products(part: Objective, at: Evaluation) -> Curvature:
 
         return times_some
 
-    return Curvature(diagonal, times, SolveByProducts(times_on, diagonal), exact=False)
+    solve, source = SolveByProducts(times_on, diagonal), part.source
+    if not isinstance(source, MemorySource) or source.is_sparse:
+        return Curvature(diagonal, times, solve, exact=False)
+
+    def among(some: IntArray) -> FloatArray:
+        H = part.add_up(partial(gram_among, part, at, some)) / sums.weight
+        added = np.zeros((P, K))
+        added[: len(part.penalty.l2)] = part.penalty.l2[:, None]
+        H[np.diag_indices(len(some))] += (added + ridge).ravel()[some]
+        return H
+
+    most = int(min(PRODUCTS * P * K, source.room * source.n_rows / SUMS) ** 0.5)
+    return Curvature(diagonal, times, solve, exact=False, among=among, most=most)
+
+
+def gram_among(part: Objective, at: Evaluation, some: IntArray, block: Block) -> FloatArray:
+    """The curvature of the loss in some coefficients, (some, some), over the rows of a block, dense; a piece of them at
+    a time, as their columns are copied."""
+    p, K = block.X.shape[1], at.theta.shape[1]
+    column, eta = np.divmod(some, K)
+    state, H = part.state_of(at, block), np.zeros((len(some), len(some)))
+    places = [np.flatnonzero(eta == k) for k in range(K)]
+    columns = [column[place][column[place] < p] for place in places]
+    for rows in pieces(len(block.weight), len(some)):
+        X = [block.X[rows].take(own, axis=1) for own in columns]
+        X = [np.hstack([x, np.ones((len(x), len(own) - x.shape[1]))]) for x, own in zip(X, places, strict=True)]
+        for k in range(K):
+            for m in range(k + 1):
+                h = block.weight[rows] * part.loss.second(state[rows], k, m)
+                both = product((X[k] * h[:, None]).T, X[m])
+                H[np.ix_(places[k], places[m])] += both
+                if m < k:
+                    H[np.ix_(places[m], places[k])] += both.T
+    return H
 
 
 class SolveByProducts:
