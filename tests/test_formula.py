@@ -435,6 +435,12 @@ def test_a_category_of_nearly_as_many_levels_as_rows_is_refused_at_once(term, me
     assert len(ols("amount ~ C(zone)", data).names) == 50
 
 
+def test_a_category_of_thousands_of_levels_is_refused_at_once():
+    data = pd.DataFrame({"y": np.arange(20_000) % 2, "shop": [f"s{k % 4_000}" for k in range(20_000)]})
+    with pytest.raises(ColumnError, match="4,000 different values in 20,000 rows; a formula takes up to 2,000"):
+        logit("y ~ shop", data)
+
+
 def test_a_thousand_columns_are_told_apart_by_one_decomposition(monkeypatch):
     asked, triangle = [], design.triangle
     monkeypatch.setattr(design, "triangle", lambda A: asked.append(A.shape) or triangle(A))

@@ -11,12 +11,13 @@ from separatrix.data.infer import FEW_LEVELS
 from separatrix.data.written import WAYS, are_codes, read_numbers
 from separatrix.errors import ColumnError
 
+MOST_LEVELS = 2_000  # of which each is a coefficient with a standard error: more take minutes, and gigabytes
 ROWS_OF_A_LEVEL = 10  # on average; of fewer, text that reads as numbers is none by chance
 
 
 def check_categories(parsed: Any, numeric: Mapping[str, bool], levels_of: Callable[[str], Any], rows: int) -> None:
-    """ColumnError for a category of a formula with more levels than half of the rows, each of which were a coefficient,
-    or for one that looks like numbers. Of the columns, which are `numeric` or not, `levels_of` has the different
+    """ColumnError for a category of a formula with more levels than half of the rows, or than MOST_LEVELS, each of which
+    were a coefficient, or for one that looks like numbers. Of the columns, which are `numeric` or not, `levels_of` has the different
     values."""
     for name, told in categories_of(parsed, set(numeric)):
         levels = levels_of(name) if told or not numeric[name] else ()
@@ -33,6 +34,11 @@ def check_categories(parsed: Any, numeric: Mapping[str, bool], levels_of: Callab
         if len(levels) > rows / 2:
             looks = " It looks like numbers stored as text: make numbers of it." if written else ""
             raise ColumnError(f"{has}, too many for a category: leave it out, or group its values.{looks}")
+        if len(levels) > MOST_LEVELS:
+            raise ColumnError(
+                f"{has}; a formula takes up to {MOST_LEVELS:,} of a category, each with a standard error: group its rare "
+                "values, or fit without a formula, which pools them."
+            )
 
 
 def categories_of(parsed: Any, columns: set[str]) -> Iterator[tuple[str, bool]]:
