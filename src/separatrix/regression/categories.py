@@ -16,9 +16,9 @@ ROWS_OF_A_LEVEL = 10  # on average; of fewer, text that reads as numbers is none
 
 
 def check_categories(parsed: Any, numeric: Mapping[str, bool], levels_of: Callable[[str], Any], rows: int) -> None:
-    """ColumnError for a category of a formula with more levels than half of the rows, or than MOST_LEVELS, each of which
-    were a coefficient, or for one that looks like numbers. Of the columns, which are `numeric` or not, `levels_of` has the different
-    values."""
+    """ColumnError for a category of a formula with more levels than half of the rows, or than MOST_LEVELS, each of
+    which were a coefficient, or for one that looks like numbers. Of the columns, which are `numeric` or not,
+    `levels_of` has the different values."""
     for name, told in categories_of(parsed, set(numeric)):
         levels = levels_of(name) if told or not numeric[name] else ()
         if len(levels) <= FEW_LEVELS:
@@ -36,8 +36,8 @@ def check_categories(parsed: Any, numeric: Mapping[str, bool], levels_of: Callab
             raise ColumnError(f"{has}, too many for a category: leave it out, or group its values.{looks}")
         if len(levels) > MOST_LEVELS:
             raise ColumnError(
-                f"{has}; a formula takes up to {MOST_LEVELS:,} of a category, each with a standard error: group its rare "
-                "values, or fit without a formula, which pools them."
+                f"{has}; a formula takes up to {MOST_LEVELS:,} of a category, each with a standard error: group its "
+                "rare values, or fit without a formula, which pools them."
             )
 
 
