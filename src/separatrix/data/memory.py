@@ -33,7 +33,7 @@ COPIED = 2**18  # cells, where a block is a copy
 KEPT, COPIED_PART = 0.2, 0.15  # of a dense X: bytes that may be kept of its rows, and cells that may be copied
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
-AHEAD = 2  # sums for each thread that are made, or wait to be added: of a curvature each is a matrix
+AHEAD = 1  # sums for each thread that are made, or wait to be added: of a curvature each is a matrix
 FEW_CELLS = 2**20  # are not worth a chunk of their own: threads that wait for each other cost more
 FEW_NON_ZEROS = 2**19  # of sparse rows, neither
 
