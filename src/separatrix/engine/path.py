@@ -93,7 +93,7 @@ def fit_paths(
         space = smallest_space(source, penalty) if np.isfinite(Cs).all() else Space(source, penalty)
         assert isinstance(space.source, MemorySource)
         rows = np.column_stack([np.ones(source.n_rows, dtype=bool), train])
-        course = Course(space.source, loss, K, space.penalty, options, rows)
+        course = Course(space.source, loss, K, space.penalty, options, rows[space.order])
         walk = list(course.walk(Cs[order]))
         wholes = zip(Cs[order], (points[0].theta for points in walk), strict=True)
         left_out = [leave_one_out(course.objective(0, C), at, options) for C, at in wholes] if leave_out else None
@@ -106,7 +106,7 @@ def fit_paths(
     side_by_side = w.transpose(2, 0, 1, 3).reshape(w.shape[2], -1)
     coefficients = space.back(side_by_side).T.reshape(*w.shape[:2], K, source.n_columns)
     intercepts = b.sum(axis=2) - coefficients @ source.centre
-    eta = None if left_out is None else np.array([left_out[c].eta for c in place])
+    eta = None if left_out is None else space.of_source(np.array([left_out[c].eta for c in place]))
     warn_of_untrue(left_out or [], Cs[order], source.n_rows)
     return Paths(coefficients, intercepts, of_all("gap"), of_all("iterations"), eta)
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import EllipsisType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +43,22 @@ COLUMNS = 2_048  # that a thread multiplies at a time
 
 @dataclass(frozen=True)
 class Space:
-    """Where a problem is solved: its rows and penalty there, and the way of weights (p, K) there and back; and what
-    the rounding of such rows may add to the gap of each column of eta, if all is at its worst."""
+    """Where a problem is solved: its rows and penalty there, and the way of weights (p, K) there and back; what the
+    rounding of such rows may add to the gap of each column of eta, if all is at its worst; and the order in which the
+    rows of the problem are there."""
 
     source: Source
     penalty: ElasticNet
     there: Callable[[FloatArray], FloatArray] = lambda w: w
     back: Callable[[FloatArray], FloatArray] = lambda z: z
     rounding: float = 0.0
+    order: IntArray | EllipsisType = ...
+
+    def of_source(self, values: FloatArray) -> FloatArray:
+        """Values (m, n, K) of the rows as they are there, in the order that the problem has them in."""
+        there = np.empty_like(values)
+        there.swapaxes(0, 1)[self.order] = values.swapaxes(0, 1)
+        return there
 
 
 def smallest_space(source: Source, penalty: ElasticNet, classes: int = 1) -> Space:
@@ -173,4 +182,4 @@ def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
 
     rows = replace(source, X=coordinates, y=source.y[order], weight=source.weight[order], centre=np.zeros(rank))
     rows = replace(rows, offset=some_rows(source.offset, order))
-    return Space(rows, L2(np.ones(rank)), there, back, worst)
+    return Space(rows, L2(np.ones(rank)), there, back, worst, order)
