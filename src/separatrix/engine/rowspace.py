@@ -38,6 +38,7 @@ from separatrix.equations.penalties import L2, ElasticNet
 MOST_ROWS = 2_000  # whose matrix G is still small
 (pstrf,) = get_lapack_funcs(("pstrf",), dtype=np.float64)
 EPSILON = float(np.finfo(float).eps)
+FEW_ROWS = 512  # whose squares are too few for threads to share
 COLUMNS = 2_048  # that a thread multiplies at a time
 
 
@@ -128,21 +129,31 @@ class WideRows:
         return X if self.as_they_are else np.subtract(X, self.centre[some], dtype=np.float64)
 
     def products(self, strength: FloatArray) -> FloatArray:
-        """X diag(1 / strength) X', (rows, rows), of which the squares above the diagonal are zero."""
+        """X diag(1 / strength) X', (rows, rows), of which squares above the diagonal may be zero. Threads share the
+        columns, or where a sum of each would take much, the squares."""
         n, even = len(self.X), np.ptp(strength) == 0  # then X need not be copied
         total, root = np.zeros((n, n)), np.sqrt(strength)
+
+        def scaled(some: slice, rows: slice = slice(None)) -> FloatArray:
+            return self.part(some, rows) if even else self.part(some, rows) / root[some]
+
+        def of_columns(some: slice) -> FloatArray:
+            half = scaled(some)
+            return half @ half.T
 
         def fill(square: tuple[slice, slice]) -> None:
             rows, others = square
             for some in self.parts:
-                left = self.part(some, rows) if even else self.part(some, rows) / root[some]
-                right = left if rows == others else self.part(some, others)
-                right = right if even or rows == others else right / root[some]
-                total[rows, others] += left @ right.T
+                left = scaled(some, rows)
+                total[square] += left @ (left if rows == others else scaled(some, others)).T
 
-        squares = squares_of(n)
-        for _ in in_order(self.pool, fill, squares, ahead=len(squares)):
-            pass
+        if n <= FEW_ROWS:
+            for one in in_order(self.pool, of_columns, self.parts, ahead=1):
+                total += one
+        else:
+            squares = squares_of(n)
+            for _ in in_order(self.pool, fill, squares, ahead=len(squares)):
+                pass
         return np.divide(total, strength[0], out=total) if even else total
 
     def times(self, rows: IntArray, w: FloatArray) -> FloatArray:
