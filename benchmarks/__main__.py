@@ -13,12 +13,11 @@ from typing import Any
 
 from benchmarks.cases import CASES, SCALING, Case, Read, as_record, chosen, describe, prepare, reader
 from benchmarks.judge import Run, race
-from benchmarks.measure import Job, machine, run
+from benchmarks.measure import LEAST, Job, machine, run
 from benchmarks.peers import PEERS, Peer
 from benchmarks.report import table
 
 SCALING_PEERS = "separatrix,lbfgs,newton-cholesky,intelex,glum"
-LEAST = 5.0  # seconds
 Record = dict[str, Any]
 
 
@@ -46,7 +45,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--scaling", action="store_true", help="made data of 1e3 to 1e7 rows and 10 to 2000 columns")
     parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="for one fit (default 300)")
     parser.add_argument(
-        "--patience", type=float, metavar="N", help="other solvers may take N times as long as separatrix, and 5 s"
+        "--patience",
+        type=float,
+        metavar="N",
+        help=f"others may take N times as long as separatrix, and {LEAST:g} s",
     )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="results; cases not run now are kept in it")
     return parser.parse_args()

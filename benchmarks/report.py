@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.cases import CASES, GOALS, PRIMAL_GOALS, SCIKIT_LEARN_GOALS
 from benchmarks.judge import AGREE
-from benchmarks.measure import ROOT
+from benchmarks.measure import LEAST, ROOT
 from benchmarks.peers import SCIKIT_LEARN
 
 Record = dict[str, Any]
@@ -85,7 +85,7 @@ def limits_line(records: list[Record]) -> str:
     told = []
     if patient:
         most = " or ".join(f"{each:g}" for each in sorted(set(patient)))
-        told = [f"Other solvers were given {most} times the seconds of separatrix's tightest fit, 5 seconds at least"]
+        told = [f"Other solvers were given {most} times the seconds of separatrix's tightest fit, {LEAST:g} at least"]
     if cases:
         usual, *others = sorted(cases, key=lambda each: -len(cases[each]))
         more = "".join(f", {each:g} for {', '.join(cases[each])}" for each in others)

@@ -30,6 +30,7 @@ from separatrix.data.dataset import Dataset
 from separatrix.data.learn import Learned
 from separatrix.data.memory import MemorySource
 from separatrix.data.partitions import learned_source
+from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.errors import (
     ArgumentError,
     CellError,
@@ -754,6 +755,18 @@ def peak():
     assert done.returncode == 0, done.stderr
     # Fifteen more files of 16 megabytes each, once raw, once encoded; where processors are busy, batches wait.
     assert float(done.stdout) < 120
+
+
+@pytest.mark.usefixtures("small_room")
+def test_thousands_of_coefficients_are_those_of_memory_to_1e7(tmp_path):
+    random = np.random.default_rng(0)
+    level, a = random.integers(0, 2_600, 40_000), random.standard_normal(40_000)
+    y = (random.standard_normal(2_600)[level] + a + random.logistic(size=40_000) > 0) * 1
+    data, case = pa.table({"a": a, "c": [f"L{k}" for k in level], "y": y}), Case("y", LogisticRegression())
+    model = case.fit(written(data, tmp_path, 3, 5_000))
+    assert model.coef_.size > LARGEST_CURVATURE
+    assert model.trace_.solver == "conjugate-gradient"
+    assert_same(model, in_memory(case, model, data), 1e-7)
 
 
 def test_ctrl_c_in_a_pass_leaves_nothing_on_the_disk(tmp_path):

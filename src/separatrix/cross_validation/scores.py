@@ -67,11 +67,9 @@ class Judge:
         """The score of each of the decision values (fits, n, K), if they are of these rows."""
         assert values is not None
         if self.is_direct:
-            model, direct = (
-                decision_values(np.arange(len(self.classes)), self.multi_class),
-                DIRECT[self.scorer._score_func],
-            )
-            return np.average(direct(model, values, rows.codes), axis=1, weights=rows.weight).tolist()
+            model = decision_values(np.arange(len(self.classes)), self.multi_class)
+            of_rows = DIRECT[self.scorer._score_func](model, values, rows.codes)
+            return np.average(of_rows, axis=1, weights=rows.weight).tolist()
         model = decision_values(self.classes, self.multi_class)
         return [self.ask(model, eta, rows.y, rows.weight) for eta in values]
 
