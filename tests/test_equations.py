@@ -151,8 +151,8 @@ def test_reference_loss_makes_the_same_of_its_state_as_of_its_curvature(row_and_
     B = REFERENCE.roots(state)[0]
     np.testing.assert_allclose(B @ B.T, curvature[0], atol=1e-14)
     design = np.append(X, 1.0)
-    gram = np.einsum("j,l,km->jklm", design, design, 3.0 * curvature[0])
-    np.testing.assert_allclose(REFERENCE.gram(X, np.array([3.0]), state, 1), gram, atol=1e-13)
+    summed = np.einsum("j,l,km->jklm", design, design, 3.0 * curvature[0])
+    np.testing.assert_allclose(gram(REFERENCE, X, np.array([3.0]), state, 1), summed, atol=1e-13)
 
 
 @given(etas, st.sampled_from([-1, 1]))

@@ -31,6 +31,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
+from separatrix.equations.losses import gram
 from separatrix.equations.penalties import ElasticNet
 
 
@@ -94,7 +95,7 @@ def intercept_curvature(objective: Objective, at: Evaluation) -> FloatArray:
 
     def curvature(block: Block) -> Sums:
         none = np.empty((len(block.weight), 0))
-        V = objective.loss.gram(none, block.weight, objective.state_of(at, block), ones=1)
+        V = gram(objective.loss, none, block.weight, objective.state_of(at, block), ones=1)
         return Sums(block.total, 0.0, V[0, :, 0, :])
 
     sums = objective.add_up(curvature)

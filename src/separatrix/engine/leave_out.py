@@ -30,6 +30,7 @@ from separatrix.engine.leverage import inverse_curvature, leverages, row_curvatu
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
+from separatrix.equations.losses import gram
 
 AT_ONCE = 10  # fits, which show how far off the steps of the other rows are
 NEAR_ENOUGH = 0.01  # of the loss of all rows left out: what may be missed
@@ -140,7 +141,7 @@ def own_curvature(objective: Objective, row: Block, theta: FloatArray) -> FloatA
     """What a block's loss adds to the curvature, (P K, P K)."""
     state = objective.loss.together(row.y, block_eta(row, theta))[2]
     ones = len(theta) - row.X.shape[1]
-    return objective.loss.gram(row.X, row.weight, state, ones, np.float64).reshape(theta.size, theta.size)
+    return gram(objective.loss, row.X, row.weight, state, ones).reshape(theta.size, theta.size)
 
 
 def end_of(objective: Objective, theta: FloatArray, metric: FloatArray, options: Options) -> FloatArray:

@@ -18,10 +18,12 @@ from scipy.sparse import issparse
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Block, Source
+from separatrix.data.memory import MemorySource
 from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive
+from separatrix.engine.shared import shares_squares, sums_and_pairs
 from separatrix.engine.triangle import triangle, triangle_of
 from separatrix.equations.hyperplane import gram_diagonal, product, project
-from separatrix.equations.losses import Loss
+from separatrix.equations.losses import Loss, gram
 from separatrix.equations.penalties import ElasticNet
 
 STATE = np.dtype(np.float32)  # of what is kept: an error of the curvature, not of the gradient
@@ -92,18 +94,23 @@ def block_sums(
     `keep` (all rows, K) takes the loss's state of these rows, of which products with the curvature are made: in single
     precision, of which losses ask no more.
     """
-    eta, weight = block_eta(block, theta), block.total
     if order == 0:
-        return Sums(weight, float(np.sum(product(block.weight, loss.value(block.y, eta)))))
-    value, gradient, state = loss.together(block.y, eta)
+        return Sums(block.total, float(np.sum(product(block.weight, loss.value(block.y, block_eta(block, theta))))))
+    sums, state = sums_and_state(block, loss, theta)
     if keep is not None:
         keep[block.rows] = state
+    if order == 1:
+        return sums
+    curvature = gram(loss, block.X, block.weight, state, len(theta) - block.X.shape[1], dtype)
+    return Sums(sums.weight, sums.value, sums.gradient, curvature.astype(np.float64, copy=False))
+
+
+def sums_and_state(block: Block, loss: Loss, theta: FloatArray) -> tuple[Sums, FloatArray]:
+    """Loss and gradient summed over the rows of a block, and the loss's state of each, (rows, K)."""
+    value, gradient, state = loss.together(block.y, block_eta(block, theta))
     gradient *= block.weight[:, None]
-    curvature, ones = None, len(theta) - block.X.shape[1]
-    if order == 2:
-        curvature = loss.gram(block.X, block.weight, state, ones, dtype).astype(np.float64, copy=False)
     total = float(np.sum(product(block.weight, value)))
-    return Sums(weight, total, with_intercept(block.transposed, gradient, len(theta)), curvature)
+    return Sums(block.total, total, with_intercept(block.transposed, gradient, len(theta))), state
 
 
 def block_eta(block: Block, theta: FloatArray) -> FloatArray:
@@ -150,9 +157,22 @@ class Objective:
         dtype is the precision of the products of which a curvature is made; all else is in double. The state, see
         `state_of`, is kept where there is room for it, until that of another point is.
         """
+        if order == 2 and shares_squares(self.source, theta.size):
+            return self.evaluation(theta, self._shared_sums(self.source, theta, dtype))
         state = self._room_for_state(theta) if keep_state else None
         sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state, dtype=dtype))
         return self.evaluation(theta, sums)
+
+    def _shared_sums(self, source: MemorySource, theta: FloatArray, dtype: DTypeLike) -> Sums:
+        """The sums of order 2, of whose curvature threads share the squares."""
+
+        def halved(block: Block) -> tuple[Sums, FloatArray]:
+            sums, state = sums_and_state(block, self.loss, theta)
+            return sums, self.loss.halves(block.weight, state)
+
+        self.passes += 1
+        sums, pairs = sums_and_pairs(source, halved, len(theta) - source.n_columns, dtype)
+        return Sums(sums.weight, sums.value, sums.gradient, self.loss.of_pairs(pairs, theta.shape[1]))
 
     def _room_for_state(self, theta: FloatArray) -> FloatArray | None:
         """Where the state at theta is to be kept, (rows, K), each column contiguous; None where there is no room."""
@@ -178,8 +198,9 @@ class Objective:
         gradient[: len(w)] += self.penalty.gradient(w)
         if sums.curvature is None:
             return Evaluation(theta, value, loss, gradient, weight=sums.weight)
-        curvature = self._with_penalty(sums.curvature / sums.weight, w)
-        curvature = curvature.reshape(theta.size, theta.size)
+        curvature = sums.curvature.copy(order="C")
+        curvature /= sums.weight
+        curvature = self._with_penalty(curvature, w).reshape(theta.size, theta.size)
         return Evaluation(theta, value, loss, gradient, curvature, weight=sums.weight)
 
     def state_of(self, at: Evaluation, block: Block) -> FloatArray:

@@ -142,15 +142,24 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
     gram = np.empty(0)
     with np.errstate(over="ignore", invalid="ignore"):
         for some in pieces(max(rows, 1), K * P):
-            half, root = scratch((len(roots[some]), K, P), dtype), roots[some, :, None].astype(dtype, copy=False)
-            half[:, :, :p], half[:, :, p:] = X[some, None, :], 1.0
-            half *= root
-            flat = half.reshape(len(half), K * P)
+            flat = scaled_copies(X[some], roots[some], scratch((len(roots[some]), K, P), dtype))
             square = product(flat.T, flat)
             gram = np.add(gram, square, out=gram) if some.start else square
     if np.dtype(dtype) != np.float64 and not np.isfinite(gram).all():  # beyond 1e19 a square is no single number
         return paired_grams(X, roots, ones)
     return gram.reshape(K, P, K, P).transpose(1, 0, 3, 2)
+
+
+def scaled_copies(X: NDArray, roots: FloatArray, out: FloatArray) -> FloatArray:
+    """r_k [X 1] for every column of roots (rows, K), beside each other: in `out` (rows, K, P), (rows, K P).
+
+    >>> scaled_copies(np.array([[5.0]]), np.array([[1.0, 2.0]]), np.empty((1, 2, 2)))
+    array([[ 5.,  1., 10.,  2.]])
+    """
+    p = X.shape[1]
+    out[:, :, :p], out[:, :, p:] = X[:, None, :], 1.0
+    out *= roots[:, :, None].astype(out.dtype, copy=False)
+    return out.reshape(len(out), -1)
 
 
 def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.special import xlogy
 
 from separatrix.arrays import FloatArray, Matrix
-from separatrix.equations.hyperplane import paired_grams, weighted_gram
+from separatrix.equations.hyperplane import paired_grams
 from separatrix.equations.links import below_top, exp_below_top, log1p, log1pexp, sigmoid, softmax
 
 FAR = 700.0  # exp(700) is still finite, and a probability below exp(-700) is as good as none
@@ -32,9 +32,9 @@ class Loss(Protocol):
     (K, m), along which the loss does not change; `classes` is how many there are (1 for numbers).
 
     For passes over many rows, `together` gives value, gradient and a state (rows, K) from one exponential; of that
-    state, `second` makes the second derivative in eta_k and eta_m, (rows,), `curvature_times` the product with v,
-    `roots` B (rows, K, any) with BB' all of them, and `gram` the curvature in the coefficients, summed over weighted
-    rows of [X 1]: (P, K, P, K).
+    state, `second` makes the second derivative in eta_k and eta_m, (rows,), `curvature_times` the product with v, and
+    `roots` B (rows, K, any) with BB' all of them. The curvature in the coefficients, summed over weighted rows, is what
+    `of_pairs` makes of the products [X 1]' diag(h_k h_m) [X 1] of all pairs of `halves` h (rows, any): see `gram`.
     """
 
     curvature_bound: float
@@ -47,9 +47,8 @@ class Loss(Protocol):
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray: ...
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray: ...
     def roots(self, state: FloatArray) -> FloatArray: ...
-    def gram(
-        self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = ...
-    ) -> FloatArray: ...
+    def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray: ...
+    def of_pairs(self, pairs: FloatArray, K: int) -> FloatArray: ...
     def flat(self, K: int) -> FloatArray: ...
     def classes(self, K: int) -> int: ...
 
@@ -122,10 +121,11 @@ class LogLoss:
     def roots(self, state: FloatArray) -> FloatArray:
         return np.sqrt(state)[:, :, None]
 
-    def gram(
-        self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
-    ) -> FloatArray:
-        return weighted_gram(X, weight * state[:, 0], ones, dtype)[:, None, :, None]
+    def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray:
+        return np.sqrt(weight * state[:, 0])[:, None]
+
+    def of_pairs(self, pairs: FloatArray, K: int) -> FloatArray:
+        return pairs
 
     def probabilities(self, eta: FloatArray) -> FloatArray:
         """(rows, 2) from eta (rows, 1): of y = 0, then of y = 1."""
@@ -243,14 +243,14 @@ class SoftmaxLoss:
             B[:, k, k] = root[:, k] * np.delete(state, k, axis=1).sum(axis=1)
         return B
 
-    def gram(
-        self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
-    ) -> FloatArray:
+    def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray:
+        return state * np.sqrt(weight)[:, None]
+
+    def of_pairs(self, pairs: FloatArray, K: int) -> FloatArray:
         # diag(p) - pp' is the Laplacian of the graph whose edge k-m weighs p_k p_m. All edges come from one symmetric
         # product, and a diagonal made as the sum of its edges keeps the matrix semi-definite in any precision.
-        curvature = paired_grams(X, state * np.sqrt(weight)[:, None], ones, dtype)
-        np.negative(curvature, out=curvature)
-        for k in range(state.shape[1]):
+        curvature = np.negative(pairs, out=pairs)
+        for k in range(K):
             curvature[:, k, :, k] = 0.0
             curvature[:, k, :, k] = -curvature[:, k].sum(axis=2)
         return curvature
@@ -303,17 +303,30 @@ class SquaredLoss:
     def roots(self, state: FloatArray) -> FloatArray:
         return np.sqrt(state)[:, :, None] * np.eye(state.shape[1])
 
-    def gram(
-        self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
-    ) -> FloatArray:
-        one = weighted_gram(X, weight, ones, dtype)
-        return one[:, None, :, None] * np.eye(state.shape[1])[:, None, :]
+    def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray:
+        return np.sqrt(weight)[:, None]
+
+    def of_pairs(self, pairs: FloatArray, K: int) -> FloatArray:
+        return pairs * np.eye(K)[:, None, :]
 
     def flat(self, K: int) -> FloatArray:
         return np.zeros((K, 0))
 
     def classes(self, K: int) -> int:
         return 1
+
+
+def gram(
+    loss: Loss, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
+) -> FloatArray:
+    """The curvature of a loss in the coefficients, (P, K, P, K), summed over weighted rows of [X 1], from the state of
+    each; of products in the precision of dtype.
+
+    >>> gram(LogLoss(), np.array([[2.0]]), np.array([4.0]), np.array([[0.25]]), ones=1).reshape(2, 2)
+    array([[4., 2.],
+           [2., 1.]])
+    """
+    return loss.of_pairs(paired_grams(X, loss.halves(weight, state), ones, dtype), state.shape[1])
 
 
 def of_class(eta: FloatArray, y: NDArray) -> FloatArray:

@@ -5,10 +5,9 @@ ReferenceLoss   0 .. K-1       K - 1 reals    logsumexp([0, eta]) - [0, eta]_y  
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from separatrix.arrays import FloatArray, Matrix
-from separatrix.equations.hyperplane import paired_grams, weighted_gram
+from separatrix.arrays import FloatArray
 from separatrix.equations.links import softmax
 from separatrix.equations.losses import SoftmaxLoss
 
@@ -60,16 +59,13 @@ class ReferenceLoss:
         return state * (v - np.sum(state * v, axis=1, keepdims=True) / total)
 
     def roots(self, state: FloatArray) -> FloatArray:
-        reference = np.maximum(1.0 - state.sum(axis=1, keepdims=True), 0.0)
-        return SOFTMAX.roots(np.hstack([reference, state]))[:, 1:]
+        return SOFTMAX.roots(all_classes(state))[:, 1:]
 
-    def gram(
-        self, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
-    ) -> FloatArray:
-        curvature = -paired_grams(X, state * np.sqrt(weight)[:, None], ones, dtype)
-        for k in range(state.shape[1]):
-            curvature[:, k, :, k] = weighted_gram(X, weight * self.second(state, k, k), ones, dtype)
-        return curvature
+    def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray:
+        return SOFTMAX.halves(weight, all_classes(state))
+
+    def of_pairs(self, pairs: FloatArray, K: int) -> FloatArray:
+        return SOFTMAX.of_pairs(pairs, K + 1)[:, 1:, :, 1:]
 
     def margin(self, y: NDArray, eta: FloatArray) -> FloatArray:
         return SOFTMAX.margin(y, beside_reference(eta))
@@ -79,6 +75,11 @@ class ReferenceLoss:
 
     def classes(self, K: int) -> int:
         return K + 1
+
+
+def all_classes(p: FloatArray) -> FloatArray:
+    """The probabilities of all classes, (rows, K), from those of all but the reference."""
+    return np.hstack([np.maximum(1.0 - p.sum(axis=1, keepdims=True), 0.0), p])
 
 
 def beside_reference(eta: ArrayLike) -> FloatArray:
