@@ -1,6 +1,8 @@
-"""A Gram matrix of many columns, of which threads share the squares: a sum of each would take as much as all."""
+"""A Gram matrix of many columns, half of it, of which threads share the squares: a sum of each would take as much as
+all."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -9,37 +11,58 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import in_order
+from separatrix.engine.packed import Half
 from separatrix.equations.hyperplane import pieces
 
 SQUARE = 256  # rows and columns
 
 
-def squares_of(n: int) -> list[tuple[slice, slice]]:
-    """Of a symmetric matrix (n, n) the squares that are not above its diagonal.
+def squares_of(n: int, cut: int = 0) -> list[tuple[slice, slice]]:
+    """Of a symmetric matrix (n, n) the squares that are not above its diagonal, none across the `cut`.
 
     >>> squares_of(257)[1]
-    (slice(256, 512, None), slice(0, 256, None))
+    (slice(256, 257, None), slice(0, 256, None))
     """
-    stretches = [slice(first, first + SQUARE) for first in range(0, n, SQUARE)]
+    halves = [range(0, cut, SQUARE), range(cut, n, SQUARE)]
+    stretches = [slice(first, min(first + SQUARE, half.stop)) for half in halves for first in half]
     return [(some, others) for i, some in enumerate(stretches) for others in stretches[: i + 1]]
 
 
-def shared_gram(source: MemorySource, ones: int, weight: Callable[[Block], FloatArray], dtype: DTypeLike) -> FloatArray:
-    """[X 1]' diag(weight) [X 1] of many columns, dense."""
+def shared_gram(
+    source: MemorySource,
+    ones: int,
+    weight: Callable[[Block], FloatArray],
+    dtype: DTypeLike,
+    mean: FloatArray | float = 0.0,
+) -> Half:
+    """[X - mean, 1]' diag(weight) [X - mean, 1] of many columns, dense; the mean (p,) is taken off in double."""
     p, P = source.n_columns, source.n_columns + ones
-    gram, squares = np.zeros((P, P), dtype), squares_of(P)
+    gram = Half.zeros(P, dtype)
+
+    def add_rows(X: FloatArray, h: FloatArray) -> None:
+        half = np.empty((len(h), P), dtype)
+        np.subtract(X, mean, out=half[:, :p], casting="same_kind")
+        half[:, p:] = 1.0
+        half *= np.sqrt(h)[:, None].astype(dtype)
+        add_square_sums(gram, half, source.pool)
+
     for block in source.blocks(slice(0, source.n_rows)):
-        h = np.sqrt(weight(block))[:, None].astype(dtype)
-        for rows in pieces(len(h), P, least=2 * SQUARE):
-            half = np.empty((len(h[rows]), P), dtype)
-            np.multiply(block.X[rows], h[rows], out=half[:, :p])
-            half[:, p:] = h[rows]
+        h = weight(block)
+        for rows in pieces(len(h), P, least=max(SQUARE, min(2 * SQUARE, source.n_rows // 16))):
+            add_rows(block.X[rows], h[rows])
+    finite = np.isfinite(gram.diagonal).all() or dtype == np.float64
+    return gram if finite else shared_gram(source, ones, weight, np.float64, mean)
 
-            def add(square: tuple[slice, slice], half: FloatArray = half) -> None:
-                gram[square] += half[:, square[0]].T @ half[:, square[1]]
 
-            for _ in in_order(source.pool, add, squares, ahead=len(squares)):
-                pass
-    for some, others in squares:
-        gram[others, some] = gram[some, others].T
-    return gram if np.isfinite(gram).all() or dtype == np.float64 else shared_gram(source, ones, weight, np.float64)
+def add_square_sums(gram: Half, half: FloatArray, pool: ThreadPoolExecutor | None) -> None:
+    """Adds half' half, half (rows, n)."""
+    triangle, squares = np.tri(SQUARE, dtype=bool), squares_of(gram.n, gram.first)
+
+    def add(square: tuple[slice, slice]) -> None:
+        part = gram.part(*square)
+        own = triangle[: len(part), : len(part)] if square[0] == square[1] else True
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond 1e19 a square is no single number
+            np.add(part, half[:, square[0]].T @ half[:, square[1]], out=part, where=own)
+
+    for _ in in_order(pool, add, squares, ahead=len(squares)):
+        pass
