@@ -1,6 +1,7 @@
 """theta <- theta - curvature^-1 gradient, by conjugate gradients: for very many coefficients, no matrix is built."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -12,8 +13,9 @@ from separatrix.data.memory import MemorySource
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import conjugate_gradients, packed, solve_packed
+from separatrix.engine.linear_algebra import conjugate_gradients
 from separatrix.engine.objective import Evaluation, Objective, Sums
+from separatrix.engine.packed import Half, packed, solve_packed
 from separatrix.engine.sampling import sampled
 from separatrix.engine.shared import shared_gram
 from separatrix.equations.hyperplane import weighted_gram
@@ -159,7 +161,9 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
             by_class = [packed(gram, strength) for gram in class_grams(some, at.theta, groups)]
         elif by_class is None and even is None:
             even = sample_gram(some, P - p, lambda block: block.weight)
-        near = by_class or [packed(h * even, strength) for h in of_groups(mean_curvatures(objective, at), groups)]
+        near = by_class or [
+            packed(partial(even.times, h), strength) for h in of_groups(mean_curvatures(objective, at), groups)
+        ]
         return lambda residual: objective.canonical(
             np.column_stack([solve_packed(factor, r) for factor, r in zip(cycle(near), residual.T, strict=False)])
         )
@@ -172,8 +176,9 @@ def of_groups(h: FloatArray, groups: IntArray) -> Sequence[float]:
     return h[groups].mean(axis=1).tolist()
 
 
-def class_grams(objective: Objective, theta: FloatArray, groups: IntArray) -> Iterator[FloatArray]:
-    """The curvature in the coefficients of each class alone, (P, P) each, in single precision; of several the mean."""
+def class_grams(objective: Objective, theta: FloatArray, groups: IntArray) -> Iterator[Callable[[], Half]]:
+    """Makes the curvature in the coefficients of each class alone, (P, P) each, in single precision; of several the
+    mean."""
     at, ones = objective.evaluate(theta, order=1, keep_state=True), len(theta) - objective.source.n_columns
 
     def weight(classes: IntArray) -> Callable[[Block], FloatArray]:
@@ -183,10 +188,10 @@ def class_grams(objective: Objective, theta: FloatArray, groups: IntArray) -> It
 
         return mean
 
-    return (sample_gram(objective, ones, weight(classes)) for classes in groups)
+    return (partial(sample_gram, objective, ones, weight(classes)) for classes in groups)
 
 
-def sample_gram(objective: Objective, ones: int, weight: Callable[[Block], FloatArray]) -> FloatArray:
+def sample_gram(objective: Objective, ones: int, weight: Callable[[Block], FloatArray]) -> Half:
     """[X 1]' diag(weight) [X 1] in one pass and single precision, over the sum of the rows' own weights."""
     source = objective.source
     if isinstance(source, MemorySource) and not source.is_sparse and source.n_columns > LARGE:
@@ -198,6 +203,6 @@ def sample_gram(objective: Objective, ones: int, weight: Callable[[Block], Float
             return Sums(block.total, 0.0, curvature=weighted_gram(block.X, weight(block), ones, np.float32))
 
         sums = objective.add_up(of_block)
-        gram, total = sums.curvature, sums.weight
-    gram /= total
+        gram, total = Half.of(sums.curvature), sums.weight
+    np.divide(gram.numbers, total, out=gram.numbers)
     return gram

@@ -33,13 +33,6 @@ class Factor(NamedTuple):
         return float(np.diagonal(self.lower).min(initial=1.0))
 
 
-class Packed(NamedTuple):
-    """A `Factor` without the unused half of the square (Gustavson and others 2010): (n (n + 1) / 2,), (n,)."""
-
-    half: FloatArray
-    unit: FloatArray
-
-
 def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
     """A^-1 b, (n,), for a symmetric A that is positive definite, or nearly.
 
@@ -52,30 +45,6 @@ def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
 def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
     """A^-1 b from the factor of A, b (n,)."""
     return potrs(factor.lower, b / factor.unit, lower=True)[0] / factor.unit if len(b) else b
-
-
-def packed(A: FloatArray, more: FloatArray) -> Packed:
-    """The factor of A with more on its diagonal, in half the memory and the precision of A, which is given up for it.
-    Not all of A's digits need be right: a ridge is added as in `solve_positive`."""
-    potrf, trttf = get_lapack_funcs(("potrf", "trttf"), dtype=A.dtype)
-    diagonal = A.diagonal() + np.float64(more)
-    unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    A /= unit
-    A /= unit[:, None]
-    for ridge in RIDGES * float(np.finfo(A.dtype).eps):
-        np.fill_diagonal(A, diagonal / unit**2 + ridge)
-        lower, failed = potrf(A.T, lower=True, overwrite_a=True, clean=False)
-        if not failed:
-            return Packed(trttf(lower, uplo="L")[0], unit)
-        for row in range(len(A)):  # the other half is as it was
-            A[row, row:] = A[row:, row]
-    raise LinAlgError("the curvature holds NaN or infinity")
-
-
-def solve_packed(factor: Packed, b: FloatArray) -> FloatArray:
-    """A^-1 b from the packed factor of A, b (n,), n > 0."""
-    (pftrs,) = get_lapack_funcs(("pftrs",), dtype=factor.half.dtype)
-    return pftrs(len(b), factor.half, b / factor.unit, uplo="L")[0] / factor.unit
 
 
 def factor_positive(A: FloatArray, more: FloatArray | float = 0.0) -> Factor:

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeGuard, TypeVar, cast
 
@@ -12,6 +13,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import in_order
+from separatrix.engine.packed import Half
 from separatrix.equations.hyperplane import pieces, scaled_copies
 
 T = TypeVar("T")
@@ -22,14 +24,14 @@ PANEL, FEWEST_ROWS = 2**20, 512  # cells of scaled rows that are multiplied at a
 PARTS = 4  # which threads scale in so many parts
 
 
-def squares_of(n: int) -> list[tuple[slice, slice]]:
-    """Of a symmetric matrix (n, n) the squares that are not above its diagonal.
+def squares_of(n: int, cut: int = 0, side: int = SQUARE) -> list[tuple[slice, slice]]:
+    """Of a symmetric matrix (n, n) the squares that are not above its diagonal, none across the `cut`.
 
-    >>> squares_of(129)[1]
-    (slice(128, 256, None), slice(0, 128, None))
+    >>> squares_of(257)[1]
+    (slice(256, 257, None), slice(0, 256, None))
     """
-    side = SQUARE if n > FEW else SMALL_SQUARE
-    stretches = [slice(first, first + side) for first in range(0, n, side)]
+    halves = [range(0, cut, side), range(cut, n, side)]
+    stretches = [slice(first, min(first + side, half.stop)) for half in halves for first in half]
     return [(some, others) for i, some in enumerate(stretches) for others in stretches[: i + 1]]
 
 
@@ -48,7 +50,7 @@ def sums_and_pairs(
     """
     sums, none = first(next(source.blocks(slice(0, 0))))  # of no rows, to which the others are added
     K, P = none.shape[1], source.n_columns + ones
-    total, squares = np.zeros((K * P, K * P)), squares_of(K * P)
+    total, squares = np.zeros((K * P, K * P)), squares_of(K * P, side=SQUARE if K * P > FEW else SMALL_SQUARE)
     panel = np.empty((min(max(FEWEST_ROWS, PANEL // (K * P)), source.n_rows), K, P), dtype)
 
     def scale(rows: slice, start: int) -> T | None:
@@ -78,22 +80,41 @@ def sums_and_pairs(
     return sums, total.reshape(K, P, K, P).transpose(1, 0, 3, 2)
 
 
-def shared_gram(source: MemorySource, ones: int, weight: Callable[[Block], FloatArray], dtype: DTypeLike) -> FloatArray:
-    """[X 1]' diag(weight) [X 1] of many columns, dense."""
+def shared_gram(
+    source: MemorySource,
+    ones: int,
+    weight: Callable[[Block], FloatArray],
+    dtype: DTypeLike,
+    mean: FloatArray | float = 0.0,
+) -> Half:
+    """[X - mean, 1]' diag(weight) [X - mean, 1] of many columns, dense; the mean (p,) is taken off in double."""
     p, P = source.n_columns, source.n_columns + ones
-    gram, squares = np.zeros((P, P), dtype), squares_of(P)
+    gram = Half.zeros(P, dtype)
+
+    def add_rows(X: FloatArray, h: FloatArray) -> None:
+        half = np.empty((len(h), P), dtype)
+        np.subtract(X, mean, out=half[:, :p], casting="same_kind")
+        half[:, p:] = 1.0
+        half *= np.sqrt(h)[:, None].astype(dtype)
+        add_square_sums(gram, half, source.pool)
+
     for block in source.blocks(slice(0, source.n_rows)):
-        h = np.sqrt(weight(block))[:, None].astype(dtype)
-        for rows in pieces(len(h), P, least=2 * SQUARE):
-            half = np.empty((len(h[rows]), P), dtype)
-            np.multiply(block.X[rows], h[rows], out=half[:, :p])
-            half[:, p:] = h[rows]
+        h = weight(block)
+        for rows in pieces(len(h), P, least=max(SQUARE, min(2 * SQUARE, source.n_rows // 16))):
+            add_rows(block.X[rows], h[rows])
+    finite = np.isfinite(gram.diagonal).all() or dtype == np.float64
+    return gram if finite else shared_gram(source, ones, weight, np.float64, mean)
 
-            def add(square: tuple[slice, slice], half: FloatArray = half) -> None:
-                gram[square] += half[:, square[0]].T @ half[:, square[1]]
 
-            for _ in in_order(source.pool, add, squares, ahead=len(squares)):
-                pass
-    for some, others in squares:
-        gram[others, some] = gram[some, others].T
-    return gram if np.isfinite(gram).all() or dtype == np.float64 else shared_gram(source, ones, weight, np.float64)
+def add_square_sums(gram: Half, half: FloatArray, pool: ThreadPoolExecutor | None) -> None:
+    """Adds half' half, half (rows, n)."""
+    triangle, squares = np.tri(SQUARE, dtype=bool), squares_of(gram.n, gram.first)
+
+    def add(square: tuple[slice, slice]) -> None:
+        part = gram.part(*square)
+        own = triangle[: len(part), : len(part)] if square[0] == square[1] else True
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond 1e19 a square is no single number
+            np.add(part, half[:, square[0]].T @ half[:, square[1]], out=part, where=own)
+
+    for _ in in_order(pool, add, squares, ahead=len(squares)):
+        pass

@@ -1,0 +1,64 @@
+"""Half of a symmetric matrix, packed and factored in place, against the whole."""
+
+import numpy as np
+import pytest
+from scipy.linalg import LinAlgError
+
+from separatrix.data.memory import memory_source
+from separatrix.engine.packed import Half, packed, solve_packed
+from separatrix.engine.shared import shared_gram
+
+
+def positive(n: int) -> np.ndarray:
+    A = np.random.default_rng(n).normal(size=(n + 3, n))
+    return A.T @ A
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 9])
+def test_half_of_a_matrix_has_its_columns_and_its_diagonal(n):
+    A = positive(n)
+    half, first = Half.of(A), slice(0, (n + 1) // 2)
+    last = slice(first.stop, n)
+    np.testing.assert_array_equal(np.tril(half.part(slice(0, n), first)), np.tril(A)[:, first])
+    np.testing.assert_array_equal(np.tril(half.part(last, last)), np.tril(A[last, last]))
+    np.testing.assert_array_equal(half.diagonal, np.diagonal(A))
+    np.testing.assert_array_equal(half.times(2.0).numbers, Half.of(2.0 * A).numbers)
+    half.divide(np.sqrt(np.diagonal(A)))
+    np.testing.assert_allclose(half.diagonal, 1.0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 6])
+def test_a_packed_factor_solves_as_the_matrix_does_however_small_the_right_side(n):
+    A, b = positive(n), np.random.default_rng(0).normal(size=(n, 2)) * 1e-60
+    factor = packed(lambda: Half.of(A.astype(np.float32)), np.ones(n))
+    np.testing.assert_allclose(solve_packed(factor, b), np.linalg.solve(A + np.eye(n), b), rtol=1e-3)
+    np.testing.assert_allclose(solve_packed(factor, b[:, 0]), solve_packed(factor, b)[:, 0], rtol=1e-5)
+
+
+def test_a_matrix_that_is_not_positive_definite_is_made_again_for_a_ridge():
+    made = []
+
+    def make() -> Half:
+        made.append(1)
+        return Half.of(np.ones((3, 3), dtype=np.float32) - 1e-6 * np.eye(3, dtype=np.float32))
+
+    factor = packed(make, np.zeros(3))
+    assert len(made) > 1
+    assert np.isfinite(solve_packed(factor, np.ones(3))).all()
+    with pytest.raises(LinAlgError, match="NaN or infinity"):
+        packed(lambda: Half.of(np.full((2, 2), np.nan)), np.zeros(2))
+
+
+@pytest.mark.parametrize("p", [600, 601])
+@pytest.mark.parametrize("ones", [0, 1])
+def test_threads_sum_half_a_gram_matrix_of_many_columns_less_their_mean(p, ones):
+    rng = np.random.default_rng(p)
+    X, weight, mean = rng.normal(size=(700, p)) + 3.0, rng.uniform(0.0, 2.0, 700), rng.normal(size=p)
+    D = np.hstack([X - mean, np.ones((700, ones))])
+    known = Half.of((D.T * weight) @ D).numbers
+    with memory_source(X, X[:, :1], weight, n_threads=2).working() as source:
+        for dtype, least in ((np.float64, 1e-11), (np.float32, 1e-2)):
+            found = shared_gram(source, ones, lambda block: block.weight, dtype, mean)
+            np.testing.assert_allclose(found.numbers, known, atol=least)
+        far = memory_source(X * 1e20, X[:, :1], weight, n_threads=2)
+        assert np.isfinite(shared_gram(far, ones, lambda block: block.weight, np.float32).numbers).all()
