@@ -203,3 +203,13 @@ def test_a_fit_in_the_span_of_the_rows_bounds_its_coefficients_too():
     X, y = rng.normal(size=(20, 50)), np.arange(20) % 2
     loose, tight = (LogisticRegression(tol=tol).fit(X, y) for tol in (1e-3, 1e-14))
     assert np.all(np.abs(loose.coef_ - tight.coef_) <= loose.certificate_.coef_error[:-1].T)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_conjugate_gradients_do_not_stall_where_few_rows_have_all_the_curvature(seed):
+    # A third of the rows, by which products are preconditioned, holds too few of those near the boundary.
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(20_000, 100))
+    y = 12 * X @ rng.normal(size=100) + rng.logistic(size=20_000) > 0
+    model = LogisticRegression(C=1e4, solver="conjugate-gradient", max_iter=30).fit(X, y)
+    assert model.certificate_.gap <= 1e-8

@@ -144,7 +144,8 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
 
     At first as if all its rows were as curved as their mean, which takes one Gram matrix, beside which there must be
     memory for each class; once a step needed many products, with one for each class, computed afresh whenever a step
-    needs many again.
+    needs many again. If it does with fresh ones, the sample misses what few rows know, as where classes are nearly
+    separated: from then on they are of all rows.
     """
     (P, K), p = theta.shape, objective.source.n_columns
     some = sampled(objective, theta, SAMPLE * P, np.random.default_rng(0)).weighted
@@ -153,11 +154,13 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
     groups = np.arange(K).reshape(-1, 1 if each else K)
     even: Any = None
     by_class: Any = None
+    fresh = False
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
-        nonlocal even, by_class
+        nonlocal even, by_class, fresh, some
+        some, fresh = objective if fresh and products > MANY_PRODUCTS else some, False
         if products > MANY_PRODUCTS or (by_class is None and not each):
-            even = by_class = None  # before others are made: each takes as much
+            even, by_class, fresh = None, None, True  # before others are made: each takes as much
             by_class = [packed(gram, strength) for gram in class_grams(some, at.theta, groups)]
         elif by_class is None and even is None:
             even = sample_gram(some, P - p, lambda block: block.weight)
