@@ -27,7 +27,7 @@ from separatrix.equations.hyperplane import (
     weighted_gram,
 )
 from separatrix.equations.links import log1pexp, logit, logsumexp, sigmoid, softmax
-from separatrix.equations.losses import LogLoss, MarginLoss, SoftmaxLoss, SquaredLoss, cross_entropy
+from separatrix.equations.losses import LogLoss, MarginLoss, SoftmaxLoss, SquaredLoss, cross_entropy, gram
 from separatrix.equations.penalties import L2, ElasticNet
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError

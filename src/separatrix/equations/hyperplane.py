@@ -159,7 +159,7 @@ def scaled_copies(X: NDArray, roots: FloatArray, out: FloatArray) -> FloatArray:
     p = X.shape[1]
     out[:, :, :p], out[:, :, p:] = X[:, None, :], 1.0
     out *= roots[:, :, None].astype(out.dtype, copy=False)
-    return out.reshape(len(out), -1)
+    return out.reshape(len(out), out.shape[1] * out.shape[2])
 
 
 def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:
