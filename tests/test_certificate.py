@@ -10,7 +10,14 @@ import pytest
 
 from problems import Problem, make_problem, solve
 from separatrix import LogisticRegression
-from separatrix.engine.certificate import by_duality, by_part, by_self_concordance, certify
+from separatrix.engine.certificate import (
+    by_duality,
+    by_part,
+    by_self_concordance,
+    certify,
+    farthest_row,
+    least_reach,
+)
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
@@ -138,6 +145,24 @@ def test_each_bound_holds_by_itself_wherever_it_is_asked():
                 assert bound.gap >= gap
                 if bound.coef_error is not None:
                     assert np.all(error[:, -theta.shape[1] :] <= bound.coef_error + 1e-12 * np.abs(best).max())
+
+
+def test_no_row_is_farthest_at_less_than_the_curvature_alone_says():
+    for problem, best in solved_problems():
+        objective = problem.objective()
+        at = objective.evaluate((best[:, 1:] if problem.K == 2 else best).astype(float), order=2)
+        P, K = at.theta.shape
+        unit, inverse = at.factor.unit, at.factor.inverse.T @ at.factor.inverse
+        exact = farthest_row(objective, inverse.reshape(P, K, P, K), unit.reshape(P, K))
+        assert least_reach(objective, at, inverse / unit[:, None] / unit) <= exact * (1 + 1e-6)
+
+
+def test_a_point_too_far_for_a_bound_is_known_without_a_pass():
+    objective = make_problem(0, strength=0.1).objective()
+    at = objective.evaluate(np.zeros((4, 1)), order=2)
+    far = replace(at, gradient=at.gradient + 10.0)
+    assert by_self_concordance(objective, far).gap == np.inf
+    assert objective.passes == 1
 
 
 def test_coefficient_and_probability_errors_hold():

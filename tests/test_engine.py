@@ -112,6 +112,20 @@ def test_many_blocks_give_the_answer_of_one():
     np.testing.assert_allclose(at.value, whole.value / whole.weight, rtol=1e-12)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, np.uint8, np.int64], ids=str)
+def test_rows_of_any_type_and_layout_are_those_of_x_in_double_less_the_centre(dtype, order):
+    near = np.random.default_rng(0).integers(0, 2, size=(300, 3))
+    X = np.asarray(near + np.array([0, 0, 200]), dtype=dtype, order=order)
+    given = X.copy(order="K")
+    source = memory_source(X, np.zeros((300, 1)))
+    assert list(source.centre > 190) == [False, False, True]
+    blocks = list(source.blocks(slice(0, 300)))
+    np.testing.assert_array_equal(np.vstack([block.X for block in blocks]), X.astype(np.float64) - source.centre)
+    assert all(block.X.dtype == np.float64 for block in blocks)
+    np.testing.assert_array_equal(X, given)
+
+
 @given(problems(penalised=True), seeds)
 def test_more_columns_than_rows_have_the_answer_that_every_column_gives(problem, seed):
     wide = np.random.default_rng(seed).normal(size=(len(problem.y), 3 * len(problem.y)))

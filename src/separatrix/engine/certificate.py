@@ -133,12 +133,18 @@ def by_self_concordance(
     away = at.theta - metric.theta
     away = (away - away @ flat @ flat.T).ravel()
     r, nu, along = decrement(objective, at, metric.curvature, root / unit)
-    # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
-    for reach in reaches(objective, at, unit, inverse, part) if np.isfinite(nu) else ():
+
+    def apart(reach: float) -> tuple[float, float, float]:
+        """How much longer H may make a step than H' does, S, and t, for a reach in the norm of H'."""
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
             S = objective.loss.third_bound * reach
             grown = float(np.exp(0.5 * S * np.sqrt(max(away @ metric.curvature @ away, 0.0))))
-            S, t = grown * S, grown * nu * (grown * S)
+            return grown, grown * S, grown * nu * (grown * S)
+
+    # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
+    hopeless = part is None and not apart(least_reach(objective, at, inverse / unit[:, None] / unit))[2] < 1.0
+    for reach in () if hopeless or not np.isfinite(nu) else reaches(objective, at, unit, inverse, part):
+        grown, S, t = apart(reach)
         if t < 1.0:
             break
     else:
@@ -261,6 +267,19 @@ def reaches(
         yield longest_row(objective, at, unit) * float(np.linalg.norm(inverse)) ** 0.5
     shape = at.theta.shape
     yield farthest_row(part or objective, inverse.reshape(*shape, *shape), unit.reshape(shape))
+
+
+def least_reach(objective: Objective, at: Evaluation, inverse: FloatArray) -> float:
+    """A lower bound on `farthest_row`, without a pass, from `inverse` (P K, P K), that of H.
+
+    The loss's part A of H is a mean over rows, and no row's curvature in eta is above the loss's bound: trace(A H^-1)
+    is at most that bound times the mean, and so the largest, of sum_k (x_i, 1)' inverse_kk (x_i, 1).
+    """
+    P, K = at.theta.shape
+    strength = np.zeros((P, K))
+    strength[: objective.source.n_columns] = objective.penalty.curvature(at.theta[: objective.source.n_columns])
+    directions = P * (K - objective.loss.flat(K).shape[1]) - float(np.diagonal(inverse) @ strength.ravel())
+    return max(directions / objective.loss.curvature_bound, 0.0) ** 0.5
 
 
 def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
