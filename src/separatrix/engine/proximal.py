@@ -7,7 +7,7 @@ Few columns, or rows of which a sample knows H: H is a small matrix of all colum
 """
 
 import numpy as np
-from scipy.linalg.blas import dger
+from scipy.linalg import get_blas_funcs
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
@@ -20,6 +20,7 @@ from separatrix.engine.quadratic_model import by_root, matrix, minimise_model, p
 from separatrix.engine.quasi_newton import share_to_keep, shows_curvature
 from separatrix.engine.working_sets import on_working_sets
 
+(dger,) = get_blas_funcs(("ger",), dtype=np.float64)
 SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data,
 LARGEST = 2_000  # and beside one over dense rows where a few of them will do,
 COPIES = 4  # of which so many find room at once: it, its part that is free, the factor of that, and it corrected
