@@ -23,8 +23,8 @@ from separatrix.engine.certificate import by_duality, by_part, by_self_concordan
 from separatrix.engine.choose import choose
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.objective import Objective
-from separatrix.engine.proximal import SMALL
-from separatrix.engine.quadratic_model import Curvature, matrix, minimise_model
+from separatrix.engine.proximal import LARGEST, SMALL, takes_metric, without_flat
+from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model
 from separatrix.engine.working_sets import SolveByProducts, products
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
@@ -313,8 +313,9 @@ def test_the_minimum_of_a_model_meets_its_conditions_by_either_solver(seed, n):
         assert decrease == pytest.approx(-fall, abs=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("K", [1, 3])
-def test_the_matrix_among_some_coefficients_is_their_part_of_the_curvature(K):
+def test_the_matrix_among_some_coefficients_is_their_part_of_the_curvature(K, dtype):
     random = np.random.default_rng(2)
     X, weight = random.standard_normal((300, 8)), random.uniform(0.5, 2.0, 300)
     y = random.integers(0, 2, (300, 1)) * 1.0 if K == 1 else random.integers(0, K, 300)
@@ -325,10 +326,75 @@ def test_the_matrix_among_some_coefficients_is_their_part_of_the_curvature(K):
     some = np.sort(random.permutation(theta.size)[: theta.size // 2])
     assert H.among is not None
     whole = np.column_stack([H.times(unit) for unit in np.eye(theta.size)])
-    np.testing.assert_allclose(H.among(some), whole[np.ix_(some, some)], atol=1e-6)  # the state is in single precision
+    # The state is in single precision, and so is its product, or held by as much.
+    np.testing.assert_allclose(H.among(some, dtype), whole[np.ix_(some, some)], atol=1e-6)
     weights = slice(8 * K)  # intercepts that move together are held in the matrix of all
     there = objective.evaluate(theta, order=2).curvature
     np.testing.assert_allclose(whole[weights, weights], there[weights, weights], atol=1e-6)
+
+
+def test_a_matrix_that_is_rounding_is_made_again_in_double_precision():
+    random = np.random.default_rng(3)
+    first = random.standard_normal((200, 1))
+    X = first + 1e-5 * random.standard_normal((200, 6))
+    H, g, l1 = X.T @ X, random.standard_normal(6), np.full(6, 0.01)
+    asked = []
+
+    def among(some, dtype):
+        asked.append(dtype)
+        return H[np.ix_(some, some)] + (dtype == np.float32) * 1e-6 * np.diag(np.diagonal(H)[some])
+
+    solve = matrix(H).solve
+    curvature = Curvature(np.diagonal(H), lambda d: H @ d, solve, exact=False, among=among, most=7)
+    v = minimise_by_turns(curvature, np.zeros(6), g, l1, 1e-6)
+    slope = g + H @ v
+    outside = np.where(v == 0, np.maximum(np.abs(slope) - l1, 0), np.abs(slope + l1 * np.sign(v)))
+    assert asked[0] == np.float32
+    assert asked[-1] == np.float64
+    assert outside.max() <= 1e-3 * np.abs(g).max()
+
+
+def test_a_shift_of_all_classes_says_nothing_about_the_curvature():
+    random = np.random.default_rng(4)
+    source = memory_source(random.standard_normal((20, 2)), random.integers(0, 3, 20))
+    for l1_ratio, flat in ((1.0, True), (0.5, False)):
+        objective = Objective(source, SoftmaxLoss(), elastic_net(np.ones(2), l1_ratio), True)
+        step = random.standard_normal((3, 3))
+        step -= step.mean(axis=1, keepdims=True)
+        shift = np.array([[2.0], [-1.0], [0.0]])
+        expected = step if flat else step + shift
+        np.testing.assert_allclose(without_flat(objective, step + shift), expected, atol=1e-12)
+
+
+def test_weights_that_cost_the_same_shifted_together_do_not_slow_the_steps():
+    random = np.random.default_rng(0)
+    X = random.standard_normal((1_500, 30))
+    y = (X @ random.standard_normal((30, 4)) / 2 + random.gumbel(size=(1_500, 4))).argmax(axis=1)
+    model = LogisticRegression(C=0.03, l1_ratio=1.0).fit(X, y)
+    gaps = model.trace_.column("gap")
+    late = gaps[gaps < 1e-10]
+    assert model.certificate_.gap <= 1e-8
+    assert len(late) == 1 or (late[1:] / late[:-1]).max() < 0.5
+
+
+def test_many_rows_of_several_classes_take_the_curvature_of_all_coefficients_from_a_sample():
+    random = np.random.default_rng(5)
+    X = random.standard_normal((32_000, 25))
+    y = (X @ random.standard_normal((25, 20)) / 2 + random.gumbel(size=(32_000, 20))).argmax(axis=1)
+    assert SMALL < 26 * 20 <= LARGEST
+    model = LogisticRegression(C=0.01, l1_ratio=1.0).fit(X, y)
+    assert model.certificate_.gap <= 1e-8
+    assert model.trace_.column("gap")[0] < 0.05
+    assert 0.1 < np.mean(model.coef_ != 0) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("size", "rows", "takes"),
+    [(SMALL, 10, True), (600, 80_000, True), (600, 40_000, False), (LARGEST + 1, 10**6, False)],
+)
+def test_the_curvature_of_many_coefficients_is_held_where_it_finds_room(size, rows, takes):
+    X = np.broadcast_to(np.zeros(100), (rows, 100))
+    assert takes_metric(memory_source(X, np.zeros(rows), centre=False), size) is takes
 
 
 def test_several_classes_find_the_few_weights_of_columns_that_all_but_repeat_each_other():

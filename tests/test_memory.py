@@ -39,6 +39,7 @@ def peak(fit: Callable[[], Any]) -> int:
         ((1_000_000, 30, 2), np.int16, {}),
         ((300_000, 30, 2), np.float64, {"class_weight": "balanced"}),
         ((300_000, 30, 2), np.float64, {"l1_ratio": 1.0, "C": 0.01}),
+        ((200_000, 50, 10), np.float64, {"l1_ratio": 1.0, "C": 0.001, "tol": 1e-4}),
         ((300_000, 30, 4), np.float64, {}),
         ((300_000, 30, 4), np.float64, {"multi_class": "ovr"}),
         ((150_000, 60, 20), np.float64, {"tol": 1e-3}),

@@ -16,6 +16,7 @@ from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choose, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Evaluation, Objective, block_plane
+from separatrix.engine.proximal import takes_metric
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import Start, is_saving, rows_of_sample, sample_start, start_at
 from separatrix.equations.losses import ClassLoss
@@ -134,10 +135,11 @@ def solve(
     l1, rows, threads = objective.penalty.has_l1, objective.source.n_rows, getattr(objective.source, "n_threads", 1)
     dense = objective.source.in_memory and not getattr(objective.source, "is_sparse", False)
     choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows, dense=dense, threads=threads)
+    curved = choice.takes_metric and not (l1 and not takes_metric(objective.source, theta.size))
     start = Start(theta)
     kept = checkpoint and checkpoint.read(theta.shape)
     if kept is not None:
-        start = start_at(objective, kept, choice.takes_metric, np.random.default_rng(options.seed))
+        start = start_at(objective, kept, curved, np.random.default_rng(options.seed))
     elif (
         choice.starts_small
         and theta.size
@@ -145,11 +147,12 @@ def solve(
         and is_saving(objective, rows_of_sample(objective, theta))
     ):
         random = np.random.default_rng(options.seed)  # to make one takes as long as a pass over few rows
-        start = sample_start(objective, theta, choice.solver, choice.takes_metric, random)
+        start = sample_start(objective, theta, choice.solver, curved, random)
     target = choice.target(options.tol, theta.shape[1])
     solver = choice.solver(objective, start.theta, start.metric, target if options.curved else 0.0)
     solver = checkpoint.keeping(solver) if checkpoint else solver
     part = start.part if theta.shape[1] == 1 else None  # of several classes its curvature costs more than a dual bound
+    del start  # which holds a sample and its curvature
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, part)
 
 

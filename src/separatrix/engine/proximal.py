@@ -2,12 +2,16 @@ r"""Proximal Newton for a penalty with an L1 part: theta <- argmin of the object
 
     model(theta + d) = F(theta) + g'd + d'Hd / 2,      g and H of loss and L2 part
 
-Few columns: H is a small matrix of all of them. Many: the model knows a working set (`separatrix.engine.working_sets`).
+Few columns, or rows of which a sample knows H: H is a small matrix of all columns. Else the model knows a working set
+(`separatrix.engine.working_sets`).
 """
 
 import numpy as np
+from scipy.linalg import get_blas_funcs
 
 from separatrix.arrays import FloatArray
+from separatrix.data.block import Source
+from separatrix.data.memory import MemorySource
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR
@@ -16,7 +20,10 @@ from separatrix.engine.quadratic_model import by_root, matrix, minimise_model, p
 from separatrix.engine.quasi_newton import share_to_keep, shows_curvature
 from separatrix.engine.working_sets import on_working_sets
 
-SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data
+(dger,) = get_blas_funcs(("ger",), dtype=np.float64)
+SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data,
+LARGEST = 2_000  # and beside one over dense rows where a few of them will do,
+COPIES = 4  # of which so many find room at once: it, its part that is free, the factor of that, and it corrected
 EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing
 MANY_STEPS = 10  # after so many, a curvature that may be rounding is made anew by its root
 
@@ -24,9 +31,18 @@ MANY_STEPS = 10  # after so many, a curvature that may be rounding is made anew 
 def proximal_newton(objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:
     """Proximal Newton (Lee, Sun and Saunders 2014), on a working set where the columns are many.
 
-    `metric` (n, n) is a curvature near the objective's own.
+    `metric` (n, n) is a curvature near the objective's own, with which they are few enough.
     """
-    return on_all_columns(objective, theta, metric) if theta.size <= SMALL else on_working_sets(objective, theta)
+    few = metric is not None or theta.size <= SMALL
+    return on_all_columns(objective, theta, metric) if few else on_working_sets(objective, theta)
+
+
+def takes_metric(source: Source, size: int) -> bool:
+    """Whether a curvature of so many coefficients, made of few rows, saves more than it costs, and finds room."""
+    if size <= SMALL or not source.in_memory:
+        return size <= LARGEST
+    sparse = isinstance(source, MemorySource) and source.is_sparse
+    return not sparse and size <= LARGEST and 8 * COPIES * size**2 <= source.room * source.n_rows
 
 
 def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:
@@ -38,6 +54,7 @@ def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray |
     keep, before = share_to_keep(theta.size), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact, H = (at, at.curvature) if metric is None else (None, metric)
+    del metric  # once it is corrected, it takes room
     l1, length, number = np.broadcast_to(objective.l1, theta.shape).ravel(), 1.0, 0
     while True:
         w, g = at.theta.ravel(), at.gradient.ravel()
@@ -54,7 +71,8 @@ def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray |
             at = exact = at if at is exact else objective.evaluate(at.theta, order=2)
             H, before, number = at.curvature, np.inf, MANY_STEPS
         elif order == 1:
-            H = corrected(H, (there.theta - at.theta).ravel(), (there.gradient - at.gradient).ravel())
+            moved = without_flat(objective, there.theta - at.theta)
+            H = corrected(H, moved.ravel(), (there.gradient - at.gradient).ravel())
             at = there
         else:
             at = exact = there
@@ -75,11 +93,20 @@ def on_all_columns_by_roots(objective: Objective, at: Evaluation) -> Solver:
         at, _ = backtrack(objective, at, step, order=1, slope=slope)
 
 
+def without_flat(objective: Objective, step: FloatArray) -> FloatArray:
+    """A step (P, K) less what it moves along directions where loss and L2 part are flat: it may be far longer than the
+    rest, where several weights of a column cost the same, and then the trace of curvature that H is given along them
+    would pass for what the step has shown."""
+    flat, l2 = objective.loss.flat(step.shape[1]), objective.penalty.l2
+    smooth = np.append(l2 == 0, np.ones(len(step) - len(l2), dtype=bool))
+    return step - np.where(smooth[:, None], step @ flat @ flat.T, 0.0)
+
+
 def corrected(H: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
     """H with H step = change, the change of the gradient (BFGS; Nocedal and Wright 2006, eq. 6.19)."""
     if not shows_curvature(step, change):
         return H
     Hs = H @ step
     bend = float(step @ Hs)  # 0 where every row was so far from the boundary that its curvature has rounded away
-    known = np.outer(Hs, Hs) / bend if bend > 0 else 0.0
-    return H - known + np.outer(change, change) / (step @ change)
+    known, seen = Hs / bend**0.5 if bend > 0 else np.zeros_like(Hs), change / (step @ change) ** 0.5
+    return dger(1.0, seen, seen, a=dger(-1.0, known, known, a=H.T), overwrite_a=True).T

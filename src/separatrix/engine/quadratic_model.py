@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.engine.linear_algebra import factor_of_root, solve_factored, solve_positive
@@ -14,19 +15,20 @@ MOST_TURNS = 100
 NOTHING = 1e-100  # of a curvature; its inverse is still a number
 MOST_PROXIMAL_STEPS = 20
 MOST_MATRICES = 5  # of one model
+SEEN = 0.1  # of the squared subgradient: a matrix that leaves more is not the model's own
 
 
 @dataclass(frozen=True)
 class Curvature:
     """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them, which is
     `exact` but for rounding, or nearly right; where that is worth its cost, also as the matrix `among` some, at `most`
-    so many."""
+    so many, made in a precision."""
 
     diagonal: FloatArray
     times: Callable[[FloatArray], FloatArray]
     solve: Callable[[IntArray, FloatArray], FloatArray]
     exact: bool
-    among: Callable[[IntArray], FloatArray] | None = None
+    among: Callable[[IntArray, DTypeLike], FloatArray] | None = None
     most: int = 0
 
 
@@ -53,7 +55,7 @@ def by_root(R: FloatArray) -> Curvature:
 def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float) -> FloatArray:
     """About the v of `minimise_model`: found exactly, by the matrix, among the coefficients that are to move, until no
     others are; by products where they are many, or there is no matrix."""
-    v, slope, first = w, g, None
+    v, slope, first, some, hoped, dtype = w, g, None, np.arange(0), 0.0, np.float32
     for _ in range(MOST_MATRICES):
         s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
         left, held = s**2 / np.maximum(H.diagonal, NOTHING), (v != 0) | (l1 == 0)
@@ -62,9 +64,12 @@ def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray
             return v
         if H.among is None or np.count_nonzero(held) >= H.most:
             break
+        if left[some].sum() > hoped:  # columns that all but repeat each other: their matrix was rounding
+            dtype = np.float64
         most = min(H.most, np.count_nonzero(held | (s != 0)))
         some = np.sort(np.argsort(np.where(held, -np.inf, -left))[:most])
-        there, _ = minimise_model(matrix(H.among(some)), v[some], slope[some], l1[some], enough**2)
+        hoped = SEEN * left[some].sum()
+        there, _ = minimise_model(matrix(H.among(some, dtype)), v[some], slope[some], l1[some], enough**2)
         change = np.zeros_like(v)
         change[some] = there - v[some]
         slope = slope + H.times(change)

@@ -21,7 +21,7 @@ from separatrix.engine.iterate import Solver
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import gram_diagonal, row_squares
 
-ROWS_PER_COEFFICIENT = 200  # of the sample, at least
+ROWS_PER_COEFFICIENT = 20  # of the sample, at least
 SHARE = 16  # it holds one row in so many,
 SAVING = 3  # and is not worth its while if it holds more than one in so many
 MOST_PER_COEFFICIENT = 5_000  # rows in memory: more save less than they cost,

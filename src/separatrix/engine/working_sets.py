@@ -7,16 +7,19 @@ best for any weights, which takes from each column its mean by h: without the di
 share, fewer products will do.
 """
 
+from collections import deque
 from collections.abc import Callable
-from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.sparse import csc_array
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
+from separatrix.data.threads import in_order
 from separatrix.engine.certificate import penalises_all
 from separatrix.engine.duality import duality_gap
 from separatrix.engine.iterate import Iterate, Solver
@@ -24,7 +27,7 @@ from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import Linear, conjugate_gradients
 from separatrix.engine.objective import TRACE, Evaluation, Objective, Sums
 from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns, minimise_model, promised_slope
-from separatrix.equations.hyperplane import gram_diagonal, pieces, product
+from separatrix.equations.hyperplane import gram_diagonal, pieces
 
 TRUNCATED = 0.1  # of the squared subgradient a minimum of the model may leave, as the working set will change
 SMALLEST_SET = 400  # columns, or
@@ -34,7 +37,8 @@ LITTLE = 0.3  # while a step promises more than this share of the first
 MOST_PRODUCTS = 30  # of conjugate gradients, and the squared residual that is small enough
 SOLVED = 0.03
 PRODUCTS = 1_000  # numbers of a matrix cost as much as a coefficient in the products that it saves
-SUMS = 160  # bytes for each, as threads add up several: of those that may be kept
+MATRICES = 32  # bytes for each: the matrix, its part that is free, and the factor of that
+SINGLE = 1e-6  # of a curvature: hides the rounding of single precision
 
 
 def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
@@ -51,7 +55,8 @@ def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
         chosen = working_set(objective, at, np.sqrt(unit))
         rows = np.append(chosen, np.arange(objective.source.n_columns, len(theta)))
         theta = at.theta.copy()
-        theta[rows] = steps_on(objective.columns(chosen), at.theta[rows])
+        whole = len(chosen) == objective.source.n_columns
+        theta[rows] = steps_on(objective.over(objective.source) if whole else objective.columns(chosen), at.theta[rows])
         at = objective.evaluate(theta, order=1)
 
 
@@ -165,36 +170,57 @@ def products(part: Objective, at: Evaluation) -> Curvature:
     if not isinstance(source, MemorySource) or source.is_sparse:
         return Curvature(diagonal, times, solve, exact=False)
 
-    def among(some: IntArray) -> FloatArray:
-        H = part.add_up(partial(gram_among, part, at, some)) / sums.weight
+    def among(some: IntArray, dtype: DTypeLike) -> FloatArray:
+        unit = np.sqrt(np.maximum(diagonal[some], NOTHING))
+        H = gram_among(part, source, at, some, unit, dtype).astype(np.float64, copy=False)
+        H /= sums.weight
         added = np.zeros((P, K))
         added[: len(part.penalty.l2)] = part.penalty.l2[:, None]
-        H[np.diag_indices(len(some))] += (added + ridge).ravel()[some]
+        held = ridge if dtype == np.float64 else np.maximum(ridge, SINGLE * diagonal.reshape(P, K))
+        H[np.diag_indices(len(some))] += (added + held).ravel()[some] / unit**2
+        H *= unit
+        H *= unit[:, None]
         return H
 
-    most = int(min(PRODUCTS * P * K, source.room * source.n_rows / SUMS) ** 0.5)
+    most = int(min(PRODUCTS * P * K, source.room * source.n_rows / MATRICES) ** 0.5)
     return Curvature(diagonal, times, solve, exact=False, among=among, most=most)
 
 
-def gram_among(part: Objective, at: Evaluation, some: IntArray, block: Block) -> FloatArray:
-    """The curvature of the loss in some coefficients, (some, some), over the rows of a block, dense; a piece of them at
-    a time, as their columns are copied."""
-    p, K = block.X.shape[1], at.theta.shape[1]
+def gram_among(
+    part: Objective, source: MemorySource, at: Evaluation, some: IntArray, unit: FloatArray, dtype: DTypeLike
+) -> FloatArray:
+    """The curvature of the loss in some coefficients, (some, some), in their units and summed over dense rows; a piece
+    of them at a time, as their columns are copied, and of each threads share the pairs of classes."""
+    p, K = source.n_columns, at.theta.shape[1]
     column, eta = np.divmod(some, K)
-    state, H = part.state_of(at, block), np.zeros((len(some), len(some)))
-    places = [np.flatnonzero(eta == k) for k in range(K)]
-    columns = [column[place][column[place] < p] for place in places]
-    for rows in pieces(len(block.weight), len(some)):
-        X = [block.X[rows].take(own, axis=1) for own in columns]
-        X = [np.hstack([x, np.ones((len(x), len(own) - x.shape[1]))]) for x, own in zip(X, places, strict=True)]
-        for k in range(K):
-            for m in range(k + 1):
-                h = block.weight[rows] * part.loss.second(state[rows], k, m)
-                both = product((X[k] * h[:, None]).T, X[m])
-                H[np.ix_(places[k], places[m])] += both
-                if m < k:
-                    H[np.ix_(places[m], places[k])] += both.T
-    return H
+    order = np.argsort(eta, kind="stable")  # by class
+    ends = np.searchsorted(eta[order], np.arange(K + 1))
+    own = [slice(first, last) for first, last in pairwise(ends)]
+    ones, column, unit = column[order] >= p, np.minimum(column[order], p - 1), unit[order]
+    pairs = [(k, m) for k in range(K) for m in range(k + 1)]
+    H = np.zeros((len(some), len(some)), dtype)
+    for block in source.blocks(slice(0, source.n_rows)):
+        state = part.state_of(at, block)
+        for rows in pieces(len(block.weight), len(some)):
+            weight, p_of, X = block.weight[rows], state[rows], np.empty((len(state[rows]), len(some)), dtype)
+
+            def copy(k: int, block: Block = block, rows: slice = rows, X: FloatArray = X) -> None:
+                X[:, own[k]] = block.X[rows].take(column[own[k]], axis=1) / unit[own[k]] if p else 1.0
+                X[:, own[k]][:, ones[own[k]]] = 1.0 / unit[own[k]][ones[own[k]]]
+
+            def add(
+                pair: tuple[int, int], weight: FloatArray = weight, p_of: FloatArray = p_of, X: FloatArray = X
+            ) -> None:
+                k, m = pair
+                h = (weight * part.loss.second(p_of, k, m)).astype(dtype, copy=False)
+                H[own[k], own[m]] += (X[:, own[k]] * h[:, None]).T @ X[:, own[m]]
+
+            deque(in_order(source.pool, copy, range(K), ahead=K), maxlen=0)
+            deque(in_order(source.pool, add, pairs, ahead=len(pairs)), maxlen=0)
+    for k, m in pairs:
+        H[own[m], own[k]] = H[own[k], own[m]].T
+    place = np.argsort(order)
+    return H[np.ix_(place, place)]
 
 
 class SolveByProducts:
