@@ -10,8 +10,10 @@ Where rounding may have cost digits of an unpenalised estimate, what is left of 
 the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the method of seminormal equations", Linear
 Algebra and its Applications 88): a pass, and about all digits are there.
 
-Of many columns that are mostly zeros a triangle would be larger than the data, and of many dense ones take long. There
-a penalised fit is found as those of classes are: by products alone, to all the digits that the objective has.
+Of many dense columns a triangle takes long, and its copies memory: see `separatrix.engine.preconditioned` for the way
+without one. Where that fails, and where a penalty has an L1 part, up to ten triangles are held at once. Of many columns
+that are mostly zeros a triangle would be larger than the data: there a penalised fit is found as those of classes are,
+by products alone, to all the digits that the objective has.
 """
 
 import warnings

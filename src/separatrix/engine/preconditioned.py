@@ -35,7 +35,7 @@ from separatrix.equations.hyperplane import product
 
 FEWEST = 256  # rows and columns: a triangle of fewer costs little,
 FEWEST_CELLS = 2**20  # and that of a small X
-MOST_OF_X = 0.26  # of its bytes, for the matrix
+MOST_OF_X = 0.25  # of its bytes, for the matrix
 KNOWN = 100.0 * float(np.finfo(np.float32).eps)  # times sqrt k: a smaller eigenvalue, of a unit diagonal, is not known
 MOST_PRODUCTS = 200  # for one step
 SOLVED = 1e-16  # of the square of what is left
@@ -78,7 +78,7 @@ def preconditioned(objective: Objective, targets: int, alpha: FloatArray) -> Fou
 def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: FloatArray) -> Found | None:
     """The fit in the weights: of no fewer rows than columns."""
     p, m, total = source.n_columns, int(objective.fit_intercept), float(source.weight.sum())
-    mean = m * objective.column_moments()[0][:, 0]
+    mean = m * objective.add_up(lambda block: product(block.transposed, block.weight[:, None]))[:, 0] / total
     objective.passes += 1
     factor = packed(partial(shared_gram, source, 0, lambda block: block.weight, np.float32, mean), alpha)
     known = is_known(factor)
@@ -92,9 +92,9 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
         return step
 
     def times(d: FloatArray) -> FloatArray:
-        product = objective.add_up(lambda block: pull_of(block, block_plane(block, d), m))
-        product[:p] += alpha[:, None] * d[:p]
-        return product
+        result = objective.add_up(lambda block: pull_of(block, block_plane(block, d), m))
+        result[:p] += alpha[:, None] * d[:p]
+        return result
 
     def left(theta: FloatArray) -> FloatArray:
         if theta.any() and not alpha.any():

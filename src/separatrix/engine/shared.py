@@ -49,7 +49,7 @@ def shared_gram(
 
     for block in source.blocks(slice(0, source.n_rows)):
         h = weight(block)
-        for rows in pieces(len(h), P, least=max(SQUARE, min(2 * SQUARE, source.n_rows // 16))):
+        for rows in pieces(len(h), P, least=max(SQUARE // 2, min(2 * SQUARE, source.n_rows // 16))):
             add_rows(block.X[rows], h[rows])
     finite = np.isfinite(gram.diagonal).all() or dtype == np.float64
     return gram if finite else shared_gram(source, ones, weight, np.float64, mean)
@@ -59,7 +59,7 @@ def gram_of_rows(source: MemorySource, mean: FloatArray, strength: FloatArray, l
     """(X - mean) diag(1 / strength) (X - mean)' + level of many rows, dense, in single precision."""
     (n, p), gram, root = source.X.shape, Half.zeros(source.n_rows, np.float32), np.sqrt(strength)[:, None]
     gram.numbers[:] = level
-    for some in pieces(p, n, least=SQUARE):
+    for some in pieces(p, n, least=SQUARE // 2):
         half = np.empty((len(mean[some]), n), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             np.subtract(source.X[:, some].T, (source.centre + mean)[some, None], out=half, casting="same_kind")
