@@ -56,9 +56,11 @@ def shared_gram(
 
 
 def gram_of_rows(source: MemorySource, mean: FloatArray, strength: FloatArray, level: float) -> Half:
-    """(X - mean) diag(1 / strength) (X - mean)' + level of many rows, dense, in single precision."""
+    """(X - mean) diag(1 / strength) (X - mean)' + level of many rows, dense, in single precision: infinite where that
+    has no such numbers."""
     (n, p), gram, root = source.X.shape, Half.zeros(source.n_rows, np.float32), np.sqrt(strength)[:, None]
-    gram.numbers[:] = level
+    with np.errstate(over="ignore"):
+        gram.numbers[:] = np.float32(level)
     for some in pieces(p, n, least=SQUARE // 2):
         half = np.empty((len(mean[some]), n), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
