@@ -59,10 +59,23 @@ def test_no_fit_of_dense_rows_takes_more_than_30_percent_of_x_beside_x(shape, dt
     assert peak(lambda: model.fit(X, y)) <= MOST * X.nbytes
 
 
-@pytest.mark.parametrize("shape", [(300_000, 30), (20_000, 400), (50_000, 500)], ids=str)
-def test_nor_does_a_linear_one(shape):
+@pytest.mark.parametrize(
+    ("shape", "alpha"),
+    [
+        ((300_000, 30), 0.0),
+        ((20_000, 400), 0.0),
+        ((50_000, 500), 0.0),
+        ((6_000, 1_300), 0.0),
+        ((6_000, 1_300), 1.0),
+        ((1_900, 4_000), 0.0),
+        ((1_900, 4_000), 1.0),
+        ((2_800, 2_800), 0.1),
+    ],
+    ids=str,
+)
+def test_nor_does_a_linear_one(shape, alpha):
     X, y = rows(*shape)
-    assert peak(lambda: LinearRegression().fit(X, y)) <= MOST * X.nbytes
+    assert peak(lambda: LinearRegression(alpha=alpha).fit(X, y)) <= MOST * X.nbytes
 
 
 def test_columns_in_memory_order_are_not_copied():

@@ -18,11 +18,15 @@ from separatrix.tables import brought, columns_for, number_blocks, number_rows, 
 
 
 class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    r"""Least squares by QR, never by the normal equations; `alpha` > 0 makes it ridge regression, lasso or elastic net.
+    r"""Least squares to all digits, by QR or refinement; `alpha` > 0 makes it ridge regression, lasso or elastic net.
 
     Minimises  sum_i weight_i (y_i - x_i'w - b)^2 + alpha ((1 - l1_ratio) |w|^2 + 2 l1_ratio |w|_1),  the intercept b
     unpenalised. An offset, of the shape of y, is added to x'w + b, in the fit and in predictions. Where columns are
-    collinear and alpha = 0, of all solutions the one with the smallest |w|. With alpha > 0, an X of more than 2,000
+    collinear and alpha = 0, of all solutions the one with the smallest |w|.
+
+    QR takes copies of its triangle: of more than some hundred columns, much memory beside X. Dense rows and columns of
+    256 or more are fitted by conjugate gradients, prepared in single precision, at most 30 % of X, unless there is an
+    L1 part or the columns (or rows) are nearly collinear, which goes by QR. With alpha > 0, an X of more than 2,000
     columns that is sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by
     conjugate gradients, or on working sets where there is an L1 part, with ConvergenceWarning where these do not end.
 
@@ -39,7 +43,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ----------
     coef_ : (p,), or (targets, p) for y (rows, targets);  intercept_ : float or (targets,)
     rank_ : int, the rank of X (centred, with an intercept)
-    trace_ : Trace, of one step by QR;  certificate_ : Certificate, the distance to the optimum as rounding left it
+    trace_ : Trace, most often of one step;  certificate_ : Certificate, the distance to the optimum as rounding left it
     n_features_in_;  feature_names_in_
 
     >>> model = LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])

@@ -65,9 +65,10 @@ def add(a: Pair, b: Pair) -> Pair:
 
 def residual(D: FloatArray, y: Pair, theta: FloatArray) -> Pair:
     """y - D theta, (rows, T), for a design D (rows, P) and theta (P, T)."""
-    for column, coefficient in zip(D.T, theta, strict=True):
-        y = add(y, two_product(column[:, None], -coefficient))
-    return y
+    products = [two_product(D.T, -column[:, None]) for column in theta.T]
+    high, low = zip(*((*sum_rows(product),) for product, _ in products), strict=True)
+    low = np.transpose(low) + np.transpose([error.sum(axis=0) for _, error in products])
+    return add(y, (np.transpose(high), low))
 
 
 def pull(D: FloatArray, y: Pair, weight: FloatArray, theta: FloatArray) -> Pair:

@@ -10,13 +10,15 @@ Where rounding may have cost digits of an unpenalised estimate, what is left of 
 the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the method of seminormal equations", Linear
 Algebra and its Applications 88): a pass, and about all digits are there.
 
-Of many columns that are mostly zeros a triangle would be larger than the data, and of many dense ones take long. There
-a penalised fit is found as those of classes are: by products alone, to all the digits that the objective has.
+Of many dense columns a triangle takes long, and its copies memory: see `separatrix.engine.preconditioned` for the way
+without one. Where that fails, and where a penalty has an L1 part, up to ten triangles are held at once. Of many columns
+that are mostly zeros a triangle would be larger than the data: there a penalised fit is found as those of classes are,
+by products alone, to all the digits that the objective has.
 """
 
 import warnings
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 from time import perf_counter
 from typing import Any, cast
 
@@ -34,17 +36,16 @@ from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.duality import duality_gap
 from separatrix.engine.iterate import Status, Step, Trace, minimise
 from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.preconditioned import MOST_REFINEMENTS, STEADY, doubled_pull, is_large, preconditioned
 from separatrix.engine.proximal import EXACT, proximal_newton
 from separatrix.engine.quadratic_model import matrix, minimise_model
-from separatrix.engine.triangle import CELLS, triangle_of
+from separatrix.engine.triangle import triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning
 
 ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
-STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
-MOST_REFINEMENTS = 4
 ALL_DIGITS = 1e-14  # of the mean square, where no column is used
 MOST_ITERATIONS = 1_000
 LONG = 10**10  # multiplications for the triangle of dense rows
@@ -67,17 +68,23 @@ class LeastSquares:
     triangle: FloatArray
 
 
-def least_squares(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
+def least_squares(
+    source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool, with_triangle: bool = False
+) -> LeastSquares:
     """The exact fit, the penalty's strengths all zero or all above it; where an unpenalised one is not unique, the one
-    with the smallest |w|."""
+    with the smallest |w|. A triangle is made where it is asked for, or is the way to the fit."""
     with one_blas_thread(), source.working() as source:
-        return solve(source, targets, penalty, fit_intercept)
+        if not with_triangle and not penalty.has_l1 and is_large(source):
+            found = by_gram(source, targets, penalty, fit_intercept)
+            if found is not None:
+                return found
+        if is_wide(source, penalty):
+            return by_products(source, targets, penalty, fit_intercept)
+        return by_triangle(source, targets, penalty, fit_intercept)
 
 
-def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
-    """As `least_squares`, of a source at work."""
-    if is_wide(source, penalty):
-        return by_products(source, targets, penalty, fit_intercept)
+def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
+    """The fit by QR."""
     started = perf_counter()
     m, p = int(fit_intercept), source.n_columns
     R = triangle_of(source, lambda block: rows_of(block, m))
@@ -92,10 +99,41 @@ def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool
     if 0 < rank == p and not penalty.l1.any() and not penalty.l2.any():
         theta, refinements = in_all_digits(source, R, np.vstack([b[:m], w]), m)
         w, b, passes = theta[m:], theta[:m] if m else b, passes + refinements
-    total = source.add_up(lambda block: float(block.weight.sum()))
-    objective = Objective(source, SquaredLoss(), ElasticNet(penalty.l1 / total, penalty.l2 / total), fit_intercept)
+    objective, total = objective_of(source, penalty, fit_intercept)
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
     certificate = certify_quadratic(objective, at, R, total)
+    why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
+    why = why if penalty.l1.any() else "least squares has a closed form"
+    trace = trace_of("qr", why, objective, at, certificate, passes, started)
+    return LeastSquares(w.T, b[0] - w.T @ source.centre, rank, trace, certificate, R)
+
+
+def by_gram(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
+    """The fit by conjugate gradients that a Gram matrix has prepared; None where they do not arrive."""
+    started = perf_counter()
+    objective, total = objective_of(source, penalty, fit_intercept)
+    found = preconditioned(objective, targets, penalty.l2)
+    if found is None:
+        return None
+    at = objective.evaluate(found.theta, order=1)
+    certificate = Certificate(found.gap(at) / total, found.method)
+    why = f"a triangle of {min(source.n_rows, source.n_columns):,} columns would take longer"
+    trace = trace_of("conjugate-gradient", why, objective, at, certificate, 1, started)
+    w, b = at.theta[: source.n_columns], at.theta[source.n_columns :].sum(axis=0)
+    return LeastSquares(w.T, b - w.T @ source.centre, found.rank, trace, certificate, np.empty((0, 0)))
+
+
+def objective_of(source: Source, penalty: ElasticNet, fit_intercept: bool) -> tuple[Objective, float]:
+    """The objective per unit weight, and the weight of all rows, for which these are read."""
+    total = source.add_up(lambda block: float(block.weight.sum()))
+    penalty = ElasticNet(penalty.l1 / total, penalty.l2 / total)
+    return Objective(source, SquaredLoss(), penalty, fit_intercept), total
+
+
+def trace_of(
+    solver: str, why: str, objective: Objective, at: Evaluation, certificate: Certificate, passes: int, started: float
+) -> Trace:
+    """Of one step, and so many passes that the objective does not know of."""
     step = Step(
         1,
         at.loss,
@@ -105,10 +143,7 @@ def solve(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool
         passes + objective.passes,
         perf_counter() - started,
     )
-    why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
-    why = why if penalty.l1.any() else "least squares has a closed form"
-    trace = Trace("qr", why, (step,), step.passes)
-    return LeastSquares(w.T, b[0] - w.T @ source.centre, rank, trace, certificate, R)
+    return Trace(solver, why, (step,), step.passes)
 
 
 def is_wide(source: Source, penalty: ElasticNet) -> bool:
@@ -123,8 +158,7 @@ def is_wide(source: Source, penalty: ElasticNet) -> bool:
 def by_products(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
     """The fit by conjugate gradients, or with an L1 part on working sets, until what it is above the optimum is next to
     nothing of the spread of y."""
-    total = source.add_up(lambda block: float(block.weight.sum()))
-    objective = Objective(source, SquaredLoss(), ElasticNet(penalty.l1 / total, penalty.l2 / total), fit_intercept)
+    objective, _ = objective_of(source, penalty, fit_intercept)
     p, theta = source.n_columns, np.zeros((source.n_columns + int(fit_intercept), targets))
     theta[p:] = -objective.evaluate(theta, order=1).gradient[p:]
     tolerance = ALL_DIGITS * objective.evaluate(theta, order=0).value
@@ -151,13 +185,8 @@ def rows_of(block: Block, intercept: int) -> FloatArray:
 
 def design_of(block: Block, intercept: int) -> FloatArray:
     """sqrt(weight) [1 X] of a block, dense."""
-    return np.sqrt(block.weight)[:, None] * beside_ones(block, intercept)
-
-
-def beside_ones(block: Block, intercept: int) -> FloatArray:
-    """[1 X] of a block, dense."""
     X = block.X.toarray() if sparse.issparse(block.X) else block.X
-    return np.hstack([np.ones((len(X), intercept)), X])
+    return np.sqrt(block.weight)[:, None] * np.hstack([np.ones((len(X), intercept)), X])
 
 
 def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, int]:
@@ -194,7 +223,8 @@ def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int) -> t
         return theta, 0
     passes, step = 0, np.inf
     while passes < MOST_REFINEMENTS and np.any(np.abs(step) > STEADY * np.abs(theta)):
-        left = sum(source.add_up(partial(doubled_pull, theta=theta, m=m), double_double.add))
+        pull = partial(doubled_pull, theta=np.roll(theta, -m, axis=0), m=m)
+        left = np.roll(sum(source.add_up(pull, double_double.add)), m, axis=0)
         step = solve_triangular(root, solve_triangular(root, left / unit[:, None], trans=1)) / unit[:, None]
         theta, passes = theta + step, passes + 1
     return theta, passes
@@ -208,16 +238,6 @@ def may_be_wrong_by(root: FloatArray, theta: FloatArray, q: FloatArray) -> Float
     through_fit = np.linalg.norm(inverse, axis=1)[:, None] * np.abs(theta).sum(axis=0)
     through_residual = np.abs(inverse @ inverse.T).sum(axis=1)[:, None] * length
     return np.finfo(float).eps * (through_fit + through_residual)
-
-
-def doubled_pull(block: Block, theta: FloatArray, m: int) -> double_double.Pair:
-    """[1 X]' diag(weight) (y - offset - [1 X] theta) of a block, in twice the precision."""
-
-    def pull(some: Block) -> double_double.Pair:
-        y = (some.y, np.zeros_like(some.y)) if some.offset is None else double_double.two_sum(some.y, -some.offset)
-        return double_double.pull(beside_ones(some, m), y, some.weight, theta)
-
-    return reduce(double_double.add, map(pull, block.pieces(CELLS)))
 
 
 def ridge(R: FloatArray, q: FloatArray, alpha: FloatArray) -> tuple[FloatArray, int]:

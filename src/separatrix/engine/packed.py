@@ -12,6 +12,8 @@ from scipy.linalg import LinAlgError, get_lapack_funcs
 from separatrix.arrays import FloatArray
 from separatrix.engine.linear_algebra import RIDGES
 
+INVERSE_ITERATIONS = 12
+
 
 @dataclass(frozen=True)
 class Half:
@@ -117,3 +119,12 @@ def solve_packed(factor: Packed, b: FloatArray) -> FloatArray:
     scaled = b / unit
     size = np.abs(scaled).max(initial=0.0) or 1.0  # by which a small b is no rounding in single precision
     return pftrs(len(b), factor.half.numbers, scaled / size, uplo="L")[0].reshape(b.shape) * size / unit
+
+
+def least_eigenvalue(factor: Packed) -> float:
+    """About the least eigenvalue of the matrix scaled to a unit diagonal, by inverse iteration."""
+    unit, x, grown = factor.unit, np.random.default_rng(0).standard_normal(factor.half.n), 1.0
+    for _ in range(INVERSE_ITERATIONS):
+        x = unit * solve_packed(factor, unit * x / np.linalg.norm(x))
+        grown = float(np.linalg.norm(x))
+    return 1.0 / grown

@@ -93,17 +93,34 @@ def shared_gram(
 
     def add_rows(X: FloatArray, h: FloatArray) -> None:
         half = np.empty((len(h), P), dtype)
-        np.subtract(X, mean, out=half[:, :p], casting="same_kind")
-        half[:, p:] = 1.0
-        half *= np.sqrt(h)[:, None].astype(dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.subtract(X, mean, out=half[:, :p], casting="same_kind")
+            half[:, p:] = 1.0
+            half *= np.sqrt(h)[:, None].astype(dtype)
         add_square_sums(gram, half, source.pool)
 
     for block in source.blocks(slice(0, source.n_rows)):
         h = weight(block)
-        for rows in pieces(len(h), P, least=max(SQUARE, min(2 * SQUARE, source.n_rows // 16))):
+        for rows in pieces(len(h), P, least=max(SQUARE // 2, min(2 * SQUARE, source.n_rows // 16))):
             add_rows(block.X[rows], h[rows])
     finite = np.isfinite(gram.diagonal).all() or dtype == np.float64
     return gram if finite else shared_gram(source, ones, weight, np.float64, mean)
+
+
+def gram_of_rows(source: MemorySource, mean: FloatArray, strength: FloatArray, level: float) -> Half:
+    """(X - mean) diag(1 / strength) (X - mean)' + level of many rows, dense, in single precision: infinite where that
+    has no such numbers."""
+    (n, p), gram, root = source.X.shape, Half.zeros(source.n_rows, np.float32), np.sqrt(strength)[:, None]
+    with np.errstate(over="ignore"):
+        gram.numbers[:] = np.float32(level)
+    for some in pieces(p, n, least=SQUARE // 2):
+        half = np.empty((len(mean[some]), n), np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.subtract(source.X[:, some].T, (source.centre + mean)[some, None], out=half, casting="same_kind")
+            half /= root[some]
+        add_square_sums(gram, half, source.pool)
+        del half  # before the next is made
+    return gram
 
 
 def add_square_sums(gram: Half, half: FloatArray, pool: ThreadPoolExecutor | None) -> None:

@@ -235,7 +235,7 @@ def fit_numbers(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     if not penalty:
         check_rows(sample)
     source, m, p = sample.source(), int(sample.intercept), len(sample.names)
-    fit = least_squares(source, 1, L2(np.full(p, float(penalty))), sample.intercept)
+    fit = least_squares(source, 1, L2(np.full(p, float(penalty))), sample.intercept, with_triangle=True)
     R = fit.triangle[:, : p + m]
     if not penalty and (found := dependences(R, sample.parameters)):
         return fit_numbers(without_dependent(sample, found, singular), penalty, singular)

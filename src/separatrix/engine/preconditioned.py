@@ -1,0 +1,233 @@
+r"""Least squares of many dense columns by products with X, for which a Gram matrix in single precision has prepared.
+
+A triangle of many columns takes long, and copies of it more memory than X. A Gram matrix (k, k) of the lesser of rows
+and columns takes one pass of products in single precision, which threads share, and half a square of such numbers. Its
+factor is near enough to the true curvature that conjugate gradients, whose products with X are in double, need few
+passes (Carson and Higham 2018, "Accelerating the solution of linear systems by iterative refinement in three
+precisions", SIAM Journal on Scientific Computing 40; they use a factor in the same way). What they leave is computed
+afresh and solved for again, unpenalised in twice the precision, until a step no longer counts.
+
+    rows >= columns    H = Xc' W Xc + alpha                            in the weights w
+    rows < columns     K = Xc alpha^-1 Xc' + W^-1,  w = alpha^-1 Xc'a  in the multipliers a of the rows, which sum to 0;
+                       unpenalised K = Xc Xc', and w is the shortest of those that meet every row
+
+with Xc the columns less their mean, if there is an intercept. Where single precision does not know the matrix (columns
+or rows that all but repeat others), or conjugate gradients do not arrive, there is no answer here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial, reduce
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import LinAlgError
+
+from separatrix.arrays import FloatArray
+from separatrix.data.block import Block, Source
+from separatrix.data.memory import MemorySource
+from separatrix.engine import double_double
+from separatrix.engine.linear_algebra import Linear, conjugate_gradients
+from separatrix.engine.objective import Evaluation, Objective, block_eta, block_plane, with_intercept
+from separatrix.engine.packed import Packed, least_eigenvalue, packed, solve_packed
+from separatrix.engine.shared import gram_of_rows, shared_gram
+from separatrix.equations.hyperplane import product
+
+FEWEST = 256  # rows and columns: a triangle of fewer costs little,
+FEWEST_CELLS = 2**20  # and that of a small X
+MOST_OF_X = 0.25  # of its bytes, for the matrix
+KNOWN = 100.0 * float(np.finfo(np.float32).eps)  # times sqrt k: a smaller eigenvalue, of a unit diagonal, is not known
+MOST_PRODUCTS = 200  # for one step
+SOLVED = 1e-16  # of the square of what is left
+STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
+MOST_REFINEMENTS = 4
+DECREMENT, CONVEXITY = "twice the Newton decrement, as single precision knows it", "strong convexity"
+DOUBLED_CELLS = 2**15  # a dozen arrays of so many are in cache
+
+
+@dataclass(frozen=True)
+class Found:
+    """theta (P, T), the intercept last; the rank of the centred X; a bound on how far the sum over rows and penalty is
+    above its optimum, given the evaluation at theta; and its name."""
+
+    theta: FloatArray
+    rank: int
+    gap: Callable[[Evaluation], float]
+    method: str
+
+
+def is_large(source: Source) -> bool:
+    """Whether the rows are dense, in memory, and so many and so wide that a Gram matrix saves time, and fits."""
+    if not isinstance(source, MemorySource) or source.is_sparse or source.X.size < FEWEST_CELLS:
+        return False
+    k = min(source.n_rows, source.n_columns)
+    return k >= FEWEST and 2 * k**2 <= MOST_OF_X * source.X.size * source.X.itemsize
+
+
+def preconditioned(objective: Objective, targets: int, alpha: FloatArray) -> Found | None:
+    """The least squares fit of y (rows, T) with the penalty sum_j alpha_j w_j^2 / 2 beside half the weighted sum of
+    squares, alpha all zero or all above it; None where this is not the way. The objective reads the data."""
+    source = objective.source
+    assert isinstance(source, MemorySource)
+    try:
+        return (of_columns if source.n_rows >= source.n_columns else of_rows)(objective, source, targets, alpha)
+    except LinAlgError:  # the squares of numbers so large are none
+        return None
+
+
+def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: FloatArray) -> Found | None:
+    """The fit in the weights: of no fewer rows than columns."""
+    p, m, total = source.n_columns, int(objective.fit_intercept), float(source.weight.sum())
+    mean = m * objective.add_up(lambda block: product(block.transposed, block.weight[:, None]))[:, 0] / total
+    objective.passes += 1
+    factor = packed(partial(shared_gram, source, 0, lambda block: block.weight, np.float32, mean), alpha)
+    known = is_known(factor)
+    if not known and not alpha.all():
+        return None
+
+    def near(g: FloatArray) -> FloatArray:
+        step = np.empty_like(g)
+        step[:p] = solve_packed(factor, centred(g, mean))
+        step[p:] = g[p:] / total - mean @ step[:p]
+        return step
+
+    def times(d: FloatArray) -> FloatArray:
+        result = objective.add_up(lambda block: pull_of(block, block_plane(block, d), m))
+        result[:p] += alpha[:, None] * d[:p]
+        return result
+
+    def left(theta: FloatArray) -> FloatArray:
+        if theta.any() and not alpha.any():
+            return np.add(*objective.add_up(partial(doubled_pull, theta=theta, m=m), double_double.add))
+        pull = objective.add_up(lambda block: pull_of(block, block.y - block_eta(block, theta), m))
+        pull[:p] -= alpha[:, None] * theta[:p]
+        return pull
+
+    theta = refined(left, partial(solved, times, near), np.zeros((p + m, targets)))
+    if theta is None:
+        return None
+    double = (lambda g: 2.0 * half_square(g, solve_packed(factor, g))) if known else None
+    return Found(theta, p, partial(gap_of, mean, total, alpha, double), DECREMENT if known else CONVEXITY)
+
+
+def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: FloatArray) -> Found | None:
+    """The fit in the multipliers of the rows, which are fewer than the columns."""
+    (n, p), m, total = source.X.shape, int(objective.fit_intercept), float(source.weight.sum())
+    strength = (alpha if alpha.all() else np.ones(p))[:, None]
+    own = (1.0 / source.weight if alpha.all() else np.zeros(n))[:, None]  # W^-1
+    mean, square = objective.column_moments()
+    mean, square = m * mean, square - m * mean**2
+    level = m * float(np.sum(square / strength))  # of K along 1, which the multipliers never are
+    objective.passes += 1
+    factor = packed(partial(gram_of_rows, source, mean[:, 0], strength[:, 0], level / n), own[:, 0])
+    if not alpha.all() and not is_known(factor):
+        return None
+
+    def weights(a: FloatArray) -> FloatArray:
+        pull = objective.add_up(lambda block: product(block.transposed, np.ascontiguousarray(a[block.rows])))
+        pull -= mean * a.sum(axis=0)
+        return np.divide(pull, strength, out=pull)
+
+    def plane(w: FloatArray) -> FloatArray:
+        out = np.empty((n, w.shape[1]))
+
+        def fill(block: Block) -> float:
+            out[block.rows] = block_plane(block, w)
+            return 0.0
+
+        objective.add_up(fill)
+        return out - mean.T @ w
+
+    solve = partial(
+        solved, lambda d: plane(weights(d)) + own * d + level * d.mean(axis=0), partial(solve_packed, factor)
+    )
+    flat = solve(np.ones((n, m)))
+    y = source.y if source.offset is None else source.y - source.offset
+
+    def step(left: FloatArray) -> FloatArray | None:
+        a = solve(left)
+        if a is None or flat is None:
+            return None
+        b = a.sum(axis=0) / flat.sum(axis=0)[:, None]  # so that the multipliers sum to 0
+        return np.vstack([a - flat @ b, b])
+
+    found = refined(
+        lambda ab: y - ab[n:].sum(axis=0) - plane(weights(ab[:n])) - own * ab[:n], step, np.zeros((n + m, targets))
+    )
+    if found is None:
+        return None
+    w = weights(found[:n])
+    theta = np.vstack([w, found[n:] - (mean.T @ w)[:m]])
+    if not alpha.all():  # the least that a sum of squares can be is zero
+        return Found(theta, n - m, lambda at: total * at.loss, "the objective itself: squares are never negative")
+    return Found(theta, n - m, partial(gap_of, mean[:, 0], total, alpha, None), CONVEXITY)
+
+
+def refined(left: Linear, step: Callable[[FloatArray], FloatArray | None], theta: FloatArray) -> FloatArray | None:
+    """theta after steps that solve for what is left, until one no longer counts; None where one does not arrive."""
+    for _ in range(MOST_REFINEMENTS):
+        change = step(left(theta))
+        if change is None:
+            return None
+        theta = theta + change
+        if np.all(np.abs(change) <= STEADY * np.abs(theta)):
+            break
+    return theta
+
+
+def solved(times: Linear, near: Linear, b: FloatArray) -> FloatArray | None:
+    """The solution of times(x) = b, or None where conjugate gradients do not arrive."""
+    x, products = conjugate_gradients(times, near, b, lambda start: SOLVED * start, MOST_PRODUCTS)
+    return x if products < MOST_PRODUCTS and np.isfinite(x).all() else None
+
+
+def is_known(factor: Packed) -> bool:
+    """Whether the matrix is at least half, and at most twice, the one that is free of rounding, along any direction.
+
+    Of numbers of a unit diagonal, sums in single precision move an eigenvalue by a few sqrt(k) units of rounding.
+    """
+    return least_eigenvalue(factor) > KNOWN * factor.half.n**0.5
+
+
+def gap_of(
+    mean: FloatArray, total: float, alpha: FloatArray, known: Callable[[FloatArray], float] | None, at: Evaluation
+) -> float:
+    """A bound on g'(curvature)^-1 g / 2 of the sum over all rows, of so much weight in `total`, the intercept apart:
+    for the centred columns `known`, or that the curvature is at least alpha."""
+    p, g = len(alpha), total * at.gradient
+    of_weights = centred(g, mean)
+    bounds = [known(of_weights)] if known else []
+    if alpha.all():
+        bounds.append(half_square(of_weights, of_weights / alpha[:, None]))
+    return min(bounds) + half_square(g[p:], g[p:] / total)
+
+
+def half_square(a: FloatArray, b: FloatArray) -> float:
+    return 0.5 * float(np.vdot(a, b))
+
+
+def centred(g: FloatArray, mean: FloatArray) -> FloatArray:
+    """The gradient in the weights of centred columns, (p, T), of one in weights and intercept."""
+    p = len(mean)
+    return g[:p] - mean[:, None] * g[p:].sum(axis=0)
+
+
+def pull_of(block: Block, r: FloatArray, m: int) -> FloatArray:
+    """[X 1]' diag(weight) r of a block."""
+    return with_intercept(block.transposed, block.weight[:, None] * r, block.X.shape[1] + m)
+
+
+def beside_ones(block: Block, intercept: int) -> FloatArray:
+    """[X 1] of a block, dense."""
+    X = block.X.toarray() if sparse.issparse(block.X) else block.X
+    return np.hstack([X, np.ones((len(X), intercept))])
+
+
+def doubled_pull(block: Block, theta: FloatArray, m: int) -> double_double.Pair:
+    """[X 1]' diag(weight) (y - offset - [X 1] theta) of a block, in twice the precision."""
+
+    def pull(some: Block) -> double_double.Pair:
+        y = (some.y, np.zeros_like(some.y)) if some.offset is None else double_double.two_sum(some.y, -some.offset)
+        return double_double.pull(beside_ones(some, m), y, some.weight, theta)
+
+    return reduce(double_double.add, map(pull, block.pieces(DOUBLED_CELLS)))

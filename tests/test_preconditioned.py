@@ -1,0 +1,150 @@
+"""Least squares of many dense columns or rows by a Gram matrix in single precision, against the triangle."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from separatrix import LinearRegression
+from separatrix.data.memory import MemorySource, memory_source
+from separatrix.engine import preconditioned
+from separatrix.engine.least_squares import LeastSquares, least_squares
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.equations.losses import SquaredLoss
+from separatrix.equations.penalties import L2
+
+SHAPES = [(280, 60), (60, 280), (90, 70), (70, 90)]
+
+
+@pytest.fixture(autouse=True)
+def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("FEWEST", 10), ("FEWEST_CELLS", 1)):
+        monkeypatch.setattr(preconditioned, name, value)
+
+
+def problem(n: int, p: int, targets: int = 1, far: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n, p)) + far * rng.normal(size=p)
+    return X, X[:, :4].sum(axis=1)[:, None] + rng.normal(size=(n, targets))
+
+
+def both(X: Any, y: Any, alpha: Any, intercept: bool = True, **beside: Any) -> tuple[LeastSquares, LeastSquares]:
+    """The fit, and that by the triangle."""
+    source = memory_source(X, y, centre=intercept, n_threads=2, **beside)
+    penalty = L2(np.zeros(X.shape[1]) + alpha)
+    by_triangle = least_squares(source, y.shape[1], penalty, intercept, with_triangle=True)
+    return least_squares(source, y.shape[1], penalty, intercept), by_triangle
+
+
+def assert_the_same(found: LeastSquares, known: LeastSquares) -> None:
+    size = np.abs(known.coefficients).max()
+    np.testing.assert_allclose(found.coefficients, known.coefficients, atol=1e-12 * size, rtol=0)
+    np.testing.assert_allclose(found.intercepts, known.intercepts, atol=1e-11 * size)
+    assert found.rank == known.rank
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1e-4])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_fit_is_that_of_the_triangle_without_one(shape, alpha, intercept):
+    found, known = both(*problem(*shape), alpha, intercept)
+    assert_the_same(found, known)
+    assert (found.trace.solver, known.trace.solver) == ("conjugate-gradient", "qr")
+    assert (found.triangle.size, known.triangle.size > 0) == (0, True)
+
+
+@pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("form", [np.float32, np.int16, np.asfortranarray, "far"])
+def test_with_weights_an_offset_and_several_targets_of_any_type_and_order(shape, alpha, form):
+    X, y = problem(*shape, targets=3)
+    X = X + 1e7 if form == "far" else (100 * X).astype(form) if isinstance(form, type) else form(X)
+    rng = np.random.default_rng(1)
+    beside = {"weight": rng.uniform(0.1, 3.0, len(y)), "offset": rng.normal(size=y.shape)}
+    found, known = both(X, y, alpha, **beside)
+    np.testing.assert_allclose(found.coefficients, known.coefficients, atol=1e-11 * np.abs(known.coefficients).max())
+    assert found.rank == known.rank
+
+
+@pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
+def test_each_column_may_have_a_penalty_and_a_unit_of_its_own(shape):
+    X, y = problem(*shape)
+    units = 10.0 ** np.random.default_rng(2).integers(-6, 7, shape[1])
+    found, known = both(X * units, y, 0.5 * units**2)
+    assert found.trace.solver == "conjugate-gradient"
+    np.testing.assert_allclose(
+        found.coefficients * units, known.coefficients * units, atol=1e-11 * np.abs(known.coefficients * units).max()
+    )
+
+
+def collinear(kind: str, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    X, y = problem(*shape)
+    if kind == "repeated":
+        X[:, -1] = X[:, 0]
+        X[-1] = X[0]
+    elif kind == "constant":
+        X[:, 5] = 2.0
+        X[5] = X[6]
+    else:
+        noise = 1e-5 * np.random.default_rng(3).normal(size=max(shape))
+        X[:, -1] = X[:, 0] + noise[: len(X)]
+        X[-1] = X[0] + noise[: X.shape[1]]
+    return X, y
+
+
+@pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
+@pytest.mark.parametrize("kind", ["repeated", "constant", "nearly"])
+def test_what_single_precision_does_not_know_goes_by_the_triangle(kind, shape):
+    found, known = both(*collinear(kind, shape), 0.0)
+    assert found.trace.solver == "qr"
+    np.testing.assert_array_equal(found.coefficients, known.coefficients)
+    assert found.rank == known.rank
+
+
+@pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
+def test_numbers_whose_squares_are_beyond_single_precision_have_the_same_fit(shape):
+    X, y = problem(*shape)
+    found, known = both(X * 1e25, y, 0.0)
+    assert_the_same(found, known)
+
+
+def test_a_matrix_that_would_be_large_beside_x_is_not_made():
+    X, y = problem(70, 70)
+    assert both(X.astype(np.float32), y, 0.3)[0].trace.solver == "qr"
+
+
+def test_conjugate_gradients_that_do_not_arrive_leave_the_fit_to_the_triangle(monkeypatch):
+    monkeypatch.setattr(preconditioned, "MOST_PRODUCTS", 1)
+    for shape in SHAPES[:2]:
+        assert both(*problem(*shape), 0.3)[0].trace.solver == "qr"
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("nearly", [1.0, 0.1])
+def test_the_bound_is_never_below_the_distance_to_the_optimum(shape, alpha, nearly):
+    X, y = problem(*shape)
+    (n, p), rng = shape, np.random.default_rng(4)
+    X[:, -1] = X[:, 0] + nearly * X[:, -1]  # not quite what another column is
+    weight = rng.uniform(0.1, 3.0, n)
+    with memory_source(X, y, weight, n_threads=1).working() as source:
+        assert isinstance(source, MemorySource)
+        strength = np.full(p, alpha)
+        objective = Objective(source, SquaredLoss(), L2(strength / weight.sum()), fit_intercept=True)
+        found = preconditioned.preconditioned(objective, 1, strength)
+        assert found is not None
+        D = np.column_stack([X - source.centre, np.ones(n)])
+        H = (D.T * weight) @ D + np.diag(np.append(strength, 0.0))
+        for _ in range(20):
+            d = rng.normal(size=(p + 1, 1)) * 10.0 ** rng.integers(-6, 1)
+            at: Evaluation = objective.evaluate(found.theta + d, order=1)
+            assert found.gap(at) >= 0.5 * float((d.T @ H @ d).item()) * (1 - 1e-9)
+
+
+def test_a_model_tells_its_rank_and_how_near_it_is():
+    X, y = problem(*SHAPES[0])
+    model = LinearRegression().fit(X, y[:, 0])
+    assert (model.rank_, model.trace_.solver) == (SHAPES[0][1], "conjugate-gradient")
+    assert 0 <= model.certificate_.gap < 1e-24
+    residual = y[:, 0] - model.predict(X)
+    np.testing.assert_allclose(np.column_stack([np.ones(len(X)), X]).T @ residual, 0.0, atol=1e-10)
