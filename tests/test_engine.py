@@ -211,6 +211,9 @@ def test_the_shape_of_the_problem_decides_the_solver():
     assert choose("auto", 2001, 1).name == "conjugate-gradient"
     assert choose("auto", 201, 10).name == "conjugate-gradient"
     assert "2,010 coefficients" in choose("auto", 201, 10).why
+    assert choose("auto", 61, 10).name == choose("auto", 60, 10, dense=True, kept=1e8).name == "quasi-newton"
+    assert choose("auto", 61, 10, dense=True, kept=1e8).name == "conjugate-gradient"
+    assert choose("auto", 60, 10, dense=True, kept=1e7).name == "conjugate-gradient"
 
 
 def test_a_curvature_that_memory_cannot_hold_is_replaced_in_words():

@@ -31,6 +31,8 @@ COPIES = (
 )
 COPIES_OF_A_THREAD = 3  # and while it adds, its sum, that of a block, and both
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
+LARGEST_DENSE_CURVATURE_OF_CLASSES = 600  # of rows in memory, where products cost less than a pass over files
+HELD_AT_ONCE = 64  # bytes for each number of it, with its factor and sums: of those that may be kept
 LARGEST_DENSE_CURVATURE = 400  # of two classes in memory
 LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
@@ -109,11 +111,12 @@ def choose(
     rows: float = np.inf,
     dense: bool = False,
     threads: int = 1,
+    kept: float = np.inf,
     room: Callable[[], float] = memory_at_hand,
 ) -> Choice:
     """The solver for a problem of so many coefficients (intercept included) for each of so many columns of eta, and so
-    many rows; `zeros` says that `products_pay`, `dense` that the rows are in memory, with their zeros, and `room` how
-    many bytes there are for what so many `threads` add up.
+    many rows; `zeros` says that `products_pay`, `dense` that the rows are in memory, with their zeros, beside which so
+    many bytes may be `kept`, and `room` how many there are for what so many `threads` add up.
 
     Raises ArgumentError for a name that is no solver, or of one that does not know the L1 part of the penalty.
 
@@ -146,6 +149,8 @@ def choose(
         return Choice("newton", f"the curvature of {size:,} coefficients over {rows:,} rows costs next to nothing")
     if classes == 1 and dense and size > LARGEST_DENSE_CURVATURE:
         return Choice("conjugate-gradient", f"products with X cost less than the curvature of {size:,} columns")
+    if classes > 1 and dense and (size > LARGEST_DENSE_CURVATURE_OF_CLASSES or HELD_AT_ONCE * size**2 > kept):
+        return Choice("conjugate-gradient", f"products with X cost less than the curvature of {size:,} coefficients")
     if size <= (LARGEST_CURVATURE if classes == 1 else LARGEST_CURVATURE_OF_CLASSES):
         return Choice("quasi-newton", f"the curvature of {size:,} coefficients is a small matrix")
     return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients is too large to build")

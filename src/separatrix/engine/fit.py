@@ -132,10 +132,18 @@ def solve(
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
     zeros = theta.shape[1] == 1 and products_pay(objective.source, objective.penalty)
-    l1, rows, threads = objective.penalty.has_l1, objective.source.n_rows, getattr(objective.source, "n_threads", 1)
-    dense = objective.source.in_memory and not getattr(objective.source, "is_sparse", False)
-    choice = choose(options.solver, *theta.shape, l1=l1, zeros=zeros, rows=rows, dense=dense, threads=threads)
-    curved = choice.takes_metric and not (l1 and not takes_metric(objective.source, theta.size))
+    l1, source = objective.penalty.has_l1, objective.source
+    choice = choose(
+        options.solver,
+        *theta.shape,
+        l1=l1,
+        zeros=zeros,
+        rows=source.n_rows,
+        dense=source.in_memory and not getattr(source, "is_sparse", False),
+        threads=getattr(source, "n_threads", 1),
+        kept=source.n_rows * source.room,
+    )
+    curved = choice.takes_metric and not (l1 and not takes_metric(source, theta.size))
     start = Start(theta)
     kept = checkpoint and checkpoint.read(theta.shape)
     if kept is not None:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 SQUARE, SMALL_SQUARE = 256, 128  # rows and columns, the small one of a matrix of FEW
 FEW = 1_024
 MANY = 400  # rows of a matrix whose squares threads share
-PANEL, FEWEST_ROWS = 2**20, 512  # cells of scaled rows that are multiplied at a time, but at least so many rows,
+PANEL, FEWEST_ROWS = 2**19, 512  # cells of scaled rows that are multiplied at a time, but at least so many rows,
 PARTS = 4  # which threads scale in so many parts
 
 
