@@ -31,7 +31,7 @@ COPIES = (
 )
 COPIES_OF_A_THREAD = 3  # and while it adds, its sum, that of a block, and both
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
-LARGEST_DENSE_CURVATURE = 400  # of two classes in memory
+LARGEST_DENSE_CURVATURE = 400  # of two classes in memory; real columns, fewer, would cost products many times as much
 LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
 LOOSE = 1e-6  # a gap that is asked for to save a pass
