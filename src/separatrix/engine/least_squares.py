@@ -11,8 +11,8 @@ the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the
 Algebra and its Applications 88): a pass, and about all digits are there.
 
 Of many dense columns a triangle takes long, and its copies memory: see `separatrix.engine.preconditioned` for the way
-without one. Where that fails, and where a penalty has an L1 part, up to ten triangles are held at once. Of many columns
-that are mostly zeros a triangle would be larger than the data: there a penalised fit is found as those of classes are,
+without one. Where that fails up to ten triangles are held at once. With an L1 part such a fit, and of many columns that
+are mostly zeros, of which a triangle would be larger than the data, any penalised one is found as those of classes are:
 by products alone, to all the digits that the objective has.
 """
 
@@ -48,6 +48,7 @@ ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, r
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
 ALL_DIGITS = 1e-14  # of the mean square, where no column is used
 MOST_ITERATIONS = 1_000
+FEW_ITERATIONS = 50  # after which a triangle is made
 LONG = 10**10  # multiplications for the triangle of dense rows
 MOST_ROUNDS = 100  # of some dozen changes of sign each
 
@@ -74,13 +75,14 @@ def least_squares(
     """The exact fit, the penalty's strengths all zero or all above it; where an unpenalised one is not unique, the one
     with the smallest |w|. A triangle is made where it is asked for, or is the way to the fit."""
     with one_blas_thread(), source.working() as source:
-        if not with_triangle and not penalty.has_l1 and is_large(source):
+        found = None
+        if not with_triangle and is_large(source) and not penalty.has_l1:
             found = by_gram(source, targets, penalty, fit_intercept)
-            if found is not None:
-                return found
-        if is_wide(source, penalty):
-            return by_products(source, targets, penalty, fit_intercept)
-        return by_triangle(source, targets, penalty, fit_intercept)
+        elif not with_triangle and is_large(source) and source.n_rows >= source.n_columns:
+            found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS)
+        if not found and is_wide(source, penalty):
+            found = by_products(source, targets, penalty, fit_intercept)
+        return found or by_triangle(source, targets, penalty, fit_intercept)
 
 
 def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
@@ -155,15 +157,19 @@ def is_wide(source: Source, penalty: ElasticNet) -> bool:
     return source.is_sparse or bool(penalty.l1.any()) or source.n_rows * p * min(source.n_rows, p) > LONG
 
 
-def by_products(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
+def by_products(
+    source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool, most: int = MOST_ITERATIONS
+) -> LeastSquares | None:
     """The fit by conjugate gradients, or with an L1 part on working sets, until what it is above the optimum is next to
-    nothing of the spread of y."""
+    nothing of the spread of y. None where another way is left, and they do not arrive in so few iterations."""
     objective, _ = objective_of(source, penalty, fit_intercept)
     p, theta = source.n_columns, np.zeros((source.n_columns + int(fit_intercept), targets))
     theta[p:] = -objective.evaluate(theta, order=1).gradient[p:]
     tolerance = ALL_DIGITS * objective.evaluate(theta, order=0).value
     name, solver = ("proximal-newton", proximal_newton) if penalty.has_l1 else ("conjugate-gradient", conjugate_newton)
-    found = minimise(objective, solver(objective, theta), tolerance, tolerance, MOST_ITERATIONS)
+    found = minimise(objective, solver(objective, theta), tolerance, tolerance, most)
+    if most < MOST_ITERATIONS and found.certificate.gap > tolerance:
+        return None
     if found.status is Status.MAX_ITER:
         warnings.warn(
             f"stopped after {MOST_ITERATIONS} iterations, at most {found.certificate.gap:.1e} above the best mean "
@@ -311,8 +317,9 @@ def certified_gap(R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: Fl
     g = np.vstack([gradient[p:], gradient[:p]])  # R has the intercept first
     if len(R) < p and alpha.all():
         return gap_of_ridge(R, g, m, alpha)
-    penalty = np.hstack([np.zeros((p, m)), np.diag(np.sqrt(alpha))])[alpha > 0]
-    root = np.vstack([R[:, : p + m], penalty])
+    held = np.flatnonzero(alpha)
+    root = np.vstack([R[:, : p + m], np.zeros((len(held), p + m))])
+    root[len(R) + np.arange(len(held)), m + held] = np.sqrt(alpha[held])
     scale = np.linalg.norm(root, axis=0)
     scale[scale == 0] = 1.0
     nu, *_ = cast(Any, lstsq((root / scale).T, g / scale[:, None], cond=ROUNDING, lapack_driver="gelsy"))
