@@ -203,6 +203,7 @@ def gap_of(
 
 
 def half_square(a: FloatArray, b: FloatArray) -> float:
+    """Half the inner product of two arrays."""
     return 0.5 * float(np.vdot(a, b))
 
 
