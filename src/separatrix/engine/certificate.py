@@ -142,7 +142,7 @@ def by_self_concordance(
             return grown, grown * S, grown * nu * (grown * S)
 
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
-    hopeless = part is None and not apart(least_reach(objective, at, inverse / unit[:, None] / unit))[2] < 1.0
+    hopeless = part is None and not apart(least_reach(objective, at, unit, inverse))[2] < 1.0
     for reach in () if hopeless or not np.isfinite(nu) else reaches(objective, at, unit, inverse, part):
         grown, S, t = apart(reach)
         if t < 1.0:
@@ -269,16 +269,17 @@ def reaches(
     yield farthest_row(part or objective, inverse.reshape(*shape, *shape), unit.reshape(shape))
 
 
-def least_reach(objective: Objective, at: Evaluation, inverse: FloatArray) -> float:
-    """A lower bound on `farthest_row`, without a pass, from `inverse` (P K, P K), that of H.
+def least_reach(objective: Objective, at: Evaluation, unit: FloatArray, inverse: FloatArray) -> float:
+    """A lower bound on `farthest_row`, without a pass, from `inverse` (P K, P K), that of H / unit unit'.
 
     The loss's part A of H is a mean over rows, and no row's curvature in eta is above the loss's bound: trace(A H^-1)
-    is at most that bound times the mean, and so the largest, of sum_k (x_i, 1)' inverse_kk (x_i, 1).
+    is at most that bound times the mean, and so the largest, of sum_k (x_i, 1)' (H^-1)_kk (x_i, 1).
     """
-    P, K = at.theta.shape
+    (P, K), p = at.theta.shape, objective.source.n_columns
     strength = np.zeros((P, K))
-    strength[: objective.source.n_columns] = objective.penalty.curvature(at.theta[: objective.source.n_columns])
-    directions = P * (K - objective.loss.flat(K).shape[1]) - float(np.diagonal(inverse) @ strength.ravel())
+    strength[:p] = objective.penalty.curvature(at.theta[:p])
+    held = np.diagonal(inverse) @ (strength.ravel() / np.maximum(unit, SMALLEST_UNIT) ** 2)
+    directions = P * (K - objective.loss.flat(K).shape[1]) - float(held)
     return max(directions / objective.loss.curvature_bound, 0.0) ** 0.5
 
 
