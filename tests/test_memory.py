@@ -42,6 +42,9 @@ def peak(fit: Callable[[], Any]) -> int:
         ((200_000, 50, 10), np.float64, {"l1_ratio": 1.0, "C": 0.001, "tol": 1e-4}),
         ((300_000, 30, 4), np.float64, {}),
         ((300_000, 30, 4), np.float64, {"multi_class": "ovr"}),
+        ((150_000, 50, 10), np.float64, {"tol": 1e-4}),
+        ((300_000, 50, 8), np.float32, {"tol": 1e-4}),
+        ((40_000, 190, 3), np.float64, {}),
         ((150_000, 60, 20), np.float64, {"tol": 1e-3}),
         ((16_000, 600, 2), np.float64, {}),
         ((10_000, 800, 3), np.float64, {"tol": 1e-4}),
@@ -60,22 +63,23 @@ def test_no_fit_of_dense_rows_takes_more_than_30_percent_of_x_beside_x(shape, dt
 
 
 @pytest.mark.parametrize(
-    ("shape", "alpha"),
+    ("shape", "alpha", "l1_ratio"),
     [
-        ((300_000, 30), 0.0),
-        ((20_000, 400), 0.0),
-        ((50_000, 500), 0.0),
-        ((6_000, 1_300), 0.0),
-        ((6_000, 1_300), 1.0),
-        ((1_900, 4_000), 0.0),
-        ((1_900, 4_000), 1.0),
-        ((2_800, 2_800), 0.1),
+        ((300_000, 30), 0.0, 0.0),
+        ((20_000, 400), 0.0, 0.0),
+        ((50_000, 500), 0.0, 0.0),
+        ((6_000, 1_300), 0.0, 0.0),
+        ((6_000, 1_300), 1.0, 0.0),
+        ((6_000, 1_300), 100.0, 0.5),
+        ((1_900, 4_000), 0.0, 0.0),
+        ((1_900, 4_000), 1.0, 0.0),
+        ((2_800, 2_800), 0.1, 0.0),
     ],
     ids=str,
 )
-def test_nor_does_a_linear_one(shape, alpha):
+def test_nor_does_a_linear_one(shape, alpha, l1_ratio):
     X, y = rows(*shape)
-    assert peak(lambda: LinearRegression(alpha=alpha).fit(X, y)) <= MOST * X.nbytes
+    assert peak(lambda: LinearRegression(alpha=alpha, l1_ratio=l1_ratio).fit(X, y)) <= MOST * X.nbytes
 
 
 def test_columns_in_memory_order_are_not_copied():

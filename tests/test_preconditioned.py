@@ -11,7 +11,7 @@ from separatrix.engine import preconditioned
 from separatrix.engine.least_squares import LeastSquares, least_squares
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import L2, ElasticNet
 
 SHAPES = [(280, 60), (60, 280), (90, 70), (70, 90)]
 
@@ -148,3 +148,27 @@ def test_a_model_tells_its_rank_and_how_near_it_is():
     assert 0 <= model.certificate_.gap < 1e-24
     residual = y[:, 0] - model.predict(X)
     np.testing.assert_allclose(np.column_stack([np.ones(len(X)), X]).T @ residual, 0.0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(20.0, 5.0), (0.1, 0.1), (30.0, 0.0), (0.01, 0.0)])
+def test_an_l1_part_is_fitted_on_working_sets_as_by_the_triangle(l1, l2):
+    X, y = problem(280, 60)
+    source, penalty = memory_source(X, y, n_threads=2), ElasticNet(np.full(60, l1), np.full(60, l2))
+    found, known = (least_squares(source, 1, penalty, True, with_triangle) for with_triangle in (False, True))
+    assert (found.trace.solver, known.trace.solver) == ("proximal-newton", "qr")
+    assert found.rank == known.rank
+    np.testing.assert_allclose(found.coefficients, known.coefficients, atol=1e-9)
+    np.testing.assert_allclose(found.intercepts, known.intercepts, atol=1e-8)
+
+
+def test_an_l1_part_of_columns_that_all_but_repeat_others_goes_by_the_triangle():
+    X, y = problem(280, 30)
+    X = np.hstack([X, X + 1e-9 * np.random.default_rng(1).normal(size=X.shape)])
+    source, penalty = memory_source(X, y, n_threads=2), ElasticNet(np.full(60, 1e-6), np.full(60, 0.0))
+    found, known = (least_squares(source, 1, penalty, True, with_triangle) for with_triangle in (False, True))
+    np.testing.assert_allclose(project(X, found), project(X, known), atol=1e-6)
+
+
+def project(X: np.ndarray, fit: LeastSquares) -> np.ndarray:
+    """The fitted values."""
+    return X @ fit.coefficients.T + fit.intercepts

@@ -24,11 +24,12 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     unpenalised. An offset, of the shape of y, is added to x'w + b, in the fit and in predictions. Where columns are
     collinear and alpha = 0, of all solutions the one with the smallest |w|.
 
-    QR takes copies of its triangle: of more than some hundred columns, much memory beside X. Dense rows and columns of
-    256 or more are fitted by conjugate gradients, prepared in single precision, at most 30 % of X, unless there is an
-    L1 part or the columns (or rows) are nearly collinear, which goes by QR. With alpha > 0, an X of more than 2,000
-    columns that is sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by
-    conjugate gradients, or on working sets where there is an L1 part, with ConvergenceWarning where these do not end.
+    QR takes copies of its triangle: of more than some hundred columns, much memory beside X. Dense X of 256 rows and
+    columns or more is fitted by conjugate gradients, prepared in single precision, or with an L1 part and no fewer rows
+    than columns on working sets: in about 30 % of X at most. Where columns (or rows) are nearly collinear, or their
+    matrix would take more, and no penalty helps, QR remains. With alpha > 0, an X of more than 2,000 columns that is
+    sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by conjugate gradients,
+    or on working sets where there is an L1 part, with ConvergenceWarning where these do not end.
 
     Parameters
     ----------

@@ -168,7 +168,7 @@ def by_products(
     tolerance = ALL_DIGITS * objective.evaluate(theta, order=0).value
     name, solver = ("proximal-newton", proximal_newton) if penalty.has_l1 else ("conjugate-gradient", conjugate_newton)
     found = minimise(objective, solver(objective, theta), tolerance, tolerance, most)
-    if most < MOST_ITERATIONS and found.certificate.gap > tolerance:
+    if most < MOST_ITERATIONS and found.steps[-1].gap > tolerance:
         return None
     if found.status is Status.MAX_ITER:
         warnings.warn(

@@ -60,7 +60,7 @@ def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray
         s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
         left, held = s**2 / np.maximum(H.diagonal, NOTHING), (v != 0) | (l1 == 0)
         first = left.sum() if first is None else first
-        if left.sum() <= enough * first:
+        if left.sum() <= max(enough * first, rounding(v, H.diagonal)):
             return v
         if H.among is None or np.count_nonzero(held) >= H.most:
             break
@@ -92,7 +92,7 @@ def minimise_model(
         s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
         size = float(s**2 @ (1.0 / unit))
         first = size if first is None else first
-        if size <= enough * first:
+        if size <= max(enough * first, rounding(v, unit)):
             break
         one_by_one = H.exact and turn >= QUICK_TURNS
         step = feature_sign_step if one_by_one else newton_step if turn % 2 == 0 else proximal_steps
@@ -101,6 +101,11 @@ def minimise_model(
         if one_by_one and not fall:
             break
     return v, decrease
+
+
+def rounding(v: FloatArray, unit: FloatArray) -> float:
+    """What rounding of the slope alone may leave of its square, in units of the diagonal."""
+    return float((np.finfo(float).eps * v) ** 2 @ unit)
 
 
 Moved = tuple[FloatArray, FloatArray, float]
