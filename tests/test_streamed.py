@@ -550,7 +550,7 @@ def test_the_folder_of_a_checkpoint_is_known_before_the_work_and_rid_of_what_is_
         assert file.read_bytes() == before
     kept = tmp_path / "kept"
     kept.mkdir()
-    (kept / ".fit.npz.4711.partial").write_bytes(b"half")
+    (kept / ".fit.npz.4194305.partial").write_bytes(b"half")  # of a process whose number no living one can have
     train_streamed(data, "two", settings, checkpoint=kept)
     assert [path.name for path in kept.iterdir()] == ["fit.npz"]
 

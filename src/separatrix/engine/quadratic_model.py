@@ -92,7 +92,7 @@ def minimise_model(
         s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
         size = float(s**2 @ (1.0 / unit))
         first = size if first is None else first
-        if size <= max(enough * first, rounding(v, unit)):
+        if size <= max(enough * first, rounding(v, H.diagonal)):
             break
         one_by_one = H.exact and turn >= QUICK_TURNS
         step = feature_sign_step if one_by_one else newton_step if turn % 2 == 0 else proximal_steps
@@ -103,9 +103,11 @@ def minimise_model(
     return v, decrease
 
 
-def rounding(v: FloatArray, unit: FloatArray) -> float:
+def rounding(v: FloatArray, diagonal: FloatArray) -> float:
     """What rounding of the slope alone may leave of its square, in units of the diagonal."""
-    return float((np.finfo(float).eps * v) ** 2 @ unit)
+    rounded = np.finfo(float).eps * v * np.sqrt(np.maximum(diagonal, 0.0))
+    with np.errstate(over="ignore"):  # of coefficients that go to infinity
+        return float(np.sum(rounded**2))
 
 
 Moved = tuple[FloatArray, FloatArray, float]
