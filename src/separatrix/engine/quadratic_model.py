@@ -58,9 +58,10 @@ def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray
     v, slope, first, some, hoped, dtype = w, g, None, np.arange(0), 0.0, np.float32
     for _ in range(MOST_MATRICES):
         s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
-        left, held = s**2 / np.maximum(H.diagonal, NOTHING), (v != 0) | (l1 == 0)
+        unit = np.maximum(H.diagonal, NOTHING)
+        left, held = s**2 / unit, (v != 0) | (l1 == 0)
         first = left.sum() if first is None else first
-        if left.sum() <= max(enough * first, rounding(v, H.diagonal)):
+        if left.sum() <= max(enough * first, rounding(v, H.diagonal, unit)):
             return v
         if H.among is None or np.count_nonzero(held) >= H.most:
             break
@@ -92,7 +93,7 @@ def minimise_model(
         s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
         size = float(s**2 @ (1.0 / unit))
         first = size if first is None else first
-        if size <= max(enough * first, rounding(v, H.diagonal)):
+        if size <= max(enough * first, rounding(v, H.diagonal, unit)):
             break
         one_by_one = H.exact and turn >= QUICK_TURNS
         step = feature_sign_step if one_by_one else newton_step if turn % 2 == 0 else proximal_steps
@@ -103,11 +104,10 @@ def minimise_model(
     return v, decrease
 
 
-def rounding(v: FloatArray, diagonal: FloatArray) -> float:
-    """What rounding of the slope alone may leave of its square, in units of the diagonal."""
-    rounded = np.finfo(float).eps * v * np.sqrt(np.maximum(diagonal, 0.0))
+def rounding(v: FloatArray, diagonal: FloatArray, unit: FloatArray) -> float:
+    """What rounding of the slope alone may leave of its square, in such units."""
     with np.errstate(over="ignore"):  # of coefficients that go to infinity
-        return float(np.sum(rounded**2))
+        return float(np.sum((np.finfo(float).eps * diagonal * v / np.sqrt(unit)) ** 2))
 
 
 Moved = tuple[FloatArray, FloatArray, float]
