@@ -33,8 +33,9 @@ from separatrix.engine.packed import Packed, least_eigenvalue, packed, solve_pac
 from separatrix.engine.shared import gram_of_rows, shared_gram
 from separatrix.equations.hyperplane import product
 
-FEWEST = 256  # rows and columns: a triangle of fewer costs little,
-FEWEST_CELLS = 2**20  # and that of a small X
+FEWEST = 256  # columns: a triangle of fewer costs little,
+FEWEST_ROWS = 16  # but that of fewer rows than columns is as large as X;
+FEWEST_CELLS = 2**20  # it costs little of a small X, too
 MOST_OF_X = 0.25  # of its bytes, for the matrix
 KNOWN = 100.0 * float(np.finfo(np.float32).eps)  # times sqrt k: a smaller eigenvalue, of a unit diagonal, is not known
 MOST_PRODUCTS = 200  # for one step
@@ -60,8 +61,8 @@ def is_large(source: Source) -> bool:
     """Whether the rows are dense, in memory, and so many and so wide that a Gram matrix saves time, and fits."""
     if not isinstance(source, MemorySource) or source.is_sparse or source.X.size < FEWEST_CELLS:
         return False
-    k = min(source.n_rows, source.n_columns)
-    return k >= FEWEST and 2 * k**2 <= MOST_OF_X * source.X.size * source.X.itemsize
+    k, wide = min(source.n_rows, source.n_columns), source.n_rows < source.n_columns
+    return k >= (FEWEST_ROWS if wide else FEWEST) and 2 * k**2 <= MOST_OF_X * source.X.size * source.X.itemsize
 
 
 def preconditioned(objective: Objective, targets: int, alpha: FloatArray) -> Found | None:

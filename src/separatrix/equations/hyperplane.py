@@ -23,7 +23,7 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.errors import ArgumentError
 
-FEW_ROWS = 2**6
+FEW_ROWS = 2**2
 PIECE_ROWS, PIECE_CELLS = 2**10, 2**17  # that are scaled and multiplied at a time, while they are in cache
 
 

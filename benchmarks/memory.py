@@ -1,0 +1,189 @@
+"""python -m benchmarks.memory [--megabytes 120] [--only TEXT] [--out FILE.md]
+
+What separatrix's fits of dense X take on top of X, by shape, penalty, type and layout: the peak of resident memory,
+each in a process of its own, on made data. What BLAS keeps for its products, some 10 MB for good, is there before. The
+largest share is printed first.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.measure import CORES, ROOT, start_of_peak
+from benchmarks.measure import peak_bytes as peak
+from benchmarks.report import grid, percent
+
+MOST = 0.3  # of X
+HEAD = ["fit", "rows x columns", "X", "X (MB)", "on top (MB)", "share of X", "seconds", "passes", "solver", ""]
+WIDTHS = {  # columns, or None for as many as rows; classes
+    "logistic": [(8, 2), (30, 2), (100, 2), (390, 2), (600, 2), (1_500, 2), (None, 2), (12_000, 2), (60_000, 2)],
+    "several classes": [(30, 4), (50, 10), (200, 3), (300, 5), (1_000, 3), (12_000, 5)],
+    "linear": [(10, 0), (100, 0), (500, 0), (1_000, 0), (2_000, 0), (None, 0), (5_000, 0), (60_000, 0)],
+}
+PENALTIES: dict[str, dict[str, Any]] = {
+    "L2": {"C": 1.0},
+    "L1": {"C": 0.01, "l1_ratio": 1.0},
+    "elastic net": {"C": 0.01, "l1_ratio": 0.5},
+}
+ALPHAS: dict[str, dict[str, Any]] = {
+    "no penalty": {},
+    "ridge": {"alpha": 1.0},
+    "elastic net": {"alpha": 100.0, "l1_ratio": 0.5},
+}
+FORMS = [("float32", "C"), ("float64", "F"), ("float32", "F"), ("int16", "C")]
+WAYS: dict[str, dict[str, Any]] = {
+    "balanced": {"class_weight": "balanced"},
+    "no intercept": {"fit_intercept": False},
+    "C = inf": {"C": float("inf"), "tol": 1e-6},
+    "one against the rest": {"multi_class": "ovr"},
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A fit of so many classes (0: of numbers) with so many columns; rows follow from the size of X."""
+
+    name: str
+    columns: int
+    classes: int
+    megabytes: float
+    arguments: dict[str, Any] = field(default_factory=dict)
+    dtype: str = "float64"
+    order: str = "C"
+
+    @property
+    def rows(self) -> int:
+        return int(1e6 * self.megabytes / self.columns / np.dtype(self.dtype).itemsize)
+
+
+def main() -> None:
+    """Prints what each kind of fit took."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n\n")[1])
+    parser.add_argument("--megabytes", type=float, default=120.0, help="of X (default 120)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="the kinds in whose name it is")
+    parser.add_argument("--out", type=Path, metavar="FILE.md")
+    arguments = parser.parse_args()
+    kinds = [kind for kind in kinds_of(arguments.megabytes) if arguments.only in kind.name]
+    lines = [line(kind, run(kind)) for kind in kinds]
+    table = grid(HEAD, sorted(lines, key=lambda cells: -float(cells[5].removesuffix(" %").replace(",", ""))))
+    print(table)
+    if arguments.out:
+        arguments.out.write_text(table + "\n")
+
+
+def kinds_of(megabytes: float) -> list[Kind]:
+    """Every width with every penalty; and of some widths every form of X, and other ways to fit."""
+    square = int((1e6 * megabytes / 8) ** 0.5)
+    kinds = []
+    for model, widths in WIDTHS.items():
+        penalties = PENALTIES if model != "linear" else ALPHAS
+        for (columns, classes), (name, given) in product(widths, penalties.items()):
+            kinds.append(Kind(f"{model}, {name}", columns or square, classes, megabytes, given))
+    for (columns, classes), (dtype, order) in product([(30, 2), (1_500, 2), (12_000, 2), (50, 10), (500, 0)], FORMS):
+        model = {0: "linear", 2: "logistic"}.get(classes, "several classes")
+        kinds.append(Kind(model, columns, classes, megabytes, {}, dtype, order))
+    for (columns, classes), (name, given) in product([(30, 2), (50, 10)], WAYS.items()):
+        if classes > 2 or name != "one against the rest":
+            model = "logistic" if classes == 2 else "several classes"
+            kinds.append(Kind(f"{model}, {name}", columns, classes, megabytes, given))
+    return kinds
+
+
+def run(kind: Kind) -> dict[str, Any]:
+    """What a fit took, in a process of its own."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", json.dumps(asdict(kind))]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{kind}: {done.stderr.strip()}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def line(kind: Kind, taken: dict[str, Any]) -> list[str]:
+    form = f"{kind.dtype}{', by columns' if kind.order == 'F' else ''}"
+    shape = f"{kind.rows:,} x {kind.columns:,}" + (f", {kind.classes} classes" if kind.classes > 2 else "")
+    share = taken["bytes"] / 1e6 / kind.megabytes
+    return [
+        kind.name,
+        shape,
+        form,
+        f"{kind.megabytes:,.0f}",
+        f"{taken['bytes'] / 1e6:,.0f}",
+        percent(share),
+        f"{taken['seconds']:.2f}",
+        f"{taken['passes']}",
+        taken["solver"],
+        f"above {percent(MOST)}" if share > MOST else "",
+    ]
+
+
+def measure(kind: Kind) -> dict[str, Any]:
+    """The peak of a fit above what the process held before it, which has fitted a few rows and multiplied already."""
+    from separatrix import LinearRegression, LogisticRegression
+
+    X, y = made(kind)
+    model = (LogisticRegression if kind.classes else LinearRegression)(**kind.arguments)
+    few = np.arange(60 * max(kind.classes, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(np.asarray(X[: len(few), :5], dtype=np.float64), few % max(kind.classes, 2))
+        multiply()
+        before, started = start_of_peak(), perf_counter()
+        model.fit(X, y)
+    seconds, bytes_ = perf_counter() - started, peak() - before
+    traces = model.trace_ if isinstance(model.trace_, tuple) else (model.trace_,)
+    return {
+        "bytes": bytes_,
+        "seconds": seconds,
+        "passes": sum(trace.passes for trace in traces),
+        "solver": traces[0].solver,
+    }
+
+
+def multiply() -> None:
+    """Products on each thread, so that BLAS has the room that it keeps."""
+    squares = [np.ones((1_000, 1_000), dtype) for dtype in (np.float32, np.float64) for _ in range(CORES)]
+    with threadpool_limits(1), ThreadPoolExecutor(CORES) as pool:
+        for _ in pool.map(lambda A: (A.T @ A, A @ A), squares):
+            pass
+    squares.clear()
+    with suppress(AttributeError):  # where the C library is not Linux's, a peak is the largest so far anyway
+        ctypes.CDLL(None).malloc_trim(0)  # what is free but held would hide as much of the fit
+
+
+def made(kind: Kind) -> tuple[np.ndarray, np.ndarray]:
+    """Normal columns, in whole numbers times 40, and what follows from them, some rows at a time."""
+    random, K = np.random.default_rng(0), max(kind.classes, 1)
+    n, p = kind.rows, kind.columns
+    w = 3.0 / p**0.5 * random.standard_normal((p, K), dtype=np.float32)
+    X, y = np.empty((n, p), dtype=kind.dtype, order="F" if kind.order == "F" else "C"), np.empty(n)
+    for first in range(0, n, 2_000):
+        rows = random.standard_normal((min(2_000, n - first), p), dtype=np.float32)
+        eta, some = rows @ w, slice(first, first + len(rows))
+        y[some] = (
+            (eta + random.gumbel(size=eta.shape)).argmax(axis=1) if K > 1 else eta[:, 0] + random.normal(size=len(rows))
+        )
+        X[some] = 40 * rows if np.dtype(kind.dtype).kind == "i" else rows
+    return X, y.astype(int) if kind.classes else y
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] and sys.argv[1].startswith("{"):
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+        print(json.dumps(measure(Kind(**json.loads(sys.argv[1])))))
+    else:
+        main()
