@@ -1,8 +1,7 @@
 """python -m benchmarks.memory [--megabytes 120] [--only TEXT] [--out FILE.md]
 
 What separatrix's fits of dense X take on top of X, by shape, penalty, type and layout: the peak of resident memory,
-each in a process of its own, on made data. What BLAS keeps for its products, some 10 MB for good, is there before. The
-largest share is printed first.
+each in a process of its own, on made data. The largest share is printed first.
 """
 
 import argparse
@@ -12,7 +11,6 @@ import os
 import subprocess
 import sys
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import product
@@ -21,7 +19,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import CORES, ROOT, start_of_peak
 from benchmarks.measure import peak_bytes as peak
@@ -131,7 +128,7 @@ def line(kind: Kind, taken: dict[str, Any]) -> list[str]:
 
 
 def measure(kind: Kind) -> dict[str, Any]:
-    """The peak of a fit above what the process held before it, which has fitted a few rows and multiplied already."""
+    """The peak of a fit above what the process held before it, which has fitted a few rows already."""
     from separatrix import LinearRegression, LogisticRegression
 
     X, y = made(kind)
@@ -140,7 +137,7 @@ def measure(kind: Kind) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(np.asarray(X[: len(few), :5], dtype=np.float64), few % max(kind.classes, 2))
-        multiply()
+        give_back()
         before, started = start_of_peak(), perf_counter()
         model.fit(X, y)
     seconds, bytes_ = perf_counter() - started, peak() - before
@@ -153,15 +150,10 @@ def measure(kind: Kind) -> dict[str, Any]:
     }
 
 
-def multiply() -> None:
-    """Products on each thread, so that BLAS has the room that it keeps."""
-    squares = [np.ones((1_000, 1_000), dtype) for dtype in (np.float32, np.float64) for _ in range(CORES)]
-    with threadpool_limits(1), ThreadPoolExecutor(CORES) as pool:
-        for _ in pool.map(lambda A: (A.T @ A, A @ A), squares):
-            pass
-    squares.clear()
+def give_back() -> None:
+    """Lets go of what is free but still held: as much of the fit would be hidden by it."""
     with suppress(AttributeError):  # where the C library is not Linux's, a peak is the largest so far anyway
-        ctypes.CDLL(None).malloc_trim(0)  # what is free but held would hide as much of the fit
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def made(kind: Kind) -> tuple[np.ndarray, np.ndarray]:

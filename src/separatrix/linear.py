@@ -26,7 +26,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     QR takes copies of its triangle: of more than some hundred columns, much memory beside X. Dense X of 256 rows and
     columns or more is fitted by conjugate gradients, prepared in single precision, or with an L1 part and no fewer rows
-    than columns on working sets: in about 30 % of X at most. Where columns (or rows) are nearly collinear, or their
+    than columns on working sets: in about a third of X at most. Where columns (or rows) are nearly collinear, or their
     matrix would take more, and no penalty helps, QR remains. With alpha > 0, an X of more than 2,000 columns that is
     sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by conjugate gradients,
     or on working sets where there is an L1 part, with ConvergenceWarning where these do not end.

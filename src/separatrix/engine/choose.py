@@ -149,8 +149,10 @@ def choose(
         return Choice("newton", f"the curvature of {size:,} coefficients over {rows:,} rows costs next to nothing")
     if classes == 1 and dense and size > LARGEST_DENSE_CURVATURE:
         return Choice("conjugate-gradient", f"products with X cost less than the curvature of {size:,} columns")
-    if classes > 1 and dense and (size > LARGEST_DENSE_CURVATURE_OF_CLASSES or HELD_AT_ONCE * size**2 > kept):
+    if classes > 1 and dense and size > LARGEST_DENSE_CURVATURE_OF_CLASSES:
         return Choice("conjugate-gradient", f"products with X cost less than the curvature of {size:,} coefficients")
+    if classes > 1 and dense and HELD_AT_ONCE * size**2 > kept:
+        return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients would take much beside X")
     if size <= (LARGEST_CURVATURE if classes == 1 else LARGEST_CURVATURE_OF_CLASSES):
         return Choice("quasi-newton", f"the curvature of {size:,} coefficients is a small matrix")
     return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients is too large to build")

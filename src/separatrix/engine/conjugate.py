@@ -161,7 +161,8 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
         some, fresh = objective if fresh and products > MANY_PRODUCTS else some, False
         if products > MANY_PRODUCTS or (by_class is None and not each):
             even, by_class, fresh = None, None, True  # before others are made: each takes as much
-            by_class = [packed(gram, strength) for gram in class_grams(some, at.theta, groups)]
+            there = at if some is objective else some.evaluate(at.theta, order=1, keep_state=True)
+            by_class = [packed(gram, strength) for gram in class_grams(some, there, groups)]
         elif by_class is None and even is None:
             even = sample_gram(some, P - p, lambda block: block.weight)
         near = by_class or [
@@ -179,10 +180,10 @@ def of_groups(h: FloatArray, groups: IntArray) -> Sequence[float]:
     return h[groups].mean(axis=1).tolist()
 
 
-def class_grams(objective: Objective, theta: FloatArray, groups: IntArray) -> Iterator[Callable[[], Half]]:
+def class_grams(objective: Objective, at: Evaluation, groups: IntArray) -> Iterator[Callable[[], Half]]:
     """Makes the curvature in the coefficients of each class alone, (P, P) each, in single precision; of several the
     mean."""
-    at, ones = objective.evaluate(theta, order=1, keep_state=True), len(theta) - objective.source.n_columns
+    ones = len(at.theta) - objective.source.n_columns
 
     def weight(classes: IntArray) -> Callable[[Block], FloatArray]:
         def mean(block: Block) -> FloatArray:

@@ -143,7 +143,7 @@ def solve(
         threads=getattr(source, "n_threads", 1),
         kept=source.n_rows * source.room,
     )
-    curved = choice.takes_metric and not (l1 and not takes_metric(source, theta.size))
+    curved = choice.takes_metric and (not l1 or takes_metric(source, theta.size))
     start = Start(theta)
     kept = checkpoint and checkpoint.read(theta.shape)
     if kept is not None:

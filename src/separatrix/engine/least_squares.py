@@ -11,9 +11,9 @@ the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the
 Algebra and its Applications 88): a pass, and about all digits are there.
 
 Of many dense columns a triangle takes long, and its copies memory: see `separatrix.engine.preconditioned` for the way
-without one. Where that fails up to ten triangles are held at once. With an L1 part such a fit, and of many columns that
-are mostly zeros, of which a triangle would be larger than the data, any penalised one is found as those of classes are:
-by products alone, to all the digits that the objective has.
+without one; where that fails, QR remains. With an L1 part such a fit, and of many columns that are mostly zeros, of
+which a triangle would be larger than the data, any penalised one is found as those of classes are: by products alone,
+to all the digits that the objective has.
 """
 
 import warnings
@@ -75,10 +75,10 @@ def least_squares(
     """The exact fit, the penalty's strengths all zero or all above it; where an unpenalised one is not unique, the one
     with the smallest |w|. A triangle is made where it is asked for, or is the way to the fit."""
     with one_blas_thread(), source.working() as source:
-        found = None
-        if not with_triangle and is_large(source) and not penalty.has_l1:
+        found, large = None, not with_triangle and is_large(source)
+        if large and not penalty.has_l1:
             found = by_gram(source, targets, penalty, fit_intercept)
-        elif not with_triangle and is_large(source) and source.n_rows >= source.n_columns:
+        elif large and source.n_rows >= source.n_columns:
             found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS)
         if not found and is_wide(source, penalty):
             found = by_products(source, targets, penalty, fit_intercept)
