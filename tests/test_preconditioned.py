@@ -7,13 +7,14 @@ import pytest
 
 from separatrix import LinearRegression
 from separatrix.data.memory import MemorySource, memory_source
-from separatrix.engine import preconditioned
+from separatrix.engine import preconditioned, reach
 from separatrix.engine.least_squares import LeastSquares, least_squares
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2, ElasticNet
 
 SHAPES = [(280, 60), (60, 280), (90, 70), (70, 90)]
+SQUARE = [(71, 70), (70, 70), (70, 71)]
 
 
 @pytest.fixture(autouse=True)
@@ -86,19 +87,62 @@ def collinear(kind: str, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray
         X[:, 5] = 2.0
         X[5] = X[6]
     else:
-        noise = 1e-5 * np.random.default_rng(3).normal(size=max(shape))
+        noise = float(kind) * np.random.default_rng(3).normal(size=max(shape))
         X[:, -1] = X[:, 0] + noise[: len(X)]
         X[-1] = X[0] + noise[: X.shape[1]]
     return X, y
 
 
-@pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
-@pytest.mark.parametrize("kind", ["repeated", "constant", "nearly"])
-def test_what_single_precision_does_not_know_goes_by_the_triangle(kind, shape):
+@pytest.mark.parametrize("kind", ["repeated", "constant", "1e-3"])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_what_no_row_sees_is_left_out_of_the_shortest_answer(kind, intercept):
+    X, y = collinear(kind, SHAPES[0])
+    X[:, 20:23], X[:, 30] = X[:, 40:44] @ np.random.default_rng(5).normal(size=(4, 3)), 0.0
+    found, known = both(X, y, 0.0, intercept)
+    assert (found.trace.solver, known.trace.solver) == ("conjugate-gradient", "qr")
+    assert_the_same(found, known)
+    norms = [float(np.linalg.norm(fit.coefficients)) for fit in (found, known)]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-13)
+
+
+@pytest.mark.parametrize("shape", SQUARE, ids=str)
+@pytest.mark.parametrize("intercept", [True, False])
+def test_about_as_many_rows_as_columns_need_no_triangle(shape, intercept):
+    found, known = both(*problem(*shape), 0.0, intercept)
+    assert found.trace.solver == "conjugate-gradient"
+    np.testing.assert_allclose(found.coefficients, known.coefficients, rtol=1e-8)
+    assert found.rank == known.rank
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("1e-9", SHAPES[0]), ("1e-11", SHAPES[0]), ("repeated", SHAPES[1]), ("1e-9", SHAPES[1])]
+)
+def test_what_a_factor_in_single_precision_is_far_from_goes_by_the_triangle(kind, shape):
     found, known = both(*collinear(kind, shape), 0.0)
     assert found.trace.solver == "qr"
     np.testing.assert_array_equal(found.coefficients, known.coefficients)
     assert found.rank == known.rank
+
+
+def test_more_directions_that_no_row_sees_than_are_sought_leave_the_fit_to_the_triangle():
+    X, y = problem(*SHAPES[0])
+    X[:, : reach.MOST_UNSEEN + 1] = X[:, -reach.MOST_UNSEEN - 1 :]
+    assert both(X, y, 0.0)[0].trace.solver == "qr"
+
+
+@pytest.mark.parametrize("least", [0.5, 1e-2, 1e-5, 0.0])
+def test_the_reach_of_a_factor_is_its_least_eigenvalue_beside_it_and_what_is_zero(least):
+    rng = np.random.default_rng(7)
+    values = np.append(least, rng.uniform(0.7, 1.2, 39))
+    Q, unit = np.linalg.qr(rng.normal(size=(40, 40)))[0], 10.0 ** rng.integers(-3, 4, (40, 1))
+    root = np.sqrt(values)[values > 0, None] * Q.T[values > 0] * unit.T  # beside unit^2, Q has the eigenvectors
+    found = reach.reach_of(
+        lambda d: root.T @ (root @ d), lambda g: g / unit**2, unit, seen=lambda d: float(np.sum((root @ d) ** 2))
+    )
+    assert found is not None
+    assert found.least == pytest.approx(values[values > 0].min(), rel=1e-2)
+    assert found.unseen.shape == (40, np.count_nonzero(values == 0))
+    np.testing.assert_allclose(np.abs(found.unseen.T @ Q[:, :1]), 1.0, rtol=1e-12)
 
 
 @pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
@@ -114,14 +158,14 @@ def test_a_matrix_that_would_be_large_beside_x_is_not_made():
 
 
 def test_conjugate_gradients_that_do_not_arrive_leave_the_fit_to_the_triangle(monkeypatch):
-    monkeypatch.setattr(preconditioned, "MOST_PRODUCTS", 1)
+    monkeypatch.setattr(reach, "MOST_PRODUCTS", 1)
     for shape in SHAPES[:2]:
         assert both(*problem(*shape), 0.3)[0].trace.solver == "qr"
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
-@pytest.mark.parametrize("nearly", [1.0, 0.1])
+@pytest.mark.parametrize("nearly", [1.0, 0.1, 1e-4, 0.0])
 def test_the_bound_is_never_below_the_distance_to_the_optimum(shape, alpha, nearly):
     X, y = problem(*shape)
     (n, p), rng = shape, np.random.default_rng(4)

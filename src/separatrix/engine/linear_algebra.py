@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import LinAlgError, get_lapack_funcs
+from scipy.linalg import LinAlgError, eigh_tridiagonal, get_lapack_funcs
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.triangle import triangle
@@ -75,12 +75,18 @@ Linear = Callable[[FloatArray], FloatArray]
 
 
 def conjugate_gradients(
-    times: Linear, near: Linear, b: FloatArray, enough: Callable[[float], float], most: int
+    times: Linear,
+    near: Linear,
+    b: FloatArray,
+    enough: Callable[[float], float],
+    most: int,
+    course: list[tuple[float, float]] | None = None,
 ) -> tuple[FloatArray, int]:
     """About A^-1 b, and in how many products: until the square of what is left is `enough` for that of b.
 
     `times` multiplies by A, positive semi-definite, and `near` by the inverse of something near it; b has any shape.
-    Vectors can be longer than the data, so they change in place.
+    Vectors can be longer than the data, so they change in place. Of each step `course` is told its length and the share
+    of the square that it left.
     """
     x, residual = np.zeros_like(b), b.copy()
     direction = near(residual)
@@ -99,4 +105,18 @@ def conjugate_gradients(
         size = float(np.vdot(residual, towards))
         direction *= size / before
         direction += towards
+        if course is not None:
+            course.append((length, size / before))
     return x, products
+
+
+def least_ritz_value(course: list[tuple[float, float]]) -> float:
+    """The least eigenvalue of the steps' tridiagonal matrix, which tends to the least of near A, but zero, that b has a
+    part along (Saad 2003, Iterative Methods for Sparse Linear Systems, section 6.7.3); 0 of no steps."""
+    if not course:
+        return 0.0
+    lengths, shares = np.array(course).T
+    diagonal = 1.0 / lengths
+    diagonal[1:] += shares[:-1] / lengths[:-1]
+    beside = np.sqrt(shares[:-1]) / lengths[:-1]
+    return float(eigh_tridiagonal(diagonal, beside, eigvals_only=True, select="i", select_range=(0, 0))[0])

@@ -12,8 +12,6 @@ from scipy.linalg import LinAlgError, get_lapack_funcs
 from separatrix.arrays import FloatArray
 from separatrix.engine.linear_algebra import RIDGES
 
-INVERSE_ITERATIONS = 12
-
 
 @dataclass(frozen=True)
 class Half:
@@ -93,9 +91,10 @@ class Packed(NamedTuple):
 def packed(make: Callable[[], Half], more: FloatArray) -> Packed:
     """The factor of A with more on its diagonal, in the memory and the precision of the A that is made.
 
-    Not all of A's digits need be right: a ridge is added as in `solve_positive`, for which A is made again.
+    Not all of A's digits need be right: a ridge is added as in `solve_positive`, but from the start, as A is made again
+    for a larger one.
     """
-    for ridge in RIDGES:
+    for ridge in RIDGES[1:]:
         A = make()
         (pftrf,) = get_lapack_funcs(("pftrf",), dtype=A.numbers.dtype)
         diagonal = A.diagonal + more
@@ -103,12 +102,12 @@ def packed(make: Callable[[], Half], more: FloatArray) -> Packed:
             break
         unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         A.divide(unit)
-        for part, numbers in zip(A.diagonals, np.split(diagonal / unit**2, [A.first]), strict=True):
-            part[:] = numbers + ridge * np.finfo(A.numbers.dtype).eps
+        scaled = diagonal / unit**2 + ridge * np.finfo(A.numbers.dtype).eps
+        A.diagonals[0][:], A.diagonals[1][:] = np.split(scaled, [A.first])
         lower, failed = pftrf(A.n, A.numbers, uplo="L", overwrite_a=True)
         if not failed:
             return Packed(Half(A.n, lower), unit)
-        del A, lower
+        del A, lower  # before it is made again
     raise LinAlgError("the curvature holds NaN or infinity")
 
 
@@ -119,12 +118,3 @@ def solve_packed(factor: Packed, b: FloatArray) -> FloatArray:
     scaled = b / unit
     size = np.abs(scaled).max(initial=0.0) or 1.0  # by which a small b is no rounding in single precision
     return pftrs(len(b), factor.half.numbers, scaled / size, uplo="L")[0].reshape(b.shape) * size / unit
-
-
-def least_eigenvalue(factor: Packed) -> float:
-    """About the least eigenvalue of the matrix scaled to a unit diagonal, by inverse iteration."""
-    unit, x, grown = factor.unit, np.random.default_rng(0).standard_normal(factor.half.n), 1.0
-    for _ in range(INVERSE_ITERATIONS):
-        x = unit * solve_packed(factor, unit * x / np.linalg.norm(x))
-        grown = float(np.linalg.norm(x))
-    return 1.0 / grown

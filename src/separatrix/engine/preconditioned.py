@@ -11,8 +11,9 @@ afresh and solved for again, unpenalised in twice the precision, until a step no
     rows < columns     K = Xc alpha^-1 Xc' + W^-1,  w = alpha^-1 Xc'a  in the multipliers a of the rows, which sum to 0;
                        unpenalised K = Xc Xc', and w is the shortest of those that meet every row
 
-with Xc the columns less their mean, if there is an intercept. Where single precision does not know the matrix (columns
-or rows that all but repeat others), or conjugate gradients do not arrive, there is no answer here.
+with Xc the columns less their mean, if there is an intercept. How near the factor is, a system shows whose answer is
+random: conjugate gradients meet all eigenvalues on their way there, and leave of it what no row sees (columns that
+others span). Where they do not arrive (columns or rows that all but repeat others), there is no answer here.
 """
 
 from collections.abc import Callable
@@ -27,9 +28,10 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.engine import double_double
-from separatrix.engine.linear_algebra import Linear, conjugate_gradients
+from separatrix.engine.linear_algebra import Linear
 from separatrix.engine.objective import Evaluation, Objective, block_eta, block_plane, with_intercept
-from separatrix.engine.packed import Packed, least_eigenvalue, packed, solve_packed
+from separatrix.engine.packed import packed, solve_packed
+from separatrix.engine.reach import MOST_REFINEMENTS, reach_of, solved, without
 from separatrix.engine.shared import gram_of_rows, shared_gram
 from separatrix.equations.hyperplane import product
 
@@ -37,12 +39,8 @@ FEWEST = 256  # columns: a triangle of fewer costs little,
 FEWEST_ROWS = 16  # but that of fewer rows than columns is as large as X;
 FEWEST_CELLS = 2**20  # it costs little of a small X, too
 MOST_OF_X = 0.25  # of its bytes, for the matrix
-KNOWN = 100.0 * float(np.finfo(np.float32).eps)  # times sqrt k: a smaller eigenvalue, of a unit diagonal, is not known
-MOST_PRODUCTS = 200  # for one step
-SOLVED = 1e-16  # of the square of what is left
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
-MOST_REFINEMENTS = 4
-DECREMENT, CONVEXITY = "twice the Newton decrement, as single precision knows it", "strong convexity"
+DECREMENT, CONVEXITY = "twice the Newton decrement, by a factor whose reach was measured", "strong convexity"
 DOUBLED_CELLS = 2**15  # a dozen arrays of so many are in cache
 
 
@@ -71,7 +69,8 @@ def preconditioned(objective: Objective, targets: int, alpha: FloatArray) -> Fou
     source = objective.source
     assert isinstance(source, MemorySource)
     try:
-        return (of_columns if source.n_rows >= source.n_columns else of_rows)(objective, source, targets, alpha)
+        full = source.n_rows >= source.n_columns + int(objective.fit_intercept)
+        return (of_columns if full else of_rows)(objective, source, targets, alpha)
     except LinAlgError:  # the squares of numbers so large are none
         return None
 
@@ -82,15 +81,14 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
     mean = m * objective.add_up(lambda block: product(block.transposed, block.weight[:, None]))[:, 0] / total
     objective.passes += 1
     factor = packed(partial(shared_gram, source, 0, lambda block: block.weight, np.float32, mean), alpha)
-    known = is_known(factor)
-    if not known and not alpha.all():
-        return None
+    unit, none = factor.unit[:, None], np.empty((p, 0))
 
-    def near(g: FloatArray) -> FloatArray:
-        step = np.empty_like(g)
-        step[:p] = solve_packed(factor, centred(g, mean))
-        step[p:] = g[p:] / total - mean @ step[:p]
-        return step
+    def whole(w: FloatArray, b: FloatArray | float = 0.0) -> FloatArray:
+        return np.vstack([w, np.broadcast_to(b - mean @ w, (m, w.shape[1]))])
+
+    def near(g: FloatArray, unseen: FloatArray = none) -> FloatArray:
+        g_w = unit * without(unseen, centred(g, mean) / unit)
+        return whole(without(unseen, unit * solve_packed(factor, g_w)) / unit, g[p:] / total)
 
     def times(d: FloatArray) -> FloatArray:
         result = objective.add_up(lambda block: pull_of(block, block_plane(block, d), m))
@@ -104,11 +102,25 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
         pull[:p] -= alpha[:, None] * theta[:p]
         return pull
 
-    theta = refined(left, partial(solved, times, near), np.zeros((p + m, targets)))
+    def seen(d: FloatArray) -> float:
+        return objective.add_up(lambda block: float(block.weight @ np.square(block_plane(block, d)[:, 0])))
+
+    reach = reach_of(times, near, unit, whole, seen)
+    if not reach and not alpha.all():
+        return None
+    unseen = reach.unseen if reach else none
+    theta = refined(left, partial(solved, times, partial(near, unseen=unseen)), np.zeros((p + m, targets)))
     if theta is None:
         return None
-    double = (lambda g: 2.0 * half_square(g, solve_packed(factor, g))) if known else None
-    return Found(theta, p, partial(gap_of, mean, total, alpha, double), DECREMENT if known else CONVEXITY)
+    if not reach:
+        return Found(theta, p, partial(gap_of, mean, total, alpha, None), CONVEXITY)
+    along = unseen / unit
+    theta -= whole(along @ np.linalg.lstsq(along, theta[:p])[0])  # of the answers the shortest
+
+    def decrement(g: FloatArray) -> float:
+        return 2.0 * half_square(g, solve_packed(factor, g)) / reach.least
+
+    return Found(theta, p - along.shape[1], partial(gap_of, mean, total, alpha, decrement), DECREMENT)
 
 
 def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: FloatArray) -> Found | None:
@@ -121,8 +133,6 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
     level = m * float(np.sum(square / strength))  # of K along 1, which the multipliers never are
     objective.passes += 1
     factor = packed(partial(gram_of_rows, source, mean[:, 0], strength[:, 0], level / n), own[:, 0])
-    if not alpha.all() and not is_known(factor):
-        return None
 
     def weights(a: FloatArray) -> FloatArray:
         pull = objective.add_up(lambda block: product(block.transposed, np.ascontiguousarray(a[block.rows])))
@@ -139,9 +149,13 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
         objective.add_up(fill)
         return out - mean.T @ w
 
-    solve = partial(
-        solved, lambda d: plane(weights(d)) + own * d + level * d.mean(axis=0), partial(solve_packed, factor)
-    )
+    def times(d: FloatArray) -> FloatArray:
+        return plane(weights(d)) + own * d + level * d.mean(axis=0)
+
+    near = partial(solve_packed, factor)
+    if not alpha.all() and not reach_of(times, near, factor.unit[:, None]):
+        return None
+    solve = partial(solved, times, near)
     flat = solve(np.ones((n, m)))
     y = source.y if source.offset is None else source.y - source.offset
 
@@ -176,28 +190,14 @@ def refined(left: Linear, step: Callable[[FloatArray], FloatArray | None], theta
     return theta
 
 
-def solved(times: Linear, near: Linear, b: FloatArray) -> FloatArray | None:
-    """The solution of times(x) = b, or None where conjugate gradients do not arrive."""
-    x, products = conjugate_gradients(times, near, b, lambda start: SOLVED * start, MOST_PRODUCTS)
-    return x if products < MOST_PRODUCTS and np.isfinite(x).all() else None
-
-
-def is_known(factor: Packed) -> bool:
-    """Whether the matrix is at least half, and at most twice, the one that is free of rounding, along any direction.
-
-    Of numbers of a unit diagonal, sums in single precision move an eigenvalue by a few sqrt(k) units of rounding.
-    """
-    return least_eigenvalue(factor) > KNOWN * factor.half.n**0.5
-
-
 def gap_of(
-    mean: FloatArray, total: float, alpha: FloatArray, known: Callable[[FloatArray], float] | None, at: Evaluation
+    mean: FloatArray, total: float, alpha: FloatArray, decrement: Callable[[FloatArray], float] | None, at: Evaluation
 ) -> float:
     """A bound on g'(curvature)^-1 g / 2 of the sum over all rows, of so much weight in `total`, the intercept apart:
-    for the centred columns `known`, or that the curvature is at least alpha."""
+    by the `decrement` of the centred columns, or that the curvature is at least alpha."""
     p, g = len(alpha), total * at.gradient
     of_weights = centred(g, mean)
-    bounds = [known(of_weights)] if known else []
+    bounds = [decrement(of_weights)] if decrement else []
     if alpha.all():
         bounds.append(half_square(of_weights, of_weights / alpha[:, None]))
     return min(bounds) + half_square(g[p:], g[p:] / total)

@@ -1,0 +1,76 @@
+"""How near a factor is to a curvature that only products know, found by a system whose answer is known."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from separatrix.arrays import FloatArray
+from separatrix.engine.linear_algebra import Linear, conjugate_gradients, least_ritz_value
+
+NEAR = 1e-8  # of an eigenvalue beside the factor: a smaller one may be rounding
+SEEN = 1e-6  # of a random direction: what is left of one that has no part along which X is zero
+UNSEEN = 50.0 * float(np.finfo(float).eps)  # of its length: what the rows see of a direction along which X is zero
+MOST_UNSEEN = 16  # such directions: for more a triangle takes less
+MOST_PRODUCTS = 200  # for one step
+SOLVED = 1e-16  # of the square of what is left
+MOST_REFINEMENTS = 4
+
+
+class Reach(NamedTuple):
+    """How near a factor is to the curvature H: the least eigenvalue of H beside it that is not zero; and of the
+    directions along which H is zero a basis (n, q), orthonormal in the factor's units."""
+
+    least: float
+    unseen: FloatArray
+
+
+def reach_of(
+    times: Linear,
+    near: Linear,
+    unit: FloatArray,
+    whole: Linear = np.asarray,
+    seen: Callable[[FloatArray], float] = lambda _: np.inf,
+) -> Reach | None:
+    """The reach of `near`, the inverse of about what `times` multiplies by; None where that is not near, or zero along
+    too many directions. `whole` is a direction of columns of such a `unit`, (n, 1), with the intercept; `seen` the sum
+    of squares that the rows see of it.
+
+    A random direction is found again from what `times` makes of it, but for its part that no row sees; and but for one
+    that is nearly unseen, which a second search finds. So no eigenvalue is passed over.
+    """
+    random, n, least = np.random.default_rng(0), len(unit), np.inf
+    unseen = np.empty((n, 0))
+    for _ in range(MOST_UNSEEN + 1):
+        missing = whole(random.standard_normal((n, 1)) / unit)
+        for search in range(MOST_REFINEMENTS):
+            course: list[tuple[float, float]] = []
+            found, known = solved(times, near, times(missing), course), least_ritz_value(course)
+            if found is None:
+                return None
+            missing = missing - found
+            missing = whole(without(unseen, unit * missing[:n]) / unit)
+            size = float(np.linalg.norm(unit * missing[:n]))
+            if search == 0 or size <= SEEN * n**0.5:
+                least = min(least, known)
+            if size <= SEEN * n**0.5 or least < NEAR:
+                return Reach(least, unseen) if least >= NEAR else None
+            if seen(missing) <= (UNSEEN * size) ** 2:
+                unseen, _ = np.linalg.qr(np.hstack([unseen, unit * missing[:n]]))
+                break
+        else:
+            return None
+    return None
+
+
+def without(basis: FloatArray, a: FloatArray) -> FloatArray:
+    """a (n, T) less its part in the span of an orthonormal basis (n, q)."""
+    return a - basis @ (basis.T @ a)
+
+
+def solved(
+    times: Linear, near: Linear, b: FloatArray, course: list[tuple[float, float]] | None = None
+) -> FloatArray | None:
+    """The solution of times(x) = b, or None where conjugate gradients do not arrive."""
+    x, products = conjugate_gradients(times, near, b, lambda start: SOLVED * start, MOST_PRODUCTS, course)
+    return x if products < MOST_PRODUCTS and np.isfinite(x).all() else None
