@@ -47,7 +47,7 @@ from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning
-from separatrix.estimators import LogisticRegression
+from separatrix.estimators import LogisticRegression, against
 from separatrix.tables import table_labels
 
 
@@ -200,7 +200,7 @@ class LogisticRegressionCV(LogisticRegression):
     def _paths(self, rows: Rows, weight: FloatArray, folds: Folds, l1_ratio: float, options: Options) -> Paths:
         """The fits for one l1_ratio; with "ovr", for each class against the rest, side by side."""
         X, codes, offset = rows.X, rows.codes, rows.offset
-        K, kept = len(self.classes_), np.flatnonzero(weight)
+        K, kept = len(self.classes_), weight > 0
         train = training_rows(folds, len(codes))[kept]
         penalty = elastic_net(np.ones(X.shape[1]), l1_ratio)
         Cs = np.where(np.isinf(self.Cs_), np.inf, np.minimum(self.Cs_, 1.0 / SMALLEST_C))  # times a weight still finite
@@ -210,13 +210,13 @@ class LogisticRegressionCV(LogisticRegression):
             return fit_paths(source, loss, columns, penalty, Cs, train, options, leave_out=not folds)
 
         if K == 2:
-            paths = walk(codes[:, None] * 1.0, LogLoss(), 1, offset)
+            paths = walk(against(1)(codes), LogLoss(), 1, offset)
         elif self._one_vs_rest():
             own = [None if offset is None else offset[:, [k]] for k in range(K)]
-            paths = side_by_side([walk((codes == k)[:, None] * 1.0, LogLoss(), 1, own[k]) for k in range(K)])
+            paths = side_by_side([walk(against(k)(codes), LogLoss(), 1, own[k]) for k in range(K)])
         else:
             paths = walk(codes, SoftmaxLoss(), K, offset)
-        if paths.left_out is not None and len(kept) < len(codes):  # a row of no weight pulls nothing
+        if paths.left_out is not None and not kept.all():  # a row of no weight pulls nothing
             eta = values_along(paths, 0, rows)
             eta[:, kept] = paths.left_out
             return replace(paths, left_out=eta)
@@ -226,8 +226,7 @@ class LogisticRegressionCV(LogisticRegression):
         """The scores of each fold's fits on its test rows; fold after fold where the scorer may know of no threads."""
 
         def scores(f: int) -> list[list[float]]:
-            some = rows.take(tests[f - 1])
-            return [judge.of_path(path, f, some) for path in paths]
+            return [judge.of_path(path, f, rows, tests[f - 1]) for path in paths]
 
         with workers(thread_count(self.n_threads) if judge.is_direct else 1) as pool:
             return list(in_order(pool, scores, range(1, len(tests) + 1), ahead=1))

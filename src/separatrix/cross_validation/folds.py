@@ -13,7 +13,8 @@ from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.engine.selection import lone_classes
 from separatrix.errors import ArgumentError, SeparationWarning, TargetError
 
-Folds = Sequence[tuple[IntArray, IntArray]]
+Folds = Sequence[tuple[BoolArray, IntArray]]
+"""Of each fold which rows it trains on, (n,), and the positions of its test rows."""
 WHAT = "must be a number of folds, a splitter, an iterable of (train, test), or 'loo'."
 
 
@@ -35,7 +36,7 @@ def is_number(cv: Any) -> bool:
 
 
 def folds_of(cv: Any, X: Any, y: NDArray) -> Folds:
-    """The (train, test) rows of each fold, by scikit-learn's rules; ArgumentError where there are none."""
+    """The rows of each fold, by scikit-learn's rules; ArgumentError where there are none."""
     cv = 5 if cv is None else cv
     if is_number(cv) and cv > len(y):
         raise ArgumentError(f"cv={cv} is more folds than the {len(y)} rows: use fewer, or 'loo'.")
@@ -45,10 +46,12 @@ def folds_of(cv: Any, X: Any, y: NDArray) -> Folds:
         raise ArgumentError(f"cv={cv!r} has no folds: give a (train, test) for each, or a number of folds.{used}")
     if any(not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2 for pair in pairs):
         raise ArgumentError(f"cv={listed_pairs(pairs)} {WHAT}")
-    return [
-        (rows_of(train, "training", f, len(y)), rows_of(test, "test", f, len(y)))
-        for f, (train, test) in enumerate(pairs, start=1)
-    ]
+    folds = []
+    for f, (train, test) in enumerate(pairs, start=1):
+        trains = np.zeros(len(y), dtype=bool)
+        trains[rows_of(train, "training", f, len(y))] = True
+        folds.append((trains, rows_of(test, "test", f, len(y))))
+    return folds
 
 
 def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> list[Any]:
@@ -56,13 +59,19 @@ def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> list[Any]:
     try:
         with warnings.catch_warnings():  # of a class that some fold lacks: that is said of the fold
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            return list(splitter.split(X, y))
+            return [tuple(map(narrow, fold)) for fold in splitter.split(X, y)]
     except ValueError as error:
         why = " ".join(str(error).split())
         if "group" in why:
             name = type(splitter).__name__
             why = f"it needs groups: give cv the list that {name}(..).split(X, y, groups) makes."
         raise ArgumentError(f"cv={cv!r} cannot split the {len(y)} rows: {why}") from error
+
+
+def narrow(rows: Any) -> Any:
+    """Positions in half of their bytes, where that holds them: those of all folds are many."""
+    is_wide = isinstance(rows, np.ndarray) and rows.dtype == np.int64 and len(rows)
+    return rows.astype(np.int32) if is_wide and np.abs(rows).max() <= np.iinfo(np.int32).max else rows
 
 
 def listed_pairs(pairs: list[Any]) -> str:
@@ -84,15 +93,12 @@ def rows_of(given: Any, kind: str, f: int, n: int) -> IntArray:
         raise ArgumentError(f"{where} are {listed(rows)}: give whole numbers, which say what rows, or a mask.")
     for row in rows[(rows < -n) | (rows >= n)][:1]:
         raise ArgumentError(f"{where} name row {row}, and X has {n} rows: give numbers from 0 to {n - 1}.")
-    return rows.astype(np.intp) % n
+    return rows % n
 
 
 def training_rows(folds: Folds, n: int) -> BoolArray:
     """Which rows each fold trains on, (n, folds)."""
-    train = np.zeros((n, len(folds)), dtype=bool)
-    for f, (rows, _) in enumerate(folds):
-        train[rows, f] = True
-    return train
+    return np.array([train for train, _ in folds], dtype=bool).reshape(len(folds), n).T
 
 
 def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight: FloatArray) -> None:

@@ -1,7 +1,7 @@
 """The scores of many fits, by any of scikit-learn's scorers, from their decision values."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,12 @@ from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.memory import some_rows
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.path import Paths
-from separatrix.equations.hyperplane import linear_predictor
+from separatrix.equations.hyperplane import linear_predictor, pieces
 from separatrix.equations.losses import LogLoss
 from separatrix.errors import ArgumentError, no_such
 from separatrix.estimators import LogisticRegression
+
+AT_ONCE = 10  # arrays of the size of the decision values, of which a score makes a few
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Rows:
     weight: FloatArray | None
     offset: FloatArray | None = None
 
-    def take(self, some: IntArray) -> "Rows":
+    def take(self, some: IntArray | slice) -> "Rows":
         weight, offset = some_rows(self.weight, some), some_rows(self.offset, some)
         return Rows(self.X[some], self.y[some], self.codes[some], weight, offset)
 
@@ -53,25 +55,39 @@ class Judge:
     classes: NDArray
     multi_class: str
 
-    def of_path(self, path: Paths, f: int, rows: Rows) -> list[float]:
-        """The score of each fit of fold f on some rows; NaN if none of them counts."""
-        if rows.weight is not None and not rows.weight.any():
-            return [np.nan] * len(path.coefficients[f])
+    def of_path(self, path: Paths, f: int, rows: Rows, test: IntArray) -> list[float]:
+        """The score of each fit of fold f on its test rows, positions among all; NaN if none of them counts."""
+        fits, K, p = path.coefficients[f].shape
+        if rows.weight is not None and not rows.weight[test].any():
+            return [np.nan] * fits
+        if self.is_direct:
+            parts = (rows.take(test[some]) for some in pieces(len(test), p + AT_ONCE * fits * K))
+            return self.averaged((values_along(path, f, part), part) for part in parts)
+        some = rows.take(test)
         if is_of_metric(self.scorer) or rows.offset is not None:
-            return self.of_values(values_along(path, f, rows), rows)
+            return self.of_values(values_along(path, f, some), some)
         model = LogisticRegression(multi_class=self.multi_class)
         pairs = zip(path.coefficients[f], path.intercepts[f], strict=True)
-        return [self.ask(with_coefficients(model, self.classes, w, b), rows.X, rows.y, rows.weight) for w, b in pairs]
+        return [self.ask(with_coefficients(model, self.classes, w, b), some.X, some.y, some.weight) for w, b in pairs]
 
     def of_values(self, values: FloatArray | None, rows: Rows) -> list[float]:
         """The score of each of the decision values (fits, n, K), if they are of these rows."""
         assert values is not None
         if self.is_direct:
-            model = decision_values(np.arange(len(self.classes)), self.multi_class)
-            of_rows = DIRECT[self.scorer._score_func](model, values, rows.codes)
-            return np.average(of_rows, axis=1, weights=rows.weight).tolist()
+            some = pieces(len(rows.y), AT_ONCE * len(values) * values.shape[2])
+            return self.averaged((values[:, part], rows.take(part)) for part in some)
         model = decision_values(self.classes, self.multi_class)
         return [self.ask(model, eta, rows.y, rows.weight) for eta in values]
+
+    def averaged(self, parts: Iterable[tuple[FloatArray, Rows]]) -> list[float]:
+        """The mean over rows of a score that is computed here, from decision values (fits, n, K) of some at a time."""
+        model = decision_values(np.arange(len(self.classes)), self.multi_class)
+        total, weight = 0.0, 0.0
+        for values, some in parts:
+            own = np.ones(len(some.codes)) if some.weight is None else some.weight
+            total = total + DIRECT[self.scorer._score_func](model, values, some.codes) @ own
+            weight += own.sum()
+        return np.divide(total, weight).tolist()
 
     @property
     def is_direct(self) -> bool:

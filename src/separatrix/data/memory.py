@@ -87,6 +87,11 @@ class MemorySource:
         """Whether X is stored without its zeros."""
         return sparse.issparse(self.X)
 
+    @property
+    def rows(self) -> Any:
+        """X itself; a copy of it where it is looked up."""
+        return self.X[:] if isinstance(self.X, Chosen) else self.X
+
     @contextmanager
     def working(self) -> Iterator["MemorySource"]:
         """This source with its threads."""
@@ -173,7 +178,8 @@ class MemorySource:
 
     def _is_little(self, cells: int) -> bool:
         """Whether so many cells may be copied."""
-        return self.is_sparse or cells <= max(FEW_CELLS, COPIED_PART * self.X.size)
+        part = 0.0 if self._moved else COPIED_PART  # what each block copies anyway need not be there twice
+        return self.is_sparse or cells <= max(FEW_CELLS, part * self.X.size)
 
     @cached_property
     def _kept_blocks(self) -> list[list[Block]]:
@@ -289,12 +295,13 @@ def memory_source(
     """
     X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
     weight = check_sample_weight(None, X.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
+    source = MemorySource(X, y, weight, np.zeros(X.shape[1]), thread_count(n_threads), offset=offset)
     if not weight.all():
-        kept = np.flatnonzero(weight)
-        X, y, weight, offset = X[kept], y[kept], weight[kept], some_rows(offset, kept)
-    far = NEAR if near and X.shape[0] * X.shape[1] <= SMALL else FAR
-    shift = far_columns(X, far) if centre and not sparse.issparse(X) else np.zeros(X.shape[1])
-    return MemorySource(X, y, weight, shift, thread_count(n_threads), offset=offset)
+        source = source.looked_up(np.flatnonzero(weight))
+    if not centre or source.is_sparse:
+        return source
+    far = NEAR if near and source.X.size <= SMALL else FAR
+    return replace(source, centre=far_columns(source.X, far))
 
 
 def far_columns(X: NDArray, far: float = FAR) -> FloatArray:

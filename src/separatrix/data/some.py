@@ -23,8 +23,10 @@ class Chosen:
         return self.shape[0]
 
     def __getitem__(self, some: Any) -> NDArray:
-        X = self.X[some] if self.rows is None else rows_of(self.X, self.rows[some])
-        return X if self.columns is None else X.take(self.columns, axis=1)
+        rows, columns = some if isinstance(some, tuple) else (some, slice(None))
+        X = self.X if self.columns is not None or columns == slice(None) else self.X[:, columns]
+        X = X[rows] if self.rows is None else rows_of(X, self.rows[rows])
+        return X if self.columns is None else X.take(self.columns[columns], axis=1)
 
     def only(self, rows: IntArray | None = None, columns: IntArray | None = None) -> "Chosen":
         """Of these rows and columns some."""
@@ -56,9 +58,10 @@ def csr_rows(X: Any, some: slice) -> Any:
     return sparse.csr_array(parts, shape=(some.stop - some.start, X.shape[1]), copy=False)
 
 
-def csr_of(X: NDArray) -> Any:
+def csr_of(X: NDArray | Chosen) -> Any:
     """Dense rows as CSR in double; some at a time, as copies of all would be as large as X."""
-    many, p = np.count_nonzero(X), X.shape[1]
+    p = X.shape[1]
+    many = sum(int(np.count_nonzero(X[some])) for some in pieces(len(X), p))
     index = np.int32 if max(many, p) <= np.iinfo(np.int32).max else np.int64
     entries, columns, ends = np.empty(many), np.empty(many, dtype=index), np.zeros(len(X) + 1, dtype=index)
     for some in pieces(len(X), p):

@@ -21,15 +21,17 @@ def groups_of(rows: BoolArray) -> Groups | None:
     The folds of one k-fold split are k groups, each in all fits but one.
 
     >>> groups_of(np.array([[True, False], [True, True], [True, False]]))
-    (array([0, 1, 0]), array([[ True, False],
+    (array([0, 1, 0], dtype=uint8), array([[ True, False],
            [ True,  True]]))
     """
     F = rows.shape[1]
     if F > MOST_FOLDS:
         return None
-    pattern = rows @ (1 << np.arange(F, dtype=np.int64))
+    pattern = np.zeros(len(rows), dtype=np.min_scalar_type((1 << F) - 1))
+    for f, own in enumerate(rows.T):
+        pattern |= own.astype(pattern.dtype) << pattern.dtype.type(f)
     _, first, group = np.unique(pattern, return_index=True, return_inverse=True)
-    return (group, rows[first]) if len(first) <= 2 * F else None
+    return (group.astype(np.uint8), rows[first]) if len(first) <= 2 * F else None
 
 
 def sums_of_folds(objective: Objective, theta: FloatArray, groups: Groups) -> list[Sums]:

@@ -55,6 +55,7 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> 
     with_it, eta = newton_steps(*on_support(objective, theta))
     loss = row_losses(objective, eta)
     added = np.abs(loss - row_losses(objective, with_it))
+    del with_it  # where columns are few, each of these is some hundredths of X
     order = np.argsort(-added, kind="stable")
     still = np.cumsum(added[order][::-1])[::-1]
     without = cache(partial(without_each, objective, theta, options))  # made once, if at all

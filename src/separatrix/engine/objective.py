@@ -157,7 +157,7 @@ class Objective:
         dtype is the precision of the products of which a curvature is made; all else is in double. The state, see
         `state_of`, is kept where there is room for it, until that of another point is.
         """
-        if order == 2 and shares_squares(self.source, theta.size):
+        if order == 2 and shares_squares(self.source, *theta.shape):
             return self.evaluation(theta, self._shared_sums(self.source, theta, dtype))
         state = self._room_for_state(theta) if keep_state else None
         sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state, dtype=dtype))

@@ -28,7 +28,7 @@ from separatrix.engine.family import Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import groups_of, sums_of_folds
 from separatrix.engine.iterate import Iterate, minimise
-from separatrix.engine.leave_out import LeftOut, leave_one_out
+from separatrix.engine.leave_out import leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import KEEP, newton
 from separatrix.engine.objective import Evaluation, Objective, Sums
@@ -95,26 +95,26 @@ def fit_paths(
         rows = np.column_stack([np.ones(source.n_rows, dtype=bool), train])
         course = Course(space.source, loss, K, space.penalty, options, rows[space.order])
         walk = list(course.walk(Cs[order]))
-        wholes = zip(Cs[order], (points[0].theta for points in walk), strict=True)
-        left_out = [leave_one_out(course.objective(0, C), at, options) for C, at in wholes] if leave_out else None
-    place = np.argsort(order)
+        eta, untrue = np.empty((len(Cs), source.n_rows, K)), np.zeros(len(Cs), dtype=int)
+        for c, points in zip(order, walk, strict=True) if leave_out else ():
+            left_out = leave_one_out(course.objective(0, float(Cs[c])), points[0].theta, options)
+            eta[c, space.order], untrue[c] = left_out.eta, left_out.untrue
 
     def of_all(name: str) -> NDArray:
-        return np.array([[getattr(point, name) for point in points] for points in walk])[place].swapaxes(0, 1)
+        found = np.array([[getattr(point, name) for point in points] for points in walk])
+        return found[np.argsort(order)].swapaxes(0, 1)
 
     w, b = np.split(of_all("theta"), [space.source.n_columns], axis=2)
     side_by_side = w.transpose(2, 0, 1, 3).reshape(w.shape[2], -1)
     coefficients = space.back(side_by_side).T.reshape(*w.shape[:2], K, source.n_columns)
     intercepts = b.sum(axis=2) - coefficients @ source.centre
-    eta = None if left_out is None else space.of_source(np.array([left_out[c].eta for c in place]))
-    warn_of_untrue(left_out or [], Cs[order], source.n_rows)
-    return Paths(coefficients, intercepts, of_all("gap"), of_all("iterations"), eta)
+    warn_of_untrue(untrue, Cs, source.n_rows)
+    return Paths(coefficients, intercepts, of_all("gap"), of_all("iterations"), eta if leave_out else None)
 
 
-def warn_of_untrue(left_out: list[LeftOut], Cs: FloatArray, rows: int) -> None:
-    """One ApproximationWarning for the C, of those in order, under which most rows are left out untruly."""
-    untrue = [each.untrue for each in left_out]
-    if any(untrue):
+def warn_of_untrue(untrue: IntArray, Cs: FloatArray, rows: int) -> None:
+    """One ApproximationWarning for the C under which most rows are left out untruly."""
+    if untrue.any():
         c = int(np.argmax(untrue))
         warnings.warn(
             f"cv='loo' is approximate, and wrong for up to {untrue[c]} of {rows} rows (with C={Cs[c]:g}): they pull "
@@ -143,7 +143,7 @@ class Course:
 
     def objective(self, f: int, C: float) -> Objective:
         """That of fold f. The rows it leaves out weigh nothing, so X is shared."""
-        weight = self.source.weight * self.rows[:, f]
+        weight = self.source.weight * self.rows[:, f] if f else self.source.weight
         penalty = self.penalty.times(1.0 / (C * weight.sum()))
         return Objective(replace(self.source, weight=weight), self.loss, penalty, self.options.fit_intercept)
 

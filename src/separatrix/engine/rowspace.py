@@ -55,12 +55,6 @@ class Space:
     rounding: float = 0.0
     order: IntArray | EllipsisType = ...
 
-    def of_source(self, values: FloatArray) -> FloatArray:
-        """Values (m, n, K) of the rows as they are there, in the order that the problem has them in."""
-        there = np.empty_like(values)
-        there.swapaxes(0, 1)[self.order] = values.swapaxes(0, 1)
-        return there
-
 
 def smallest_space(source: Source, penalty: ElasticNet, classes: int = 1) -> Space:
     """A space with fewer coefficients for each of the `classes` columns of eta, if every weight has an L2 penalty

@@ -19,7 +19,7 @@ from separatrix.equations.hyperplane import pieces, scaled_copies
 T = TypeVar("T")
 SQUARE, SMALL_SQUARE = 256, 128  # rows and columns, the small one of a matrix of FEW
 FEW = 1_024
-MANY = 400  # rows of a matrix whose squares threads share
+MANY, MANY_OF_CLASSES = 300, 400  # rows of a matrix whose squares threads share; of several classes each is copied more
 PANEL, FEWEST_ROWS = 2**19, 512  # cells of scaled rows that are multiplied at a time, but at least so many rows,
 PARTS = 4  # which threads scale in so many parts
 
@@ -35,9 +35,9 @@ def squares_of(n: int, cut: int = 0, side: int = SQUARE) -> list[tuple[slice, sl
     return [(some, others) for i, some in enumerate(stretches) for others in stretches[: i + 1]]
 
 
-def shares_squares(source: Source, n: int) -> TypeGuard[MemorySource]:
-    """Whether threads share the squares of a matrix (n, n): where it is large, of dense rows in memory."""
-    return n > MANY and isinstance(source, MemorySource) and not source.is_sparse
+def shares_squares(source: Source, P: int, K: int) -> TypeGuard[MemorySource]:
+    """Whether threads share the squares of a matrix (P K, P K): where it is large, of dense rows in memory."""
+    return (MANY if K == 1 else MANY_OF_CLASSES) < P * K and isinstance(source, MemorySource) and not source.is_sparse
 
 
 def sums_and_pairs(

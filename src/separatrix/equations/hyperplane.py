@@ -202,12 +202,11 @@ def pieces(rows: int, columns: int, least: int = PIECE_ROWS) -> Iterator[slice]:
 def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
     """An array that is this thread's own and is written over next time: to have new pages of memory for every block
     costs as much as the product they are for."""
-    size, dtype = math.prod(shape), np.dtype(dtype)
-    held = getattr(_held, dtype.char, None)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    held = getattr(_held, "bytes", None)
     if held is None or held.size < size:
-        held = np.empty(size, dtype)
-        setattr(_held, dtype.char, held)
-    return held[:size].reshape(shape)
+        held = _held.bytes = np.empty(size, np.uint8)
+    return held[:size].view(dtype).reshape(shape)
 
 
 _held = threading.local()

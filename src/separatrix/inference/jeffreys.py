@@ -233,7 +233,7 @@ def flic(found: FirthEstimate) -> Flic:
     """The estimate with the intercept of the greatest likelihood beside its weights."""
     source: Any = found.objective.source
     w = found.theta[:-1]
-    eta = linear_predictor(source.X, w) - source.centre @ w
+    eta = linear_predictor(source.rows, w) - source.centre @ w
     offset = eta if source.offset is None else eta + source.offset
     alone = memory_source(np.zeros((source.n_rows, 0)), source.y, source.weight, offset=offset)
     b = maximum(Objective(alone, LogLoss(), elastic_net(np.zeros(0), 0.0), True)).theta
@@ -244,7 +244,7 @@ def flac(found: FirthEstimate) -> Flac:
     """The estimate of the rows and, told apart by a last column, of as many of outcome 1/2 and the weight of their
     leverage: two of each outcome with half of it."""
     source: Any = found.objective.source
-    h, X, n = hat_values(found.objective, found.fit), source.X, source.n_rows
+    h, X, n = hat_values(found.objective, found.fit), source.rows, source.n_rows
     marks = np.repeat([[0.0], [1.0]], n, axis=0)
     twice: Any = sparse.vstack([X, X]) if sparse.issparse(X) else np.vstack([X, X])
     wide: Any = sparse.hstack([twice, marks], format="csr") if sparse.issparse(X) else np.hstack([twice, marks])
