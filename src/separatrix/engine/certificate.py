@@ -28,7 +28,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.duality import dual_bound
-from separatrix.engine.linear_algebra import SINGULAR, factor_positive, solve_positive
+from separatrix.engine.linear_algebra import SINGULAR, Factor, factor_positive, solve_positive
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.hyperplane import quadratic_forms, row_squares
 from separatrix.equations.penalties import ElasticNet
@@ -127,12 +127,14 @@ def by_self_concordance(
     flat = objective.loss.flat(at.theta.shape[1])
     sloped = objective.penalty.has_l1 and flat.size > 0  # the L1 part is not flat where the loss is
     factor = factor_positive(held_along(flat, metric.curvature, at.theta.shape)) if sloped else metric.factor
-    unit = factor.unit
-    root = factor.inverse
-    inverse = root.T @ root
+    unit = np.maximum(factor.unit, SMALLEST_UNIT)
     away = at.theta - metric.theta
     away = (away - away @ flat @ flat.T).ravel()
-    r, nu, along = decrement(objective, at, metric.curvature, root / unit)
+    r, nu, along = decrement(objective, at, metric.curvature, factor)
+    inverse = factor.inverse  # of H / unit unit', and below of H, without a copy
+    rounded, size = float(np.trace(inverse)) ** 0.5, float(np.linalg.norm(inverse)) ** 0.5
+    inverse /= unit[:, None]
+    inverse /= unit
 
     def apart(reach: float) -> tuple[float, float, float]:
         """How much longer H may make a step than H' does, S, and t, for a reach in the norm of H'."""
@@ -142,8 +144,8 @@ def by_self_concordance(
             return grown, grown * S, grown * nu * (grown * S)
 
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
-    hopeless = part is None and not apart(least_reach(objective, at, unit, inverse))[2] < 1.0
-    for reach in () if hopeless or not np.isfinite(nu) else reaches(objective, at, unit, inverse, part):
+    hopeless = part is None and not apart(least_reach(objective, at, inverse))[2] < 1.0
+    for reach in () if hopeless or not np.isfinite(nu) else reaches(objective, at, size / unit, inverse, part):
         grown, S, t = apart(reach)
         if t < 1.0:
             break
@@ -154,13 +156,13 @@ def by_self_concordance(
     gap = along + (nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
     if factor.least < SINGULAR:
         # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
-        if falls_where_curvature_is_rounding(metric.curvature, unit, r):
+        if falls_where_curvature_is_rounding(metric.curvature, factor.unit, r):
             return Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")
         return Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
     u = 2 * nu if S == 0 else farthest(t + S * along**0.5) / S
-    u += 2.0 * GRADIENT_SEEN * float(np.linalg.norm(root))  # what rounding of the gradient makes of nu
-    errors = grown * u * lengths(objective, inverse / unit[:, None] / unit, at.theta.shape)
+    u += 2.0 * GRADIENT_SEEN * rounded  # what rounding of the gradient makes of nu
+    errors = grown * u * lengths(objective, inverse, at.theta.shape)
     return Certificate(
         float(gap) + rounding(at),
         "Newton decrement, self-concordance",
@@ -197,8 +199,8 @@ def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> Float
     return held
 
 
-def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatArray) -> tuple[FloatArray, float, float]:
-    """The smallest subgradient r; nu = (r'H^-1 r)^(1/2), with root'root = H^-1; and what r adds along flat directions.
+def decrement(objective: Objective, at: Evaluation, H: FloatArray, factor: Factor) -> tuple[FloatArray, float, float]:
+    """The smallest subgradient r; nu = (r'H^-1 r)^(1/2), by the factor of H; and what r adds along flat directions.
 
     Or with an L1 part, for r = H d, d zero where weights are, and r the smallest subgradient where they are not, if
     that makes r a subgradient. Columns whose weights are zero may then be collinear with others, and no rounding is
@@ -206,7 +208,7 @@ def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatAr
     """
     smallest = objective.subgradient(at).ravel()
     if not objective.penalty.has_l1:
-        return smallest, float(np.linalg.norm(root @ smallest)), 0.0
+        return smallest, float(np.linalg.norm(factor.half_solve(smallest))), 0.0
     l1, g = np.broadcast_to(objective.l1, at.theta.shape).ravel(), at.gradient.ravel()
     free = (at.theta.ravel() != 0) | (l1 == 0)
     for _ in range(MOST_TURNS if not free.all() else 0):
@@ -214,12 +216,13 @@ def decrement(objective: Objective, at: Evaluation, H: FloatArray, root: FloatAr
         r = np.where(free, smallest, H[:, free] @ d)
         beyond = ~free & (np.abs(g - r) > l1)
         if not beyond.any():
-            return r, *along_flat(objective, at, r, float(np.sqrt(max(smallest[free] @ d, 0.0))), root)
+            return r, *along_flat(objective, at, r, float(np.sqrt(max(smallest[free] @ d, 0.0))), factor)
         free |= beyond
-    return smallest, *along_flat(objective, at, smallest, float(np.linalg.norm(root @ smallest)), root)
+    nu = float(np.linalg.norm(factor.half_solve(smallest)))
+    return smallest, *along_flat(objective, at, smallest, nu, factor)
 
 
-def along_flat(objective: Objective, at: Evaluation, r: FloatArray, nu: float, root: FloatArray) -> tuple[float, float]:
+def along_flat(objective: Objective, at: Evaluation, r: FloatArray, nu: float, factor: Factor) -> tuple[float, float]:
     """nu for a subgradient of the L1 part that has as little as it can along flat directions; and what that adds.
 
     A column's part along them is the sum of r over the classes. That of the loss's gradient is zero, so what remains is
@@ -242,7 +245,7 @@ def along_flat(objective: Objective, at: Evaluation, r: FloatArray, nu: float, r
     along = float(np.sum(np.divide(left**2, 2.0 * len(flat) * l2, out=np.zeros_like(l2), where=l2 > 0)))
     moved = np.zeros_like(at.theta)
     moved[:p] = after - before
-    return nu + float(np.linalg.norm(root @ moved.ravel())), along
+    return nu + float(np.linalg.norm(factor.half_solve(moved.ravel()))), along
 
 
 def farthest(t: float) -> float:
@@ -260,17 +263,17 @@ def farthest(t: float) -> float:
 
 
 def reaches(
-    objective: Objective, at: Evaluation, unit: FloatArray, inverse: FloatArray, part: Objective | None
+    objective: Objective, at: Evaluation, far: FloatArray, inverse: FloatArray, part: Objective | None
 ) -> Iterator[float]:
-    """How far a step of length 1 in the norm of H can move the eta of a row, at most, ever more exactly."""
+    """How far a step of length 1 in the norm of H can move the eta of a row, at most, ever more exactly; in units of
+    `far` (P K,) no such step is longer than 1."""
     if not part:
-        yield longest_row(objective, at, unit) * float(np.linalg.norm(inverse)) ** 0.5
-    shape = at.theta.shape
-    yield farthest_row(part or objective, inverse.reshape(*shape, *shape), unit.reshape(shape))
+        yield longest_row(objective, far.reshape(at.theta.shape).max(axis=1))
+    yield farthest_row(part or objective, inverse.reshape(*at.theta.shape, *at.theta.shape))
 
 
-def least_reach(objective: Objective, at: Evaluation, unit: FloatArray, inverse: FloatArray) -> float:
-    """A lower bound on `farthest_row`, without a pass, from `inverse` (P K, P K), that of H / unit unit'.
+def least_reach(objective: Objective, at: Evaluation, inverse: FloatArray) -> float:
+    """A lower bound on `farthest_row`, without a pass, from `inverse` (P K, P K), that of H.
 
     The loss's part A of H is a mean over rows, and no row's curvature in eta is above the loss's bound: trace(A H^-1)
     is at most that bound times the mean, and so the largest, of sum_k (x_i, 1)' (H^-1)_kk (x_i, 1).
@@ -278,27 +281,25 @@ def least_reach(objective: Objective, at: Evaluation, unit: FloatArray, inverse:
     (P, K), p = at.theta.shape, objective.source.n_columns
     strength = np.zeros((P, K))
     strength[:p] = objective.penalty.curvature(at.theta[:p])
-    held = np.diagonal(inverse) @ (strength.ravel() / np.maximum(unit, SMALLEST_UNIT) ** 2)
+    held = np.diagonal(inverse) @ strength.ravel()
     directions = P * (K - objective.loss.flat(K).shape[1]) - float(held)
     return max(directions / objective.loss.curvature_bound, 0.0) ** 0.5
 
 
-def longest_row(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
-    """max_i |(x_i, 1) / unit|, with the smaller unit where classes differ; one pass."""
-    inverse_square = 1.0 / np.maximum(unit.reshape(at.theta.shape).min(axis=1), SMALLEST_UNIT) ** 2
-    p = objective.source.n_columns
+def longest_row(objective: Objective, far: FloatArray) -> float:
+    """max_i |far (x_i, 1)|, far (P,); one pass."""
+    p, square = objective.source.n_columns, far**2
 
     def longest(block: Block) -> float:
-        return float(row_squares(block.X, inverse_square[:p]).max(initial=0.0))
+        return float(row_squares(block.X, square[:p]).max(initial=0.0))
 
-    return float(np.sqrt(objective.add_up(longest, max) + inverse_square[p:].sum()))
+    return float(np.sqrt(objective.add_up(longest, max) + square[p:].sum()))
 
 
-def farthest_row(objective: Objective, inverse: FloatArray, unit: FloatArray) -> float:
-    """How far a step of length 1 in the norm of H, with `inverse` (P, K, P, K) of H / unit unit', can move the eta of a
-    row; of several classes, at most: the root of max_i sum_k (x_i, 1)' inverse_kk (x_i, 1). One pass."""
-    length = 1.0 / np.maximum(unit, SMALLEST_UNIT)
-    A = np.einsum("jkmk,jk,mk->jm", inverse, length, length)
+def farthest_row(objective: Objective, inverse: FloatArray) -> float:
+    """How far a step of length 1 in the norm of H, with its `inverse` (P, K, P, K), can move the eta of a row; of
+    several classes, at most: the root of max_i sum_k (x_i, 1)' inverse_kk (x_i, 1). One pass."""
+    A = inverse[:, 0, :, 0] if inverse.shape[1] == 1 else np.einsum("jkmk->jm", inverse)
 
     def farthest(block: Block) -> float:
         return float(quadratic_forms(block.X, A).max(initial=0.0))

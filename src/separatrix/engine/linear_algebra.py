@@ -10,22 +10,32 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.triangle import triangle
 
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
-potrf, potrs, trtri = get_lapack_funcs(("potrf", "potrs", "trtri"), dtype=np.float64)
+potrf, potri, potrs, trtrs = get_lapack_funcs(("potrf", "potri", "potrs", "trtrs"), dtype=np.float64)
 SINGULAR = 1e-5  # a `Factor.least` that may be rounding
 ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
 RIDGES = np.array([0.0, *10.0 ** np.arange(1, 17, 2)])  # times the rounding of a unit
 
 
 class Factor(NamedTuple):
-    """A = unit L L' unit: the lower triangle L of A scaled to a unit diagonal, (n, n), and the scale (n,)."""
+    """A = unit L L' unit: L of A scaled to a unit diagonal is the `lower` triangle, (n, n), above which may be any
+    numbers; and the scale (n,)."""
 
     lower: FloatArray
     unit: FloatArray
 
     @property
     def inverse(self) -> FloatArray:
-        """L^-1, (n, n)."""
-        return trtri(self.lower, lower=True)[0] if len(self.lower) else self.lower
+        """(L L')^-1, (n, n), with no more memory than its own."""
+        if not len(self.lower):
+            return self.lower
+        inverse, _ = potri(self.lower, lower=True)
+        for j in range(1, len(inverse)):
+            inverse[:j, j] = inverse[j, :j]
+        return inverse
+
+    def half_solve(self, b: FloatArray) -> FloatArray:
+        """L^-1 (b / unit), whose length is that of b in the norm of A^-1; b (n,)."""
+        return trtrs(self.lower, b / self.unit, lower=True)[0] if len(b) else b
 
     @property
     def least(self) -> float:
@@ -33,13 +43,13 @@ class Factor(NamedTuple):
         return float(np.diagonal(self.lower).min(initial=1.0))
 
 
-def solve_positive(A: FloatArray, b: FloatArray) -> FloatArray:
-    """A^-1 b, (n,), for a symmetric A that is positive definite, or nearly.
+def solve_positive(A: FloatArray, b: FloatArray, spare: bool = False) -> FloatArray:
+    """A^-1 b, (n,), for a symmetric A that is positive definite, or nearly; one to `spare` may be written over.
 
     A is scaled to a unit diagonal first, so that the units of the columns do not matter; a ridge of a few roundings
     is added, and raised, only if A is not positive definite in double precision (collinear columns, no penalty).
     """
-    return solve_factored(factor_positive(A), b)
+    return solve_factored(factor_positive(A, spare=spare), b)
 
 
 def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
@@ -47,19 +57,21 @@ def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
     return potrs(factor.lower, b / factor.unit, lower=True)[0] / factor.unit if len(b) else b
 
 
-def factor_positive(A: FloatArray, more: FloatArray | float = 0.0) -> Factor:
-    """The factor of A, or of A with more on its diagonal."""
+def factor_positive(A: FloatArray, more: FloatArray | float = 0.0, spare: bool = False) -> Factor:
+    """The factor of A, or of A with more on its diagonal; an A to `spare` may be written over."""
     if not len(A):  # which LAPACK does not take
         return Factor(A, np.empty(0))
     diagonal = A.diagonal() + np.float64(more)
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    scaled = np.divide(A, unit, out=A if spare else None)
+    scaled /= unit[:, None]
     for ridge in RIDGES * np.finfo(float).eps:
-        scaled = A / unit
-        scaled /= unit[:, None]
         np.fill_diagonal(scaled, diagonal / unit**2 + ridge)  # A may lie by columns
-        lower, failed = potrf(scaled.T, lower=True, overwrite_a=True)
+        lower, failed = potrf(scaled.T, lower=True, overwrite_a=True, clean=False)
         if not failed:
             return Factor(lower, unit)
+        for i, row in enumerate(scaled):  # whose other half is as it was
+            row[i + 1 :] = scaled[i + 1 :, i]
     raise LinAlgError("the curvature holds NaN or infinity")
 
 

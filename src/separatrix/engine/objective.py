@@ -158,7 +158,7 @@ class Objective:
         `state_of`, is kept where there is room for it, until that of another point is.
         """
         if order == 2 and shares_squares(self.source, *theta.shape):
-            return self.evaluation(theta, self._shared_sums(self.source, theta, dtype))
+            return self.evaluation(theta, self._shared_sums(self.source, theta, dtype), spare=True)
         state = self._room_for_state(theta) if keep_state else None
         sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state, dtype=dtype))
         return self.evaluation(theta, sums)
@@ -187,8 +187,9 @@ class Objective:
         """The state of all rows at a point, (rows, K), if it is kept."""
         return self._kept[1] if self._kept is not None and self._kept[0] is at.theta else None
 
-    def evaluation(self, theta: FloatArray, sums: Sums) -> Evaluation:
-        """What sums over all rows at theta amount to: per unit weight, and with the penalty."""
+    def evaluation(self, theta: FloatArray, sums: Sums, spare: bool = False) -> Evaluation:
+        """What sums over all rows at theta amount to: per unit weight, and with the penalty. Of sums to `spare` the
+        curvature may be written over."""
         w = theta[: self.source.n_columns]
         loss = sums.value / sums.weight
         value = loss + self.penalty.value(w)
@@ -198,7 +199,7 @@ class Objective:
         gradient[: len(w)] += self.penalty.gradient(w)
         if sums.curvature is None:
             return Evaluation(theta, value, loss, gradient, weight=sums.weight)
-        curvature = sums.curvature.copy(order="C")
+        curvature = np.ascontiguousarray(sums.curvature) if spare else sums.curvature.copy(order="C")
         curvature /= sums.weight
         curvature = self._with_penalty(curvature, w).reshape(theta.size, theta.size)
         return Evaluation(theta, value, loss, gradient, curvature, weight=sums.weight)

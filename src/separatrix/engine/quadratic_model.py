@@ -37,7 +37,7 @@ def matrix(H: FloatArray) -> Curvature:
     return Curvature(
         np.diagonal(H),
         lambda d: H @ d,
-        lambda some, b: solve_positive(H[np.ix_(some, some)], b),
+        lambda some, b: solve_positive(H[np.ix_(some, some)], b, spare=True),
         exact=True,
     )
 

@@ -21,6 +21,7 @@ SQUARE, SMALL_SQUARE = 256, 128  # rows and columns, the small one of a matrix o
 FEW = 1_024
 MANY, MANY_OF_CLASSES = 300, 400  # rows of a matrix whose squares threads share; of several classes each is copied more
 PANEL, FEWEST_ROWS = 2**19, 512  # cells of scaled rows that are multiplied at a time, but at least so many rows,
+ADDED = 3 * 2**18  # cells that are squared at a time, and added
 PARTS = 4  # which threads scale in so many parts
 
 
@@ -101,7 +102,7 @@ def shared_gram(
 
     for block in source.blocks(slice(0, source.n_rows)):
         h = weight(block)
-        for rows in pieces(len(h), P, least=max(SQUARE // 2, min(2 * SQUARE, source.n_rows // 16))):
+        for rows in pieces(len(h), P, least=max(SQUARE // 2, min(2 * SQUARE, source.n_rows // 16, ADDED // P))):
             add_rows(block.X[rows], h[rows])
     finite = np.isfinite(gram.diagonal).all() or dtype == np.float64
     return gram if finite else shared_gram(source, ones, weight, np.float64, mean)
