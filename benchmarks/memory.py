@@ -42,12 +42,16 @@ ALPHAS: dict[str, dict[str, Any]] = {
     "elastic net": {"alpha": 100.0, "l1_ratio": 0.5},
 }
 FORMS = [("float32", "C"), ("float64", "F"), ("float32", "F"), ("int16", "C")]
+FORMED = [(30, 2), (390, 2), (1_500, 2), (12_000, 2), (50, 10), (200, 3), (500, 0), (None, 0), (2_000, 0)]
 WAYS: dict[str, dict[str, Any]] = {
     "balanced": {"class_weight": "balanced"},
     "no intercept": {"fit_intercept": False},
     "C = inf": {"C": float("inf"), "tol": 1e-6},
     "one against the rest": {"multi_class": "ovr"},
+    "newton": {"solver": "newton"},
+    "half the rows weigh nothing": {},
 }
+WEIGHED = "weigh nothing"
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,10 @@ def kinds_of(megabytes: float) -> list[Kind]:
         penalties = PENALTIES if model != "linear" else ALPHAS
         for (columns, classes), (name, given) in product(widths, penalties.items()):
             kinds.append(Kind(f"{model}, {name}", columns or square, classes, megabytes, given))
-    for (columns, classes), (dtype, order) in product([(30, 2), (1_500, 2), (12_000, 2), (50, 10), (500, 0)], FORMS):
+    for (columns, classes), (dtype, order) in product(FORMED, FORMS):
         model = {0: "linear", 2: "logistic"}.get(classes, "several classes")
-        kinds.append(Kind(model, columns, classes, megabytes, {}, dtype, order))
-    for (columns, classes), (name, given) in product([(30, 2), (50, 10)], WAYS.items()):
+        kinds.append(Kind(model, columns or square, classes, megabytes, {}, dtype, order))
+    for (columns, classes), (name, given) in product([(30, 2), (50, 10), (1_000, 2)], WAYS.items()):
         if classes > 2 or name != "one against the rest":
             model = "logistic" if classes == 2 else "several classes"
             kinds.append(Kind(f"{model}, {name}", columns, classes, megabytes, given))
@@ -134,12 +138,13 @@ def measure(kind: Kind) -> dict[str, Any]:
     X, y = made(kind)
     model = (LogisticRegression if kind.classes else LinearRegression)(**kind.arguments)
     few = np.arange(60 * max(kind.classes, 1))
+    weight = np.tile([1.0, 0.0], len(y) // 2 + 1)[: len(y)] if WEIGHED in kind.name else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(np.asarray(X[: len(few), :5], dtype=np.float64), few % max(kind.classes, 2))
         give_back()
         before, started = start_of_peak(), perf_counter()
-        model.fit(X, y)
+        model.fit(X, y, weight)
     seconds, bytes_ = perf_counter() - started, peak() - before
     traces = model.trace_ if isinstance(model.trace_, tuple) else (model.trace_,)
     return {

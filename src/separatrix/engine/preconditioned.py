@@ -69,7 +69,7 @@ def preconditioned(objective: Objective, targets: int, alpha: FloatArray) -> Fou
     source = objective.source
     assert isinstance(source, MemorySource)
     try:
-        full = source.n_rows >= source.n_columns + int(objective.fit_intercept)
+        full = source.n_rows >= source.n_columns + int(objective.fit_intercept and not alpha.any())
         return (of_columns if full else of_rows)(objective, source, targets, alpha)
     except LinAlgError:  # the squares of numbers so large are none
         return None

@@ -128,7 +128,7 @@ def newton_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, 
         there = here + length * newton
         change[free] = np.where(crosses & (there * sign <= 0), 0.0, there) - here
         moved = H.times(change)
-        fall = -float(s @ change[free]) - 0.5 * float(change @ moved)
+        fall = -float(s @ change[free]) - 0.5 * bend_along(H, change, moved)
         if fall > 0:
             return v + change, slope + moved, fall
     return v, slope, 0.0
@@ -150,16 +150,23 @@ def feature_sign_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatA
         if not outside or d[enters] * s[enters] < 0:  # else it moves to where its sign is another
             break
     moved = H.times(d)
+    bend = bend_along(H, d, moved)
     with np.errstate(divide="ignore", invalid="ignore"):
         zero_at = np.where((v != 0) & (l1 > 0), -v / d, np.inf)
     stops = np.append(np.unique(zero_at[(zero_at > 0) & (zero_at < 1)]), 1.0)
     beyond = np.maximum(-sign * (v + stops[:, None] * d), 0.0) @ (2.0 * l1)  # (stops,)
-    falls = -stops * (s @ d) - 0.5 * stops**2 * (d @ moved) - beyond
+    falls = -stops * (s @ d) - 0.5 * stops**2 * bend - beyond
     best = int(np.argmax(falls))
     if not falls[best] > 0:
         return v, slope, 0.0
     there = np.where(zero_at == stops[best], 0.0, v + stops[best] * d)
     return there, slope + stops[best] * moved, float(falls[best])
+
+
+def bend_along(H: Curvature, d: FloatArray, moved: FloatArray) -> float:
+    """d'H d, of H d, but no less than its rounding: a step along which H is nothing else must not seem to be free."""
+    with np.errstate(over="ignore"):  # of coefficients that go to infinity
+        return max(float(d @ moved), float(np.finfo(float).eps * (np.sqrt(H.diagonal) @ np.abs(d)) ** 2))
 
 
 def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
