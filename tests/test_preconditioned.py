@@ -185,6 +185,16 @@ def test_the_bound_is_never_below_the_distance_to_the_optimum(shape, alpha, near
             assert found.gap(at) >= 0.5 * float((d.T @ H @ d).item()) * (1 - 1e-9)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 1e-5, 1.0])
+def test_few_rows_of_columns_in_many_units_are_met_and_proven(alpha):
+    X, y = problem(*SHAPES[1])
+    X = X * 10.0 ** np.random.default_rng(6).integers(-5, 6, X.shape[1])
+    found, known = both(X, y, alpha)
+    assert found.trace.solver == "conjugate-gradient"
+    assert 0 <= found.certificate.gap <= 1e-14 * np.var(y)
+    np.testing.assert_allclose(project(X, found), project(X, known), atol=1e-5)
+
+
 def test_a_model_tells_its_rank_and_how_near_it_is():
     X, y = problem(*SHAPES[0])
     model = LinearRegression().fit(X, y[:, 0])

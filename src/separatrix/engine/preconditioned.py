@@ -41,6 +41,7 @@ FEWEST_CELLS = 2**20  # it costs little of a small X, too
 MOST_OF_X = 0.25  # of its bytes, for the matrix
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
 DECREMENT, CONVEXITY = "twice the Newton decrement, by a factor whose reach was measured", "strong convexity"
+DUALITY = "strong convexity, duality"
 DOUBLED_CELLS = 2**15  # a dozen arrays of so many are in cache
 
 
@@ -159,23 +160,31 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
     flat = solve(np.ones((n, m)))
     y = source.y if source.offset is None else source.y - source.offset
 
+    def left(state: FloatArray) -> FloatArray:
+        return y - state[n : n + m].sum(axis=0) - plane(state[n + m :]) - own * state[:n]
+
     def step(left: FloatArray) -> FloatArray | None:
         a = solve(left)
         if a is None or flat is None:
             return None
         b = a.sum(axis=0) / flat.sum(axis=0)[:, None]  # so that the multipliers sum to 0
-        return np.vstack([a - flat @ b, b])
+        a -= flat @ b
+        return np.vstack([a, b, weights(a)])  # weights add up too: of all multipliers they would cancel digits
 
-    found = refined(
-        lambda ab: y - ab[n:].sum(axis=0) - plane(weights(ab[:n])) - own * ab[:n], step, np.zeros((n + m, targets))
-    )
-    if found is None:
+    state = refined(left, step, np.zeros((n + m + p, targets)))
+    if state is None:
         return None
-    w = weights(found[:n])
-    theta = np.vstack([w, found[n:] - (mean.T @ w)[:m]])
+    a, b, w = np.split(state, [n, n + m])
+    theta = np.vstack([w, b - (mean.T @ w)[:m]])
     if not alpha.all():  # the least that a sum of squares can be is zero
         return Found(theta, n - m, lambda at: total * at.loss, "the objective itself: squares are never negative")
-    return Found(theta, n - m, partial(gap_of, mean[:, 0], total, alpha, None), CONVEXITY)
+    off, apart = left(state), w - weights(a)
+    dual = half_square(off, source.weight[:, None] * off) + half_square(apart, strength * apart)
+
+    def bound(at: Evaluation) -> float:
+        return min(gap_of(mean[:, 0], total, alpha, None, at), dual if np.array_equal(at.theta, theta) else np.inf)
+
+    return Found(theta, n - m, bound, DUALITY)
 
 
 def refined(left: Linear, step: Callable[[FloatArray], FloatArray | None], theta: FloatArray) -> FloatArray | None:

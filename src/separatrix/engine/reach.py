@@ -11,7 +11,7 @@ from separatrix.engine.linear_algebra import Linear, conjugate_gradients, least_
 NEAR = 1e-8  # of an eigenvalue beside the factor: a smaller one may be rounding
 SEEN = 1e-6  # of a random direction: what is left of one that has no part along which X is zero
 UNSEEN = 50.0 * float(np.finfo(float).eps)  # of its length: what the rows see of a direction along which X is zero
-MOST_UNSEEN = 16  # such directions: for more a triangle takes less
+MOST_UNSEEN, PER_UNSEEN = 16, 50  # such directions, or one for so many columns: for more a triangle takes less
 MOST_PRODUCTS = 200  # for one step
 SOLVED = 1e-16  # of the square of what is left
 MOST_REFINEMENTS = 4
@@ -41,7 +41,7 @@ def reach_of(
     """
     random, n, least = np.random.default_rng(0), len(unit), np.inf
     unseen = np.empty((n, 0))
-    for _ in range(MOST_UNSEEN + 1):
+    for _ in range(max(MOST_UNSEEN, n // PER_UNSEEN) + 1):
         missing = whole(random.standard_normal((n, 1)) / unit)
         for search in range(MOST_REFINEMENTS):
             course: list[tuple[float, float]] = []
