@@ -33,6 +33,8 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
         yield Iterate(at, gap, metric)
         order, before = 1 if gap <= KEEP * before else 2, gap
         length = 1.0 / (1.0 - min(max(left, 0.0), MOST_LEFT))
+        if order == 2:
+            metric.let_go_of_factor()  # as the next one is about to be made
         at, taken = backtrack(objective, at, step, order, length)
         left = float(np.vdot(at.gradient, step)) / slope if slope and taken == length else 0.0
         if at.curvature is not None:

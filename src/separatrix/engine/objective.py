@@ -80,6 +80,10 @@ class Evaluation:
         """The factor of the curvature."""
         return factor_positive(self.curvature) if self.root is None else factor_of_root(self.root)
 
+    def let_go_of_factor(self) -> None:
+        """It takes as much memory as the curvature; whoever asks for it has it made again."""
+        vars(self).pop("factor", None)
+
 
 def block_sums(
     block: Block,

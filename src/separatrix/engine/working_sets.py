@@ -37,8 +37,8 @@ LITTLE = 0.3  # while a step promises more than this share of the first
 MOST_PRODUCTS = 30  # of conjugate gradients, and the squared residual that is small enough
 SOLVED = 0.03
 PRODUCTS = 1_000  # numbers of a matrix cost as much as a coefficient in the products that it saves
-FEW_BYTES = 2**25  # for matrices beside few rows, which may be some columns of many
-MATRICES = 24  # bytes for each: the matrix, its part that is free, and the factor of that
+FEW_BYTES = 5 * 2**23  # for matrices beside few rows, which may be some columns of many
+MATRICES = 32  # bytes for each: the matrix, its part that is free, and the factor of that
 SINGLE = 1e-6  # of a curvature: hides the rounding of single precision
 
 
