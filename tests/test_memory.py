@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
-from separatrix import LinearRegression, LogisticRegression
+from separatrix import LinearRegression, LogisticRegression, LogisticRegressionCV
 
 MOST = 0.3  # of the bytes of X
 
@@ -82,6 +83,35 @@ def test_no_fit_of_dense_rows_takes_more_than_30_percent_of_x_beside_x(shape, dt
 def test_nor_does_a_linear_one(shape, alpha, l1_ratio):
     X, y = rows(*shape)
     assert peak(lambda: LinearRegression(alpha=alpha, l1_ratio=l1_ratio).fit(X, y)) <= MOST * X.nbytes
+
+
+def test_as_many_rows_as_columns_take_half_a_square_in_single_precision_and_blocks():
+    X, y = rows(2_801, 2_800)
+    assert peak(lambda: LinearRegression().fit(X, y)) <= X.nbytes / 4 + 15e6
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (LogisticRegression(n_threads=2), (300_000, 30)),
+        (LinearRegression(), (6_000, 1_300)),
+        (LinearRegression(), (2_000, 4_000)),
+    ],
+    ids=str,
+)
+def test_rows_that_weigh_nothing_are_not_copied_away(model, shape):
+    X, y = rows(*shape)
+    weight = np.tile([1.0, 0.0], len(y) // 2)
+    taken = peak(lambda: model.fit(X, y, weight))
+    assert taken <= MOST * X.nbytes
+    np.testing.assert_allclose(model.coef_, clone(model).fit(X[::2], y[::2]).coef_, atol=1e-7)
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
+def test_folds_are_not_copied(scoring):
+    X, y = rows(100_000, 80)
+    model = LogisticRegressionCV(Cs=4, cv=4, scoring=scoring, n_threads=2)
+    assert peak(lambda: model.fit(X, y)) <= 0.4 * X.nbytes
 
 
 def test_columns_in_memory_order_are_not_copied():
