@@ -11,9 +11,10 @@ afresh and solved for again, unpenalised in twice the precision, until a step no
     rows < columns     K = Xc alpha^-1 Xc' + W^-1,  w = alpha^-1 Xc'a  in the multipliers a of the rows, which sum to 0;
                        unpenalised K = Xc Xc', and w is the shortest of those that meet every row
 
-with Xc the columns less their mean, if there is an intercept. How near the factor is, a system shows whose answer is
-random: conjugate gradients meet all eigenvalues on their way there, and leave of it what no row sees (columns that
-others span). Where they do not arrive (columns or rows that all but repeat others), there is no answer here.
+with Xc the columns less their mean, if there is an intercept: then as many rows as columns meet every row, too. How
+near the factor is, a system shows whose answer is random: conjugate gradients meet all eigenvalues on their way there,
+and leave of it what no row sees (columns that others span). Where they do not arrive (columns or rows that all but
+repeat others), there is no answer here.
 """
 
 from collections.abc import Callable
