@@ -152,7 +152,7 @@ def test_no_row_is_farthest_at_less_than_the_curvature_alone_says():
         objective = problem.objective()
         at = objective.evaluate((best[:, 1:] if problem.K == 2 else best).astype(float), order=2)
         P, K = at.theta.shape
-        inverse = at.factor.inverse / at.factor.unit[:, None] / at.factor.unit
+        inverse = at.factor.inverse() / at.factor.unit[:, None] / at.factor.unit
         exact = farthest_row(objective, inverse.reshape(P, K, P, K))
         assert least_reach(objective, at, inverse) <= exact * (1 + 1e-6)
 

@@ -92,7 +92,7 @@ def certify(
     # Where every weight is penalised, a dual bound will do, some steps further on.
     most = CHEAP_CURVATURE if penalises_all(objective.penalty) else LARGEST_CURVATURE
     if metric is None and part is None and best.gap > tolerance and at.theta.size <= most:
-        newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2))
+        newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2), spare=True)
         return min(best, newton, key=lambda bound: bound.gap)
     return best
 
@@ -111,17 +111,21 @@ def by_part(objective: Objective, at: Evaluation, part: Objective, nearby: Evalu
     l2[: len(w)] = objective.penalty.curvature(w)
     there = replace(there, curvature=share * there.curvature + (1.0 - share) * np.diag(l2.ravel()))
     # A probability may be of any row, and only of some is it known how long they are.
-    return replace(by_self_concordance(objective, at, there, part), probability_error=None)
+    return replace(by_self_concordance(objective, at, there, part, spare=True), probability_error=None)
 
 
 def by_self_concordance(
-    objective: Objective, at: Evaluation, metric: Evaluation | None = None, part: Objective | None = None
+    objective: Objective,
+    at: Evaluation,
+    metric: Evaluation | None = None,
+    part: Objective | None = None,
+    spare: bool = False,
 ) -> Certificate:
     """The bound from the Newton decrement; its gap is inf where S nu >= 1, that is, too far from the optimum.
 
     theta must be canonical, as every iterate is: along flat directions the curvature is not the objective's own. The
     curvature H' of a point at a distance r in its own norm serves too, for H >= exp(-S' r) H'; and so does what a
-    `part` of the rows adds to it.
+    `part` of the rows adds to it. The factor of a metric to `spare` is used up.
     """
     metric = metric or at
     flat = objective.loss.flat(at.theta.shape[1])
@@ -131,7 +135,7 @@ def by_self_concordance(
     away = at.theta - metric.theta
     away = (away - away @ flat @ flat.T).ravel()
     r, nu, along = decrement(objective, at, metric.curvature, factor)
-    inverse = factor.inverse  # of H / unit unit', and below of H, without a copy
+    least, inverse = factor.least, factor.inverse(spare)  # of H / unit unit', and below of H, without a copy
     rounded, size = float(np.trace(inverse)) ** 0.5, float(np.linalg.norm(inverse)) ** 0.5
     inverse /= unit[:, None]
     inverse /= unit
@@ -154,7 +158,7 @@ def by_self_concordance(
     nu = grown * nu
     # For small t the closed form cancels; its series t^2 (1/2 + t/6 + t^2/12 + ..) is at most t^2 / 2 (1 + t).
     gap = along + (nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
-    if factor.least < SINGULAR:
+    if least < SINGULAR:
         # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
         if falls_where_curvature_is_rounding(metric.curvature, factor.unit, r):
             return Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")

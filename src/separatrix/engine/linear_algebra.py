@@ -23,12 +23,11 @@ class Factor(NamedTuple):
     lower: FloatArray
     unit: FloatArray
 
-    @property
-    def inverse(self) -> FloatArray:
-        """(L L')^-1, (n, n), with no more memory than its own."""
+    def inverse(self, spare: bool = False) -> FloatArray:
+        """(L L')^-1, (n, n), with no more memory than its own; with that of a factor to `spare`, which is no more."""
         if not len(self.lower):
             return self.lower
-        inverse, _ = potri(self.lower, lower=True)
+        inverse, _ = potri(self.lower, lower=True, overwrite_c=spare)
         for j in range(1, len(inverse)):
             inverse[:j, j] = inverse[j, :j]
         return inverse
