@@ -110,6 +110,28 @@ def test_masks_negative_rows_and_generators_are_folds_too():
         np.testing.assert_array_equal(LogisticRegressionCV(Cs=FEW_CS, cv=cv).fit(X, Y).scores_, plain)
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.uint64])
+def test_rows_of_folds_may_be_numbers_of_any_size(kind):
+    twice = np.vstack([X, X, X])  # rows beyond the largest of int8
+    numbers = np.arange(120, dtype=kind), np.arange(100, 127, dtype=kind)
+    plain, found = (
+        LogisticRegressionCV(Cs=FEW_CS, cv=[cv]).fit(twice, np.tile(Y, 3)).scores_
+        for cv in (tuple(map(np.ndarray.tolist, numbers)), numbers)
+    )
+    np.testing.assert_array_equal(found, plain)
+
+
+def test_a_splitter_that_makes_no_pairs_is_refused():
+    class Numbers:
+        def split(self, X: Any, y: Any = None, groups: Any = None) -> list[int]:
+            return [1, 2]
+
+        def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+            return 2
+
+    assert re.search(r"cv=\[1, 2\].* \(train, test\)", said(cv=Numbers()))
+
+
 def test_a_generator_that_is_used_up_is_said_to_be():
     model = LogisticRegressionCV(Cs=FEW_CS, cv=(fold for fold in FOLDS)).fit(X, Y)
     with pytest.raises(ArgumentError, match=r"cv=.* has no folds.* list"):

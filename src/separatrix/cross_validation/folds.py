@@ -15,6 +15,7 @@ from separatrix.errors import ArgumentError, SeparationWarning, TargetError
 
 Folds = Sequence[tuple[BoolArray, IntArray]]
 """Of each fold which rows it trains on, (n,), and the positions of its test rows."""
+LARGEST = int(np.iinfo(np.int32).max)
 WHAT = "must be a number of folds, a splitter, an iterable of (train, test), or 'loo'."
 
 
@@ -59,7 +60,7 @@ def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> list[Any]:
     try:
         with warnings.catch_warnings():  # of a class that some fold lacks: that is said of the fold
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            return [tuple(map(narrow, fold)) for fold in splitter.split(X, y)]
+            return [tuple(map(narrow, fold)) if isinstance(fold, tuple) else fold for fold in splitter.split(X, y)]
     except ValueError as error:
         why = " ".join(str(error).split())
         if "group" in why:
@@ -70,8 +71,8 @@ def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> list[Any]:
 
 def narrow(rows: Any) -> Any:
     """Positions in half of their bytes, where that holds them: those of all folds are many."""
-    is_wide = isinstance(rows, np.ndarray) and rows.dtype == np.int64 and len(rows)
-    return rows.astype(np.int32) if is_wide and np.abs(rows).max() <= np.iinfo(np.int32).max else rows
+    is_wide = isinstance(rows, np.ndarray) and rows.dtype == np.int64 and rows.size
+    return rows.astype(np.int32) if is_wide and max(-rows.min(), rows.max()) <= LARGEST else rows
 
 
 def listed_pairs(pairs: list[Any]) -> str:
@@ -93,7 +94,7 @@ def rows_of(given: Any, kind: str, f: int, n: int) -> IntArray:
         raise ArgumentError(f"{where} are {listed(rows)}: give whole numbers, which say what rows, or a mask.")
     for row in rows[(rows < -n) | (rows >= n)][:1]:
         raise ArgumentError(f"{where} name row {row}, and X has {n} rows: give numbers from 0 to {n - 1}.")
-    return rows % n
+    return rows.astype(np.int32 if n <= LARGEST else np.intp, copy=False) % n
 
 
 def training_rows(folds: Folds, n: int) -> BoolArray:

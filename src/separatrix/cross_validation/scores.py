@@ -18,6 +18,7 @@ from separatrix.equations.losses import LogLoss
 from separatrix.errors import ArgumentError, no_such
 from separatrix.estimators import LogisticRegression
 
+FEWEST = 128  # rows that are scored at a time
 AT_ONCE = 10  # arrays of the size of the decision values, of which a score makes a few
 
 
@@ -61,7 +62,7 @@ class Judge:
         if rows.weight is not None and not rows.weight[test].any():
             return [np.nan] * fits
         if self.is_direct:
-            parts = (rows.take(test[some]) for some in pieces(len(test), p + AT_ONCE * fits * K))
+            parts = (rows.take(test[some]) for some in pieces(len(test), p + AT_ONCE * fits * K, FEWEST))
             return self.averaged((values_along(path, f, part), part) for part in parts)
         some = rows.take(test)
         if is_of_metric(self.scorer) or rows.offset is not None:

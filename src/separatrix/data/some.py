@@ -24,7 +24,7 @@ class Chosen:
 
     def __getitem__(self, some: Any) -> NDArray:
         rows, columns = some if isinstance(some, tuple) else (some, slice(None))
-        X = self.X if self.columns is not None or columns == slice(None) else self.X[:, columns]
+        X = self.X[:, columns] if self.columns is None else self.X
         X = X[rows] if self.rows is None else rows_of(X, self.rows[rows])
         return X if self.columns is None else X.take(self.columns[columns], axis=1)
 
