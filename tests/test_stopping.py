@@ -98,6 +98,19 @@ def test_workers_end_with_the_command_and_without_a_word(folder):
         assert time.monotonic() - begun < 1.0, left
 
 
+def test_a_process_that_starts_while_this_one_ends_has_no_word():
+    program = """if True:
+        import os, signal, subprocess, sys
+        from separatrix import stopping
+        stopping.listen()
+        talks = [sys.executable, "-c", "import sys; sys.stderr.write('alone')"]
+        stopping.unfinished["file"] = lambda path: subprocess.run(talks, check=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (143, "separatrix: stopped; no file was written\n")
+
+
 def processes_in(folder: Path) -> list[str]:
     """The processes that work in a folder, other than this one."""
     links = Path("/proc").glob("[0-9]*/cwd")

@@ -63,6 +63,7 @@ def _stopped(number: int, frame: FrameType | None) -> None:
 
 
 def _end(number: int) -> NoReturn:
+    err = _alone_with_stderr()
     try:
         for path, remove in list(unfinished.items()):
             try:
@@ -72,8 +73,19 @@ def _end(number: int) -> NoReturn:
         said = f"separatrix: stopped; {stop.left}\n"
     except OSError as error:
         said = f"separatrix: stopped; {error.filename} cannot be removed: {error.strerror}; remove it.\n"
-    clear = CLEAR if os.isatty(2) else ""
     try:
-        os.write(2, f"{clear}{said}".encode())
+        clear = CLEAR if os.isatty(err) else ""
+        os.write(err, f"{clear}{said}".encode())
     finally:
         os._exit(128 + number)
+
+
+def _alone_with_stderr() -> int:
+    """What writes to standard error, which processes that other threads start from now on do not have: in place of a
+    worker that is killed they start another, whose last words are that it is alone."""
+    try:
+        err = os.dup(2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    except OSError:  # it is closed
+        return 2
+    return err
