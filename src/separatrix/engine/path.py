@@ -95,7 +95,7 @@ def fit_paths(
         rows = np.column_stack([np.ones(source.n_rows, dtype=bool), train])
         course = Course(space.source, loss, K, space.penalty, options, rows[space.order])
         walk = list(course.walk(Cs[order]))
-        eta, untrue = np.empty((len(Cs), source.n_rows, K)), np.zeros(len(Cs), dtype=int)
+        eta, untrue = np.empty((len(Cs) * leave_out, source.n_rows, K)), np.zeros(len(Cs), dtype=int)
         for c, points in zip(order, walk, strict=True) if leave_out else ():
             left_out = leave_one_out(course.objective(0, float(Cs[c])), points[0].theta, options)
             eta[c, space.order], untrue[c] = left_out.eta, left_out.untrue
