@@ -51,7 +51,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "newton": {"solver": "newton"},
     "half the rows weigh nothing": {},
 }
-WEIGHED = "weigh nothing"
+WEIGHED, REPEATED = "weigh nothing", "twice"
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,15 @@ def main() -> None:
 
 def kinds_of(megabytes: float) -> list[Kind]:
     """Every width with every penalty; and of some widths every form of X, and other ways to fit."""
-    square = int((1e6 * megabytes / 8) ** 0.5)
-    kinds = []
+    square = {form: int((1e6 * megabytes / np.dtype(form).itemsize) ** 0.5) for form in ("float64", "float32", "int16")}
+    kinds = [Kind("linear, one column in 25 twice", square["float64"], 0, megabytes)]
     for model, widths in WIDTHS.items():
         penalties = PENALTIES if model != "linear" else ALPHAS
         for (columns, classes), (name, given) in product(widths, penalties.items()):
-            kinds.append(Kind(f"{model}, {name}", columns or square, classes, megabytes, given))
+            kinds.append(Kind(f"{model}, {name}", columns or square["float64"], classes, megabytes, given))
     for (columns, classes), (dtype, order) in product(FORMED, FORMS):
         model = {0: "linear", 2: "logistic"}.get(classes, "several classes")
-        kinds.append(Kind(model, columns or square, classes, megabytes, {}, dtype, order))
+        kinds.append(Kind(model, columns or square[dtype], classes, megabytes, {}, dtype, order))
     for (columns, classes), (name, given) in product([(30, 2), (50, 10), (1_000, 2)], WAYS.items()):
         if classes > 2 or name != "one against the rest":
             model = "logistic" if classes == 2 else "several classes"
@@ -173,6 +173,8 @@ def made(kind: Kind) -> tuple[np.ndarray, np.ndarray]:
         y[some] = (
             (eta + random.gumbel(size=eta.shape)).argmax(axis=1) if K > 1 else eta[:, 0] + random.normal(size=len(rows))
         )
+        if REPEATED in kind.name:
+            rows[:, : p // 25] = rows[:, -(p // 25) :]
         X[some] = 40 * rows if np.dtype(kind.dtype).kind == "i" else rows
     return X, y.astype(int) if kind.classes else y
 

@@ -85,9 +85,17 @@ def test_nor_does_a_linear_one(shape, alpha, l1_ratio):
     assert peak(lambda: LinearRegression(alpha=alpha, l1_ratio=l1_ratio).fit(X, y)) <= MOST * X.nbytes
 
 
-def test_as_many_rows_as_columns_take_half_a_square_in_single_precision_and_blocks():
-    X, y = rows(2_801, 2_800)
-    assert peak(lambda: LinearRegression().fit(X, y)) <= X.nbytes / 4 + 15e6
+@pytest.mark.parametrize(
+    ("shape", "dtype", "twice"),
+    [((2_801, 2_800), np.float64, 1), ((2_801, 2_800), np.float64, 100), ((3_900, 3_900), np.float32, 1)],
+    ids=str,
+)
+def test_nor_does_one_of_as_many_rows_as_columns_some_of_them_there_twice(shape, dtype, twice):
+    X, y = rows(*shape, dtype=dtype)
+    X[:, :twice] = X[:, -twice:]
+    model = LinearRegression()
+    assert peak(lambda: model.fit(X, y)) <= MOST * X.nbytes
+    assert model.rank_ == min(X.shape[0] - 1, X.shape[1] - twice)
 
 
 @pytest.mark.parametrize(

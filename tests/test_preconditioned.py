@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from separatrix import LinearRegression
+from separatrix.data import spill
 from separatrix.data.memory import MemorySource, memory_source
-from separatrix.engine import preconditioned, reach
+from separatrix.engine import panels, preconditioned, reach
 from separatrix.engine.least_squares import LeastSquares, least_squares
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss
@@ -19,8 +20,13 @@ SQUARE = [(71, 70), (70, 70), (70, 71)]
 
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("FEWEST", 10), ("FEWEST_CELLS", 1)):
-        monkeypatch.setattr(preconditioned, name, value)
+    for module, name, value in [
+        (preconditioned, "FEWEST", 10),
+        (preconditioned, "FEWEST_CELLS", 1),
+        (panels, "WIDTH", 16),
+        (panels, "STRETCH", 24),
+    ]:
+        monkeypatch.setattr(module, name, value)
 
 
 def problem(n: int, p: int, targets: int = 1, far: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +53,11 @@ def assert_the_same(found: LeastSquares, known: LeastSquares) -> None:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1e-4])
 @pytest.mark.parametrize("intercept", [True, False])
-def test_the_fit_is_that_of_the_triangle_without_one(shape, alpha, intercept):
+@pytest.mark.parametrize("place", ["in memory", "on disk", "in memory, in double"])
+def test_the_fit_is_that_of_the_triangle_without_one(shape, alpha, intercept, place, monkeypatch):
+    monkeypatch.setattr(preconditioned, "LITTLE_OF_X", 0.0 if place == "on disk" else 1.0)
+    if "double" in place:
+        monkeypatch.setattr(preconditioned, "PRECISIONS", [np.float64])
     found, known = both(*problem(*shape), alpha, intercept)
     assert_the_same(found, known)
     assert (found.trace.solver, known.trace.solver) == ("conjugate-gradient", "qr")
@@ -114,20 +124,43 @@ def test_about_as_many_rows_as_columns_need_no_triangle(shape, intercept):
     assert found.rank == known.rank
 
 
-@pytest.mark.parametrize(
-    ("kind", "shape"), [("1e-9", SHAPES[0]), ("1e-11", SHAPES[0]), ("repeated", SHAPES[1]), ("1e-9", SHAPES[1])]
-)
-def test_what_a_factor_in_single_precision_is_far_from_goes_by_the_triangle(kind, shape):
+@pytest.mark.parametrize("kind", ["1e-7", "1e-8", "1e-9", "1e-10"])
+def test_columns_that_all_but_repeat_others_are_met_by_a_factor_in_double(kind):
+    found, known = both(*collinear(kind, SHAPES[0]), 0.0)
+    assert found.trace.solver == "conjugate-gradient"
+    assert found.certificate.gap <= known.certificate.gap
+    assert found.rank == known.rank
+    np.testing.assert_allclose(found.coefficients, known.coefficients, rtol=1e-3 * 1e-16 / float(kind) ** 2 + 1e-14)
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("1e-13", SHAPES[0]), ("repeated", SHAPES[1]), ("1e-11", SHAPES[1])])
+def test_what_even_a_factor_in_double_is_far_from_goes_by_the_triangle(kind, shape):
     found, known = both(*collinear(kind, shape), 0.0)
     assert found.trace.solver == "qr"
     np.testing.assert_array_equal(found.coefficients, known.coefficients)
     assert found.rank == known.rank
 
 
-def test_more_directions_that_no_row_sees_than_are_sought_leave_the_fit_to_the_triangle():
+@pytest.mark.parametrize("many", [reach.FEW_UNSEEN, reach.FEW_UNSEEN + 1])
+def test_more_directions_that_no_row_sees_than_are_sought_leave_the_fit_to_the_triangle(many, monkeypatch):
+    monkeypatch.setattr(preconditioned, "UNSEEN_OF_X", 0.0)
     X, y = problem(*SHAPES[0])
-    X[:, : reach.MOST_UNSEEN + 1] = X[:, -reach.MOST_UNSEEN - 1 :]
-    assert both(X, y, 0.0)[0].trace.solver == "qr"
+    X[:, :many] = X[:, -many:]
+    found, known = both(X, y, 0.0)
+    assert found.trace.solver == ("conjugate-gradient" if many == reach.FEW_UNSEEN else "qr")
+    assert_the_same(found, known)
+
+
+def test_half_of_all_columns_may_be_spanned_by_the_others(monkeypatch):
+    monkeypatch.setattr(preconditioned, "UNSEEN_OF_X", 1.0)
+    X, y = problem(280, 120)
+    X = np.hstack([X, X @ np.random.default_rng(8).normal(size=(120, 100))])[
+        :, np.random.default_rng(9).permutation(220)
+    ]
+    found, known = both(X, y, 0.0)
+    assert found.trace.solver == "conjugate-gradient"
+    assert found.rank == known.rank == 120
+    np.testing.assert_allclose(found.coefficients, known.coefficients, atol=1e-11)
 
 
 @pytest.mark.parametrize("least", [0.5, 1e-2, 1e-5, 0.0])
@@ -152,9 +185,34 @@ def test_numbers_whose_squares_are_beyond_single_precision_have_the_same_fit(sha
     assert_the_same(found, known)
 
 
-def test_a_matrix_that_would_be_large_beside_x_is_not_made():
+@pytest.mark.parametrize("form", [np.float32, np.float64])
+def test_a_matrix_that_is_large_beside_x_is_on_disk_if_there_is_room(form, monkeypatch):
     X, y = problem(70, 70)
-    assert both(X.astype(np.float32), y, 0.3)[0].trace.solver == "qr"
+    X = X.astype(form)
+    found, known = both(X, y, 0.3)
+    assert found.trace.solver == "conjugate-gradient"
+    np.testing.assert_allclose(found.coefficients, known.coefficients, atol=1e-12)
+    monkeypatch.setattr(spill, "_files", lambda size: [])
+    without, _ = both(X, y, 0.3)
+    assert without.trace.solver == ("qr" if form is np.float32 else "conjugate-gradient")
+    np.testing.assert_allclose(without.coefficients, known.coefficients, atol=1e-12)
+
+
+def test_a_disk_that_is_full_after_all_leaves_the_fit_to_another_way(monkeypatch):
+    written, write_at = [], spill._write_at
+
+    def full(*at: Any) -> None:
+        written.append(at)
+        if len(written) > 2:
+            raise OSError(28, "No space left on device")
+        write_at(*at)
+
+    monkeypatch.setattr(spill, "_write_at", full)
+    X, y = problem(70, 70)
+    found, known = both(X.astype(np.float32), y, 0.3)
+    assert len(written) > 2
+    assert found.trace.solver == "qr"
+    np.testing.assert_array_equal(found.coefficients, known.coefficients)
 
 
 def test_conjugate_gradients_that_do_not_arrive_leave_the_fit_to_the_triangle(monkeypatch):

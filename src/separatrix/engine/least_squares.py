@@ -47,6 +47,7 @@ from separatrix.errors import ConvergenceWarning
 ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
 ALL_DIGITS = 1e-14  # of the mean square, where no column is used
+PROVEN = 1e-12  # of the variance of y: a bound that is worse leaves the fit to the triangle
 MOST_ITERATIONS = 1_000
 FEW_ITERATIONS = 50  # after which a triangle is made
 LONG = 10**10  # multiplications for the triangle of dense rows
@@ -111,18 +112,30 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
 
 
 def by_gram(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
-    """The fit by conjugate gradients that a Gram matrix has prepared; None where they do not arrive."""
+    """The fit by conjugate gradients that a Gram matrix has prepared; None where they do not arrive, or nothing shows
+    that they did."""
     started = perf_counter()
+    assert isinstance(source, MemorySource)
     objective, total = objective_of(source, penalty, fit_intercept)
     found = preconditioned(objective, targets, penalty.l2)
     if found is None:
         return None
     at = objective.evaluate(found.theta, order=1)
     certificate = Certificate(found.gap(at) / total, found.method)
+    if not certificate.gap <= PROVEN * spread(source):
+        return None
     why = f"a triangle of {min(source.n_rows, source.n_columns):,} columns would take longer"
     trace = trace_of("conjugate-gradient", why, objective, at, certificate, 1, started)
     w, b = at.theta[: source.n_columns], at.theta[source.n_columns :].sum(axis=0)
     return LeastSquares(w.T, b - w.T @ source.centre, found.rank, trace, certificate, np.empty((0, 0)))
+
+
+def spread(source: MemorySource) -> float:
+    """The variance of y, of all targets together, at least that of rounding."""
+    y = source.y if source.offset is None else source.y - source.offset
+    mean = np.average(y, axis=0, weights=source.weight)
+    variance = np.average(np.square(y - mean), axis=0, weights=source.weight)
+    return float(np.sum(variance + np.square(np.finfo(float).eps * mean)))
 
 
 def objective_of(source: Source, penalty: ElasticNet, fit_intercept: bool) -> tuple[Objective, float]:

@@ -115,6 +115,13 @@ def solve_packed(factor: Packed, b: FloatArray) -> FloatArray:
     """A^-1 b from the packed factor of A, b (n,) or (n, K)."""
     (pftrs,) = get_lapack_funcs(("pftrs",), dtype=factor.half.numbers.dtype)
     unit = factor.unit if b.ndim == 1 else factor.unit[:, None]
+    scaled, size = normalised(b, unit)
+    return pftrs(len(b), factor.half.numbers, scaled, uplo="L")[0].reshape(b.shape) * size / unit
+
+
+def normalised(b: FloatArray, unit: FloatArray) -> tuple[FloatArray, np.float64]:
+    """b / unit less its size, by which a small b is no rounding in single precision; and that."""
     scaled = b / unit
-    size = np.abs(scaled).max(initial=0.0) or 1.0  # by which a small b is no rounding in single precision
-    return pftrs(len(b), factor.half.numbers, scaled / size, uplo="L")[0].reshape(b.shape) * size / unit
+    size = np.abs(scaled).max(initial=0.0) or np.float64(1.0)
+    scaled /= size
+    return scaled, size

@@ -18,12 +18,14 @@ repeat others), there is no answer here.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, reduce
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import LinAlgError
+from scipy.linalg import LinAlgError, qr
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
@@ -32,14 +34,18 @@ from separatrix.engine import double_double
 from separatrix.engine.linear_algebra import Linear
 from separatrix.engine.objective import Evaluation, Objective, block_eta, block_plane, with_intercept
 from separatrix.engine.packed import packed, solve_packed
-from separatrix.engine.reach import MOST_REFINEMENTS, reach_of, solved, without
-from separatrix.engine.shared import gram_of_rows, shared_gram
+from separatrix.engine.panels import Halves, on_disk
+from separatrix.engine.reach import FEW_UNSEEN, MOST_REFINEMENTS, reach_of, solved, without
+from separatrix.engine.shared import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.equations.hyperplane import product
 
+PRECISIONS = np.float32, np.float64  # of the factor: the first whose reach is enough
 FEWEST = 256  # columns: a triangle of fewer costs little,
 FEWEST_ROWS = 16  # but that of fewer rows than columns is as large as X;
 FEWEST_CELLS = 2**20  # it costs little of a small X, too
-MOST_OF_X = 0.25  # of its bytes, for the matrix
+MOST_OF_X, BESIDE, LITTLE_OF_X = 0.3, 24e6, 0.05  # bytes for half a square: of X less what else is there, or so few
+MOST_WITHOUT_DISK = 0.25  # where the disk has no room
+UNSEEN_OF_X = 1 / 16  # for directions that no row sees: of more a triangle is made
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
 DECREMENT, CONVEXITY = "twice the Newton decrement, by a factor whose reach was measured", "strong convexity"
 DUALITY = "strong convexity, duality"
@@ -57,12 +63,32 @@ class Found:
     method: str
 
 
+class Near(NamedTuple):
+    """The factor of about the curvature: the root of its diagonal (k,), and how to solve with it."""
+
+    unit: FloatArray
+    solve: Linear
+
+
 def is_large(source: Source) -> bool:
-    """Whether the rows are dense, in memory, and so many and so wide that a Gram matrix saves time, and fits."""
+    """Whether the rows are dense, in memory, and so many and so wide that a Gram matrix saves time."""
     if not isinstance(source, MemorySource) or source.is_sparse or source.X.size < FEWEST_CELLS:
         return False
-    k, wide = min(source.n_rows, source.n_columns), source.n_rows < source.n_columns
-    return k >= (FEWEST_ROWS if wide else FEWEST) and 2 * k**2 <= MOST_OF_X * source.X.size * source.X.itemsize
+    wide = source.n_rows < source.n_columns
+    return min(source.n_rows, source.n_columns) >= (FEWEST_ROWS if wide else FEWEST)
+
+
+def near_of(source: MemorySource, halves: Halves, more: FloatArray, dtype: Any) -> Near:
+    """The factor of a matrix with more on its diagonal, (k,), in memory where that is little beside X, else on disk.
+    `LinAlgError` where there is no room, or the type has no such numbers."""
+    half, size = np.dtype(dtype).itemsize * len(more) ** 2 / 2, float(source.X.size * source.X.itemsize)
+    if half > max(MOST_OF_X * size - BESIDE, LITTLE_OF_X * size):
+        if factor := on_disk(halves, more, source.pool, dtype):
+            return Near(factor.unit, factor.solve)
+        if half > MOST_WITHOUT_DISK * size:
+            raise LinAlgError("the disk has no room for a factor, and it would take much memory")
+    factor = packed(lambda: sum_of_squares(halves(0), len(more), dtype, source.pool), more)
+    return Near(factor.unit, partial(solve_packed, factor))
 
 
 def preconditioned(objective: Objective, targets: int, alpha: FloatArray) -> Found | None:
@@ -70,19 +96,21 @@ def preconditioned(objective: Objective, targets: int, alpha: FloatArray) -> Fou
     squares, alpha all zero or all above it; None where this is not the way. The objective reads the data."""
     source = objective.source
     assert isinstance(source, MemorySource)
-    try:
-        full = source.n_rows >= source.n_columns + int(objective.fit_intercept and not alpha.any())
-        return (of_columns if full else of_rows)(objective, source, targets, alpha)
-    except LinAlgError:  # the squares of numbers so large are none
-        return None
+    full = source.n_rows >= source.n_columns + int(objective.fit_intercept and not alpha.any())
+    for dtype in PRECISIONS:
+        with suppress(LinAlgError):  # no such numbers, or no room
+            if found := (of_columns if full else of_rows)(objective, source, targets, alpha, dtype):
+                return found
+    return None
 
 
-def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: FloatArray) -> Found | None:
+def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: FloatArray, dtype: Any) -> Found | None:
     """The fit in the weights: of no fewer rows than columns."""
     p, m, total = source.n_columns, int(objective.fit_intercept), float(source.weight.sum())
     mean = m * objective.add_up(lambda block: product(block.transposed, block.weight[:, None]))[:, 0] / total
     objective.passes += 1
-    factor = packed(partial(shared_gram, source, 0, lambda block: block.weight, np.float32, mean), alpha)
+    halves = partial(scaled_rows, source, 0, lambda block: block.weight, dtype, mean)
+    factor = near_of(source, halves, alpha, dtype)
     unit, none = factor.unit[:, None], np.empty((p, 0))
 
     def whole(w: FloatArray, b: FloatArray | float = 0.0) -> FloatArray:
@@ -90,7 +118,7 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
 
     def near(g: FloatArray, unseen: FloatArray = none) -> FloatArray:
         g_w = unit * without(unseen, centred(g, mean) / unit)
-        return whole(without(unseen, unit * solve_packed(factor, g_w)) / unit, g[p:] / total)
+        return whole(without(unseen, unit * factor.solve(g_w)) / unit, g[p:] / total)
 
     def times(d: FloatArray) -> FloatArray:
         result = objective.add_up(lambda block: pull_of(block, block_plane(block, d), m))
@@ -104,28 +132,39 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
         pull[:p] -= alpha[:, None] * theta[:p]
         return pull
 
-    def seen(d: FloatArray) -> float:
-        return objective.add_up(lambda block: float(block.weight @ np.square(block_plane(block, d)[:, 0])))
+    def seen(d: FloatArray) -> FloatArray:
+        return objective.add_up(lambda block: block.weight @ np.square(block_plane(block, d)))
 
-    reach = reach_of(times, near, unit, whole, seen)
+    most = int(UNSEEN_OF_X * source.X.size * source.X.itemsize / (unit.itemsize * p))
+    reach = reach_of(times, near, unit, whole, seen, max(FEW_UNSEEN, most))
     if not reach and not alpha.all():
         return None
     unseen = reach.unseen if reach else none
-    theta = refined(left, partial(solved, times, partial(near, unseen=unseen)), np.zeros((p + m, targets)))
+    solve = partial(solved, times, partial(near, unseen=unseen))
+    theta = refined(left, solve, np.zeros((p + m, targets)))
     if theta is None:
         return None
     if not reach:
-        return Found(theta, p, partial(gap_of, mean, total, alpha, None), CONVEXITY)
-    along = unseen / unit
-    theta -= whole(along @ np.linalg.lstsq(along, theta[:p])[0])  # of the answers the shortest
+        return Found(theta, p, lambda at: gap_of(mean, total, alpha, None, total * at.gradient), CONVEXITY)
+    along, _ = cast(Any, qr(np.divide(unseen, unit, order="F"), overwrite_a=True, mode="economic"))
+    theta -= whole(along @ (along.T @ theta[:p]))  # of the answers the shortest
 
     def decrement(g: FloatArray) -> float:
-        return 2.0 * half_square(g, solve_packed(factor, g)) / reach.least
+        return 2.0 * half_square(g, factor.solve(g)) / reach.least
 
-    return Found(theta, p - along.shape[1], partial(gap_of, mean, total, alpha, decrement), DECREMENT)
+    def gap(at: Evaluation) -> float:
+        if dtype != np.float64 or alpha.any() or not np.array_equal(at.theta, theta):
+            return gap_of(mean, total, alpha, decrement, total * at.gradient)
+        g = left(theta)  # without the rounding of a gradient, which counts where columns all but repeat others,
+        d = solve(g)
+        d = np.zeros_like(g) if d is None else d
+        pull = times(d)  # so the bound is for what this leaves alone
+        return float(np.vdot(d, g)) - half_square(d, pull) + gap_of(mean, total, alpha, decrement, g - pull)
+
+    return Found(theta, p - along.shape[1], gap, DECREMENT)
 
 
-def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: FloatArray) -> Found | None:
+def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: FloatArray, dtype: Any) -> Found | None:
     """The fit in the multipliers of the rows, which are fewer than the columns."""
     (n, p), m, total = source.X.shape, int(objective.fit_intercept), float(source.weight.sum())
     strength = (alpha if alpha.all() else np.ones(p))[:, None]
@@ -134,30 +173,17 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
     mean, square = m * mean, square - m * mean**2
     level = m * float(np.sum(square / strength))  # of K along 1, which the multipliers never are
     objective.passes += 1
-    factor = packed(partial(gram_of_rows, source, mean[:, 0], strength[:, 0], level / n), own[:, 0])
+    halves = partial(scaled_columns, source, dtype, mean[:, 0], strength[:, 0], level / n)
+    factor = near_of(source, halves, own[:, 0], dtype)
 
-    def weights(a: FloatArray) -> FloatArray:
-        pull = objective.add_up(lambda block: product(block.transposed, np.ascontiguousarray(a[block.rows])))
-        pull -= mean * a.sum(axis=0)
-        return np.divide(pull, strength, out=pull)
-
-    def plane(w: FloatArray) -> FloatArray:
-        out = np.empty((n, w.shape[1]))
-
-        def fill(block: Block) -> float:
-            out[block.rows] = block_plane(block, w)
-            return 0.0
-
-        objective.add_up(fill)
-        return out - mean.T @ w
+    weights, plane = partial(weights_of, objective, mean, strength), partial(plane_of, objective, mean)
 
     def times(d: FloatArray) -> FloatArray:
         return plane(weights(d)) + own * d + level * d.mean(axis=0)
 
-    near = partial(solve_packed, factor)
-    if not alpha.all() and not reach_of(times, near, factor.unit[:, None]):
+    if not alpha.all() and not reach_of(times, factor.solve, factor.unit[:, None]):
         return None
-    solve = partial(solved, times, near)
+    solve = partial(solved, times, factor.solve)
     flat = solve(np.ones((n, m)))
     y = source.y if source.offset is None else source.y - source.offset
 
@@ -183,9 +209,29 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
     dual = half_square(off, source.weight[:, None] * off) + half_square(apart, strength * apart)
 
     def bound(at: Evaluation) -> float:
-        return min(gap_of(mean[:, 0], total, alpha, None, at), dual if np.array_equal(at.theta, theta) else np.inf)
+        gap = gap_of(mean[:, 0], total, alpha, None, total * at.gradient)
+        return min(gap, dual if np.array_equal(at.theta, theta) else np.inf)
 
     return Found(theta, n - m, bound, DUALITY)
+
+
+def weights_of(objective: Objective, mean: FloatArray, strength: FloatArray, a: FloatArray) -> FloatArray:
+    """alpha^-1 Xc'a of multipliers (n, T)."""
+    pull = objective.add_up(lambda block: product(block.transposed, np.ascontiguousarray(a[block.rows])))
+    pull -= mean * a.sum(axis=0)
+    return np.divide(pull, strength, out=pull)
+
+
+def plane_of(objective: Objective, mean: FloatArray, w: FloatArray) -> FloatArray:
+    """Xc w of weights (p, T)."""
+    out = np.empty((objective.source.n_rows, w.shape[1]))
+
+    def fill(block: Block) -> float:
+        out[block.rows] = block_plane(block, w)
+        return 0.0
+
+    objective.add_up(fill)
+    return out - mean.T @ w
 
 
 def refined(left: Linear, step: Callable[[FloatArray], FloatArray | None], theta: FloatArray) -> FloatArray | None:
@@ -201,11 +247,11 @@ def refined(left: Linear, step: Callable[[FloatArray], FloatArray | None], theta
 
 
 def gap_of(
-    mean: FloatArray, total: float, alpha: FloatArray, decrement: Callable[[FloatArray], float] | None, at: Evaluation
+    mean: FloatArray, total: float, alpha: FloatArray, decrement: Callable[[FloatArray], float] | None, g: FloatArray
 ) -> float:
-    """A bound on g'(curvature)^-1 g / 2 of the sum over all rows, of so much weight in `total`, the intercept apart:
-    by the `decrement` of the centred columns, or that the curvature is at least alpha."""
-    p, g = len(alpha), total * at.gradient
+    """A bound on g'(curvature)^-1 g / 2, g the gradient of the sum over all rows, of so much weight in `total`; the
+    intercept apart: by the `decrement` of the centred columns, or that the curvature is at least alpha."""
+    p = len(alpha)
     of_weights = centred(g, mean)
     bounds = [decrement(of_weights)] if decrement else []
     if alpha.all():

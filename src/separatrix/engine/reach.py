@@ -1,6 +1,5 @@
 """How near a factor is to a curvature that only products know, found by a system whose answer is known."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from separatrix.engine.linear_algebra import Linear, conjugate_gradients, least_
 NEAR = 1e-8  # of an eigenvalue beside the factor: a smaller one may be rounding
 SEEN = 1e-6  # of a random direction: what is left of one that has no part along which X is zero
 UNSEEN = 50.0 * float(np.finfo(float).eps)  # of its length: what the rows see of a direction along which X is zero
-MOST_UNSEEN, PER_UNSEEN = 16, 50  # such directions, or one for so many columns: for more a triangle takes less
+FEW_UNSEEN, AT_ONCE = 16, 16  # such directions; and that are sought at a time
 MOST_PRODUCTS = 200  # for one step
 SOLVED = 1e-16  # of the square of what is left
 MOST_REFINEMENTS = 4
@@ -30,37 +29,46 @@ def reach_of(
     near: Linear,
     unit: FloatArray,
     whole: Linear = np.asarray,
-    seen: Callable[[FloatArray], float] = lambda _: np.inf,
+    seen: Linear = lambda _: np.array(np.inf),
+    most: int = FEW_UNSEEN,
 ) -> Reach | None:
     """The reach of `near`, the inverse of about what `times` multiplies by; None where that is not near, or zero along
-    too many directions. `whole` is a direction of columns of such a `unit`, (n, 1), with the intercept; `seen` the sum
-    of squares that the rows see of it.
+    more than `most` directions. `whole` is a direction of columns of such a `unit`, (n, 1), with the intercept; `seen`
+    the sum of squares that the rows see of each.
 
     A random direction is found again from what `times` makes of it, but for its part that no row sees; and but for one
     that is nearly unseen, which a second search finds. So no eigenvalue is passed over.
     """
-    random, n, least = np.random.default_rng(0), len(unit), np.inf
+    random, n, least, many = np.random.default_rng(0), len(unit), np.inf, 1
     unseen = np.empty((n, 0))
-    for _ in range(max(MOST_UNSEEN, n // PER_UNSEEN) + 1):
-        missing = whole(random.standard_normal((n, 1)) / unit)
+    while unseen.shape[1] <= most:
+        missing = whole(random.standard_normal((n, many)) / unit)
         for search in range(MOST_REFINEMENTS):
             course: list[tuple[float, float]] = []
             found, known = solved(times, near, times(missing), course), least_ritz_value(course)
             if found is None:
                 return None
             missing = missing - found
-            missing = whole(without(unseen, unit * missing[:n]) / unit)
-            size = float(np.linalg.norm(unit * missing[:n]))
-            if search == 0 or size <= SEEN * n**0.5:
+            missing, size = apart(without(unseen, unit * missing[:n]))
+            left = size > SEEN * n**0.5
+            if search == 0 or not left.any():
                 least = min(least, known)
-            if size <= SEEN * n**0.5 or least < NEAR:
+            if not left.any() or least < NEAR:
                 return Reach(least, unseen) if least >= NEAR else None
-            if seen(missing) <= (UNSEEN * size) ** 2:
-                unseen, _ = np.linalg.qr(np.hstack([unseen, unit * missing[:n]]))
+            if np.all(seen(whole(missing[:, left] / unit)) <= np.square(UNSEEN * size[left])):
+                more, _ = np.linalg.qr(without(unseen, missing[:, left] / size[left]))
+                unseen, many = np.hstack([unseen, more]), min(2 * many, AT_ONCE)
                 break
+            missing = whole(missing / unit)
         else:
             return None
     return None
+
+
+def apart(a: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Orthogonal columns that span those of a (n, T), and their lengths (T,)."""
+    U, size, _ = np.linalg.svd(a, full_matrices=False)
+    return U * size, size
 
 
 def without(basis: FloatArray, a: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """Gram matrices of many columns, of which threads share the squares: a sum of each would take as much as all."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeGuard, TypeVar, cast
@@ -81,45 +81,63 @@ def sums_and_pairs(
     return sums, total.reshape(K, P, K, P).transpose(1, 0, 3, 2)
 
 
-def shared_gram(
+def shared_gram(source: MemorySource, ones: int, weight: Callable[[Block], FloatArray], dtype: DTypeLike) -> Half:
+    """[X, 1]' diag(weight) [X, 1] of many columns, dense."""
+    gram = sum_of_squares(scaled_rows(source, ones, weight, dtype), source.n_columns + ones, dtype, source.pool)
+    finite = np.isfinite(gram.diagonal).all() or dtype == np.float64
+    return gram if finite else shared_gram(source, ones, weight, np.float64)
+
+
+def scaled_rows(
     source: MemorySource,
     ones: int,
     weight: Callable[[Block], FloatArray],
     dtype: DTypeLike,
     mean: FloatArray | float = 0.0,
-) -> Half:
-    """[X - mean, 1]' diag(weight) [X - mean, 1] of many columns, dense; the mean (p,) is taken off in double."""
-    p, P = source.n_columns, source.n_columns + ones
-    gram = Half.zeros(P, dtype)
+    first: int = 0,
+) -> Iterator[FloatArray]:
+    """diag(weight)^1/2 [X - mean, 1] from a column on, some rows at a time; the mean (p,) is taken off in double."""
+    p, n = source.n_columns, source.n_columns + ones - first
+    mean = np.broadcast_to(mean, p)
 
-    def add_rows(X: FloatArray, h: FloatArray) -> None:
-        half = np.empty((len(h), P), dtype)
+    def half(X: FloatArray, h: FloatArray) -> FloatArray:
+        half = np.empty((len(h), n), dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            np.subtract(X, mean, out=half[:, :p], casting="same_kind")
-            half[:, p:] = 1.0
+            np.subtract(X[:, first:], mean[first:], out=half[:, : p - first], casting="same_kind")
+            half[:, p - first :] = 1.0
             half *= np.sqrt(h)[:, None].astype(dtype)
-        add_square_sums(gram, half, source.pool)
+        return half
 
     for block in source.blocks(slice(0, source.n_rows)):
         h = weight(block)
-        for rows in pieces(len(h), P, least=max(SQUARE // 2, min(2 * SQUARE, source.n_rows // 16, ADDED // P))):
-            add_rows(block.X[rows], h[rows])
-    finite = np.isfinite(gram.diagonal).all() or dtype == np.float64
-    return gram if finite else shared_gram(source, ones, weight, np.float64, mean)
+        for rows in pieces(len(h), n, least=max(SQUARE // 2, min(2 * SQUARE, source.n_rows // 16, ADDED // n))):
+            yield half(block.X[rows], h[rows])
 
 
-def gram_of_rows(source: MemorySource, mean: FloatArray, strength: FloatArray, level: float) -> Half:
-    """(X - mean) diag(1 / strength) (X - mean)' + level of many rows, dense, in single precision: infinite where that
-    has no such numbers."""
-    (n, p), gram, root = source.X.shape, Half.zeros(source.n_rows, np.float32), np.sqrt(strength)[:, None]
-    with np.errstate(over="ignore"):
-        gram.numbers[:] = np.float32(level)
-    for some in pieces(p, n, least=SQUARE // 2):
-        half = np.empty((len(mean[some]), n), np.float32)
+def scaled_columns(
+    source: MemorySource, dtype: DTypeLike, mean: FloatArray, strength: FloatArray, level: float, first: int = 0
+) -> Iterator[FloatArray]:
+    """diag(strength)^-1/2 (X - mean)' from a row on, some columns at a time, and one of numbers whose square is the
+    level."""
+    n, root = source.n_rows - first, np.sqrt(strength)[:, None]
+
+    def half(some: slice) -> FloatArray:
+        half = np.empty((len(mean[some]), n), dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            np.subtract(source.X[:, some].T, (source.centre + mean)[some, None], out=half, casting="same_kind")
+            np.subtract(source.X[first:, some].T, (source.centre + mean)[some, None], out=half, casting="same_kind")
             half /= root[some]
-        add_square_sums(gram, half, source.pool)
+        return half
+
+    with np.errstate(over="ignore"):
+        yield np.full((1, n), level**0.5, dtype)
+    yield from map(half, pieces(source.n_columns, n, least=SQUARE // 2))
+
+
+def sum_of_squares(halves: Iterator[FloatArray], n: int, dtype: DTypeLike, pool: ThreadPoolExecutor | None) -> Half:
+    """The sum of half' half, half (rows, n); infinite where the type has no such numbers."""
+    gram = Half.zeros(n, dtype)
+    for half in halves:
+        add_square_sums(gram, half, pool)
         del half  # before the next is made
     return gram
 
