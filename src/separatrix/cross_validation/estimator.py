@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -29,7 +28,6 @@ from separatrix.cross_validation.folds import (
     check_training_rows,
     folds_of,
     is_loo,
-    training_rows,
 )
 from separatrix.cross_validation.scores import (
     Judge,
@@ -37,12 +35,12 @@ from separatrix.cross_validation.scores import (
     decision_values,
     is_of_metric,
     scorer_of,
-    values_along,
     with_coefficients,
 )
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.engine.fit import Options
+from separatrix.engine.leave_out import LeftOut
 from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
@@ -159,7 +157,7 @@ class LogisticRegressionCV(LogisticRegression):
         if self.class_weight is not None:
             weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
-        folds = [] if leave_out else folds_of(self.cv, X, y)
+        folds = Folds(np.ones((X.shape[0], 1), dtype=bool), []) if leave_out else folds_of(self.cv, X, y)
         check_training_rows(folds, self.classes_, codes, weight)
         if leave_out:
             check_left_out(self.classes_, codes, weight)
@@ -168,9 +166,9 @@ class LogisticRegressionCV(LogisticRegression):
         paths = [self._paths(rows, weight, folds, ratio, options) for ratio in self.l1_ratios_]
         judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
         if leave_out:
-            self.scores_ = np.array([[judge.of_values(path.left_out, rows) for path in paths]])
+            self.scores_ = np.array([[judge.of_left_out(path, self.Cs_, rows, weight > 0) for path in paths]])
         else:
-            self.scores_ = np.array(self._of_folds(judge, paths, rows, [test for _, test in folds]))
+            self.scores_ = np.array(self._of_folds(judge, paths, rows, folds.tests))
         self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
         warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
         return self._refit(rows, weight, paths) if self.refit else self._average()
@@ -200,27 +198,20 @@ class LogisticRegressionCV(LogisticRegression):
     def _paths(self, rows: Rows, weight: FloatArray, folds: Folds, l1_ratio: float, options: Options) -> Paths:
         """The fits for one l1_ratio; with "ovr", for each class against the rest, side by side."""
         X, codes, offset = rows.X, rows.codes, rows.offset
-        K, kept = len(self.classes_), weight > 0
-        train = training_rows(folds, len(codes))[kept]
+        K, members = len(self.classes_), folds.rows if weight.all() else folds.rows[weight > 0]
         penalty = elastic_net(np.ones(X.shape[1]), l1_ratio)
         Cs = np.where(np.isinf(self.Cs_), np.inf, np.minimum(self.Cs_, 1.0 / SMALLEST_C))  # times a weight still finite
 
         def walk(y: NDArray, loss: Any, columns: int, own: FloatArray | None) -> Paths:
             source = memory_source(X, y, weight, self.fit_intercept, self.n_threads, own)
-            return fit_paths(source, loss, columns, penalty, Cs, train, options, leave_out=not folds)
+            return fit_paths(source, loss, columns, penalty, Cs, members, options)
 
         if K == 2:
-            paths = walk(against(1)(codes), LogLoss(), 1, offset)
-        elif self._one_vs_rest():
-            own = [None if offset is None else offset[:, [k]] for k in range(K)]
-            paths = side_by_side([walk(against(k)(codes), LogLoss(), 1, own[k]) for k in range(K)])
-        else:
-            paths = walk(codes, SoftmaxLoss(), K, offset)
-        if paths.left_out is not None and not kept.all():  # a row of no weight pulls nothing
-            eta = values_along(paths, 0, rows)
-            eta[:, kept] = paths.left_out
-            return replace(paths, left_out=eta)
-        return paths
+            return walk(against(1)(codes), LogLoss(), 1, offset)
+        if not self._one_vs_rest():
+            return walk(codes, SoftmaxLoss(), K, offset)
+        own = [None if offset is None else offset[:, [k]] for k in range(K)]
+        return side_by_side([walk(against(k)(codes), LogLoss(), 1, own[k]) for k in range(K)])
 
     def _of_folds(self, judge: Judge, paths: list[Paths], rows: Rows, tests: list[IntArray]) -> list[list[list[float]]]:
         """The scores of each fold's fits on its test rows; fold after fold where the scorer may know of no threads."""
@@ -271,13 +262,17 @@ class LogisticRegressionCV(LogisticRegression):
 def side_by_side(paths: list[Paths]) -> Paths:
     """One path of K classes from K of one class against the rest."""
     axis = 2  # of classes, in all but the gaps and iterations
-    left_out = [path.left_out for path in paths if path.left_out is not None]
+
+    def left_out(c: int) -> LeftOut:
+        found = [path.left_out(c) for path in paths]
+        return LeftOut(np.hstack([each.eta for each in found]), max(each.untrue for each in found))
+
     return Paths(
         np.concatenate([path.coefficients for path in paths], axis=axis),
         np.concatenate([path.intercepts for path in paths], axis=axis),
         np.max([path.gaps for path in paths], axis=0),
         np.max([path.iterations for path in paths], axis=0),
-        np.concatenate(left_out, axis=axis) if left_out else None,
+        left_out,
     )
 
 

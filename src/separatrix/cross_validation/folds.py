@@ -1,22 +1,29 @@
 """The folds of a cross-validation: what cv must be, and what each of its folds."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import check_cv
 
-from separatrix.arguments import listed
+from separatrix.arguments import listed, shown
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.engine.selection import lone_classes
 from separatrix.errors import ArgumentError, SeparationWarning, TargetError
 
-Folds = Sequence[tuple[BoolArray, IntArray]]
-"""Of each fold which rows it trains on, (n,), and the positions of its test rows."""
 LARGEST = int(np.iinfo(np.int32).max)
 WHAT = "must be a number of folds, a splitter, an iterable of (train, test), or 'loo'."
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Which rows each fit is of, (n, folds + 1), the first of all, and the positions of the test rows of each fold."""
+
+    rows: BoolArray
+    tests: list[IntArray]
 
 
 def is_loo(cv: Any) -> bool:
@@ -41,43 +48,41 @@ def folds_of(cv: Any, X: Any, y: NDArray) -> Folds:
     cv = 5 if cv is None else cv
     if is_number(cv) and cv > len(y):
         raise ArgumentError(f"cv={cv} is more folds than the {len(y)} rows: use fewer, or 'loo'.")
-    pairs = split(check_cv(cv, y, classifier=True), cv, X, y) if is_number(cv) or hasattr(cv, "split") else list(cv)
-    if not pairs:
+    found = split(check_cv(cv, y, classifier=True), cv, X, y) if is_number(cv) or hasattr(cv, "split") else cv
+    packed, tests = [np.packbits(np.ones(len(y), dtype=bool))], []  # as how many there are is seen at the end
+    for f, pair in enumerate(found, start=1):
+        if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
+            raise ArgumentError(f"fold {f} of cv is {shown(pair)}: cv {WHAT}")
+        train = np.zeros(len(y), dtype=bool)
+        train[rows_of(pair[0], "training", f, len(y))] = True
+        packed.append(np.packbits(train))
+        tests.append(rows_of(pair[1], "test", f, len(y)))
+    if not tests:
         used = " A generator is used up by the first fit: give a list." if hasattr(cv, "__next__") else ""
         raise ArgumentError(f"cv={cv!r} has no folds: give a (train, test) for each, or a number of folds.{used}")
-    if any(not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2 for pair in pairs):
-        raise ArgumentError(f"cv={listed_pairs(pairs)} {WHAT}")
-    folds = []
-    for f, (train, test) in enumerate(pairs, start=1):
-        trains = np.zeros(len(y), dtype=bool)
-        trains[rows_of(train, "training", f, len(y))] = True
-        folds.append((trains, rows_of(test, "test", f, len(y))))
-    return folds
+    rows = np.empty((len(packed), len(y)), dtype=bool)
+    for own, bits in zip(rows, packed, strict=True):
+        own[:] = np.unpackbits(bits, count=len(y))
+    return Folds(rows.T, tests)
 
 
-def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> list[Any]:
-    """What a splitter of scikit-learn makes of the rows; ArgumentError where it makes nothing."""
-    try:
-        with warnings.catch_warnings():  # of a class that some fold lacks: that is said of the fold
-            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            return [tuple(map(narrow, fold)) if isinstance(fold, tuple) else fold for fold in splitter.split(X, y)]
-    except ValueError as error:
-        why = " ".join(str(error).split())
-        if "group" in why:
-            name = type(splitter).__name__
-            why = f"it needs groups: give cv the list that {name}(..).split(X, y, groups) makes."
-        raise ArgumentError(f"cv={cv!r} cannot split the {len(y)} rows: {why}") from error
-
-
-def narrow(rows: Any) -> Any:
-    """Positions in half of their bytes, where that holds them: those of all folds are many."""
-    is_wide = isinstance(rows, np.ndarray) and rows.dtype == np.int64 and rows.size
-    return rows.astype(np.int32) if is_wide and max(-rows.min(), rows.max()) <= LARGEST else rows
-
-
-def listed_pairs(pairs: list[Any]) -> str:
-    """The first of what should have been folds, for a message."""
-    return f"[{', '.join(' '.join(repr(pair).split()) for pair in pairs[:2])}{', ...' if len(pairs) > 2 else ''}]"
+def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> Iterator[Any]:
+    """What a splitter of scikit-learn makes of the rows, fold by fold; ArgumentError where it makes nothing."""
+    folds = iter(splitter.split(X, y))
+    while True:
+        try:
+            with warnings.catch_warnings():  # of a class that some fold lacks: that is said of the fold
+                warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+                fold = next(folds)
+        except StopIteration:
+            return
+        except ValueError as error:
+            why = " ".join(str(error).split())
+            if "group" in why:
+                name = type(splitter).__name__
+                why = f"it needs groups: give cv the list that {name}(..).split(X, y, groups) makes."
+            raise ArgumentError(f"cv={cv!r} cannot split the {len(y)} rows: {why}") from error
+        yield fold
 
 
 def rows_of(given: Any, kind: str, f: int, n: int) -> IntArray:
@@ -97,15 +102,10 @@ def rows_of(given: Any, kind: str, f: int, n: int) -> IntArray:
     return rows.astype(np.int32 if n <= LARGEST else np.intp, copy=False) % n
 
 
-def training_rows(folds: Folds, n: int) -> BoolArray:
-    """Which rows each fold trains on, (n, folds)."""
-    return np.array([train for train, _ in folds], dtype=bool).reshape(len(folds), n).T
-
-
 def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight: FloatArray) -> None:
     """TargetError unless two classes have rows that count in every fold; a warning where others have none."""
     counted, lacking = np.flatnonzero(np.bincount(codes, weight > 0)), []
-    for f, (train, _) in enumerate(folds, start=1):
+    for f, train in enumerate(folds.rows.T[1:], start=1):
         there = np.flatnonzero(np.bincount(codes[train], weight[train] > 0))
         lacking += [(f, classes.tolist()[k]) for k in np.setdiff1d(counted, there)]
         if len(there) < 2:
@@ -128,10 +128,10 @@ def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight:
 
 def check_test_rows(folds: Folds, weight: FloatArray) -> None:
     """ArgumentError if the test rows of every fold weigh nothing: then there is no score at all."""
-    if not any(weight[test].any() for _, test in folds):
+    if not any(weight[test].any() for test in folds.tests):
         raise ArgumentError(
-            f"sample_weight is zero for the test rows of every fold of cv ({len(folds)}): give some of them weight, or "
-            "use other folds."
+            f"sample_weight is zero for the test rows of every fold of cv ({len(folds.tests)}): give some of them "
+            "weight, or use other folds."
         )
 
 

@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, log_lo
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.memory import some_rows
 from separatrix.data.threads import one_blas_thread
+from separatrix.engine.leave_out import warn_of_untrue
 from separatrix.engine.path import Paths
 from separatrix.equations.hyperplane import linear_predictor, pieces
 from separatrix.equations.losses import LogLoss
@@ -71,9 +72,21 @@ class Judge:
         pairs = zip(path.coefficients[f], path.intercepts[f], strict=True)
         return [self.ask(with_coefficients(model, self.classes, w, b), some.X, some.y, some.weight) for w, b in pairs]
 
-    def of_values(self, values: FloatArray | None, rows: Rows) -> list[float]:
-        """The score of each of the decision values (fits, n, K), if they are of these rows."""
-        assert values is not None
+    def of_left_out(self, path: Paths, Cs: FloatArray, rows: Rows, kept: BoolArray) -> list[float]:
+        """The score of each C with rows left out one at a time; those that are not kept, of no weight, pull nothing."""
+
+        def score(c: int) -> tuple[float, int]:
+            found = path.left_out(c)  # as large as y, or larger: one at a time
+            eta = found.eta if kept.all() else values_along(path.of(c), 0, rows)[0]
+            eta[kept] = found.eta
+            return self.of_values(eta[None], rows)[0], found.untrue
+
+        scores, untrue = zip(*map(score, range(len(Cs))), strict=True)
+        warn_of_untrue(untrue, Cs, int(np.count_nonzero(kept)))
+        return list(scores)
+
+    def of_values(self, values: FloatArray, rows: Rows) -> list[float]:
+        """The score of each of the decision values (fits, n, K) of these rows."""
         if self.is_direct:
             some = pieces(len(rows.y), AT_ONCE * len(values) * values.shape[2])
             return self.averaged((values[:, part], rows.take(part)) for part in some)

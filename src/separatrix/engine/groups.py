@@ -30,8 +30,13 @@ def groups_of(rows: BoolArray) -> Groups | None:
     pattern = np.zeros(len(rows), dtype=np.min_scalar_type((1 << F) - 1))
     for f, own in enumerate(rows.T):
         pattern |= own.astype(pattern.dtype) << pattern.dtype.type(f)
-    _, first, group = np.unique(pattern, return_index=True, return_inverse=True)
-    return (group.astype(np.uint8), rows[first]) if len(first) <= 2 * F else None
+    patterns = np.unique(pattern)
+    if len(patterns) > 2 * F:
+        return None
+    group = np.empty(len(rows), dtype=np.uint8)
+    for g, one in enumerate(patterns):
+        group[pattern == one] = g
+    return group, (patterns[:, None] >> np.arange(F, dtype=pattern.dtype)) & pattern.dtype.type(1) == 1
 
 
 def sums_of_folds(objective: Objective, theta: FloatArray, groups: Groups) -> list[Sums]:
@@ -40,7 +45,10 @@ def sums_of_folds(objective: Objective, theta: FloatArray, groups: Groups) -> li
 
     def by_group(block: Block) -> list[Sums]:
         here = group[block.rows]
-        parts = (block.take(np.flatnonzero(here == g)) for g in range(len(members)))
+        if (here == here[:1]).all():  # as where the rows of a fold follow each other
+            parts = (block if g in here[:1] else block.take(slice(0, 0)) for g in range(len(members)))
+        else:
+            parts = (block.take(np.flatnonzero(here == g)) for g in range(len(members)))
         return [block_sums(part, objective.loss, theta, order=2) for part in parts]
 
     sums = objective.add_up(by_group, lambda a, b: list(map(add, a, b)))

@@ -15,8 +15,9 @@ few rows that keep the classes from being separated. Of such a row the step chan
 fall far short. Those rows are left out by a fit each, which starts from that of all rows.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -30,7 +31,9 @@ from separatrix.engine.leverage import inverse_curvature, leverages, row_curvatu
 from separatrix.engine.objective import Objective, block_eta
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
+from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import gram
+from separatrix.errors import ApproximationWarning
 
 AT_ONCE = 10  # fits, which show how far off the steps of the other rows are
 NEAR_ENOUGH = 0.01  # of the loss of all rows left out: what may be missed
@@ -52,10 +55,9 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> 
     Rows are left out by fits in the order of what the step adds to their loss, until the steps of the last of them
     missed next to nothing, and those of the others would, were they off by the share that was seen last.
     """
-    with_it, eta = newton_steps(*on_support(objective, theta))
-    loss = row_losses(objective, eta)
-    added = np.abs(loss - row_losses(objective, with_it))
-    del with_it  # where columns are few, each of these is some hundredths of X
+    eta, loss, added = newton_steps(
+        *on_support(objective, theta)
+    )  # where columns are few, each is some hundredths of X
     order = np.argsort(-added, kind="stable")
     still = np.cumsum(added[order][::-1])[::-1]
     without = cache(partial(without_each, objective, theta, options))  # made once, if at all
@@ -77,11 +79,27 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> 
     return LeftOut(eta, 0)
 
 
+def warn_of_untrue(untrue: Sequence[int], Cs: FloatArray, rows: int) -> None:
+    """One ApproximationWarning for the C under which most rows are left out untruly."""
+    if any(untrue):
+        c = int(np.argmax(untrue))
+        warnings.warn(
+            f"cv='loo' is approximate, and wrong for up to {untrue[c]} of {rows} rows (with C={Cs[c]:g}): they pull "
+            "their own predictions hard, as where there are about as many weights as rows. Use 5 folds, or leave out "
+            "the largest Cs.",
+            ApproximationWarning,
+            stacklevel=2,
+        )
+
+
 def row_losses(objective: Objective, eta: FloatArray) -> FloatArray:
     """weight * loss of every row at its eta, (n,)."""
     source = objective.source
     assert isinstance(source, MemorySource)
-    return source.weight * objective.loss.value(source.y, eta).reshape(source.n_rows)
+    losses = np.empty(source.n_rows)
+    for some in pieces(*eta.shape):
+        losses[some] = source.weight[some] * objective.loss.value(source.y[some], eta[some]).reshape(-1)
+    return losses
 
 
 def work_of_fit(rows: int, size: int) -> int:
@@ -89,13 +107,14 @@ def work_of_fit(rows: int, size: int) -> int:
     return size * (rows + size**2 // 10)
 
 
-def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """eta of every row with it and, by one step, without it, (n, K) each. Two passes."""
+def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """eta of every row without it, (n, K), by one step; its weighted loss there, and how far it was from that with it,
+    (n,) each. Two passes."""
     n, K = objective.source.n_rows, theta.shape[1]
-    with_it, without = np.empty((n, K)), np.empty((n, K))
+    without, losses, added = np.empty((n, K)), np.empty(n), np.empty(n)
     inverse = inverse_curvature(objective, theta)
 
-    def step(block: Block) -> float:
+    def step(block: Block) -> None:
         M = leverages(block, inverse)
         here = block_eta(block, theta)
         _, gradient, state = objective.loss.together(block.y, here)
@@ -103,11 +122,17 @@ def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, F
         H = weight * row_curvatures(objective.loss, state) @ M
         alone = np.eye(K) * (1.0 + np.finfo(float).eps) - H
         pulled = M @ np.linalg.solve(alone, weight * gradient[:, :, None])
-        with_it[block.rows], without[block.rows] = here, here + pulled[:, :, 0]
+        there = here + pulled[:, :, 0]
+        before, after = (block.weight * objective.loss.value(block.y, eta).reshape(-1) for eta in (here, there))
+        without[block.rows], losses[block.rows], added[block.rows] = there, after, np.abs(after - before)
+
+    def steps(block: Block) -> float:
+        for some in pieces(len(block.weight), K**2):
+            step(replace(block.take(some), rows=slice(block.rows.start + some.start, block.rows.start + some.stop)))
         return 0.0
 
-    objective.add_up(step)
-    return with_it, without
+    objective.add_up(steps)
+    return without, losses, added
 
 
 def on_support(objective: Objective, theta: FloatArray) -> tuple[Objective, FloatArray]:

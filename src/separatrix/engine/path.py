@@ -11,8 +11,7 @@ all their penalties at once (`separatrix.engine.family`); else the same sums, wi
 the next stretch. Other solvers start each fit from the one before it on the path.
 """
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -28,7 +27,7 @@ from separatrix.engine.family import Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import groups_of, sums_of_folds
 from separatrix.engine.iterate import Iterate, minimise
-from separatrix.engine.leave_out import leave_one_out
+from separatrix.engine.leave_out import LeftOut, leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import KEEP, newton
 from separatrix.engine.objective import Evaluation, Objective, Sums
@@ -37,7 +36,6 @@ from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
 from separatrix.equations.losses import ClassLoss, LogLoss
 from separatrix.equations.penalties import ElasticNet
-from separatrix.errors import ApproximationWarning
 
 LARGEST_SHARED = 500  # coefficients whose curvature is kept for each fold
 LARGEST_OF_MANY = 100  # coefficients of each of many fits at once
@@ -58,14 +56,20 @@ class Paths:
     """Fits for every C: coefficients (F, Cs, K, p) and intercepts (F, Cs, K), gaps and iterations (F, Cs).
 
     F is the number of folds and one: the first is the fit of all rows. `gaps` are the solver's estimates, per unit
-    weight. `left_out` (Cs, n, K) is eta of each row about as it were without that row, where it was asked for.
+    weight. `left_out(c)` leaves each row out of the fit of all with the C of that number: of all Cs, eta would be
+    large.
     """
 
     coefficients: FloatArray
     intercepts: FloatArray
     gaps: FloatArray
     iterations: IntArray
-    left_out: FloatArray | None = None
+    left_out: Callable[[int], LeftOut]
+
+    def of(self, c: int) -> "Paths":
+        """The fits with the C of that number alone."""
+        w, b = self.coefficients[:, [c]], self.intercepts[:, [c]]
+        return Paths(w, b, self.gaps[:, [c]], self.iterations[:, [c]], lambda _: self.left_out(c))
 
 
 def fit_paths(
@@ -74,9 +78,8 @@ def fit_paths(
     K: int,
     penalty: ElasticNet,
     Cs: FloatArray,
-    train: BoolArray,
+    rows: BoolArray,
     options: Options,
-    leave_out: bool = False,
 ) -> Paths:
     """Minimises C * sum(weight * loss) + penalty for each C, over all rows and over those of each fold.
 
@@ -85,44 +88,34 @@ def fit_paths(
     K : columns of eta, as the loss wants them.
     penalty : that of C = 1, in the units of sum(weight * loss).
     Cs : (Cs,) in any order; inf is no penalty.
-    train : (n, folds) the rows that each fold trains on.
-    leave_out : whether to approximate eta of each row without that row, too.
+    rows : (n, F) which rows each fit is of, the first of all.
     """
     order = np.argsort(Cs, kind="stable")
     with one_blas_thread(), source.working() as source:
         space = smallest_space(source, penalty) if np.isfinite(Cs).all() else Space(source, penalty)
         assert isinstance(space.source, MemorySource)
-        rows = np.column_stack([np.ones(source.n_rows, dtype=bool), train])
         course = Course(space.source, loss, K, space.penalty, options, rows[space.order])
         walk = list(course.walk(Cs[order]))
-        eta, untrue = np.empty((len(Cs) * leave_out, source.n_rows, K)), np.zeros(len(Cs), dtype=int)
-        for c, points in zip(order, walk, strict=True) if leave_out else ():
-            left_out = leave_one_out(course.objective(0, float(Cs[c])), points[0].theta, options)
-            eta[c, space.order], untrue[c] = left_out.eta, left_out.untrue
+    walk = [walk[c] for c in np.argsort(order)]
 
     def of_all(name: str) -> NDArray:
-        found = np.array([[getattr(point, name) for point in points] for points in walk])
-        return found[np.argsort(order)].swapaxes(0, 1)
+        return np.array([[getattr(point, name) for point in points] for points in walk]).swapaxes(0, 1)
+
+    def left_out(c: int) -> LeftOut:
+        with one_blas_thread(), replace(course.source, pool=None).working() as again:
+            of = replace(course, source=again).objective(0, float(Cs[c]))
+            found = leave_one_out(of, walk[c][0].theta, options)
+        if space.order is ...:
+            return found
+        eta = np.empty_like(found.eta)
+        eta[space.order] = found.eta
+        return LeftOut(eta, found.untrue)
 
     w, b = np.split(of_all("theta"), [space.source.n_columns], axis=2)
     side_by_side = w.transpose(2, 0, 1, 3).reshape(w.shape[2], -1)
     coefficients = space.back(side_by_side).T.reshape(*w.shape[:2], K, source.n_columns)
     intercepts = b.sum(axis=2) - coefficients @ source.centre
-    warn_of_untrue(untrue, Cs, source.n_rows)
-    return Paths(coefficients, intercepts, of_all("gap"), of_all("iterations"), eta if leave_out else None)
-
-
-def warn_of_untrue(untrue: IntArray, Cs: FloatArray, rows: int) -> None:
-    """One ApproximationWarning for the C under which most rows are left out untruly."""
-    if untrue.any():
-        c = int(np.argmax(untrue))
-        warnings.warn(
-            f"cv='loo' is approximate, and wrong for up to {untrue[c]} of {rows} rows (with C={Cs[c]:g}): they pull "
-            "their own predictions hard, as where there are about as many weights as rows. Use 5 folds, or leave out "
-            "the largest Cs.",
-            ApproximationWarning,
-            stacklevel=2,
-        )
+    return Paths(coefficients, intercepts, of_all("gap"), of_all("iterations"), left_out)
 
 
 @dataclass(frozen=True)
@@ -166,8 +159,9 @@ class Course:
 
         Under penalties that hardly differ from one another, a fold's fit starts from where one of them ended.
         """
-        weight, l2 = self.source.weight @ self.rows, self.penalty.l2
-        family = Family(self.source, self.rows.T.copy(), l2, self.options.fit_intercept, weight)
+        rows, l2 = np.ascontiguousarray(self.rows.T), self.penalty.l2
+        weight = np.array([np.sum(self.source.weight, where=own) for own in rows])
+        family = Family(self.source, rows, l2, self.options.fit_intercept, weight)
         few = family.few is not None  # then each fit has a curvature of its own
         start, between = self.beginning(family, Cs)
         leader = leaders(start, self.options.tol)
@@ -261,19 +255,18 @@ class Course:
 
     def each_by_itself(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
         """By any solver, each fit from the last one of its own path; its gap is certified."""
-        thetas = [np.zeros(self.shape)] * self.rows.shape[1]
-        sources = [self.source.take(np.flatnonzero(rows)) for rows in self.rows.T]
-        tol = self.options.tol
-        for C in Cs:
-            points = []
-            for source, theta in zip(sources, thetas, strict=True):
+        tol, columns = self.options.tol, []
+        for f, rows in enumerate(self.rows.T):
+            source, theta, points = self.source if f == 0 else self.source.looked_up(np.flatnonzero(rows)), None, []
+            for C in Cs:
                 penalty = self.penalty.times(1.0 / (C * source.weight.sum()))
                 objective = Objective(source, self.loss, penalty, self.options.fit_intercept)
-                solver = choice.solver(objective, theta)
+                solver = choice.solver(objective, np.zeros(self.shape) if theta is None else theta)
                 found = minimise(objective, solver, tol, choice.target(tol), self.options.max_iter)
                 points.append(Point(found.at.theta, found.certificate.gap, len(found.steps)))
-            thetas = [point.theta for point in points]
-            yield points
+                theta = found.at.theta
+            columns.append(points)
+        yield from map(list, zip(*columns, strict=True))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import MemorySource
 from separatrix.engine.fit import Options
+from separatrix.engine.leave_out import warn_of_untrue
 from separatrix.engine.path import fit_paths
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.losses import ClassLoss
@@ -48,12 +49,18 @@ def select_C(
     folds : how many, each with its share of every class; or "loo", one "fold" of all rows.
     """
     if folds == "loo":
-        train = np.ones((source.n_rows, 0), dtype=bool)
-        paths = fit_paths(source, loss, K, penalty, Cs, train, options, leave_out=True)
-        losses = np.array([[mean_loss(source, loss, eta) for eta in np.asarray(paths.left_out)]])
+        paths = fit_paths(source, loss, K, penalty, Cs, np.ones((source.n_rows, 1), dtype=bool), options)
+
+        def mean_left_out(c: int) -> tuple[float, int]:
+            found = paths.left_out(c)
+            return mean_loss(source, loss, found.eta), found.untrue
+
+        means, untrue = zip(*map(mean_left_out, range(len(Cs))), strict=True)
+        warn_of_untrue(untrue, Cs, source.n_rows)
+        losses = np.array([means])
     else:
         fold = fold_of_rows(source.y.ravel().astype(np.intp), folds, options.seed)
-        paths = fit_paths(source, loss, K, penalty, Cs, fold[:, None] != np.arange(folds), options)
+        paths = fit_paths(source, loss, K, penalty, Cs, fold[:, None] != np.arange(-1, folds), options)
         losses = np.empty((folds, len(Cs)))
         for f in range(folds):
             left_out = source.take(np.flatnonzero(fold == f))
