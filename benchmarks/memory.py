@@ -51,6 +51,14 @@ WAYS: dict[str, dict[str, Any]] = {
     "newton": {"solver": "newton"},
     "half the rows weigh nothing": {},
 }
+CHOICES: list[tuple[int, int, dict[str, Any]]] = [
+    (30, 2, {"Cs": 3}),
+    (100, 2, {"Cs": 3}),
+    (600, 2, {"Cs": 3}),
+    (50, 10, {"Cs": 3}),
+    (30, 2, {"Cs": 3, "cv": "loo"}),
+]
+CHOSEN = "C chosen"
 WEIGHED, REPEATED = "weigh nothing", "twice"
 
 
@@ -101,6 +109,9 @@ def kinds_of(megabytes: float) -> list[Kind]:
         if classes > 2 or name != "one against the rest":
             model = "logistic" if classes == 2 else "several classes"
             kinds.append(Kind(f"{model}, {name}", columns, classes, megabytes, given))
+    for columns, classes, given in CHOICES:
+        model = "logistic" if classes == 2 else "several classes"
+        kinds.append(Kind(f"{model}, {CHOSEN} by {given.get('cv', '5 folds')}", columns, classes, megabytes, given))
     return kinds
 
 
@@ -133,10 +144,11 @@ def line(kind: Kind, taken: dict[str, Any]) -> list[str]:
 
 def measure(kind: Kind) -> dict[str, Any]:
     """The peak of a fit above what the process held before it, which has fitted a few rows already."""
-    from separatrix import LinearRegression, LogisticRegression
+    from separatrix import LinearRegression, LogisticRegression, LogisticRegressionCV
 
     X, y = made(kind)
-    model = (LogisticRegression if kind.classes else LinearRegression)(**kind.arguments)
+    classifier = LogisticRegressionCV if CHOSEN in kind.name else LogisticRegression
+    model = (classifier if kind.classes else LinearRegression)(**kind.arguments)
     few = np.arange(60 * max(kind.classes, 1))
     weight = np.tile([1.0, 0.0], len(y) // 2 + 1)[: len(y)] if WEIGHED in kind.name else None
     with warnings.catch_warnings():

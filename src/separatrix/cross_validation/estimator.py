@@ -209,7 +209,7 @@ class LogisticRegressionCV(LogisticRegression):
         if K == 2:
             return walk(against(1)(codes), LogLoss(), 1, offset)
         if not self._one_vs_rest():
-            return walk(codes, SoftmaxLoss(), K, offset)
+            return walk(codes.astype(np.min_scalar_type(K - 1)), SoftmaxLoss(), K, offset)
         own = [None if offset is None else offset[:, [k]] for k in range(K)]
         return side_by_side([walk(against(k)(codes), LogLoss(), 1, own[k]) for k in range(K)])
 

@@ -160,7 +160,8 @@ class MemorySource:
         return self._with(chosen_of(self.X).only(rows=some), some)
 
     def _with(self, X: Any, some: IntArray) -> "MemorySource":
-        return replace(self, X=X, y=self.y[some], weight=self.weight[some], offset=some_rows(self.offset, some))
+        weight = np.broadcast_to(self.weight[:1], len(some)) if self._weighs_alike else self.weight[some]
+        return replace(self, X=X, y=self.y[some], weight=weight, offset=some_rows(self.offset, some))
 
     def columns(self, chosen: IntArray) -> "MemorySource":
         """The same rows with only these columns of X, which are copied if they are few."""
@@ -214,10 +215,15 @@ class MemorySource:
 
     def _weights(self, some: slice) -> FloatArray:
         """Of some rows that follow each other; where all are equal, all blocks share theirs."""
-        if self.weight.strides != (0,):
+        if not self._weighs_alike:
             return self.weight[some]
         rows = some.stop - some.start
         return self._equal[:rows] if rows <= len(self._equal) else np.full(rows, self.weight[0])
+
+    @property
+    def _weighs_alike(self) -> bool:
+        """Whether all rows have one weight, which is there once."""
+        return self.n_rows > 0 and self.weight.strides == (0,)
 
     @cached_property
     def _equal(self) -> FloatArray:

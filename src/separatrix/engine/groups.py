@@ -8,6 +8,7 @@ import numpy as np
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.objective import Objective, Sums, block_sums
+from separatrix.equations.hyperplane import pieces
 
 MOST_FOLDS = 62  # that the bits of a number can tell apart
 
@@ -45,11 +46,13 @@ def sums_of_folds(objective: Objective, theta: FloatArray, groups: Groups) -> li
 
     def by_group(block: Block) -> list[Sums]:
         here = group[block.rows]
-        if (here == here[:1]).all():  # as where the rows of a fold follow each other
-            parts = (block if g in here[:1] else block.take(slice(0, 0)) for g in range(len(members)))
-        else:
-            parts = (block.take(np.flatnonzero(here == g)) for g in range(len(members)))
-        return [block_sums(part, objective.loss, theta, order=2) for part in parts]
+        sums = [block_sums(block.take(slice(0, 0)), objective.loss, theta, order=2) for _ in members]
+        for some in pieces(*block.X.shape):
+            for g in np.unique(here[some]):
+                own = some.start + np.flatnonzero(here[some] == g)
+                part = block.take(some if len(own) == some.stop - some.start else own)  # a fold's may follow each other
+                sums[g] = sums[g] + block_sums(part, objective.loss, theta, order=2)
+        return sums
 
     sums = objective.add_up(by_group, lambda a, b: list(map(add, a, b)))
     return [reduce(add, (sums[g] for g in np.flatnonzero(some))) for some in members.T]

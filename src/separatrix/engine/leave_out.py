@@ -58,6 +58,8 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> 
     eta, loss, added = newton_steps(
         *on_support(objective, theta)
     )  # where columns are few, each is some hundredths of X
+    if added.sum() <= NEAR_ENOUGH * loss.sum():
+        return LeftOut(eta, 0)
     order = np.argsort(-added, kind="stable")
     still = np.cumsum(added[order][::-1])[::-1]
     without = cache(partial(without_each, objective, theta, options))  # made once, if at all

@@ -257,7 +257,7 @@ class Course:
         """By any solver, each fit from the last one of its own path; its gap is certified."""
         tol, columns = self.options.tol, []
         for f, rows in enumerate(self.rows.T):
-            source, theta, points = self.source if f == 0 else self.source.looked_up(np.flatnonzero(rows)), None, []
+            source, theta, points = self.source if f == 0 else self.source.looked_up(np.flatnonzero(rows).astype(np.int32)), None, []
             for C in Cs:
                 penalty = self.penalty.times(1.0 / (C * source.weight.sum()))
                 objective = Objective(source, self.loss, penalty, self.options.fit_intercept)

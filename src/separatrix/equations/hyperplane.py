@@ -25,6 +25,7 @@ from separatrix.errors import ArgumentError
 
 FEW_ROWS = 2**2
 PIECE_ROWS, PIECE_CELLS = 2**10, 2**17  # that are scaled and multiplied at a time, while they are in cache
+SQUARED_ROWS = 2**8  # at least, that are multiplied by a square at a time: more would be no faster
 
 
 def linear_predictor(X: Matrix, w: ArrayLike, b: ArrayLike = 0.0) -> FloatArray:
@@ -117,7 +118,7 @@ def quadratic_forms(X: Matrix, A: FloatArray) -> FloatArray:
     if sparse.issparse(X):
         return np.asarray(X.multiply(X @ square).sum(axis=1)).ravel() + X @ linear + constant
     forms = np.empty(len(X))
-    for some in pieces(len(X), p):
+    for some in pieces(len(X), p, SQUARED_ROWS):
         half = np.matmul(X[some], square, out=scratch(X[some].shape, np.float64))
         half += linear
         np.einsum("ij,ij->i", X[some], half, out=forms[some])
