@@ -115,11 +115,21 @@ def test_rows_that_weigh_nothing_are_not_copied_away(model, shape):
     np.testing.assert_allclose(model.coef_, clone(model).fit(X[::2], y[::2]).coef_, atol=1e-7)
 
 
-@pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
-def test_folds_are_not_copied(scoring):
-    X, y = rows(100_000, 80)
-    model = LogisticRegressionCV(Cs=4, cv=4, scoring=scoring, n_threads=2)
-    assert peak(lambda: model.fit(X, y)) <= 0.4 * X.nbytes
+@pytest.mark.parametrize(
+    ("shape", "arguments"),
+    [
+        ((100_000, 80, 2), {"Cs": 4, "cv": 4}),
+        ((100_000, 80, 2), {"Cs": 4, "cv": 4, "scoring": "neg_log_loss"}),
+        ((300_000, 30, 2), {"Cs": 3, "cv": "loo"}),
+        ((16_000, 600, 2), {"Cs": [0.1], "cv": 2, "tol": 1e-3}),
+        ((150_000, 60, 10), {"Cs": [0.01], "cv": 2, "tol": 1e-3}),
+    ],
+    ids=str,
+)
+def test_folds_are_not_copied(shape, arguments):
+    X, y = rows(*shape)
+    model = LogisticRegressionCV(n_threads=2, **arguments)
+    assert peak(lambda: model.fit(X, y)) <= MOST * X.nbytes
 
 
 def test_columns_in_memory_order_are_not_copied():

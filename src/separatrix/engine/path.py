@@ -257,11 +257,12 @@ class Course:
         """By any solver, each fit from the last one of its own path; its gap is certified."""
         tol, columns = self.options.tol, []
         for f, rows in enumerate(self.rows.T):
-            source, theta, points = self.source if f == 0 else self.source.looked_up(np.flatnonzero(rows).astype(np.int32)), None, []
+            source = self.source.looked_up(np.flatnonzero(rows).astype(np.int32)) if f else self.source
+            theta, points = np.zeros(self.shape), []
             for C in Cs:
                 penalty = self.penalty.times(1.0 / (C * source.weight.sum()))
                 objective = Objective(source, self.loss, penalty, self.options.fit_intercept)
-                solver = choice.solver(objective, np.zeros(self.shape) if theta is None else theta)
+                solver = choice.solver(objective, theta)
                 found = minimise(objective, solver, tol, choice.target(tol), self.options.max_iter)
                 points.append(Point(found.at.theta, found.certificate.gap, len(found.steps)))
                 theta = found.at.theta
