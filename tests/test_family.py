@@ -41,7 +41,8 @@ def folds(n: int, kind: str) -> Any:
 
 def paths_of(source: MemorySource, train: Any, Cs: Any = CS, **options: Any) -> Paths:
     strength = np.linspace(0.5, 2.0, source.n_columns)
-    return fit_paths(source, LogLoss(), 1, elastic_net(strength, 0.0), Cs, train, Options(**options))
+    rows = np.column_stack([np.ones(source.n_rows, dtype=bool), train])
+    return fit_paths(source, LogLoss(), 1, elastic_net(strength, 0.0), Cs, rows, Options(**options))
 
 
 @pytest.mark.parametrize("rows", ROWS)
