@@ -126,6 +126,7 @@ def test_rows_of_any_type_and_layout_are_those_of_x_in_double_less_the_centre(dt
     np.testing.assert_array_equal(X, given)
 
 
+@few
 @given(problems(penalised=True), seeds)
 def test_more_columns_than_rows_have_the_answer_that_every_column_gives(problem, seed):
     wide = np.random.default_rng(seed).normal(size=(len(problem.y), 3 * len(problem.y)))

@@ -46,7 +46,7 @@ def peak(fit: Callable[[], Any]) -> int:
         ((150_000, 50, 10), np.float64, {"tol": 1e-4}),
         ((300_000, 50, 8), np.float32, {"tol": 1e-4}),
         ((40_000, 190, 3), np.float64, {}),
-        ((150_000, 60, 20), np.float64, {"tol": 1e-3}),
+        ((150_000, 60, 20), np.float64, {"tol": 1e-2}),
         ((16_000, 600, 2), np.float64, {}),
         ((10_000, 800, 3), np.float64, {"tol": 1e-4}),
         ((4_000, 1_900, 2), np.float64, {}),
@@ -122,7 +122,7 @@ def test_rows_that_weigh_nothing_are_not_copied_away(model, shape):
         ((100_000, 80, 2), {"Cs": 4, "cv": 4, "scoring": "neg_log_loss"}),
         ((300_000, 30, 2), {"Cs": 3, "cv": "loo"}),
         ((16_000, 600, 2), {"Cs": [0.1], "cv": 2, "tol": 1e-3}),
-        ((150_000, 60, 10), {"Cs": [0.01], "cv": 2, "tol": 1e-3}),
+        ((120_000, 60, 9), {"Cs": [0.01], "cv": 2, "tol": 1e-2}),
     ],
     ids=str,
 )

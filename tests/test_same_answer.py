@@ -309,7 +309,7 @@ print((kilobytes("VmHWM") - before) * 1024 / X.nbytes)  # the peak: getrusage wo
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize(("order", "dtype"), [("C", "float64"), ("F", "float64"), ("C", "float32")])
+@pytest.mark.parametrize(("order", "dtype"), [("C", "float64"), ("F", "float32")])
 def test_a_dense_fit_takes_less_than_a_third_of_X_on_top_of_X(order, dtype):
     run = subprocess.run([sys.executable, "-c", MEMORY, order, dtype], check=True, capture_output=True, text=True)
     assert float(run.stdout) < 0.3
