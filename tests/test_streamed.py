@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from separatrix import LogisticRegression, logit, ols, training
-from separatrix.data import learn, stream
+from separatrix.data import client, learn, stream
 from separatrix.data.beside import Beside
 from separatrix.data.dataset import Dataset, open
 from separatrix.data.hold_out import HoldOut
@@ -736,13 +736,14 @@ def test_the_command_fits_the_answer_of_a_query(run, tmp_path):
     assert (code, "give one of the two" in err) == (2, True)
 
 
-def test_the_command_fits_on_workers_what_it_fits_here(run, small, tmp_path):
+def test_the_command_fits_on_workers_what_it_fits_here(run, small, tmp_path, monkeypatch):
     files(tmp_path)
     assert run("fit", "part-*.parquet", "--target", "two", "--drop", DROP, "--stream")[0] == 0
     here = model()
     code, _, err = run("fit", str(tmp_path / "part-*.parquet"), "--target", "two", "--drop", DROP, "--workers", "1")
     assert (code, err.count("Traceback")) == (0, 0)
     np.testing.assert_allclose(model()["coefficients"], here["coefficients"], atol=1e-8)
+    monkeypatch.setattr(client, "CONNECTING", 1.0)
     code, _, err = run("fit", "iris", "--scheduler", "tcp://127.0.0.1:1")
     assert (code, "no scheduler answers" in err) == (1, True)
 
