@@ -184,9 +184,18 @@ def made(n: int, p: int, seed: int = 0) -> tuple[Any, Any]:
     return X, y[:, None] * 1.0
 
 
-@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("K", [2, 3])
-@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+@pytest.mark.parametrize(
+    ("l1_ratio", "K", "multi_class"),
+    [
+        (0.0, 2, "multinomial"),
+        (0.5, 2, "multinomial"),
+        (1.0, 2, "multinomial"),
+        (0.0, 3, "multinomial"),
+        (1.0, 3, "multinomial"),
+        (0.0, 3, "ovr"),
+        (0.5, 3, "ovr"),
+    ],
+)
 def test_leave_one_out_is_near_the_fits_without_each_row(l1_ratio, K, multi_class):
     X, y = make_classification(
         120, 6, n_informative=4, n_redundant=0, n_classes=K, n_clusters_per_class=1, flip_y=0.2, random_state=3

@@ -33,8 +33,7 @@ def scores(X: Any, y: Any, cv: Any, **parameters: Any) -> Any:
     return model.fit(X, y).scores_.mean(axis=0)[0]
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+@pytest.mark.parametrize(("l1_ratio", "seed"), [(0.5, 0), (1.0, 1)])
 def test_with_an_l1_part_and_more_columns_than_rows_leave_one_out_is_that_of_the_fits(seed, l1_ratio):
     X, y = drawn(30, 150, seed)
     same = {"Cs": CS, "l1_ratios": (l1_ratio,)}
@@ -49,9 +48,18 @@ def test_rows_that_hold_a_direction_almost_alone_are_left_out_by_a_fit_each(l1_r
     np.testing.assert_allclose(scores(X, y, "loo", **same), scores(X, y, LeaveOneOut(), **same), rtol=0.03)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
-@pytest.mark.parametrize("kind", ["iris", "one of iris", "cauchy"])
+@pytest.mark.parametrize(
+    ("kind", "l1_ratio", "seed"),
+    [
+        ("iris", 0.0, 0),
+        ("iris", 1.0, 1),
+        ("one of iris", 0.0, 1),
+        ("one of iris", 1.0, 0),
+        ("cauchy", 0.0, 0),
+        ("cauchy", 1.0, 1),
+        ("cauchy", 0.0, 1),
+    ],
+)
 def test_rows_that_alone_keep_the_classes_from_being_separated_are_left_out_by_a_fit_each(kind, l1_ratio, seed):
     X, y = load_iris(return_X_y=True)
     if kind == "one of iris":

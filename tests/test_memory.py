@@ -43,12 +43,9 @@ def peak(fit: Callable[[], Any]) -> int:
         ((200_000, 50, 10), np.float64, {"l1_ratio": 1.0, "C": 0.001, "tol": 1e-4}),
         ((300_000, 30, 4), np.float64, {}),
         ((300_000, 30, 4), np.float64, {"multi_class": "ovr"}),
-        ((150_000, 50, 10), np.float64, {"tol": 1e-4}),
         ((300_000, 50, 8), np.float32, {"tol": 1e-4}),
         ((40_000, 190, 3), np.float64, {}),
-        ((150_000, 60, 20), np.float64, {"tol": 1e-2}),
         ((16_000, 600, 2), np.float64, {}),
-        ((10_000, 800, 3), np.float64, {"tol": 1e-4}),
         ((4_000, 1_900, 2), np.float64, {}),
         ((4_000, 1_900, 3), np.float64, {"tol": 1e-4}),
         ((900, 12_000, 2), np.float64, {}),
@@ -87,7 +84,7 @@ def test_nor_does_a_linear_one(shape, alpha, l1_ratio):
 
 @pytest.mark.parametrize(
     ("shape", "dtype", "twice"),
-    [((2_801, 2_800), np.float64, 1), ((2_801, 2_800), np.float64, 100), ((3_900, 3_900), np.float32, 1)],
+    [((2_801, 2_800), np.float64, 1), ((2_801, 2_800), np.float64, 20), ((3_900, 3_900), np.float32, 1)],
     ids=str,
 )
 def test_nor_does_one_of_as_many_rows_as_columns_some_of_them_there_twice(shape, dtype, twice):
