@@ -143,7 +143,7 @@ def test_what_even_a_factor_in_double_is_far_from_goes_by_the_triangle(kind, sha
 
 @pytest.mark.parametrize("many", [reach.FEW_UNSEEN, reach.FEW_UNSEEN + 1])
 def test_more_directions_that_no_row_sees_than_are_sought_leave_the_fit_to_the_triangle(many, monkeypatch):
-    monkeypatch.setattr(preconditioned, "UNSEEN_OF_X", 0.0)
+    monkeypatch.setattr(preconditioned, "SPANNED", 0.0)
     X, y = problem(*SHAPES[0])
     X[:, :many] = X[:, -many:]
     found, known = both(X, y, 0.0)
@@ -152,7 +152,7 @@ def test_more_directions_that_no_row_sees_than_are_sought_leave_the_fit_to_the_t
 
 
 def test_half_of_all_columns_may_be_spanned_by_the_others(monkeypatch):
-    monkeypatch.setattr(preconditioned, "UNSEEN_OF_X", 1.0)
+    monkeypatch.setattr(preconditioned, "SPANNED", 0.5)
     X, y = problem(280, 120)
     X = np.hstack([X, X @ np.random.default_rng(8).normal(size=(120, 100))])[
         :, np.random.default_rng(9).permutation(220)

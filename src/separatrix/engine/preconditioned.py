@@ -19,7 +19,6 @@ large beside X is kept on disk (`separatrix.engine.panels`).
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any, NamedTuple, cast
@@ -36,7 +35,7 @@ from separatrix.engine.linear_algebra import Linear
 from separatrix.engine.objective import Evaluation, Objective, block_eta, block_plane, with_intercept
 from separatrix.engine.packed import packed, solve_packed
 from separatrix.engine.panels import Halves, on_disk
-from separatrix.engine.reach import FEW_UNSEEN, MOST_REFINEMENTS, reach_of, solved, without
+from separatrix.engine.reach import FEW_UNSEEN, MOST_REFINEMENTS, ManyUnseen, reach_of, solved, without
 from separatrix.engine.shared import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.equations.hyperplane import product
 
@@ -46,7 +45,7 @@ FEWEST_ROWS = 16  # but that of fewer rows than columns is as large as X;
 FEWEST_CELLS = 2**20  # it costs little of a small X, too
 MOST_OF_X, BESIDE, LITTLE_OF_X = 0.3, 24e6, 0.05  # bytes for half a square: of X less what else is there, or so few
 MOST_WITHOUT_DISK = 0.25  # where the disk has no room
-UNSEEN_OF_X = 1 / 16  # for directions that no row sees: of more a triangle is made
+SPANNED = 1 / 16  # of the columns, and of the bytes of X, for those that others span: of more a triangle is made
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
 DECREMENT, CONVEXITY = "twice the Newton decrement, by a factor whose reach was measured", "strong convexity"
 DUALITY = "strong convexity, duality"
@@ -99,9 +98,13 @@ def preconditioned(objective: Objective, targets: int, alpha: FloatArray) -> Fou
     assert isinstance(source, MemorySource)
     full = source.n_rows >= source.n_columns + int(objective.fit_intercept and not alpha.any())
     for dtype in PRECISIONS:
-        with suppress(LinAlgError):  # no such numbers, or no room
+        try:
             if found := (of_columns if full else of_rows)(objective, source, targets, alpha, dtype):
                 return found
+        except LinAlgError:  # no such numbers, or no room
+            continue
+        except ManyUnseen:
+            break
     return None
 
 
@@ -136,8 +139,8 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
     def seen(d: FloatArray) -> FloatArray:
         return objective.add_up(lambda block: block.weight @ np.square(block_plane(block, d)))
 
-    most = int(UNSEEN_OF_X * source.X.size * source.X.itemsize / (unit.itemsize * p))
-    reach = reach_of(times, near, unit, whole, seen, max(FEW_UNSEEN, most))
+    most = SPANNED * min(p, source.X.size * source.X.itemsize / (unit.itemsize * p))
+    reach = reach_of(times, near, unit, whole, seen, max(FEW_UNSEEN, int(most)))
     if not reach and not alpha.all():
         return None
     unseen = reach.unseen if reach else none

@@ -16,6 +16,10 @@ SOLVED = 1e-16  # of the square of what is left
 MOST_REFINEMENTS = 4
 
 
+class ManyUnseen(Exception):
+    """More directions along which H is zero than are sought."""
+
+
 class Reach(NamedTuple):
     """How near a factor is to the curvature H: the least eigenvalue of H beside it that is not zero; and of the
     directions along which H is zero a basis (n, q), orthonormal in the factor's units."""
@@ -32,9 +36,9 @@ def reach_of(
     seen: Linear = lambda _: np.array(np.inf),
     most: int = FEW_UNSEEN,
 ) -> Reach | None:
-    """The reach of `near`, the inverse of about what `times` multiplies by; None where that is not near, or zero along
-    more than `most` directions. `whole` is a direction of columns of such a `unit`, (n, 1), with the intercept; `seen`
-    the sum of squares that the rows see of each.
+    """The reach of `near`, the inverse of about what `times` multiplies by; None where that is not near. `whole` is a
+    direction of columns of such a `unit`, (n, 1), with the intercept; `seen` the sum of squares that the rows see of
+    each. Raises ManyUnseen where H is zero along more than `most` directions.
 
     A random direction is found again from what `times` makes of it, but for its part that no row sees; and but for one
     that is nearly unseen, which a second search finds. So no eigenvalue is passed over.
@@ -62,7 +66,7 @@ def reach_of(
             missing = whole(missing / unit)
         else:
             return None
-    return None
+    raise ManyUnseen
 
 
 def apart(a: FloatArray) -> tuple[FloatArray, FloatArray]:
