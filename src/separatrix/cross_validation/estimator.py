@@ -169,6 +169,7 @@ class LogisticRegressionCV(LogisticRegression):
             self.scores_ = np.array([[judge.of_left_out(path, self.Cs_, rows, weight > 0) for path in paths]])
         else:
             self.scores_ = np.array(self._of_folds(judge, paths, rows, folds.tests))
+        del folds  # before another fit needs room
         self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
         warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
         return self._refit(rows, weight, paths) if self.refit else self._average()

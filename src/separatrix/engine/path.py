@@ -97,14 +97,15 @@ def fit_paths(
         course = Course(space.source, loss, K, space.penalty, options, rows[space.order])
         walk = list(course.walk(Cs[order]))
     walk = [walk[c] for c in np.argsort(order)]
+    of_all_rows = replace(course, source=replace(course.source, pool=None), rows=np.empty((0, 1), dtype=bool))
 
     def of_all(name: str) -> NDArray:
         return np.array([[getattr(point, name) for point in points] for points in walk]).swapaxes(0, 1)
 
     def left_out(c: int) -> LeftOut:
-        with one_blas_thread(), replace(course.source, pool=None).working() as again:
-            of = replace(course, source=again).objective(0, float(Cs[c]))
-            found = leave_one_out(of, walk[c][0].theta, options)
+        with one_blas_thread(), of_all_rows.source.working() as again:
+            objective = replace(of_all_rows, source=again).objective(0, float(Cs[c]))
+            found = leave_one_out(objective, walk[c][0].theta, options)
         if space.order is ...:
             return found
         eta = np.empty_like(found.eta)
