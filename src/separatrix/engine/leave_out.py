@@ -55,9 +55,7 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> 
     Rows are left out by fits in the order of what the step adds to their loss, until the steps of the last of them
     missed next to nothing, and those of the others would, were they off by the share that was seen last.
     """
-    eta, loss, added = newton_steps(
-        *on_support(objective, theta)
-    )  # where columns are few, each is some hundredths of X
+    eta, loss, added = newton_steps(*on_support(objective, theta))  # where columns are few, some hundredths of X each
     if added.sum() <= NEAR_ENOUGH * loss.sum():
         return LeftOut(eta, 0)
     order = np.argsort(-added, kind="stable")

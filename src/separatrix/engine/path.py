@@ -256,9 +256,9 @@ class Course:
 
     def each_by_itself(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
         """By any solver, each fit from the last one of its own path; its gap is certified."""
-        tol, columns = self.options.tol, []
+        tol, columns, number = self.options.tol, [], np.min_scalar_type(-self.source.n_rows)  # of a row
         for f, rows in enumerate(self.rows.T):
-            source = self.source.looked_up(np.flatnonzero(rows).astype(np.int32)) if f else self.source
+            source = self.source.looked_up(np.flatnonzero(rows).astype(number)) if f else self.source
             theta, points = np.zeros(self.shape), []
             for C in Cs:
                 penalty = self.penalty.times(1.0 / (C * source.weight.sum()))
