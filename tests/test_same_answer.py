@@ -294,7 +294,7 @@ import numpy as np
 from separatrix import LinearRegression, LogisticRegression
 order, dtype = sys.argv[1:]
 rng, p = np.random.default_rng(0), 64
-X = np.empty((200_000_000 // p // np.dtype(dtype).itemsize, p), dtype, order)
+X = np.empty((120_000_000 // p // np.dtype(dtype).itemsize, p), dtype, order)
 for rows in np.array_split(np.arange(len(X)), 20):
     X[rows] = rng.standard_normal((len(rows), p), dtype=np.float32)
 y = X[:, 0] + rng.standard_normal(len(X), dtype=np.float32)
