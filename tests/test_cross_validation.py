@@ -5,16 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from scipy import sparse
 from sklearn import linear_model as peers
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
 from sklearn.metrics import make_scorer
-from sklearn.model_selection import LeaveOneOut, RepeatedStratifiedKFold, ShuffleSplit
+from sklearn.model_selection import LeaveOneOut, RepeatedStratifiedKFold, ShuffleSplit, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import problems  # noqa: F401 - one thread
 from separatrix import LogisticRegression, LogisticRegressionCV
+from separatrix.cross_validation.folds import stratified
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options
 from separatrix.engine.path import fit_paths
@@ -61,6 +64,21 @@ def test_scores_paths_and_choice_are_those_of_scikit_learn(name, scoring):
     theirs = peer(X, y, Cs=FEW_CS, scoring=scoring)
     assert_agrees(ours, theirs)
     assert ours.score(X, y) == pytest.approx(theirs.score(X, y), abs=1e-6)
+
+
+@given(st.lists(st.integers(0, 4), min_size=4, max_size=60), st.integers(2, 9))
+def test_a_number_of_folds_makes_those_of_scikit_learn(labels, number):
+    _, codes = np.unique(labels, return_inverse=True)
+    number = min(number, int(np.bincount(codes).max()))
+    assume(number > 1)
+    ours = stratified(number, codes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = list(StratifiedKFold(number).split(np.zeros(len(codes)), codes))
+    assert len(ours.numbers) == len(theirs)
+    for f, (train, test) in zip(ours.numbers, theirs, strict=True):
+        np.testing.assert_array_equal(np.flatnonzero(ours.rows[:, f]), train)
+        np.testing.assert_array_equal(ours.test(f), test)
 
 
 def test_weights_reach_the_fits_and_the_scores_as_in_scikit_learn():

@@ -157,7 +157,7 @@ class LogisticRegressionCV(LogisticRegression):
         if self.class_weight is not None:
             weight = weight * self._weight_of_classes(y, weight)[codes]
         check_two_classes(self.classes_, codes, weight)
-        folds = Folds(np.ones((X.shape[0], 1), dtype=bool), []) if leave_out else folds_of(self.cv, X, y)
+        folds = Folds(np.ones((X.shape[0], 1), dtype=bool)) if leave_out else folds_of(self.cv, X, y, codes)
         check_training_rows(folds, self.classes_, codes, weight)
         if leave_out:
             check_left_out(self.classes_, codes, weight)
@@ -168,7 +168,7 @@ class LogisticRegressionCV(LogisticRegression):
         if leave_out:
             self.scores_ = np.array([[judge.of_left_out(path, self.Cs_, rows, weight > 0) for path in paths]])
         else:
-            self.scores_ = np.array(self._of_folds(judge, paths, rows, folds.tests))
+            self.scores_ = np.array(self._of_folds(judge, paths, rows, folds))
         del folds  # before another fit needs room
         self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
         warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
@@ -214,14 +214,14 @@ class LogisticRegressionCV(LogisticRegression):
         own = [None if offset is None else offset[:, [k]] for k in range(K)]
         return side_by_side([walk(against(k)(codes), LogLoss(), 1, own[k]) for k in range(K)])
 
-    def _of_folds(self, judge: Judge, paths: list[Paths], rows: Rows, tests: list[IntArray]) -> list[list[list[float]]]:
+    def _of_folds(self, judge: Judge, paths: list[Paths], rows: Rows, folds: Folds) -> list[list[list[float]]]:
         """The scores of each fold's fits on its test rows; fold after fold where the scorer may know of no threads."""
 
         def scores(f: int) -> list[list[float]]:
-            return [judge.of_path(path, f, rows, tests[f - 1]) for path in paths]
+            return [judge.of_path(path, f, rows, folds.test(f)) for path in paths]
 
         with workers(thread_count(self.n_threads) if judge.is_direct else 1) as pool:
-            return list(in_order(pool, scores, range(1, len(tests) + 1), ahead=1))
+            return list(in_order(pool, scores, folds.numbers, ahead=1))
 
     def _keep_paths(self, paths: list[Paths], folds: slice) -> None:
         """The attributes that tell of the fits of the folds."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import check_cv
 
 from separatrix.arguments import listed, shown
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.engine.selection import lone_classes
+from separatrix.equations.hyperplane import pieces
 from separatrix.errors import ArgumentError, SeparationWarning, TargetError
 
 LARGEST = int(np.iinfo(np.int32).max)
@@ -20,10 +20,22 @@ WHAT = "must be a number of folds, a splitter, an iterable of (train, test), or 
 
 @dataclass(frozen=True)
 class Folds:
-    """Which rows each fit is of, (n, folds + 1), the first of all, and the positions of the test rows of each fold."""
+    """Which rows each fit is of, (n, folds + 1), the first of all, and the positions of the test rows of each fold,
+    where these are not simply all others."""
 
     rows: BoolArray
-    tests: list[IntArray]
+    tests: list[IntArray] | None = None
+
+    @property
+    def numbers(self) -> range:
+        """Those of the folds, from 1."""
+        return range(1, self.rows.shape[1])
+
+    def test(self, f: int) -> IntArray:
+        """The positions of the test rows of fold f."""
+        if self.tests is not None:
+            return self.tests[f - 1]
+        return np.flatnonzero(~self.rows[:, f]).astype(np.int32 if len(self.rows) <= LARGEST else np.intp, copy=False)
 
 
 def is_loo(cv: Any) -> bool:
@@ -43,12 +55,14 @@ def is_number(cv: Any) -> bool:
     return isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)
 
 
-def folds_of(cv: Any, X: Any, y: NDArray) -> Folds:
-    """The rows of each fold, by scikit-learn's rules; ArgumentError where there are none."""
-    cv = 5 if cv is None else cv
+def folds_of(cv: Any, X: Any, y: NDArray, codes: IntArray) -> Folds:
+    """The rows of each fold, by scikit-learn's rules, codes their classes; ArgumentError where there are none."""
+    cv = 5 if cv is None else int(cv) if is_number(cv) else cv
     if is_number(cv) and cv > len(y):
         raise ArgumentError(f"cv={cv} is more folds than the {len(y)} rows: use fewer, or 'loo'.")
-    found = split(check_cv(cv, y, classifier=True), cv, X, y) if is_number(cv) or hasattr(cv, "split") else cv
+    if is_number(cv):
+        return stratified(cv, codes)
+    found = split(cv, cv, X, y) if hasattr(cv, "split") else cv
     packed, tests = [np.packbits(np.ones(len(y), dtype=bool))], []  # as how many there are is seen at the end
     for f, pair in enumerate(found, start=1):
         if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
@@ -64,6 +78,30 @@ def folds_of(cv: Any, X: Any, y: NDArray) -> Folds:
     for own, bits in zip(rows, packed, strict=True):
         own[:] = np.unpackbits(bits, count=len(y))
     return Folds(rows.T, tests)
+
+
+def stratified(cv: int, codes: IntArray) -> Folds:
+    """As many folds, with about the same share of each class: those of scikit-learn's StratifiedKFold, which takes
+    some fifty bytes a row to make them.
+
+    Classes are dealt out in the order in which they appear, one after the other; the rows of each in their order.
+    """
+    counts, first = np.bincount(codes), [int(np.argmax(codes == k)) for k in range(codes.max() + 1)]
+    if (counts < cv).all():
+        raise ArgumentError(
+            f"cv={cv} cannot split the {len(codes)} rows: no class has so many, the largest {counts.max()}. Use "
+            "fewer folds, or 'loo'."
+        )
+    fold, start = np.empty(len(codes), np.min_scalar_type(cv)), 0
+    for k in np.argsort(first):
+        dealt = [len(range((f - start) % cv, counts[k], cv)) for f in range(cv)]
+        fold[codes == k] = np.repeat(np.arange(cv, dtype=fold.dtype), dealt)
+        start += counts[k]
+    rows = np.empty((cv + 1, len(codes)), dtype=bool)
+    rows[0] = True
+    for f in range(cv):
+        np.not_equal(fold, f, out=rows[f + 1])
+    return Folds(rows.T)
 
 
 def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> Iterator[Any]:
@@ -104,9 +142,13 @@ def rows_of(given: Any, kind: str, f: int, n: int) -> IntArray:
 
 def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight: FloatArray) -> None:
     """TargetError unless two classes have rows that count in every fold; a warning where others have none."""
-    counted, lacking = np.flatnonzero(np.bincount(codes, weight > 0)), []
-    for f, train in enumerate(folds.rows.T[1:], start=1):
-        there = np.flatnonzero(np.bincount(codes[train], weight[train] > 0))
+    counts = np.zeros((folds.rows.shape[1], len(classes)), dtype=np.intp)
+    for some in pieces(len(codes), counts.shape[0]):
+        for own, rows in zip(counts, folds.rows[some].T, strict=True):
+            own += np.bincount(codes[some][rows & (weight[some] > 0)], minlength=len(classes))
+    counted, lacking = np.flatnonzero(counts[0]), []
+    for f, own in zip(folds.numbers, counts[1:], strict=True):
+        there = np.flatnonzero(own)
         lacking += [(f, classes.tolist()[k]) for k in np.setdiff1d(counted, there)]
         if len(there) < 2:
             label = classes[there].tolist()
@@ -128,9 +170,9 @@ def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight:
 
 def check_test_rows(folds: Folds, weight: FloatArray) -> None:
     """ArgumentError if the test rows of every fold weigh nothing: then there is no score at all."""
-    if not any(weight[test].any() for test in folds.tests):
+    if not any(weight[folds.test(f)].any() for f in folds.numbers):
         raise ArgumentError(
-            f"sample_weight is zero for the test rows of every fold of cv ({len(folds.tests)}): give some of them "
+            f"sample_weight is zero for the test rows of every fold of cv ({len(folds.numbers)}): give some of them "
             "weight, or use other folds."
         )
 

@@ -66,7 +66,7 @@ class Spill:
         at = last = start
         try:
             for array in arrays:
-                if array is not None:
+                if array is not None and array.size:
                     _write_at(file, np.ascontiguousarray(array), at, self.lock)
                     last = at + array.nbytes
                 at += room(array)
@@ -87,7 +87,7 @@ class Spill:
         arrays: list[NDArray | None] = []
         at = 0
         for kind in record.kinds:
-            arrays.append(None if kind is None else np.ndarray(kind[1], kind[0], buffer, at))
+            arrays.append(None if kind is None else np.ndarray(kind[1], kind[0], buffer, min(at, len(buffer))))
             at += room(arrays[-1])
         yield arrays
         self.buffers.append(buffer)

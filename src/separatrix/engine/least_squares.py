@@ -24,7 +24,7 @@ from typing import Any, cast
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import lstsq, qr, solve_triangular, svd
+from scipy.linalg import lstsq, solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
@@ -32,26 +32,27 @@ from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine import double_double
 from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate, penalises_all, rounding
+from separatrix.engine.complete import complete
 from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.duality import duality_gap
+from separatrix.engine.in_triangle import elastic_net, minimum_norm, ridge
 from separatrix.engine.iterate import Status, Step, Trace, minimise
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.preconditioned import MOST_REFINEMENTS, STEADY, doubled_pull, is_large, preconditioned
-from separatrix.engine.proximal import EXACT, proximal_newton
-from separatrix.engine.quadratic_model import matrix, minimise_model
-from separatrix.engine.triangle import triangle_of
+from separatrix.engine.proximal import proximal_newton
+from separatrix.engine.triangle import ROUNDING, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning
 
-ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
 ALL_DIGITS = 1e-14  # of the mean square, where no column is used
-PROVEN = 1e-12  # of the variance of y: a bound that is worse leaves the fit to the triangle
+PROVEN = 1e-12  # of the variance of y: a bound that is worse leaves the fit to a triangle,
+NEARLY_PROVEN = 1e-9  # and that to one in memory, where it is on disk
+TRIANGLES, MOST_OF_X = 11, 0.25  # about as large is what a triangle in memory takes; a share of X for it
 MOST_ITERATIONS = 1_000
 FEW_ITERATIONS = 50  # after which a triangle is made
 LONG = 10**10  # multiplications for the triangle of dense rows
-MOST_ROUNDS = 100  # of some dozen changes of sign each
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ def least_squares(
     with one_blas_thread(), source.working() as source:
         found, large = None, not with_triangle and is_large(source)
         if large and not penalty.has_l1:
-            found = by_gram(source, targets, penalty, fit_intercept)
+            found = by_gram(source, targets, penalty, fit_intercept) or by_basis(
+                source, targets, penalty, fit_intercept
+            )
         elif large and source.n_rows >= source.n_columns:
             found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS)
         if not found and is_wide(source, penalty):
@@ -126,8 +129,34 @@ def by_gram(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bo
         return None
     why = f"a triangle of {min(source.n_rows, source.n_columns):,} columns would take longer"
     trace = trace_of("conjugate-gradient", why, objective, at, certificate, 1, started)
+    return without_triangle(source, at, found.rank, trace, certificate)
+
+
+def by_basis(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
+    """The unpenalised fit by QR on disk; None where a triangle in memory is little beside X, the disk has no room, or
+    the rank is in doubt."""
+    started = perf_counter()
+    assert isinstance(source, MemorySource)
+    n, p = source.X.shape
+    if penalty.l2.any() or (n >= p and TRIANGLES * 8.0 * p**2 <= MOST_OF_X * source.X.size * source.X.itemsize):
+        return None
+    objective, total = objective_of(source, penalty, fit_intercept)
+    found = complete(objective)
+    if found is None:
+        return None
+    at = objective.evaluate(found.theta, order=1)
+    certificate = Certificate(found.gap(at) / total, found.method)
+    if not certificate.gap <= NEARLY_PROVEN * spread(source):
+        return None
+    why = f"columns are about spanned by others, and a triangle of {p:,} would be large: it is on disk"
+    trace = trace_of("qr", why, objective, at, certificate, 1, started)
+    return without_triangle(source, at, found.rank, trace, certificate)
+
+
+def without_triangle(source: Source, at: Evaluation, rank: int, trace: Trace, certificate: Certificate) -> LeastSquares:
+    """The fit at such weights of the centred columns, for which no triangle was made."""
     w, b = at.theta[: source.n_columns], at.theta[source.n_columns :].sum(axis=0)
-    return LeastSquares(w.T, b - w.T @ source.centre, found.rank, trace, certificate, np.empty((0, 0)))
+    return LeastSquares(w.T, b - w.T @ source.centre, rank, trace, certificate, np.empty((0, 0)))
 
 
 def spread(source: MemorySource) -> float:
@@ -190,10 +219,11 @@ def by_products(
             ConvergenceWarning,
             stacklevel=6,
         )
-    w, b = found.at.theta[:p], found.at.theta[p:].sum(axis=0)
-    rank = int(np.count_nonzero(w, axis=0).max(initial=0)) if penalty.has_l1 else min(source.n_rows, p)
+    used = int(np.count_nonzero(found.at.theta[:p], axis=0).max(initial=0))
     trace = Trace(name, f"a triangle of {p:,} columns would take too much", found.steps, objective.passes)
-    return LeastSquares(w.T, b - w.T @ source.centre, rank, trace, found.certificate, np.empty((0, 0)))
+    return without_triangle(
+        source, found.at, used if penalty.has_l1 else min(source.n_rows, p), trace, found.certificate
+    )
 
 
 def rows_of(block: Block, intercept: int) -> FloatArray:
@@ -206,31 +236,6 @@ def design_of(block: Block, intercept: int) -> FloatArray:
     """sqrt(weight) [1 X] of a block, dense."""
     X = block.X.toarray() if sparse.issparse(block.X) else block.X
     return np.sqrt(block.weight)[:, None] * np.hstack([np.ones((len(X), intercept)), X])
-
-
-def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, int]:
-    """The w with the least |R w - q|, of those the one with the least |w|; and the rank of R.
-
-    Columns are scaled to unit length before their rank is judged, so that units do not matter. `length` (p,) is theirs
-    before the intercept was taken out of them: rounding is relative to it, and it is all that remains of a constant.
-    """
-    unit = np.linalg.norm(R, axis=0)
-    varies = unit > ROUNDING * length
-    scale = np.where(varies, unit, 1.0)
-    A = np.where(varies, R / scale, 0.0)
-    tolerance = ROUNDING * np.max(length / scale, where=varies, initial=1.0)
-    if A.shape[0] >= A.shape[1]:
-        Q, T, order = cast(Any, qr(A, mode="economic", pivoting=True))
-        diagonal = np.abs(np.diagonal(T))
-        if diagonal.size and diagonal.min() > tolerance * diagonal.max():
-            w = np.empty((A.shape[1], q.shape[1]))
-            w[order] = solve_triangular(T, Q.T @ q)
-            return w / scale[:, None], A.shape[1]
-    U, s, Vt = svd(A, full_matrices=False)
-    rank = int(np.sum(s > tolerance * s.max(initial=0.0)))
-    any_w = (Vt[:rank].T / s[:rank]) @ (U[:, :rank].T @ q) / scale[:, None]
-    row_space, _ = np.linalg.qr(Vt[:rank].T * scale[:, None])
-    return row_space @ (row_space.T @ any_w), rank
 
 
 def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int) -> tuple[FloatArray, int]:
@@ -257,60 +262,6 @@ def may_be_wrong_by(root: FloatArray, theta: FloatArray, q: FloatArray) -> Float
     through_fit = np.linalg.norm(inverse, axis=1)[:, None] * np.abs(theta).sum(axis=0)
     through_residual = np.abs(inverse @ inverse.T).sum(axis=1)[:, None] * length
     return np.finfo(float).eps * (through_fit + through_residual)
-
-
-def ridge(R: FloatArray, q: FloatArray, alpha: FloatArray) -> tuple[FloatArray, int]:
-    """The w with the least |R w - q|^2 + sum_j alpha_j w_j^2, and the rank of R at most.
-
-    In units of 1 / sqrt(alpha) the penalty is |w|^2, and QR of R on top of the identity is the whole problem. With more
-    columns than rows the solution lies in the span of the rows, so it is sought there.
-    """
-    unit = np.sqrt(alpha)[:, None]
-    row_space, A = None, R / unit.T
-    if R.shape[0] < R.shape[1]:
-        row_space, T = np.linalg.qr(A.T)
-        A = T.T
-    p = A.shape[1]
-    Q, T = np.linalg.qr(np.vstack([A, np.eye(p)]))
-    z = solve_triangular(T, Q.T @ np.vstack([q, np.zeros((p, q.shape[1]))]))
-    return (z if row_space is None else row_space @ z) / unit, p
-
-
-def elastic_net(R: FloatArray, q: FloatArray, penalty: ElasticNet) -> tuple[FloatArray, int]:
-    """The w with the least |R w - q|^2 / 2 + penalty(w), and the most columns that any target uses.
-
-    R'R serves to find out which weights are zero and the signs of the others; these follow from QR, as in `ridge`.
-    """
-    H, w = R.T @ R + np.diag(penalty.l2), np.zeros((R.shape[1], q.shape[1]))
-    for t, target in enumerate(q.T):
-        w[:, t] = refined(R, target, penalty, with_signs(H, R.T @ target, penalty.l1))
-    return w, int(np.count_nonzero(w, axis=0).max(initial=0))
-
-
-def with_signs(H: FloatArray, pull: FloatArray, l1: FloatArray) -> FloatArray:
-    """The w, (p,), with the least w'H w / 2 - pull'w + l1'|w|: the model is the whole problem, so it is minimised until
-    it no longer falls."""
-    w, lowest = np.zeros_like(pull), 0.0
-    for _ in range(MOST_ROUNDS):
-        w, decrease = minimise_model(matrix(H), w, H @ w - pull, l1, EXACT)
-        lowest -= decrease
-        if decrease <= np.finfo(float).eps * abs(lowest):
-            break
-    return w
-
-
-def refined(R: FloatArray, q: FloatArray, penalty: ElasticNet, rough: FloatArray) -> FloatArray:
-    """The minimum with the zeros and the signs of `rough`, (p,); `rough` itself where that has other signs, as it may
-    where columns are collinear."""
-    support, sign = np.flatnonzero(rough), np.sign(rough[rough != 0])
-    A = np.vstack([R[:, support], np.diag(np.sqrt(penalty.l2[support]))])
-    Q, T = np.linalg.qr(A)
-    if T.shape[0] < T.shape[1] or np.any(np.abs(np.diagonal(T)) <= ROUNDING * np.linalg.norm(A, axis=0)):
-        return rough
-    pull = solve_triangular(T.T, penalty.l1[support] * sign, lower=True)
-    w = np.zeros_like(rough)
-    w[support] = solve_triangular(T, Q[: len(q)].T @ q - pull)
-    return w if np.array_equal(np.sign(w[support]), sign) else rough
 
 
 def certify_quadratic(objective: Objective, at: Evaluation, R: FloatArray, total: float) -> Certificate:

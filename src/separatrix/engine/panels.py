@@ -22,7 +22,7 @@ from separatrix.data.threads import in_order
 from separatrix.engine.linear_algebra import RIDGES
 from separatrix.engine.packed import normalised
 
-WIDTH = 128  # columns of a panel
+WIDTH = 512  # bytes of a row of a panel
 STRETCH = 512  # rows of it that a thread adds to at a time
 
 Halves = Callable[[int], Iterator[FloatArray]]
@@ -36,6 +36,11 @@ class Panels:
     unit: FloatArray
     files: Spill
     dtype: Any
+
+    @property
+    def width(self) -> int:
+        """Columns of a panel."""
+        return WIDTH // np.dtype(self.dtype).itemsize
 
     @contextmanager
     def read(self, number: int) -> Iterator[FloatArray]:
@@ -51,7 +56,7 @@ class Panels:
         for transposed, order in ((False, numbers), (True, reversed(numbers))):
             for number in order:
                 with self.read(number) as L:
-                    solve_with(L, x[number * WIDTH :], transposed)
+                    solve_with(L, x[number * self.width :], transposed)
         return x * size
 
 
@@ -73,7 +78,7 @@ def on_disk(halves: Halves, more: FloatArray, pool: ThreadPoolExecutor | None, d
     n = len(more)
     for ridge in RIDGES[1:]:
         panels = Panels(np.ones(n), empty(n**2 * np.dtype(dtype).itemsize / 2), dtype)
-        for first in range(0, n, WIDTH):
+        for first in range(0, n, panels.width):
             definite = add_panel(panels, halves, more, ridge, first, pool)
             if not panels.files.files:
                 return None
@@ -95,7 +100,8 @@ def add_panel(
     panels: Panels, halves: Halves, more: FloatArray, ridge: float, first: int, pool: ThreadPoolExecutor | None
 ) -> bool:
     """Makes the panel from a column on, and writes it; False where A is not positive definite."""
-    n, k = len(more), min(WIDTH, len(more) - first)
+    n, width = len(more), panels.width
+    k = min(width, n - first)
     panel = np.zeros((n - first, k), panels.dtype)
     potrf, trtrs = get_lapack_funcs(("potrf", "trtrs"), dtype=panel.dtype)
 
@@ -115,12 +121,12 @@ def add_panel(
     own = np.where(diagonal > 0, diagonal, 1.0)
     np.fill_diagonal(panel, diagonal + ridge * np.finfo(panel.dtype).eps * own)
     panels.unit[first : first + k] = np.sqrt(own)
-    for number in range(first // WIDTH):
+    for number in range(first // width):
         with panels.read(number) as L:
-            shared(partial(take_off, L=L[first - number * WIDTH :]), n - first, pool)
+            shared(partial(take_off, L=L[first - number * width :]), n - first, pool)
     L, failed = potrf(panel[:k], lower=True, clean=True)
     if not failed:
         panel[:k] = L
         panel[k:] = trtrs(L, panel[k:].T, lower=True)[0].T
-        panels.files.write(first // WIDTH, [panel])
+        panels.files.write(first // width, [panel])
     return not failed

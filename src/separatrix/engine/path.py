@@ -234,11 +234,12 @@ class Course:
         groups = groups_of(self.rows)
         last: list[Stop] = []
         for C in Cs:
-            whole, *folds = [self.objective(f, C) for f in range(self.rows.shape[1])]
+            whole = self.objective(0, C)
             stops = [last[0].further(whole, self.options) if last else self.first(whole)]
             theta = stops[0].point.theta
             sums = cache(partial(sums_of_folds, whole, theta, groups)) if groups else None
-            for f, objective in enumerate(folds, start=1):
+            for f in range(1, self.rows.shape[1]):
+                objective = self.objective(f, C)  # whose weights are numbers as many as rows, so one at a time
                 stop = last[f].further(objective, replace(self.options, max_iter=0)) if last else None
                 if stop is None or not stop.arrived:
                     at = objective.evaluation(theta, sums()[f]) if sums else objective.evaluate(theta, order=2)

@@ -45,7 +45,7 @@ FEWEST_ROWS = 16  # but that of fewer rows than columns is as large as X;
 FEWEST_CELLS = 2**20  # it costs little of a small X, too
 MOST_OF_X, BESIDE, LITTLE_OF_X = 0.3, 24e6, 0.05  # bytes for half a square: of X less what else is there, or so few
 MOST_WITHOUT_DISK = 0.25  # where the disk has no room
-SPANNED = 1 / 16  # of the columns, and of the bytes of X, for those that others span: of more a triangle is made
+SPANNED = 1 / 32  # of the columns, and of the bytes of X, for those that others span: of more a triangle is made
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
 DECREMENT, CONVEXITY = "twice the Newton decrement, by a factor whose reach was measured", "strong convexity"
 DUALITY = "strong convexity, duality"
@@ -131,7 +131,7 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
 
     def left(theta: FloatArray) -> FloatArray:
         if theta.any() and not alpha.any():
-            return np.add(*objective.add_up(partial(doubled_pull, theta=theta, m=m), double_double.add))
+            return doubled_left(objective, m, theta)
         pull = objective.add_up(lambda block: pull_of(block, block.y - block_eta(block, theta), m))
         pull[:p] -= alpha[:, None] * theta[:p]
         return pull
@@ -283,6 +283,11 @@ def beside_ones(block: Block, intercept: int) -> FloatArray:
     """[X 1] of a block, dense."""
     X = block.X.toarray() if sparse.issparse(block.X) else block.X
     return np.hstack([X, np.ones((len(X), intercept))])
+
+
+def doubled_left(objective: Objective, m: int, theta: FloatArray) -> FloatArray:
+    """What is left of the unpenalised normal equations at theta, (P, T), summed in twice the precision."""
+    return np.add(*objective.add_up(partial(doubled_pull, theta=theta, m=m), double_double.add))
 
 
 def doubled_pull(block: Block, theta: FloatArray, m: int) -> double_double.Pair:

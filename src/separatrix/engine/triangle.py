@@ -11,6 +11,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 
+ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 CELLS = 2**17  # that are reduced at a time
 WIDE = 256  # columns of a triangle that is larger than such rows, so that to reduce it again costs more than they do
 PANEL = 32

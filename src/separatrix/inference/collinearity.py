@@ -19,8 +19,8 @@ from scipy.linalg import solve_triangular
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.least_squares import ROUNDING, design_of
-from separatrix.engine.triangle import triangle, triangle_of
+from separatrix.engine.least_squares import design_of
+from separatrix.engine.triangle import ROUNDING, triangle, triangle_of
 from separatrix.errors import ArgumentError
 
 HIGH_INDEX = 30.0

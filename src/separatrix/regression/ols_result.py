@@ -9,7 +9,7 @@ from scipy import stats
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.least_squares import ROUNDING
+from separatrix.engine.triangle import ROUNDING
 from separatrix.errors import ArgumentError
 from separatrix.inference.wald import Test, quantile
 from separatrix.regression.diagnosis import DiagnosedResult

@@ -1,0 +1,93 @@
+"""Least squares once the rows are a triangle: the w with the least |R w - q|, with or without a penalty."""
+
+from typing import Any, cast
+
+import numpy as np
+from scipy.linalg import qr, solve_triangular, svd
+
+from separatrix.arrays import FloatArray
+from separatrix.engine.proximal import EXACT
+from separatrix.engine.quadratic_model import matrix, minimise_model
+from separatrix.engine.triangle import ROUNDING
+from separatrix.equations.penalties import ElasticNet
+
+MOST_ROUNDS = 100  # of some dozen changes of sign each
+
+
+def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, int]:
+    """The w with the least |R w - q|, of those the one with the least |w|; and the rank of R.
+
+    Columns are scaled to unit length before their rank is judged, so that units do not matter. `length` (p,) is theirs
+    before the intercept was taken out of them: rounding is relative to it, and it is all that remains of a constant.
+    """
+    unit = np.linalg.norm(R, axis=0)
+    varies = unit > ROUNDING * length
+    scale = np.where(varies, unit, 1.0)
+    A = np.where(varies, R / scale, 0.0)
+    tolerance = ROUNDING * np.max(length / scale, where=varies, initial=1.0)
+    if A.shape[0] >= A.shape[1]:
+        Q, T, order = cast(Any, qr(A, mode="economic", pivoting=True))
+        diagonal = np.abs(np.diagonal(T))
+        if diagonal.size and diagonal.min() > tolerance * diagonal.max():
+            w = np.empty((A.shape[1], q.shape[1]))
+            w[order] = solve_triangular(T, Q.T @ q)
+            return w / scale[:, None], A.shape[1]
+    U, s, Vt = svd(A, full_matrices=False)
+    rank = int(np.sum(s > tolerance * s.max(initial=0.0)))
+    any_w = (Vt[:rank].T / s[:rank]) @ (U[:, :rank].T @ q) / scale[:, None]
+    row_space, _ = np.linalg.qr(Vt[:rank].T * scale[:, None])
+    return row_space @ (row_space.T @ any_w), rank
+
+
+def ridge(R: FloatArray, q: FloatArray, alpha: FloatArray) -> tuple[FloatArray, int]:
+    """The w with the least |R w - q|^2 + sum_j alpha_j w_j^2, and the rank of R at most.
+
+    In units of 1 / sqrt(alpha) the penalty is |w|^2, and QR of R on top of the identity is the whole problem. With more
+    columns than rows the solution lies in the span of the rows, so it is sought there.
+    """
+    unit = np.sqrt(alpha)[:, None]
+    row_space, A = None, R / unit.T
+    if R.shape[0] < R.shape[1]:
+        row_space, T = np.linalg.qr(A.T)
+        A = T.T
+    p = A.shape[1]
+    Q, T = np.linalg.qr(np.vstack([A, np.eye(p)]))
+    z = solve_triangular(T, Q.T @ np.vstack([q, np.zeros((p, q.shape[1]))]))
+    return (z if row_space is None else row_space @ z) / unit, p
+
+
+def elastic_net(R: FloatArray, q: FloatArray, penalty: ElasticNet) -> tuple[FloatArray, int]:
+    """The w with the least |R w - q|^2 / 2 + penalty(w), and the most columns that any target uses.
+
+    R'R serves to find out which weights are zero and the signs of the others; these follow from QR, as in `ridge`.
+    """
+    H, w = R.T @ R + np.diag(penalty.l2), np.zeros((R.shape[1], q.shape[1]))
+    for t, target in enumerate(q.T):
+        w[:, t] = refined(R, target, penalty, with_signs(H, R.T @ target, penalty.l1))
+    return w, int(np.count_nonzero(w, axis=0).max(initial=0))
+
+
+def with_signs(H: FloatArray, pull: FloatArray, l1: FloatArray) -> FloatArray:
+    """The w, (p,), with the least w'H w / 2 - pull'w + l1'|w|: the model is the whole problem, so it is minimised until
+    it no longer falls."""
+    w, lowest = np.zeros_like(pull), 0.0
+    for _ in range(MOST_ROUNDS):
+        w, decrease = minimise_model(matrix(H), w, H @ w - pull, l1, EXACT)
+        lowest -= decrease
+        if decrease <= np.finfo(float).eps * abs(lowest):
+            break
+    return w
+
+
+def refined(R: FloatArray, q: FloatArray, penalty: ElasticNet, rough: FloatArray) -> FloatArray:
+    """The minimum with the zeros and the signs of `rough`, (p,); `rough` itself where that has other signs, as it may
+    where columns are collinear."""
+    support, sign = np.flatnonzero(rough), np.sign(rough[rough != 0])
+    A = np.vstack([R[:, support], np.diag(np.sqrt(penalty.l2[support]))])
+    Q, T = np.linalg.qr(A)
+    if T.shape[0] < T.shape[1] or np.any(np.abs(np.diagonal(T)) <= ROUNDING * np.linalg.norm(A, axis=0)):
+        return rough
+    pull = solve_triangular(T.T, penalty.l1[support] * sign, lower=True)
+    w = np.zeros_like(rough)
+    w[support] = solve_triangular(T, Q[: len(q)].T @ q - pull)
+    return w if np.array_equal(np.sign(w[support]), sign) else rough
