@@ -42,7 +42,19 @@ ALPHAS: dict[str, dict[str, Any]] = {
     "elastic net": {"alpha": 100.0, "l1_ratio": 0.5},
 }
 FORMS = [("float32", "C"), ("float64", "F"), ("float32", "F"), ("int16", "C")]
-FORMED = [(30, 2), (390, 2), (1_500, 2), (12_000, 2), (50, 10), (200, 3), (500, 0), (None, 0), (2_000, 0)]
+FORMED = [
+    (30, 2),
+    (390, 2),
+    (1_500, 2),
+    (12_000, 2),
+    (60_000, 2),
+    (50, 10),
+    (200, 3),
+    (500, 0),
+    (None, 0),
+    (2_000, 0),
+    (60_000, 0),
+]
 WAYS: dict[str, dict[str, Any]] = {
     "balanced": {"class_weight": "balanced"},
     "no intercept": {"fit_intercept": False},
@@ -52,6 +64,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "half the rows weigh nothing": {},
 }
 CHOICES: list[tuple[int, int, dict[str, Any]]] = [
+    (20, 2, {"Cs": 3}),
     (30, 2, {"Cs": 3}),
     (100, 2, {"Cs": 3}),
     (600, 2, {"Cs": 3}),
@@ -59,7 +72,17 @@ CHOICES: list[tuple[int, int, dict[str, Any]]] = [
     (30, 2, {"Cs": 3, "cv": "loo"}),
 ]
 CHOSEN = "C chosen"
-WEIGHED, REPEATED = "weigh nothing", "twice"
+WEIGHED = "weigh nothing"
+TWICE: dict[str, tuple[int, float, float]] = {  # the axis of X that has copies, the share that they are, and how near
+    "one column in 25 twice": (1, 0.04, 0.0),
+    "each column twice": (1, 0.5, 0.0),
+    "a column twice but for the tenth digit": (1, 0.0, 1e-10),
+    "one row in 25 twice": (0, 0.04, 0.0),
+}
+TWICE_WIDTHS = {
+    0: [(None, "float64"), (5_000, "float64"), (10_000, "float32")],
+    1: [(1_000, "float64"), (None, "float64")],
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +120,10 @@ def main() -> None:
 def kinds_of(megabytes: float) -> list[Kind]:
     """Every width with every penalty; and of some widths every form of X, and other ways to fit."""
     square = {form: int((1e6 * megabytes / np.dtype(form).itemsize) ** 0.5) for form in ("float64", "float32", "int16")}
-    kinds = [Kind("linear, one column in 25 twice", square["float64"], 0, megabytes)]
+    kinds = []
+    for name, (axis, *_) in TWICE.items():
+        for columns, dtype in TWICE_WIDTHS[axis]:
+            kinds.append(Kind(f"linear, {name}", columns or square[dtype], 0, megabytes, {}, dtype))
     for model, widths in WIDTHS.items():
         penalties = PENALTIES if model != "linear" else ALPHAS
         for (columns, classes), (name, given) in product(widths, penalties.items()):
@@ -185,9 +211,11 @@ def made(kind: Kind) -> tuple[np.ndarray, np.ndarray]:
         y[some] = (
             (eta + random.gumbel(size=eta.shape)).argmax(axis=1) if K > 1 else eta[:, 0] + random.normal(size=len(rows))
         )
-        if REPEATED in kind.name:
-            rows[:, : p // 25] = rows[:, -(p // 25) :]
         X[some] = 40 * rows if np.dtype(kind.dtype).kind == "i" else rows
+        for axis, share, near in (copies for name, copies in TWICE.items() if name in kind.name):
+            all_ = np.moveaxis(X[some], axis, 0)  # a view
+            many = max(int(share * len(all_)), 1)
+            all_[:many] = all_[-many:] + near * all_[:many]
     return X, y.astype(int) if kind.classes else y
 
 

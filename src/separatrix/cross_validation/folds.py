@@ -57,11 +57,11 @@ def is_number(cv: Any) -> bool:
 
 def folds_of(cv: Any, X: Any, y: NDArray, codes: IntArray) -> Folds:
     """The rows of each fold, by scikit-learn's rules, codes their classes; ArgumentError where there are none."""
-    cv = 5 if cv is None else int(cv) if is_number(cv) else cv
-    if is_number(cv) and cv > len(y):
-        raise ArgumentError(f"cv={cv} is more folds than the {len(y)} rows: use fewer, or 'loo'.")
+    cv = 5 if cv is None else cv
     if is_number(cv):
-        return stratified(cv, codes)
+        if cv > len(y):
+            raise ArgumentError(f"cv={cv} is more folds than the {len(y)} rows: use fewer, or 'loo'.")
+        return stratified(int(cv), codes)
     found = split(cv, cv, X, y) if hasattr(cv, "split") else cv
     packed, tests = [np.packbits(np.ones(len(y), dtype=bool))], []  # as how many there are is seen at the end
     for f, pair in enumerate(found, start=1):

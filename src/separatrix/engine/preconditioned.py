@@ -35,7 +35,7 @@ from separatrix.engine.linear_algebra import Linear
 from separatrix.engine.objective import Evaluation, Objective, block_eta, block_plane, with_intercept
 from separatrix.engine.packed import packed, solve_packed
 from separatrix.engine.panels import Halves, on_disk
-from separatrix.engine.reach import FEW_UNSEEN, MOST_REFINEMENTS, ManyUnseen, reach_of, solved, without
+from separatrix.engine.reach import AT_ONCE, FEW_UNSEEN, MOST_REFINEMENTS, ManyUnseen, reach_of, solved, without
 from separatrix.engine.shared import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.equations.hyperplane import product
 
@@ -45,7 +45,7 @@ FEWEST_ROWS = 16  # but that of fewer rows than columns is as large as X;
 FEWEST_CELLS = 2**20  # it costs little of a small X, too
 MOST_OF_X, BESIDE, LITTLE_OF_X = 0.3, 24e6, 0.05  # bytes for half a square: of X less what else is there, or so few
 MOST_WITHOUT_DISK = 0.25  # where the disk has no room
-SPANNED = 1 / 32  # of the columns, and of the bytes of X, for those that others span: of more a triangle is made
+SPANNED, BASIS = 1 / 16, 1 / 24  # of the columns, and of X in double, for those that others span: of more, QR
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
 DECREMENT, CONVEXITY = "twice the Newton decrement, by a factor whose reach was measured", "strong convexity"
 DUALITY = "strong convexity, duality"
@@ -139,8 +139,9 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
     def seen(d: FloatArray) -> FloatArray:
         return objective.add_up(lambda block: block.weight @ np.square(block_plane(block, d)))
 
-    most = SPANNED * min(p, source.X.size * source.X.itemsize / (unit.itemsize * p))
-    reach = reach_of(times, near, unit, whole, seen, max(FEW_UNSEEN, int(most)))
+    share = source.X.itemsize / unit.itemsize  # that X takes of X in double, beside which directions are small
+    most = max(FEW_UNSEEN, int(min(SPANNED * p, BASIS * source.n_rows * share**2)))
+    reach = reach_of(times, near, unit, whole, seen, most, max(1, int(AT_ONCE * share)))
     if not reach and not alpha.all():
         return None
     unseen = reach.unseen if reach else none

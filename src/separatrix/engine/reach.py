@@ -35,10 +35,11 @@ def reach_of(
     whole: Linear = np.asarray,
     seen: Linear = lambda _: np.array(np.inf),
     most: int = FEW_UNSEEN,
+    at_once: int = AT_ONCE,
 ) -> Reach | None:
     """The reach of `near`, the inverse of about what `times` multiplies by; None where that is not near. `whole` is a
     direction of columns of such a `unit`, (n, 1), with the intercept; `seen` the sum of squares that the rows see of
-    each. Raises ManyUnseen where H is zero along more than `most` directions.
+    each. Directions are sought so many at once. Raises ManyUnseen where H is zero along more than `most` of them.
 
     A random direction is found again from what `times` makes of it, but for its part that no row sees; and but for one
     that is nearly unseen, which a second search finds. So no eigenvalue is passed over.
@@ -61,7 +62,7 @@ def reach_of(
                 return Reach(least, unseen) if least >= NEAR else None
             if np.all(seen(whole(missing[:, left] / unit)) <= np.square(UNSEEN * size[left])):
                 more, _ = np.linalg.qr(without(unseen, missing[:, left] / size[left]))
-                unseen, many = np.hstack([unseen, more]), min(2 * many, AT_ONCE)
+                unseen, many = np.hstack([unseen, more]), min(2 * many, at_once)
                 break
             missing = whole(missing / unit)
         else:

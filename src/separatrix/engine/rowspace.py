@@ -39,7 +39,8 @@ MOST_ROWS = 2_000  # whose matrix G is still small
 (pstrf,) = get_lapack_funcs(("pstrf",), dtype=np.float64)
 EPSILON = float(np.finfo(float).eps)
 FEW_ROWS = 512  # whose squares are too few for threads to share
-COLUMNS = 2_048  # that a thread multiplies at a time
+COLUMNS = 2_048  # that a thread multiplies at a time,
+FEWEST_COPIED, COPIED = 256, 2**18  # and of cells that it has to copy
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ class WideRows:
 
     @property
     def parts(self) -> list[slice]:
-        return [slice(first, first + COLUMNS) for first in range(0, self.X.shape[1], COLUMNS)]
+        columns = COLUMNS if self.as_they_are else max(FEWEST_COPIED, COPIED // max(len(self.X), 1))
+        return [slice(first, first + columns) for first in range(0, self.X.shape[1], columns)]
 
     @cached_property
     def as_they_are(self) -> bool:
