@@ -122,7 +122,7 @@ def points_on_the_way(best: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     """Zero, far points, points nearer and nearer to the optimum with and without its zeros, and it in double."""
     noise = np.random.default_rng(seed).normal(size=best.shape)
     yield np.zeros(best.shape)
-    for size in (1e5, 10.0, 1.0, 1e-2, 1e-4, 1e-7, 1e-10):
+    for size in (1e5, 1.0, 1e-3, 1e-7, 1e-10):
         yield (best + size * noise).astype(float)
         yield (best + size * noise * (best != 0)).astype(float)
     yield best.astype(float)

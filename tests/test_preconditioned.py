@@ -156,6 +156,7 @@ def test_more_directions_that_no_row_sees_than_are_sought_leave_the_fit_to_qr(ma
 
 def test_half_of_all_columns_may_be_spanned_by_the_others(monkeypatch):
     monkeypatch.setattr(preconditioned, "SPANNED", 0.5)
+    monkeypatch.setattr(preconditioned, "BASIS", 1.0)
     X, y = problem(280, 120)
     X = np.hstack([X, X @ np.random.default_rng(8).normal(size=(120, 100))])[
         :, np.random.default_rng(9).permutation(220)

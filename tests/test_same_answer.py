@@ -288,33 +288,6 @@ def test_a_forked_process_fits_the_same_bits_even_while_its_parent_is_fitting():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=120)
 
 
-MEMORY = """
-import sys
-import numpy as np
-from separatrix import LinearRegression, LogisticRegression
-order, dtype = sys.argv[1:]
-rng, p = np.random.default_rng(0), 64
-X = np.empty((120_000_000 // p // np.dtype(dtype).itemsize, p), dtype, order)
-for rows in np.array_split(np.arange(len(X)), 20):
-    X[rows] = rng.standard_normal((len(rows), p), dtype=np.float32)
-y = X[:, 0] + rng.standard_normal(len(X), dtype=np.float32)
-LogisticRegression().fit(X[:1000], y[:1000] > 0)
-def kilobytes(name):
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
-before = kilobytes("VmRSS")
-LogisticRegression().fit(X, y > 0)
-LinearRegression().fit(X, y)
-print((kilobytes("VmHWM") - before) * 1024 / X.nbytes)  # the peak: getrusage would begin at that of the parent
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize(("order", "dtype"), [("C", "float64"), ("F", "float32")])
-def test_a_dense_fit_takes_less_than_a_third_of_X_on_top_of_X(order, dtype):
-    run = subprocess.run([sys.executable, "-c", MEMORY, order, dtype], check=True, capture_output=True, text=True)
-    assert float(run.stdout) < 0.3
-
-
 @pytest.mark.parametrize("load", [load_breast_cancer, load_iris, load_wine])
 def test_solvers_agree_on_coefficients_as_their_page_says(load):
     X, y = load(return_X_y=True)
