@@ -27,10 +27,10 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     QR takes copies of its triangle: of more than some hundred columns, much memory beside X. Dense X of 256 rows and
     columns or more is fitted by conjugate gradients, prepared by a factor that goes to a temporary file (`TMPDIR`)
     where it is large beside X, or with an L1 part and no fewer rows than columns on working sets: in less than a third
-    of X. Where columns (or rows) repeat others all but exactly, or a sixteenth of them and more are spanned by the
-    rest, or the disk has no room, and no penalty helps, QR remains. With alpha > 0, an X of more than 2,000 columns
-    that is sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by conjugate
-    gradients, or on working sets where there is an L1 part, with ConvergenceWarning where these do not end.
+    of X. Where columns (or rows) repeat others all but exactly, or many are spanned by the rest, and no penalty helps,
+    QR goes to such a file, too; it stays in memory where the disk has no room. With alpha > 0, an X of more than 2,000
+    columns that is sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by
+    conjugate gradients, or on working sets where there is an L1 part, with ConvergenceWarning where these do not end.
 
     Parameters
     ----------

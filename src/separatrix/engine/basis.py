@@ -10,6 +10,7 @@ than rounding is left has no direction of its own, and gives one along which A i
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -104,17 +105,11 @@ class Basis:
         along = np.empty((self.rank, V.shape[1]))
         stretches = list(pieces(len(V), max(V.shape[1], 1), STRETCH))
         for number, at in enumerate(self.places):
-            with self.files.read(2 * number) as (transposed,):
-                Q = cast(FloatArray, transposed).T
-
-                def pull(rows: slice, Q: FloatArray = Q) -> FloatArray:
-                    return Q[rows].T @ V[rows]
-
-                def take(rows: slice, Q: FloatArray = Q, at: slice = at) -> None:
-                    V[rows] -= Q[rows] @ along[at]
-
-                along[at] = sum(in_order(self.pool, pull, stretches, ahead=4), 0.0)
-                list(in_order(self.pool, take, stretches, ahead=4))
+            with self.files.read(2 * number) as arrays:
+                Q = cast(FloatArray, arrays[0]).T
+                along[at] = sum(in_order(self.pool, partial(pulled, Q, V), stretches, ahead=4), 0.0)
+                for _ in in_order(self.pool, partial(take_from, V, Q, along[at]), stretches, ahead=4):
+                    pass
         return along
 
     def times(self, c: FloatArray) -> FloatArray:
@@ -174,6 +169,16 @@ class Basis:
             x = self.solve(self.solve(x / np.linalg.norm(x), transposed=True))
             size = float(np.linalg.norm(x))
         return size**-0.5
+
+
+def pulled(Q: FloatArray, V: FloatArray, rows: slice) -> FloatArray:
+    """Q'V of some rows."""
+    return Q[rows].T @ V[rows]
+
+
+def take_from(V: FloatArray, Q: FloatArray, c: FloatArray, rows: slice) -> None:
+    """Some rows of V become those of V - Q c."""
+    V[rows] -= Q[rows] @ c
 
 
 def basis_of(

@@ -1,11 +1,12 @@
 r"""Unpenalised least squares of many dense columns by QR on disk, of whatever rank.
 
-    rows >= columns    Xc W^1/2 = Q R;  w = R^-1 Q'y, less its part along N: the shortest of all solutions
-    rows < columns     Xc'W^1/2 = Q R;  y less its part along N is what the rows can meet, w = Q R'^-1 y
+    rows >= columns    A = W^1/2 Xc = Q R;  w = R^-1 Q'W^1/2 y, less its part along N: the shortest of all solutions
+    rows < columns     A'= Q R;  W^1/2 y less its part along N is what weights can meet, and w = Q R'^-1 of that
 
-with Xc the columns less their mean, and N the directions along which the columns of that QR add up to zero: those
-beyond its rank, made orthonormal by another (a complete orthogonal decomposition; Hough and Vavasis 1997, "Complete
-orthogonal decomposition for weighted least squares", SIAM Journal on Matrix Analysis and Applications 18).
+with Xc the columns less their mean, and N the directions along which what QR is made of adds up to zero: those beyond
+its rank, made orthonormal by another (a complete orthogonal decomposition; Hough and Vavasis 1997, "Complete orthogonal
+decomposition for weighted least squares", SIAM Journal on Matrix Analysis and Applications 18). Rank is judged in units
+in which columns are alike; with fewer rows, the way back to theirs is one more.
 
 It is the way of columns that all but repeat others, or are spanned by them, to which a Gram matrix is blind
 (`separatrix.engine.preconditioned`); a triangle in memory takes copies of itself, here as large as X.
@@ -106,7 +107,7 @@ def of_rows(objective: Objective, source: MemorySource) -> Found | None:
 
     basis = basis_of(columns, p, n, tolerance, source.pool, source.X.itemsize)
     unseen = basis and directions(basis, scale)
-    rows = basis and (basis if np.ptp(apart) == 0 else rescaled(basis, apart[:, None]))
+    rows = basis and (basis if np.ptp(apart) == 0 else rescaled(basis, apart[:, None], source.X.itemsize))
     if not basis or not unseen or not rows:
         return None
     kept = basis.kept
@@ -148,15 +149,15 @@ def units_of(variance: FloatArray) -> FloatArray:
     return unit if unit.max(initial=1.0) > ALIKE * unit.min(initial=np.inf) else np.ones_like(unit)
 
 
-def rescaled(basis: Basis, unit: FloatArray) -> Basis | None:
-    """A basis of the same directions where each number of theirs has another unit (m, 1), for Q unit^-1."""
+def rescaled(basis: Basis, unit: FloatArray, itemsize: int) -> Basis | None:
+    """A basis of the directions of Q with each of their numbers times its unit (m, 1)."""
 
     def columns(some: slice) -> FloatArray:
         V = basis.columns(some) * unit
         V /= np.linalg.norm(V, axis=0)
         return V
 
-    found = basis_of(columns, len(unit), basis.rank, ROUNDING, basis.pool)
+    found = basis_of(columns, len(unit), basis.rank, ROUNDING, basis.pool, itemsize)
     return found if found and found.rank == basis.rank else None
 
 

@@ -11,9 +11,9 @@ the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the
 Algebra and its Applications 88): a pass, and about all digits are there.
 
 Of many dense columns a triangle takes long, and its copies memory: see `separatrix.engine.preconditioned` for the way
-without one; where that fails, QR remains. With an L1 part such a fit, and of many columns that are mostly zeros, of
-which a triangle would be larger than the data, any penalised one is found as those of classes are: by products alone,
-to all the digits that the objective has.
+without one, and `separatrix.engine.complete` for one on disk, where columns are about spanned by others. With an L1
+part such a fit, and of many columns that are mostly zeros, of which a triangle would be larger than the data, any
+penalised one is found as those of classes are: by products alone, to all the digits that the objective has.
 """
 
 import warnings
@@ -148,7 +148,8 @@ def by_basis(source: Source, targets: int, penalty: ElasticNet, fit_intercept: b
     certificate = Certificate(found.gap(at) / total, found.method)
     if not certificate.gap <= NEARLY_PROVEN * spread(source):
         return None
-    why = f"columns are about spanned by others, and a triangle of {p:,} would be large: it is on disk"
+    what = "columns" if n >= p else "rows"
+    why = f"some of {min(n, p):,} {what} are about spanned by others, and their triangle would be large: it is on disk"
     trace = trace_of("qr", why, objective, at, certificate, 1, started)
     return without_triangle(source, at, found.rank, trace, certificate)
 

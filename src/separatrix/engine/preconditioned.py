@@ -14,8 +14,8 @@ afresh and solved for again, unpenalised in twice the precision, until a step no
 with Xc the columns less their mean, if there is an intercept: then as many rows as columns meet every row, too. How
 near the factor is, a system shows whose answer is random: conjugate gradients meet all eigenvalues on their way there,
 and leave of it what no row sees (columns that others span). Where they do not arrive, a factor in double may be near
-(columns that repeat others but for their ninth digit); where that is not, there is no answer here. A factor that is
-large beside X is kept on disk (`separatrix.engine.panels`).
+(columns that repeat others but for their ninth digit); where that is not, there is no answer here, but one without a
+square (`separatrix.engine.complete`). A factor that is large beside X is kept on disk (`separatrix.engine.panels`).
 """
 
 from collections.abc import Callable
