@@ -11,13 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn import exceptions
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from separatrix.arguments import check_sample_weight, check_squares, gaps, is_moderate, listed, shown, unmasked
-from separatrix.arrays import FLOATS, WHOLE, Matrix
+from separatrix.arguments import (
+    check_class_weight,
+    check_sample_weight,
+    check_squares,
+    gaps,
+    is_moderate,
+    listed,
+    shown,
+    unmasked,
+)
+from separatrix.arrays import FLOATS, WHOLE, FloatArray, IntArray, Matrix
 from separatrix.data.given import check_distinct, check_here, check_moderate
 from separatrix.data.memory import rows_to_judge
+from separatrix.equations.hyperplane import pieces
 from separatrix.errors import (
     ArgumentError,
     CellError,
@@ -307,3 +317,24 @@ def refuse_tiny(most: NDArray, names: Any) -> None:
         raise CellError(
             f"column {names[column]!r} of X reaches {most[column]:g}, too small to square, so rescale the column."
         )
+
+
+def weight_of_classes(class_weight: Any, classes: NDArray, total: FloatArray) -> FloatArray:
+    """The weight of each class, (K,), of whose rows the weights add up to `total` (K,)."""
+    check_class_weight(class_weight, classes)
+    # As if each class had one row, of the weight of all of its rows.
+    seen, weights = total > 0, np.ones(len(classes))  # of a class without such rows none is known, or matters
+    weights[seen] = compute_class_weight(
+        class_weight, classes=classes[seen], y=classes[seen], sample_weight=total[seen]
+    )
+    return weights
+
+
+def reweighed(class_weight: Any, classes: NDArray, codes: IntArray, weight: FloatArray) -> FloatArray:
+    """The weight of each row times that of its class, (rows,)."""
+    total = np.zeros(len(classes))
+    for some in pieces(len(codes), 1):  # as copies of all would be large beside few columns
+        total += np.bincount(codes[some], weight[some], len(classes))
+    weights = weight_of_classes(class_weight, classes, total)[codes]
+    weights *= weight
+    return weights

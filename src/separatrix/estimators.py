@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import compute_class_weight
 
 from separatrix.arguments import (
     FARTHEST,
     as_numbers,
     check_C,
     check_choice,
-    check_class_weight,
     check_flag,
     check_l1_ratio,
     check_number,
@@ -38,6 +36,7 @@ from separatrix.checked import (
     checked_rows,
     judged,
     random_of,
+    reweighed,
     warn_of_no_offset,
 )
 from separatrix.data.block import Source
@@ -190,7 +189,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
         if self.class_weight is not None:
-            weight = weight * self._weight_of_classes(y, weight)[codes]
+            weight = reweighed(self.class_weight, self.classes_, codes, weight)
         check_two_classes(self.classes_, codes, weight)
         if self.fit_intercept and np.isfinite(self.C):
             warn_of_classes(self.classes_, codes, weight, stacklevel=3)
@@ -241,16 +240,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             if w.shape == (K, p) and b.shape == (K,) and is_moderate(w) and is_moderate(b):
                 return w[rows], b[rows]
         return np.zeros((K, p))[rows], np.zeros(K)[rows]
-
-    def _weight_of_classes(self, y: NDArray, weight: FloatArray) -> FloatArray:
-        check_class_weight(self.class_weight, self.classes_)
-        counts = weight > 0  # of a class without such rows "balanced" knows no weight, and none matters
-        seen = np.isin(self.classes_, np.unique(y[counts]))
-        weights = np.ones(len(seen))
-        weights[seen] = compute_class_weight(
-            self.class_weight, classes=self.classes_[seen], y=y[counts], sample_weight=weight[counts]
-        )
-        return weights
 
     def _checked(self) -> tuple[Options, float]:
         """The parameters as the engine takes them: options, and the penalty's strength 1 / C."""

@@ -8,11 +8,10 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import compute_class_weight
 
-from separatrix.arguments import check_class_weight, listed
+from separatrix.arguments import listed
 from separatrix.arrays import FloatArray
-from separatrix.checked import about_complex, check_given, refuse_tiny
+from separatrix.checked import about_complex, check_given, refuse_tiny, weight_of_classes
 from separatrix.data import dataset
 from separatrix.data.beside import given
 from separatrix.data.blocks import Labelled, array_of_dask, labelled
@@ -42,12 +41,7 @@ def _weighed(
 ) -> tuple[NDArray, TableSource, float]:
     """Classes of such weights (K,), and their rows with the `class_weight` of the estimator, and their total weight."""
     if estimator.class_weight is not None:
-        check_class_weight(estimator.class_weight, classes)
-        # As if each class had one row, of the weight of all of its rows.
-        seen, by_class = weight > 0, np.ones(len(classes))  # of a class without such rows none is known, or matters
-        by_class[seen] = compute_class_weight(
-            estimator.class_weight, classes=classes[seen], y=classes[seen], sample_weight=weight[seen]
-        )
+        by_class = weight_of_classes(estimator.class_weight, classes, weight)
         source, weight = source.reweighed(by_class), weight * by_class
     return classes, source, float(weight.sum())
 

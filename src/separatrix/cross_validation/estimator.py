@@ -20,7 +20,7 @@ from separatrix.arguments import (
     label_codes,
 )
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.checked import check_fitted, checked_rows
+from separatrix.checked import check_fitted, checked_rows, reweighed
 from separatrix.cross_validation.folds import (
     Folds,
     check_left_out,
@@ -155,7 +155,7 @@ class LogisticRegressionCV(LogisticRegression):
         self._with_offset = offset is not None
         rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
         if self.class_weight is not None:
-            weight = weight * self._weight_of_classes(y, weight)[codes]
+            weight = reweighed(self.class_weight, self.classes_, codes, weight)
         check_two_classes(self.classes_, codes, weight)
         folds = Folds(np.ones((X.shape[0], 1), dtype=bool)) if leave_out else folds_of(self.cv, X, y, codes)
         check_training_rows(folds, self.classes_, codes, weight)
