@@ -38,7 +38,14 @@ from separatrix.engine.duality import duality_gap
 from separatrix.engine.in_triangle import elastic_net, minimum_norm, ridge
 from separatrix.engine.iterate import Status, Step, Trace, minimise
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.preconditioned import MOST_REFINEMENTS, STEADY, doubled_pull, is_large, preconditioned
+from separatrix.engine.preconditioned import (
+    MOST_REFINEMENTS,
+    STEADY,
+    Found,
+    doubled_pull,
+    is_large,
+    preconditioned,
+)
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.triangle import ROUNDING, triangle_of
 from separatrix.equations.losses import SquaredLoss
@@ -121,15 +128,8 @@ def by_gram(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bo
     assert isinstance(source, MemorySource)
     objective, total = objective_of(source, penalty, fit_intercept)
     found = preconditioned(objective, targets, penalty.l2)
-    if found is None:
-        return None
-    at = objective.evaluate(found.theta, order=1)
-    certificate = Certificate(found.gap(at) / total, found.method)
-    if not certificate.gap <= PROVEN * spread(source):
-        return None
     why = f"a triangle of {min(source.n_rows, source.n_columns):,} columns would take longer"
-    trace = trace_of("conjugate-gradient", why, objective, at, certificate, 1, started)
-    return without_triangle(source, at, found.rank, trace, certificate)
+    return found and as_proven(objective, total, found, PROVEN, ("conjugate-gradient", why), started)
 
 
 def by_basis(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
@@ -142,15 +142,22 @@ def by_basis(source: Source, targets: int, penalty: ElasticNet, fit_intercept: b
         return None
     objective, total = objective_of(source, penalty, fit_intercept)
     found = complete(objective)
-    if found is None:
-        return None
-    at = objective.evaluate(found.theta, order=1)
-    certificate = Certificate(found.gap(at) / total, found.method)
-    if not certificate.gap <= NEARLY_PROVEN * spread(source):
-        return None
     what = "columns" if n >= p else "rows"
     why = f"some of {min(n, p):,} {what} are about spanned by others, and their triangle would be large: it is on disk"
-    trace = trace_of("qr", why, objective, at, certificate, 1, started)
+    return found and as_proven(objective, total, found, NEARLY_PROVEN, ("qr", why), started)
+
+
+def as_proven(
+    objective: Objective, total: float, found: Found, most: float, solver: tuple[str, str], started: float
+) -> LeastSquares | None:
+    """What was found by a solver, and why by that; None where its bound is more than so much of the variance of y."""
+    source = objective.source
+    assert isinstance(source, MemorySource)
+    at = objective.evaluate(found.theta, order=1)
+    certificate = Certificate(found.gap(at) / total, found.method)
+    if not certificate.gap <= most * spread(source):
+        return None
+    trace = trace_of(*solver, objective, at, certificate, 1, started)
     return without_triangle(source, at, found.rank, trace, certificate)
 
 
