@@ -185,10 +185,10 @@ def test_a_prepared_case_is_described_as_it_is(tmp_path):
 
 def test_the_command_measures_saves_and_prints_a_case(tmp_path):
     out = tmp_path / "results.json"
-    command = [sys.executable, "-m", "benchmarks", "--cases", "iris", "--peers", "separatrix,newton-cholesky"]
+    command = [sys.executable, "-m", "benchmarks", "--cases", "iris", "--peers", "separatrix"]
     done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=True)
     (record,) = json.loads(out.read_text())
-    assert [line["status"] for line in record["entries"]] == ["reached", "reached"]
+    assert [line["status"] for line in record["entries"]] == ["reached"]
     assert record["reference"]["agreed"]
     assert table(record) in done.stdout
 

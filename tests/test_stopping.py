@@ -32,7 +32,6 @@ FIT = ["fit", "--query", "select * from 'old.parquet'", "--target", "y", "--stre
 PREDICT = ["predict", "old.json", "old.parquet", "--out", "p.csv"]
 MOMENTS = [
     (FIT, "cyclopts/__init__.py:<module>"),
-    (FIT, "data/dataset.py:_of_stream"),
     (FIT, "tempfile.py:mkdtemp"),
     (FIT, "data/parts.py:spool"),
     (FIT, "engine/iterate.py:minimise"),

@@ -457,7 +457,7 @@ assert fitted() == 0
 
 
 @pytest.mark.parametrize(
-    ("asked", "tolerance"), [({}, 1e-8), ({"solver": "conjugate-gradient"}, 1e-4), ({"inference": True}, 1e-8)]
+    ("asked", "tolerance"), [({"solver": "conjugate-gradient"}, 1e-4), ({"inference": True}, 1e-8)]
 )
 def test_a_fit_that_is_killed_in_any_pass_goes_on_to_the_same_answer(tmp_path, asked, tolerance):
     files(tmp_path)
