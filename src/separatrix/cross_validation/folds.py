@@ -62,7 +62,7 @@ def folds_of(cv: Any, X: Any, y: NDArray, codes: IntArray) -> Folds:
         if cv > len(y):
             raise ArgumentError(f"cv={cv} is more folds than the {len(y)} rows: use fewer, or 'loo'.")
         return stratified(int(cv), codes)
-    found = split(cv, cv, X, y) if hasattr(cv, "split") else cv
+    found = split(cv, X, y) if hasattr(cv, "split") else cv
     packed, tests = [np.packbits(np.ones(len(y), dtype=bool))], []  # as how many there are is seen at the end
     for f, pair in enumerate(found, start=1):
         if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
@@ -104,9 +104,9 @@ def stratified(cv: int, codes: IntArray) -> Folds:
     return Folds(rows.T)
 
 
-def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> Iterator[Any]:
+def split(cv: Any, X: Any, y: NDArray) -> Iterator[Any]:
     """What a splitter of scikit-learn makes of the rows, fold by fold; ArgumentError where it makes nothing."""
-    folds = iter(splitter.split(X, y))
+    folds = iter(cv.split(X, y))
     while True:
         try:
             with warnings.catch_warnings():  # of a class that some fold lacks: that is said of the fold
@@ -117,7 +117,7 @@ def split(splitter: Any, cv: Any, X: Any, y: NDArray) -> Iterator[Any]:
         except ValueError as error:
             why = " ".join(str(error).split())
             if "group" in why:
-                name = type(splitter).__name__
+                name = type(cv).__name__
                 why = f"it needs groups: give cv the list that {name}(..).split(X, y, groups) makes."
             raise ArgumentError(f"cv={cv!r} cannot split the {len(y)} rows: {why}") from error
         yield fold

@@ -30,7 +30,7 @@ CELLS, ROWS = 2**19, 2**16
 WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
 ETA = 8  # arrays of the size of eta, of which a loss makes a few, are small beside that of X
 COPIED = 2**18  # cells, where a block is a copy
-FEWEST_BLOCK, FEWEST_COPIED = 64, 4  # rows; of a copy fewer, as these are wide and beside X
+FEWEST, FEWEST_COPIED, MOST_COPIED = 64, 4, 3 * 2**18  # rows of a block; of a copy of more cells fewer, beside X
 KEPT, COPIED_PART = 0.2, 0.1  # of a dense X: bytes that may be kept of its rows, and cells that may be copied
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
@@ -208,7 +208,8 @@ class MemorySource:
             p = max(self.n_columns, 1)
             cells = max(p, ETA * self.outputs)
             step = COPIED // cells if self._copies else max(CELLS // cells, min(WIDE_ROWS, WIDE_CELLS // cells))
-            step = max(FEWEST_COPIED if self._copies else FEWEST_BLOCK, min(ROWS, step))
+            large = self._copies and FEWEST * p > MOST_COPIED
+            step = max(FEWEST_COPIED if large else FEWEST, min(ROWS, step))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
             rows = slice(some.start + before, some.stop + before)
