@@ -38,13 +38,15 @@ Columns = Callable[[slice], FloatArray]
 class Basis:
     """Q (m, rank) and R (rank, k) of A (m, k), k of its `columns` being looked at so far.
 
-    `order` has the columns of each panel, first those that Q has a column for, in the `places` of that panel.
+    `order` has the columns of each panel, first those that Q has a column for, in the `places` of that panel; `left`
+    what was left of each of the others.
     """
 
     files: Spill
     pool: ThreadPoolExecutor | None
     places: list[slice] = field(default_factory=list)
     order: list[IntArray] = field(default_factory=list)
+    left: list[FloatArray] = field(default_factory=list)
 
     @property
     def rank(self) -> int:
@@ -69,6 +71,7 @@ class Basis:
         rank = self.rank_of(along, R, tolerance)
         if rank is None:
             return False
+        self.left.append(np.linalg.norm(R[rank:, rank:], axis=0))
         U, R = U[:, :rank], R[:rank]
         again = self.take_out(U)
         lost = 0.0

@@ -58,6 +58,7 @@ def of_columns(objective: Objective, source: MemorySource) -> Found | None:
     if not basis or not unseen:
         return None
     kept, scale = basis.kept, scale[:, None]
+    spanned_scale = np.where(scale > 0, scale, np.inf)[basis.spanned]
 
     def whole(of_kept: FloatArray, b: FloatArray) -> FloatArray:
         w = np.zeros((p, of_kept.shape[1]))
@@ -79,7 +80,9 @@ def of_columns(objective: Objective, source: MemorySource) -> Found | None:
 
     def gap(at: Evaluation) -> float:
         g = doubled_left(objective, m, at.theta)  # rounding of a gradient counts where columns all but repeat others
-        return 0.5 * float(np.sum(np.square(half_step(g)))) + half_square(g[p:], g[p:] / total)
+        apart = np.abs(at.theta[:p][basis.spanned] / spanned_scale) * np.concatenate(basis.left)[:, None]
+        beyond = apart.sum(axis=0)  # of eta at most: by what is left of spanned columns, which the others cannot undo
+        return 0.5 * float(np.sum(np.square(half_step(g))) + beyond @ beyond) + half_square(g[p:], g[p:] / total)
 
     return Found(theta, basis.rank, gap, METHOD)
 
