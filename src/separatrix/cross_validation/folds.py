@@ -35,7 +35,7 @@ class Folds:
         """The positions of the test rows of fold f."""
         if self.tests is not None:
             return self.tests[f - 1]
-        return np.flatnonzero(~self.rows[:, f]).astype(np.int32 if len(self.rows) <= LARGEST else np.intp, copy=False)
+        return short(np.flatnonzero(~self.rows[:, f]), len(self.rows))
 
 
 def is_loo(cv: Any) -> bool:
@@ -81,8 +81,8 @@ def folds_of(cv: Any, X: Any, y: NDArray, codes: IntArray) -> Folds:
 
 
 def stratified(cv: int, codes: IntArray) -> Folds:
-    """As many folds, with about the same share of each class: those of scikit-learn's StratifiedKFold, which takes
-    some fifty bytes a row to make them.
+    """As many folds, with about the same share of each class: those of scikit-learn's StratifiedKFold, which
+    takes several numbers a row to make them.
 
     Classes are dealt out in the order in which they appear, one after the other; the rows of each in their order.
     """
@@ -137,7 +137,12 @@ def rows_of(given: Any, kind: str, f: int, n: int) -> IntArray:
         raise ArgumentError(f"{where} are {listed(rows)}: give whole numbers, which say what rows, or a mask.")
     for row in rows[(rows < -n) | (rows >= n)][:1]:
         raise ArgumentError(f"{where} name row {row}, and X has {n} rows: give numbers from 0 to {n - 1}.")
-    return rows.astype(np.int32 if n <= LARGEST else np.intp, copy=False) % n
+    return short(rows, n) % n
+
+
+def short(rows: NDArray, n: int) -> IntArray:
+    """Positions among n rows in no more bytes than these take."""
+    return rows.astype(np.int32 if n <= LARGEST else np.intp, copy=False)
 
 
 def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight: FloatArray) -> None:
