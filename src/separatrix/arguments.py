@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray
 from separatrix.errors import ArgumentError, TargetError
 
-WIDEST_COUNT = 100_000  # of the range of integer labels that are counted instead of sorted
 LARGEST = 1e90  # of a cell, and of a weight: the square of the one times the other, summed over rows, is finite
 SMALLEST_C = 1e-200  # whose inverse, by unit of such a weight, is finite
 LARGEST_INT = sys.float_info.max
@@ -234,10 +233,10 @@ def gaps(values: NDArray) -> NDArray:
     return np.array(missing, dtype=bool).reshape(values.shape)
 
 
-def check_complete(missing: NDArray, name: str) -> None:
-    """TargetError for the first row whose outcome is missing."""
+def check_complete(missing: NDArray, name: str, before: int = 0) -> None:
+    """TargetError for the first row whose outcome is missing; so many rows come before these."""
     for row in np.flatnonzero(missing)[:1]:
-        raise TargetError(f"{name} is missing in row {row}, counted from 0: leave the row out.")
+        raise TargetError(f"{name} is missing in row {before + row}, counted from 0: leave the row out.")
 
 
 def shown(value: Any) -> str:
@@ -275,49 +274,3 @@ def check_class_weight(class_weight: Any, classes: NDArray) -> None:
         raise ArgumentError(
             f"class_weight={shown(class_weight)}: y has no class {shown(unknown[0])}, but {listed(labels)}."
         )
-
-
-def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
-    """The different labels in order, and the position of each row's among them.
-
-    >>> label_codes(np.array([7, 5, 7]))
-    (array([5, 7]), array([1, 0, 1]))
-    """
-    if y.dtype.kind == "b":
-        classes, codes = label_codes(y.view(np.uint8))
-        return classes.astype(bool), codes
-    if y.dtype.kind in "iu" and (span := int(y.max()) - (low := int(y.min()))) < WIDEST_COUNT:
-        # A million labels are counted in a tenth of the time it takes to sort them.
-        codes = y.astype(np.intp, copy=False)
-        codes = codes - low if low else codes
-        if span <= 1:  # then both are there
-            return np.arange(low, low + span + 1).astype(y.dtype), codes
-        counts = np.bincount(codes, minlength=span + 1)
-        if not counts.all():
-            codes = (np.cumsum(counts > 0) - 1)[codes]
-        return (np.flatnonzero(counts) + low).astype(y.dtype), codes
-    from sklearn.utils.multiclass import check_classification_targets
-
-    check_complete(gaps(y), "y")
-    if y.dtype.kind == "f" and (fraction := y[y != np.floor(y)]).size:
-        raise TargetError(
-            f"Unknown label type: y holds numbers such as {shown(fraction[0])}, no classes: use LinearRegression, or "
-            "make classes of them, as y > 0 does."
-        )
-    try:
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
-    except (TypeError, ValueError):
-        kinds = sorted({type(label).__name__ for label in y.tolist()})
-        raise TargetError(
-            f"Unknown label type: y={listed(y)} holds {' and '.join(kinds)}: make all labels text, or whole numbers."
-        ) from None
-    return classes, codes
-
-
-def check_two_classes(classes: NDArray, codes: NDArray, weight: FloatArray) -> None:
-    """TargetError unless two classes have rows that count."""
-    if len(classes) < 2:
-        raise TargetError(f"y has one class, {classes.tolist()[0]!r}: there is nothing to tell apart.")
-    if not weight.all() and np.count_nonzero(np.bincount(codes, weight > 0)) < 2:
-        raise TargetError("the rows of positive weight have one class or none: there is nothing to tell apart.")

@@ -330,11 +330,9 @@ def weight_of_classes(class_weight: Any, classes: NDArray, total: FloatArray) ->
     return weights
 
 
-def reweighed(class_weight: Any, classes: NDArray, codes: IntArray, weight: FloatArray) -> FloatArray:
+def weight_of_rows(by_class: FloatArray, codes: IntArray, weight: FloatArray) -> FloatArray:
     """The weight of each row times that of its class, (rows,)."""
-    total = np.zeros(len(classes))
-    for some in pieces(len(codes), 1):  # as copies of all would be large beside few columns
-        total += np.bincount(codes[some], weight[some], len(classes))
-    weights = weight_of_classes(class_weight, classes, total)[codes]
-    weights *= weight
+    weights = np.empty(len(codes))
+    for some in pieces(len(codes), 1):
+        np.multiply(weight[some], by_class[codes[some]], out=weights[some])
     return weights

@@ -22,11 +22,9 @@ from separatrix.arguments import (
     check_offset,
     check_sample_weight,
     check_size,
-    check_two_classes,
     check_whole,
     is_moderate,
     is_plain,
-    label_codes,
 )
 from separatrix.arrays import FloatArray
 from separatrix.checked import (
@@ -36,10 +34,12 @@ from separatrix.checked import (
     checked_rows,
     judged,
     random_of,
-    reweighed,
     warn_of_no_offset,
+    weight_of_classes,
+    weight_of_rows,
 )
 from separatrix.data.block import Source
+from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.equations.hyperplane import linear_predictor
@@ -188,16 +188,18 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             check_not_tiny(X, given)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
+        total = weight_by_class(codes, len(self.classes_), weight)
         if self.class_weight is not None:
-            weight = reweighed(self.class_weight, self.classes_, codes, weight)
-        check_two_classes(self.classes_, codes, weight)
+            by_class = weight_of_classes(self.class_weight, self.classes_, total)
+            weight, total = weight_of_rows(by_class, codes, weight), total * by_class
+        check_two_classes(self.classes_, total)
         if self.fit_intercept and np.isfinite(self.C):
-            warn_of_classes(self.classes_, codes, weight, stacklevel=3)
+            warn_of_classes(self.classes_, total, stacklevel=3)
         check_size("class_weight", weight)
         offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
         threads = self.n_threads
         source = memory_source(X, codes, weight, self.fit_intercept, n_threads=threads, offset=offset, near=True)
-        return self.classes_, source, float(weight.sum())
+        return self.classes_, source, float(total.sum())
 
     def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
         """One fit, or with "ovr" one for each class against the rest; the penalty's strength is per unit weight."""

@@ -13,11 +13,10 @@ from separatrix.arguments import (
     check_number,
     check_offset,
     check_sample_weight,
-    check_two_classes,
-    label_codes,
 )
 from separatrix.arrays import FloatArray
 from separatrix.checked import check_fitted, check_not_tiny, checked_rows
+from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, ConvergenceWarning, NotFittedError
@@ -93,8 +92,8 @@ class FirthLogisticRegression(LogisticRegression):
         check_not_tiny(X, given)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
-        check_two_classes(self.classes_, codes, weight)
         K = len(self.classes_)
+        check_two_classes(self.classes_, weight_by_class(codes, K, weight))
         offset = check_offset(offset, X.shape[0], 1 if K == 2 else K, FARTHEST)
         self._with_offset = offset is not None
         offset = offset if offset is None or K == 2 else offset[:, 1:] - offset[:, :1]

@@ -16,11 +16,9 @@ from separatrix.arguments import (
     check_number,
     check_offset,
     check_sample_weight,
-    check_two_classes,
-    label_codes,
 )
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.checked import check_fitted, checked_rows, reweighed
+from separatrix.checked import check_fitted, checked_rows, weight_of_classes, weight_of_rows
 from separatrix.cross_validation.folds import (
     Folds,
     check_left_out,
@@ -37,6 +35,7 @@ from separatrix.cross_validation.scores import (
     scorer_of,
     with_coefficients,
 )
+from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.engine.fit import Options
@@ -154,9 +153,11 @@ class LogisticRegressionCV(LogisticRegression):
         offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
         self._with_offset = offset is not None
         rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
+        total = weight_by_class(codes, len(self.classes_), weight)
         if self.class_weight is not None:
-            weight = reweighed(self.class_weight, self.classes_, codes, weight)
-        check_two_classes(self.classes_, codes, weight)
+            by_class = weight_of_classes(self.class_weight, self.classes_, total)
+            weight, total = weight_of_rows(by_class, codes, weight), total * by_class
+        check_two_classes(self.classes_, total)
         folds = Folds(np.ones((X.shape[0], 1), dtype=bool)) if leave_out else folds_of(self.cv, X, y, codes)
         check_training_rows(folds, self.classes_, codes, weight)
         if leave_out:

@@ -16,10 +16,8 @@ from separatrix.arguments import (
     check_offset,
     check_squares,
     check_total,
-    check_two_classes,
     finite_numbers,
     gaps,
-    label_codes,
     shown,
     unmasked,
     weights_of,
@@ -29,6 +27,7 @@ from separatrix.data.client import current_client, hush_all, reachable
 from separatrix.data.cluster import ClusterSource, Deal, Share, result_of, submitted
 from separatrix.data.dataset import is_dask, is_frame
 from separatrix.data.given import check_moderate
+from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import MemorySource, far_columns
 from separatrix.data.reservoir import Strata
 from separatrix.data.stream import ROOM, cells_of_row, stacked
@@ -180,8 +179,9 @@ def classes_in(seen: Sequence[Look]) -> tuple[NDArray, FloatArray]:
     if len({each.dtype.kind in "US" for each in labels}) > 1:  # numbers would become text
         labels = [each.astype(object) for each in labels]
     classes, codes = label_codes(np.concatenate(labels))
-    check_two_classes(classes, codes, weights)
-    return classes, np.bincount(codes, weights, minlength=len(classes)).astype(np.float64)
+    total = weight_by_class(codes, len(classes), weights)
+    check_two_classes(classes, total)
+    return classes, total
 
 
 def blocks_of(X: Any, others: Sequence[tuple[str, Any, bool]], client: Any) -> list[list[Any]]:
@@ -249,7 +249,7 @@ def look(common: tuple[int, Blocks], number: int, *parts: Any) -> Look:
             labels, codes = label_codes(source.y)
         except SeparatrixError as error:
             raise type(error)(f"{blocks.name(number)}: {error}") from None
-        weights = np.bincount(codes, weight, minlength=len(labels)).astype(np.float64)
+        weights = weight_by_class(codes, len(labels), weight)
     kept = source if weight.all() else source.take(counts)
     most = max(1, int(few / max(cells_of_row(kept.X), 1.0)))
     rows = np.unique(np.linspace(0, kept.n_rows - 1, min(most, kept.n_rows)).astype(np.intp))

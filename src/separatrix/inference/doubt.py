@@ -25,9 +25,10 @@ def separation_of(
     return separation(source, classes, names, fit_intercept) or None
 
 
-def warn_of_classes(classes: NDArray, codes: NDArray, weight: FloatArray, stacklevel: int) -> None:
-    """The warning that a class deserves whose rows all weigh nothing: no penalty holds its intercept."""
-    for k in np.flatnonzero(np.bincount(codes, weight > 0, minlength=len(classes)) == 0)[:1]:
+def warn_of_classes(classes: NDArray, weight: FloatArray, stacklevel: int) -> None:
+    """The warning that a class deserves whose rows all weigh nothing, of the weight of each class (K,): no penalty
+    holds its intercept."""
+    for k in np.flatnonzero(weight == 0)[:1]:
         label = classes.tolist()[k]
         warnings.warn(
             f"every row of class {label!r} weighs nothing, so that its intercept falls without end: its size cannot be "
