@@ -26,6 +26,7 @@ from separatrix.arguments import (
 )
 from separatrix.arrays import FLOATS, WHOLE, FloatArray, IntArray, Matrix
 from separatrix.data.given import check_distinct, check_here, check_moderate
+from separatrix.data.labels import brought_text
 from separatrix.data.memory import rows_to_judge
 from separatrix.equations.hyperplane import pieces
 from separatrix.errors import (
@@ -73,7 +74,7 @@ def checked_matrix(estimator: Any, X: Any) -> Matrix:
 
 def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tuple[Matrix, NDArray]:
     """X (rows, p), dense or CSR, finite, and y, labels (rows,) or numbers (rows,) or (rows, targets)."""
-    X, y = unmasked(X), unmasked(y)
+    X, y = unmasked(X), y if numbers else brought_text(unmasked(y))
     dtypes = FLOATS if sparse.issparse(X) else FLOATS + WHOLE  # a dense X is widened as it is used, not whole
     how = {"accept_sparse": "csr", "dtype": dtypes, "ensure_all_finite": False}
     try:

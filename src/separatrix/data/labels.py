@@ -16,6 +16,20 @@ from separatrix.errors import TargetError
 WIDEST_COUNT = 100_000  # of the range of whole numbers that are counted instead of sorted
 
 
+def brought_text(y: Any) -> Any:
+    """A column of text of pandas as objects, equal ones the same: pandas itself makes an object for each row. Anything
+    else as it is."""
+    if not hasattr(y, "iloc") or not hasattr(y, "factorize") or isinstance(y.dtype, np.dtype):
+        return y
+    if getattr(y.dtype, "categories", y).dtype.kind != "O":
+        return y
+    values = np.empty(len(y), dtype=object)
+    for some in pieces(len(y), 1):
+        place, labels = y.iloc[some].factorize()
+        values[some] = np.append(np.asarray(labels, dtype=object), None)[place]  # -1 is what is missing
+    return values
+
+
 def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
     """The different labels in order, and the position of each row's among them, in as few bytes as these take.
 
@@ -63,21 +77,26 @@ def met_labels(y: NDArray) -> tuple[NDArray, IntArray]:
 def different(y: NDArray, some: slice) -> tuple[NDArray, IntArray]:
     """The different labels of some rows, and the position of each row's among them."""
     values = y[some]
-    check_complete(gaps(values), "y", some.start)
+    if values.dtype.kind in "cSV":
+        raise no_labels(y)
+    labels, place = different_objects(y, values) if values.dtype.kind == "O" else np.unique(values, return_inverse=True)
+    if gaps(labels).any():
+        check_complete(gaps(values), "y", some.start)
     if values.dtype.kind == "f":
         for number in values[(values != np.floor(values)) | np.isinf(values)][:1]:
             raise TargetError(
                 f"Unknown label type: y holds numbers such as {shown(number)}, no classes: use LinearRegression, or "
                 "make classes of them, as y > 0 does."
             )
-    if values.dtype.kind in "cSV":
-        raise no_labels(y)
-    if values.dtype.kind != "O":
-        return np.unique(values, return_inverse=True)
-    met: dict[Any, int] = {}  # far faster than to sort objects
+    return labels, place
+
+
+def different_objects(y: NDArray, values: NDArray) -> tuple[NDArray, IntArray]:
+    """The same of objects, which are not sorted: to find them in a table is far faster."""
+    met: dict[Any, int] = {}
     try:
         place = np.array([met.setdefault(label, len(met)) for label in values.tolist()], dtype=np.intp)
-    except TypeError:
+    except TypeError:  # of lists, for one
         raise no_labels(y) from None
     labels = np.empty(len(met), dtype=object)
     labels[:] = list(met)
