@@ -20,6 +20,7 @@ from separatrix import LogisticRegression, LogisticRegressionCV
 from separatrix.cross_validation.folds import stratified
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options
+from separatrix.engine.groups import Members
 from separatrix.engine.path import fit_paths
 from separatrix.engine.selection import select_C
 from separatrix.equations.losses import LogLoss
@@ -77,7 +78,7 @@ def test_a_number_of_folds_makes_those_of_scikit_learn(labels, number):
         theirs = list(StratifiedKFold(number).split(np.zeros(len(codes)), codes))
     assert len(ours.numbers) == len(theirs)
     for f, (train, test) in zip(ours.numbers, theirs, strict=True):
-        np.testing.assert_array_equal(np.flatnonzero(ours.rows[:, f]), train)
+        np.testing.assert_array_equal(np.flatnonzero(ours.members.fit(f)), train)
         np.testing.assert_array_equal(ours.test(f), test)
 
 
@@ -178,8 +179,8 @@ def test_many_rows_take_few_passes_and_strong_agreement_between_folds_costs_none
     source = memory_source(*made(20_000, 8))
     Counting.readings.clear()
     counted = Counting(source.X, source.y, source.weight, source.centre)
-    rows = np.arange(20_000)[:, None] % 5 != np.arange(-1, 5)  # the first column of all
-    paths = fit_paths(counted, LogLoss(), 1, elastic_net(np.ones(8), 0.0), np.logspace(-4, 4, 10), rows, Options())
+    members = Members.of(np.arange(20_000) % 5 != f for f in range(-1, 5))  # the first of all
+    paths = fit_paths(counted, LogLoss(), 1, elastic_net(np.ones(8), 0.0), np.logspace(-4, 4, 10), members, Options())
     assert paths.gaps.max() <= 1e-8
     assert len(counted.readings) < 75  # for sixty fits, which alone would take three or more each
 

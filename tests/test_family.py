@@ -12,6 +12,7 @@ from separatrix.engine.family import Factors, Family
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.objective import Objective
+from separatrix.engine.groups import Members
 from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
@@ -41,8 +42,8 @@ def folds(n: int, kind: str) -> Any:
 
 def paths_of(source: MemorySource, train: Any, Cs: Any = CS, **options: Any) -> Paths:
     strength = np.linspace(0.5, 2.0, source.n_columns)
-    rows = np.column_stack([np.ones(source.n_rows, dtype=bool), train])
-    return fit_paths(source, LogLoss(), 1, elastic_net(strength, 0.0), Cs, rows, Options(**options))
+    members = Members.of([np.ones(source.n_rows, dtype=bool), *train.T])
+    return fit_paths(source, LogLoss(), 1, elastic_net(strength, 0.0), Cs, members, Options(**options))
 
 
 @pytest.mark.parametrize("rows", ROWS)
@@ -51,7 +52,7 @@ def test_sums_of_a_family_are_those_of_each_of_its_fits_alone(rows, fit_intercep
     source = source_of(ROWS[rows])
     train = np.column_stack([np.ones(source.n_rows, dtype=bool), folds(source.n_rows, "one after another")])
     penalty = elastic_net(np.linspace(0.5, 2.0, 4), 0.0)
-    family = Family(source, train.T.copy(), penalty.l2, fit_intercept, source.weight @ train)
+    family = Family(source, Members.of(train.T), penalty.l2, fit_intercept, source.weight @ train)
     assert (family.few is not None) == (rows == "few")
     theta = np.random.default_rng(1).standard_normal((3, family.P))
     fold, of, strength = np.array([0, 1, 2, 3, 3, 1]), np.array([0, 1, 2, 0, 1, 2]), np.linspace(0.0, 1.0, 6)

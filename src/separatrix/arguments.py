@@ -155,7 +155,7 @@ def check_squares(y: NDArray) -> None:
         raise TargetError(f"y{place}={y[tuple(place)]:g} is beyond {LARGEST:g}, too large to square: rescale y.")
 
 
-def check_size(name: str, weight: FloatArray) -> None:
+def check_size(name: str, weight: Any) -> None:
     """ArgumentError where the largest weight is so large, or so small, that sums of squares by it are no numbers."""
     most = float(weight.max())
     if not 1.0 / LARGEST <= most <= LARGEST:

@@ -24,11 +24,10 @@ from separatrix.arguments import (
     shown,
     unmasked,
 )
-from separatrix.arrays import FLOATS, WHOLE, FloatArray, IntArray, Matrix
+from separatrix.arrays import FLOATS, WHOLE, FloatArray, Matrix
 from separatrix.data.given import check_distinct, check_here, check_moderate
 from separatrix.data.labels import brought_text
 from separatrix.data.memory import rows_to_judge
-from separatrix.equations.hyperplane import pieces
 from separatrix.errors import (
     ArgumentError,
     CellError,
@@ -328,12 +327,4 @@ def weight_of_classes(class_weight: Any, classes: NDArray, total: FloatArray) ->
     weights[seen] = compute_class_weight(
         class_weight, classes=classes[seen], y=classes[seen], sample_weight=total[seen]
     )
-    return weights
-
-
-def weight_of_rows(by_class: FloatArray, codes: IntArray, weight: FloatArray) -> FloatArray:
-    """The weight of each row times that of its class, (rows,)."""
-    weights = np.empty(len(codes))
-    for some in pieces(len(codes), 1):
-        np.multiply(weight[some], by_class[codes[some]], out=weights[some])
     return weights

@@ -36,11 +36,11 @@ from separatrix.checked import (
     random_of,
     warn_of_no_offset,
     weight_of_classes,
-    weight_of_rows,
 )
 from separatrix.data.block import Source
 from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import memory_source
+from separatrix.data.weights import weight_of_rows
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax

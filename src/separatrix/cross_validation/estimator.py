@@ -18,7 +18,7 @@ from separatrix.arguments import (
     check_sample_weight,
 )
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.checked import check_fitted, checked_rows, weight_of_classes, weight_of_rows
+from separatrix.checked import check_fitted, checked_rows, weight_of_classes
 from separatrix.cross_validation.folds import (
     Folds,
     check_left_out,
@@ -38,7 +38,9 @@ from separatrix.cross_validation.scores import (
 from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import in_order, thread_count, workers
+from separatrix.data.weights import weight_of_rows
 from separatrix.engine.fit import Options
+from separatrix.engine.groups import Members
 from separatrix.engine.leave_out import LeftOut
 from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
@@ -158,22 +160,24 @@ class LogisticRegressionCV(LogisticRegression):
             by_class = weight_of_classes(self.class_weight, self.classes_, total)
             weight, total = weight_of_rows(by_class, codes, weight), total * by_class
         check_two_classes(self.classes_, total)
-        folds = Folds(np.ones((X.shape[0], 1), dtype=bool)) if leave_out else folds_of(self.cv, X, y, codes)
-        check_training_rows(folds, self.classes_, codes, weight)
+        folds = Folds(Members.all(X.shape[0])) if leave_out else folds_of(self.cv, X, y, codes)
+        counts = check_training_rows(folds, self.classes_, codes, weight)
         if leave_out:
-            check_left_out(self.classes_, codes, weight)
+            check_left_out(self.classes_, counts[0], codes, weight)
         elif rows.weight is not None:
             check_test_rows(folds, rows.weight)
-        paths = [self._paths(rows, weight, folds, ratio, options) for ratio in self.l1_ratios_]
+        kept = None if weight.all() else np.greater(weight, 0.0)
+        members = folds.members if kept is None else folds.members.take(kept)
+        paths = [self._paths(rows, weight, members, ratio, options) for ratio in self.l1_ratios_]
         judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
         if leave_out:
-            self.scores_ = np.array([[judge.of_left_out(path, self.Cs_, rows, weight > 0) for path in paths]])
+            self.scores_ = np.array([[judge.of_left_out(path, self.Cs_, rows, kept) for path in paths]])
         else:
             self.scores_ = np.array(self._of_folds(judge, paths, rows, folds))
-        del folds  # before another fit needs room
+        del folds, members, weight, codes  # before another fit needs room
         self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
         warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
-        return self._refit(rows, weight, paths) if self.refit else self._average()
+        return self._refit(rows, paths) if self.refit else self._average()
 
     def score(
         self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
@@ -197,10 +201,10 @@ class LogisticRegressionCV(LogisticRegression):
     def _scorer(self, weighed: bool) -> Callable[..., float]:
         return scorer_of(self.scoring, "neg_log_loss" if is_loo(self.cv) else "accuracy", weighed)
 
-    def _paths(self, rows: Rows, weight: FloatArray, folds: Folds, l1_ratio: float, options: Options) -> Paths:
+    def _paths(self, rows: Rows, weight: Any, members: Members, l1_ratio: float, options: Options) -> Paths:
         """The fits for one l1_ratio; with "ovr", for each class against the rest, side by side."""
         X, codes, offset = rows.X, rows.codes, rows.offset
-        K, members = len(self.classes_), folds.rows if weight.all() else folds.rows[weight > 0]
+        K = len(self.classes_)
         penalty = elastic_net(np.ones(X.shape[1]), l1_ratio)
         Cs = np.where(np.isinf(self.Cs_), np.inf, np.minimum(self.Cs_, 1.0 / SMALLEST_C))  # times a weight still finite
 
@@ -211,7 +215,7 @@ class LogisticRegressionCV(LogisticRegression):
         if K == 2:
             return walk(against(1)(codes), LogLoss(), 1, offset)
         if not self._one_vs_rest():
-            return walk(codes.astype(np.min_scalar_type(K - 1)), SoftmaxLoss(), K, offset)
+            return walk(codes, SoftmaxLoss(), K, offset)
         own = [None if offset is None else offset[:, [k]] for k in range(K)]
         return side_by_side([walk(against(k)(codes), LogLoss(), 1, own[k]) for k in range(K)])
 
@@ -234,15 +238,15 @@ class LogisticRegressionCV(LogisticRegression):
         w, b = kept("coefficients"), kept("intercepts")[..., None]
         self.coefs_paths_ = np.concatenate([w, b], axis=-1) if self.fit_intercept else w
 
-    def _refit(self, rows: Rows, weight: FloatArray, paths: list[Paths]) -> Self:
+    def _refit(self, rows: Rows, paths: list[Paths]) -> Self:
         """The fit of all rows with the best C and l1_ratio, which the path has come by already; certified."""
         # Of equal scores the strongest penalty wins, as in scikit-learn.
         means = mean_scores(self.scores_, self.scoring)
         c, r = np.unravel_index(means.T.argmax(), means.T.shape)
         self.C_, self.l1_ratio_ = float(self.Cs_[c]), float(self.l1_ratios_[r])
-        model = self._model(C=self.C_, l1_ratio=self.l1_ratio_, class_weight=None, warm_start=True)
+        model = self._model(C=self.C_, l1_ratio=self.l1_ratio_, warm_start=True)
         model = with_coefficients(model, self.classes_, paths[r].coefficients[0, c], paths[r].intercepts[0, c])
-        model.fit(rows.X, rows.y, weight, rows.offset)
+        model.fit(rows.X, rows.y, rows.weight, rows.offset)
         self.coef_, self.intercept_ = model.coef_, model.intercept_
         self.trace_, self.certificate_, self.separation_ = model.trace_, model.certificate_, model.separation_
         return self

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from separatrix.arguments import listed, shown
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.engine.selection import lone_classes
+from separatrix.data.labels import weight_by_class
+from separatrix.engine.groups import Members
 from separatrix.equations.hyperplane import pieces
 from separatrix.errors import ArgumentError, SeparationWarning, TargetError
 
@@ -20,22 +21,22 @@ WHAT = "must be a number of folds, a splitter, an iterable of (train, test), or 
 
 @dataclass(frozen=True)
 class Folds:
-    """Which rows each fit is of, (n, folds + 1), the first of all, and the positions of the test rows of each fold,
-    where these are not simply all others."""
+    """Which rows each fit is of, the first of all, and the positions of the test rows of each fold, where these are not
+    simply all others."""
 
-    rows: BoolArray
+    members: Members
     tests: list[IntArray] | None = None
 
     @property
     def numbers(self) -> range:
         """Those of the folds, from 1."""
-        return range(1, self.rows.shape[1])
+        return range(1, self.members.fits)
 
     def test(self, f: int) -> IntArray:
         """The positions of the test rows of fold f."""
         if self.tests is not None:
             return self.tests[f - 1]
-        return short(np.flatnonzero(~self.rows[:, f]), len(self.rows))
+        return short(np.flatnonzero(~self.members.fit(f)), len(self.members))
 
 
 def is_loo(cv: Any) -> bool:
@@ -62,22 +63,23 @@ def folds_of(cv: Any, X: Any, y: NDArray, codes: IntArray) -> Folds:
         if cv > len(y):
             raise ArgumentError(f"cv={cv} is more folds than the {len(y)} rows: use fewer, or 'loo'.")
         return stratified(int(cv), codes)
-    found = split(cv, X, y) if hasattr(cv, "split") else cv
-    packed, tests = [np.packbits(np.ones(len(y), dtype=bool))], []  # as how many there are is seen at the end
-    for f, pair in enumerate(found, start=1):
-        if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
-            raise ArgumentError(f"fold {f} of cv is {shown(pair)}: cv {WHAT}")
-        train = np.zeros(len(y), dtype=bool)
-        train[rows_of(pair[0], "training", f, len(y))] = True
-        packed.append(np.packbits(train))
-        tests.append(rows_of(pair[1], "test", f, len(y)))
+    tests: list[IntArray] = []
+
+    def training_rows() -> Iterator[BoolArray]:
+        yield np.ones(len(y), dtype=bool)
+        for f, pair in enumerate(split(cv, X, y) if hasattr(cv, "split") else cv, start=1):
+            if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
+                raise ArgumentError(f"fold {f} of cv is {shown(pair)}: cv {WHAT}")
+            train = np.zeros(len(y), dtype=bool)
+            train[rows_of(pair[0], "training", f, len(y))] = True
+            tests.append(rows_of(pair[1], "test", f, len(y)))
+            yield train
+
+    members = Members.of(training_rows())
     if not tests:
         used = " A generator is used up by the first fit: give a list." if hasattr(cv, "__next__") else ""
         raise ArgumentError(f"cv={cv!r} has no folds: give a (train, test) for each, or a number of folds.{used}")
-    rows = np.empty((len(packed), len(y)), dtype=bool)
-    for own, bits in zip(rows, packed, strict=True):
-        own[:] = np.unpackbits(bits, count=len(y))
-    return Folds(rows.T, tests)
+    return Folds(members, tests)
 
 
 def stratified(cv: int, codes: IntArray) -> Folds:
@@ -86,22 +88,19 @@ def stratified(cv: int, codes: IntArray) -> Folds:
 
     Classes are dealt out in the order in which they appear, one after the other; the rows of each in their order.
     """
-    counts, first = np.bincount(codes), [int(np.argmax(codes == k)) for k in range(codes.max() + 1)]
+    counts = weight_by_class(codes, int(codes.max()) + 1).astype(np.intp)
+    first = [int(np.argmax(codes == k)) for k in range(len(counts))]
     if (counts < cv).all():
         raise ArgumentError(
             f"cv={cv} cannot split the {len(codes)} rows: no class has so many, the largest {counts.max()}. Use "
             "fewer folds, or 'loo'."
         )
-    fold, start = np.empty(len(codes), np.min_scalar_type(cv)), 0
+    fold, start = np.empty(len(codes), np.min_scalar_type(-cv)), 0
     for k in np.argsort(first):
         dealt = [len(range((f - start) % cv, counts[k], cv)) for f in range(cv)]
         fold[codes == k] = np.repeat(np.arange(cv, dtype=fold.dtype), dealt)
         start += counts[k]
-    rows = np.empty((cv + 1, len(codes)), dtype=bool)
-    rows[0] = True
-    for f in range(cv):
-        np.not_equal(fold, f, out=rows[f + 1])
-    return Folds(rows.T)
+    return Folds(Members.of(fold != f for f in range(-1, cv)))
 
 
 def split(cv: Any, X: Any, y: NDArray) -> Iterator[Any]:
@@ -145,11 +144,14 @@ def short(rows: NDArray, n: int) -> IntArray:
     return rows.astype(np.int32 if n <= LARGEST else np.intp, copy=False)
 
 
-def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight: FloatArray) -> None:
-    """TargetError unless two classes have rows that count in every fold; a warning where others have none."""
-    counts = np.zeros((folds.rows.shape[1], len(classes)), dtype=np.intp)
+def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight: Any) -> IntArray:
+    """How many rows that count each fit has of each class, (fits, K).
+
+    TargetError unless every fold has some of two classes; a warning where others have none.
+    """
+    counts = np.zeros((folds.members.fits, len(classes)), dtype=np.intp)
     for some in pieces(len(codes), counts.shape[0]):
-        for own, rows in zip(counts, folds.rows[some].T, strict=True):
+        for own, rows in zip(counts, folds.members.at(some), strict=True):
             own += np.bincount(codes[some][rows & (weight[some] > 0)], minlength=len(classes))
     counted, lacking = np.flatnonzero(counts[0]), []
     for f, own in zip(folds.numbers, counts[1:], strict=True):
@@ -171,6 +173,7 @@ def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight:
             SeparationWarning,
             stacklevel=3,
         )
+    return counts
 
 
 def check_test_rows(folds: Folds, weight: FloatArray) -> None:
@@ -182,10 +185,10 @@ def check_test_rows(folds: Folds, weight: FloatArray) -> None:
         )
 
 
-def check_left_out(classes: NDArray, codes: IntArray, weight: FloatArray) -> None:
-    """TargetError if a class has one row alone: a fit without it knows nothing of the class."""
-    for k in lone_classes(codes[weight > 0])[:1]:
-        row = np.flatnonzero((codes == k) & (weight > 0))[0]
+def check_left_out(classes: NDArray, counts: IntArray, codes: IntArray, weight: Any) -> None:
+    """TargetError if a class has one row alone, of the rows that count: a fit without it knows nothing of the class."""
+    for k in np.flatnonzero(counts == 1)[:1]:
+        row = np.flatnonzero((codes == k) & np.greater(weight, 0.0))[0]
         label = classes.tolist()[k]
         left = "there is nothing left to tell apart" if len(classes) == 2 else "no fit can tell what it has not seen"
         raise TargetError(

@@ -72,17 +72,20 @@ class Judge:
         pairs = zip(path.coefficients[f], path.intercepts[f], strict=True)
         return [self.ask(with_coefficients(model, self.classes, w, b), some.X, some.y, some.weight) for w, b in pairs]
 
-    def of_left_out(self, path: Paths, Cs: FloatArray, rows: Rows, kept: BoolArray) -> list[float]:
-        """The score of each C with rows left out one at a time; those that are not kept, of no weight, pull nothing."""
+    def of_left_out(self, path: Paths, Cs: FloatArray, rows: Rows, kept: BoolArray | None) -> list[float]:
+        """The score of each C with rows left out one at a time; those that are not kept, of no weight, pull nothing.
+        None is all."""
 
         def score(c: int) -> tuple[float, int]:
             found = path.left_out(c)  # as large as y, or larger: one at a time
-            eta = found.eta if kept.all() else values_along(path.of(c), 0, rows)[0]
+            if kept is None:
+                return self.of_values(found.eta[None], rows)[0], found.untrue
+            eta = values_along(path.of(c), 0, rows)[0]
             eta[kept] = found.eta
             return self.of_values(eta[None], rows)[0], found.untrue
 
         scores, untrue = zip(*map(score, range(len(Cs))), strict=True)
-        warn_of_untrue(untrue, Cs, int(np.count_nonzero(kept)))
+        warn_of_untrue(untrue, Cs, len(rows.y) if kept is None else int(np.count_nonzero(kept)))
         return list(scores)
 
     def of_values(self, values: FloatArray, rows: Rows) -> list[float]:

@@ -26,7 +26,7 @@ def brought_text(y: Any) -> Any:
     values = np.empty(len(y), dtype=object)
     for some in pieces(len(y), 1):
         place, labels = y.iloc[some].factorize()
-        values[some] = np.append(np.asarray(labels, dtype=object), None)[place]  # -1 is what is missing
+        values[some] = np.append(np.asarray(labels, dtype=object), np.array([None]))[place]  # -1 is what is missing
     return values
 
 

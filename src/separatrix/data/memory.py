@@ -18,6 +18,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.some import Chosen, chosen_of, csr_rows, rows_of
 from separatrix.data.threads import in_order, thread_count, workers
+from separatrix.data.weights import Made
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
@@ -31,6 +32,7 @@ WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
 ETA = 8  # arrays of the size of eta, of which a loss makes a few, are small beside that of X
 COPIED = 2**18  # cells, where a block is a copy
 FEWEST, FEWEST_COPIED, MOST_COPIED = 64, 4, 3 * 2**18  # rows of a block; of a copy of more cells fewer, beside X
+WIDE_ROW = 200  # bytes, beside which a weight is small
 KEPT, COPIED_PART = 0.2, 0.1  # of a dense X: bytes that may be kept of its rows, and cells that may be copied
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
@@ -44,15 +46,16 @@ class MemorySource:
     """X (rows, p) dense of any layout and type of number, CSR, or CSC as one block; y (rows, ...); weight (rows,);
     offset (rows, K) or None.
 
-    Weights that are all the same need be there once, as np.broadcast_to has them. Blocks leave room for `outputs`
-    columns of eta. `distinct` rows are counted ones: each stands for all that are like it, by its weight.
+    Weights that are all the same need be there once, as np.broadcast_to has them, and others not at all, as `Made`.
+    Blocks leave room for `outputs` columns of eta. `distinct` rows are counted ones: each stands for all that are like
+    it, by its weight.
 
     X is never copied whole: each block is widened to double, and shifted by `centre`, as it is used.
     """
 
     X: Any
     y: NDArray
-    weight: FloatArray
+    weight: Any
     centre: FloatArray
     n_threads: int = 1
     pool: ThreadPoolExecutor | None = None
@@ -78,7 +81,7 @@ class MemorySource:
         def chunk_sum(blocks: Iterable[Block]) -> T:
             return reduce(combine, map(function, blocks))
 
-        kept = not self._copies or self.X.size <= SMALL
+        kept = not (self._copies or isinstance(self.weight, Made)) or self.X.size <= SMALL
         chunks = self._kept_blocks if kept else [self.blocks(rows) for rows in self._chunks]
         pool = self.pool if len(chunks) > 1 else None
         return reduce(combine, in_order(pool, chunk_sum, chunks, ahead=AHEAD * self.n_threads))
@@ -286,7 +289,7 @@ def rows_to_judge(X: NDArray) -> NDArray:
 def memory_source(
     X: Any,
     y: NDArray,
-    weight: NDArray | None = None,
+    weight: Any = None,
     centre: bool = True,
     n_threads: int | None = None,
     offset: FloatArray | None = None,
@@ -302,7 +305,10 @@ def memory_source(
     array([1.e+09])
     """
     X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
-    weight = check_sample_weight(None, X.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
+    if weight is None:
+        weight = check_sample_weight(None, X.shape[0])
+    elif not isinstance(weight, Made) or sparse.issparse(X) or X.itemsize * X.shape[1] >= WIDE_ROW:
+        weight = np.asarray(weight, dtype=np.float64)  # there once, it need not be made for every pass
     source = MemorySource(X, y, weight, np.zeros(X.shape[1]), thread_count(n_threads), offset=offset)
     if not weight.all():
         source = source.looked_up(np.flatnonzero(weight))

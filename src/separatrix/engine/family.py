@@ -18,6 +18,7 @@ import numpy as np
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
+from separatrix.engine.groups import Members
 from separatrix.engine.linear_algebra import factor_positive, potrs
 from separatrix.equations.hyperplane import weighted_gram
 from separatrix.equations.losses import LogLoss
@@ -40,11 +41,11 @@ class Points:
 
 @dataclass(frozen=True)
 class Family:
-    """The rows of all fits, dense; `rows` (F, n) says which of them are in each fold, `l2` (p,) the penalty of strength
-    one, and `weight` (F,) is that of each fold."""
+    """The rows of all fits, dense; `members` says which of them are in each fold, `l2` (p,) is the penalty of strength
+    one, and `weight` (F,) that of each fold."""
 
     source: MemorySource
-    rows: BoolArray
+    members: Members
     l2: FloatArray
     fit_intercept: bool
     weight: FloatArray
@@ -108,7 +109,7 @@ class Family:
 
     def of_piece(self, block: Block, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None) -> FloatArray:
         """The sums over some of many rows, which often are in a fold all of them, or none."""
-        here = self.rows[:, block.rows]
+        here = self.here(block.rows)
         some = np.any(here, axis=1)
         if of is not None and order == 1 and np.array_equal(some, np.all(here, axis=1)):
             return self.slopes(block, theta, np.zeros(len(theta), dtype=np.intp), None)[0][of] * some[fold, None]
@@ -137,7 +138,7 @@ class Family:
         value, gradient, state = LogLoss().together(np.broadcast_to(block.y.T, eta.shape), eta)
         if of is not None:
             value, gradient, state = value[of], gradient[of], state[of]
-        here = self.rows[:, block.rows]
+        here = self.here(block.rows)
         weight = block.weight[None, :] if here[np.unique(fold)].all() else here[fold] * block.weight
         sums = np.empty((len(fold), 1 + P))
         np.einsum("mi,mi->m", value, np.broadcast_to(weight, value.shape), out=sums[:, 0])
@@ -146,6 +147,15 @@ class Family:
         sums[:, p + 1 :] = gradient.sum(axis=1, keepdims=True)
         state *= weight
         return sums, state
+
+    def here(self, some: slice) -> BoolArray:
+        """Which of some rows are in each fold, (F, rows)."""
+        return self.all_here[:, some] if self.few else self.members.at(some)
+
+    @cached_property
+    def all_here(self) -> BoolArray:
+        """The same of all rows."""
+        return self.members.at(slice(None))
 
     @cached_property
     def few(self) -> Block | None:

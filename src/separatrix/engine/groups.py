@@ -1,52 +1,110 @@
-"""Sums over the rows of every fold in one pass: over groups of rows that are in the same folds, added up."""
+"""Which rows the fits of a path are of; and sums over those of every fit in one pass, over groups of rows that are in
+the same fits, added up."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block
+from separatrix.data.weights import Made
 from separatrix.engine.objective import Objective, Sums, block_sums
 from separatrix.equations.hyperplane import pieces
 
-MOST_FOLDS = 62  # that the bits of a number can tell apart
-
-Groups = tuple[IntArray, BoolArray]
-"""The group of each row, (n,), and which fits the rows of each group belong to, (groups, F)."""
+MOST_FITS = 64  # that the bits of a number can tell apart
 
 
-def groups_of(rows: BoolArray) -> Groups | None:
-    """Rows that go into the same fits make a group; None if the groups are many more than the fits.
+@dataclass(frozen=True)
+class Members:
+    """Which of n rows each fit is of, in `bits` (n, bytes): a bit for each, as a number for each would be large beside
+    a few columns.
+
+    >>> members = Members.of([np.array([True, True, True]), np.array([False, True, False])])
+    >>> members.bits.ravel(), members.fit(1)
+    (array([1, 3, 1], dtype=uint8), array([False,  True, False]))
+    """
+
+    bits: NDArray[np.uint8]
+    fits: int
+
+    @classmethod
+    def of(cls, rows: Iterable[BoolArray]) -> "Members":
+        """From the rows (n,) of one fit after the other."""
+        columns: list[NDArray[np.uint8]] = []
+        f = 0
+        for f, own in enumerate(rows):
+            if f % 8 == 0:
+                columns.append(np.zeros(len(own), dtype=np.uint8))
+            columns[-1] |= np.left_shift(own, f % 8, dtype=np.uint8, casting="unsafe")
+        return cls(np.stack(columns, axis=1) if columns[1:] else columns[0][:, None], f + 1)
+
+    @classmethod
+    def all(cls, n: int) -> "Members":
+        """One fit, of all n rows."""
+        return cls(np.ones((n, 1), dtype=np.uint8), 1)
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    def take(self, some: Any) -> "Members":
+        """Some of the rows."""
+        return Members(self.bits[some], self.fits)
+
+    def at(self, some: Any) -> BoolArray:
+        """Which of some rows are of each fit, (fits, rows)."""
+        apart = np.unpackbits(self.bits[some], axis=1, count=self.fits, bitorder="little")
+        return np.ascontiguousarray(apart.view(bool).T)
+
+    def fit(self, f: int, some: Any = slice(None)) -> BoolArray:
+        """Which of some rows, or of all, are of one fit, (rows,)."""
+        return (self.bits[some, f // 8] & (1 << f % 8)).astype(bool)
+
+    def total(self, weight: FloatArray) -> FloatArray:
+        """What the rows of each fit weigh, (fits,)."""
+        return sum((self.at(some) @ weight[some] for some in pieces(len(self), self.fits)), np.zeros(self.fits))
+
+    def weighing(self, f: int, weight: Any) -> Made:
+        """The weight of all rows (n,) for one fit: those it leaves out weigh nothing."""
+        return Made(lambda some: weight[some] * self.fit(f, some), len(self))
+
+    def patterns(self, some: slice) -> NDArray[np.uint64]:
+        """The bits of some rows as one number each, (rows,), of 64 fits at most."""
+        bits = self.bits[some]
+        padded = np.zeros((len(bits), 8), dtype=np.uint8)
+        padded[:, : bits.shape[1]] = bits
+        return padded.view("<u8")[:, 0]
+
+
+def groups_of(members: Members) -> NDArray[np.uint64] | None:
+    """The patterns that rows have, of which each makes a group of rows that go into the same fits; None if they are
+    many more than the fits.
 
     The folds of one k-fold split are k groups, each in all fits but one.
 
-    >>> groups_of(np.array([[True, False], [True, True], [True, False]]))
-    (array([0, 1, 0], dtype=uint8), array([[ True, False],
-           [ True,  True]]))
+    >>> groups_of(Members.of(np.array([[True, True, True], [False, True, False]])))
+    array([1, 3], dtype=uint64)
     """
-    F = rows.shape[1]
-    if F > MOST_FOLDS:
+    if members.fits > MOST_FITS:
         return None
-    pattern = np.zeros(len(rows), dtype=np.min_scalar_type((1 << F) - 1))
-    for f, own in enumerate(rows.T):
-        pattern |= own.astype(pattern.dtype) << pattern.dtype.type(f)
-    patterns = np.unique(pattern)
-    if len(patterns) > 2 * F:
-        return None
-    group = np.empty(len(rows), dtype=np.uint8)
-    for g, one in enumerate(patterns):
-        group[pattern == one] = g
-    return group, (patterns[:, None] >> np.arange(F, dtype=pattern.dtype)) & pattern.dtype.type(1) == 1
+    patterns = np.empty(0, dtype=np.uint64)
+    for some in pieces(len(members), 8):
+        patterns = np.union1d(patterns, members.patterns(some))
+        if len(patterns) > 2 * members.fits:
+            return None
+    return patterns
 
 
-def sums_of_folds(objective: Objective, theta: FloatArray, groups: Groups) -> list[Sums]:
+def sums_of_folds(objective: Objective, theta: FloatArray, members: Members, groups: NDArray[np.uint64]) -> list[Sums]:
     """Of each fit the sums of order 2 over its rows at theta, in one pass."""
-    group, members = groups
 
     def by_group(block: Block) -> list[Sums]:
-        here = group[block.rows]
-        sums = [block_sums(block.take(slice(0, 0)), objective.loss, theta, order=2) for _ in members]
+        here: IntArray = np.searchsorted(groups, members.patterns(block.rows))
+        sums = [block_sums(block.take(slice(0, 0)), objective.loss, theta, order=2) for _ in groups]
         for some in pieces(*block.X.shape):
             for g in np.unique(here[some]):
                 own = some.start + np.flatnonzero(here[some] == g)
@@ -55,4 +113,5 @@ def sums_of_folds(objective: Objective, theta: FloatArray, groups: Groups) -> li
         return sums
 
     sums = objective.add_up(by_group, lambda a, b: list(map(add, a, b)))
-    return [reduce(add, (sums[g] for g in np.flatnonzero(some))) for some in members.T]
+    bits = [np.flatnonzero(groups >> np.uint64(f) & np.uint64(1)) for f in range(members.fits)]
+    return [reduce(add, (sums[g] for g in of_fit)) for of_fit in bits]

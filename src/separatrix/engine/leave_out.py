@@ -153,7 +153,7 @@ def without_each(objective: Objective, theta: FloatArray, options: Options) -> C
 
     def fitted(i: int) -> FloatArray:
         row = next(source.take(np.array([i])).blocks(slice(0, 1)))
-        weight = source.weight.copy()
+        weight = np.array(source.weight)
         weight[i] = 0.0
         penalty = objective.penalty.times(total / (total - row.total))
         without = Objective(source.weighing(weight), objective.loss, penalty, objective.fit_intercept)

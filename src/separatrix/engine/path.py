@@ -18,14 +18,14 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import Choice, choose
 from separatrix.engine.descent import NOTHING, Descent
 from separatrix.engine.family import Family, with_strength
 from separatrix.engine.fit import Options
-from separatrix.engine.groups import groups_of, sums_of_folds
+from separatrix.engine.groups import Members, groups_of, sums_of_folds
 from separatrix.engine.iterate import Iterate, minimise
 from separatrix.engine.leave_out import LeftOut, leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
@@ -78,7 +78,7 @@ def fit_paths(
     K: int,
     penalty: ElasticNet,
     Cs: FloatArray,
-    rows: BoolArray,
+    members: Members,
     options: Options,
 ) -> Paths:
     """Minimises C * sum(weight * loss) + penalty for each C, over all rows and over those of each fold.
@@ -88,16 +88,17 @@ def fit_paths(
     K : columns of eta, as the loss wants them.
     penalty : that of C = 1, in the units of sum(weight * loss).
     Cs : (Cs,) in any order; inf is no penalty.
-    rows : (n, F) which rows each fit is of, the first of all.
+    members : which rows each fit is of, the first of all.
     """
     order = np.argsort(Cs, kind="stable")
     with one_blas_thread(), source.working() as source:
         space = smallest_space(source, penalty) if np.isfinite(Cs).all() else Space(source, penalty)
         assert isinstance(space.source, MemorySource)
-        course = Course(space.source, loss, K, space.penalty, options, rows[space.order])
+        rows = replace(space.source, outputs=K)
+        course = Course(rows, loss, K, space.penalty, options, members.take(space.order))
         walk = list(course.walk(Cs[order]))
     walk = [walk[c] for c in np.argsort(order)]
-    of_all_rows = replace(course, source=replace(course.source, pool=None), rows=np.empty((0, 1), dtype=bool))
+    of_all_rows = replace(course, source=replace(course.source, pool=None))
 
     def of_all(name: str) -> NDArray:
         return np.array([[getattr(point, name) for point in points] for points in walk]).swapaxes(0, 1)
@@ -121,14 +122,14 @@ def fit_paths(
 
 @dataclass(frozen=True)
 class Course:
-    """What the fits of all paths have in common; `rows` (n, F) says which rows each of them is of, the first of all."""
+    """What the fits of all paths have in common; `members` says which rows each of them is of, the first of all."""
 
     source: MemorySource
     loss: ClassLoss
     K: int
     penalty: ElasticNet
     options: Options
-    rows: BoolArray
+    members: Members
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -137,9 +138,9 @@ class Course:
 
     def objective(self, f: int, C: float) -> Objective:
         """That of fold f. The rows it leaves out weigh nothing, so X is shared."""
-        weight = self.source.weight * self.rows[:, f] if f else self.source.weight
-        penalty = self.penalty.times(1.0 / (C * weight.sum()))
-        return Objective(replace(self.source, weight=weight), self.loss, penalty, self.options.fit_intercept)
+        source = replace(self.source, weight=self.members.weighing(f, self.source.weight)) if f else self.source
+        penalty = self.penalty.times(1.0 / (C * source.weight.sum()))
+        return Objective(source, self.loss, penalty, self.options.fit_intercept)
 
     def walk(self, Cs: FloatArray) -> Iterator[list[Point]]:
         """The fits of every fold, for each of the Cs as they come: increasing."""
@@ -160,9 +161,8 @@ class Course:
 
         Under penalties that hardly differ from one another, a fold's fit starts from where one of them ended.
         """
-        rows, l2 = np.ascontiguousarray(self.rows.T), self.penalty.l2
-        weight = np.array([np.sum(self.source.weight, where=own) for own in rows])
-        family = Family(self.source, rows, l2, self.options.fit_intercept, weight)
+        l2, weight = self.penalty.l2, self.members.total(self.source.weight)
+        family = Family(self.source, self.members, l2, self.options.fit_intercept, weight)
         few = family.few is not None  # then each fit has a curvature of its own
         start, between = self.beginning(family, Cs)
         leader = leaders(start, self.options.tol)
@@ -189,23 +189,23 @@ class Course:
         there from A, that of all rows: R^-1 (A_fold - A) R'^-1 for A = R R', (F, P, P), of which the same share of any
         other A leaves it positive definite. It is taken for nothing where it is not used, or would take more passes.
         """
-        random, groups = np.random.default_rng(self.options.seed), groups_of(self.rows)
+        random = np.random.default_rng(self.options.seed)
         whole = self.objective(0, float(Cs[len(Cs) // 2]))
         sample = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=True, random=random)
         theta = sample.theta
         if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
             theta = theta - solve_positive(sample.metric, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
         P, fold = family.P, np.zeros(len(Cs), dtype=np.intp)
-        apart = family.few is None and groups
-        if apart:
-            sums = np.array([as_row(own) for own in sums_of_folds(whole, theta, apart)])
+        apart = groups_of(self.members) if family.few is None else None
+        if apart is not None:
+            sums = np.array([as_row(own) for own in sums_of_folds(whole, theta, self.members, apart)])
         else:
             sums = family.sums(theta.T, fold[:1], order=2)
         at = family.penalised(theta.T, sums[:1], 1.0 / (Cs * family.weight[0]))
         assert at.curvature is not None
         start = Descent(family, fold, 1.0 / (Cs * family.weight[0]), at, at.curvature)
         between = np.zeros((len(family.weight), P, P))
-        if apart:
+        if apart is not None:
             inverse = np.linalg.inv(start.factors.roots[len(Cs) // 2])
             between = inverse @ (sums - sums[:1])[:, 1 + P :].reshape(-1, P, P) @ inverse.T
         if not theta.any():
@@ -231,14 +231,14 @@ class Course:
 
     def from_the_whole(self, Cs: FloatArray) -> Iterator[list[Point]]:
         """By Newton's method, the folds from the optimum of all rows, if where they are is no good under the next C."""
-        groups = groups_of(self.rows)
+        groups = groups_of(self.members)
         last: list[Stop] = []
         for C in Cs:
             whole = self.objective(0, C)
             stops = [last[0].further(whole, self.options) if last else self.first(whole)]
             theta = stops[0].point.theta
-            sums = cache(partial(sums_of_folds, whole, theta, groups)) if groups else None
-            for f in range(1, self.rows.shape[1]):
+            sums = None if groups is None else cache(partial(sums_of_folds, whole, theta, self.members, groups))
+            for f in range(1, self.members.fits):
                 objective = self.objective(f, C)  # whose weights are numbers as many as rows, so one at a time
                 stop = last[f].further(objective, replace(self.options, max_iter=0)) if last else None
                 if stop is None or not stop.arrived:
@@ -258,8 +258,9 @@ class Course:
     def each_by_itself(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
         """By any solver, each fit from the last one of its own path; its gap is certified."""
         tol, columns, number = self.options.tol, [], np.min_scalar_type(-self.source.n_rows)  # of a row
-        for f, rows in enumerate(self.rows.T):
-            source = self.source.looked_up(np.flatnonzero(rows).astype(number)) if f else self.source
+        for f in range(self.members.fits):
+            rows = np.flatnonzero(self.members.fit(f)).astype(number) if f else None
+            source = self.source if rows is None else self.source.looked_up(rows)
             theta, points = np.zeros(self.shape), []
             for C in Cs:
                 penalty = self.penalty.times(1.0 / (C * source.weight.sum()))

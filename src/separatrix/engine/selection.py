@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import MemorySource
 from separatrix.engine.fit import Options
+from separatrix.engine.groups import Members
 from separatrix.engine.leave_out import warn_of_untrue
 from separatrix.engine.path import fit_paths
 from separatrix.equations.hyperplane import linear_predictor
@@ -49,7 +50,7 @@ def select_C(
     folds : how many, each with its share of every class; or "loo", one "fold" of all rows.
     """
     if folds == "loo":
-        paths = fit_paths(source, loss, K, penalty, Cs, np.ones((source.n_rows, 1), dtype=bool), options)
+        paths = fit_paths(source, loss, K, penalty, Cs, Members.all(source.n_rows), options)
 
         def mean_left_out(c: int) -> tuple[float, int]:
             found = paths.left_out(c)
@@ -60,7 +61,8 @@ def select_C(
         losses = np.array([means])
     else:
         fold = fold_of_rows(source.y.ravel().astype(np.intp), folds, options.seed)
-        paths = fit_paths(source, loss, K, penalty, Cs, fold[:, None] != np.arange(-1, folds), options)
+        members = Members.of(fold != f for f in range(-1, folds))
+        paths = fit_paths(source, loss, K, penalty, Cs, members, options)
         losses = np.empty((folds, len(Cs)))
         for f in range(folds):
             left_out = source.take(np.flatnonzero(fold == f))
