@@ -211,7 +211,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             return fit_linear_model(source.recoded(code, rows), loss, penalty, options, start, warn=False)
 
         if K == 2:
-            return [one(against(1), LogLoss(), slice(None))]
+            return [one(of_two, LogLoss(), slice(None))]
         if not self._one_vs_rest():
             return [one(lambda codes: codes, SoftmaxLoss(), slice(None))]
         return [one(against(k), LogLoss(), slice(k, k + 1)) for k in range(K)]
@@ -313,3 +313,12 @@ def against(k: int) -> Callable[[NDArray], NDArray]:
     array([1, 0, 0], dtype=int8)
     """
     return lambda codes: (codes == k)[:, None].view(np.int8)
+
+
+def of_two(codes: NDArray) -> NDArray:
+    """The codes 0 and 1 of two classes as `LogLoss` takes them, (rows, 1), in a byte each.
+
+    >>> of_two(np.array([1, 0], dtype=np.int8)).ravel()
+    array([1, 0], dtype=int8)
+    """
+    return codes[:, None].astype(np.int8, copy=False)

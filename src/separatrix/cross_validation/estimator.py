@@ -46,7 +46,7 @@ from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning
-from separatrix.estimators import LogisticRegression, against
+from separatrix.estimators import LogisticRegression, against, of_two
 from separatrix.tables import table_labels
 
 
@@ -213,7 +213,7 @@ class LogisticRegressionCV(LogisticRegression):
             return fit_paths(source, loss, columns, penalty, Cs, members, options)
 
         if K == 2:
-            return walk(against(1)(codes), LogLoss(), 1, offset)
+            return walk(of_two(codes), LogLoss(), 1, offset)
         if not self._one_vs_rest():
             return walk(codes, SoftmaxLoss(), K, offset)
         own = [None if offset is None else offset[:, [k]] for k in range(K)]

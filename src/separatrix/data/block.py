@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
@@ -46,6 +46,16 @@ class Block:
         step = max(1, cells // max(self.X.shape[1], 1))
         for first in range(0, max(self.X.shape[0], 1), step):
             yield self if self.X.shape[0] <= step else self.take(slice(first, first + step))
+
+    def split(self, rows: int) -> "Iterator[Block]":
+        """The block so many rows at a time, which stay the source's."""
+        n, before = self.X.shape[0], self.rows.start
+        if n <= rows:
+            yield self
+            return
+        for first in range(0, n, rows):
+            some = slice(first, min(first + rows, n))
+            yield replace(self.take(some), rows=slice(before + some.start, before + some.stop))
 
     def take(self, some: IntArray | slice) -> "Block":
         """Some of the rows, by their positions in the block. They remember no source."""

@@ -10,11 +10,16 @@ from functools import cache
 from threading import Lock, local
 from typing import Any, TypeVar
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from separatrix.arguments import shown
 from separatrix.errors import ArgumentError
 
+# The C library of Linux keeps at hand what is freed in pieces no larger than the largest that ever was, to be told by
+# one of which no page is touched. Else blocks have new pages for each array, and passes over few columns take twice as
+# long.
+AT_HAND = 2**24  # bytes
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -40,6 +45,7 @@ def workers(n_threads: int) -> Iterator[ThreadPoolExecutor | None]:
 
     They end with it: a process that forks between two fits has none to lose.
     """
+    np.empty(AT_HAND, dtype=np.uint8)
     if n_threads == 1:
         yield None
     else:

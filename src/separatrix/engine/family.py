@@ -8,7 +8,6 @@ each with the rows of its own (a row that a fit leaves out weighs nothing) and i
 few rows that saves calls, which there take longer than the arithmetic; on many rows X is read once for all fits.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
@@ -25,7 +24,7 @@ from separatrix.equations.losses import LogLoss
 
 # Of eta at a time: what is made of them stays in cache, and in memory that malloc has at hand. New pages cost more than
 # the arithmetic, but on threads larger pieces wait less often for Python's lock.
-CELLS, FEW_CELLS = 30_000, 2**14
+CELLS, FEW_CELLS, FEWEST = 30_000, 2**14, 64
 FEW_ROWS, PAIRS = 2**14, 2**20  # at most, and products of two of their columns, which are kept
 
 
@@ -82,8 +81,10 @@ class Family:
         if total is None:
 
             def of_block(block: Block) -> FloatArray:
-                parts = (self.of_piece(piece, theta, fold, order, of) for piece in pieces(block, CELLS // len(fold)))
-                return reduce(add, parts)
+                here, before = self.members.at(block.rows), block.rows.start
+                parts = block.split(max(FEWEST, CELLS // len(fold)))
+                own = ((part, here[:, part.rows.start - before : part.rows.stop - before]) for part in parts)
+                return reduce(add, (self.of_piece(*part, theta, fold, order, of) for part in own))
 
             total = self.source.add_up(of_block)
         total /= self.weight[fold, None]
@@ -94,8 +95,8 @@ class Family:
         assert self.few
         P, M = self.P, len(fold)
         total, states = np.zeros((M, P + 1)), []
-        for piece in pieces(self.few, FEW_CELLS // M):
-            slopes, state = self.slopes(piece, theta, fold, of)
+        for piece in self.few.split(max(FEWEST, FEW_CELLS // M)):
+            slopes, state = self.slopes(piece, self.few_here[:, piece.rows], theta, fold, of)
             total += slopes
             states.append(state)
         if order == 1:
@@ -107,28 +108,30 @@ class Family:
         np.take(packed, self.places, axis=1, out=sums[:, P + 1 :], mode="clip")
         return sums
 
-    def of_piece(self, block: Block, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None) -> FloatArray:
+    def of_piece(
+        self, block: Block, here: BoolArray, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None
+    ) -> FloatArray:
         """The sums over some of many rows, which often are in a fold all of them, or none."""
-        here = self.here(block.rows)
         some = np.any(here, axis=1)
         if of is not None and order == 1 and np.array_equal(some, np.all(here, axis=1)):
-            return self.slopes(block, theta, np.zeros(len(theta), dtype=np.intp), None)[0][of] * some[fold, None]
+            return self.slopes(block, here, theta, np.zeros(len(theta), dtype=np.intp), None)[0][of] * some[fold, None]
         kept = np.flatnonzero(some[fold])
         if of is None and len(kept) < len(fold):
             sums = np.zeros((len(fold), 1 + self.P + (order == 2) * self.P**2))
             if len(kept):
-                sums[kept] = self.of_piece(block, theta[kept], fold[kept], order, None)
+                sums[kept] = self.of_piece(block, here, theta[kept], fold[kept], order, None)
             return sums
-        slopes, state = self.slopes(block, theta, fold, of)
+        slopes, state = self.slopes(block, here, theta, fold, of)
         if order == 1:
             return slopes
         ones = self.P - len(self.l2)
         return np.hstack([slopes, [weighted_gram(block.X, h, ones).ravel() for h in state]])
 
     def slopes(
-        self, block: Block, theta: FloatArray, fold: IntArray, of: IntArray | None
+        self, block: Block, here: BoolArray, theta: FloatArray, fold: IntArray, of: IntArray | None
     ) -> tuple[FloatArray, FloatArray]:
-        """Value and gradient over some rows, side by side (M, 1 + P), and the weighted second derivatives (M, rows)."""
+        """Value and gradient over some rows, side by side (M, 1 + P), and the weighted second derivatives (M, rows);
+        `here` (F, rows) says which of them are in each fold."""
         X, p, P = block.X, len(self.l2), self.P
         eta = np.dot(theta[:, :p], X.T)
         if p < P:
@@ -138,7 +141,6 @@ class Family:
         value, gradient, state = LogLoss().together(np.broadcast_to(block.y.T, eta.shape), eta)
         if of is not None:
             value, gradient, state = value[of], gradient[of], state[of]
-        here = self.here(block.rows)
         weight = block.weight[None, :] if here[np.unique(fold)].all() else here[fold] * block.weight
         sums = np.empty((len(fold), 1 + P))
         np.einsum("mi,mi->m", value, np.broadcast_to(weight, value.shape), out=sums[:, 0])
@@ -147,15 +149,6 @@ class Family:
         sums[:, p + 1 :] = gradient.sum(axis=1, keepdims=True)
         state *= weight
         return sums, state
-
-    def here(self, some: slice) -> BoolArray:
-        """Which of some rows are in each fold, (F, rows)."""
-        return self.all_here[:, some] if self.few else self.members.at(some)
-
-    @cached_property
-    def all_here(self) -> BoolArray:
-        """The same of all rows."""
-        return self.members.at(slice(None))
 
     @cached_property
     def few(self) -> Block | None:
@@ -166,6 +159,11 @@ class Family:
             return None
         blocks = list(self.source.blocks(slice(0, self.source.n_rows)))
         return blocks[0] if len(blocks) == 1 else None
+
+    @cached_property
+    def few_here(self) -> BoolArray:
+        """Which of the few rows are in each fold, (F, n)."""
+        return self.members.at(slice(None))
 
     @cached_property
     def pairs(self) -> FloatArray:
@@ -186,20 +184,6 @@ class Family:
         i, j = np.triu_indices(self.P)
         place[i, j] = place[j, i] = np.arange(len(i))
         return place.ravel()
-
-
-def pieces(block: Block, step: int) -> Iterator[Block]:
-    """The block so many rows at a time, which stay the source's."""
-    n, step = len(block.weight), max(64, step)
-    if n <= step:
-        yield block
-        return
-    start = block.rows.start
-    for first in range(0, n, step):
-        some = slice(first, min(first + step, n))
-        offset = None if block.offset is None else block.offset[some]
-        rows = slice(start + some.start, start + some.stop)
-        yield Block(block.X[some], block.y[some], block.weight[some], rows, offset)
 
 
 def with_strength(curvature: FloatArray, l2: FloatArray) -> FloatArray:

@@ -17,7 +17,7 @@ fall far short. Those rows are left out by a fit each, which starts from that of
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 
 import numpy as np
@@ -38,6 +38,7 @@ from separatrix.errors import ApproximationWarning
 AT_ONCE = 10  # fits, which show how far off the steps of the other rows are
 NEAR_ENOUGH = 0.01  # of the loss of all rows left out: what may be missed
 MOST_WORK = 5 * 10**9  # multiplications, about, for what each fit cannot do without: a second or a few
+MATRICES = 2**17  # cells of K x K matrices, one for each row, at a time
 NEAR = 0.01  # of tol: as each of Newton's steps squares the gap, it costs less than one more
 
 
@@ -55,9 +56,12 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> 
     Rows are left out by fits in the order of what the step adds to their loss, until the steps of the last of them
     missed next to nothing, and those of the others would, were they off by the share that was seen last.
     """
-    eta, loss, added = newton_steps(*on_support(objective, theta))  # where columns are few, some hundredths of X each
-    if added.sum() <= NEAR_ENOUGH * loss.sum():
+    some, there = on_support(objective, theta)
+    eta, after, moved = newton_steps(some, there)
+    if moved <= NEAR_ENOUGH * after:
         return LeftOut(eta, 0)
+    loss = row_losses(objective, eta)
+    added = np.abs(loss - with_each(some, there))
     order = np.argsort(-added, kind="stable")
     still = np.cumsum(added[order][::-1])[::-1]
     without = cache(partial(without_each, objective, theta, options))  # made once, if at all
@@ -107,14 +111,14 @@ def work_of_fit(rows: int, size: int) -> int:
     return size * (rows + size**2 // 10)
 
 
-def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """eta of every row without it, (n, K), by one step; its weighted loss there, and how far it was from that with it,
-    (n,) each. Two passes."""
-    n, K = objective.source.n_rows, theta.shape[1]
-    without, losses, added = np.empty((n, K)), np.empty(n), np.empty(n)
+def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, float, float]:
+    """eta of every row without it, (n, K), by one step; the sum of the weighted losses there, and that of how far each
+    is from that with the row. Two passes."""
+    K = theta.shape[1]
+    without = np.empty((objective.source.n_rows, K))
     inverse = inverse_curvature(objective, theta)
 
-    def step(block: Block) -> None:
+    def step(block: Block) -> FloatArray:
         M = leverages(block, inverse)
         here = block_eta(block, theta)
         _, gradient, state = objective.loss.together(block.y, here)
@@ -124,15 +128,26 @@ def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, F
         pulled = M @ np.linalg.solve(alone, weight * gradient[:, :, None])
         there = here + pulled[:, :, 0]
         before, after = (block.weight * objective.loss.value(block.y, eta).reshape(-1) for eta in (here, there))
-        without[block.rows], losses[block.rows], added[block.rows] = there, after, np.abs(after - before)
+        without[block.rows] = there
+        return np.array([after.sum(), np.abs(after - before).sum()])
 
-    def steps(block: Block) -> float:
-        for some in pieces(len(block.weight), K**2):
-            step(replace(block.take(some), rows=slice(block.rows.start + some.start, block.rows.start + some.stop)))
+    def steps(block: Block) -> FloatArray:
+        return sum((step(some) for some in block.split(MATRICES // K**2)), np.zeros(2))
+
+    after, moved = objective.add_up(steps)
+    return without, float(after), float(moved)
+
+
+def with_each(objective: Objective, theta: FloatArray) -> FloatArray:
+    """weight * loss of every row by the fit of all, (n,); one pass."""
+    losses = np.empty(objective.source.n_rows)
+
+    def of_block(block: Block) -> float:
+        losses[block.rows] = block.weight * objective.loss.value(block.y, block_eta(block, theta)).reshape(-1)
         return 0.0
 
-    objective.add_up(steps)
-    return without, losses, added
+    objective.add_up(of_block)
+    return losses
 
 
 def on_support(objective: Objective, theta: FloatArray) -> tuple[Objective, FloatArray]:
