@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from separatrix.arguments import listed, shown
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.labels import weight_by_class
+from separatrix.data.some import positions
 from separatrix.engine.groups import Members
 from separatrix.equations.hyperplane import pieces
 from separatrix.errors import ArgumentError, SeparationWarning, TargetError
@@ -36,7 +37,7 @@ class Folds:
         """The positions of the test rows of fold f."""
         if self.tests is not None:
             return self.tests[f - 1]
-        return short(np.flatnonzero(~self.members.fit(f)), len(self.members))
+        return positions(len(self.members), lambda some: ~self.members.fit(f, some))
 
 
 def is_loo(cv: Any) -> bool:

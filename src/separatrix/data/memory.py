@@ -16,7 +16,7 @@ from scipy import sparse
 from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.data.some import Chosen, chosen_of, csr_rows, rows_of
+from separatrix.data.some import Chosen, chosen_of, csr_rows, picked, positions, rows_of
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.data.weights import Made
 
@@ -155,17 +155,19 @@ class MemorySource:
 
     def take(self, some: IntArray) -> "MemorySource":
         """Some of the rows, which are copied."""
-        return self._with(rows_of(self.X, some), some)
+        return self._with(rows_of(self.X, some), some, self.weight[some])
 
     def looked_up(self, some: IntArray) -> "MemorySource":
         """Some of the rows, which are copied if they are few, else found in X block by block."""
         if self._is_little(len(some) * self.n_columns):
             return self.take(some)
-        return self._with(chosen_of(self.X).only(rows=some), some)
+        weight = self.weight
+        return self._with(chosen_of(self.X).only(rows=some), some, Made(lambda part: weight[some[part]], len(some)))
 
-    def _with(self, X: Any, some: IntArray) -> "MemorySource":
-        weight = np.broadcast_to(self.weight[:1], len(some)) if self._weighs_alike else self.weight[some]
-        return replace(self, X=X, y=self.y[some], weight=weight, offset=some_rows(self.offset, some))
+    def _with(self, X: Any, some: IntArray, weight: Any) -> "MemorySource":
+        weight = np.broadcast_to(self.weight[:1], len(some)) if self._weighs_alike else weight
+        offset = None if self.offset is None else picked(self.offset, some)
+        return replace(self, X=X, y=picked(self.y, some), weight=weight, offset=offset)
 
     def columns(self, chosen: IntArray) -> "MemorySource":
         """The same rows with only these columns of X, which are copied if they are few."""
@@ -311,7 +313,7 @@ def memory_source(
         weight = np.asarray(weight, dtype=np.float64)  # there once, it need not be made for every pass
     source = MemorySource(X, y, weight, np.zeros(X.shape[1]), thread_count(n_threads), offset=offset)
     if not weight.all():
-        source = source.looked_up(np.flatnonzero(weight))
+        source = source.looked_up(positions(source.n_rows, lambda some: weight[some]))
     if not centre or source.is_sparse:
         return source
     far = NEAR if near and source.X.size <= SMALL else FAR

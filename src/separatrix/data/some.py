@@ -1,6 +1,7 @@
 """Some of X: rows and columns of it, found without a copy where they are many; and dense rows without their zeros."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,28 @@ def rows_of(X: Any, some: IntArray) -> Any:
     """A copy of some rows."""
     # NumPy's take is four times as fast; but it copies an X that is not in rows, whole.
     return X.take(some, axis=0) if isinstance(X, np.ndarray) and X.flags.c_contiguous else X[some]
+
+
+def positions(n: int, found: Callable[[slice], NDArray]) -> IntArray:
+    """Which of n rows are found, where found(some) says it of some of them, in as few bytes as positions take.
+
+    >>> positions(3, lambda some: np.array([0.0, 2.0, 1.0])[some])
+    array([1, 2], dtype=int8)
+    """
+    rows, end = np.empty(sum(int(np.count_nonzero(found(some))) for some in pieces(n, 1)), np.min_scalar_type(-n)), 0
+    for some in pieces(n, 1):
+        own = np.flatnonzero(found(some))
+        np.add(own, some.start, out=rows[end : end + len(own)], casting="unsafe")
+        end += len(own)
+    return rows
+
+
+def picked(values: NDArray, rows: IntArray) -> NDArray:
+    """values[rows], without such positions as NumPy would make of short ones."""
+    out = np.empty((len(rows), *values.shape[1:]), dtype=values.dtype)
+    for some in pieces(len(rows), 1):
+        out[some] = values[rows[some]]
+    return out
 
 
 def csr_rows(X: Any, some: slice) -> Any:

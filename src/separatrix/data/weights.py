@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.equations.hyperplane import pieces
 
@@ -28,6 +30,10 @@ class Made:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
         return self.weigh(slice(None)).astype(dtype, copy=False)
+
+    def __reduce__(self) -> Any:
+        """Sent elsewhere, an array, without what it is made of."""
+        return np.asarray, (np.asarray(self),)
 
     def sum(self) -> float:
         """That of all."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import MemorySource
+from separatrix.data.some import positions
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import Choice, choose
 from separatrix.engine.descent import NOTHING, Descent
@@ -257,10 +258,10 @@ class Course:
 
     def each_by_itself(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
         """By any solver, each fit from the last one of its own path; its gap is certified."""
-        tol, columns, number = self.options.tol, [], np.min_scalar_type(-self.source.n_rows)  # of a row
+        tol, columns = self.options.tol, []
         for f in range(self.members.fits):
-            rows = np.flatnonzero(self.members.fit(f)).astype(number) if f else None
-            source = self.source if rows is None else self.source.looked_up(rows)
+            of_fit = partial(self.members.fit, f)
+            source = self.source.looked_up(positions(len(self.members), of_fit)) if f else self.source
             theta, points = np.zeros(self.shape), []
             for C in Cs:
                 penalty = self.penalty.times(1.0 / (C * source.weight.sum()))

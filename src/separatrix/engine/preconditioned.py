@@ -173,7 +173,8 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
     """The fit in the multipliers of the rows, which are fewer than the columns."""
     (n, p), m, total = source.X.shape, int(objective.fit_intercept), float(source.weight.sum())
     strength = (alpha if alpha.all() else np.ones(p))[:, None]
-    own = (1.0 / source.weight if alpha.all() else np.zeros(n))[:, None]  # W^-1
+    weight = np.asarray(source.weight)[:, None]
+    own = 1.0 / weight if alpha.all() else np.zeros((n, 1))  # W^-1
     mean, square = objective.column_moments()
     mean, square = m * mean, square - m * mean**2
     level = m * float(np.sum(square / strength))  # of K along 1, which the multipliers never are
@@ -211,7 +212,7 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
     if not alpha.all():  # the least that a sum of squares can be is zero
         return Found(theta, n - m, lambda at: total * at.loss, "the objective itself: squares are never negative")
     off, apart = left(state), w - weights(a)
-    dual = half_square(off, source.weight[:, None] * off) + half_square(apart, strength * apart)
+    dual = half_square(off, weight * off) + half_square(apart, strength * apart)
 
     def bound(at: Evaluation) -> float:
         gap = gap_of(mean[:, 0], total, alpha, None, total * at.gradient)
