@@ -269,7 +269,7 @@ def side_by_side(paths: list[Paths]) -> Paths:
     """One path of K classes from K of one class against the rest."""
     axis = 2  # of classes, in all but the gaps and iterations
 
-    def left_out(c: int) -> LeftOut:
+    def left_out(c: int, see: Any = None) -> LeftOut:  # who sees all classes at once
         found = [path.left_out(c) for path in paths]
         return LeftOut(np.hstack([each.eta for each in found]), max(each.untrue for each in found))
 

@@ -76,8 +76,13 @@ class Judge:
         """The score of each C with rows left out one at a time; those that are not kept, of no weight, pull nothing.
         None is all."""
 
+        def see(some: slice, eta: FloatArray) -> FloatArray:
+            return self.sums(eta[None], rows.take(some))
+
         def score(c: int) -> tuple[float, int]:
-            found = path.left_out(c)  # as large as y, or larger: one at a time
+            found = path.left_out(c, see if self.is_direct and kept is None else None)
+            if found.seen is not None:
+                return float(np.divide(*found.seen)), found.untrue
             if kept is None:
                 return self.of_values(found.eta[None], rows)[0], found.untrue
             eta = values_along(path.of(c), 0, rows)[0]
@@ -98,13 +103,14 @@ class Judge:
 
     def averaged(self, parts: Iterable[tuple[FloatArray, Rows]]) -> list[float]:
         """The mean over rows of a score that is computed here, from decision values (fits, n, K) of some at a time."""
+        total = sum((self.sums(values, some) for values, some in parts), np.zeros(1))
+        return np.divide(total[:-1], total[-1]).tolist()
+
+    def sums(self, values: FloatArray, rows: Rows) -> FloatArray:
+        """The weighted sums of such a score, and of the weights, (fits + 1,)."""
         model = decision_values(np.arange(len(self.classes)), self.multi_class)
-        total, weight = 0.0, 0.0
-        for values, some in parts:
-            own = np.ones(len(some.codes)) if some.weight is None else some.weight
-            total = total + DIRECT[self.scorer._score_func](model, values, some.codes) @ own
-            weight += own.sum()
-        return np.divide(total, weight).tolist()
+        own = np.ones(len(rows.codes)) if rows.weight is None else rows.weight
+        return np.append(DIRECT[self.scorer._score_func](model, values, rows.codes) @ own, own.sum())
 
     @property
     def is_direct(self) -> bool:

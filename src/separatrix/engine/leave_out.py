@@ -18,7 +18,8 @@ fall far short. Those rows are left out by a fit each, which starts from that of
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, partial, reduce
+from operator import add
 
 import numpy as np
 
@@ -38,26 +39,45 @@ from separatrix.errors import ApproximationWarning
 AT_ONCE = 10  # fits, which show how far off the steps of the other rows are
 NEAR_ENOUGH = 0.01  # of the loss of all rows left out: what may be missed
 MOST_WORK = 5 * 10**9  # multiplications, about, for what each fit cannot do without: a second or a few
-MATRICES = 2**17  # cells of K x K matrices, one for each row, at a time
+FEWEST, MATRICES = 2**10, 2**15  # rows at a time, and cells of K x K matrices, one for each
+LARGE = 2 * 8  # bytes, of eta of each row, twice what may be kept
 NEAR = 0.01  # of tol: as each of Newton's steps squares the gap, it costs less than one more
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """eta of every row without that row, (n, K), and how many rows have an untrue one, for all that is known."""
+    """eta of every row without that row, (n, K), and how many rows have an untrue one, for all that is known; or what
+    was `seen` of it, added up, and no eta."""
 
     eta: FloatArray
     untrue: int
+    seen: FloatArray | None = None
 
 
-def leave_one_out(objective: Objective, theta: FloatArray, options: Options) -> LeftOut:
-    """eta of every row about as a fit without that row would give it, from the optimum theta (P, K) of all.
+See = Callable[[slice, FloatArray], FloatArray]
+"""What is to be added up over the rows, of some of them and of eta without each."""
+
+
+def leave_one_out(objective: Objective, theta: FloatArray, options: Options, see: See | None = None) -> LeftOut:
+    """eta of every row about as a fit without that row would give it, from the optimum theta (P, K) of all; where it
+    would be large beside X, what `see` makes of it.
 
     Rows are left out by fits in the order of what the step adds to their loss, until the steps of the last of them
     missed next to nothing, and those of the others would, were they off by the share that was seen last.
     """
     some, there = on_support(objective, theta)
-    eta, after, moved = newton_steps(some, there)
+    n, K = objective.source.n_rows, theta.shape[1]
+    if see is not None and objective.source.room < LARGE * K:
+        after, moved, *seen = newton_steps(some, there, see)
+        if moved <= NEAR_ENOUGH * after:
+            return LeftOut(np.empty((0, K)), 0, np.array(seen))
+    eta = np.empty((n, K))
+
+    def keep(rows: slice, of_rows: FloatArray) -> FloatArray:
+        eta[rows] = of_rows
+        return np.empty(0)
+
+    after, moved = newton_steps(some, there, keep)
     if moved <= NEAR_ENOUGH * after:
         return LeftOut(eta, 0)
     loss = row_losses(objective, eta)
@@ -111,12 +131,10 @@ def work_of_fit(rows: int, size: int) -> int:
     return size * (rows + size**2 // 10)
 
 
-def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, float, float]:
-    """eta of every row without it, (n, K), by one step; the sum of the weighted losses there, and that of how far each
-    is from that with the row. Two passes."""
-    K = theta.shape[1]
-    without = np.empty((objective.source.n_rows, K))
-    inverse = inverse_curvature(objective, theta)
+def newton_steps(objective: Objective, theta: FloatArray, see: See) -> FloatArray:
+    """The sum of the weighted losses of every row without it, by one step, that of how far each is from that with it,
+    and those of what is to be seen of eta without it. Two passes."""
+    K, inverse = theta.shape[1], inverse_curvature(objective, theta)
 
     def step(block: Block) -> FloatArray:
         M = leverages(block, inverse)
@@ -128,14 +146,12 @@ def newton_steps(objective: Objective, theta: FloatArray) -> tuple[FloatArray, f
         pulled = M @ np.linalg.solve(alone, weight * gradient[:, :, None])
         there = here + pulled[:, :, 0]
         before, after = (block.weight * objective.loss.value(block.y, eta).reshape(-1) for eta in (here, there))
-        without[block.rows] = there
-        return np.array([after.sum(), np.abs(after - before).sum()])
+        return np.append([after.sum(), np.abs(after - before).sum()], see(block.rows, there))
 
     def steps(block: Block) -> FloatArray:
-        return sum((step(some) for some in block.split(MATRICES // K**2)), np.zeros(2))
+        return reduce(add, map(step, block.split(max(FEWEST, MATRICES // K**2))))
 
-    after, moved = objective.add_up(steps)
-    return without, float(after), float(moved)
+    return objective.add_up(steps)
 
 
 def with_each(objective: Objective, theta: FloatArray) -> FloatArray:

@@ -28,7 +28,7 @@ from separatrix.engine.family import Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members, groups_of, sums_of_folds
 from separatrix.engine.iterate import Iterate, minimise
-from separatrix.engine.leave_out import LeftOut, leave_one_out
+from separatrix.engine.leave_out import LeftOut, See, leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import KEEP, newton
 from separatrix.engine.objective import Evaluation, Objective, Sums
@@ -57,20 +57,20 @@ class Paths:
     """Fits for every C: coefficients (F, Cs, K, p) and intercepts (F, Cs, K), gaps and iterations (F, Cs).
 
     F is the number of folds and one: the first is the fit of all rows. `gaps` are the solver's estimates, per unit
-    weight. `left_out(c)` leaves each row out of the fit of all with the C of that number: of all Cs, eta would be
-    large.
+    weight. `left_out(c, see)` leaves each row out of the fit of all with the C of that number, see `leave_one_out`: of
+    all Cs, eta would be large.
     """
 
     coefficients: FloatArray
     intercepts: FloatArray
     gaps: FloatArray
     iterations: IntArray
-    left_out: Callable[[int], LeftOut]
+    left_out: Callable[..., LeftOut]
 
     def of(self, c: int) -> "Paths":
         """The fits with the C of that number alone."""
         w, b = self.coefficients[:, [c]], self.intercepts[:, [c]]
-        return Paths(w, b, self.gaps[:, [c]], self.iterations[:, [c]], lambda _: self.left_out(c))
+        return Paths(w, b, self.gaps[:, [c]], self.iterations[:, [c]], lambda _, see=None: self.left_out(c, see))
 
 
 def fit_paths(
@@ -104,10 +104,10 @@ def fit_paths(
     def of_all(name: str) -> NDArray:
         return np.array([[getattr(point, name) for point in points] for points in walk]).swapaxes(0, 1)
 
-    def left_out(c: int) -> LeftOut:
+    def left_out(c: int, see: See | None = None) -> LeftOut:
         with one_blas_thread(), of_all_rows.source.working() as again:
             objective = replace(of_all_rows, source=again).objective(0, float(Cs[c]))
-            found = leave_one_out(objective, walk[c][0].theta, options)
+            found = leave_one_out(objective, walk[c][0].theta, options, see if space.order is ... else None)
         if space.order is ...:
             return found
         eta = np.empty_like(found.eta)
