@@ -179,7 +179,7 @@ def measure(kind: Kind) -> dict[str, Any]:
     weight = np.tile([1.0, 0.0], len(y) // 2 + 1)[: len(y)] if WEIGHED in kind.name else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(np.asarray(X[: len(few), :5], dtype=np.float64), few % max(kind.classes, 2))
+        model.fit(np.asarray(X[few % len(X), :5], dtype=np.float64), few % max(kind.classes, 2))
         give_back()
         before, started = start_of_peak(), perf_counter()
         model.fit(X, y, weight)

@@ -28,6 +28,7 @@ from separatrix.arrays import FLOATS, WHOLE, FloatArray, Matrix
 from separatrix.data.given import check_distinct, check_here, check_moderate
 from separatrix.data.labels import brought_text
 from separatrix.data.memory import rows_to_judge
+from separatrix.equations.hyperplane import pieces
 from separatrix.errors import (
     ArgumentError,
     CellError,
@@ -304,8 +305,12 @@ def check_not_tiny(X: Matrix, given: Any) -> None:
 
     Judged from some rows; only a column where those are tiny is looked at whole.
     """
-    some = X if sparse.issparse(X) else rows_to_judge(X)
-    most = np.asarray(abs(some).max(axis=0).todense()).ravel() if sparse.issparse(some) else np.abs(some).max(axis=0)
+    if sparse.issparse(X):
+        most = np.asarray(abs(X).max(axis=0).todense()).ravel()
+    else:
+        some = rows_to_judge(X)
+        parts = pieces(X.shape[1], len(some))
+        most = np.concatenate([np.abs(some[:, columns]).max(axis=0) for columns in parts])
     for column in np.flatnonzero((most > 0) & (most < TINY)).tolist():
         most[column] = float(np.abs(X[:, [column]]).max())
     refuse_tiny(most, getattr(given, "columns", range(X.shape[1])))

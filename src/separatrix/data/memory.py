@@ -19,6 +19,7 @@ from separatrix.data.block import Block
 from separatrix.data.some import Chosen, chosen_of, csr_rows, picked, positions, rows_of
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.data.weights import Made
+from separatrix.equations.hyperplane import pieces
 
 T = TypeVar("T")
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
@@ -38,6 +39,7 @@ SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
 AHEAD = 1  # sums for each thread that are made, or wait to be added: of a curvature each is a matrix
 FEW_CELLS = 2**20  # are not worth a chunk of their own: threads that wait for each other cost more
+FEW_ROWS = 16  # neither, for each column of eta: a gradient is as large as some rows
 FEW_NON_ZEROS = 2**19  # of sparse rows, neither
 
 
@@ -201,7 +203,7 @@ class MemorySource:
         elif self.is_sparse:
             many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
         else:
-            many = self.X.size // FEW_CELLS
+            many = min(self.X.size // FEW_CELLS, max(self.n_rows // (FEW_ROWS * self.outputs), 2))
         many = min(max(many, 1), CHUNKS)
         return [slice(a, b) for a, b in pairwise(self.n_rows * i // many for i in range(many + 1))]
 
@@ -326,9 +328,13 @@ def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
     Judged from some rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
     square of a timestamp would swamp its spread.
     """
-    some = np.asarray(rows_to_judge(X), dtype=np.float64)
-    moved = some - some[0]
-    mean = moved.sum(axis=0) / len(moved)
-    spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", moved, moved) / len(moved) - mean**2, 0.0))
-    mean += some[0]
-    return np.where((np.abs(mean) > far * spread) & (spread > 0), mean, 0.0)
+    some, centre = rows_to_judge(X), np.empty(X.shape[1])
+    for columns in pieces(X.shape[1], len(some)):  # which all together are large where rows are few and wide
+        moved = np.asarray(some[:, columns], dtype=np.float64)
+        first = moved[0].copy()
+        moved = moved - first
+        mean = moved.sum(axis=0) / len(moved)
+        spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", moved, moved) / len(moved) - mean**2, 0.0))
+        mean += first
+        centre[columns] = np.where((np.abs(mean) > far * spread) & (spread > 0), mean, 0.0)
+    return centre

@@ -137,7 +137,7 @@ def block_plane(block: Block, theta: FloatArray) -> FloatArray:
 def with_intercept(transposed: Matrix, r: FloatArray, P: int) -> FloatArray:
     """[X 1]' r, (P, K), of X' (p, rows): what theta's last row multiplies, if P > p, is a column of ones."""
     sums, p = np.empty((P, r.shape[1])), transposed.shape[0]
-    sums[:p] = product(transposed, r)
+    product(transposed, r, sums[:p])
     sums[p:] = r.T.sum(axis=1)
     return sums
 
@@ -251,8 +251,9 @@ class Objective:
         """The weighted mean of every column and of its square, (p, 1) each; one pass."""
 
         def moments(block: Block) -> Sums:
-            weight = block.weight[:, None]
-            both = np.hstack([product(block.transposed, weight), gram_diagonal(block.X, weight)])
+            weight, both = block.weight[:, None], np.empty((block.X.shape[1], 2))
+            both[:, :1] = product(block.transposed, weight)
+            both[:, 1:] = gram_diagonal(block.X, weight)
             return Sums(block.total, 0.0, both)
 
         sums = self.add_up(moments)

@@ -72,16 +72,21 @@ def project(X: Matrix, w: FloatArray) -> FloatArray:
     return np.asfortranarray(X @ w) if sparse.issparse(X) else (w.T @ X.T).T
 
 
-def product(A: Matrix, B: FloatArray) -> FloatArray:
+def product(A: Matrix, B: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """A B, for A dense or sparse, in a thread beside others: NumPy's @ holds Python's lock all the while where the
     result has few numbers, as a gradient has, and its dot never does; but dot copies what is cut from a larger array,
-    across.
+    across. It may be written to `out`.
 
     >>> product(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
     whole = not sparse.issparse(A) and (A.flags.c_contiguous or A.flags.f_contiguous)
-    return np.dot(A, B) if whole else A @ B
+    if out is None:
+        return np.dot(A, B) if whole else A @ B
+    if whole and A.dtype == B.dtype == out.dtype:
+        return np.dot(A, B, out=out)
+    out[:] = A @ B
+    return out
 
 
 def back_project(X: Matrix, r: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.equations.hyperplane import pieces
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,13 @@ class ElasticNet:
         For a column without L2 part |g| <= l1 is taken for granted. Each coordinate is rounded on its own, so the sum
         keeps its digits where it is small.
         """
-        l1, l2 = self.l1[:, None], self.l2[:, None]
-        beyond = np.maximum(np.abs(g) - l1, 0.0)
-        conjugate = np.divide(0.5 * beyond**2, l2, out=np.zeros_like(g), where=l2 > 0)
-        return float(np.sum(np.maximum(l1 * np.abs(w) + 0.5 * l2 * w**2 + conjugate - w * g, 0.0)))
+        gap = 0.0
+        for some in pieces(*w.shape):  # of the arrays that it makes, each would be as large as w
+            own, slope, l1, l2 = w[some], g[some], self.l1[some, None], self.l2[some, None]
+            beyond = np.maximum(np.abs(slope) - l1, 0.0)
+            conjugate = np.divide(0.5 * beyond**2, l2, out=np.zeros_like(slope), where=l2 > 0)
+            gap += float(np.sum(np.maximum(l1 * np.abs(own) + 0.5 * l2 * own**2 + conjugate - own * slope, 0.0)))
+        return gap
 
     def in_units(self, units: FloatArray) -> "ElasticNet":
         """This penalty on columns divided by their units (p,), as one on the columns as they are."""
