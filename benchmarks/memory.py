@@ -1,7 +1,8 @@
-"""python -m benchmarks.memory [--megabytes 120] [--only TEXT] [--out FILE.md]
+"""python -m benchmarks.memory [--edges] [--megabytes 120] [--only TEXT] [--out FILE.md]
 
 What separatrix's fits of dense X take on top of X, by shape, penalty, type and layout: the peak of resident memory,
-each in a process of its own, on made data. The largest share is printed first.
+each in a process of its own, on made data. The largest share is printed first. `--edges` are the fits that are known to
+take more than the others: so few rows that coefficients or a working set are large beside them, or a few bytes a row.
 """
 
 import argparse
@@ -27,9 +28,21 @@ from benchmarks.report import grid, percent
 MOST = 0.3  # of X
 HEAD = ["fit", "rows x columns", "X", "X (MB)", "on top (MB)", "share of X", "seconds", "passes", "solver", ""]
 WIDTHS = {  # columns, or None for as many as rows; classes
-    "logistic": [(8, 2), (30, 2), (100, 2), (390, 2), (600, 2), (1_500, 2), (None, 2), (12_000, 2), (60_000, 2)],
-    "several classes": [(30, 4), (50, 10), (200, 3), (300, 5), (1_000, 3), (12_000, 5)],
-    "linear": [(10, 0), (100, 0), (500, 0), (1_000, 0), (2_000, 0), (None, 0), (5_000, 0), (60_000, 0)],
+    "logistic": [
+        (1, 2),
+        (3, 2),
+        (8, 2),
+        (30, 2),
+        (100, 2),
+        (390, 2),
+        (600, 2),
+        (1_500, 2),
+        (None, 2),
+        (12_000, 2),
+        (60_000, 2),
+    ],
+    "several classes": [(3, 4), (8, 4), (30, 4), (50, 10), (200, 3), (300, 5), (1_000, 3), (12_000, 5)],
+    "linear": [(1, 0), (3, 0), (10, 0), (100, 0), (500, 0), (1_000, 0), (2_000, 0), (None, 0), (5_000, 0), (60_000, 0)],
 }
 PENALTIES: dict[str, dict[str, Any]] = {
     "L2": {"C": 1.0},
@@ -43,6 +56,7 @@ ALPHAS: dict[str, dict[str, Any]] = {
 }
 FORMS = [("float32", "C"), ("float64", "F"), ("float32", "F"), ("int16", "C")]
 FORMED = [
+    (8, 2),
     (30, 2),
     (390, 2),
     (1_500, 2),
@@ -62,17 +76,24 @@ WAYS: dict[str, dict[str, Any]] = {
     "one against the rest": {"multi_class": "ovr"},
     "newton": {"solver": "newton"},
     "half the rows weigh nothing": {},
+    "labels of text": {},
 }
 CHOICES: list[tuple[int, int, dict[str, Any]]] = [
+    (4, 2, {"Cs": 3}),
+    (8, 2, {"Cs": 3}),
     (20, 2, {"Cs": 3}),
     (30, 2, {"Cs": 3}),
     (100, 2, {"Cs": 3}),
     (600, 2, {"Cs": 3}),
+    (8, 4, {"Cs": 3}),
     (50, 10, {"Cs": 3}),
+    (8, 2, {"Cs": 3, "cv": "loo"}),
     (30, 2, {"Cs": 3, "cv": "loo"}),
+    (20, 4, {"Cs": 3, "cv": "loo"}),
 ]
 CHOSEN = "C chosen"
 WEIGHED = "weigh nothing"
+TEXT = "labels of text"
 TWICE: dict[str, tuple[int, float, float]] = {  # the axis of X that has copies, the share that they are, and how near
     "one column in 25 twice": (1, 0.04, 0.0),
     "each column twice": (1, 0.5, 0.0),
@@ -83,6 +104,19 @@ TWICE_WIDTHS = {
     0: [(None, "float64"), (5_000, "float64"), (10_000, "float32")],
     1: [(1_000, "float64"), (None, "float64")],
 }
+
+
+EDGES: list[tuple[str, list[tuple[int, int, str]], dict[str, Any]]] = [  # columns, classes, type
+    ("", [(60_000, 5, "float32"), (200_000, 2, "float64"), (200_000, 3, "float64")], {}),
+    ("", [(200_000, 0, "float64"), (200_000, 0, "float32")], {}),
+    (
+        ", L1",
+        [(60_000, 2, "int16"), (60_000, 2, "float64"), (12_000, 5, "float32"), (12_000, 2, "int16")],
+        {"C": 0.1, "l1_ratio": 1.0},
+    ),
+    ("", [(1, 2, "int16"), (2, 2, "int16"), (1, 2, "float32"), (2, 2, "float32")], {}),
+    (f", {CHOSEN} by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32")], {"Cs": 3}),
+]
 
 
 @dataclass(frozen=True)
@@ -105,11 +139,13 @@ class Kind:
 def main() -> None:
     """Prints what each kind of fit took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n\n")[1])
+    parser.add_argument("--edges", action="store_true", help="the fits that take more than the others")
     parser.add_argument("--megabytes", type=float, default=120.0, help="of X (default 120)")
     parser.add_argument("--only", default="", metavar="TEXT", help="the kinds in whose name it is")
     parser.add_argument("--out", type=Path, metavar="FILE.md")
     arguments = parser.parse_args()
-    kinds = [kind for kind in kinds_of(arguments.megabytes) if arguments.only in kind.name]
+    kinds = (edges_of if arguments.edges else kinds_of)(arguments.megabytes)
+    kinds = [kind for kind in kinds if arguments.only in kind.name]
     lines = [line(kind, run(kind)) for kind in kinds]
     table = grid(HEAD, sorted(lines, key=lambda cells: -float(cells[5].removesuffix(" %").replace(",", ""))))
     print(table)
@@ -129,16 +165,27 @@ def kinds_of(megabytes: float) -> list[Kind]:
         for (columns, classes), (name, given) in product(widths, penalties.items()):
             kinds.append(Kind(f"{model}, {name}", columns or square["float64"], classes, megabytes, given))
     for (columns, classes), (dtype, order) in product(FORMED, FORMS):
-        model = {0: "linear", 2: "logistic"}.get(classes, "several classes")
-        kinds.append(Kind(model, columns or square[dtype], classes, megabytes, {}, dtype, order))
-    for (columns, classes), (name, given) in product([(30, 2), (50, 10), (1_000, 2)], WAYS.items()):
+        kinds.append(Kind(model_of(classes), columns or square[dtype], classes, megabytes, {}, dtype, order))
+    for (columns, classes), (name, given) in product([(6, 2), (30, 2), (50, 10), (1_000, 2)], WAYS.items()):
         if classes > 2 or name != "one against the rest":
-            model = "logistic" if classes == 2 else "several classes"
-            kinds.append(Kind(f"{model}, {name}", columns, classes, megabytes, given))
+            kinds.append(Kind(f"{model_of(classes)}, {name}", columns, classes, megabytes, given))
     for columns, classes, given in CHOICES:
-        model = "logistic" if classes == 2 else "several classes"
-        kinds.append(Kind(f"{model}, {CHOSEN} by {given.get('cv', '5 folds')}", columns, classes, megabytes, given))
+        name = f"{model_of(classes)}, {CHOSEN} by {given.get('cv', '5 folds')}"
+        kinds.append(Kind(name, columns, classes, megabytes, given))
     return kinds
+
+
+def edges_of(megabytes: float) -> list[Kind]:
+    """Those that take more."""
+    return [
+        Kind(f"{model_of(classes)}{name}", columns, classes, megabytes, given, dtype)
+        for name, widths, given in EDGES
+        for columns, classes, dtype in widths
+    ]
+
+
+def model_of(classes: int) -> str:
+    return {0: "linear", 2: "logistic"}.get(classes, "several classes")
 
 
 def run(kind: Kind) -> dict[str, Any]:
@@ -175,6 +222,7 @@ def measure(kind: Kind) -> dict[str, Any]:
     X, y = made(kind)
     classifier = LogisticRegressionCV if CHOSEN in kind.name else LogisticRegression
     model = (classifier if kind.classes else LinearRegression)(**kind.arguments)
+    y = np.array([f"class {k}" for k in range(kind.classes)])[y] if TEXT in kind.name else y
     few = np.arange(60 * max(kind.classes, 1))
     weight = np.tile([1.0, 0.0], len(y) // 2 + 1)[: len(y)] if WEIGHED in kind.name else None
     with warnings.catch_warnings():
