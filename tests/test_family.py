@@ -10,9 +10,9 @@ import problems  # noqa: F401 - one thread
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.engine.family import Factors, Family
 from separatrix.engine.fit import Options, fit_linear_model
+from separatrix.engine.groups import Members
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.objective import Objective
-from separatrix.engine.groups import Members
 from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net

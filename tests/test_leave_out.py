@@ -111,3 +111,19 @@ def test_a_class_of_one_row_cannot_be_left_out(others):
     y = np.where(np.arange(len(y)) == 7, others, np.arange(len(y)) % others)
     with pytest.raises(TargetError, match=rf"cv='loo' leaves out row 7, .* class {others}"):
         LogisticRegressionCV(cv="loo").fit(X, y)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy"])
+@pytest.mark.parametrize("K", [2, 3])
+def test_scores_of_many_rows_are_added_up_as_they_are_left_out(monkeypatch, K, scoring):
+    random = np.random.default_rng(0)
+    X = random.standard_normal((140_000, 8))
+    y = (X @ random.standard_normal((8, K)) + random.gumbel(size=(len(X), K))).argmax(axis=1)
+    weight, offset = random.random(len(X)), random.standard_normal((len(X), K if K > 2 else 1))
+    kept, stepped = [], leave_out.newton_steps
+    monkeypatch.setattr(leave_out, "newton_steps", lambda *given: kept.append(given[2].__name__) or stepped(*given))
+    found = [LogisticRegressionCV(Cs=[0.01], cv="loo", scoring=scoring).fit(X, y, weight, offset).scores_]
+    monkeypatch.setattr(leave_out, "LARGE", 0)
+    found += [LogisticRegressionCV(Cs=[0.01], cv="loo", scoring=scoring).fit(X, y, weight, offset).scores_]
+    assert kept == ["see", "keep"]
+    np.testing.assert_allclose(*found, rtol=1e-12)

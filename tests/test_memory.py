@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 
@@ -35,10 +36,10 @@ def peak(fit: Callable[[], Any]) -> int:
 @pytest.mark.parametrize(
     ("shape", "dtype", "arguments"),
     [
-        ((1_200_000, 8, 2), np.float64, {}),
+        ((3_000_000, 3, 2), np.float64, {}),
+        ((2_000_000, 4, 2), np.float64, {"class_weight": "balanced"}),
         ((600_000, 30, 2), np.float32, {}),
         ((1_000_000, 30, 2), np.int16, {}),
-        ((300_000, 30, 2), np.float64, {"class_weight": "balanced"}),
         ((300_000, 30, 2), np.float64, {"l1_ratio": 1.0, "C": 0.01}),
         ((200_000, 50, 10), np.float64, {"l1_ratio": 1.0, "C": 0.001, "tol": 1e-4}),
         ((300_000, 30, 4), np.float64, {}),
@@ -57,6 +58,13 @@ def test_no_fit_of_dense_rows_takes_more_than_30_percent_of_x_beside_x(shape, dt
     X, y = rows(*shape, dtype=dtype)
     model = LogisticRegression(n_threads=2, **arguments)
     assert peak(lambda: model.fit(X, y)) <= MOST * X.nbytes
+
+
+@pytest.mark.parametrize("of", [str, lambda y: pd.Series(y.astype(str), dtype="str")], ids=["numpy", "pandas"])
+def test_labels_of_text_take_little(of):
+    X, y = rows(800_000, 10)
+    labels = np.array(["class 0", "class 1"])[y] if of is str else of(y)
+    assert peak(lambda: LogisticRegression(n_threads=2).fit(X, labels)) <= MOST * X.nbytes
 
 
 @pytest.mark.parametrize(
@@ -96,7 +104,7 @@ def test_nor_does_one_of_as_many_rows_as_columns_some_of_them_there_twice(shape,
 @pytest.mark.parametrize(
     ("model", "shape"),
     [
-        (LogisticRegression(n_threads=2), (300_000, 30)),
+        (LogisticRegression(n_threads=2), (1_500_000, 7)),
         (LinearRegression(), (6_000, 1_300)),
         (LinearRegression(), (2_000, 4_000)),
     ],
@@ -115,7 +123,9 @@ def test_rows_that_weigh_nothing_are_not_copied_away(model, shape):
     [
         ((100_000, 80, 2), {"Cs": 4, "cv": 4}),
         ((100_000, 80, 2), {"Cs": 4, "cv": 4, "scoring": "neg_log_loss"}),
-        ((300_000, 30, 2), {"Cs": 3, "cv": "loo"}),
+        ((1_000_000, 10, 2), {"Cs": 2, "cv": 3}),
+        ((1_000_000, 10, 2), {"Cs": 2, "cv": "loo"}),
+        ((400_000, 20, 4), {"Cs": [0.01], "cv": "loo", "tol": 1e-4}),
         ((16_000, 600, 2), {"Cs": [0.1], "cv": 2, "tol": 1e-3}),
         ((120_000, 60, 9), {"Cs": [0.01], "cv": 2, "tol": 1e-2}),
     ],

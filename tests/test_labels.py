@@ -1,0 +1,140 @@
+"""Labels to codes, some rows at a time; and weights and folds that are not kept for each row."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from separatrix import LogisticRegression
+from separatrix.data.labels import brought_text, label_codes, weight_by_class
+from separatrix.data.some import picked, positions
+from separatrix.data.weights import Made, weight_of_rows
+from separatrix.engine.groups import Members, groups_of
+from separatrix.equations.hyperplane import PIECE_CELLS
+from separatrix.errors import TargetError
+
+MANY = PIECE_CELLS + 7  # rows: more than are looked at at a time
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64, np.uint64, np.float32, np.float64, bool, str, object])
+@given(labels=st.lists(st.integers(0, 100), min_size=1), far=st.sampled_from([0, 20, 2**40]))
+def test_codes_are_the_positions_of_labels_in_their_order(kind, labels, far):
+    y = np.array(labels)
+    y = y + far if kind in (np.int64, np.uint64, np.float64) else y
+    y = np.array([f"label {label}" for label in labels], dtype=kind) if kind in (str, object) else y.astype(kind)
+    classes, codes = label_codes(y)
+    expected = np.unique(y, return_inverse=True)
+    np.testing.assert_array_equal(classes, expected[0])
+    assert classes.dtype == y.dtype
+    np.testing.assert_array_equal(codes, expected[1])
+    assert codes.dtype == np.int8
+
+
+@pytest.mark.parametrize("of", [np.asarray, lambda y: y.astype(str), lambda y: y.astype(str).astype(object)])
+@pytest.mark.parametrize("classes", [2, 300])
+def test_codes_of_many_rows_take_as_few_bytes_as_their_number_needs(of, classes):
+    y = of(np.random.default_rng(0).integers(classes, size=MANY) * 7)
+    found, codes = label_codes(y)
+    np.testing.assert_array_equal(found[codes], y)
+    assert codes.itemsize == (1 if classes == 2 else 2)
+
+
+@pytest.mark.parametrize(
+    ("last", "kind", "says"),
+    [
+        (None, object, f"y is missing in row {MANY - 1}, counted from 0"),
+        (np.nan, object, f"y is missing in row {MANY - 1}, counted from 0"),
+        (np.nan, float, f"y is missing in row {MANY - 1}, counted from 0"),
+        (0.5, float, "y holds numbers such as 0.5, no classes"),
+        (np.inf, float, "y holds numbers such as inf, no classes"),
+        (3, object, "holds int and str: make all labels text, or whole numbers"),
+        ([], object, "holds list and str: make all labels text, or whole numbers"),
+        (1j, complex, "holds complex: make all labels text, or whole numbers"),
+        (b"b", "S1", "holds bytes: make all labels text, or whole numbers"),
+    ],
+    ids=str,
+)
+def test_what_is_no_label_is_told_wherever_it_is(last, kind, says):
+    y = np.full(MANY, "a" if kind is object else b"a" if kind == "S1" else 1, dtype=kind)
+    y[-1] = last
+    with pytest.raises(TargetError, match=says):
+        label_codes(y)
+
+
+@pytest.mark.parametrize("kind", ["str", "string", "category", object])
+def test_text_of_pandas_is_learned_as_that_of_numpy(kind):
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.array(["no", "yes", "maybe"] * 20)
+    column = pd.Series(y, index=np.arange(60)[::-1]).astype(kind)
+    text = brought_text(column)
+    assert text is column if kind is object else len({id(label) for label in text}) == 3
+    ours, theirs = LogisticRegression().fit(X, column), LogisticRegression().fit(X, y)
+    np.testing.assert_array_equal(ours.coef_, theirs.coef_)
+    assert ours.classes_.tolist() == theirs.classes_.tolist()
+    with pytest.raises(TargetError, match="y is missing in row 7, counted from 0"):
+        LogisticRegression().fit(X, column.mask(column.index == 52))
+
+
+def test_other_columns_of_pandas_are_left_as_they_are():
+    for y in (
+        pd.Series([1, 2]),
+        pd.Series([1, 2], dtype="Int64"),
+        pd.Series([1, 2]).astype("category"),
+        pd.Index(["a"]),
+    ):
+        assert brought_text(y) is y
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.floats(0.0, 10.0))))
+def test_classes_weigh_what_their_rows_do(rows):
+    codes, weight = np.array([k for k, _ in rows], dtype=np.int8), np.array([w for _, w in rows])
+    np.testing.assert_allclose(weight_by_class(codes, 5, weight), [weight[codes == k].sum() for k in range(5)])
+    np.testing.assert_array_equal(weight_by_class(codes, 5), [np.count_nonzero(codes == k) for k in range(5)])
+
+
+@given(st.integers(1, 70), st.integers(1, 30), st.integers(0, 2**32 - 1))
+def test_members_are_the_rows_they_were_made_of(fits, n, seed):
+    rng = np.random.default_rng(seed)
+    rows, weight = rng.random((fits, n)) < 0.7, rng.random(n)
+    members, some = Members.of(iter(rows)), slice(n // 3, n)
+    assert members.bits.nbytes == n * -(-fits // 8)
+    np.testing.assert_array_equal(members.at(some), rows[:, some])
+    np.testing.assert_array_equal([members.fit(f) for f in range(fits)], rows)
+    np.testing.assert_array_equal(members.take(np.arange(n)[::-1]).at(slice(None)), rows[:, ::-1])
+    np.testing.assert_allclose(members.total(weight), rows @ weight)
+    groups, patterns = groups_of(members), np.unique(rows, axis=1).shape[1]
+    assert (groups is None) == (fits > 64 or patterns > 2 * fits)
+    assert groups is None or len(groups) == patterns
+
+
+def test_weights_that_are_made_are_those_of_an_array():
+    codes, rng = np.random.default_rng(0).integers(3, size=MANY), np.random.default_rng(1)
+    own, by_class = rng.random(MANY), np.array([1.0, 0.0, 3.0])
+    made, kept = weight_of_rows(by_class, codes, own), own * by_class[codes]
+    np.testing.assert_array_equal(made, kept)
+    np.testing.assert_array_equal(made[5:9], kept[5:9])
+    assert (made.sum(), made.max(), made.all()) == (pytest.approx(kept.sum()), kept.max(), False)
+    assert type(pickle.loads(pickle.dumps(made))) is np.ndarray
+    assert Made(lambda some: own[some], MANY).all()
+
+
+@pytest.mark.parametrize("n", [5, 200, MANY])
+def test_positions_take_no_more_bytes_than_they_need_and_pick_what_numpy_picks(n):
+    found = np.random.default_rng(n).random(n) < 0.4
+    rows, values = positions(n, lambda some: found[some]), np.random.default_rng(0).normal(size=(n, 2))
+    np.testing.assert_array_equal(rows, np.flatnonzero(found))
+    assert rows.dtype == np.min_scalar_type(-n)
+    np.testing.assert_array_equal(picked(values, rows), values[found])
+
+
+@pytest.mark.parametrize("sample_weight", [None, "given"])
+def test_class_weights_beside_few_columns_are_those_of_each_row(sample_weight):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40_000, 3)), rng.integers(3, size=40_000)
+    own = None if sample_weight is None else rng.integers(3, size=len(y)) * 1.0
+    by_class = {0: 1.0, 1: 0.25, 2: 3.0}
+    ours = LogisticRegression(class_weight=by_class).fit(X, y, own)
+    whole = np.array([by_class[k] for k in y.tolist()]) * (1.0 if own is None else own)
+    np.testing.assert_allclose(ours.coef_, LogisticRegression().fit(X, y, whole).coef_, atol=1e-9)
