@@ -74,7 +74,8 @@ def checked_matrix(estimator: Any, X: Any) -> Matrix:
 
 def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tuple[Matrix, NDArray]:
     """X (rows, p), dense or CSR, finite, and y, labels (rows,) or numbers (rows,) or (rows, targets)."""
-    X, y = unmasked(X), y if numbers else brought_text(unmasked(y))
+    X, y = unmasked(X), unmasked(y)
+    y = y if numbers else brought_text(y)
     dtypes = FLOATS if sparse.issparse(X) else FLOATS + WHOLE  # a dense X is widened as it is used, not whole
     how = {"accept_sparse": "csr", "dtype": dtypes, "ensure_all_finite": False}
     try:

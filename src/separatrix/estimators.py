@@ -199,7 +199,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
         threads = self.n_threads
         source = memory_source(X, codes, weight, self.fit_intercept, n_threads=threads, offset=offset, near=True)
-        return self.classes_, source, float(total.sum())
+        return self.classes_, source, float(weight.sum())
 
     def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
         """One fit, or with "ovr" one for each class against the rest; the penalty's strength is per unit weight."""
