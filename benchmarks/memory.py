@@ -93,7 +93,7 @@ CHOICES: list[tuple[int, int, dict[str, Any]]] = [
 ]
 CHOSEN = "C chosen"
 WEIGHED = "weigh nothing"
-TEXT = "labels of text"
+TEXT, WHOLE = "labels of text", "whole numbers"
 TWICE: dict[str, tuple[int, float, float]] = {  # the axis of X that has copies, the share that they are, and how near
     "one column in 25 twice": (1, 0.04, 0.0),
     "each column twice": (1, 0.5, 0.0),
@@ -109,6 +109,7 @@ TWICE_WIDTHS = {
 EDGES: list[tuple[str, list[tuple[int, int, str]], dict[str, Any]]] = [  # columns, classes, type
     ("", [(60_000, 5, "float32"), (200_000, 2, "float64"), (200_000, 3, "float64")], {}),
     ("", [(200_000, 0, "float64"), (200_000, 0, "float32")], {}),
+    (f", y of {WHOLE}", [(3, 0, "float64")], {}),
     (
         ", L1",
         [(60_000, 2, "int16"), (60_000, 2, "float64"), (12_000, 5, "float32"), (12_000, 2, "int16")],
@@ -264,7 +265,7 @@ def made(kind: Kind) -> tuple[np.ndarray, np.ndarray]:
             all_ = np.moveaxis(X[some], axis, 0)  # a view
             many = max(int(share * len(all_)), 1)
             all_[:many] = all_[-many:] + near * all_[:many]
-    return X, y.astype(int) if kind.classes else y
+    return X, y.astype(int) if kind.classes or WHOLE in kind.name else y
 
 
 if __name__ == "__main__":
