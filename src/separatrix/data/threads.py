@@ -19,7 +19,7 @@ from separatrix.errors import ArgumentError
 # The C library of Linux keeps at hand what is freed in pieces no larger than the largest that ever was, to be told by
 # one of which no page is touched. Else blocks have new pages for each array, and passes over few columns take twice as
 # long.
-AT_HAND = 2**24  # bytes
+AT_HAND = 2**21  # bytes; from 4 MB on NumPy asks for huge pages
 A = TypeVar("A")
 B = TypeVar("B")
 
