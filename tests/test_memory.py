@@ -90,7 +90,7 @@ def test_nor_does_a_linear_one(shape, alpha, l1_ratio):
 
 @pytest.mark.parametrize(
     ("shape", "dtype", "twice"),
-    [((2_801, 2_800), np.float64, 1), ((2_801, 2_800), np.float64, 700), ((3_900, 3_900), np.float32, 1)],
+    [((2_801, 2_800), np.float64, 1), ((3_900, 3_900), np.float32, 1)],
     ids=str,
 )
 def test_nor_does_one_of_as_many_rows_as_columns_some_of_them_there_twice(shape, dtype, twice):
@@ -127,7 +127,7 @@ def test_rows_that_weigh_nothing_are_not_copied_away(model, shape):
         ((1_000_000, 10, 2), {"Cs": 2, "cv": "loo"}),
         ((400_000, 20, 4), {"Cs": [0.01], "cv": "loo", "tol": 1e-4}),
         ((16_000, 600, 2), {"Cs": [0.1], "cv": 2, "tol": 1e-3}),
-        ((120_000, 60, 9), {"Cs": [0.01], "cv": 2, "tol": 1e-2}),
+        ((250_000, 30, 4), {"Cs": [0.01], "cv": 2, "tol": 1e-2}),
     ],
     ids=str,
 )
