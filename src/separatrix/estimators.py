@@ -188,11 +188,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             check_not_tiny(X, given)
         self.classes_, codes = label_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
-        total = weight_by_class(codes, len(self.classes_), weight)
-        if self.class_weight is not None:
-            by_class = weight_of_classes(self.class_weight, self.classes_, total)
-            weight, total = weight_of_rows(by_class, codes, weight), total * by_class
-        check_two_classes(self.classes_, total)
+        weight, total = self._weighed(codes, weight)
         if self.fit_intercept and np.isfinite(self.C):
             warn_of_classes(self.classes_, total, stacklevel=3)
         check_size("class_weight", weight)
@@ -200,6 +196,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         threads = self.n_threads
         source = memory_source(X, codes, weight, self.fit_intercept, n_threads=threads, offset=offset, near=True)
         return self.classes_, source, float(weight.sum())
+
+    def _weighed(self, codes: NDArray, weight: FloatArray) -> tuple[Any, FloatArray]:
+        """The weights of rows (rows,) with those of their classes, and what the rows of each class weigh then, (K,)."""
+        total = weight_by_class(codes, len(self.classes_), weight)
+        if self.class_weight is not None:
+            by_class = weight_of_classes(self.class_weight, self.classes_, total)
+            weight, total = weight_of_rows(by_class, codes, weight), total * by_class
+        check_two_classes(self.classes_, total)
+        return weight, total
 
     def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
         """One fit, or with "ovr" one for each class against the rest; the penalty's strength is per unit weight."""

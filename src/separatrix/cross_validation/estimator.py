@@ -18,7 +18,7 @@ from separatrix.arguments import (
     check_sample_weight,
 )
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.checked import check_fitted, checked_rows, weight_of_classes
+from separatrix.checked import check_fitted, checked_rows
 from separatrix.cross_validation.folds import (
     Folds,
     check_left_out,
@@ -35,10 +35,9 @@ from separatrix.cross_validation.scores import (
     scorer_of,
     with_coefficients,
 )
-from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
+from separatrix.data.labels import label_codes
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import in_order, thread_count, workers
-from separatrix.data.weights import weight_of_rows
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members
 from separatrix.engine.leave_out import LeftOut
@@ -155,11 +154,7 @@ class LogisticRegressionCV(LogisticRegression):
         offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
         self._with_offset = offset is not None
         rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
-        total = weight_by_class(codes, len(self.classes_), weight)
-        if self.class_weight is not None:
-            by_class = weight_of_classes(self.class_weight, self.classes_, total)
-            weight, total = weight_of_rows(by_class, codes, weight), total * by_class
-        check_two_classes(self.classes_, total)
+        weight, _ = self._weighed(codes, weight)
         folds = Folds(Members.all(X.shape[0])) if leave_out else folds_of(self.cv, X, y, codes)
         counts = check_training_rows(folds, self.classes_, codes, weight)
         if leave_out:

@@ -17,8 +17,8 @@ from separatrix.arguments import shown
 from separatrix.errors import ArgumentError
 
 # The C library of Linux keeps at hand what is freed in pieces no larger than the largest that ever was, to be told by
-# one of which no page is touched. Else blocks have new pages for each array, and passes over few columns take twice as
-# long.
+# one of which no page is touched. Else blocks have new pages for each array, and passes over few columns take
+# longer.
 AT_HAND = 2**21  # bytes; from 4 MB on NumPy asks for huge pages
 A = TypeVar("A")
 B = TypeVar("B")

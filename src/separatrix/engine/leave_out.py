@@ -40,7 +40,7 @@ AT_ONCE = 10  # fits, which show how far off the steps of the other rows are
 NEAR_ENOUGH = 0.01  # of the loss of all rows left out: what may be missed
 MOST_WORK = 5 * 10**9  # multiplications, about, for what each fit cannot do without: a second or a few
 FEWEST, MATRICES = 2**10, 2**15  # rows at a time, and cells of K x K matrices, one for each
-LARGE = 2 * 8  # bytes, of eta of each row, twice what may be kept
+LARGE = 2 * 8  # bytes for each number of eta: it may be half of what may be kept
 NEAR = 0.01  # of tol: as each of Newton's steps squares the gap, it costs less than one more
 
 

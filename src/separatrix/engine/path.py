@@ -240,7 +240,7 @@ class Course:
             theta = stops[0].point.theta
             sums = None if groups is None else cache(partial(sums_of_folds, whole, theta, self.members, groups))
             for f in range(1, self.members.fits):
-                objective = self.objective(f, C)  # whose weights are numbers as many as rows, so one at a time
+                objective = self.objective(f, C)
                 stop = last[f].further(objective, replace(self.options, max_iter=0)) if last else None
                 if stop is None or not stop.arrived:
                     at = objective.evaluation(theta, sums()[f]) if sums else objective.evaluate(theta, order=2)
