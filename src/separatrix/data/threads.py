@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from threading import Lock, local
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -41,7 +41,7 @@ def thread_count(asked: int | None = None) -> int:
 
 @contextmanager
 def workers(n_threads: int) -> Iterator[ThreadPoolExecutor | None]:
-    """Threads that share passes for as long as the context lasts, None for a single one.
+    """Threads that share passes with the one that asks for them, as long as the context lasts; None for it alone.
 
     They end with it: a process that forks between two fits has none to lose.
     """
@@ -50,7 +50,7 @@ def workers(n_threads: int) -> Iterator[ThreadPoolExecutor | None]:
         yield None
     else:
         # A thread starts when there is work for one, and works for a pass all its life.
-        with ThreadPoolExecutor(n_threads, initializer=setattr, initargs=(_within, "a_pass", True)) as pool:
+        with ThreadPoolExecutor(n_threads - 1, initializer=setattr, initargs=(_within, "a_pass", True)) as pool:
             yield pool
 
 
@@ -65,23 +65,55 @@ _within = local()
 def in_order(pool: ThreadPoolExecutor | None, work: Callable[[A], B], items: Iterable[A], ahead: int) -> Iterator[B]:
     """work(item) of each, in their order; at most `ahead` of them wait or are worked on while one is taken.
 
+    The thread that asks works, too, while it would wait: what each thread frees, the C library keeps for that one.
+
     >>> list(in_order(None, abs, [-1, 2], ahead=4))
     [1, 2]
     """
     if pool is None or within_a_pass():
         yield from map(work, items)
         return
-    waiting: deque[Future[B]] = deque()
+    waiting: deque[_Job[B]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(work, item))
+            job = partial(work, item)
+            waiting.append(_Job(job, pool.submit(job)))
             if len(waiting) > ahead:
-                yield waiting.popleft().result()
+                yield _first_of(waiting)
         while waiting:
-            yield waiting.popleft().result()
+            yield _first_of(waiting)
     finally:
-        for future in waiting:
-            future.cancel()
+        for job in waiting:
+            job.done.cancel()
+
+
+@dataclass
+class _Job(Generic[B]):
+    """What is to be done, and what will come of it."""
+
+    work: Callable[[], B]
+    done: Future[B]
+
+    def taken(self) -> bool:
+        """Whether it was done here and now, as no other thread had begun it."""
+        if not self.done.cancel():
+            return False
+        self.done = Future()
+        _within.a_pass = True
+        try:
+            self.done.set_result(self.work())
+        except Exception as error:  # is raised when its turn comes
+            self.done.set_exception(error)
+        finally:
+            _within.a_pass = False
+        return True
+
+
+def _first_of(waiting: deque[_Job[B]]) -> B:
+    """The result of the first. Until it is there, this thread does what others have not begun."""
+    while not waiting[0].done.done() and any(job.taken() for job in waiting):
+        pass
+    return waiting.popleft().done.result()
 
 
 @contextmanager
