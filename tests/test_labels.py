@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from separatrix import LogisticRegression
 from separatrix.data.labels import brought_text, label_codes, weight_by_class
+from separatrix.data.made import Made, weight_of_rows
 from separatrix.data.some import picked, positions
-from separatrix.data.weights import Made, weight_of_rows
 from separatrix.engine.groups import Members, groups_of
 from separatrix.equations.hyperplane import PIECE_CELLS
 from separatrix.errors import TargetError

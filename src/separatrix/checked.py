@@ -284,13 +284,13 @@ def no_label(values: NDArray) -> Exception:
 
 
 def numbers_of(y: NDArray) -> NDArray:
-    """y in double precision; TargetError for what is no number, not finite, or so large that its square is not."""
+    """y as numbers; TargetError for what is no number, not finite, or so large that its square is not."""
     if sparse.issparse(y):
         raise DataError("y is a sparse matrix, and must be dense: y.toarray().ravel().")
     if y.dtype.kind in "mM":
         raise TargetError(f"y is of type {y.dtype}: {NO_NUMBERS}")
     try:
-        values = np.asarray(y, dtype=np.float64)
+        values = y if y.dtype.kind in "iuf" else np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError):
         raise (about_gaps(y) or no_label(y)) from None
     if is_moderate(values):

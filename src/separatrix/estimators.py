@@ -38,9 +38,9 @@ from separatrix.checked import (
     weight_of_classes,
 )
 from separatrix.data.block import Source
-from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
+from separatrix.data.labels import check_two_classes, made_codes, weight_by_class
+from separatrix.data.made import weight_of_rows
 from separatrix.data.memory import memory_source
-from separatrix.data.weights import weight_of_rows
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax
@@ -186,7 +186,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             X, y = checked_rows(self, X, y)
         if np.isinf(self.C):
             check_not_tiny(X, given)
-        self.classes_, codes = label_codes(y)
+        self.classes_, codes = made_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
         weight, total = self._weighed(codes, weight)
         if self.fit_intercept and np.isfinite(self.C):
@@ -197,7 +197,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         source = memory_source(X, codes, weight, self.fit_intercept, n_threads=threads, offset=offset, near=True)
         return self.classes_, source, float(weight.sum())
 
-    def _weighed(self, codes: NDArray, weight: FloatArray) -> tuple[Any, FloatArray]:
+    def _weighed(self, codes: Any, weight: FloatArray) -> tuple[Any, FloatArray]:
         """The weights of rows (rows,) with those of their classes, and what the rows of each class weigh then, (K,)."""
         total = weight_by_class(codes, len(self.classes_), weight)
         if self.class_weight is not None:

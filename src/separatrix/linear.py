@@ -10,6 +10,7 @@ from separatrix.arguments import check_flag, check_l1_ratio, check_number, check
 from separatrix.arrays import FloatArray
 from separatrix.checked import check_fitted, check_not_tiny, checked_matrix, checked_rows, judged, warn_of_no_offset
 from separatrix.data.block import Source
+from separatrix.data.made import Made
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
 from separatrix.equations.hyperplane import linear_predictor
@@ -96,9 +97,12 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             check_not_tiny(X, given)
         weight = check_sample_weight(sample_weight, X.shape[0])
         targets = y.reshape(len(y), -1)
-        offset = check_offset(offset, *targets.shape)
-        source = memory_source(X, targets, weight, centre=self.fit_intercept, offset=offset)
-        return source, None if np.ndim(y) == 1 else targets.shape[1]
+        rows, T = targets.shape
+        offset = check_offset(offset, rows, T)
+        doubles = Made(lambda some: targets[some].astype(np.float64), rows, 8 * T)
+        doubles = targets if targets.dtype == np.float64 else doubles
+        source = memory_source(X, doubles, weight, centre=self.fit_intercept, offset=offset)
+        return source, None if np.ndim(y) == 1 else T
 
     def predict(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset of each row, (rows,) or (rows, targets)."""

@@ -35,7 +35,7 @@ from separatrix.cross_validation.scores import (
     scorer_of,
     with_coefficients,
 )
-from separatrix.data.labels import label_codes
+from separatrix.data.labels import made_codes
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.engine.fit import Options
@@ -149,7 +149,7 @@ class LogisticRegressionCV(LogisticRegression):
         check_flag("refit", self.refit)
         leave_out, scorer = is_loo(self.cv), self._scorer(sample_weight is not None)
         X, y = checked_rows(self, X, y)
-        self.classes_, codes = label_codes(y)
+        self.classes_, codes = made_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
         offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
         self._with_offset = offset is not None
@@ -169,10 +169,11 @@ class LogisticRegressionCV(LogisticRegression):
             self.scores_ = np.array([[judge.of_left_out(path, self.Cs_, rows, kept) for path in paths]])
         else:
             self.scores_ = np.array(self._of_folds(judge, paths, rows, folds))
-        del folds, members, weight, codes  # before another fit needs room
         self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
         warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
-        return self._refit(rows, paths) if self.refit else self._average()
+        of_all = [(path.coefficients[0], path.intercepts[0]) for path in paths]
+        del folds, members, weight, codes, paths  # before another fit needs room
+        return self._refit(rows, of_all) if self.refit else self._average()
 
     def score(
         self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
@@ -203,22 +204,22 @@ class LogisticRegressionCV(LogisticRegression):
         penalty = elastic_net(np.ones(X.shape[1]), l1_ratio)
         Cs = np.where(np.isinf(self.Cs_), np.inf, np.minimum(self.Cs_, 1.0 / SMALLEST_C))  # times a weight still finite
 
-        def walk(y: NDArray, loss: Any, columns: int, own: FloatArray | None) -> Paths:
-            source = memory_source(X, y, weight, self.fit_intercept, self.n_threads, own)
-            return fit_paths(source, loss, columns, penalty, Cs, members, options)
+        def walk(code: Callable[[NDArray], NDArray], loss: Any, columns: int, own: FloatArray | None) -> Paths:
+            source = memory_source(X, codes, weight, self.fit_intercept, self.n_threads, own)
+            return fit_paths(source.recoded(code), loss, columns, penalty, Cs, members, options)
 
         if K == 2:
-            return walk(of_two(codes), LogLoss(), 1, offset)
+            return walk(of_two, LogLoss(), 1, offset)
         if not self._one_vs_rest():
-            return walk(codes, SoftmaxLoss(), K, offset)
+            return walk(lambda codes: codes, SoftmaxLoss(), K, offset)
         own = [None if offset is None else offset[:, [k]] for k in range(K)]
-        return side_by_side([walk(against(k)(codes), LogLoss(), 1, own[k]) for k in range(K)])
+        return side_by_side([walk(against(k), LogLoss(), 1, own[k]) for k in range(K)])
 
     def _of_folds(self, judge: Judge, paths: list[Paths], rows: Rows, folds: Folds) -> list[list[list[float]]]:
         """The scores of each fold's fits on its test rows; fold after fold where the scorer may know of no threads."""
 
         def scores(f: int) -> list[list[float]]:
-            return [judge.of_path(path, f, rows, folds.test(f)) for path in paths]
+            return [judge.of_path(path, f, rows, folds) for path in paths]
 
         with workers(thread_count(self.n_threads) if judge.is_direct else 1) as pool:
             return list(in_order(pool, scores, folds.numbers, ahead=1))
@@ -233,14 +234,16 @@ class LogisticRegressionCV(LogisticRegression):
         w, b = kept("coefficients"), kept("intercepts")[..., None]
         self.coefs_paths_ = np.concatenate([w, b], axis=-1) if self.fit_intercept else w
 
-    def _refit(self, rows: Rows, paths: list[Paths]) -> Self:
-        """The fit of all rows with the best C and l1_ratio, which the path has come by already; certified."""
+    def _refit(self, rows: Rows, paths: list[tuple[FloatArray, FloatArray]]) -> Self:
+        """The fit of all rows with the best C and l1_ratio, which the path has come by already; certified. `paths` are
+        the weights and intercepts of all rows for each C, for each l1_ratio."""
         # Of equal scores the strongest penalty wins, as in scikit-learn.
         means = mean_scores(self.scores_, self.scoring)
         c, r = np.unravel_index(means.T.argmax(), means.T.shape)
         self.C_, self.l1_ratio_ = float(self.Cs_[c]), float(self.l1_ratios_[r])
         model = self._model(C=self.C_, l1_ratio=self.l1_ratio_, warm_start=True)
-        model = with_coefficients(model, self.classes_, paths[r].coefficients[0, c], paths[r].intercepts[0, c])
+        w, b = paths[r]
+        model = with_coefficients(model, self.classes_, w[c], b[c])
         model.fit(rows.X, rows.y, rows.weight, rows.offset)
         self.coef_, self.intercept_ = model.coef_, model.intercept_
         self.trace_, self.certificate_, self.separation_ = model.trace_, model.certificate_, model.separation_

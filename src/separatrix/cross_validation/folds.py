@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from separatrix.arguments import listed, shown
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.labels import weight_by_class
-from separatrix.data.some import positions
 from separatrix.engine.groups import Members
 from separatrix.equations.hyperplane import pieces
 from separatrix.errors import ArgumentError, SeparationWarning, TargetError
@@ -35,9 +33,15 @@ class Folds:
 
     def test(self, f: int) -> IntArray:
         """The positions of the test rows of fold f."""
+        return np.concatenate(list(self.some_of_test(f)))
+
+    def some_of_test(self, f: int) -> Iterator[IntArray]:
+        """The same, some at a time: those of all would be large beside a few columns."""
         if self.tests is not None:
-            return self.tests[f - 1]
-        return positions(len(self.members), lambda some: ~self.members.fit(f, some))
+            yield self.tests[f - 1]
+        else:
+            for some in pieces(len(self.members), 1):
+                yield some.start + np.flatnonzero(~self.members.fit(f, some))
 
 
 def is_loo(cv: Any) -> bool:
@@ -57,7 +61,7 @@ def is_number(cv: Any) -> bool:
     return isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)
 
 
-def folds_of(cv: Any, X: Any, y: NDArray, codes: IntArray) -> Folds:
+def folds_of(cv: Any, X: Any, y: NDArray, codes: Any) -> Folds:
     """The rows of each fold, by scikit-learn's rules, codes their classes; ArgumentError where there are none."""
     cv = 5 if cv is None else cv
     if is_number(cv):
@@ -83,25 +87,51 @@ def folds_of(cv: Any, X: Any, y: NDArray, codes: IntArray) -> Folds:
     return Folds(members, tests)
 
 
-def stratified(cv: int, codes: IntArray) -> Folds:
+def stratified(cv: int, codes: Any) -> Folds:
     """As many folds, with about the same share of each class: those of scikit-learn's StratifiedKFold, which
     takes several numbers a row to make them.
 
     Classes are dealt out in the order in which they appear, one after the other; the rows of each in their order.
     """
-    counts = weight_by_class(codes, int(codes.max()) + 1).astype(np.intp)
-    first = [int(np.argmax(codes == k)) for k in range(len(counts))]
+    counts, first = counted(codes)
     if (counts < cv).all():
         raise ArgumentError(
             f"cv={cv} cannot split the {len(codes)} rows: no class has so many, the largest {counts.max()}. Use "
             "fewer folds, or 'loo'."
         )
-    fold, start = np.empty(len(codes), np.min_scalar_type(-cv)), 0
+    last, start = np.zeros((len(counts), cv), dtype=np.intp), 0  # of each class, after that of a fold
     for k in np.argsort(first):
-        dealt = [len(range((f - start) % cv, counts[k], cv)) for f in range(cv)]
-        fold[codes == k] = np.repeat(np.arange(cv, dtype=fold.dtype), dealt)
+        last[k] = np.cumsum([len(range((f - start) % cv, counts[k], cv)) for f in range(cv)])
         start += counts[k]
-    return Folds(Members.of(fold != f for f in range(-1, cv)))
+
+    def left_out() -> Iterator[tuple[slice, IntArray]]:
+        met = np.zeros(len(counts), dtype=np.intp)
+        for some in pieces(len(codes), 1):
+            fit = np.empty(some.stop - some.start, dtype=np.intp)
+            for k, own in rows_by_class(codes[some]):
+                fit[own] = 1 + np.searchsorted(last[k], met[k] + np.arange(len(own)), side="right")
+                met[k] += len(own)
+            yield some, fit
+
+    return Folds(Members.but_one(len(codes), 1 + cv, left_out()))
+
+
+def counted(codes: Any) -> tuple[IntArray, IntArray]:
+    """How many rows each class has, (K,), and which is the first of them, (K,)."""
+    K = int(codes.max()) + 1
+    counts, first = np.zeros(K, dtype=np.intp), np.zeros(K, dtype=np.intp)
+    for some in pieces(len(codes), 1):
+        for k, own in rows_by_class(codes[some]):
+            first[k] = first[k] if counts[k] else some.start + own[0]
+            counts[k] += len(own)
+    return counts, first
+
+
+def rows_by_class(codes: IntArray) -> Iterator[tuple[int, IntArray]]:
+    """Each class that is there, and its rows in their order."""
+    ordered = np.argsort(codes, kind="stable")
+    for own in np.split(ordered, np.flatnonzero(np.diff(codes[ordered])) + 1):
+        yield int(codes[own[0]]), own
 
 
 def split(cv: Any, X: Any, y: NDArray) -> Iterator[Any]:
@@ -145,7 +175,7 @@ def short(rows: NDArray, n: int) -> IntArray:
     return rows.astype(np.int32 if n <= LARGEST else np.intp, copy=False)
 
 
-def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight: Any) -> IntArray:
+def check_training_rows(folds: Folds, classes: NDArray, codes: Any, weight: Any) -> IntArray:
     """How many rows that count each fit has of each class, (fits, K).
 
     TargetError unless every fold has some of two classes; a warning where others have none.
@@ -179,17 +209,17 @@ def check_training_rows(folds: Folds, classes: NDArray, codes: IntArray, weight:
 
 def check_test_rows(folds: Folds, weight: FloatArray) -> None:
     """ArgumentError if the test rows of every fold weigh nothing: then there is no score at all."""
-    if not any(weight[folds.test(f)].any() for f in folds.numbers):
+    if not any(weight[some].any() for f in folds.numbers for some in folds.some_of_test(f)):
         raise ArgumentError(
             f"sample_weight is zero for the test rows of every fold of cv ({len(folds.numbers)}): give some of them "
             "weight, or use other folds."
         )
 
 
-def check_left_out(classes: NDArray, counts: IntArray, codes: IntArray, weight: Any) -> None:
+def check_left_out(classes: NDArray, counts: IntArray, codes: Any, weight: Any) -> None:
     """TargetError if a class has one row alone, of the rows that count: a fit without it knows nothing of the class."""
     for k in np.flatnonzero(counts == 1)[:1]:
-        row = np.flatnonzero((codes == k) & np.greater(weight, 0.0))[0]
+        row = np.flatnonzero((np.asarray(codes) == k) & np.greater(weight, 0.0))[0]
         label = classes.tolist()[k]
         left = "there is nothing left to tell apart" if len(classes) == 2 else "no fit can tell what it has not seen"
         raise TargetError(

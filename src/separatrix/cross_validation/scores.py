@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, log_loss, make_scorer
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.cross_validation.folds import Folds
 from separatrix.data.memory import some_rows
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.leave_out import warn_of_untrue
@@ -29,7 +30,7 @@ class Rows:
 
     X: Any
     y: NDArray
-    codes: IntArray
+    codes: Any
     weight: FloatArray | None
     offset: FloatArray | None = None
 
@@ -57,15 +58,19 @@ class Judge:
     classes: NDArray
     multi_class: str
 
-    def of_path(self, path: Paths, f: int, rows: Rows, test: IntArray) -> list[float]:
-        """The score of each fit of fold f on its test rows, positions among all; NaN if none of them counts."""
+    def of_path(self, path: Paths, f: int, rows: Rows, folds: Folds) -> list[float]:
+        """The score of each fit of fold f on its test rows; NaN if none of them counts."""
         fits, K, p = path.coefficients[f].shape
-        if rows.weight is not None and not rows.weight[test].any():
+        if rows.weight is not None and not any(rows.weight[test].any() for test in folds.some_of_test(f)):
             return [np.nan] * fits
         if self.is_direct:
-            parts = (rows.take(test[some]) for some in pieces(len(test), p + AT_ONCE * fits * K, FEWEST))
+            parts = (
+                rows.take(test[some])
+                for test in folds.some_of_test(f)
+                for some in pieces(len(test), p + AT_ONCE * fits * K, FEWEST)
+            )
             return self.averaged((values_along(path, f, part), part) for part in parts)
-        some = rows.take(test)
+        some = rows.take(folds.test(f))
         if is_of_metric(self.scorer) or rows.offset is not None:
             return self.of_values(values_along(path, f, some), some)
         model = LogisticRegression(multi_class=self.multi_class)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from separatrix.arguments import check_complete, gaps, listed, shown
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.made import Made
 from separatrix.equations.hyperplane import pieces
 from separatrix.errors import TargetError
 
@@ -38,23 +39,62 @@ def label_codes(y: NDArray) -> tuple[NDArray, IntArray]:
     >>> label_codes(np.array([7, 5, 7]))
     (array([5, 7]), array([1, 0, 1], dtype=int8))
     """
+    classes, codes = made_codes(y)
+    return classes, np.asarray(codes)
+
+
+def made_codes(y: NDArray) -> tuple[NDArray, Any]:
+    """The same, but that codes are `Made` of y where this takes no longer than to read them."""
     if y.dtype.kind == "b":
-        classes, codes = label_codes(y.view(np.uint8))
+        classes, codes = made_codes(y.view(np.uint8))
         return classes.astype(bool), codes
     if y.dtype.kind in "iu" and (span := int(y.max()) - (low := int(y.min()))) < WIDEST_COUNT:
+        if span <= 1:  # then both are there
+            return two_of(np.arange(low, low + span + 1).astype(y.dtype), y)
         # A million labels are counted in a tenth of the time it takes to sort them. Differences are right in any
         # type that holds them.
-        codes = np.subtract(y, y.dtype.type(low), dtype=type_of_codes(span + 1), casting="unsafe")
-        if span <= 1:  # then both are there
-            return np.arange(low, low + span + 1).astype(y.dtype), codes
+        kind = type_of_codes(span + 1)
+        zero = y.dtype.type(low).astype(kind)
+        codes = Made(lambda some: y[some].astype(kind) - zero, len(y), kind.itemsize)
         counts = weight_by_class(codes, span + 1)
-        place = np.cumsum(counts > 0) - 1
-        return (np.flatnonzero(counts) + low).astype(y.dtype), codes if counts.all() else recoded(codes, place)
-    return met_labels(y)
+        classes = (np.flatnonzero(counts) + low).astype(y.dtype)
+        return classes, codes if counts.all() else recoded(np.asarray(codes), np.cumsum(counts > 0) - 1)
+    return numbers(y) if y.dtype.kind in "iuf" else met_labels(y)
+
+
+def numbers(y: NDArray) -> tuple[NDArray, Any]:
+    """The same of numbers, few of which are different."""
+    classes = y[:0]
+    for some in pieces(len(y), 1):
+        check_whole(y, some)
+        classes = np.union1d(classes, y[some])
+    if len(classes) <= 2:
+        return two_of(classes, y)
+    codes = np.empty(len(y), type_of_codes(len(classes)))
+    for some in pieces(len(y), 1):
+        codes[some] = np.searchsorted(classes, y[some])
+    return classes, codes
+
+
+def two_of(classes: NDArray, y: NDArray) -> tuple[NDArray, Any]:
+    """The same of numbers of which no more than two are different."""
+    return classes, Made(lambda some: (y[some] != classes[0]).view(np.int8), len(y), 1)
+
+
+def check_whole(y: NDArray, some: slice) -> None:
+    """TargetError unless some of the labels, numbers, are there and whole."""
+    values = y[some]
+    if values.dtype.kind == "f":
+        check_complete(gaps(values), "y", some.start)
+        for number in values[(values != np.floor(values)) | np.isinf(values)][:1]:
+            raise TargetError(
+                f"Unknown label type: y holds numbers such as {shown(number)}, no classes: use LinearRegression, or "
+                "make classes of them, as y > 0 does."
+            )
 
 
 def met_labels(y: NDArray) -> tuple[NDArray, IntArray]:
-    """The same of labels of any type, which are numbered as they are met, and then by their order."""
+    """The same of labels of any other type, which are numbered as they are met, and then by their order."""
     numbers: dict[Any, int] = {}
     found, codes = [y[:0]], np.empty(len(y), type_of_codes(1))
     for some in pieces(len(y), 1):
@@ -82,12 +122,6 @@ def different(y: NDArray, some: slice) -> tuple[NDArray, IntArray]:
     labels, place = different_objects(y, values) if values.dtype.kind == "O" else np.unique(values, return_inverse=True)
     if gaps(labels).any():
         check_complete(gaps(values), "y", some.start)
-    if values.dtype.kind == "f":
-        for number in values[(values != np.floor(values)) | np.isinf(values)][:1]:
-            raise TargetError(
-                f"Unknown label type: y holds numbers such as {shown(number)}, no classes: use LinearRegression, or "
-                "make classes of them, as y > 0 does."
-            )
     return labels, place
 
 
@@ -124,7 +158,7 @@ def type_of_codes(classes: int) -> np.dtype:
     return np.min_scalar_type(-max(classes, 1))
 
 
-def weight_by_class(codes: IntArray, classes: int, weight: FloatArray | None = None) -> FloatArray:
+def weight_by_class(codes: Any, classes: int, weight: FloatArray | None = None) -> FloatArray:
     """What the rows of each class weigh, (K,), or how many there are.
 
     >>> weight_by_class(np.array([0, 2, 2]), 3, np.array([1.0, 2.0, 0.5]))

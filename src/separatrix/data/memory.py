@@ -16,9 +16,9 @@ from scipy import sparse
 from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
+from separatrix.data.made import Made, kept_beside
 from separatrix.data.some import Chosen, chosen_of, csr_rows, picked, positions, rows_of
 from separatrix.data.threads import in_order, thread_count, workers
-from separatrix.data.weights import Made
 from separatrix.equations.hyperplane import pieces
 
 T = TypeVar("T")
@@ -33,7 +33,6 @@ WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
 ETA = 8  # arrays of the size of eta, of which a loss makes a few, are small beside that of X
 COPIED = 2**18  # cells, where a block is a copy
 FEWEST, FEWEST_COPIED, MOST_COPIED = 64, 4, 3 * 2**18  # rows of a block; of a copy of more cells fewer, beside X
-WIDE_ROW = 200  # bytes, beside which a weight is small
 KEPT, COPIED_PART = 0.2, 0.1  # of a dense X: bytes that may be kept of its rows, and cells that may be copied
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
@@ -48,7 +47,7 @@ class MemorySource:
     """X (rows, p) dense of any layout and type of number, CSR, or CSC as one block; y (rows, ...); weight (rows,);
     offset (rows, K) or None.
 
-    Weights that are all the same need be there once, as np.broadcast_to has them, and others not at all, as `Made`.
+    Weights that are all the same need be there once, as np.broadcast_to has them; others, and y, may be `Made`.
     Blocks leave room for `outputs` columns of eta. `distinct` rows are counted ones: each stands for all that are like
     it, by its weight.
 
@@ -56,7 +55,7 @@ class MemorySource:
     """
 
     X: Any
-    y: NDArray
+    y: Any
     weight: Any
     centre: FloatArray
     n_threads: int = 1
@@ -83,7 +82,8 @@ class MemorySource:
         def chunk_sum(blocks: Iterable[Block]) -> T:
             return reduce(combine, map(function, blocks))
 
-        kept = not (self._copies or isinstance(self.weight, Made)) or self.X.size <= SMALL
+        made = any(isinstance(numbers, Made) for numbers in (self.y, self.weight))
+        kept = not (self._copies or made) or self.X.size <= SMALL
         chunks = self._kept_blocks if kept else [self.blocks(rows) for rows in self._chunks]
         pool = self.pool if len(chunks) > 1 else None
         return reduce(combine, in_order(pool, chunk_sum, chunks, ahead=AHEAD * self.n_threads))
@@ -125,7 +125,8 @@ class MemorySource:
 
     def recoded(self, code: Callable[[NDArray], NDArray], eta: slice = slice(None)) -> "MemorySource":
         """The same rows with code(y) for y, and of the offset only these columns."""
-        return replace(self, y=code(self.y), offset=None if self.offset is None else self.offset[:, eta])
+        y = self.y.then(code) if isinstance(self.y, Made) else code(self.y)
+        return replace(self, y=y, offset=None if self.offset is None else self.offset[:, eta])
 
     def reweighed(self, weigh: FloatArray) -> "MemorySource":
         """The same rows, y their class, with their weight times that of the class, (K,), or of all, (1,)."""
@@ -157,19 +158,20 @@ class MemorySource:
 
     def take(self, some: IntArray) -> "MemorySource":
         """Some of the rows, which are copied."""
-        return self._with(rows_of(self.X, some), some, self.weight[some])
+        return self._with(rows_of(self.X, some), some, np.asarray(picked(self.y, some)), self.weight[some])
 
     def looked_up(self, some: IntArray) -> "MemorySource":
         """Some of the rows, which are copied if they are few, else found in X block by block."""
         if self._is_little(len(some) * self.n_columns):
             return self.take(some)
-        weight = self.weight
-        return self._with(chosen_of(self.X).only(rows=some), some, Made(lambda part: weight[some[part]], len(some)))
+        own = self.weight
+        weight = Made(lambda part: own[some[part]], len(some))
+        return self._with(chosen_of(self.X).only(rows=some), some, picked(self.y, some), weight)
 
-    def _with(self, X: Any, some: IntArray, weight: Any) -> "MemorySource":
+    def _with(self, X: Any, some: IntArray, y: Any, weight: Any) -> "MemorySource":
         weight = np.broadcast_to(self.weight[:1], len(some)) if self._weighs_alike else weight
         offset = None if self.offset is None else picked(self.offset, some)
-        return replace(self, X=X, y=picked(self.y, some), weight=weight, offset=offset)
+        return replace(self, X=X, y=y, weight=weight, offset=offset)
 
     def columns(self, chosen: IntArray) -> "MemorySource":
         """The same rows with only these columns of X, which are copied if they are few."""
@@ -292,7 +294,7 @@ def rows_to_judge(X: NDArray) -> NDArray:
 
 def memory_source(
     X: Any,
-    y: NDArray,
+    y: Any,
     weight: Any = None,
     centre: bool = True,
     n_threads: int | None = None,
@@ -309,10 +311,9 @@ def memory_source(
     array([1.e+09])
     """
     X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
-    if weight is None:
-        weight = check_sample_weight(None, X.shape[0])
-    elif not isinstance(weight, Made) or sparse.issparse(X) or X.itemsize * X.shape[1] >= WIDE_ROW:
-        weight = np.asarray(weight, dtype=np.float64)  # there once, it need not be made for every pass
+    row = np.inf if sparse.issparse(X) or X.size <= SMALL else X.itemsize * X.shape[1]
+    weight = check_sample_weight(None, X.shape[0]) if weight is None else kept_beside(row, weight, np.float64)
+    y = kept_beside(row, y)
     source = MemorySource(X, y, weight, np.zeros(X.shape[1]), thread_count(n_threads), offset=offset)
     if not weight.all():
         source = source.looked_up(positions(source.n_rows, lambda some: weight[some]))

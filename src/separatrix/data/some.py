@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arrays import IntArray
+from separatrix.data.made import Made
 from separatrix.equations.hyperplane import pieces
 
 
@@ -64,8 +65,10 @@ def positions(n: int, found: Callable[[slice], NDArray]) -> IntArray:
     return rows
 
 
-def picked(values: NDArray, rows: IntArray) -> NDArray:
-    """values[rows], without such positions as NumPy would make of short ones."""
+def picked(values: Any, rows: IntArray) -> Any:
+    """values[rows], without such positions as NumPy would make of short ones; `Made` of what is."""
+    if isinstance(values, Made):
+        return Made(lambda some: values[rows[some]], len(rows), values.itemsize)
     out = np.empty((len(rows), *values.shape[1:]), dtype=values.dtype)
     for some in pieces(len(rows), 1):
         out[some] = values[rows[some]]

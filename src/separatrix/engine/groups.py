@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.data.weights import Made
+from separatrix.data.made import Made
 from separatrix.engine.objective import Objective, Sums, block_sums
 from separatrix.equations.hyperplane import pieces
 
@@ -42,6 +42,18 @@ class Members:
                 columns.append(np.zeros(len(own), dtype=np.uint8))
             columns[-1] |= np.left_shift(own, f % 8, dtype=np.uint8, casting="unsafe")
         return cls(np.stack(columns, axis=1) if columns[1:] else columns[0][:, None], f + 1)
+
+    @classmethod
+    def but_one(cls, n: int, fits: int, left_out: Iterable[tuple[slice, IntArray]]) -> "Members":
+        """n rows, each of all fits but one: some rows, and for each which that is, after others.
+
+        >>> Members.but_one(3, 2, [(slice(0, 3), np.array([1, 0, 1]))]).bits.ravel()
+        array([1, 2, 1], dtype=uint8)
+        """
+        bits = np.tile(np.packbits(np.ones(fits, dtype=np.uint8), bitorder="little"), (n, 1))
+        for some, fit in left_out:
+            bits[some][np.arange(len(fit)), fit // 8] ^= np.left_shift(1, fit % 8, dtype=np.uint8, casting="unsafe")
+        return cls(bits, fits)
 
     @classmethod
     def all(cls, n: int) -> "Members":
