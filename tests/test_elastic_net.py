@@ -323,7 +323,7 @@ def test_the_matrix_among_some_coefficients_is_their_part_of_the_curvature(K, dt
     source = memory_source(X, y, weight, True, 2)
     objective = Objective(source, LogLoss() if K == 1 else SoftmaxLoss(), elastic_net(np.full(8, 0.1), 0.5), True)
     theta = random.standard_normal((9, K)) / 3
-    H = products(objective, objective.evaluate(theta, order=1, keep_state=True))
+    H = products(objective, objective.evaluate(theta, order=1, keep_state=True), np.inf)
     some = np.sort(random.permutation(theta.size)[: theta.size // 2])
     assert H.among is not None
     whole = np.column_stack([H.times(unit) for unit in np.eye(theta.size)])

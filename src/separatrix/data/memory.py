@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -32,13 +32,13 @@ CELLS, ROWS = 2**19, 2**16
 WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
 ETA = 8  # arrays of the size of eta, of which a loss makes a few, are small beside that of X
 COPIED = 2**18  # cells, where a block is a copy
-FEWEST, FEWEST_COPIED, MOST_COPIED = 64, 4, 3 * 2**18  # rows of a block; of a copy of more cells fewer, beside X
+FEWEST, FEWEST_COPIED, MOST_COPIED = 64, 2, 3 * 2**18  # rows of a block; of a copy of more cells fewer, beside X
 KEPT, COPIED_PART = 0.2, 0.1  # of a dense X: bytes that may be kept of its rows, and cells that may be copied
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
 AHEAD = 1  # sums for each thread that are made, or wait to be added: of a curvature each is a matrix
 FEW_CELLS = 2**20  # are not worth a chunk of their own: threads that wait for each other cost more
-FEW_ROWS = 16  # neither, for each column of eta: a gradient is as large as some rows
+FEW_ROWS = 16  # of doubles neither, for each column of eta: a gradient is as large as some rows
 FEW_NON_ZEROS = 2**19  # of sparse rows, neither
 
 
@@ -80,13 +80,13 @@ class MemorySource:
         """
 
         def chunk_sum(blocks: Iterable[Block]) -> T:
-            return reduce(combine, map(function, blocks))
+            return summed(map(function, blocks), combine)
 
         made = any(isinstance(numbers, Made) for numbers in (self.y, self.weight))
         kept = not (self._copies or made) or self.X.size <= SMALL
         chunks = self._kept_blocks if kept else [self.blocks(rows) for rows in self._chunks]
         pool = self.pool if len(chunks) > 1 else None
-        return reduce(combine, in_order(pool, chunk_sum, chunks, ahead=AHEAD * self.n_threads))
+        return summed(in_order(pool, chunk_sum, chunks, ahead=AHEAD * self.n_threads), combine)
 
     @cached_property
     def is_sparse(self) -> bool:
@@ -205,7 +205,8 @@ class MemorySource:
         elif self.is_sparse:
             many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
         else:
-            many = min(self.X.size // FEW_CELLS, max(self.n_rows // (FEW_ROWS * self.outputs), 2))
+            few = FEW_ROWS * self.outputs * 8 // self.X.itemsize
+            many = min(self.X.size // FEW_CELLS, max(self.n_rows // few // 2, 1) * 2)
         many = min(max(many, 1), CHUNKS)
         return [slice(a, b) for a, b in pairwise(self.n_rows * i // many for i in range(many + 1))]
 
@@ -263,6 +264,15 @@ class MemorySource:
             X = X.astype(np.float64)
             return np.subtract(X, self.centre, out=X) if self._shifted else X
         return X - self.centre if self._shifted else X
+
+
+def summed(parts: Iterator[T], combine: Callable[[Any, Any], Any]) -> T:
+    """All of them combined; functools.reduce keeps the last while the next is made, and each may be large."""
+    total = next(parts)
+    for part in parts:
+        total = combine(total, part)
+        del part
+    return total
 
 
 def systematic(chance: FloatArray, draw: float) -> IntArray:
@@ -339,3 +349,12 @@ def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
         mean += first
         centre[columns] = np.where((np.abs(mean) > far * spread) & (spread > 0), mean, 0.0)
     return centre
+
+
+def by_columns(source: Any) -> Iterator[Any]:
+    """The source, some of the columns at a time where rows are few and wide: then a number for each is much."""
+    if not isinstance(source, MemorySource) or not isinstance(source.X, np.ndarray) or source.n_rows > FEW_ROWS**2:
+        yield source
+        return
+    for some in pieces(source.n_columns, source.n_rows, 2 * FEW_CELLS // max(source.n_rows, 1)):
+        yield replace(source, X=source.X[:, some], centre=source.centre[some])

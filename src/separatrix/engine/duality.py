@@ -40,19 +40,19 @@ def dual_bound(objective: Objective, at: Evaluation) -> float | None:
 
     One pass for the intercept, or two shorter ones over rows in memory, none without one.
     """
-    p = objective.source.n_columns
-    w, gradient, divergence = at.theta[:p], at.gradient.copy(), 0.0
-    gradient[:p] -= objective.penalty.gradient(w)
-    if len(gradient) > p:
+    p, divergence, tilted = objective.source.n_columns, 0.0, None
+    if len(at.gradient) > p:
         V, effect = intercepts(objective, at)
-        tilt = np.linalg.lstsq(V, -gradient[-1])[0]
+        tilt = np.linalg.lstsq(V, -at.gradient[-1])[0]
         divergence = float(tilt @ V @ tilt)
-        tilted = gradient + effect(tilt)
+        tilted = effect(tilt)
+        tilted += at.gradient
         # Where all p are 0 or 1, no tilt moves them, and the condition stays unmet.
-        unmet = np.abs(tilted[-1]).max() > 1e-10 * np.abs(gradient[-1]).max() + np.finfo(float).eps
+        unmet = np.abs(tilted[-1]).max() > 1e-10 * np.abs(at.gradient[-1]).max() + np.finfo(float).eps
         if unmet or np.ptp(np.append(tilt, 0.0)) > 1.0:
             return None
-        gradient = tilted
+    w, gradient = at.theta[:p], at.gradient.copy() if tilted is None else tilted
+    gradient[:p] -= objective.penalty.gradient(w)
     return duality_gap(objective.penalty, w, gradient[:p], at.loss, divergence)
 
 
@@ -61,7 +61,7 @@ def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, 
     feasible."""
     bound = (penalty.l2 == 0) & (np.abs(G).max(axis=1, initial=0.0) > penalty.l1)
     c = float((penalty.l1[bound] / np.abs(G[bound]).max(axis=1)).min()) if bound.any() else 1.0
-    return (1.0 - c) * loss + c * divergence + penalty.fenchel_gap(w, -c * G)
+    return (1.0 - c) * loss + c * divergence + penalty.fenchel_gap(w, G, -c)
 
 
 def intercepts(objective: Objective, at: Evaluation) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
@@ -110,4 +110,6 @@ def intercept_effect(objective: Objective, at: Evaluation, shift: FloatArray) ->
         return Sums(block.total, 0.0, with_intercept(block.transposed, r, len(at.theta)))
 
     sums = objective.add_up(effect)
-    return sums.gradient / sums.weight
+    shifted = sums.gradient
+    shifted /= sums.weight
+    return shifted

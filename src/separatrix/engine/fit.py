@@ -19,6 +19,7 @@ from separatrix.engine.objective import Evaluation, Objective, block_plane
 from separatrix.engine.proximal import takes_metric
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import Start, is_saving, rows_of_sample, sample_start, start_at
+from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
@@ -115,8 +116,11 @@ def fit_linear_model(
         there = np.vstack([coefficients.T, intercepts[None]])[: source.n_columns + len(b)]
         certificate, at = replace(certificate, coef_error=by_strong_convexity(penalty, there, certificate.gap)), None
     elif certificate.coef_error is not None:
-        there = np.vstack([coefficients.T, np.full((len(b), len(intercepts)), moved / EPSILON)])
-        certificate = replace(certificate, coef_error=certificate.coef_error + EPSILON * np.abs(there))
+        error = certificate.coef_error.copy()
+        for some in pieces(p, len(intercepts)):
+            error[some] += EPSILON * np.abs(coefficients.T[some])
+        error[p:] += moved
+        certificate = replace(certificate, coef_error=error)
     fit = Fit(coefficients, intercepts, trace, certificate, solution.status, separated, finite, at)
     if warn:
         warn_of(fit, options.tol, stacklevel=3)

@@ -18,7 +18,7 @@ from scipy.sparse import issparse
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Block, Source
-from separatrix.data.memory import MemorySource
+from separatrix.data.memory import MemorySource, by_columns
 from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive
 from separatrix.engine.shared import shares_squares, sums_and_pairs
 from separatrix.engine.triangle import triangle, triangle_of
@@ -165,7 +165,7 @@ class Objective:
             return self.evaluation(theta, self._shared_sums(self.source, theta, dtype), spare=True)
         state = self._room_for_state(theta) if keep_state else None
         sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state, dtype=dtype))
-        return self.evaluation(theta, sums)
+        return self.evaluation(theta, sums, spare=True)
 
     def _shared_sums(self, source: MemorySource, theta: FloatArray, dtype: DTypeLike) -> Sums:
         """The sums of order 2, of whose curvature threads share the squares."""
@@ -192,14 +192,15 @@ class Objective:
         return self._kept[1] if self._kept is not None and self._kept[0] is at.theta else None
 
     def evaluation(self, theta: FloatArray, sums: Sums, spare: bool = False) -> Evaluation:
-        """What sums over all rows at theta amount to: per unit weight, and with the penalty. Of sums to `spare` the
-        curvature may be written over."""
+        """What sums over all rows at theta amount to: per unit weight, and with the penalty. Sums to `spare` may
+        be written over."""
         w = theta[: self.source.n_columns]
         loss = sums.value / sums.weight
         value = loss + self.penalty.value(w)
         if sums.gradient is None:
             return Evaluation(theta, value, loss, weight=sums.weight)
-        gradient = sums.gradient / sums.weight
+        gradient = sums.gradient if spare else sums.gradient.copy()
+        gradient /= sums.weight
         gradient[: len(w)] += self.penalty.gradient(w)
         if sums.curvature is None:
             return Evaluation(theta, value, loss, gradient, weight=sums.weight)
@@ -256,8 +257,9 @@ class Objective:
             both[:, 1:] = gram_diagonal(block.X, weight)
             return Sums(block.total, 0.0, both)
 
-        sums = self.add_up(moments)
-        mean, square = np.split(sums.gradient / sums.weight, 2, axis=1)
+        self.passes += 1
+        parts = [source.add_up(moments) for source in by_columns(self.source)]
+        mean, square = np.split(np.concatenate([sums.gradient / sums.weight for sums in parts]), 2, axis=1)
         return mean, square
 
     def diagonal_bound(self, theta: FloatArray) -> FloatArray:

@@ -176,8 +176,9 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
     weight = np.asarray(source.weight)[:, None]
     own = 1.0 / weight if alpha.all() else np.zeros((n, 1))  # W^-1
     mean, square = objective.column_moments()
-    mean, square = m * mean, square - m * mean**2
-    level = m * float(np.sum(square / strength))  # of K along 1, which the multipliers never are
+    level = m * float(np.sum((square - m * mean**2) / strength))  # of K along 1, which the multipliers never are
+    mean = m * mean
+    del square  # as large as the weights
     objective.passes += 1
     halves = partial(scaled_columns, source, dtype, mean[:, 0], strength[:, 0], level / n)
     factor = near_of(source, halves, own[:, 0], dtype)
@@ -241,12 +242,13 @@ def plane_of(objective: Objective, mean: FloatArray, w: FloatArray) -> FloatArra
 
 
 def refined(left: Linear, step: Callable[[FloatArray], FloatArray | None], theta: FloatArray) -> FloatArray | None:
-    """theta after steps that solve for what is left, until one no longer counts; None where one does not arrive."""
+    """theta, in place, after steps that solve for what is left, until one no longer counts; None where one does not
+    arrive."""
     for _ in range(MOST_REFINEMENTS):
         change = step(left(theta))
         if change is None:
             return None
-        theta = theta + change
+        theta += change
         if np.all(np.abs(change) <= STEADY * np.abs(theta)):
             break
     return theta

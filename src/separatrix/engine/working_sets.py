@@ -48,28 +48,29 @@ def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
     The estimated gap is the decrease that a quadratic model with the bound on the curvature's diagonal promises, or
     more where the certificate will ask for more.
     """
-    unit = objective.diagonal_bound(theta)
+    unit, source = objective.diagonal_bound(theta), objective.source
+    room = min(FEW_BYTES, source.n_rows * source.room / 2)
     at = objective.evaluate(theta, order=1)
     while True:
         promised = 0.5 * float(np.sum(objective.subgradient(at) ** 2 / unit))
         yield Iterate(at, estimated_gap(objective, at, promised))
         chosen = working_set(objective, at, np.sqrt(unit))
-        rows = np.append(chosen, np.arange(objective.source.n_columns, len(theta)))
-        theta = at.theta.copy()
-        whole = len(chosen) == objective.source.n_columns
-        theta[rows] = steps_on(objective.over(objective.source) if whole else objective.columns(chosen), at.theta[rows])
+        rows = np.append(chosen, np.arange(source.n_columns, len(theta)))
+        theta, whole = at.theta.copy(), len(chosen) == source.n_columns
+        theta[rows] = steps_on(objective.over(source) if whole else objective.columns(chosen), at.theta[rows], room)
         at = objective.evaluate(theta, order=1)
 
 
-def steps_on(part: Objective, theta: FloatArray) -> FloatArray:
-    """theta (P, K) after some steps, each to about the minimum of the model there, until one promises little."""
+def steps_on(part: Objective, theta: FloatArray, room: float) -> FloatArray:
+    """theta (P, K) after some steps, each to about the minimum of the model there, until one promises little; of few
+    rows, matrices may take `room` bytes."""
     at, first = part.evaluate(theta, order=1, keep_state=True), None
     source = part.source
     by_roots = theta.shape[1] == 1 and isinstance(source, MemorySource) and source.is_sparse
     l1 = np.broadcast_to(part.l1, theta.shape).ravel()
     for _ in range(MOST_STEPS):
         w, g = at.theta.ravel(), at.gradient.ravel()
-        v = minimum_by_roots(part, at) if by_roots else minimise_by_turns(products(part, at), w, g, l1, TRUNCATED)
+        v = minimum_by_roots(part, at) if by_roots else minimise_by_turns(products(part, at, room), w, g, l1, TRUNCATED)
         slope = promised_slope(w, v, g, l1)
         first = slope if first is None else first
         there, _ = backtrack(part, at, (v - w).reshape(theta.shape), order=1, slope=slope, keep_state=True)
@@ -137,7 +138,7 @@ def gram(B: Any, t: FloatArray, bend: float, l2: FloatArray) -> Curvature:
     return Curvature(diagonal, times_on(slice(None)), SolveByProducts(times_on, diagonal), exact=False)
 
 
-def products(part: Objective, at: Evaluation) -> Curvature:
+def products(part: Objective, at: Evaluation, room: float) -> Curvature:
     """H at a point (P, K) as passes over the data, the state of whose rows it keeps if they are in memory; its inverse
     by conjugate gradients."""
     loss, (P, K) = part.loss, at.theta.shape
@@ -184,7 +185,7 @@ def products(part: Objective, at: Evaluation) -> Curvature:
         return H
 
     kept = source.room * source.n_rows
-    most = int(min(PRODUCTS * P * K, (kept if np.isfinite(kept) else FEW_BYTES) / MATRICES) ** 0.5)
+    most = int(min(PRODUCTS * P * K, (kept if np.isfinite(kept) else room) / MATRICES) ** 0.5)
     return Curvature(diagonal, times, solve, exact=False, among=among, most=most)
 
 

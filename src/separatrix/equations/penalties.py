@@ -94,15 +94,15 @@ class ElasticNet:
         many = (self.l1 > 0) & (self.l2 == 0) & (ends[:, 0] <= 0) & (ends[:, 1] >= 0)
         return np.where(many[:, None], nearer, w)
 
-    def fenchel_gap(self, w: FloatArray, g: FloatArray) -> float:
-        """h(w) + h*(g) - w'g >= 0, and 0 where g is a subgradient of h at w.
+    def fenchel_gap(self, w: FloatArray, g: FloatArray, times: float = 1.0) -> float:
+        """h(w) + h*(g) - w'g >= 0, and 0 where g, so many times, is a subgradient of h at w.
 
         For a column without L2 part |g| <= l1 is taken for granted. Each coordinate is rounded on its own, so the sum
         keeps its digits where it is small.
         """
         gap = 0.0
         for some in pieces(*w.shape):  # of the arrays that it makes, each would be as large as w
-            own, slope, l1, l2 = w[some], g[some], self.l1[some, None], self.l2[some, None]
+            own, slope, l1, l2 = w[some], times * g[some], self.l1[some, None], self.l2[some, None]
             beyond = np.maximum(np.abs(slope) - l1, 0.0)
             conjugate = np.divide(0.5 * beyond**2, l2, out=np.zeros_like(slope), where=l2 > 0)
             gap += float(np.sum(np.maximum(l1 * np.abs(own) + 0.5 * l2 * own**2 + conjugate - own * slope, 0.0)))
@@ -138,7 +138,8 @@ def elastic_net(strength: FloatArray, l1_ratio: float) -> ElasticNet:
     >>> elastic_net(np.array([2.0]), l1_ratio=0.25)
     ElasticNet(l1=array([0.5]), l2=array([1.5]))
     """
-    return ElasticNet(l1=strength * l1_ratio, l2=strength * (1.0 - l1_ratio))
+    l1 = strength * l1_ratio if l1_ratio else np.zeros(len(strength))  # which takes no memory until it is written to
+    return ElasticNet(l1, l2=strength * (1.0 - l1_ratio))
 
 
 def soft_threshold(u: FloatArray, t: FloatArray) -> FloatArray:
