@@ -26,8 +26,8 @@ from separatrix.arguments import (
 )
 from separatrix.arrays import FLOATS, WHOLE, FloatArray, Matrix
 from separatrix.data.given import check_distinct, check_here, check_moderate
+from separatrix.data.judged import rows_to_judge
 from separatrix.data.labels import brought_text
-from separatrix.data.memory import rows_to_judge
 from separatrix.equations.hyperplane import pieces
 from separatrix.errors import (
     ArgumentError,

@@ -27,8 +27,9 @@ from separatrix.data.client import current_client, hush_all, reachable
 from separatrix.data.cluster import ClusterSource, Deal, Share, result_of, submitted
 from separatrix.data.dataset import is_dask, is_frame
 from separatrix.data.given import check_moderate
+from separatrix.data.judged import far_columns
 from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
-from separatrix.data.memory import MemorySource, far_columns
+from separatrix.data.memory import MemorySource
 from separatrix.data.reservoir import Strata
 from separatrix.data.stream import ROOM, cells_of_row, stacked
 from separatrix.errors import ArgumentError, DataError, SeparatrixError

@@ -16,16 +16,14 @@ from scipy import sparse
 from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
+from separatrix.data.judged import FAR, far_columns
 from separatrix.data.made import Made, kept_beside
 from separatrix.data.some import Chosen, chosen_of, csr_rows, picked, positions, rows_of
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.equations.hyperplane import pieces
 
 T = TypeVar("T")
-FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
-NEAR, SMALL = 2.0, 2**17  # this many, of cells no more than these
-FAR_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
-FAR_CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
+NEAR, SMALL = 2.0, 2**17  # standard deviations from zero make a column far, of cells no more than these
 # Of a dense block: many, so that threads seldom wait for Python's lock; few enough that the second product of a pass
 # finds the rows in cache, which others share. Wide rows have more, lest adding up curvatures costs as much as they do.
 CELLS, ROWS = 2**19, 2**16
@@ -288,20 +286,6 @@ def some_rows(offset: FloatArray | None, chosen: Any) -> FloatArray | None:
     return None if offset is None else offset[chosen]
 
 
-def share_of_entries(X: Any) -> float:
-    """How many of the entries are not zero; of dense rows, some are judged."""
-    if sparse.issparse(X):
-        return X.nnz / max(X.shape[0] * X.shape[1], 1)
-    some = rows_to_judge(X)
-    return np.count_nonzero(some != 0) / max(some.size, 1)
-
-
-def rows_to_judge(X: NDArray) -> NDArray:
-    """Some of the rows, by which columns are judged."""
-    rows = min(FAR_ROWS, max(FEWEST_ROWS, FAR_CELLS // max(X.shape[1], 1)))
-    return X[:: max(1, len(X) // rows)]
-
-
 def memory_source(
     X: Any,
     y: Any,
@@ -331,24 +315,6 @@ def memory_source(
         return source
     far = NEAR if near and source.X.size <= SMALL else FAR
     return replace(source, centre=far_columns(source.X, far))
-
-
-def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
-    """About the mean of each column that lies so many standard deviations from zero, else 0; (p,).
-
-    Judged from some rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
-    square of a timestamp would swamp its spread.
-    """
-    some, centre = rows_to_judge(X), np.empty(X.shape[1])
-    for columns in pieces(X.shape[1], len(some)):  # which all together are large where rows are few and wide
-        moved = np.asarray(some[:, columns], dtype=np.float64)
-        first = moved[0].copy()
-        moved = moved - first
-        mean = moved.sum(axis=0) / len(moved)
-        spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", moved, moved) / len(moved) - mean**2, 0.0))
-        mean += first
-        centre[columns] = np.where((np.abs(mean) > far * spread) & (spread > 0), mean, 0.0)
-    return centre
 
 
 def by_columns(source: Any) -> Iterator[Any]:

@@ -22,8 +22,9 @@ from separatrix.data.cells import Numbered, Table
 from separatrix.data.collapse import Distinct, collapsed, recounted
 from separatrix.data.dataset import BATCH, Dataset
 from separatrix.data.encoding import Encoding
+from separatrix.data.judged import far_columns
 from separatrix.data.learn import Learned, batch_rows
-from separatrix.data.memory import MemorySource, far_columns, memory_source, some_rows
+from separatrix.data.memory import MemorySource, memory_source, some_rows
 from separatrix.data.reservoir import Strata
 from separatrix.data.spill import Spill, arrays_of, block_of, spill
 from separatrix.data.threads import in_order, thread_count, workers

@@ -11,7 +11,8 @@ import numpy as np
 from separatrix.arguments import shown
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
-from separatrix.data.memory import MemorySource, share_of_entries
+from separatrix.data.judged import share_of_entries
+from separatrix.data.memory import MemorySource
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.gradient_descent import gradient_descent

@@ -300,7 +300,9 @@ class Objective:
         flat = self.loss.flat(theta.shape[1])
         if not flat.size:
             return theta
-        return np.where(self.l1 > 0, theta, theta - theta @ flat @ flat.T)
+        along = theta @ flat @ flat.T
+        moved = np.subtract(theta, along, out=along)
+        return np.where(self.l1 > 0, theta, moved) if self.penalty.has_l1 else moved
 
     def cheapest(self, theta: FloatArray) -> FloatArray:
         """The member of theta's equivalence class with the least penalty."""

@@ -1,0 +1,46 @@
+"""What some of the rows say of all columns: how full they are, and which lie far from zero."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from separatrix.arrays import FloatArray
+from separatrix.equations.hyperplane import pieces
+
+FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
+MOST_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
+CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
+
+
+def share_of_entries(X: Any) -> float:
+    """How many of the entries are not zero; of dense rows, some are judged."""
+    if sparse.issparse(X):
+        return X.nnz / max(X.shape[0] * X.shape[1], 1)
+    some = rows_to_judge(X)
+    return np.count_nonzero(some != 0) / max(some.size, 1)
+
+
+def rows_to_judge(X: NDArray) -> NDArray:
+    """Some of the rows, by which columns are judged."""
+    rows = min(MOST_ROWS, max(FEWEST_ROWS, CELLS // max(X.shape[1], 1)))
+    return X[:: max(1, len(X) // rows)]
+
+
+def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
+    """About the mean of each column that lies so many standard deviations from zero, else 0; (p,).
+
+    Judged from some rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
+    square of a timestamp would swamp its spread.
+    """
+    some, centre = rows_to_judge(X), np.empty(X.shape[1])
+    for columns in pieces(X.shape[1], len(some)):  # which all together are large where rows are few and wide
+        moved = np.asarray(some[:, columns], dtype=np.float64)
+        first = moved[0].copy()
+        moved = moved - first
+        mean = moved.sum(axis=0) / len(moved)
+        spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", moved, moved) / len(moved) - mean**2, 0.0))
+        mean += first
+        centre[columns] = np.where((np.abs(mean) > far * spread) & (spread > 0), mean, 0.0)
+    return centre
