@@ -4,6 +4,7 @@ They hold no mathematics: equations/ has the formulas, engine/ finds the minimum
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -213,7 +214,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         def one(code: Callable[[NDArray], NDArray], loss: ClassLoss, rows: slice) -> Fit:
             start = self._start(p, rows)
-            return fit_linear_model(source.recoded(code, rows), loss, penalty, options, start, warn=False)
+            fit = fit_linear_model(source.recoded(code, rows), loss, penalty, options, start, warn=False)
+            return replace(fit, at=None)  # a gradient may be large beside few rows
 
         if K == 2:
             return [one(of_two, LogLoss(), slice(None))]

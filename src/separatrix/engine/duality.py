@@ -31,6 +31,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
+from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import gram
 from separatrix.equations.penalties import ElasticNet
 
@@ -52,15 +53,17 @@ def dual_bound(objective: Objective, at: Evaluation) -> float | None:
         if unmet or np.ptp(np.append(tilt, 0.0)) > 1.0:
             return None
     w, gradient = at.theta[:p], at.gradient.copy() if tilted is None else tilted
-    gradient[:p] -= objective.penalty.gradient(w)
+    for some in pieces(*w.shape):
+        gradient[some] -= objective.penalty.columns(some).gradient(w[some])
     return duality_gap(objective.penalty, w, gradient[:p], at.loss, divergence)
 
 
 def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, divergence: float = 0.0) -> float:
     """(1 - c) loss + c divergence + h(w) + c w'G + h*(-c G), for w and G (p, K), with the largest c in [0, 1] that is
     feasible."""
-    bound = (penalty.l2 == 0) & (np.abs(G).max(axis=1, initial=0.0) > penalty.l1)
-    c = float((penalty.l1[bound] / np.abs(G[bound]).max(axis=1)).min()) if bound.any() else 1.0
+    alone = np.flatnonzero(penalty.l2 == 0)  # with an L1 part
+    reach, l1 = np.abs(G[alone]).max(axis=1, initial=0.0), penalty.l1[alone]
+    c = float(np.min(l1[reach > l1] / reach[reach > l1], initial=1.0))
     return (1.0 - c) * loss + c * divergence + penalty.fenchel_gap(w, G, -c)
 
 

@@ -109,18 +109,19 @@ def fit_linear_model(
         coefficients = space.back(space.penalty.settled(w) if flat.size else w).T
         intercepts = b.sum(axis=0) - coefficients @ source.centre
         intercepts -= flat @ (flat.T @ intercepts)
-    moved = float(np.linalg.norm(np.abs(intercepts) + np.abs(coefficients) @ np.abs(source.centre))) * EPSILON
+    far = np.flatnonzero(source.centre)
+    moved = np.abs(intercepts) + np.abs(coefficients[:, far]) @ np.abs(source.centre[far])
+    moved = float(np.linalg.norm(moved)) * EPSILON
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
     certificate, at = rounded(solution.certificate, loss, moved), solution.at
     if space.source is not source:
         there = np.vstack([coefficients.T, intercepts[None]])[: source.n_columns + len(b)]
         certificate, at = replace(certificate, coef_error=by_strong_convexity(penalty, there, certificate.gap)), None
     elif certificate.coef_error is not None:
-        error = certificate.coef_error.copy()
+        error = certificate.coef_error  # in place: it may be a part of X that counts
         for some in pieces(p, len(intercepts)):
             error[some] += EPSILON * np.abs(coefficients.T[some])
         error[p:] += moved
-        certificate = replace(certificate, coef_error=error)
     fit = Fit(coefficients, intercepts, trace, certificate, solution.status, separated, finite, at)
     if warn:
         warn_of(fit, options.tol, stacklevel=3)

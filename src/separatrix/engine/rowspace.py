@@ -185,7 +185,8 @@ def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
     def back(z: FloatArray) -> FloatArray:
         a = np.zeros((n, z.shape[1]))
         a[leading] = solve_triangular(coordinates[:rank], z, lower=True, trans=1)
-        return X.back_times(a) / penalty.l2[:, None]
+        w = X.back_times(a)
+        return np.divide(w, penalty.l2[:, None], out=w)
 
     rows = replace(source, X=coordinates, y=source.y[order], weight=source.weight[order], centre=np.zeros(rank))
     rows = replace(rows, offset=some_rows(source.offset, order))

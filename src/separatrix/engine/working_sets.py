@@ -49,7 +49,7 @@ def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
     more where the certificate will ask for more.
     """
     unit, source = objective.diagonal_bound(theta), objective.source
-    room = min(FEW_BYTES, source.n_rows * source.room / 2)
+    room = min(FEW_BYTES, source.n_rows * source.room / 3)
     at = objective.evaluate(theta, order=1)
     while True:
         promised = 0.5 * float(np.sum(objective.subgradient(at) ** 2 / unit))

@@ -116,7 +116,7 @@ class ElasticNet:
         """The penalty so many times as strong."""
         return ElasticNet(self.l1 * factor, self.l2 * factor)
 
-    def columns(self, chosen: IntArray) -> "ElasticNet":
+    def columns(self, chosen: IntArray | slice) -> "ElasticNet":
         """The penalty on some of the columns."""
         return ElasticNet(self.l1[chosen], self.l2[chosen])
 
