@@ -145,7 +145,9 @@ class Course:
 
     def walk(self, Cs: FloatArray) -> Iterator[list[Point]]:
         """The fits of every fold, for each of the Cs as they come: increasing."""
-        choice = choose(self.options.solver, *self.shape, l1=bool(self.penalty.l1.any()))
+        source, l1 = self.source, bool(self.penalty.l1.any())
+        dense, kept = not source.is_sparse, source.n_rows * source.room
+        choice = choose(self.options.solver, *self.shape, l1=l1, rows=source.n_rows, dense=dense, kept=kept)
         small = choice.name in ("newton", "quasi-newton")
         if small and self.is_family:
             return self.side_by_side(Cs)
