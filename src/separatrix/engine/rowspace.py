@@ -152,9 +152,9 @@ class WideRows:
                 pass
         return np.divide(total, strength[0], out=total) if even else total
 
-    def times(self, rows: IntArray, w: FloatArray) -> FloatArray:
-        """Some of the rows times w (p, K)."""
-        return sum((self.part(some, rows) @ w[some] for some in self.parts), np.zeros((len(rows), w.shape[1])))
+    def times(self, w: FloatArray) -> FloatArray:
+        """X w for w (p, K)."""
+        return sum((self.part(some) @ w[some] for some in self.parts), np.zeros((len(self.X), w.shape[1])))
 
     def back_times(self, a: FloatArray) -> FloatArray:
         """X'a, (p, K)."""
@@ -180,7 +180,7 @@ def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
     def there(w: FloatArray) -> FloatArray:
         if not w.any():
             return np.zeros((rank, w.shape[1]))
-        return solve_triangular(coordinates[:rank], X.times(leading, w), lower=True)
+        return solve_triangular(coordinates[:rank], X.times(w)[leading], lower=True)
 
     def back(z: FloatArray) -> FloatArray:
         a = np.zeros((n, z.shape[1]))
