@@ -1,8 +1,8 @@
 """python -m benchmarks.memory [--edges] [--megabytes 120] [--only TEXT] [--out FILE.md]
 
 What separatrix's fits of dense X take on top of X, by shape, penalty, type and layout: the peak of resident memory,
-each in a process of its own, on made data. The largest share is printed first. `--edges` are the fits that are known to
-take more than the others: so few rows that coefficients or a working set are large beside them, or a few bytes a row.
+each in a process of its own, on made data. The largest share is printed first. `--edges` are fits that are known to
+take more: of so few rows that the coefficients are large beside them, or, with C chosen, of a few bytes a row.
 """
 
 import argparse
@@ -105,18 +105,24 @@ TWICE_WIDTHS = {
     1: [(1_000, "float64"), (None, "float64")],
 }
 
-
-EDGES: list[tuple[str, list[tuple[int, int, str]], dict[str, Any]]] = [  # columns, classes, type
+Listed = list[tuple[str, list[tuple[int, int, str]], dict[str, Any]]]  # names, with columns, classes and type, and how
+STRONG_L1: dict[str, Any] = {"C": 0.1, "l1_ratio": 1.0}
+EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long as either is large beside X
+    ("", [(1, 2, "int16"), (2, 2, "int16"), (1, 2, "float32"), (2, 2, "float32"), (2, 4, "float32")], {}),
     ("", [(60_000, 5, "float32"), (200_000, 2, "float64"), (200_000, 3, "float64")], {}),
     ("", [(200_000, 0, "float64"), (200_000, 0, "float32")], {}),
+    (", L1", [(60_000, 2, "int16"), (60_000, 2, "float64"), (200_000, 2, "float64")], STRONG_L1),
+    (", L1", [(12_000, 2, "int16"), (12_000, 5, "float32"), (60_000, 3, "float32")], STRONG_L1),
     (f", y of {WHOLE}", [(3, 0, "float64")], {}),
-    (
-        ", L1",
-        [(60_000, 2, "int16"), (60_000, 2, "float64"), (12_000, 5, "float32"), (12_000, 2, "int16")],
-        {"C": 0.1, "l1_ratio": 1.0},
-    ),
-    ("", [(1, 2, "int16"), (2, 2, "int16"), (1, 2, "float32"), (2, 2, "float32")], {}),
-    (f", {CHOSEN} by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32")], {"Cs": 3}),
+    (f", {CHOSEN} by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32"), (4, 2, "int16")], {"Cs": 3}),
+    (f", {CHOSEN} by 5 folds", [(2, 4, "float64"), (12_000, 2, "float64"), (30_000, 2, "float64")], {"Cs": 3}),
+]
+EDGES: Listed = [  # beyond those: of which the coefficients, or a byte a row, are some hundredths
+    ("", [(750_000, 2, "float64"), (400_000, 2, "float32"), (300_000, 4, "float64"), (60_000, 10, "float32")], {}),
+    (", L1", [(200_000, 3, "float32")], STRONG_L1),
+    ("", [(750_000, 0, "float64"), (400_000, 0, "float32"), (200_000, 0, "int16")], {}),
+    (", elastic net", [(200_000, 0, "int16")], {"alpha": 100.0, "l1_ratio": 0.5}),
+    (f", {CHOSEN} by 5 folds", [(1, 2, "float32"), (2, 2, "int16"), (60_000, 2, "float64")], {"Cs": 3}),
 ]
 
 
@@ -145,7 +151,7 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="TEXT", help="the kinds in whose name it is")
     parser.add_argument("--out", type=Path, metavar="FILE.md")
     arguments = parser.parse_args()
-    kinds = (edges_of if arguments.edges else kinds_of)(arguments.megabytes)
+    kinds = listed(EDGES, arguments.megabytes) if arguments.edges else kinds_of(arguments.megabytes)
     kinds = [kind for kind in kinds if arguments.only in kind.name]
     lines = [line(kind, run(kind)) for kind in kinds]
     table = grid(HEAD, sorted(lines, key=lambda cells: -float(cells[5].removesuffix(" %").replace(",", ""))))
@@ -173,14 +179,14 @@ def kinds_of(megabytes: float) -> list[Kind]:
     for columns, classes, given in CHOICES:
         name = f"{model_of(classes)}, {CHOSEN} by {given.get('cv', '5 folds')}"
         kinds.append(Kind(name, columns, classes, megabytes, given))
-    return kinds
+    return kinds + listed(EXTREMES, megabytes)
 
 
-def edges_of(megabytes: float) -> list[Kind]:
-    """Those that take more."""
+def listed(names: Listed, megabytes: float) -> list[Kind]:
+    """Those of a list."""
     return [
         Kind(f"{model_of(classes)}{name}", columns, classes, megabytes, given, dtype)
-        for name, widths, given in EDGES
+        for name, widths, given in names
         for columns, classes, dtype in widths
     ]
 

@@ -20,9 +20,9 @@ from separatrix.equations.losses import LogLoss
 from separatrix.errors import ArgumentError, no_such
 from separatrix.estimators import LogisticRegression
 
-FEWEST, MOST_CELLS = 128, 2**18  # rows that are scored at a time; of wide ones fewer, as they are copied
+FEWEST, MOST_CELLS = 128, 2**17  # rows that are scored at a time; of wide ones fewer, as they are copied
 AT_ONCE = 10  # arrays of the size of the decision values, of which a score makes a few,
-COPIES = 4  # of the size of the rows, for each thread
+COPIES = 8  # of the size of the rows, for each thread
 
 
 @dataclass(frozen=True)

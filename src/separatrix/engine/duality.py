@@ -61,9 +61,11 @@ def dual_bound(objective: Objective, at: Evaluation) -> float | None:
 def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, divergence: float = 0.0) -> float:
     """(1 - c) loss + c divergence + h(w) + c w'G + h*(-c G), for w and G (p, K), with the largest c in [0, 1] that is
     feasible."""
-    alone = np.flatnonzero(penalty.l2 == 0)  # with an L1 part
-    reach, l1 = np.abs(G[alone]).max(axis=1, initial=0.0), penalty.l1[alone]
-    c = float(np.min(l1[reach > l1] / reach[reach > l1], initial=1.0))
+    c = 1.0
+    for some in pieces(*G.shape):
+        alone = penalty.l2[some] == 0
+        l1, reach = penalty.l1[some][alone], np.abs(G[some][alone]).max(axis=1, initial=0.0)
+        c = min(c, float(np.min(l1[reach > l1] / reach[reach > l1], initial=1.0)))
     return (1.0 - c) * loss + c * divergence + penalty.fenchel_gap(w, G, -c)
 
 

@@ -99,7 +99,8 @@ def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> floa
     """
     if penalises_all(objective.penalty):
         w = at.theta[: objective.source.n_columns]
-        gradient = at.gradient[: len(w)] - objective.penalty.gradient(w)
+        gradient = objective.penalty.gradient(w)
+        np.subtract(at.gradient[: len(w)], gradient, out=gradient)
         promised = max(promised, duality_gap(objective.penalty, w, gradient, at.loss) ** 2)
     return min(promised, at.value)
 
