@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn import linear_model as peers
@@ -23,6 +23,7 @@ from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members
 from separatrix.engine.path import fit_paths
 from separatrix.engine.selection import select_C
+from separatrix.equations.hyperplane import PIECE_CELLS
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning
@@ -68,6 +69,7 @@ def test_scores_paths_and_choice_are_those_of_scikit_learn(name, scoring):
 
 
 @given(st.lists(st.integers(0, 4), min_size=4, max_size=60), st.integers(2, 9))
+@example(np.random.default_rng(0).integers(4, size=PIECE_CELLS + 7), 5)  # more than are dealt at a time
 def test_a_number_of_folds_makes_those_of_scikit_learn(labels, number):
     _, codes = np.unique(labels, return_inverse=True)
     number = min(number, int(np.bincount(codes).max()))
