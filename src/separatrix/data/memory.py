@@ -319,7 +319,8 @@ def memory_source(
 
 def by_columns(source: Any) -> Iterator[Any]:
     """The source, some of the columns at a time where rows are few and wide: then a number for each is much."""
-    if not isinstance(source, MemorySource) or not isinstance(source.X, np.ndarray) or source.n_rows > FEW_ROWS**2:
+    held = isinstance(source, MemorySource) and isinstance(source.X, np.ndarray)
+    if not held or source.n_rows * source.X.itemsize > 8 * FEW_ROWS**2:
         yield source
         return
     for some in pieces(source.n_columns, source.n_rows, 2 * FEW_CELLS // max(source.n_rows, 1)):
