@@ -26,6 +26,7 @@ LOOSE = 0.2  # relative residual of the first steps
 MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
 ENOUGH = 20  # for one column of eta and a Gram matrix of the sample
 SAMPLE = 20  # rows for each row of the Gram matrix that preconditions
+FEW_BYTES = 2**25  # for matrices beside few rows, which may be those of a wider X in the space of its rows
 LARGE = 500  # columns, whose Gram matrix is not small beside a block of rows
 
 
@@ -150,7 +151,8 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
     (P, K), p = theta.shape, objective.source.n_columns
     some = sampled(objective, theta, SAMPLE * P, np.random.default_rng(0)).weighted
     strength = np.concatenate([objective.penalty.l2, np.zeros(P - p)])
-    each = objective.source.room * objective.source.n_rows >= 8 * K * P**2 / 2
+    kept = objective.source.room * objective.source.n_rows
+    each = (kept if np.isfinite(kept) else FEW_BYTES) >= 8 * K * P**2 / 2
     groups = np.arange(K).reshape(-1, 1 if each else K)
     even: Any = None
     by_class: Any = None
