@@ -107,10 +107,10 @@ def stratified(cv: int, codes: Any) -> Folds:
     def left_out() -> Iterator[tuple[slice, IntArray]]:
         met = np.zeros(len(counts), dtype=np.intp)
         for some in pieces(len(codes), 1):
-            fit = np.empty(some.stop - some.start, dtype=np.intp)
-            for k, own in rows_by_class(codes[some]):
-                fit[own] = 1 + np.searchsorted(last[k], met[k] + np.arange(len(own)), side="right")
-                met[k] += len(own)
+            here, fit = codes[some], np.empty(some.stop - some.start, dtype=np.intp)
+            for k, own in enumerate(np.bincount(here)):
+                fit[here == k] = np.repeat(np.arange(1, cv + 1), np.diff(np.clip(last[k] - met[k], 0, own), prepend=0))
+                met[k] += own
             yield some, fit
 
     return Folds(Members.but_one(len(codes), 1 + cv, left_out()))
@@ -121,17 +121,12 @@ def counted(codes: Any) -> tuple[IntArray, IntArray]:
     K = int(codes.max()) + 1
     counts, first = np.zeros(K, dtype=np.intp), np.zeros(K, dtype=np.intp)
     for some in pieces(len(codes), 1):
-        for k, own in rows_by_class(codes[some]):
-            first[k] = first[k] if counts[k] else some.start + own[0]
-            counts[k] += len(own)
+        here = codes[some]
+        own = np.bincount(here, minlength=K)
+        for k in np.flatnonzero((own > 0) & (counts == 0)):
+            first[k] = some.start + np.argmax(here == k)
+        counts += own
     return counts, first
-
-
-def rows_by_class(codes: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """Each class that is there, and its rows in their order."""
-    ordered = np.argsort(codes, kind="stable")
-    for own in np.split(ordered, np.flatnonzero(np.diff(codes[ordered])) + 1):
-        yield int(codes[own[0]]), own
 
 
 def split(cv: Any, X: Any, y: NDArray) -> Iterator[Any]:

@@ -21,8 +21,7 @@ from separatrix.errors import ArgumentError, no_such
 from separatrix.estimators import LogisticRegression
 
 FEWEST, MOST_CELLS = 128, 2**17  # rows that are scored at a time; of wide ones fewer, as they are copied
-AT_ONCE = 10  # arrays of the size of the decision values, of which a score makes a few,
-COPIES = 8  # of the size of the rows, for each thread
+AT_ONCE = 10  # arrays of the size of the decision values, of which a score makes a few
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,11 @@ class Judge:
         if rows.weight is not None and not any(rows.weight[test].any() for test in folds.some_of_test(f)):
             return [np.nan] * fits
         if self.is_direct:
-            cells, fewest = COPIES * p + AT_ONCE * fits * K, max(min(FEWEST, MOST_CELLS // max(p, 1)), 1)
+            fewest = max(min(FEWEST, MOST_CELLS // max(p, 1)), 1)
             parts = (
-                rows.take(test[some]) for test in folds.some_of_test(f) for some in pieces(len(test), cells, fewest)
+                rows.take(test[some])
+                for test in folds.some_of_test(f)
+                for some in pieces(len(test), p + AT_ONCE * fits * K, fewest)
             )
             return self.averaged((values_along(path, f, part), part) for part in parts)
         some = rows.take(folds.test(f))
