@@ -64,12 +64,9 @@ class Judge:
         if rows.weight is not None and not any(rows.weight[test].any() for test in folds.some_of_test(f)):
             return [np.nan] * fits
         if self.is_direct:
-            fewest = max(min(FEWEST, MOST_CELLS // max(p, 1)), 1)
-            parts = (
-                rows.take(test[some])
-                for test in folds.some_of_test(f)
-                for some in pieces(len(test), p + AT_ONCE * fits * K, fewest)
-            )
+            cells, fewest = p + AT_ONCE * fits * K, max(min(FEWEST, MOST_CELLS // max(p, 1)), 1)
+            tests = folds.some_of_test(f)
+            parts = (rows.take(test[some]) for test in tests for some in pieces(len(test), cells, fewest))
             return self.averaged((values_along(path, f, part), part) for part in parts)
         some = rows.take(folds.test(f))
         if is_of_metric(self.scorer) or rows.offset is not None:
