@@ -78,7 +78,7 @@ def numbers(y: NDArray) -> tuple[NDArray, Any]:
 
 def two_of(classes: NDArray, y: NDArray) -> tuple[NDArray, Any]:
     """The same of numbers of which no more than two are different."""
-    return classes, Made(lambda some: (y[some] != classes[0]).view(np.int8), len(y), 1)
+    return classes, Made(lambda some: (y[some] != classes[:1]).view(np.int8), len(y), 1)
 
 
 def check_whole(y: NDArray, some: slice) -> None:

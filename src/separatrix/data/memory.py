@@ -128,7 +128,7 @@ class MemorySource:
 
     def reweighed(self, weigh: FloatArray) -> "MemorySource":
         """The same rows, y their class, with their weight times that of the class, (K,), or of all, (1,)."""
-        return replace(self, weight=self.weight * (weigh[self.y] if len(weigh) > 1 else weigh))
+        return replace(self, weight=self.weight * (weigh[np.asarray(self.y)] if len(weigh) > 1 else weigh))
 
     def sample(self, chance: Callable[[Block], FloatArray], draw: float) -> "tuple[MemorySource, FloatArray]":
         """Rows with a chance each, (rows,) for a block, and the chances of those drawn; 0 <= draw < 1."""
@@ -320,7 +320,7 @@ def memory_source(
 def by_columns(source: Any) -> Iterator[Any]:
     """The source, some of the columns at a time where rows are few and wide: then a number for each is much."""
     held = isinstance(source, MemorySource) and isinstance(source.X, np.ndarray)
-    if not held or source.n_rows * source.X.itemsize > 8 * FEW_ROWS**2:
+    if not (held and source.n_columns) or source.n_rows * source.X.itemsize > 8 * FEW_ROWS**2:
         yield source
         return
     for some in pieces(source.n_columns, source.n_rows, 2 * FEW_CELLS // max(source.n_rows, 1)):
