@@ -8,12 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from separatrix import LogisticRegression
+from separatrix import LinearRegression, LogisticRegression
 from separatrix.data.labels import brought_text, label_codes, weight_by_class
 from separatrix.data.made import Made, weight_of_rows
+from separatrix.data.memory import memory_source
 from separatrix.data.some import picked, positions
 from separatrix.engine.groups import Members, groups_of
+from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import PIECE_CELLS
+from separatrix.equations.losses import SquaredLoss
+from separatrix.equations.penalties import L2
 from separatrix.errors import TargetError
 
 MANY = PIECE_CELLS + 7  # rows: more than are looked at at a time
@@ -138,3 +142,32 @@ def test_class_weights_beside_few_columns_are_those_of_each_row(sample_weight):
     ours = LogisticRegression(class_weight=by_class).fit(X, y, own)
     whole = np.array([by_class[k] for k in y.tolist()]) * (1.0 if own is None else own)
     np.testing.assert_allclose(ours.coef_, LogisticRegression().fit(X, y, whole).coef_, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, ">i8", np.float32, np.float64, ">f8", object])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_labels_of_any_kind_beside_one_column_are_the_same_rows(kind, classes):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200_000, 1)), rng.integers(classes, size=200_000)
+    y = y > 0 if kind is bool else np.array(["no", "yes", "so", "well"])[y].astype(object) if kind is object else 3 * y
+    expected = LogisticRegression().fit(X, np.unique(y, return_inverse=True)[1])
+    ours = LogisticRegression().fit(X, y if kind is object else y.astype(kind))
+    np.testing.assert_array_equal(ours.coef_, expected.coef_)
+    np.testing.assert_array_equal(ours.classes_, np.unique(y))
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint64, np.float16, np.float32, ">f8", np.longdouble])
+@pytest.mark.parametrize("columns", [1, 40])
+def test_targets_of_any_kind_are_those_in_doubles(kind, columns):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(160_000 // columns, columns)), rng.integers(100, size=(160_000 // columns, 2)).astype(kind)
+    ours, theirs = LinearRegression().fit(X, y), LinearRegression().fit(X, y.astype(np.float64))
+    np.testing.assert_array_equal(ours.coef_, theirs.coef_)
+
+
+def test_no_labels_have_no_codes_and_no_columns_no_moments():
+    classes, codes = label_codes(np.empty(0))
+    assert (len(classes), len(codes)) == (0, 0)
+    source = memory_source(np.empty((5, 0)), np.zeros((5, 1)))
+    mean, square = Objective(source, SquaredLoss(), L2(np.empty(0)), fit_intercept=True).column_moments()
+    assert mean.shape == square.shape == (0, 1)

@@ -295,9 +295,10 @@ def numbers_of(y: NDArray) -> NDArray:
         raise (about_gaps(y) or no_label(y)) from None
     if is_moderate(values):
         return values
-    if not np.isfinite(values).all():
-        raise about_gaps(values) or no_label(values)
-    check_squares(values)
+    doubles = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(doubles).all():
+        raise about_gaps(doubles) or no_label(doubles)
+    check_squares(doubles)
     return values
 
 
