@@ -89,17 +89,12 @@ def test_nor_does_a_linear_one(shape, alpha, l1_ratio):
     assert peak(lambda: LinearRegression(alpha=alpha, l1_ratio=l1_ratio).fit(X, y)) <= MOST * X.nbytes
 
 
-@pytest.mark.parametrize(
-    ("shape", "dtype", "twice"),
-    [((2_801, 2_800), np.float64, 1)],
-    ids=str,
-)
-def test_nor_does_one_of_as_many_rows_as_columns_some_of_them_there_twice(shape, dtype, twice):
-    X, y = rows(*shape, dtype=dtype)
-    X[:, :twice] = X[:, -twice:]
+def test_nor_does_one_of_as_many_rows_as_columns_one_of_them_there_twice():
+    X, y = rows(2_801, 2_800)
+    X[:, 0] = X[:, -1]
     model = LinearRegression()
     assert peak(lambda: model.fit(X, y)) <= MOST * X.nbytes
-    assert model.rank_ == min(X.shape[0] - 1, X.shape[1] - twice)
+    assert model.rank_ == X.shape[1] - 1
 
 
 @pytest.mark.parametrize(
