@@ -99,8 +99,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         targets = y.reshape(len(y), -1)
         rows, T = targets.shape
         offset = check_offset(offset, rows, T)
-        doubles = Made(lambda some: targets[some].astype(np.float64), rows, 8 * T)
-        doubles = targets if targets.dtype == np.float64 else doubles
+        made = Made(lambda some: targets[some].astype(np.float64), rows, 8 * T)
+        doubles = targets if targets.dtype == np.float64 else made
         source = memory_source(X, doubles, weight, centre=self.fit_intercept, offset=offset)
         return source, None if np.ndim(y) == 1 else T
 

@@ -317,7 +317,7 @@ def memory_source(
     return replace(source, centre=far_columns(source.X, far))
 
 
-def by_columns(source: Any) -> Iterator[Any]:
+def in_columns(source: Any) -> Iterator[Any]:
     """The source, some of the columns at a time where rows are few and wide: then a number for each is much."""
     held = isinstance(source, MemorySource) and isinstance(source.X, np.ndarray)
     if not (held and source.n_columns) or source.n_rows * source.X.itemsize > 8 * FEW_ROWS**2:

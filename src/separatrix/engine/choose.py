@@ -103,6 +103,21 @@ def products_pay(source: Source, penalty: ElasticNet) -> bool:
     return held and share_of_entries(source.X) <= MOSTLY_ZERO
 
 
+def choice_for(solver: str, source: Source, coefficients: int, classes: int, l1: bool, zeros: bool = False) -> Choice:
+    """As `choose`, of a problem over these rows."""
+    return choose(
+        solver,
+        coefficients,
+        classes,
+        l1=l1,
+        zeros=zeros,
+        rows=source.n_rows,
+        dense=source.in_memory and not getattr(source, "is_sparse", False),
+        threads=getattr(source, "n_threads", 1),
+        kept=source.n_rows * source.room,
+    )
+
+
 def choose(
     solver: str,
     coefficients: int,

@@ -13,7 +13,7 @@ from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate, by_strong_convexity, certify
 from separatrix.engine.checkpoint import Checkpoint
-from separatrix.engine.choose import Choice, choose, products_pay
+from separatrix.engine.choose import Choice, choice_for, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Evaluation, Objective, block_plane
 from separatrix.engine.proximal import takes_metric
@@ -136,19 +136,10 @@ def solve(
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
-    zeros = theta.shape[1] == 1 and products_pay(objective.source, objective.penalty)
-    l1, source = objective.penalty.has_l1, objective.source
-    choice = choose(
-        options.solver,
-        *theta.shape,
-        l1=l1,
-        zeros=zeros,
-        rows=source.n_rows,
-        dense=source.in_memory and not getattr(source, "is_sparse", False),
-        threads=getattr(source, "n_threads", 1),
-        kept=source.n_rows * source.room,
-    )
-    curved = choice.takes_metric and (not l1 or takes_metric(source, theta.size))
+    source, penalty = objective.source, objective.penalty
+    zeros = theta.shape[1] == 1 and products_pay(source, penalty)
+    choice = choice_for(options.solver, source, *theta.shape, l1=penalty.has_l1, zeros=zeros)
+    curved = choice.takes_metric and (not penalty.has_l1 or takes_metric(source, theta.size))
     start = Start(theta)
     kept = checkpoint and checkpoint.read(theta.shape)
     if kept is not None:

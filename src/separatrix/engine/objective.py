@@ -18,7 +18,7 @@ from scipy.sparse import issparse
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Block, Source
-from separatrix.data.memory import MemorySource, by_columns
+from separatrix.data.memory import MemorySource, in_columns
 from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive
 from separatrix.engine.shared import shares_squares, sums_and_pairs
 from separatrix.engine.triangle import triangle, triangle_of
@@ -258,7 +258,7 @@ class Objective:
             return Sums(block.total, 0.0, both)
 
         self.passes += 1
-        parts = [source.add_up(moments) for source in by_columns(self.source)]
+        parts = [source.add_up(moments) for source in in_columns(self.source)]
         mean, square = np.split(np.concatenate([sums.gradient / sums.weight for sums in parts]), 2, axis=1)
         return mean, square
 

@@ -22,7 +22,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import MemorySource
 from separatrix.data.some import positions
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.choose import Choice, choose
+from separatrix.engine.choose import Choice, choice_for
 from separatrix.engine.descent import NOTHING, Descent
 from separatrix.engine.family import Family, with_strength
 from separatrix.engine.fit import Options
@@ -145,9 +145,7 @@ class Course:
 
     def walk(self, Cs: FloatArray) -> Iterator[list[Point]]:
         """The fits of every fold, for each of the Cs as they come: increasing."""
-        source, l1 = self.source, bool(self.penalty.l1.any())
-        dense, kept = not source.is_sparse, source.n_rows * source.room
-        choice = choose(self.options.solver, *self.shape, l1=l1, rows=source.n_rows, dense=dense, kept=kept)
+        choice = choice_for(self.options.solver, self.source, *self.shape, l1=self.penalty.has_l1)
         small = choice.name in ("newton", "quasi-newton")
         if small and self.is_family:
             return self.side_by_side(Cs)
