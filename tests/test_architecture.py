@@ -14,7 +14,7 @@ import separatrix
 ROOT = Path(separatrix.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 ROWS = [
-    ["errors", "stopping"],
+    ["errors", "stopping", "cached"],
     ["arrays"],
     ["arguments"],
     ["equations"],

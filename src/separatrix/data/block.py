@@ -4,13 +4,13 @@ import operator
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.cached import cached_property
 
 T = TypeVar("T")
 

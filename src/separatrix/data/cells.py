@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import narwhals as nw
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from separatrix.arguments import LARGEST
 from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.data.calendar import iso_dates
 from separatrix.data.places import row_of
 from separatrix.data.written import PLAIN, Written, pc, read_numbers

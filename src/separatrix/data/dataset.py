@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -13,6 +12,7 @@ import duckdb
 import narwhals as nw
 import pyarrow as pa
 
+from separatrix.cached import cached_property
 from separatrix.data.builtin import builtin, is_builtin
 from separatrix.data.cells import Numbered, Table, arrow_table
 from separatrix.data.delimited import refuse_twins

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ from scipy import sparse
 
 from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.data.judged import FAR, far_columns
 from separatrix.data.made import Made, kept_beside

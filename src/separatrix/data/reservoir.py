@@ -10,7 +10,6 @@ to one of the whole, at the lower rate of each label.
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import narwhals as nw
@@ -18,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.data.cells import Table, as_text, is_text
 from separatrix.data.memory import systematic
 from separatrix.data.parts import decoded

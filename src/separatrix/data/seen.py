@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import narwhals as nw
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.data.alike import Counted, Counts, counted
 from separatrix.data.beside import given
 from separatrix.data.cells import Numbered, Table, cells_of, each_of

@@ -9,12 +9,13 @@ few rows that saves calls, which there take longer than the arithmetic; on many 
 """
 
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 from operator import add
 
 import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.engine.groups import Members

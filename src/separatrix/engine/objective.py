@@ -9,7 +9,7 @@ often none. Sums over blocks add, so any split of the rows gives the same answer
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike
 from scipy.sparse import issparse
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
+from separatrix.cached import cached_property
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource, in_columns
 from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive

@@ -18,7 +18,6 @@ one direction. One column with the norm of their entries as its own takes their 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
 from types import EllipsisType
 
 import numpy as np
@@ -27,6 +26,7 @@ from scipy import sparse
 from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource, some_rows
 from separatrix.data.some import csr_of

@@ -8,11 +8,11 @@ l1 = l1_ratio / (C sum(weight)) and l2 = (1 - l1_ratio) / (C sum(weight)).
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.equations.hyperplane import pieces
 
 

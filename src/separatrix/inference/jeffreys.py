@@ -10,7 +10,7 @@ Heinze, Nold, Lusa and Geroldinger 2017, "Firth's logistic regression with rare 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy import sparse
 from scipy.stats import chi2
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.leverage import inverse_curvature

@@ -20,7 +20,6 @@ programming", INFORMS J. Comput. 28).
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from scipy.linalg import svd
 from scipy.optimize import linprog
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.data.block import Block, Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.least_squares import design_of

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from separatrix.arrays import FloatArray
+from separatrix.cached import cached_property
 from separatrix.data.frames import dataframe
 from separatrix.errors import InferenceError
 from separatrix.inference.collinearity import Collinearity, collinearity

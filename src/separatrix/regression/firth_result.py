@@ -2,12 +2,12 @@
 
 import warnings
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Self, cast
 
 import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray
+from separatrix.cached import cached_property
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.iterate import Trace

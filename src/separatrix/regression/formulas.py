@@ -1,5 +1,6 @@
 """A formula and a dataframe to a sample, by formulaic."""
 
+import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,16 @@ from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.sample import INTERCEPT, Sample, complete, ways
 
 _catching = Lock()
+
+
+def _forget() -> None:
+    """In a forked process whichever thread held it is gone, and would never let go."""
+    global _catching
+    _catching = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 @dataclass(frozen=True)

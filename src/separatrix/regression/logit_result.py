@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy import stats
 from scipy.special import gammaln, xlogy
 
 from separatrix.arrays import FloatArray
+from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.data.frames import dataframe
 from separatrix.engine.objective import block_eta

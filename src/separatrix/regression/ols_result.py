@@ -1,13 +1,13 @@
 """The result of a linear regression."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from separatrix.arrays import FloatArray
+from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.engine.triangle import ROUNDING
 from separatrix.errors import ArgumentError

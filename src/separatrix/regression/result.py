@@ -1,13 +1,13 @@
 """What a regression found: estimates with their errors, tests and intervals, under the names that statsmodels uses."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
 from separatrix.arguments import check_offset
 from separatrix.arrays import FloatArray
+from separatrix.cached import cached_property
 from separatrix.data.frames import dataframe
 from separatrix.equations.hyperplane import quadratic_forms
 from separatrix.errors import ArgumentError, DataError, InferenceError, listing
