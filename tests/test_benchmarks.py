@@ -24,6 +24,7 @@ from benchmarks.report import goals, limits_line, memory, scaling_table, table  
 from benchmarks.streaming import run as stream_job  # noqa: E402
 
 PENALTIES = [(0.05, 0.0), (0.05, 1.0), (0.05, 0.4), (np.inf, 0.0)]
+COMPILED = pytest.mark.slow  # anew in each process
 FREE = [peer for peer in ALL if peer.installed and not peer.penalises_intercept]
 
 
@@ -80,7 +81,7 @@ def test_the_dual_is_below_every_objective_and_meets_it_at_the_optimum(classes, 
 @pytest.mark.parametrize(
     ("name", "C", "l1_ratio", "is_sparse"),
     [
-        (p.name, *penalty, kind)
+        pytest.param(p.name, *penalty, kind, marks=COMPILED if p.name == "skglm" else ())
         for p in FREE
         for penalty in PENALTIES
         for kind in (False, True)
@@ -183,6 +184,7 @@ def test_a_prepared_case_is_described_as_it_is(tmp_path):
     assert describe(Case("digits", "digits", 2.0), folder) == Problem(1797, 64, 10, False, 2.0, 0.0)
 
 
+@pytest.mark.slow
 def test_the_command_measures_saves_and_prints_a_case(tmp_path):
     out = tmp_path / "results.json"
     command = [sys.executable, "-m", "benchmarks", "--cases", "iris", "--peers", "separatrix"]
@@ -280,6 +282,7 @@ def test_the_numbers_of_the_scaling_end_where_the_limit_was():
     assert "| 1,000 x 1,000  | 0.5        |      |" in text
 
 
+@pytest.mark.slow
 def test_inference_is_measured_checked_and_saved(tmp_path):
     out = tmp_path / "results.json"
     command = [sys.executable, "-m", "benchmarks.inference", "--cases", "errors,firth-intervals", "--rows", "300"]
@@ -299,6 +302,7 @@ def test_an_answer_that_differs_and_a_peer_without_one_are_told():
     assert lines[-1].startswith("| late | over the limit |")
 
 
+@pytest.mark.slow
 def test_rows_that_are_counted_give_the_answer_of_each_row(tmp_path):
     pq.write_table(alike.made(3_000), tmp_path / "set.parquet")
     ways = ("separatrix", "separatrix, row by row")
@@ -307,6 +311,7 @@ def test_rows_that_are_counted_give_the_answer_of_each_row(tmp_path):
     assert [line.split(" | ")[0] for line in alike.report(3_000, results)[2:]] == [f"| {way}" for way in ways]
 
 
+@pytest.mark.slow
 def test_the_set_of_files_is_fitted_and_its_gap_is_measured(tmp_path, monkeypatch):
     random, rows = np.random.default_rng(0), 4_000
     drawn = {name: random.integers(1, 7, rows).astype(np.int16) for name in ("month", "day", "dow", "hour", "minute")}

@@ -67,6 +67,7 @@ def client():
 @pytest.fixture
 def spread(client, monkeypatch):
     """The client, as if memory here were so small that hardly a row fits, and shares were small."""
+    client.wait_for_workers(2, timeout=60)  # a test before may have killed one
     for module in (stream, blocks, separatrix.tables):
         monkeypatch.setattr(module, "ROOM", 5_000)
     monkeypatch.setattr(learn, "SAMPLE_BYTES", 60_000)
@@ -193,6 +194,7 @@ class Deadly:
             yield batch
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_of_a_pass_is_survived_with_the_same_answer(spread, tmp_path):
     case, data = CASES["binary"], features(table(rows=ROWS), "two")
     whole = on(spread, data, tmp_path)
@@ -219,6 +221,7 @@ def test_what_a_killed_worker_had_kept_is_made_again(spread, tmp_path):
         assert np.array_equal(working.add_up(total), first)
 
 
+@pytest.mark.slow
 def test_the_rows_of_a_rare_class_are_kept_when_the_workers_first_read(spread, tmp_path, monkeypatch):
     monkeypatch.setattr(learn, "SAMPLE_BYTES", 240_000)
     monkeypatch.setattr(partitions, "LOT_ROWS", 5_000)
@@ -308,6 +311,7 @@ print(json.dumps([model.coefficients, model.intercepts, passes]))
 """
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_killed_in_a_pass_on_workers_goes_on_there_to_the_same_answer(spread, tmp_path):
     data = on(spread, features(table(rows=ROWS), "two"), tmp_path)
 
@@ -538,6 +542,7 @@ def test_a_column_of_text_among_dask_numbers_is_named(spread):
     assert message.startswith("column 'c' is of type string, and X must be numbers")
 
 
+@pytest.mark.slow
 def test_an_error_of_ours_on_a_worker_is_told_once(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n" + "0.5,1\n1.5,0\n" * 500 + "oops,1\n")
     script = tmp_path / "fit.py"
@@ -700,6 +705,7 @@ def test_a_client_that_is_closed_is_one_clear_error(client, tmp_path):
     assert "the Dask client is closed" in refusal(ClusterError, CASES["binary"].fit, data)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_falls_silent_or_goes_away_is_one_clear_error(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(clients, "CONNECTING", 3.0)
     run = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", "--host", "127.0.0.1"]

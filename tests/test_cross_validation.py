@@ -219,7 +219,7 @@ def made(n: int, p: int, seed: int = 0) -> tuple[Any, Any]:
 )
 def test_leave_one_out_is_near_the_fits_without_each_row(l1_ratio, K, multi_class):
     X, y = make_classification(
-        120, 6, n_informative=4, n_redundant=0, n_classes=K, n_clusters_per_class=1, flip_y=0.2, random_state=3
+        90, 6, n_informative=4, n_redundant=0, n_classes=K, n_clusters_per_class=1, flip_y=0.2, random_state=3
     )
     weight = np.random.default_rng(0).uniform(0.5, 1.5, len(y))
     same = {"Cs": FEW_CS, "l1_ratios": (l1_ratio,), "multi_class": multi_class}

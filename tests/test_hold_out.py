@@ -87,6 +87,7 @@ def test_the_command_gives_one_model_of_a_table_wherever_it_is(run, tmp_path):
         assert model["metrics"] == pytest.approx(models["memory"]["metrics"], rel=1e-9), name
 
 
+@pytest.mark.slow
 def test_workers_hold_out_the_rows_that_memory_does(tmp_path, monkeypatch):
     pytest.importorskip("dask.dataframe")
     monkeypatch.setattr(partitions, "LOT_ROWS", 500)

@@ -13,7 +13,7 @@ PROGRAM = """
 import signal, sys
 from separatrix import __main__
 
-number, moment = signal.Signals(int(sys.argv.pop(1))), sys.argv.pop(1)
+number, (file, name) = signal.Signals(int(sys.argv.pop(1))), sys.argv.pop(1).split(":")
 signal.signal(number, signal.SIG_DFL)  # as in a terminal, whatever started the tests
 
 class Dropped:
@@ -21,7 +21,8 @@ class Dropped:
         signal.raise_signal(number)
 
 def look(frame, event, _):
-    if event == "call" and f"{frame.f_code.co_filename}:{frame.f_code.co_name}".endswith(moment):
+    code = frame.f_code
+    if code.co_name == name and event == "call" and code.co_filename.endswith(file):
         sys.setprofile(None)
         Dropped()
 
@@ -32,11 +33,11 @@ FIT = ["fit", "--query", "select * from 'old.parquet'", "--target", "y", "--stre
 PREDICT = ["predict", "old.json", "old.parquet", "--out", "p.csv"]
 MOMENTS = [
     (FIT, "cyclopts/__init__.py:<module>"),
-    (FIT, "tempfile.py:mkdtemp"),
-    (FIT, "data/parts.py:spool"),
+    pytest.param(FIT, "tempfile.py:mkdtemp", marks=pytest.mark.slow),
+    pytest.param(FIT, "data/parts.py:spool", marks=pytest.mark.slow),
     (FIT, "engine/iterate.py:minimise"),
     (FIT, "report/render.py:render"),
-    (PREDICT, "export/predictions.py:prediction_table"),
+    pytest.param(PREDICT, "export/predictions.py:prediction_table", marks=pytest.mark.slow),
     (PREDICT, "pathlib.py:replace"),
     (["evaluate", "old.json", "old.parquet"], "evaluate/metrics.py:evaluate_classes"),
 ]
@@ -70,7 +71,7 @@ def stopped(folder: Path, number: int, moment: str, command: list[str]) -> tuple
     return done.returncode, done.stderr, new
 
 
-@pytest.mark.parametrize(("command", "moment"), MOMENTS, ids=[moment for _, moment in MOMENTS])
+@pytest.mark.parametrize(("command", "moment"), MOMENTS, ids=lambda value: value if isinstance(value, str) else "")
 def test_ctrl_c_at_any_moment_is_one_line_and_no_file(folder, command, moment):
     code, err, new = stopped(folder, signal.SIGINT, moment, command)
     if moment.endswith("replace"):  # what is being put in its place gets there
@@ -81,12 +82,13 @@ def test_ctrl_c_at_any_moment_is_one_line_and_no_file(folder, command, moment):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals here")
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), pytest.param("SIGHUP", 129, marks=pytest.mark.slow)])
 def test_to_be_told_to_end_is_the_same(folder, name, code):
     said = stopped(folder, getattr(signal, name), "engine/iterate.py:minimise", FIT)
     assert said == (code, "separatrix: stopped; no file was written\n", set())
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_command_and_without_a_word(folder):
     pytest.importorskip("distributed")
     command = ["fit", "old.parquet", "--target", "y", "--workers", "2"]
@@ -116,6 +118,7 @@ def processes_in(folder: Path) -> list[str]:
     return [link.parent.name for link in links if link.exists() and link.resolve() == folder.resolve()]
 
 
+@pytest.mark.slow
 def test_a_stopped_fit_leaves_no_folder_that_it_made(folder):
     code, _, new = stopped(folder, signal.SIGTERM, "engine/iterate.py:minimise", [*FIT, "--out", "a/b"])
     assert (code, new) == (143, set())
@@ -140,12 +143,9 @@ def test_a_stopped_fit_says_that_it_goes_on_from_its_checkpoint(folder):
 
 def test_a_signal_that_whoever_started_it_has_ignored_stays_ignored(folder):
     program, number = PROGRAM.replace("signal.SIG_DFL", "signal.SIG_IGN"), str(int(signal.SIGINT))
-    done = subprocess.run(
-        [sys.executable, "-c", program, number, "evaluate_classes", "evaluate", "old.json", "old.parquet"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-c", program, number, "evaluate/metrics.py:evaluate_classes"]
+    command += ["evaluate", "old.json", "old.parquet"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 

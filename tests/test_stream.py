@@ -738,6 +738,7 @@ def big(folder: Path, rows: int) -> str:
     return str(folder / "*.parquet")
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_whatever_the_number_of_rows(tmp_path):
     data, scratch = big(tmp_path / "set", 4_000_000), tmp_path / "tmp"
     scratch.mkdir()
@@ -757,6 +758,7 @@ def peak():
     assert float(done.stdout) < 120
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_room")
 def test_thousands_of_coefficients_are_those_of_memory_to_1e7(tmp_path):
     random = np.random.default_rng(0)

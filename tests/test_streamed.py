@@ -456,6 +456,7 @@ assert fitted() == 0
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "tolerance"), [({"solver": "conjugate-gradient"}, 1e-4), ({"inference": True}, 1e-8)]
 )
@@ -713,6 +714,7 @@ def test_the_command_infers_from_rows_that_stay_and_predicts_with_intervals(run,
     assert (code, "asks for a penalty" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_type_that_changes_at_row_two_million_of_a_csv_is_one_clear_line_and_no_file(run):
     lines = "".join(f"{i / 16},{i % 2}\n" for i in range(16)) * 125_000
     Path("long.csv").write_text(f"x,y\n{lines.removesuffix('0.9375,1' + chr(10))}oops,0\n0.5,1\n")
@@ -736,6 +738,7 @@ def test_the_command_fits_the_answer_of_a_query(run, tmp_path):
     assert (code, "give one of the two" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_command_fits_on_workers_what_it_fits_here(run, small, tmp_path, monkeypatch):
     files(tmp_path)
     assert run("fit", "part-*.parquet", "--target", "two", "--drop", DROP, "--stream")[0] == 0
