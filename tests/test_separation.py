@@ -219,6 +219,39 @@ def test_many_rows_with_a_rare_indicator_are_decided_by_few_of_them(store):
     assert found.infinite.tolist() == [0] * 10 + [-np.inf]
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("store", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("K", [2, 3])
+def test_many_columns_that_separate_completely_need_no_linear_program(K, store, fit_intercept, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 100))
+    y = (X @ rng.normal(size=(100, K)) + 0.1 * rng.gumbel(size=(400, K))).argmax(axis=1)
+    X += 5.0 * fit_intercept
+    monkeypatch.setattr("separatrix.inference.recession.linprog", None)
+    found = detect_separation(store(X), y, fit_intercept=fit_intercept)
+    assert found.kind == "complete"
+    d = np.reshape(found.direction, (-1, 100))
+    eta = X @ d.T + found.direction_intercept
+    assert pair_margins(np.hstack([-eta, eta]) / 2 if K == 2 else eta, y) > 0
+    assert np.isinf(found.infinite).sum() == 100 * (K - 1)
+
+
+def pair_margins(eta, y):
+    """The least margin of a row's class over another."""
+    own = eta[np.arange(len(y)), y]
+    return (own[:, None] - eta)[np.arange(eta.shape[1]) != y[:, None]].min()
+
+
+def test_many_columns_that_do_not_are_left_to_the_linear_program():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 70))
+    X[:, 0] = np.arange(400) < 20
+    y = np.where(X[:, 0] == 1, 1, rng.integers(0, 2, 400))
+    found = detect_separation(X, y)
+    assert found.kind == "quasi"
+    assert np.flatnonzero(found.infinite).tolist() == [0]
+
+
 def test_more_columns_than_rows_separate_completely():
     rng = np.random.default_rng(2)
     assert detect_separation(rng.normal(size=(20, 50)), np.arange(20) % 2).kind == "complete"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import LinAlgError, eigh_tridiagonal, get_lapack_funcs
+from scipy.linalg import LinAlgError, eigh_tridiagonal, get_lapack_funcs, svd
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.triangle import triangle
@@ -13,6 +13,7 @@ from separatrix.engine.triangle import triangle
 potrf, potri, potrs, trtrs = get_lapack_funcs(("potrf", "potri", "potrs", "trtrs"), dtype=np.float64)
 SINGULAR = 1e-5  # a `Factor.least` that may be rounding
 ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
+RANK = 1e-12  # of a singular value, below which it is rounding
 RIDGES = np.array([0.0, *10.0 ** np.arange(1, 17, 2)])  # times the rounding of a unit
 
 
@@ -80,6 +81,14 @@ def factor_of_root(R: FloatArray) -> Factor:
     unit[unit == 0] = 1.0
     T = triangle(np.vstack([R / unit, np.finfo(float).eps * np.eye(len(unit))]))
     return Factor(np.asfortranarray((T * np.where(np.diagonal(T) < 0, -1.0, 1.0)[:, None]).T), unit)
+
+
+def null_space(R: FloatArray) -> FloatArray:
+    """An orthonormal basis (n, m) of {d : R d = 0}, R (.., n)."""
+    if not len(R):
+        return np.eye(R.shape[1])
+    _, s, Vt = svd(R, full_matrices=True)
+    return Vt[int(np.sum(s > RANK * max(s.max(initial=0.0), np.finfo(float).tiny))) :].T
 
 
 Linear = Callable[[FloatArray], FloatArray]

@@ -16,7 +16,7 @@ Each program is solved on few rows. Those that its solution violates most are ad
 of the data each. Margins are divided by their row's length, columns by their root mean square. A solution is exact
 only to the solver's tolerance, so it is projected onto {margins of its tight rows = 0}; where that leaves D, the
 program is solved once more around it, magnified (Gleixner, Steffy and Wolter 2016, "Iterative refinement for linear
-programming", INFORMS J. Comput. 28).
+programming", INFORMS J. Comput. 28). Where coefficients are many, a fit is asked first for a plane that no row is on.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import svd
 from scipy.optimize import linprog
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
@@ -32,18 +31,20 @@ from separatrix.cached import cached_property
 from separatrix.data.block import Block, Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.least_squares import design_of
+from separatrix.engine.linear_algebra import null_space
 from separatrix.engine.objective import block_plane, with_intercept
 from separatrix.engine.triangle import triangle_of
 from separatrix.equations.hyperplane import gram_diagonal
 from separatrix.equations.losses import of_class
+from separatrix.inference.plane import separating_plane
 
 TOLERANCE = 1e-10  # of the solver, the least that HiGHS takes
 NOISE = 1e-14  # a margin of this size, where a row's length is 1 and so is the largest |d_j|, is rounding
 LENSES = ((1.0, 1e-9), (1e6, 10 * NOISE))  # how often magnified, and which violation is then none
-RANK = 1e-12  # of a singular value, below which it is rounding
 MOST_ROUNDS = 200
 STEPS_A_ROW = 20  # of the simplex method; it seldom takes 2
 ROWS_A_ROUND = 200  # and some for each coefficient
+MANY = 60  # coefficients, of which a program takes longer than a fit: about as their fourth power
 
 
 @dataclass(frozen=True)
@@ -215,11 +216,15 @@ def recession_of(margins: Margins) -> Recession:
     d = np.zeros((P, margins.K - 1))
     c, count = margins.total(d)
     still = count
+    if d.size > MANY and (plane := separating_plane(margins.source, margins.K, margins.ones)) is not None:
+        plane = combined(d, plane * margins.scale)
+        if margins.extremes(plane)[0] > NOISE:
+            d, still = plane, 0
     while still:
         further = ray(margins, c)
         if further is None:
             break
-        d = combined(margins, d, further)
+        d = combined(d, further)
         before, (c, still) = still, margins.total(d)
         if still == before:
             break
@@ -255,7 +260,7 @@ def generic(margins: Margins, d: FloatArray, basis: FloatArray | None, moves: Bo
     return d
 
 
-def combined(margins: Margins, d: FloatArray, further: FloatArray) -> FloatArray:
+def combined(d: FloatArray, further: FloatArray) -> FloatArray:
     """The sum of two directions, its largest entry 1."""
     total = d + further
     return total / np.abs(total).max()
@@ -321,15 +326,6 @@ def tight(margins: Margins, at: FloatArray, none: float) -> FloatArray | None:
     d /= np.abs(d).max()
     d[np.abs(d) < NOISE] = 0.0
     return d if margins.extremes(d)[0] >= -NOISE else None
-
-
-def null_space(R: FloatArray) -> FloatArray:
-    """An orthonormal basis (n, m) of {d : R d = 0}."""
-    n = R.shape[1]
-    if not len(R):
-        return np.eye(n)
-    _, s, Vt = svd(R, full_matrices=True)
-    return Vt[int(np.sum(s > RANK * max(s.max(initial=0.0), np.finfo(float).tiny))) :].T
 
 
 def reach(basis: FloatArray) -> BoolArray:
