@@ -46,7 +46,7 @@ from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
-from separatrix.equations.penalties import elastic_net
+from separatrix.equations.penalties import elastic_net, even
 from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
 from separatrix.tables import brought, class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
 
@@ -210,7 +210,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
         """One fit, or with "ovr" one for each class against the rest; the penalty's strength is per unit weight."""
         K, p = len(self.classes_), source.n_columns
-        penalty = elastic_net(np.full(p, strength), self.l1_ratio or 0.0)
+        penalty = elastic_net(even(strength, p), self.l1_ratio or 0.0)
 
         def one(code: Callable[[NDArray], NDArray], loss: ClassLoss, rows: slice) -> Fit:
             start = self._start(p, rows)

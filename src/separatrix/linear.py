@@ -14,7 +14,7 @@ from separatrix.data.made import Made
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
 from separatrix.equations.hyperplane import linear_predictor
-from separatrix.equations.penalties import elastic_net
+from separatrix.equations.penalties import elastic_net, even
 from separatrix.tables import brought, columns_for, number_blocks, number_rows, table_eta, table_labels
 
 
@@ -81,7 +81,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             source, targets = found
         else:
             source = number_rows(self, X, y, target, sample_weight, offset, columns)
-        penalty = elastic_net(np.full(source.n_columns, float(self.alpha)), self.l1_ratio)
+        penalty = elastic_net(even(self.alpha, source.n_columns), self.l1_ratio)
         fit = least_squares(source, targets or 1, penalty, self.fit_intercept)
         self.coef_ = fit.coefficients if targets else fit.coefficients[0]
         self.intercept_ = fit.intercepts if targets else float(fit.intercepts[0])

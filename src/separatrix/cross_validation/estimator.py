@@ -43,7 +43,7 @@ from separatrix.engine.groups import Members
 from separatrix.engine.leave_out import LeftOut
 from separatrix.engine.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
-from separatrix.equations.penalties import elastic_net
+from separatrix.equations.penalties import elastic_net, even
 from separatrix.errors import ArgumentError, ConvergenceWarning
 from separatrix.estimators import LogisticRegression, against, of_two
 from separatrix.tables import table_labels
@@ -201,7 +201,7 @@ class LogisticRegressionCV(LogisticRegression):
         """The fits for one l1_ratio; with "ovr", for each class against the rest, side by side."""
         X, codes, offset = rows.X, rows.codes, rows.offset
         K = len(self.classes_)
-        penalty = elastic_net(np.ones(X.shape[1]), l1_ratio)
+        penalty = elastic_net(even(1.0, X.shape[1]), l1_ratio)
         Cs = np.where(np.isinf(self.Cs_), np.inf, np.minimum(self.Cs_, 1.0 / SMALLEST_C))  # times a weight still finite
 
         def walk(code: Callable[[NDArray], NDArray], loss: Any, columns: int, own: FloatArray | None) -> Paths:

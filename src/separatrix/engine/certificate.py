@@ -325,8 +325,9 @@ def by_strong_convexity(penalty: ElasticNet, theta: FloatArray, gap: float) -> F
     intercept, which nothing holds, and None where some weight is not held either."""
     if not penalty.l2.all():
         return None
-    errors = np.full(theta.shape, np.inf)
-    errors[: len(penalty.l2)] = np.sqrt(2.0 * gap / penalty.l2)[:, None]
+    errors, p = np.empty(theta.shape), len(penalty.l2)
+    errors[p:] = np.inf
+    np.sqrt(np.divide(2.0 * gap, penalty.l2[:, None], out=errors[:p]), out=errors[:p])
     return errors
 
 

@@ -178,8 +178,7 @@ def spread(source: MemorySource) -> float:
 def objective_of(source: Source, penalty: ElasticNet, fit_intercept: bool) -> tuple[Objective, float]:
     """The objective per unit weight, and the weight of all rows, for which these are read."""
     total = source.add_up(lambda block: float(block.weight.sum()))
-    penalty = ElasticNet(penalty.l1 / total if penalty.has_l1 else penalty.l1, penalty.l2 / total)
-    return Objective(source, SquaredLoss(), penalty, fit_intercept), total
+    return Objective(source, SquaredLoss(), penalty.times(1.0 / total), fit_intercept), total
 
 
 def trace_of(

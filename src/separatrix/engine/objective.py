@@ -259,9 +259,11 @@ class Objective:
             return Sums(block.total, 0.0, both)
 
         self.passes += 1
-        parts = [source.add_up(moments) for source in in_columns(self.source)]
-        mean, square = np.split(np.concatenate([sums.gradient / sums.weight for sums in parts]), 2, axis=1)
-        return mean, square
+        both, at = np.empty((self.source.n_columns, 2)), 0
+        for source in in_columns(self.source):
+            sums, part = source.add_up(moments), slice(at, at := at + source.n_columns)
+            np.divide(sums.gradient, sums.weight, out=both[part])
+        return both[:, :1], both[:, 1:]
 
     def diagonal_bound(self, theta: FloatArray) -> FloatArray:
         """An upper bound on the curvature's diagonal that holds everywhere, (P, 1): the scale of each coefficient."""

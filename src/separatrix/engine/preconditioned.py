@@ -37,7 +37,8 @@ from separatrix.engine.packed import packed, solve_packed
 from separatrix.engine.panels import Halves, on_disk
 from separatrix.engine.reach import AT_ONCE, FEW_UNSEEN, MOST_REFINEMENTS, ManyUnseen, reach_of, solved, without
 from separatrix.engine.shared import scaled_columns, scaled_rows, sum_of_squares
-from separatrix.equations.hyperplane import product
+from separatrix.equations.hyperplane import pieces, product
+from separatrix.equations.penalties import even
 
 PRECISIONS = np.float32, np.float64  # of the factor: the first whose reach is enough
 FEWEST = 256  # columns: a triangle of fewer costs little,
@@ -172,7 +173,7 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
 def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: FloatArray, dtype: Any) -> Found | None:
     """The fit in the multipliers of the rows, which are fewer than the columns."""
     (n, p), m, total = source.X.shape, int(objective.fit_intercept), float(source.weight.sum())
-    strength = (alpha if alpha.all() else np.ones(p))[:, None]
+    strength = (alpha if alpha.all() else even(1.0, p))[:, None]
     weight = np.asarray(source.weight)[:, None]
     own = 1.0 / weight if alpha.all() else np.zeros((n, 1))  # W^-1
     mean, square = objective.column_moments()
@@ -249,7 +250,7 @@ def refined(left: Linear, step: Callable[[FloatArray], FloatArray | None], theta
         if change is None:
             return None
         theta += change
-        if np.all(np.abs(change) <= STEADY * np.abs(theta)):
+        if all(np.all(np.abs(change[some]) <= STEADY * np.abs(theta[some])) for some in pieces(*theta.shape)):
             break
     return theta
 

@@ -114,7 +114,7 @@ class ElasticNet:
 
     def times(self, factor: float) -> "ElasticNet":
         """The penalty so many times as strong."""
-        return ElasticNet(self.l1 * factor, self.l2 * factor)
+        return ElasticNet(scaled(self.l1, factor), scaled(self.l2, factor))
 
     def columns(self, chosen: IntArray | slice) -> "ElasticNet":
         """The penalty on some of the columns."""
@@ -129,7 +129,7 @@ class L2(ElasticNet):
     """
 
     def __init__(self, strength: FloatArray) -> None:
-        super().__init__(l1=np.zeros_like(strength, dtype=float), l2=strength)
+        super().__init__(l1=even(0.0, len(strength)), l2=strength)
 
 
 def elastic_net(strength: FloatArray, l1_ratio: float) -> ElasticNet:
@@ -138,8 +138,18 @@ def elastic_net(strength: FloatArray, l1_ratio: float) -> ElasticNet:
     >>> elastic_net(np.array([2.0]), l1_ratio=0.25)
     ElasticNet(l1=array([0.5]), l2=array([1.5]))
     """
-    l1 = strength * l1_ratio if l1_ratio else np.zeros(len(strength))  # which takes no memory until it is written to
-    return ElasticNet(l1, l2=strength * (1.0 - l1_ratio))
+    return ElasticNet(scaled(strength, l1_ratio), scaled(strength, 1.0 - l1_ratio))
+
+
+def even(strength: float, p: int) -> FloatArray:
+    """The same strength for each of so many columns, (p,), in the memory of one number."""
+    return np.broadcast_to(np.float64(strength), p)
+
+
+def scaled(strength: FloatArray, factor: float) -> FloatArray:
+    """Strengths (p,) times a factor; those that are `even` stay so."""
+    same = len(strength) > 0 and strength.strides == (0,)
+    return even(factor * strength[0], len(strength)) if same else factor * strength
 
 
 def soft_threshold(u: FloatArray, t: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
-from separatrix.equations.penalties import elastic_net
+from separatrix.equations.penalties import elastic_net, even
 
 
 def separating_plane(source: Source, K: int, ones: int) -> FloatArray | None:
@@ -24,7 +24,7 @@ def separating_plane(source: Source, K: int, ones: int) -> FloatArray | None:
     loss, outputs, code = (LogLoss(), 1, column) if K == 2 else (SoftmaxLoss(), K, np.ravel)
     rows, p = replace(source, offset=None).recoded(code), source.n_columns
     options, start = Options(fit_intercept=bool(ones)), (np.zeros((outputs, p)), np.zeros(outputs))
-    fit = fit_linear_model(rows, loss, elastic_net(np.zeros(p), 0.0), options, start, warn=False)
+    fit = fit_linear_model(rows, loss, elastic_net(even(0.0, p), 0.0), options, start, warn=False)
     if not fit.separated:
         return None
     intercepts = fit.intercepts + fit.coefficients @ source.centre

@@ -22,7 +22,7 @@ from separatrix.engine.linear_algebra import ROUGH, SINGULAR, factor_positive, s
 from separatrix.engine.objective import Evaluation, Objective, block_eta
 from separatrix.engine.triangle import triangle_of
 from separatrix.equations.losses import ClassLoss
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import L2, even
 from separatrix.errors import ConvergenceWarning, SeparationWarning, listing
 from separatrix.inference.covariance import inverse
 from separatrix.inference.separation import Separation, separation
@@ -107,7 +107,7 @@ def fit_classes(
     if not penalty:
         check_rows(sample)
     source, (p, K) = sample.source(), (len(sample.names), sample.outcome.columns)
-    strength, total = L2(np.full(p, penalty / sample.total)), sample.total
+    strength, total = L2(even(penalty / sample.total, p)), sample.total
     options = Options(tol=TOLERANCE, fit_intercept=sample.intercept, curved=True)
     loss = cast(ClassLoss, sample.outcome.loss)
     start = np.zeros((K, p)), np.zeros(K)
@@ -235,13 +235,13 @@ def fit_numbers(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     if not penalty:
         check_rows(sample)
     source, m, p = sample.source(), int(sample.intercept), len(sample.names)
-    fit = least_squares(source, 1, L2(np.full(p, float(penalty))), sample.intercept, with_triangle=True)
+    fit = least_squares(source, 1, L2(even(penalty, p)), sample.intercept, with_triangle=True)
     R = fit.triangle[:, : p + m]
     if not penalty and (found := dependences(R, sample.parameters)):
         return fit_numbers(without_dependent(sample, found, singular), penalty, singular)
     theta = np.append(fit.coefficients[0], fit.intercepts + fit.coefficients @ source.centre)[: p + m, None]
     total = sample.total
-    objective = Objective(source, sample.outcome.loss, L2(np.full(p, penalty / total)), sample.intercept)
+    objective = Objective(source, sample.outcome.loss, L2(even(penalty / total, p)), sample.intercept)
     bread = inverse_gram(R, m) if not penalty else np.full((p + m, p + m), np.nan)
     none = np.zeros(theta.shape, dtype=int)
     loss = total * objective.evaluate(theta, order=0).loss
