@@ -2,7 +2,8 @@
 
 What separatrix's fits of dense X take on top of X, by shape, penalty, type and layout: the peak of resident memory,
 each in a process of its own, on made data. The largest share is printed first. `--edges` are fits that are known to
-take more: of so few rows that the coefficients are large beside them, or, with C chosen, of a few bytes a row.
+take more: of so few rows that the coefficients are large beside them, or without a penalty their curvature, or with C
+chosen of a few bytes a row.
 """
 
 import argparse
@@ -117,9 +118,10 @@ EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long a
     (f", {CHOSEN} by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32"), (4, 2, "int16")], {"Cs": 3}),
     (f", {CHOSEN} by 5 folds", [(2, 4, "float64"), (12_000, 2, "float64"), (30_000, 2, "float64")], {"Cs": 3}),
 ]
-EDGES: Listed = [  # beyond those: of which the coefficients, or a byte a row, are some hundredths
+EDGES: Listed = [  # beyond those: of which the coefficients or a byte a row are some hundredths, or a curvature more
     ("", [(750_000, 2, "float64"), (400_000, 2, "float32"), (300_000, 4, "float64"), (60_000, 10, "float32")], {}),
     (", L1", [(200_000, 3, "float32")], STRONG_L1),
+    (", C = inf", [(1_900, 2, "float64")], WAYS["C = inf"]),
     ("", [(750_000, 0, "float64"), (400_000, 0, "float32")], {}),
     (", elastic net", [(200_000, 0, "int16")], {"alpha": 100.0, "l1_ratio": 0.5}),
     (f", {CHOSEN} by 5 folds", [(1, 2, "float32"), (2, 2, "int16"), (60_000, 2, "float64")], {"Cs": 3}),

@@ -89,8 +89,9 @@ def least_squares(
             found = by_gram(source, targets, penalty, fit_intercept) or by_basis(
                 source, targets, penalty, fit_intercept
             )
-        elif large and source.n_rows >= source.n_columns:
-            found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS)
+        elif large:
+            few = source.n_rows >= source.n_columns
+            found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS if few else MOST_ITERATIONS)
         if not found and is_wide(source, penalty):
             found = by_products(source, targets, penalty, fit_intercept)
         return found or by_triangle(source, targets, penalty, fit_intercept)

@@ -44,6 +44,7 @@ LENSES = ((1.0, 1e-9), (1e6, 10 * NOISE))  # how often magnified, and which viol
 MOST_ROUNDS = 200
 STEPS_A_ROW = 20  # of the simplex method; it seldom takes 2
 ROWS_A_ROUND = 200  # and some for each coefficient
+DEPENDENT = 1e-11  # of a column, what those before it leave
 MANY = 60  # coefficients, of which a program takes longer than a fit: about as their fourth power
 
 
@@ -198,13 +199,17 @@ def independent(margins: Margins) -> IntArray:
 
 
 def first_independent(R: FloatArray) -> list[int]:
-    """The columns of R that are no linear combination of those before them, by Gram and Schmidt, twice."""
+    """The columns of a triangle that are no linear combination of those before them, by Gram and Schmidt, twice, where
+    one on the diagonal is so little of its column."""
+    least = DEPENDENT * np.linalg.norm(R, axis=0)
+    if len(R) == len(least) and np.all(np.abs(np.diagonal(R)) > least):
+        return list(range(len(R)))
     Q, kept = np.zeros((len(R), 0)), []
     for j, column in enumerate(R.T):
         rest = column - Q @ (Q.T @ column)
         rest -= Q @ (Q.T @ rest)
         length = np.linalg.norm(rest)
-        if length > 1e-11 * np.linalg.norm(column):
+        if length > least[j]:
             kept.append(j)
             Q = np.column_stack([Q, rest / length])
     return kept
