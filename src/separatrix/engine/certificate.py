@@ -125,12 +125,18 @@ def by_self_concordance(
 
     theta must be canonical, as every iterate is: along flat directions the curvature is not the objective's own. The
     curvature H' of a point at a distance r in its own norm serves too, for H >= exp(-S' r) H'; and so does what a
-    `part` of the rows adds to it. The factor of a metric to `spare` is used up.
+    `part` of the rows adds to it. A metric to `spare` is used up: its factor, or where nothing else asks for it the
+    curvature itself.
     """
     metric = metric or at
     flat = objective.loss.flat(at.theta.shape[1])
     sloped = objective.penalty.has_l1 and flat.size > 0  # the L1 part is not flat where the loss is
-    factor = factor_positive(held_along(flat, metric.curvature, at.theta.shape)) if sloped else metric.factor
+    spent = spare and metric.theta is at.theta and part is None and not objective.penalty.has_l1
+    if sloped or spent:
+        H = held_along(flat, metric.curvature, at.theta.shape) if sloped else metric.curvature
+        factor = factor_positive(H, spare=spent)
+    else:
+        factor = metric.factor
     unit = np.maximum(factor.unit, SMALLEST_UNIT)
     away = at.theta - metric.theta
     away = (away - away @ flat @ flat.T).ravel()
@@ -160,7 +166,8 @@ def by_self_concordance(
     gap = along + (nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
     if least < SINGULAR:
         # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
-        if falls_where_curvature_is_rounding(metric.curvature, factor.unit, r):
+        H = objective.evaluate(at.theta, order=2).curvature if spent else metric.curvature
+        if falls_where_curvature_is_rounding(H, factor.unit, r):
             return Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")
         return Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
