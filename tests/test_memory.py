@@ -97,6 +97,11 @@ def test_nor_does_one_of_as_many_rows_as_columns_one_of_them_there_twice():
     assert model.rank_ == X.shape[1] - 1
 
 
+def test_fewer_rows_than_columns_with_an_l1_part_take_no_triangle():
+    X, y = rows(1_875, 2_000)  # whose triangle is as large, and so are its copies
+    assert peak(lambda: LinearRegression(alpha=100.0, l1_ratio=0.5).fit(X, y)) <= X.nbytes
+
+
 @pytest.mark.parametrize(
     ("model", "shape"),
     [

@@ -132,14 +132,15 @@ def by_self_concordance(
     flat = objective.loss.flat(at.theta.shape[1])
     sloped = objective.penalty.has_l1 and flat.size > 0  # the L1 part is not flat where the loss is
     spent = spare and metric.theta is at.theta and part is None and not objective.penalty.has_l1
+    away = at.theta - metric.theta
+    away = (away - away @ flat @ flat.T).ravel()
+    distance = np.sqrt(max(away @ metric.curvature @ away, 0.0))
     if sloped or spent:
         H = held_along(flat, metric.curvature, at.theta.shape) if sloped else metric.curvature
         factor = factor_positive(H, spare=spent)
     else:
         factor = metric.factor
     unit = np.maximum(factor.unit, SMALLEST_UNIT)
-    away = at.theta - metric.theta
-    away = (away - away @ flat @ flat.T).ravel()
     r, nu, along = decrement(objective, at, metric.curvature, factor)
     least, inverse = factor.least, factor.inverse(spare)  # of H / unit unit', and below of H, without a copy
     rounded, size = float(np.trace(inverse)) ** 0.5, float(np.linalg.norm(inverse)) ** 0.5
@@ -150,7 +151,7 @@ def by_self_concordance(
         """How much longer H may make a step than H' does, S, and t, for a reach in the norm of H'."""
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
             S = objective.loss.third_bound * reach
-            grown = float(np.exp(0.5 * S * np.sqrt(max(away @ metric.curvature @ away, 0.0))))
+            grown = float(np.exp(0.5 * S * distance))
             return grown, grown * S, grown * nu * (grown * S)
 
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.

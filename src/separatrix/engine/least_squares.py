@@ -89,9 +89,8 @@ def least_squares(
             found = by_gram(source, targets, penalty, fit_intercept) or by_basis(
                 source, targets, penalty, fit_intercept
             )
-        elif large:
-            few = source.n_rows >= source.n_columns
-            found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS if few else MOST_ITERATIONS)
+        elif large and source.n_rows >= source.n_columns:
+            found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS)
         if not found and is_wide(source, penalty):
             found = by_products(source, targets, penalty, fit_intercept)
         return found or by_triangle(source, targets, penalty, fit_intercept)
@@ -201,8 +200,10 @@ def trace_of(
 def is_wide(source: Source, penalty: ElasticNet) -> bool:
     """Whether a triangle of all columns would be large, or take long, and can be done without: every weight is
     penalised."""
+    if not isinstance(source, MemorySource) or not penalises_all(penalty):
+        return False
     p = source.n_columns
-    if not isinstance(source, MemorySource) or p <= LARGEST_CURVATURE or not penalises_all(penalty):
+    if p <= LARGEST_CURVATURE and not (source.n_rows < p and is_large(source)):
         return False
     return source.is_sparse or bool(penalty.l1.any()) or source.n_rows * p * min(source.n_rows, p) > LONG
 
