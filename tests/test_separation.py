@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from scipy.linalg import qr
 from sklearn.datasets import load_iris
 
 import separatrix
@@ -242,14 +243,75 @@ def pair_margins(eta, y):
     return (own[:, None] - eta)[np.arange(eta.shape[1]) != y[:, None]].min()
 
 
-def test_many_columns_that_do_not_are_left_to_the_linear_program():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 70))
-    X[:, 0] = np.arange(400) < 20
-    y = np.where(X[:, 0] == 1, 1, rng.integers(0, 2, 400))
-    found = detect_separation(X, y)
+def layered(rng, n, p, groups):
+    """Rows of overlapping classes, and of them groups that have some columns to themselves, by which they separate."""
+    X = rng.normal(size=(n, p))
+    y = (X @ rng.normal(size=p) / p**0.5 + rng.logistic(size=n) > 0).astype(int)
+    for _ in range(groups):
+        own, columns = rng.random(n) < 0.1, rng.choice(p, 3, replace=False)
+        X[np.ix_(~own, columns)] = 0.0
+        y[own] = X[np.ix_(own, columns)] @ rng.normal(size=3) > 0
+    return X, y
+
+
+@pytest.mark.parametrize("store", [np.asarray, sparse.csr_array])
+def test_many_columns_of_which_few_separate_some_rows_need_no_linear_program(store, monkeypatch):
+    X, y = layered(np.random.default_rng(3), 600, 80, groups=2)
+    X[:, 7] = X[:, 8] - X[:, 9]
+    monkeypatch.setattr("separatrix.inference.recession.linprog", None)
+    found = detect_separation(store(X), y)
     assert found.kind == "quasi"
-    assert np.flatnonzero(found.infinite).tolist() == [0]
+    eta = X @ found.direction + found.direction_intercept
+    margin = np.where(y == 1, eta, -eta) / np.abs(found.direction).max()
+    still = margin < 1e-12
+    assert margin.min() > -1e-12
+    # The others are a fit by themselves, which has an optimum once what they leave undetermined is left out.
+    Q, R, order = qr(X[still], mode="economic", pivoting=True)
+    rank = np.sum(np.abs(np.diagonal(R)) > 1e-10 * np.abs(R[0, 0]))
+    finite = LogisticRegression(C=np.inf).fit(X[still][:, order[:rank]], y[still])
+    assert finite.certificate_.coef_error is not None
+    assert 3 <= np.isinf(found.infinite).sum() <= 6
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_fits_and_linear_programs_find_the_same(groups, monkeypatch):
+    for seed in range(10):
+        X, y = layered(np.random.default_rng(seed), 150, 20, groups)
+        by_programs = detect_separation(X, y)
+        with monkeypatch.context() as patch:
+            patch.setattr("separatrix.inference.recession.MANY", 0)
+            by_fits = detect_separation(X, y)
+        assert by_fits.kind == by_programs.kind
+        assert np.array_equal(np.isinf(by_fits.infinite), np.isinf(by_programs.infinite))
+        assert np.isinf(by_fits.infinite_intercept) == np.isinf(by_programs.infinite_intercept)
+
+
+def test_many_columns_and_classes_that_overlap_are_proved_to_by_a_fit_even_if_columns_repeat_others(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2_000, 40))
+    X = np.hstack([X, X[:, :5]])
+    monkeypatch.setattr("separatrix.inference.recession.linprog", None)
+    assert detect_separation(X, rng.integers(0, 3, 2_000)).kind == "none"
+
+
+@pytest.mark.parametrize("seed", [4171, 4937, 4988, 5131])
+def test_programs_end_where_each_in_turn_would_lose_what_the_others_gained(seed):
+    rng = np.random.default_rng(seed)
+    X, y = layered(rng, int(rng.integers(80, 200)), int(rng.integers(8, 28)), groups=int(rng.integers(1, 5)))
+    assert detect_separation(X, y).kind == "quasi"
+
+
+@pytest.mark.parametrize("most", range(8, 30))
+def test_a_row_that_runs_off_alone_is_at_no_point_taken_for_a_finite_optimum(most):
+    rng = np.random.default_rng(0)
+    X = (rng.random((190, 18)) < 0.2) * 1.0
+    X[:, 2], y = X[:, 1], rng.integers(0, 2, 190)
+    X[0, 1:3], y[0] = [1.0, 0.0], 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = LogisticRegression(C=np.inf, max_iter=most).fit(X, y)
+    assert model.certificate_.coef_error is None
+    assert np.flatnonzero(model.separation_.infinite).tolist() == [1, 2]
 
 
 def test_more_columns_than_rows_separate_completely():

@@ -37,6 +37,7 @@ MOST_TURNS = 3  # until every column that a step must know of is known
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 CURVATURE_SEEN, SLOPE_SEEN = 1e-15, 3e-14  # less (a column), where columns have a curvature of 1, may be rounding
 GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding
+INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # times its condition may be rounding, for each column
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
 
@@ -150,7 +151,7 @@ def by_self_concordance(
     def apart(reach: float) -> tuple[float, float, float]:
         """How much longer H may make a step than H' does, S, and t, for a reach in the norm of H'."""
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
-            S = objective.loss.third_bound * reach
+            S = objective.loss.third_bound * reach * (1.0 + INVERSE_SEEN * len(unit) / least**2)
             grown = float(np.exp(0.5 * S * distance))
             return grown, grown * S, grown * nu * (grown * S)
 

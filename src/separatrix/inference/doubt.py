@@ -14,15 +14,19 @@ from separatrix.engine.fit import Fit, warn_of
 from separatrix.errors import SeparationWarning
 from separatrix.inference.separation import Separation, separation
 
+LITTLE = 2.0**24  # bytes
+
 
 def separation_of(
     fit: Fit, source: Source, classes: Sequence[Any], names: Sequence[str], fit_intercept: bool
 ) -> Separation | None:
     """The separation that keeps a fit from an optimum, of a source with class codes for y; None where there is none, or
-    too many coefficients to ask."""
-    if fit.finite or fit.coefficients.size > LARGEST_CURVATURE:
+    where to ask would take more time than a fit or, beside the rows, much memory."""
+    coefficients = len(fit.intercepts) * (source.n_columns + int(fit_intercept))
+    if fit.finite or coefficients > LARGEST_CURVATURE:
         return None
-    return separation(source, classes, names, fit_intercept) or None
+    room = max(source.room * source.n_rows, LITTLE)
+    return separation(source, classes, names, fit_intercept, room) or None
 
 
 def warn_of_classes(classes: NDArray, weight: FloatArray, stacklevel: int) -> None:

@@ -19,7 +19,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2
 
 from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block
@@ -29,6 +28,8 @@ from separatrix.engine.linear_algebra import Factor, factor_positive, solve_fact
 from separatrix.engine.objective import Objective, block_eta, block_sums, with_intercept
 from separatrix.engine.quasi_newton import MOST_PAIRS, Pair, inverse_times, shows_curvature
 from separatrix.errors import ArgumentError
+from separatrix.inference.tails import chi_squared_tail
+from separatrix.inference.wald import quantile
 
 SUFFICIENT = 1e-4  # of the rise that the slope promises
 SHORTEST = 2.0**-30
@@ -203,7 +204,7 @@ def profile_test(objective: Objective, fit: FirthFit, place: tuple[int, int]) ->
     """The penalised likelihood ratio statistic of one coefficient being 0, and its p-value (chi-squared, 1 degree)."""
     at_zero = at_value(objective, fit, place, 0.0, fit.theta)
     statistic = max(2.0 * (fit.at.value - at_zero.at.value), 0.0)
-    return statistic, float(chi2.sf(statistic, 1))
+    return statistic, float(chi_squared_tail(statistic, 1))
 
 
 def at_value(objective: Objective, fit: FirthFit, place: tuple[int, int], value: float, start: FloatArray) -> FirthFit:
@@ -225,7 +226,7 @@ def profile_interval(
     An end not found is infinite.
     """
     j = int(np.ravel_multi_index(place, fit.theta.shape))
-    z, error = float(np.sqrt(chi2.ppf(level, 1))), float(np.sqrt(fit.covariance[j, j]))
+    z, error = quantile(level), float(np.sqrt(fit.covariance[j, j]))
     low, high = (profile_end(objective, fit, place, sign, z, error) for sign in (-1.0, 1.0))
     return low, high
 

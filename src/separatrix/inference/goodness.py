@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import chi2
 
 from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
@@ -24,6 +23,7 @@ from separatrix.equations.links import logit
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ArgumentError, InferenceWarning
+from separatrix.inference.tails import chi_squared_tail
 
 FEWEST_GROUPS = 3
 CONSTANT = 1e-10  # of log-odds: what rounding makes of equal ones
@@ -101,7 +101,9 @@ def hosmer_lemeshow(
     room, off = expected * (1.0 - expected / n), np.square(observed - expected)
     each = np.divide(off, room, out=np.where(off > 0, np.inf, 0.0), where=room > 0)
     statistic, df = float(each.sum()), len(n) - 2 * fitted
-    return HosmerLemeshow(statistic, df, float(chi2.sf(statistic, df)), 1.0 * n, 1.0 * observed, 1.0 * expected)
+    return HosmerLemeshow(
+        statistic, df, float(chi_squared_tail(statistic, df)), 1.0 * n, 1.0 * observed, 1.0 * expected
+    )
 
 
 def quantile_groups(p: FloatArray, weight: FloatArray, groups: int) -> IntArray:

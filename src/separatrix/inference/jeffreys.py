@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.stats import chi2
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
@@ -29,8 +28,9 @@ from separatrix.equations.penalties import elastic_net
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError
 from separatrix.inference.firth import FirthFit, evaluate, firth, hat_values, inverse, profile_interval, profile_test
+from separatrix.inference.margins import Margins, independent
 from separatrix.inference.profile import profile_intervals
-from separatrix.inference.recession import Margins, independent
+from separatrix.inference.tails import chi_squared_tail
 from separatrix.inference.wald import quantile, two_sided
 
 EXACT = 1e-12  # gap of the maximum likelihood fits
@@ -196,7 +196,7 @@ class Flac(FirthEstimate):
         if self.both.fit_intercept:
             less.append(maximum(replace(uncentred(self.both), fit_intercept=False)).loss)
         statistics = np.maximum(2.0 * total * (np.array(less) - best), 0.0)
-        return self.of_all(np.stack([statistics, chi2.sf(statistics, 1)], axis=-1)[None])
+        return self.of_all(np.stack([statistics, chi_squared_tail(statistics, 1)], axis=-1)[None])
 
     def intervals(self, level: float) -> FloatArray:
         found = profile_intervals(self.both, self.wide, level)

@@ -16,150 +16,29 @@ Each program is solved on few rows. Those that its solution violates most are ad
 of the data each. Margins are divided by their row's length, columns by their root mean square. A solution is exact
 only to the solver's tolerance, so it is projected onto {margins of its tight rows = 0}; where that leaves D, the
 program is solved once more around it, magnified (Gleixner, Steffy and Wolter 2016, "Iterative refinement for linear
-programming", INFORMS J. Comput. 28). Where coefficients are many, a fit is asked first for a plane that no row is on.
+programming", INFORMS J. Comput. 28). Where coefficients are many, fits are asked first (`separatrix.inference.faces`).
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from scipy.optimize import linprog
 
-from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.cached import cached_property
-from separatrix.data.block import Block, Source
+from separatrix.arrays import BoolArray, FloatArray
+from separatrix.data.block import Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
-from separatrix.engine.least_squares import design_of
 from separatrix.engine.linear_algebra import null_space
-from separatrix.engine.objective import block_plane, with_intercept
-from separatrix.engine.triangle import triangle_of
-from separatrix.equations.hyperplane import gram_diagonal
-from separatrix.equations.losses import of_class
-from separatrix.inference.plane import separating_plane
+from separatrix.inference.faces import interior
+from separatrix.inference.margins import NOISE, Margins, combined, of_independent, stacked
 
 TOLERANCE = 1e-10  # of the solver, the least that HiGHS takes
-NOISE = 1e-14  # a margin of this size, where a row's length is 1 and so is the largest |d_j|, is rounding
 LENSES = ((1.0, 1e-9), (1e6, 10 * NOISE))  # how often magnified, and which violation is then none
 MOST_ROUNDS = 200
 STEPS_A_ROW = 20  # of the simplex method; it seldom takes 2
 ROWS_A_ROUND = 200  # and some for each coefficient
-DEPENDENT = 1e-11  # of a column, what those before it leave
 MANY = 60  # coefficients, of which a program takes longer than a fit: about as their fourth power
-
-
-@dataclass(frozen=True)
-class Margins:
-    """All margins of a source of K classes as functions of d (P, K - 1), P = p + ones, of scaled columns."""
-
-    source: Source
-    K: int
-    ones: int
-
-    @cached_property
-    def scale(self) -> FloatArray:
-        """The root mean square of each column, 1 for the intercept, (P, 1); one pass."""
-
-        def squares(block: Block) -> FloatArray:
-            return np.append(gram_diagonal(block.X, np.ones(len(block.weight))), len(block.weight))
-
-        *total, rows = self.source.add_up(squares)
-        rms = np.sqrt(np.array(total) / max(rows, 1.0))
-        return np.append(np.where(rms > 0, rms, 1.0), np.ones(self.ones))[:, None]
-
-    def lengths(self, block: Block) -> FloatArray:
-        """|x_i|_1 in scaled columns, 1 for the intercept included, (rows,); 1 where that is 0."""
-        p = block.X.shape[1]
-        length = np.asarray(abs(block.X) @ (1.0 / self.scale[:p, 0])) + self.ones
-        return np.where(length > 0, length, 1.0)
-
-    def of(self, block: Block, d: FloatArray) -> FloatArray:
-        """x_i'(d_y - d_k) / |x_i|, (rows, K); inf for k = y."""
-        eta, y = np.zeros((len(block.weight), self.K)), block.codes
-        eta[:, 1:] = block_plane(block, d / self.scale)
-        margin = (of_class(eta, y)[:, None] - eta) / self.lengths(block)[:, None]
-        margin[np.arange(len(y)), y] = np.inf
-        return margin
-
-    def total(self, d: FloatArray) -> tuple[FloatArray, int]:
-        """The sum over all margins that are 0 at d of their derivatives in d, (P, K - 1), and how many there are."""
-
-        def block_total(block: Block) -> FloatArray:
-            still = (self.of(block, d) <= NOISE) / self.lengths(block)[:, None]
-            pull = -still
-            pull[np.arange(len(pull)), block.codes] += still.sum(axis=1)
-            product = with_intercept(block.transposed, pull[:, 1:], len(d)) / self.scale
-            return np.append(product.ravel(), float(np.count_nonzero(still)))
-
-        *total, count = self.source.add_up(block_total)
-        return np.reshape(total, d.shape), int(count)
-
-    def still_count(self, d: FloatArray) -> int:
-        """How many margins are not positive; one pass."""
-        return self.source.add_up(lambda block: int(np.count_nonzero(self.of(block, d) <= NOISE)))
-
-    def extremes(self, d: FloatArray) -> tuple[float, float]:
-        """The smallest and the largest margin; one pass."""
-
-        def ends(block: Block) -> FloatArray:
-            margin = self.of(block, d)
-            return np.array([-margin.min(initial=np.inf), np.max(margin, where=margin < np.inf, initial=-np.inf)])
-
-        low, high = self.source.add_up(ends, np.maximum)
-        return -float(low), float(high)
-
-    def worst(self, d: FloatArray, below: float, most: int) -> tuple[FloatArray, Any]:
-        """The smallest margins below a bound, (m,), and their derivatives in d, (m, P (K - 1)); at most so many."""
-
-        def block_worst(block: Block) -> tuple[FloatArray, Any]:
-            margin = self.of(block, d)
-            some, k = np.nonzero(margin < below)
-            lowest, pairs = smallest(margin[some, k], np.column_stack([some, k]), most)
-            return lowest, self.rows(block, *pairs.T)
-
-        def both(a: Any, b: Any) -> Any:
-            return smallest(np.append(a[0], b[0]), stacked(a[1], b[1]), most)
-
-        return self.source.add_up(block_worst, both)
-
-    def rows(self, block: Block, some: IntArray, k: IntArray) -> Any:
-        """The derivatives in d of the margins of rows over classes k, (m, P (K - 1)), sparse where X is."""
-        y, length = block.codes[some], self.lengths(block)[some]
-        sign = (np.arange(1, self.K) == y[:, None]) * 1.0 - (np.arange(1, self.K) == k[:, None])
-        sign /= length[:, None]
-        if sparse.issparse(block.X):
-            design: Any = sparse.hstack([block.X[some], np.ones((len(some), self.ones))], format="csr")
-            design = design @ sparse.diags_array(1.0 / self.scale[:, 0])
-            parts = [
-                design.multiply(column[:, None]) for column in sign.T
-            ]  # (j, k) at k * P + j, then as theta.ravel()
-            order = np.arange(design.shape[1] * (self.K - 1)).reshape(self.K - 1, -1).T.ravel()
-            side_by_side: Any = sparse.hstack(parts, format="csc")
-            return side_by_side[:, order].tocsr()
-        design = np.hstack([block.X[some], np.ones((len(some), self.ones))]) / self.scale[:, 0]
-        return (design[:, :, None] * sign[:, None, :]).reshape(len(some), len(self.scale) * (self.K - 1))
-
-    def still_triangle(self, d: FloatArray, below: float = NOISE) -> FloatArray:
-        """R of the QR decomposition of all rows whose margin is below a bound, (.., P (K - 1)); one pass."""
-
-        def still(block: Block) -> FloatArray:
-            rows = self.rows(block, *np.nonzero(self.of(block, d) < below))
-            return rows.toarray() if sparse.issparse(rows) else rows
-
-        return triangle_of(self.source, still)
-
-
-def stacked(a: Any, b: Any) -> Any:
-    """One matrix on top of the other, sparse or dense."""
-    return sparse.vstack([a, b], format="csr") if sparse.issparse(a) else np.vstack([a, b])
-
-
-def smallest(margin: FloatArray, rows: Any, most: int) -> tuple[FloatArray, Any]:
-    """The smallest margins, and their rows; at most so many, the first of equals."""
-    if len(margin) <= most:
-        return margin, rows
-    chosen = np.sort(np.argsort(margin, kind="stable")[:most])
-    return margin[chosen], rows[chosen]
+MATRICES, PROGRAM = 5, 120  # of all coefficients, as large as which are a null space with its copies, and a program
 
 
 @dataclass(frozen=True)
@@ -173,66 +52,34 @@ class Recession:
     margins: int
 
 
-def recession(source: Source, K: int, ones: int) -> Recession:
-    """The cone's relative interior, for a source with K classes; `ones` is 1 with an intercept, else 0."""
-    margins = Margins(source, K, ones)
-    kept = independent(margins)
-    if len(kept) < source.n_columns:  # the coefficient of a column that depends on those before it is 0
-        part = recession_of(Margins(source.columns(kept), K, ones))
-        rows = np.append(kept, np.arange(source.n_columns, source.n_columns + ones))
-        direction = np.zeros((source.n_columns + ones, K - 1))
-        moves = np.zeros(direction.shape, bool)
-        direction[rows], moves[rows] = part.direction, part.moves
-        return Recession(direction, moves, part.still, part.margins)
-    return recession_of(margins)
+def recession(source: Source, K: int, ones: int, room: float = np.inf) -> Recession | None:
+    """The cone's relative interior, for a source with K classes; `ones` is 1 with an intercept, else 0. None where to
+    find it would take more than so many bytes."""
+    size = 8.0 * ((source.n_columns + ones) * (K - 1)) ** 2
+    if MATRICES * size > room:
+        return None
+    margins, rows = of_independent(Margins(source, K, ones))
+    part = recession_of(margins, PROGRAM * size <= room)
+    if part is None or len(rows) == source.n_columns + ones:
+        return part
+    direction = np.zeros((source.n_columns + ones, K - 1))  # of a column that depends on those before it 0
+    moves = np.zeros(direction.shape, bool)
+    direction[rows], moves[rows] = part.direction, part.moves
+    return Recession(direction, moves, part.still, part.margins)
 
 
-def independent(margins: Margins) -> IntArray:
-    """The columns that are no linear combination of the intercept and the columns before them; of thousands, all."""
-    source, p = margins.source, margins.source.n_columns
-    if p > LARGEST_CURVATURE:
-        return np.arange(p)
-
-    unit = np.concatenate([np.ones(margins.ones), margins.scale[:p, 0]])
-    R = triangle_of(source, lambda block: design_of(block, margins.ones) / unit / margins.lengths(block)[:, None])
-    return np.array([j - margins.ones for j in first_independent(R) if j >= margins.ones], dtype=np.intp)
-
-
-def first_independent(R: FloatArray) -> list[int]:
-    """The columns of a triangle that are no linear combination of those before them, by Gram and Schmidt, twice, where
-    one on the diagonal is so little of its column."""
-    least = DEPENDENT * np.linalg.norm(R, axis=0)
-    if len(R) == len(least) and np.all(np.abs(np.diagonal(R)) > least):
-        return list(range(len(R)))
-    Q, kept = np.zeros((len(R), 0)), []
-    for j, column in enumerate(R.T):
-        rest = column - Q @ (Q.T @ column)
-        rest -= Q @ (Q.T @ rest)
-        length = np.linalg.norm(rest)
-        if length > least[j]:
-            kept.append(j)
-            Q = np.column_stack([Q, rest / length])
-    return kept
-
-
-def recession_of(margins: Margins) -> Recession:
-    """As `recession`, of columns that are independent."""
-    P = len(margins.scale)
-    d = np.zeros((P, margins.K - 1))
+def recession_of(margins: Margins, programs: bool) -> Recession | None:
+    """As `recession`, of columns that are independent; None where it takes linear programs, and these may not be."""
+    d = np.zeros((len(margins.scale), margins.K - 1))
     c, count = margins.total(d)
     still = count
-    if d.size > MANY and (plane := separating_plane(margins.source, margins.K, margins.ones)) is not None:
-        plane = combined(d, plane * margins.scale)
-        if margins.extremes(plane)[0] > NOISE:
-            d, still = plane, 0
-    while still:
-        further = ray(margins, c)
-        if further is None:
-            break
-        d = combined(d, further)
-        before, (c, still) = still, margins.total(d)
-        if still == before:
-            break
+    found = interior(margins) if d.size > MANY else None
+    if found is not None:
+        d, still = found, margins.still_count(found)
+    elif programs:
+        d, still = by_programs(margins, c, count)
+    else:
+        return None
     if not d.any():
         return Recession(d, np.zeros(d.shape, bool), count, count)
     basis = null_space(margins.still_triangle(d)) if still and d.size <= LARGEST_CURVATURE else None
@@ -265,10 +112,19 @@ def generic(margins: Margins, d: FloatArray, basis: FloatArray | None, moves: Bo
     return d
 
 
-def combined(d: FloatArray, further: FloatArray) -> FloatArray:
-    """The sum of two directions, its largest entry 1."""
-    total = d + further
-    return total / np.abs(total).max()
+def by_programs(margins: Margins, c: FloatArray, still: int) -> tuple[FloatArray, int]:
+    """The direction, as a sum of those that programs find, and how many margins are 0 at it, of all that are at 0.
+
+    Each has to gain more than rounding lets it lose, and to leave fewer margins at 0: else nothing may ever end it.
+    """
+    d = np.zeros(c.shape)
+    while still and (further := ray(margins, c)) is not None:
+        there = combined(d, further)
+        left, fewer = margins.total(there)
+        if fewer >= still or float(np.sum(c * further)) <= still * LENSES[-1][1]:
+            break
+        d, c, still = there, left, fewer
+    return d, still
 
 
 def ray(margins: Margins, c: FloatArray) -> FloatArray | None:

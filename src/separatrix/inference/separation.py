@@ -114,14 +114,21 @@ def detect_separation(
         raise TargetError(f"y has one class, {classes.tolist()[0]!r}, in the rows that count: nothing to tell apart.")
     source = memory_source(cells[np.flatnonzero(weight)], y_codes, centre=fit_intercept)
     names = names or [f"x{j}" for j in range(cells.shape[1])]
-    return separation(source, classes.tolist(), names, fit_intercept)
+    found = separation(source, classes.tolist(), names, fit_intercept)
+    assert found is not None  # as there is no limit
+    return found
 
 
-def separation(source: Source, classes: Sequence[Any], columns: Sequence[str], fit_intercept: bool) -> Separation:
-    """The same of a source whose y are the codes of the classes: 0 .. K - 1, (rows,) or (rows, 1)."""
+def separation(
+    source: Source, classes: Sequence[Any], columns: Sequence[str], fit_intercept: bool, room: float = np.inf
+) -> Separation | None:
+    """The same of a source whose y are the codes of the classes: 0 .. K - 1, (rows,) or (rows, 1). None where to find
+    it would take more than so many bytes."""
     ones, K = int(fit_intercept), len(classes)
     with one_blas_thread(), source.working() as source:
-        found = recession(source, K, ones)
+        found = recession(source, K, ones, room)
+        if found is None:
+            return None
         kind = "none" if found.still == found.margins else "quasi" if found.still else "complete"
         sentences = () if kind == "none" else told(source, found, classes, columns, ones)
     w, b = original(source, found.direction, ones)

@@ -6,12 +6,12 @@ W = (R b - q)' (R V R')^-1 (R b - q)        chi-squared with rank(R) degrees of 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.errors import ArgumentError
+from separatrix.inference.tails import chi_squared_tail, f_tail, tail_quantile, upper_tail
 
 ROUNDING = 4.0 * float(np.finfo(float).eps)  # of an eigenvalue of a matrix with ones as its diagonal, for each column
 
@@ -43,12 +43,12 @@ def chi_squared(method: str, hypothesis: str, statistic: float, df: int) -> Test
     >>> print(chi_squared("Wald", "x = 0", 3.841459, 1))
     Wald test of x = 0: chi2(1) = 3.8415, p = 0.05
     """
-    return Test(method, hypothesis, statistic, df, float(stats.chi2.sf(statistic, df)))
+    return Test(method, hypothesis, statistic, df, float(chi_squared_tail(statistic, df)))
 
 
 def f_test(method: str, hypothesis: str, statistic: float, df: int, df_denom: float) -> Test:
     """A test whose statistic follows F if the hypothesis is true."""
-    return Test(method, hypothesis, statistic, df, float(stats.f.sf(statistic, df, df_denom)), df_denom)
+    return Test(method, hypothesis, statistic, df, float(f_tail(statistic, df, df_denom)), df_denom)
 
 
 def wald(
@@ -92,8 +92,7 @@ def two_sided(statistic: FloatArray, df: float | None = None) -> FloatArray:
     >>> two_sided(np.array([1.959963984540054]))
     array([0.05])
     """
-    distance = np.abs(statistic)
-    return 2.0 * (stats.norm.sf(distance) if df is None else stats.t.sf(distance, df))
+    return 2.0 * upper_tail(np.abs(statistic), df)
 
 
 def quantile(level: float, df: float | None = None) -> float:
@@ -104,5 +103,4 @@ def quantile(level: float, df: float | None = None) -> float:
     """
     if not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
         raise ArgumentError(f"level={level!r} must lie between 0 and 1: 0.95 is usual.")
-    tail = 0.5 + level / 2.0
-    return float(stats.norm.ppf(tail) if df is None else stats.t.ppf(tail, df))
+    return tail_quantile(0.5 - level / 2.0, df)

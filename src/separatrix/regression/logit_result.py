@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
-from scipy import stats
 from scipy.special import gammaln, xlogy
 
 from separatrix.arrays import FloatArray
@@ -18,6 +17,7 @@ from separatrix.equations.losses import ClassLoss
 from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError, TargetError, listing
 from separatrix.inference.goodness import CalibrationLine, HosmerLemeshow, calibration_line, hosmer_lemeshow
 from separatrix.inference.prediction import probability_interval
+from separatrix.inference.tails import chi_squared_tail
 from separatrix.regression.adjustment import Adjustment
 from separatrix.regression.diagnosis import DiagnosedResult
 from separatrix.regression.fitting import Estimate, at_work, fit_classes
@@ -99,7 +99,7 @@ class LogitResult(DiagnosedResult):
     def llr_pvalue(self) -> float:
         """P of such a ratio if no column had an effect."""
         self._check_inference("likelihood-ratio tests")
-        return float(stats.chi2.sf(self.llr, self.df_model)) if self.df_model else np.nan
+        return float(chi_squared_tail(self.llr, self.df_model)) if self.df_model else np.nan
 
     @cached_property
     def pseudo_r2(self) -> PseudoR2:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.engine.triangle import ROUNDING
 from separatrix.errors import ArgumentError
+from separatrix.inference.tails import f_tail
 from separatrix.inference.wald import Test, quantile
 from separatrix.regression.diagnosis import DiagnosedResult
 from separatrix.regression.fitting import Estimate, at_work, fit_numbers
@@ -104,7 +104,7 @@ class OLSResult(DiagnosedResult):
     @property
     def f_pvalue(self) -> float:
         """P of such an F if no column had an effect."""
-        return float(stats.f.sf(self.fvalue, self.df_model, self.df_inference))
+        return float(f_tail(self.fvalue, self.df_model, self.df_inference))
 
     @cached_property
     def llf(self) -> float:
