@@ -1,6 +1,7 @@
 """The shape of the package: which way imports go, how long things are, and what a name costs to import."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -96,6 +97,11 @@ def test_what_everyone_imports_is_light(module):
     code = f"import sys, {module}; print(*sorted(set(sys.modules) & set({HEAVY})))"
     heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert heavy.stdout.split() == []
+
+
+def test_no_module_imports_scipy_stats_which_takes_longer_than_a_small_fit():
+    import_ = re.compile(r"^ *(import scipy\.stats|from scipy\.stats|from scipy import .*\bstats\b)", re.MULTILINE)
+    assert [name_of(path) for path in MODULES if import_.search(path.read_text())] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

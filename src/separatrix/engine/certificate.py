@@ -93,6 +93,8 @@ def certify(
     # Where every weight is penalised, a dual bound will do, some steps further on.
     most = CHEAP_CURVATURE if penalises_all(objective.penalty) else LARGEST_CURVATURE
     if metric is None and part is None and best.gap > tolerance and at.theta.size <= most:
+        if not (objective.penalty.has_l1 or objective.penalty.l2.any()) and objective.smallest_margin(at.theta) > 0:
+            return best  # there is no optimum, and what F tends to is 0
         newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2), spare=True)
         return min(best, newton, key=lambda bound: bound.gap)
     return best
@@ -151,7 +153,7 @@ def by_self_concordance(
     def apart(reach: float) -> tuple[float, float, float]:
         """How much longer H may make a step than H' does, S, and t, for a reach in the norm of H'."""
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
-            S = objective.loss.third_bound * reach * (1.0 + INVERSE_SEEN * len(unit) / least**2)
+            S = objective.loss.third_bound * reach
             grown = float(np.exp(0.5 * S * distance))
             return grown, grown * S, grown * nu * (grown * S)
 
@@ -166,22 +168,21 @@ def by_self_concordance(
     nu = grown * nu
     # For small t the closed form cancels; its series t^2 (1/2 + t/6 + t^2/12 + ..) is at most t^2 / 2 (1 + t).
     gap = along + (nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
+    bound = Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
     if least < SINGULAR:
         # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
         H = objective.evaluate(at.theta, order=2).curvature if spent else metric.curvature
         if falls_where_curvature_is_rounding(H, factor.unit, r):
             return Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")
-        return Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
+    if least < SINGULAR or t * (1.0 + INVERSE_SEEN * len(unit) / least**2) >= 1.0:
+        # Where t is 1 but for rounding, as where a row runs off, F may tend to what it is near to, and never be there.
+        return bound
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
     u = 2 * nu if S == 0 else farthest(t + S * along**0.5) / S
     u += 2.0 * GRADIENT_SEEN * rounded  # what rounding of the gradient makes of nu
     errors = grown * u * lengths(objective, inverse, at.theta.shape)
-    return Certificate(
-        float(gap) + rounding(at),
-        "Newton decrement, self-concordance",
-        by_strong_convexity(objective.penalty, at.theta, float(gap) + rounding(at)) if sloped else errors,
-        min(1.0, S * u / 4.0 + GRADIENT_SEEN),
-    )
+    errors = by_strong_convexity(objective.penalty, at.theta, bound.gap) if sloped else errors
+    return replace(bound, coef_error=errors, probability_error=min(1.0, S * u / 4.0 + GRADIENT_SEEN))
 
 
 def lengths(objective: Objective, inverse: FloatArray, shape: tuple[int, int]) -> FloatArray:

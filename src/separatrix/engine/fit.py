@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.data.block import Block, Source
+from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate, by_strong_convexity, certify
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choice_for, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
-from separatrix.engine.objective import Evaluation, Objective, block_plane
+from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.proximal import takes_metric
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import Start, is_saving, rows_of_sample, sample_start, start_at
@@ -102,7 +102,7 @@ def fit_linear_model(
             gap = (solution.certificate.gap**0.5 + lost**0.5) ** 2
             solution = replace(solution, certificate=replace(solution.certificate, gap=gap))
         finite = penalised or solution.certificate.coef_error is not None  # Newton's decrement proves a minimum nearby
-        separated = not finite and smallest_margin(objective, loss, solution.at.theta) > 0
+        separated = not finite and objective.smallest_margin(solution.at.theta) > 0
         p = space.source.n_columns
         w, b = np.split(objective.canonical(solution.at.theta), [p])  # along flat directions only the penalty leads
         flat = loss.flat(w.shape[1])
@@ -174,25 +174,13 @@ def theta_of(
     return theta if fit_intercept else theta[:-1]
 
 
-def smallest_margin(objective: Objective, loss: ClassLoss, theta: FloatArray) -> float:
-    """The margin, by the plane alone, of the row that is closest to the wrong side, or farthest on it; one pass.
-
-    An offset does not count: it stays as it is while the weights grow, and could put every row on its side by itself.
-    """
-
-    def smallest(block: Block) -> float:
-        return float(loss.margin(block.y, block_plane(block, theta)).min(initial=np.inf))
-
-    return objective.add_up(smallest, min)
-
-
 def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
     """The warnings a fit deserves, each with its remedy; `stacklevel` as if the caller warned itself."""
     if fit.separated:
         warnings.warn(
             "no finite fit exists: a hyperplane has every row of every class on its own side, so without a penalty "
             "the weights grow without end and the loss tends to 0. The labels can be trusted, the size of the "
-            "weights cannot. Use a finite C.",
+            "weights cannot. Use a finite C, or ask separatrix.detect_separation which columns do it.",
             SeparationWarning,
             stacklevel=stacklevel + 1,
         )
@@ -207,7 +195,7 @@ def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
     elif fit.status is not Status.CONVERGED:
         endless = (
             " Without a penalty, some weights may grow without end, where classes are all but separated or columns all "
-            "but repeat each other: a finite C stops that."
+            "but repeat each other: a finite C stops that, and separatrix.detect_separation tells which they are."
         )
         gap = f"at most {fit.certificate.gap:.1e} above the best mean loss (asked: {tol:.0e})"
         if fit.status is Status.STUCK:

@@ -24,7 +24,7 @@ from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_posi
 from separatrix.engine.shared import shares_squares, sums_and_pairs
 from separatrix.engine.triangle import triangle, triangle_of
 from separatrix.equations.hyperplane import gram_diagonal, product, project
-from separatrix.equations.losses import Loss, gram
+from separatrix.equations.losses import ClassLoss, Loss, gram
 from separatrix.equations.penalties import ElasticNet
 
 STATE = np.dtype(np.float32)  # of what is kept: an error of the curvature, not of the gradient
@@ -294,6 +294,21 @@ class Objective:
     def _along_flat(self, diagonal: FloatArray, trace: float = TRACE) -> FloatArray:
         """The curvature that each row of theta is given along flat directions, (P,), from that of the loss (P, K)."""
         return diagonal.mean(axis=1) * np.where(self.l1[:, 0] > 0, trace, 1.0)
+
+    def smallest_margin(self, theta: FloatArray) -> float:
+        """The margin, by the plane alone, of the row that is closest to the wrong side, or farthest on it; one pass.
+
+        An offset does not count: it stays as it is while the weights grow, and could put every row on its side by
+        itself. Minus infinity of a loss that knows no classes.
+        """
+        loss = self.loss
+        if not isinstance(loss, ClassLoss):
+            return -np.inf
+
+        def smallest(block: Block) -> float:
+            return float(loss.margin(block.y, block_plane(block, theta)).min(initial=np.inf))
+
+        return self.add_up(smallest, min)
 
     def canonical(self, theta: FloatArray) -> FloatArray:
         """The member of theta's equivalence class with no part along flat directions: never a larger penalty.

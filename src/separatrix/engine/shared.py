@@ -20,7 +20,7 @@ T = TypeVar("T")
 SQUARE, SMALL_SQUARE = 256, 128  # rows and columns, the small one of a matrix of FEW
 FEW = 1_024
 MANY, MANY_OF_CLASSES = 300, 400  # rows of a matrix whose squares threads share; of several classes each is copied more
-PANEL, FEWEST_ROWS = 2**19, 512  # cells of scaled rows that are multiplied at a time, but at least so many rows,
+PANEL, FEWEST_ROWS = 2**19, 256  # cells of scaled rows that are multiplied at a time, but at least so many rows,
 ADDED = 3 * 2**18  # cells that are squared at a time, and added
 PARTS = 4  # which threads scale in so many parts
 
@@ -78,7 +78,27 @@ def sums_and_pairs(
         return sums_and_pairs(source, first, ones, np.float64)
     for some, others in squares:
         total[others, some] = total[some, others].T
-    return sums, total.reshape(K, P, K, P).transpose(1, 0, 3, 2)
+    interleave(total, K)
+    return sums, total.reshape(P, K, P, K)
+
+
+def interleave(A: FloatArray, K: int) -> None:
+    """Row and column k P + j of A (K P, K P) become j K + k, in place: of several classes a copy is large.
+
+    >>> A = np.add.outer(10 * np.arange(4), np.arange(4)); interleave(A, 2); A[1]
+    array([20, 22, 21, 23])
+    """
+    n, held = len(A), np.empty_like(A[0])
+    source = np.arange(n).reshape(K, -1).T.ravel()
+    for row in A if K > 1 else ():
+        row[:] = row[source]
+    for first in range(n):
+        if source[first] == first:
+            continue
+        held[:], here = A[first], first
+        while (there := source[here]) != first:  # round a cycle of rows
+            A[here], source[here], here = A[there], here, there
+        A[here], source[here] = held, here
 
 
 def shared_gram(source: MemorySource, ones: int, weight: Callable[[Block], FloatArray], dtype: DTypeLike) -> Half:

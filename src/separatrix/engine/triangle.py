@@ -14,6 +14,7 @@ from separatrix.data.memory import MemorySource
 ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 CELLS = 2**17  # that are reduced at a time
 WIDE = 256  # columns of a triangle that is larger than such rows, so that to reduce it again costs more than they do
+SHARE = 0.25  # of the columns, as many rows as which are no longer kept, but reduced
 PANEL = 32
 (tpqrt,) = get_lapack_funcs(("tpqrt",), dtype=np.float64)
 
@@ -38,12 +39,12 @@ def reduced(parts: Iterator[FloatArray]) -> FloatArray:
 
 
 def in_place(parts: Iterator[FloatArray], n: int) -> FloatArray:
-    """The same of n columns in the memory of one triangle, as soon as there are n rows (LAPACK's tpqrt)."""
+    """The same of n columns, about in the memory of one triangle (LAPACK's tpqrt)."""
     waiting, rows, R = [], 0, np.empty((0, n))
     for part in parts:
         waiting.append(part)
         rows += len(part)
-        if rows >= n:
+        if rows >= SHARE * n:
             R = R if len(R) else np.zeros((n, n), order="F")
             for each in filter(len, waiting):
                 R, *_ = tpqrt(0, PANEL, R, np.asfortranarray(each), overwrite_a=True, overwrite_b=True)
