@@ -121,7 +121,7 @@ EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long a
 EDGES: Listed = [  # beyond those: of which the coefficients or a byte a row are some hundredths, or a curvature more
     ("", [(750_000, 2, "float64"), (400_000, 2, "float32"), (300_000, 4, "float64"), (60_000, 10, "float32")], {}),
     (", L1", [(200_000, 3, "float32")], STRONG_L1),
-    (", C = inf", [(1_900, 2, "float64")], WAYS["C = inf"]),
+    (", C = inf", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
     ("", [(750_000, 0, "float64"), (400_000, 0, "float32")], {}),
     (", elastic net", [(200_000, 0, "int16")], {"alpha": 100.0, "l1_ratio": 0.5}),
     (f", {CHOSEN} by 5 folds", [(1, 2, "float32"), (2, 2, "int16"), (60_000, 2, "float64")], {"Cs": 3}),

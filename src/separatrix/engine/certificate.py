@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.linalg import eigh
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
@@ -138,11 +139,8 @@ def by_self_concordance(
     away = at.theta - metric.theta
     away = (away - away @ flat @ flat.T).ravel()
     distance = np.sqrt(max(away @ metric.curvature @ away, 0.0))
-    if sloped or spent:
-        H = held_along(flat, metric.curvature, at.theta.shape) if sloped else metric.curvature
-        factor = factor_positive(H, spare=spent)
-    else:
-        factor = metric.factor
+    H = held_along(flat, metric.curvature, at.theta.shape) if sloped else metric.curvature
+    factor = factor_positive(H, spare=spent) if sloped or spent else metric.factor
     unit = np.maximum(factor.unit, SMALLEST_UNIT)
     r, nu, along = decrement(objective, at, metric.curvature, factor)
     least, inverse = factor.least, factor.inverse(spare)  # of H / unit unit', and below of H, without a copy
@@ -171,10 +169,12 @@ def by_self_concordance(
     bound = Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
     if least < SINGULAR:
         # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
-        H = objective.evaluate(at.theta, order=2).curvature if spent else metric.curvature
-        if falls_where_curvature_is_rounding(H, factor.unit, r):
-            return Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")
-    if least < SINGULAR or t * (1.0 + INVERSE_SEEN * len(unit) / least**2) >= 1.0:
+        H, unit = None if spent else metric.curvature.copy(), factor.unit
+        del metric, factor, inverse  # each of which may be large
+        H = objective.evaluate(at.theta, order=2).curvature if H is None else H
+        none = Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")
+        return none if falls_where_curvature_is_rounding(H, unit, r) else bound
+    if t * (1.0 + INVERSE_SEEN * len(unit) / least**2) >= 1.0:
         # Where t is 1 but for rounding, as where a row runs off, F may tend to what it is near to, and never be there.
         return bound
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
@@ -198,9 +198,11 @@ def lengths(objective: Objective, inverse: FloatArray, shape: tuple[int, int]) -
 
 def falls_where_curvature_is_rounding(H: FloatArray, unit: FloatArray, slope: FloatArray) -> bool:
     """Whether F still falls along a direction in which H, scaled to a unit diagonal, is rounding: how far, it can't
-    tell. Where columns repeat each other exactly, F is flat."""
-    values, directions = np.linalg.eigh(H / unit[:, None] / unit)
-    rounded = directions[:, values < CURVATURE_SEEN * len(unit)]
+    tell. Where columns repeat each other exactly, F is flat. H is used up."""
+    H /= unit[:, None]
+    H /= unit
+    least = (-np.inf, CURVATURE_SEEN * len(unit))
+    _, rounded = eigh(H.T, subset_by_value=least, driver="evr", overwrite_a=True, check_finite=False)
     return bool(np.abs((slope / unit) @ rounded).max(initial=0.0) > SLOPE_SEEN)
 
 

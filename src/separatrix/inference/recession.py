@@ -38,7 +38,7 @@ MOST_ROUNDS = 200
 STEPS_A_ROW = 20  # of the simplex method; it seldom takes 2
 ROWS_A_ROUND = 200  # and some for each coefficient
 MANY = 60  # coefficients, of which a program takes longer than a fit: about as their fourth power
-MATRICES, PROGRAM = 5, 120  # of all coefficients, as large as which are a null space with its copies, and a program
+MATRICES, PROGRAM = 12, 120  # of all coefficients, as large as which are a null space with all it takes, and a program
 
 
 @dataclass(frozen=True)
