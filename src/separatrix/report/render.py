@@ -41,5 +41,5 @@ def _typeset(value: float | None) -> str:
 
 
 def _aligned(values: Sequence[float | None]) -> list[str]:
-    """Numbers padded with figure spaces: right-aligned in tabular figures, their decimal points meet."""
-    return align([_typeset(value) for value in values], pad="\N{FIGURE SPACE}")
+    """Numbers padded with spaces as wide as figures and points: right-aligned in tabular figures, their points meet."""
+    return align([_typeset(value) for value in values], "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}")

@@ -260,12 +260,14 @@ def number(value: float | None) -> str:
     return f"{value:.3e}" if exponent < -4 or exponent > 8 else f"{value:,.{max(0, 3 - exponent)}f}"
 
 
-def align(numbers: Sequence[str], pad: str = " ") -> list[str]:
-    """Pad on the right, so that right-aligned numbers meet at the decimal point; exponents stand flush right.
+def align(numbers: Sequence[str], pad: str = " ", point: str = " ") -> list[str]:
+    """Pad on the right, so that right-aligned numbers meet at the decimal point, which may have a width of its own;
+    exponents stand flush right.
 
     >>> align(["0.8534", "12.00", "7", "1.234e-08"])
     ['0.8534', '12.00  ', '7     ', '1.234e-08']
     """
     tails = [0 if "e" in text else len(text) - len(text.split(".")[0]) for text in numbers]
     most = max(tails, default=0)
-    return [text if "e" in text else text + pad * (most - tail) for text, tail in zip(numbers, tails, strict=True)]
+    full = point + pad * (most - 1)
+    return [text if "e" in text else text + full[tail:most] for text, tail in zip(numbers, tails, strict=True)]
