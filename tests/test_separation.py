@@ -263,14 +263,31 @@ def test_many_columns_of_which_few_separate_some_rows_need_no_linear_program(sto
     assert found.kind == "quasi"
     eta = X @ found.direction + found.direction_intercept
     margin = np.where(y == 1, eta, -eta) / np.abs(found.direction).max()
-    still = margin < 1e-12
     assert margin.min() > -1e-12
-    # The others are a fit by themselves, which has an optimum once what they leave undetermined is left out.
-    R, order = qr(X[still], mode="r", pivoting=True)
-    rank = np.sum(np.abs(np.diagonal(R)) > 1e-10 * np.abs(R[0, 0]))
-    finite = LogisticRegression(C=np.inf).fit(X[still][:, order[:rank]], y[still])
-    assert finite.certificate_.coef_error is not None
+    assert fit_of_full_rank(X[margin < 1e-12], y[margin < 1e-12]).certificate_.coef_error is not None
     assert 3 <= np.isinf(found.infinite).sum() <= 6
+
+
+def fit_of_full_rank(X, y):
+    """Without penalty, of columns that are independent: rows that nothing can move have an optimum in these."""
+    R, order = qr(X - X.mean(axis=0), mode="r", pivoting=True)
+    rank = np.sum(np.abs(np.diagonal(R)) > 1e-10 * np.abs(R[0, 0]))
+    return LogisticRegression(C=np.inf).fit(X[:, order[:rank]], y)
+
+
+@pytest.mark.parametrize(("seed", "p"), [(3, 4), (10, 4), (11, 5), (12, 4), (21, 4), (26, 4), (31, 5), (61, 4)])
+def test_the_gap_is_no_less_than_the_truth_where_rows_run_off_and_columns_depend_on_others(seed, p):
+    X, y = layered(np.random.default_rng(seed), 100, p, groups=2)
+    found = detect_separation(X, y)
+    eta = X @ found.direction + found.direction_intercept
+    still = np.where(y == 1, eta, -eta) < 1e-12 * np.abs(found.direction).max()
+    rest = fit_of_full_rank(X[still], y[still])
+    lowest = still.mean() * rest.trace_.steps[-1].objective - rest.certificate_.gap
+    for most in range(3, 20):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = LogisticRegression(C=np.inf, max_iter=most).fit(X, y)
+        assert model.certificate_.gap >= model.trace_.steps[-1].objective - lowest - 1e-12
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3])

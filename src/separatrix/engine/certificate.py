@@ -37,8 +37,8 @@ from separatrix.equations.penalties import ElasticNet
 MOST_TURNS = 3  # until every column that a step must know of is known
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 CURVATURE_SEEN, SLOPE_SEEN = 1e-15, 3e-14  # less (a column), where columns have a curvature of 1, may be rounding
-GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding
-INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # times its condition may be rounding, for each column
+GRADIENT_SEEN = FORM_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding; of a form (a column) as well,
+INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # and of an inverse (a column) as much times its condition
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
 
@@ -201,8 +201,7 @@ def falls_where_curvature_is_rounding(H: FloatArray, unit: FloatArray, slope: Fl
     tell. Where columns repeat each other exactly, F is flat. H is used up."""
     H /= unit[:, None]
     H /= unit
-    least = (-np.inf, CURVATURE_SEEN * len(unit))
-    _, rounded = eigh(H.T, subset_by_value=least, driver="evr", overwrite_a=True, check_finite=False)
+    _, rounded = eigh(H.T, subset_by_value=(-np.inf, CURVATURE_SEEN * len(unit)), overwrite_a=True, check_finite=False)
     return bool(np.abs((slope / unit) @ rounded).max(initial=0.0) > SLOPE_SEEN)
 
 
@@ -282,10 +281,13 @@ def reaches(
     objective: Objective, at: Evaluation, far: FloatArray, inverse: FloatArray, part: Objective | None
 ) -> Iterator[float]:
     """How far a step of length 1 in the norm of H can move the eta of a row, at most, ever more exactly; in units of
-    `far` (P K,) no such step is longer than 1."""
+    `far` (P K,) no such step is longer than 1. What large numbers leave of each other is exact to their rounding."""
+    rows = part or objective
+    longest = longest_row(rows, far.reshape(at.theta.shape).max(axis=1))
     if not part:
-        yield longest_row(objective, far.reshape(at.theta.shape).max(axis=1))
-    yield farthest_row(part or objective, inverse.reshape(*at.theta.shape, *at.theta.shape))
+        yield longest
+    farthest = farthest_row(rows, inverse.reshape(*at.theta.shape, *at.theta.shape))
+    yield float(np.hypot(farthest, (FORM_SEEN * len(far)) ** 0.5 * longest))
 
 
 def least_reach(objective: Objective, at: Evaluation, inverse: FloatArray) -> float:
