@@ -2,6 +2,7 @@
 that all but repeat each other, and penalties that all but vanish."""
 
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
@@ -213,3 +214,17 @@ def test_conjugate_gradients_do_not_stall_where_few_rows_have_all_the_curvature(
     y = 12 * X @ rng.normal(size=100) + rng.logistic(size=20_000) > 0
     model = LogisticRegression(C=1e4, solver="conjugate-gradient", max_iter=30).fit(X, y)
     assert model.certificate_.gap <= 1e-8
+
+
+@pytest.mark.parametrize("seed", [295, 912, 1319, 1649])
+def test_a_curvature_corrected_by_rounding_is_no_error_where_columns_all_but_repeat_each_other(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(120, 5))
+    X[:, 4] = X[:, 0] + rng.choice([1e-4, 1e-8, 1e-11]) * rng.normal(size=120)
+    y = X[:, 0] - X[:, 1] + rng.logistic(size=120) > 0
+    model = LogisticRegression(C=10.0 ** rng.uniform(5, 8), l1_ratio=1.0, tol=1e-14, max_iter=500)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    assert model.n_iter_[0] < 60
+    assert model.certificate_.gap < 1e-14 or "leave out such columns, or use a smaller C" in str(told[-1].message)

@@ -145,7 +145,7 @@ def minimise(
         watch(steps[-1])
         no_lower = at.value >= value - rounding(at)
         stalled = no_lower and before / 2 < iterate.gap <= tolerance
-        idle = idle + 1 if no_lower and least / 2 < iterate.gap else 0
+        idle = idle + 1 if no_lower and least / 2 <= iterate.gap else 0
         before, least, value = iterate.gap, min(least, iterate.gap), min(value, at.value)
         stuck, over = idle >= MOST_IDLE, number >= max_iter
         if iterate.gap <= target or stalled or stuck or over:

@@ -25,6 +25,7 @@ SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data
 LARGEST = 2_000  # and beside one over dense rows where a few of them will do,
 COPIES = 4  # of which so many find room at once: it, its part that is free, the factor of that, and it corrected
 EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing
+BEND_SEEN = 1e3 * float(np.finfo(float).eps)  # of a curvature along a step: less may be rounding
 MANY_STEPS = 10  # after so many, a curvature that may be rounding is made anew by its root
 
 
@@ -108,5 +109,8 @@ def corrected(H: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray
         return H
     Hs = H @ step
     bend = float(step @ Hs)  # 0 where every row was so far from the boundary that its curvature has rounded away
+    most = float(np.sqrt(np.maximum(H.diagonal(), 0.0)) @ np.abs(step))
+    if bend < BEND_SEEN * most * most:
+        return H  # as along the difference of columns that all but repeat each other
     known, seen = Hs / bend**0.5 if bend > 0 else np.zeros_like(Hs), change / (step @ change) ** 0.5
     return dger(1.0, seen, seen, a=dger(-1.0, known, known, a=H.T), overwrite_a=True).T
