@@ -275,6 +275,20 @@ def fit_of_full_rank(X, y):
     return LogisticRegression(C=np.inf).fit(X[:, order[:rank]], y)
 
 
+def test_rare_indicators_beside_columns_of_large_units_need_no_linear_program(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5_000, 70))
+    X[:, 1:20] = rng.random((5_000, 19)) < 0.3
+    X[:, 0] *= 1e5
+    y = (X[:, 1] + X[:, 30] + rng.logistic(size=5_000) > 0).astype(int)
+    X[:, 40] = X[:, 41] = 0.0
+    X[3, 40], X[7:17, 41], y[3], y[7:17] = 1.0, 1.0, 0, 0
+    monkeypatch.setattr("separatrix.inference.recession.linprog", None)
+    found = detect_separation(X, y)
+    assert found.kind == "quasi"
+    assert np.flatnonzero(found.infinite).tolist() == [40, 41]
+
+
 @pytest.mark.parametrize(("seed", "p"), [(3, 4), (10, 4), (11, 5), (12, 4), (21, 4), (26, 4), (31, 5), (61, 4)])
 def test_the_gap_is_no_less_than_the_truth_where_rows_run_off_and_columns_depend_on_others(seed, p):
     X, y = layered(np.random.default_rng(seed), 100, p, groups=2)

@@ -23,7 +23,7 @@ from separatrix.engine.linear_algebra import null_space, solve_positive
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net, even
-from separatrix.inference.margins import NOISE, Margins, combined, of_independent
+from separatrix.inference.margins import NOISE, Margins, combined, of_independent, reach
 
 STEPS = 15, 100  # by the first rows have run far enough, and curvature is not yet rounding; some fits take the others
 GAIN = 0.5  # of a margin by a Newton step, that tells a row that runs off
@@ -95,6 +95,7 @@ def run_off(margins: Margins, source: MemorySource, step: FloatArray) -> FloatAr
     rest = Margins(source.looked_up(margins.rows_below(step, GAIN)), margins.K, margins.ones)
     basis = null_space(rest.still_triangle(np.zeros_like(step)))
     d = basis @ (basis.T @ (step / margins.scale * rest.scale)) / rest.scale * margins.scale
+    d[~reach(basis)] = 0.0
     if not d.any():
         return None
     d = combined(d)

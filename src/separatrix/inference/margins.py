@@ -161,6 +161,11 @@ def combined(*directions: FloatArray) -> FloatArray:
     return total / np.abs(total).max()
 
 
+def reach(basis: FloatArray) -> BoolArray:
+    """Which coordinates are not 0 in all of a space."""
+    return np.linalg.norm(basis, axis=1) > 1e-9
+
+
 def of_independent(margins: Margins) -> tuple[Margins, IntArray]:
     """The margins of independent columns alone, and the rows of d that are theirs."""
     source, p = margins.source, margins.source.n_columns

@@ -30,7 +30,7 @@ from separatrix.data.block import Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.linear_algebra import null_space
 from separatrix.inference.faces import interior
-from separatrix.inference.margins import NOISE, Margins, combined, of_independent, stacked
+from separatrix.inference.margins import NOISE, Margins, combined, of_independent, reach, stacked
 
 TOLERANCE = 1e-10  # of the solver, the least that HiGHS takes
 LENSES = ((1.0, 1e-9), (1e6, 10 * NOISE))  # how often magnified, and which violation is then none
@@ -187,11 +187,6 @@ def tight(margins: Margins, at: FloatArray, none: float) -> FloatArray | None:
     d /= np.abs(d).max()
     d[np.abs(d) < NOISE] = 0.0
     return d if margins.extremes(d)[0] >= -NOISE else None
-
-
-def reach(basis: FloatArray) -> BoolArray:
-    """Which coordinates are not 0 in all of a space."""
-    return np.linalg.norm(basis, axis=1) > 1e-9
 
 
 def projected(margins: Margins, d: FloatArray, basis: FloatArray, moves: BoolArray) -> FloatArray:
