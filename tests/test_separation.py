@@ -243,6 +243,21 @@ def pair_margins(eta, y):
     return (own[:, None] - eta)[np.arange(eta.shape[1]) != y[:, None]].min()
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_that_run_off_by_a_hair_are_at_no_point_taken_for_a_finite_optimum(seed):
+    rng = np.random.default_rng(seed)
+    X = 10.0 + rng.normal(size=(127, 5))
+    X[:, 0] = (X[:, 1] + X[:, 2]) / 2 + 1e-3 * X[:, 3]
+    y = rng.integers(0, 2, 127)
+    X[:14, 0] -= 0.01 * rng.random(14)
+    y[:14] = 0
+    for most in range(8, 40, 2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = LogisticRegression(C=np.inf, max_iter=most, fit_intercept=False).fit(X, y)
+        assert model.certificate_.coef_error is None
+
+
 def layered(rng, n, p, groups):
     """Rows of overlapping classes, and of them groups that have some columns to themselves, by which they separate."""
     X = rng.normal(size=(n, p))

@@ -167,14 +167,14 @@ def by_self_concordance(
     # For small t the closed form cancels; its series t^2 (1/2 + t/6 + t^2/12 + ..) is at most t^2 / 2 (1 + t).
     gap = along + (nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
     bound = Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
-    if least < SINGULAR:
+    if least < SINGULAR or size**2 * CURVATURE_SEEN * len(unit) > 1.0:
         # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
         H, unit = None if spent else metric.curvature.copy(), factor.unit
         del metric, factor, inverse  # each of which may be large
         H = objective.evaluate(at.theta, order=2).curvature if H is None else H
         none = Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")
         return none if falls_where_curvature_is_rounding(H, unit, r) else bound
-    if t * (1.0 + INVERSE_SEEN * len(unit) / least**2) >= 1.0:
+    if t * (1.0 + INVERSE_SEEN * len(unit) * size**2) >= 1.0:
         # Where t is 1 but for rounding, as where a row runs off, F may tend to what it is near to, and never be there.
         return bound
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
