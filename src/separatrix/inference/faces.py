@@ -37,10 +37,10 @@ def interior(margins: Margins) -> FloatArray | None:
     if not isinstance(source, MemorySource):
         return None
     d = outermost(margins, source)
-    if d is None or not d.any() or margins.extremes(d)[0] > NOISE:
+    if d is None or not d.any() or not len(still_rows := margins.still_rows(d)):
         return d
 
-    rest, own = of_independent(Margins(source.looked_up(margins.still_rows(d)), margins.K, ones))
+    rest, own = of_independent(Margins(source.looked_up(still_rows), margins.K, ones))
     found = interior(rest)
     if found is None or not found.any():
         return None if found is None else d
