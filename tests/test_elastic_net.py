@@ -21,11 +21,12 @@ from separatrix import LinearRegression, LogisticRegression
 from separatrix.data.memory import memory_source
 from separatrix.engine.certificate import by_duality, by_part, by_self_concordance, certify
 from separatrix.engine.choose import choose
+from separatrix.engine.duality import Prediction, fitted_bound, predicted_bound
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import LARGEST, SMALL, takes_metric, without_flat
-from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model
-from separatrix.engine.working_sets import SolveByProducts, products
+from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model, proximal_steps
+from separatrix.engine.working_sets import SolveByProducts, on_working_sets, products
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError
@@ -139,6 +140,46 @@ def test_no_certified_gap_is_below_the_true_gap():
             assert certify(objective, at, objective.evaluate(theta, order=2)).gap >= gap
 
 
+def test_whatever_was_predicted_the_gap_it_certifies_is_not_below_the_true_gap():
+    certified = 0
+    for seed, (problem, best) in enumerate(solved_problems()):
+        objective, lowest, rng = problem.objective(), long_value(problem, best), np.random.default_rng(seed)
+        for theta in points_on_the_way(best, seed):
+            at, gap = objective.evaluate(theta, order=1), float(long_value(problem, theta) - lowest)
+            noise = rng.normal(size=theta.shape)
+            for start, step in (
+                (theta + 1e-3 * noise, -1e-3 * noise),
+                (theta - 0.1 * noise, 0.05 * noise),
+                (np.zeros_like(theta), best.astype(float)),
+                (theta, 1e-7 * noise),
+            ):
+                bound = predicted_bound(objective, at, Prediction(objective, start, step, theta))
+                assert bound is None or bound >= gap - 4e-16 * at.value
+                certified += bound is not None and bound < at.value
+    assert certified > 2000
+
+
+def test_the_bound_by_a_prediction_falls_with_the_square_of_the_distance_to_the_optimum():
+    falls = []
+    for problem, best in solved_problems():
+        objective, predicted = problem.objective(), []
+        l1 = np.broadcast_to(objective.l1, best.shape).ravel()
+        for size in (1e-2, 1e-4):
+            at = objective.evaluate((best * (1 + size)).astype(float), order=2)
+            w = at.theta.ravel()
+            v, _ = minimise_model(matrix(at.curvature), w, at.gradient.ravel(), l1, 1e-14)
+            v = v.reshape(best.shape)
+            there = objective.evaluate(v, order=1)
+            predicted.append(predicted_bound(objective, there, Prediction(objective, at.theta, v - at.theta, v)))
+            by_fit = fitted_bound(objective, there)
+        if None not in predicted and by_fit is not None and by_fit > 1e-9:
+            falls.append((predicted[1] / predicted[0], predicted[1] / by_fit))
+    shares, against_fitted = np.transpose(falls)
+    assert len(falls) > 10
+    assert np.median(shares) < 1e-4
+    assert against_fitted.max() < 1e-4
+
+
 def test_the_curvature_of_all_rows_or_of_some_bounds_gap_and_coefficients():
     checked = 0
     for seed, (problem, best) in enumerate(solved_problems()):
@@ -247,6 +288,19 @@ def test_a_working_set_finds_the_optimum_over_all_columns(K, l1_ratio, form):
     assert 0 < np.count_nonzero(fit.coefficients) < fit.coefficients.size / 2
 
 
+@pytest.mark.parametrize(("K", "form"), [(2, sparse.csr_array), (2, np.asarray), (3, sparse.csr_array)])
+def test_what_the_model_predicted_certifies_a_working_set_a_step_earlier(K, form):
+    problem = replace(wide(K=K), l1_ratio=1.0)
+    objective, best = replace(problem, X=form(problem.X)).objective(), long_value(problem, long_optimum(problem))
+    start = np.zeros((problem.X.shape[1] + 1, problem.loss.flat(K).shape[0] if K > 2 else 1))
+    for iterate in on_working_sets(objective, start):
+        if iterate.ahead is not None and iterate.gap < 1e-7:
+            break
+    predicted, by_fit = predicted_bound(objective, iterate.at, iterate.ahead), fitted_bound(objective, iterate.at)
+    assert predicted >= float(long_value(problem, iterate.at.theta) - best)
+    assert predicted < 0.1 * by_fit
+
+
 @pytest.mark.parametrize("p", [4, SMALL + 100])
 def test_columns_left_out_by_the_optimum_do_not_change_it(p):
     problem = replace(wide(p=p), l1_ratio=1.0)
@@ -307,7 +361,7 @@ def test_the_minimum_of_a_model_meets_its_conditions_by_either_solver(seed, n):
     by_products = Curvature(
         np.diagonal(H),
         lambda d: H @ d,
-        SolveByProducts(lambda some: H[np.ix_(some, some)].__matmul__, np.diagonal(H)),
+        SolveByProducts(lambda some: H[np.ix_(some, some)].__matmul__, np.diagonal(H), solved=0.03),
         exact=False,
     )
     for curvature, enough in ((matrix(H), 1e-12), (by_products, 1e-8)):
@@ -319,6 +373,18 @@ def test_the_minimum_of_a_model_meets_its_conditions_by_either_solver(seed, n):
         assert decrease == pytest.approx(-fall, abs=1e-9)
 
 
+@given(seeds)
+def test_proximal_steps_never_raise_the_model_however_alike_the_columns(seed):
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(30, 1)) + 0.1 * rng.normal(size=(30, 12))
+    H, g, w, l1 = root.T @ root, 10 * rng.normal(size=12), rng.normal(size=12), rng.uniform(size=12)
+    v, slope, fall = proximal_steps(matrix(H), w, g, l1, np.diagonal(H))
+    model = g @ (v - w) + (v - w) @ H @ (v - w) / 2 + l1 @ (np.abs(v) - np.abs(w))
+    assert fall > 0
+    assert fall == pytest.approx(-model, rel=1e-8)
+    np.testing.assert_allclose(slope, g + H @ (v - w), atol=1e-9 * np.abs(H).max())
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("K", [1, 3])
 def test_the_matrix_among_some_coefficients_is_their_part_of_the_curvature(K, dtype):
@@ -328,7 +394,7 @@ def test_the_matrix_among_some_coefficients_is_their_part_of_the_curvature(K, dt
     source = memory_source(X, y, weight, True, 2)
     objective = Objective(source, LogLoss() if K == 1 else SoftmaxLoss(), elastic_net(np.full(8, 0.1), 0.5), True)
     theta = random.standard_normal((9, K)) / 3
-    H = products(objective, objective.evaluate(theta, order=1, keep_state=True), np.inf)
+    H = products(objective, objective.evaluate(theta, order=1, keep_state=True), np.inf, enough=0.1)
     some = np.sort(random.permutation(theta.size)[: theta.size // 2])
     assert H.among is not None
     whole = np.column_stack([H.times(unit) for unit in np.eye(theta.size)])
@@ -525,9 +591,9 @@ def test_conjugate_gradients_that_were_cut_short_are_given_more_products_on_the_
 
         return times
 
-    solve, some, counts = SolveByProducts(times_on, np.ones(500)), np.arange(500), []
+    solve, some, counts = SolveByProducts(times_on, np.ones(500), solved=0.03), np.arange(500), []
     for columns in (some, some, some[:-1]):
         before = len(products)
         solve(columns, b[columns])
         counts.append(len(products) - before)
-    assert counts == [30, 60, 30]
+    assert counts == [10, 20, 10]

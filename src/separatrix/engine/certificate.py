@@ -28,7 +28,7 @@ from scipy.linalg import eigh
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.duality import dual_bound
+from separatrix.engine.duality import Prediction, dual_bound, penalises_all
 from separatrix.engine.linear_algebra import SINGULAR, Factor, factor_positive, solve_positive
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.hyperplane import quadratic_forms, row_squares
@@ -72,6 +72,7 @@ def certify(
     metric: Evaluation | None = None,
     tolerance: float = 0.0,
     part: Part | None = None,
+    ahead: Prediction | None = None,
 ) -> Certificate:
     """The smallest of the bounds that can be had at this point without building a large matrix.
 
@@ -89,7 +90,7 @@ def certify(
         bounds.append(by_self_concordance(objective, at, metric))
     wanted = bounds[-1].coef_error is None and (bounds[-1].gap > tolerance or objective.penalty.l2.all())
     if wanted and penalises_all(objective.penalty):
-        bounds.append(by_duality(objective, at))
+        bounds.append(by_duality(objective, at, ahead))
     best = min(bounds, key=lambda bound: bound.gap)
     # Where every weight is penalised, a dual bound will do, some steps further on.
     most = CHEAP_CURVATURE if penalises_all(objective.penalty) else LARGEST_CURVATURE
@@ -99,11 +100,6 @@ def certify(
         newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2), spare=True)
         return min(best, newton, key=lambda bound: bound.gap)
     return best
-
-
-def penalises_all(penalty: ElasticNet) -> bool:
-    """Whether every weight is penalised, without which there is no dual bound."""
-    return bool(np.all(penalty.l1 + penalty.l2 > 0))
 
 
 def by_part(objective: Objective, at: Evaluation, part: Objective, nearby: Evaluation | None = None) -> Certificate:
@@ -325,9 +321,9 @@ def farthest_row(objective: Objective, inverse: FloatArray) -> float:
     return float(np.sqrt(objective.add_up(farthest, max)))
 
 
-def by_duality(objective: Objective, at: Evaluation) -> Certificate:
+def by_duality(objective: Objective, at: Evaluation, ahead: Prediction | None = None) -> Certificate:
     """The bound from a feasible point of the dual problem; it needs a penalty on every weight."""
-    gap = dual_bound(objective, at)
+    gap = dual_bound(objective, at, ahead)
     if gap is None:
         return Certificate(np.inf, "none: the intercept is too far from its optimum for a bound")
     gap += rounding(at)

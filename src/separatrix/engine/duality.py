@@ -6,41 +6,116 @@ and with |G_j(q)| <= l1_j where l2_j = 0, Fenchel's inequality gives, as loss >=
 
     F* >= mean entropy(q) + mean (q - y) o - h*(-G(q))
 
-Take q = y + c (t - y), with t the fitted p tilted until it meets the condition on the intercept: t_k = p_k (1 + s_k -
-sum_l p_l s_l), the first-order effect of shifting the intercepts by s, solved for exactly. These are probabilities
-while no two s differ by more than 1, and c = min(1, min_j l1_j / |G_j(t)|) over columns with l2_j = 0 meets the other
-condition: G(q) = c G(t), and q lies between t and y. Entropy is concave and never negative, so entropy(q) >= c
-entropy(t); entropy(t) = loss(eta, y) - (t - y) eta - KL(t, p); and KL(t, p) <= sum_k (t_k - p_k)^2 / p_k, whose mean is
-s'Vs with V = mean(diag(p) - pp'). In mean (t - y) (eta - o) = w'G(t) + b mean (t - y) the last term is zero: the offset
-is in eta, and in nothing else of what remains. Together, with F = mean loss + h(w),
+Take q = y + c (t - y) for probabilities t that meet the condition on the intercept, and c = min(1, min_j l1_j /
+|G_j(t)|) over columns with l2_j = 0, which meets the other: G(q) = c G(t), and q lies between t and y. Entropy is
+concave and never negative, so entropy(q) >= c entropy(t); entropy(t) = loss(eta, y) - (t - y) eta - KL(t, p), p the
+fitted probabilities; and KL(t, p) <= d(t, p) = sum_k (t_k - p_k)^2 / p_k. In mean (t - y) (eta - o) = w'G(t) + b mean
+(t - y) the last term is zero: the offset is in eta, and in nothing else of what remains. Together, with F = mean loss +
+h(w),
 
-    F - F* <= (1 - c) mean loss + c s'Vs + [h(w) + c w'G(t) + h*(-c G(t))]
+    F - F* <= (1 - c) mean loss + c mean d(t, p) + [h(w) + c w'G(t) + h*(-c G(t))]
 
 Every term, and every coordinate of the bracket, is at least 0: nothing cancels. With c = 1 it falls with the square of
 the distance to the optimum, with c < 1 in proportion to it.
 
+Two t serve. One is the fitted p tilted, t_k = p_k (1 + s_k - sum_l p_l s_l), the first-order effect of shifting the
+intercepts by s, solved for exactly; the mean of d is s'Vs with V = mean(diag(p) - pp'). The other is what a quadratic
+model predicted of the step to here: the p where it was made, tilted by what the step does to each row. Then G(t) is
+the slope of the model at its minimum, and c as near to 1 as the model was solved exactly, where the slope of F itself
+has moved by the square of the step: so with an L1 part this bound too falls with the square of the distance. (Massias
+et al. 2018, "Celer", extrapolate from several steps instead.) Tilted, these are probabilities while no two s of a row
+differ by more than 1.
+
 For squares the same holds: with r = eta - y, t - y is r + s, the bracket is as it is, and the rest, the mean of
-(r - c (r + s))^2 / 2, is (1 - c)^2 loss + c (2 - c) s's / 2.
+(r - c (r + s))^2 / 2, is (1 - c)^2 loss + c (2 - c) s's / 2. There a model predicts what is fitted.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, with_intercept
+from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, block_plane, with_intercept
 from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import gram
 from separatrix.equations.penalties import ElasticNet
 
 
-def dual_bound(objective: Objective, at: Evaluation) -> float | None:
-    """How far F is above the bound, at most; None where the intercept is too far from its optimum for one.
+@dataclass(frozen=True)
+class Prediction:
+    """A step of a quadratic model that knew a `part` of the columns, the weights of all others zero: where it was made,
+    its minimum less that, and how far the solver came, (P, K) each, of that part."""
 
-    One pass for the intercept, or two shorter ones over rows in memory, none without one.
-    """
+    part: Objective
+    start: FloatArray
+    step: FloatArray
+    reached: FloatArray
+
+
+def penalises_all(penalty: ElasticNet) -> bool:
+    """Whether every weight is penalised, without which there is no dual bound."""
+    return bool(np.all(penalty.l1 + penalty.l2 > 0))
+
+
+def dual_bound(objective: Objective, at: Evaluation, ahead: Prediction | None = None) -> float | None:
+    """How far F is above the bound, at most, by what a step to here predicted if there is one, else by what is fitted;
+    None where the intercept is too far from its optimum for one."""
+    bound = predicted_bound(objective, at, ahead) if ahead is not None else None
+    return fitted_bound(objective, at) if bound is None else bound
+
+
+def predicted_bound(objective: Objective, at: Evaluation, ahead: Prediction) -> float | None:
+    """The bound by the probabilities that a model predicted; two passes over its part of the columns, or one, and one
+    over all. None where there is no room for a number of each row and class, or the model is the loss itself."""
+    source, K = objective.source, at.theta.shape[1]
+    if not source.in_memory or source.room < K * np.float64().itemsize or objective.loss.third_bound == 0:
+        return None
+    r = np.empty((source.n_rows, K))
+    if (divergence := predict(ahead, len(at.theta) > source.n_columns, r)) is None:
+        return None
+
+    def gradient(block: Block) -> Sums:
+        weighted = block.weight[:, None] * r[block.rows]
+        return Sums(block.total, 0.0, with_intercept(block.transposed, weighted, source.n_columns))
+
+    sums = objective.add_up(gradient)
+    sums.gradient[:] /= sums.weight
+    return duality_gap(objective.penalty, at.theta[: source.n_columns], sums.gradient, at.loss, divergence)
+
+
+def predict(ahead: Prediction, fit_intercept: bool, r: FloatArray) -> float | None:
+    """Fills r (rows, K) with t - y, for t the probabilities to first order in the step, tilted to meet the condition
+    on the intercept; and the mean of sum_k (t_k - p_k)^2 / p_k, with p those that were reached."""
+    part, tilt = ahead.part, np.zeros(r.shape[1])
+
+    def predicted(block: Block) -> Sums:
+        _, residual, state = part.loss.together(block.y, block_eta(block, ahead.start))
+        s = block_plane(block, ahead.step) + tilt
+        residual += part.loss.curvature_times(state, s)
+        r[block.rows] = residual
+        _, there, after = part.loss.together(block.y, block_eta(block, ahead.reached))
+        with np.errstate(divide="ignore"):
+            apart = np.divide((residual - there) ** 2, after, out=np.zeros_like(after), where=residual != there)
+        widest = s.max(axis=1, initial=0.0) - s.min(axis=1, initial=0.0)
+        divergence = np.where(widest > 1.0, np.inf, apart.sum(axis=1))  # such a t may be no probability
+        V = gram(part.loss, np.empty((len(s), 0)), block.weight, state, ones=1)[0, :, 0, :]
+        return Sums(block.total, float(block.weight @ divergence), block.weight @ residual, V)
+
+    sums = part.add_up(predicted)
+    if fit_intercept and (unmet := np.abs(sums.gradient).max()) > np.finfo(float).eps * sums.weight:
+        tilt += np.linalg.lstsq(sums.curvature, -sums.gradient)[0]
+        sums = part.add_up(predicted)
+        if np.abs(sums.gradient).max() > 1e-10 * unmet + np.finfo(float).eps * sums.weight:
+            return None
+    return sums.value / sums.weight if np.isfinite(sums.value) else None
+
+
+def fitted_bound(objective: Objective, at: Evaluation) -> float | None:
+    """The bound by the fitted probabilities. One pass for the intercept, or two shorter ones over rows in memory, none
+    without one."""
     p, divergence, tilted = objective.source.n_columns, 0.0, None
     if len(at.gradient) > p:
         V, effect = intercepts(objective, at)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.engine.certificate import Certificate, Part, certify, rounding
+from separatrix.engine.duality import Prediction
 from separatrix.engine.objective import Evaluation, Objective
 
 MOST_IDLE = 3  # steps in a row that gain nothing, after which no other will
@@ -23,6 +24,7 @@ class Iterate:
     at: Evaluation
     gap: float
     metric: Evaluation | None = None
+    ahead: Prediction | None = None
 
 
 Solver = Iterator[Iterate]
@@ -150,7 +152,7 @@ def minimise(
         stuck, over = idle >= MOST_IDLE, number >= max_iter
         if iterate.gap <= target or stalled or stuck or over:
             last = stalled or stuck or over
-            certificate = certify(objective, at, iterate.metric, tolerance, None if last else part)
+            certificate = certify(objective, at, iterate.metric, tolerance, None if last else part, iterate.ahead)
             if certificate.gap <= tolerance:
                 return Solution(at, tuple(steps), certificate, Status.CONVERGED)
             rounded = certificate.gap <= 2.0 * rounding(at)  # more steps would show nothing

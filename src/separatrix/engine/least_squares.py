@@ -31,10 +31,10 @@ from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine import double_double
-from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate, penalises_all, rounding
+from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate, rounding
 from separatrix.engine.complete import complete
 from separatrix.engine.conjugate import conjugate_newton
-from separatrix.engine.duality import duality_gap
+from separatrix.engine.duality import duality_gap, penalises_all
 from separatrix.engine.in_triangle import elastic_net, minimum_norm, ridge
 from separatrix.engine.iterate import Status, Step, Trace, minimise
 from separatrix.engine.objective import Evaluation, Objective

@@ -152,7 +152,7 @@ class Objective:
     penalty: ElasticNet
     fit_intercept: bool
     passes: int = 0
-    _kept: tuple[FloatArray, FloatArray] | None = field(default=None, init=False, repr=False)  # theta and its state
+    kept: tuple[FloatArray, FloatArray] | None = field(default=None, init=False, repr=False)  # theta and its state
 
     def evaluate(
         self, theta: FloatArray, order: int, keep_state: bool = False, dtype: DTypeLike = np.float64
@@ -184,13 +184,13 @@ class Objective:
         rows, K = self.source.n_rows, theta.shape[1]
         if self.source.room < K * STATE.itemsize:
             return None
-        state = np.empty((K, rows), dtype=STATE).T if self._kept is None else self._kept[1]
-        self._kept = theta, state
+        state = np.empty((K, rows), dtype=STATE).T if self.kept is None else self.kept[1]
+        self.kept = theta, state
         return state
 
     def kept_state(self, at: Evaluation) -> FloatArray | None:
         """The state of all rows at a point, (rows, K), if it is kept."""
-        return self._kept[1] if self._kept is not None and self._kept[0] is at.theta else None
+        return self.kept[1] if self.kept is not None and self.kept[0] is at.theta else None
 
     def evaluation(self, theta: FloatArray, sums: Sums, spare: bool = False) -> Evaluation:
         """What sums over all rows at theta amount to: per unit weight, and with the penalty. Sums to `spare` may

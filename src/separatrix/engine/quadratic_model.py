@@ -10,10 +10,11 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.engine.linear_algebra import factor_of_root, solve_factored, solve_positive
 from separatrix.equations.penalties import soft_threshold
 
-QUICK_TURNS = 8  # that change many signs at once; then one at a time, where H is a matrix
+QUICK_TURNS = 8  # or a turn for ten coefficients, that change many signs at once; then one, where H is a matrix
 MOST_TURNS = 100
 NOTHING = 1e-100  # of a curvature; its inverse is still a number
 MOST_PROXIMAL_STEPS = 20
+SLOWS = 0.03  # the share of their whole fall below which another of them is left to Newton
 MOST_MATRICES = 5  # of one model
 SEEN = 0.1  # of the squared subgradient: a matrix that leaves more is not the model's own
 
@@ -89,13 +90,14 @@ def minimise_model(
     """
     v, slope, decrease, first = w, g, 0.0, None
     unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
+    quick = max(QUICK_TURNS, len(w) // 10) if H.exact else MOST_TURNS
     for turn in range(MOST_TURNS):
         s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
         size = float(s**2 @ (1.0 / unit))
         first = size if first is None else first
         if size <= max(enough * first, rounding(v, H.diagonal, unit)):
             break
-        one_by_one = H.exact and turn >= QUICK_TURNS
+        one_by_one = turn >= quick
         step = feature_sign_step if one_by_one else newton_step if turn % 2 == 0 else proximal_steps
         v, slope, fall = step(H, v, slope, l1, unit)
         decrease += fall
@@ -171,22 +173,24 @@ def bend_along(H: Curvature, d: FloatArray, moved: FloatArray) -> float:
 
 def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
     """Proximal gradient steps, in units of the diagonal, of the length that the curvature along the last one asked for
-    (Wright, Nowak and Figueiredo 2009, "SpaRSA"), until one changes no sign and leads lower; the lowest point met."""
-    best, fallen, rate = (v, slope, 0.0), 0.0, 1.0
+    (Wright, Nowak and Figueiredo 2009, "SpaRSA"), until one changes no sign or adds little to the fall. One that leads
+    higher is not made: along it, the curvature was more."""
+    fallen, rate = 0.0, 1.0
     for _ in range(MOST_PROXIMAL_STEPS):
         there = soft_threshold(v - slope / (rate * unit), l1 / (rate * unit))
         change = there - v
+        if not change.any():
+            break
         moved = H.times(change)
         bend = float(change @ moved)
-        fallen -= promised_slope(v, there, slope, l1) + 0.5 * bend
-        same = np.array_equal(np.sign(there), np.sign(v))
-        v, slope, lower = there, slope + moved, fallen > best[2]
-        if lower:
-            best = v, slope, fallen
-        if same and (lower or not change.any()):
-            break
+        fall = -promised_slope(v, there, slope, l1) - 0.5 * bend
         rate = max(bend / float(change**2 @ unit), 0.1)
-    return best
+        if fall > 0:
+            same = np.array_equal(np.sign(there), np.sign(v))
+            v, slope, fallen = there, slope + moved, fallen + fall
+            if same or fall <= SLOWS * fallen:
+                break
+    return v, slope, fallen
 
 
 def promised_slope(w: FloatArray, v: FloatArray, g: FloatArray, l1: FloatArray) -> float:

@@ -9,6 +9,7 @@ share, fewer products will do.
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,11 +18,10 @@ from numpy.typing import DTypeLike
 from scipy.sparse import csc_array
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.block import Block
+from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import in_order
-from separatrix.engine.certificate import penalises_all
-from separatrix.engine.duality import duality_gap
+from separatrix.engine.duality import Prediction, duality_gap, penalises_all
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import Linear, conjugate_gradients
@@ -29,13 +29,15 @@ from separatrix.engine.objective import TRACE, Evaluation, Objective, Sums
 from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns, minimise_model, promised_slope
 from separatrix.equations.hyperplane import gram_diagonal, pieces
 
-TRUNCATED = 0.1  # of the squared subgradient a minimum of the model may leave, as the working set will change
+TRUNCATED, EXACT = 0.1, 1e-7  # of the squared subgradient a minimum of the model may leave, at first and at last
+FORCING = 3.0  # times the squared share of the gap that the last step left
 SMALLEST_SET = 400  # columns, or
 GROWTH = 3  # for each with a weight
-MOST_STEPS = 3  # on one working set,
-LITTLE = 0.3  # while a step promises more than this share of the first
-MOST_PRODUCTS = 30  # of conjugate gradients, and the squared residual that is small enough
-SOLVED = 0.03
+FAR = 30  # times what a pass over a working set reads make one over all dear, which then comes after
+MOST_STEPS = 3  # on it, while
+LITTLE = 0.3  # of what the first has promised a step promises no more
+MOST_PRODUCTS = 10  # of conjugate gradients, and the share of what a minimum may leave that the last may
+SOLVED = 0.3
 PRODUCTS = 1_000  # numbers of a matrix cost as much as a coefficient in the products that it saves
 FEW_BYTES = 5 * 2**23  # for matrices beside few rows, which may be some columns of many
 MATRICES = 32  # bytes for each: the matrix, its part that is free, and the factor of that
@@ -43,43 +45,87 @@ SINGLE = 1e-6  # of a curvature: hides the rounding of single precision
 
 
 def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
-    """Each iteration takes a few steps on a working set; the gradient of all columns then chooses the next.
+    """Each iteration takes a step on a working set, or a few where a pass over all columns is dear; the gradient of all
+    columns then chooses the next.
 
     The estimated gap is the decrease that a quadratic model with the bound on the curvature's diagonal promises, or
-    more where the certificate will ask for more.
+    more where the certificate will ask for more. The faster it falls, the more exactly models are solved (Eisenstat and
+    Walker 1996, "Choosing the forcing terms in an inexact Newton method", choice 2): the last steps then are Newton's,
+    and what their models predict makes the certificate.
     """
     unit, source = objective.diagonal_bound(theta), objective.source
     room = min(FEW_BYTES, source.n_rows * source.room / 3)
-    at = objective.evaluate(theta, order=1)
+    (at, state), enough, ahead = evaluate_with_state(objective, theta), TRUNCATED, None
+    promised = promised_by_diagonal(objective, at, unit)
     while True:
-        promised = 0.5 * float(np.sum(objective.subgradient(at) ** 2 / unit))
-        yield Iterate(at, estimated_gap(objective, at, promised))
+        yield Iterate(at, estimated_gap(objective, at, promised), ahead=ahead)
         chosen = working_set(objective, at, np.sqrt(unit))
         rows = np.append(chosen, np.arange(source.n_columns, len(theta)))
-        theta, whole = at.theta.copy(), len(chosen) == source.n_columns
-        theta[rows] = steps_on(objective.over(source) if whole else objective.columns(chosen), at.theta[rows], room)
-        at = objective.evaluate(theta, order=1)
+        part, here = on_columns(objective, at, state, chosen, rows)
+        most = MOST_STEPS if cells(source) > FAR * cells(part.source) else 1
+        ahead = steps_on(part, here, room, enough, most)
+        theta = at.theta.copy()
+        theta[rows] = ahead.reached
+        (at, state), before = evaluate_with_state(objective, theta), promised
+        promised = promised_by_diagonal(objective, at, unit)
+        enough = float(np.clip(FORCING * (promised / max(before, NOTHING)) ** 2, EXACT, TRUNCATED))
 
 
-def steps_on(part: Objective, theta: FloatArray, room: float) -> FloatArray:
-    """theta (P, K) after some steps, each to about the minimum of the model there, until one promises little; of few
-    rows, matrices may take `room` bytes."""
-    at, first = part.evaluate(theta, order=1, keep_state=True), None
-    source = part.source
-    by_roots = theta.shape[1] == 1 and isinstance(source, MemorySource) and source.is_sparse
-    l1 = np.broadcast_to(part.l1, theta.shape).ravel()
-    for _ in range(MOST_STEPS):
+def evaluate_with_state(objective: Objective, theta: FloatArray) -> tuple[Evaluation, FloatArray | None]:
+    """The objective and its gradient; and the state of the rows, if there is room: for the models alone, as a
+    certificate is not made of single precision."""
+    at = objective.evaluate(theta, order=1, keep_state=True)
+    state, objective.kept = objective.kept_state(at), None
+    return at, state
+
+
+def on_columns(
+    objective: Objective, at: Evaluation, state: FloatArray | None, chosen: IntArray, rows: IntArray
+) -> tuple[Objective, Evaluation]:
+    """The objective over some columns, of these `rows` of theta, and what it is at a point where all other weights are
+    zero."""
+    whole = len(chosen) == objective.source.n_columns
+    part = objective.over(objective.source) if whole else objective.columns(chosen)
+    here = replace(at, theta=at.theta[rows], gradient=at.gradient[rows])
+    part.kept = None if state is None else (here.theta, state)
+    return part, here
+
+
+def steps_on(part: Objective, at: Evaluation, room: float, enough: float, most: int) -> Prediction:
+    """The last of `most` steps, each to about the minimum of the model there, or of fewer if one promises little; of
+    few rows, matrices may take `room` bytes."""
+    source, shape = part.source, at.theta.shape
+    by_roots = shape[1] == 1 and isinstance(source, MemorySource) and source.is_sparse
+    l1, first = np.broadcast_to(part.l1, shape).ravel(), None
+    last = Prediction(part, at.theta, np.zeros(shape), at.theta)
+    for _ in range(most):
         w, g = at.theta.ravel(), at.gradient.ravel()
-        v = minimum_by_roots(part, at) if by_roots else minimise_by_turns(products(part, at, room), w, g, l1, TRUNCATED)
-        slope = promised_slope(w, v, g, l1)
+        if by_roots:
+            v = minimum_by_roots(part, at, enough)
+        else:
+            v = minimise_by_turns(products(part, at, room, enough), w, g, l1, enough)
+        slope, step = promised_slope(w, v, g, l1), (v - w).reshape(shape)
         first = slope if first is None else first
-        there, _ = backtrack(part, at, (v - w).reshape(theta.shape), order=1, slope=slope, keep_state=True)
+        there, _ = backtrack(part, at, step, order=1, slope=slope, keep_state=True)
         if there is at:
             break
+        last = Prediction(part, at.theta, step, there.theta)
         at = there
         if slope > LITTLE * first:
             break
-    return at.theta
+    return last
+
+
+def promised_by_diagonal(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
+    """The decrease that a model with these curvatures (P, 1), and none between coefficients, promises."""
+    return 0.5 * float(np.sum(objective.subgradient(at) ** 2 / unit))
+
+
+def cells(source: Source) -> int:
+    """How many numbers a pass reads, or of files columns."""
+    if not isinstance(source, MemorySource):
+        return source.n_columns
+    return source.X.nnz if source.is_sparse else source.n_rows * source.n_columns
 
 
 def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntArray:
@@ -105,8 +151,9 @@ def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> floa
     return min(promised, at.value)
 
 
-def minimum_by_roots(part: Objective, at: Evaluation) -> FloatArray:
-    """theta (P,) at about the minimum of the model at a point whose state is kept, for sparse columns and one of eta.
+def minimum_by_roots(part: Objective, at: Evaluation, enough: float) -> FloatArray:
+    """theta (P,) at about the minimum of the model at a point whose state is kept, for sparse columns and one of eta;
+    `enough` is the share of the squared subgradient that it may leave.
 
     The intercept is at its best for any weights: with u = sqrt h, and t = B'u / u'u the means of the columns by h,
 
@@ -121,11 +168,11 @@ def minimum_by_roots(part: Objective, at: Evaluation) -> FloatArray:
     bend = max(float(u @ u), NOTHING)
     t = (B.T @ u) / bend * (len(theta) > p)
     w, b, g, g_b = theta[:p], theta[p:], at.gradient[:p, 0], at.gradient[p:, 0]
-    v, _ = minimise_model(gram(B, t, bend, part.penalty.l2), w, g - t * g_b.sum(), part.penalty.l1, TRUNCATED)
+    v, _ = minimise_model(gram(B, t, bend, part.penalty.l2, enough), w, g - t * g_b.sum(), part.penalty.l1, enough)
     return np.concatenate([v, b - g_b / bend - t @ (v - w)])
 
 
-def gram(B: Any, t: FloatArray, bend: float, l2: FloatArray) -> Curvature:
+def gram(B: Any, t: FloatArray, bend: float, l2: FloatArray, enough: float) -> Curvature:
     """B'B - bend t t' + diag(l2), which is never negative, as products with B (rows, p)."""
     square = gram_diagonal(B, np.ones(B.shape[0]))
     ridge = TRACE * square + l2
@@ -136,10 +183,10 @@ def gram(B: Any, t: FloatArray, bend: float, l2: FloatArray) -> Curvature:
         transposed = part.T
         return lambda d: transposed @ (part @ d) - mean * (bend * (mean @ d)) + more * d
 
-    return Curvature(diagonal, times_on(slice(None)), SolveByProducts(times_on, diagonal), exact=False)
+    return Curvature(diagonal, times_on(slice(None)), SolveByProducts(times_on, diagonal, SOLVED * enough), exact=False)
 
 
-def products(part: Objective, at: Evaluation, room: float) -> Curvature:
+def products(part: Objective, at: Evaluation, room: float, enough: float) -> Curvature:
     """H at a point (P, K) as passes over the data, the state of whose rows it keeps if they are in memory; its inverse
     by conjugate gradients."""
     loss, (P, K) = part.loss, at.theta.shape
@@ -169,7 +216,7 @@ def products(part: Objective, at: Evaluation, room: float) -> Curvature:
 
         return times_some
 
-    solve, source = SolveByProducts(times_on, diagonal), part.source
+    solve, source = SolveByProducts(times_on, diagonal, SOLVED * enough), part.source
     if not isinstance(source, MemorySource) or source.is_sparse:
         return Curvature(diagonal, times, solve, exact=False)
 
@@ -235,14 +282,15 @@ class SolveByProducts:
     many would lose the directions that it has learned.
     """
 
-    def __init__(self, times_on: Callable[[IntArray], Linear], diagonal: FloatArray) -> None:
-        self.times_on, self.diagonal, self.most, self.some = times_on, diagonal, MOST_PRODUCTS, np.arange(0)
+    def __init__(self, times_on: Callable[[IntArray], Linear], diagonal: FloatArray, solved: float) -> None:
+        self.times_on, self.diagonal, self.solved = times_on, diagonal, solved
+        self.most, self.some = MOST_PRODUCTS, np.arange(0)
 
     def __call__(self, some: IntArray, b: FloatArray) -> FloatArray:
         unit = self.diagonal[some]
         if not np.array_equal(some, self.some):
             self.most, self.some = MOST_PRODUCTS, some
         times = self.times_on(some)
-        x, products = conjugate_gradients(times, lambda r: r / unit, b, lambda start: SOLVED * start, self.most)
+        x, products = conjugate_gradients(times, lambda r: r / unit, b, lambda start: self.solved * start, self.most)
         self.most *= 2 if products == self.most else 1
         return x
