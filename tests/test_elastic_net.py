@@ -288,6 +288,18 @@ def test_a_working_set_finds_the_optimum_over_all_columns(K, l1_ratio, form):
     assert 0 < np.count_nonzero(fit.coefficients) < fit.coefficients.size / 2
 
 
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_array])
+def test_a_working_set_may_be_all_of_the_sparse_columns(form):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((1_000, SMALL + 20), density=0.05, rng=rng)
+    y = (X @ rng.normal(size=X.shape[1]) * 3 + rng.logistic(size=1_000) > 0).astype(int)
+    problem = Problem(form(X), y, np.ones(1_000), 2, np.full(X.shape[1], 1e-4), l1_ratio=0.2)
+    fit = solve(problem, tol=1e-10)
+    assert np.count_nonzero(fit.coefficients) > X.shape[1] / 2
+    s, _ = long_subgradient(replace(problem, X=X.toarray()), theta_of(problem, fit))
+    assert np.abs(s).max() <= 1e-8
+
+
 @pytest.mark.parametrize(("K", "form"), [(2, sparse.csr_array), (2, np.asarray), (3, sparse.csr_array)])
 def test_what_the_model_predicted_certifies_a_working_set_a_step_earlier(K, form):
     problem = replace(wide(K=K), l1_ratio=1.0)

@@ -174,14 +174,14 @@ class MemorySource:
     def columns(self, chosen: IntArray) -> "MemorySource":
         """The same rows with only these columns of X, which are copied if they are few."""
         if self.is_sparse:
-            X = self._by_columns[:, chosen]
+            X = self.by_columns[:, chosen]
         else:
             X = chosen_of(self.X).only(columns=chosen)
             X = X[:] if self._is_little(len(chosen) * self.n_rows) else X
         return replace(self, X=X, centre=self.centre[chosen])
 
     @cached_property
-    def _by_columns(self) -> Any:
+    def by_columns(self) -> Any:
         """A sparse X column by column: of rows, each choice of columns would read every entry."""
         return self.X.tocsc()
 

@@ -162,9 +162,9 @@ def minimum_by_roots(part: Objective, at: Evaluation, enough: float) -> FloatArr
     source, p, theta, state = part.source, part.source.n_columns, at.theta.ravel(), part.kept_state(at)
     assert isinstance(source, MemorySource)
     assert state is not None
-    X = source.X
+    X = source.by_columns
     u = np.sqrt(source.weight * part.loss.second(state, 0, 0) / at.weight)
-    B = csc_array((X.data * u[X.indices], X.indices, X.indptr), shape=X.shape)
+    B = csc_array((X.data * u.take(X.indices), X.indices, X.indptr), shape=X.shape)
     bend = max(float(u @ u), NOTHING)
     t = (B.T @ u) / bend * (len(theta) > p)
     w, b, g, g_b = theta[:p], theta[p:], at.gradient[:p, 0], at.gradient[p:, 0]
