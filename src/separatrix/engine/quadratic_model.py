@@ -33,6 +33,12 @@ class Curvature:
     most: int = 0
 
 
+Moved = tuple[FloatArray, FloatArray, float]
+"""A new v, the slope of the model there, and how far the model with the L1 part fell."""
+Alike = Callable[[FloatArray], FloatArray]
+"""The v with the least L1 part of all between which the model is flat, or nearly."""
+
+
 def matrix(H: FloatArray) -> Curvature:
     """H as a small matrix."""
     return Curvature(
@@ -53,7 +59,9 @@ def by_root(R: FloatArray) -> Curvature:
     )
 
 
-def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float) -> FloatArray:
+def minimise_by_turns(
+    H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float, cheapest: Alike | None = None
+) -> FloatArray:
     """About the v of `minimise_model`: found exactly, by the matrix, among the coefficients that are to move, until no
     others are; by products where they are many, or there is no matrix."""
     v, slope, first, some, hoped, dtype = w, g, None, np.arange(0), 0.0, np.float32
@@ -77,11 +85,11 @@ def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray
         slope = slope + H.times(change)
         v = v + change
         v[some] = there  # exact zeros
-    return minimise_model(H, v, slope, l1, enough)[0]
+    return minimise_model(H, v, slope, l1, enough, cheapest)[0]
 
 
 def minimise_model(
-    H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float
+    H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float, cheapest: Alike | None = None
 ) -> tuple[FloatArray, float]:
     """The v, (n,), with the least g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, with exact zeros; and the decrease from w.
 
@@ -101,9 +109,24 @@ def minimise_model(
         step = feature_sign_step if one_by_one else newton_step if turn % 2 == 0 else proximal_steps
         v, slope, fall = step(H, v, slope, l1, unit)
         decrease += fall
+        if cheapest and step is proximal_steps:
+            v, slope, fall = moved_to(cheapest(v), H, v, slope, l1)
+            decrease += fall
         if one_by_one and not fall:
             break
     return v, decrease
+
+
+def moved_to(
+    there: FloatArray, H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray
+) -> Moved:
+    """There, if the model is lower."""
+    change = there - v
+    if not change.any():
+        return v, slope, 0.0
+    moved = H.times(change)
+    fall = -promised_slope(v, there, slope, l1) - 0.5 * bend_along(H, change, moved)
+    return (there, slope + moved, fall) if fall > 0 else (v, slope, 0.0)
 
 
 def rounding(v: FloatArray, diagonal: FloatArray, unit: FloatArray) -> float:
@@ -111,9 +134,6 @@ def rounding(v: FloatArray, diagonal: FloatArray, unit: FloatArray) -> float:
     with np.errstate(over="ignore"):  # of coefficients that go to infinity
         return float(np.sum((np.finfo(float).eps * diagonal * v / np.sqrt(unit)) ** 2))
 
-
-Moved = tuple[FloatArray, FloatArray, float]
-"""A new v, the slope of the model there, and how far the model with the L1 part fell."""
 
 
 def newton_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:

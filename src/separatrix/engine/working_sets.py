@@ -97,13 +97,14 @@ def steps_on(part: Objective, at: Evaluation, room: float, enough: float, most: 
     source, shape = part.source, at.theta.shape
     by_roots = shape[1] == 1 and isinstance(source, MemorySource) and source.is_sparse
     l1, first = np.broadcast_to(part.l1, shape).ravel(), None
+    cheapest = (lambda v: part.cheapest(v.reshape(shape)).ravel()) if part.loss.flat(shape[1]).size else None
     last = Prediction(part, at.theta, np.zeros(shape), at.theta)
     for _ in range(most):
         w, g = at.theta.ravel(), at.gradient.ravel()
         if by_roots:
             v = minimum_by_roots(part, at, enough)
         else:
-            v = minimise_by_turns(products(part, at, room, enough), w, g, l1, enough)
+            v = minimise_by_turns(products(part, at, room, enough), w, g, l1, enough, cheapest)
         slope, step = promised_slope(w, v, g, l1), (v - w).reshape(shape)
         first = slope if first is None else first
         there, _ = backtrack(part, at, step, order=1, slope=slope, keep_state=True)
