@@ -296,13 +296,13 @@ def test_a_working_set_may_be_all_of_the_sparse_columns(form):
     problem = Problem(form(X), y, np.ones(1_000), 2, np.full(X.shape[1], 1e-4), l1_ratio=0.2)
     fit = solve(problem, tol=1e-10)
     assert np.count_nonzero(fit.coefficients) > X.shape[1] / 2
-    s, _ = long_subgradient(replace(problem, X=X.toarray()), theta_of(problem, fit))
-    assert np.abs(s).max() <= 1e-8
+    dense = solve(replace(problem, X=X.toarray()), tol=1e-10)
+    np.testing.assert_allclose(fit.coefficients, dense.coefficients, atol=1e-7)
 
 
 @pytest.mark.parametrize(("K", "form"), [(2, sparse.csr_array), (2, np.asarray), (3, sparse.csr_array)])
 def test_what_the_model_predicted_certifies_a_working_set_a_step_earlier(K, form):
-    problem = replace(wide(K=K), l1_ratio=1.0)
+    problem = replace(wide(K=K, p=100), l1_ratio=1.0)
     objective, best = replace(problem, X=form(problem.X)).objective(), long_value(problem, long_optimum(problem))
     start = np.zeros((problem.X.shape[1] + 1, problem.loss.flat(K).shape[0] if K > 2 else 1))
     for iterate in on_working_sets(objective, start):
@@ -310,7 +310,7 @@ def test_what_the_model_predicted_certifies_a_working_set_a_step_earlier(K, form
             break
     predicted, by_fit = predicted_bound(objective, iterate.at, iterate.ahead), fitted_bound(objective, iterate.at)
     assert predicted >= float(long_value(problem, iterate.at.theta) - best)
-    assert predicted < 0.1 * by_fit
+    assert predicted < 0.3 * by_fit
 
 
 @pytest.mark.parametrize("p", [4, SMALL + 100])
@@ -473,12 +473,30 @@ def test_many_rows_of_several_classes_take_the_curvature_of_all_coefficients_fro
 
 
 @pytest.mark.parametrize(
-    ("size", "rows", "takes"),
-    [(SMALL, 10, True), (600, 80_000, True), (600, 40_000, False), (LARGEST + 1, 10**6, False)],
+    ("shape", "rows", "takes"),
+    [
+        ((SMALL, 1), 2_500, True),
+        ((SMALL, 1), 2_499, False),
+        ((100, 4), 8_000, True),
+        ((100, 4), 7_999, False),
+        ((600, 1), 80_000, True),
+        ((600, 1), 40_000, False),
+        ((LARGEST + 1, 1), 10**6, False),
+    ],
 )
-def test_the_curvature_of_many_coefficients_is_held_where_it_finds_room(size, rows, takes):
+def test_the_curvature_of_many_coefficients_is_held_where_it_is_cheap_and_finds_room(shape, rows, takes):
     X = np.broadcast_to(np.zeros(100), (rows, 100))
-    assert takes_metric(memory_source(X, np.zeros(rows), centre=False), size) is takes
+    assert takes_metric(memory_source(X, np.zeros(rows), centre=False), shape) is takes
+
+
+def test_several_classes_of_whose_weights_most_remain_take_a_few_products_each_step():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2_000, 60))
+    y = (X @ rng.normal(size=(60, 5)) / 8 + rng.gumbel(size=(2_000, 5))).argmax(axis=1)
+    model = LogisticRegression(C=1.0, l1_ratio=1.0).fit(X, y)
+    assert np.count_nonzero(model.coef_) > 200
+    assert len(model.trace_.steps) <= 9
+    assert model.certificate_.gap <= 1e-8
 
 
 def test_several_classes_find_the_few_weights_of_columns_that_all_but_repeat_each_other():

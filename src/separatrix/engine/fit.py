@@ -139,7 +139,7 @@ def solve(
     source, penalty = objective.source, objective.penalty
     zeros = theta.shape[1] == 1 and products_pay(source, penalty)
     choice = choice_for(options.solver, source, *theta.shape, l1=penalty.has_l1, zeros=zeros)
-    curved = choice.takes_metric and (not penalty.has_l1 or takes_metric(source, theta.size))
+    curved = choice.takes_metric and (not penalty.has_l1 or takes_metric(source, theta.shape))
     start = Start(theta)
     kept = checkpoint and checkpoint.read(theta.shape)
     if kept is not None:

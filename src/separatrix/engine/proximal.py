@@ -6,6 +6,8 @@ Few columns, or rows of which a sample knows H: H is a small matrix of all colum
 (`separatrix.engine.working_sets`).
 """
 
+import math
+
 import numpy as np
 from scipy.linalg import get_blas_funcs
 
@@ -23,6 +25,7 @@ from separatrix.engine.working_sets import on_working_sets
 (dger,) = get_blas_funcs(("ger",), dtype=np.float64)
 SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data,
 LARGEST = 2_000  # and beside one over dense rows where a few of them will do,
+ROWS, ROWS_OF_CLASSES = 100, 20  # numbers of a curvature that cost about as much as a row does in passes
 COPIES = 4  # of which so many find room at once: it, its part that is free, the factor of that, and it corrected
 EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing
 BEND_SEEN = 1e3 * float(np.finfo(float).eps)  # of a curvature along a step: less may be rounding
@@ -34,14 +37,22 @@ def proximal_newton(objective: Objective, theta: FloatArray, metric: FloatArray 
 
     `metric` (n, n) is a curvature near the objective's own, with which they are few enough.
     """
-    few = metric is not None or theta.size <= SMALL
+    few = metric is not None or (theta.size <= SMALL and is_small(objective.source, theta.shape))
     return on_all_columns(objective, theta, metric) if few else on_working_sets(objective, theta)
 
 
-def takes_metric(source: Source, size: int) -> bool:
-    """Whether a curvature of so many coefficients, made of few rows, saves more than it costs, and finds room."""
+def is_small(source: Source, shape: tuple[int, int]) -> bool:
+    """Whether the matrices of so many coefficients (P, K) cost less than passes over rows in memory: the minimum of a
+    model takes its size cubed some times, and more often of several classes, which most of their weights share."""
+    turns = ROWS_OF_CLASSES if shape[1] > 1 else ROWS
+    return not source.in_memory or math.prod(shape) ** 2 <= turns * source.n_rows
+
+
+def takes_metric(source: Source, shape: tuple[int, int]) -> bool:
+    """Whether a curvature of (P, K) coefficients, made of few rows, saves more than it costs, and finds room."""
+    size = math.prod(shape)
     if size <= SMALL or not source.in_memory:
-        return size <= LARGEST
+        return size <= LARGEST and is_small(source, shape)
     sparse = isinstance(source, MemorySource) and source.is_sparse
     return not sparse and size <= LARGEST and 8 * COPIES * size**2 <= source.room * source.n_rows
 

@@ -117,9 +117,7 @@ def minimise_model(
     return v, decrease
 
 
-def moved_to(
-    there: FloatArray, H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray
-) -> Moved:
+def moved_to(there: FloatArray, H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray) -> Moved:
     """There, if the model is lower."""
     change = there - v
     if not change.any():
@@ -133,7 +131,6 @@ def rounding(v: FloatArray, diagonal: FloatArray, unit: FloatArray) -> float:
     """What rounding of the slope alone may leave of its square, in such units."""
     with np.errstate(over="ignore"):  # of coefficients that go to infinity
         return float(np.sum((np.finfo(float).eps * diagonal * v / np.sqrt(unit)) ** 2))
-
 
 
 def newton_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
