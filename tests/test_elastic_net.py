@@ -587,6 +587,14 @@ def test_a_lasso_of_more_columns_than_rows_and_of_several_targets_agrees():
     np.testing.assert_allclose(ours.coef_, theirs, atol=1e-8)
 
 
+@pytest.mark.slow
+def test_a_lasso_of_far_more_columns_than_rows_and_next_to_no_penalty_is_certified():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(40, 1_000)) * (rng.random((40, 1_000)) < 0.05)
+    model = LinearRegression(alpha=2e-4, l1_ratio=1.0).fit(X, X @ rng.normal(size=1_000) + rng.normal(size=40))
+    assert model.certificate_.gap <= 1e-8
+
+
 def test_an_l1_share_of_nothing_is_the_ridge():
     X, y = load_diabetes(return_X_y=True)
     tiny, none = (LinearRegression(alpha=2.0, l1_ratio=r).fit(X, y).coef_ for r in (1e-12, 0.0))

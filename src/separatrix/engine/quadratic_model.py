@@ -10,7 +10,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.engine.linear_algebra import factor_of_root, solve_factored, solve_positive
 from separatrix.equations.penalties import soft_threshold
 
-QUICK_TURNS = 8  # or a turn for ten coefficients, that change many signs at once; then one, where H is a matrix
+QUICK_TURNS = 8, 25  # that change many signs at once, one for ten coefficients; then one sign, where H is a matrix
 MOST_TURNS = 100
 NOTHING = 1e-100  # of a curvature; its inverse is still a number
 MOST_PROXIMAL_STEPS = 20
@@ -98,7 +98,7 @@ def minimise_model(
     """
     v, slope, decrease, first = w, g, 0.0, None
     unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
-    quick = max(QUICK_TURNS, len(w) // 10) if H.exact else MOST_TURNS
+    quick = int(np.clip(len(w) // 10, *QUICK_TURNS)) if H.exact else MOST_TURNS
     for turn in range(MOST_TURNS):
         s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
         size = float(s**2 @ (1.0 / unit))
