@@ -82,8 +82,9 @@ def predicted_bound(objective: Objective, at: Evaluation, ahead: Prediction) -> 
         return Sums(block.total, 0.0, with_intercept(block.transposed, weighted, source.n_columns))
 
     sums = objective.add_up(gradient)
-    sums.gradient[:] /= sums.weight
-    return duality_gap(objective.penalty, at.theta[: source.n_columns], sums.gradient, at.loss, divergence)
+    G = sums.gradient
+    G /= sums.weight
+    return duality_gap(objective.penalty, at.theta[: source.n_columns], G, at.loss, divergence)
 
 
 def predict(ahead: Prediction, fit_intercept: bool, r: FloatArray) -> float | None:

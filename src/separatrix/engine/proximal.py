@@ -43,7 +43,7 @@ def proximal_newton(objective: Objective, theta: FloatArray, metric: FloatArray 
 
 def is_small(source: Source, shape: tuple[int, int]) -> bool:
     """Whether the matrices of so many coefficients (P, K) cost less than passes over rows in memory: the minimum of a
-    model takes its size cubed some times, and more often of several classes, which most of their weights share."""
+    model takes its size cubed some times, and more often of several classes, whose weights can move together."""
     turns = ROWS_OF_CLASSES if shape[1] > 1 else ROWS
     return not source.in_memory or math.prod(shape) ** 2 <= turns * source.n_rows
 

@@ -23,7 +23,8 @@ SEEN = 0.1  # of the squared subgradient: a matrix that leaves more is not the m
 class Curvature:
     """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them, which is
     `exact` but for rounding, or nearly right; where that is worth its cost, also as the matrix `among` some, at `most`
-    so many, made in a precision."""
+    so many, made in a precision; and, where it is next to nothing along some directions, what moves a v along these to
+    its `cheapest`."""
 
     diagonal: FloatArray
     times: Callable[[FloatArray], FloatArray]
@@ -31,12 +32,7 @@ class Curvature:
     exact: bool
     among: Callable[[IntArray, DTypeLike], FloatArray] | None = None
     most: int = 0
-
-
-Moved = tuple[FloatArray, FloatArray, float]
-"""A new v, the slope of the model there, and how far the model with the L1 part fell."""
-Alike = Callable[[FloatArray], FloatArray]
-"""The v with the least L1 part of all between which the model is flat, or nearly."""
+    cheapest: Callable[[FloatArray], FloatArray] | None = None
 
 
 def matrix(H: FloatArray) -> Curvature:
@@ -59,9 +55,7 @@ def by_root(R: FloatArray) -> Curvature:
     )
 
 
-def minimise_by_turns(
-    H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float, cheapest: Alike | None = None
-) -> FloatArray:
+def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float) -> FloatArray:
     """About the v of `minimise_model`: found exactly, by the matrix, among the coefficients that are to move, until no
     others are; by products where they are many, or there is no matrix."""
     v, slope, first, some, hoped, dtype = w, g, None, np.arange(0), 0.0, np.float32
@@ -85,11 +79,11 @@ def minimise_by_turns(
         slope = slope + H.times(change)
         v = v + change
         v[some] = there  # exact zeros
-    return minimise_model(H, v, slope, l1, enough, cheapest)[0]
+    return minimise_model(H, v, slope, l1, enough)[0]
 
 
 def minimise_model(
-    H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float, cheapest: Alike | None = None
+    H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float
 ) -> tuple[FloatArray, float]:
     """The v, (n,), with the least g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, with exact zeros; and the decrease from w.
 
@@ -109,28 +103,19 @@ def minimise_model(
         step = feature_sign_step if one_by_one else newton_step if turn % 2 == 0 else proximal_steps
         v, slope, fall = step(H, v, slope, l1, unit)
         decrease += fall
-        if cheapest and step is proximal_steps:
-            v, slope, fall = moved_to(cheapest(v), H, v, slope, l1)
-            decrease += fall
         if one_by_one and not fall:
             break
     return v, decrease
-
-
-def moved_to(there: FloatArray, H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray) -> Moved:
-    """There, if the model is lower."""
-    change = there - v
-    if not change.any():
-        return v, slope, 0.0
-    moved = H.times(change)
-    fall = -promised_slope(v, there, slope, l1) - 0.5 * bend_along(H, change, moved)
-    return (there, slope + moved, fall) if fall > 0 else (v, slope, 0.0)
 
 
 def rounding(v: FloatArray, diagonal: FloatArray, unit: FloatArray) -> float:
     """What rounding of the slope alone may leave of its square, in such units."""
     with np.errstate(over="ignore"):  # of coefficients that go to infinity
         return float(np.sum((np.finfo(float).eps * diagonal * v / np.sqrt(unit)) ** 2))
+
+
+Moved = tuple[FloatArray, FloatArray, float]
+"""A new v, the slope of the model there, and how far the model with the L1 part fell."""
 
 
 def newton_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
@@ -190,24 +175,35 @@ def bend_along(H: Curvature, d: FloatArray, moved: FloatArray) -> float:
 
 def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
     """Proximal gradient steps, in units of the diagonal, of the length that the curvature along the last one asked for
-    (Wright, Nowak and Figueiredo 2009, "SpaRSA"), until one changes no sign or adds little to the fall. One that leads
-    higher is not made: along it, the curvature was more."""
+    (Wright, Nowak and Figueiredo 2009, "SpaRSA"), until one changes no sign or adds little to the fall; then one to
+    the cheapest of all v that are alike. One that leads higher is not made: along it, the curvature was more."""
     fallen, rate = 0.0, 1.0
     for _ in range(MOST_PROXIMAL_STEPS):
         there = soft_threshold(v - slope / (rate * unit), l1 / (rate * unit))
         change = there - v
         if not change.any():
             break
-        moved = H.times(change)
-        bend = float(change @ moved)
-        fall = -promised_slope(v, there, slope, l1) - 0.5 * bend
-        rate = max(bend / float(change**2 @ unit), 0.1)
+        moved, fall = step_to(H, v, there, slope, l1)
+        rate = max(float(change @ moved) / float(change**2 @ unit), 0.1)
         if fall > 0:
             same = np.array_equal(np.sign(there), np.sign(v))
             v, slope, fallen = there, slope + moved, fallen + fall
             if same or fall <= SLOWS * fallen:
                 break
+    if H.cheapest:
+        there = H.cheapest(v)
+        moved, fall = step_to(H, v, there, slope, l1)
+        if fall > 0:
+            v, slope, fallen = there, slope + moved, fallen + fall
     return v, slope, fallen
+
+
+def step_to(
+    H: Curvature, v: FloatArray, there: FloatArray, slope: FloatArray, l1: FloatArray
+) -> tuple[FloatArray, float]:
+    """H times the step from v, and how far the model falls by it."""
+    moved = H.times(there - v)
+    return moved, -promised_slope(v, there, slope, l1) - 0.5 * bend_along(H, there - v, moved)
 
 
 def promised_slope(w: FloatArray, v: FloatArray, g: FloatArray, l1: FloatArray) -> float:

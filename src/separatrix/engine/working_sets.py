@@ -1,10 +1,10 @@
 r"""Proximal Newton where columns are many: steps on a working set, the columns with a weight and those whose gradient
 says most loudly that zero is not their optimum (Massias et al. 2018, "Celer").
 
-The curvature of a working set is never built: its products read these columns only, which a pass over the data does not
-count. Of sparse rows and one column of eta they are B'(B d), with B = diag(sqrt h) X. There the intercept is at its
-best for any weights, which takes from each column its mean by h: without the direction that all columns of a text
-share, fewer products will do.
+The curvature of a working set is built of dense rows at most, among the coefficients that move: its products read
+these columns only, which a pass over the data does not count. Of sparse rows and one column of eta they are B'(B d),
+with B = diag(sqrt h) X. There the intercept is at its best for any weights, which takes from each column its mean by h:
+without the direction that all columns of a text share, fewer products will do.
 """
 
 from collections import deque
@@ -97,14 +97,13 @@ def steps_on(part: Objective, at: Evaluation, room: float, enough: float, most: 
     source, shape = part.source, at.theta.shape
     by_roots = shape[1] == 1 and isinstance(source, MemorySource) and source.is_sparse
     l1, first = np.broadcast_to(part.l1, shape).ravel(), None
-    cheapest = (lambda v: part.cheapest(v.reshape(shape)).ravel()) if part.loss.flat(shape[1]).size else None
     last = Prediction(part, at.theta, np.zeros(shape), at.theta)
     for _ in range(most):
         w, g = at.theta.ravel(), at.gradient.ravel()
         if by_roots:
             v = minimum_by_roots(part, at, enough)
         else:
-            v = minimise_by_turns(products(part, at, room, enough), w, g, l1, enough, cheapest)
+            v = minimise_by_turns(products(part, at, room, enough), w, g, l1, enough)
         slope, step = promised_slope(w, v, g, l1), (v - w).reshape(shape)
         first = slope if first is None else first
         there, _ = backtrack(part, at, step, order=1, slope=slope, keep_state=True)
@@ -217,9 +216,13 @@ def products(part: Objective, at: Evaluation, room: float, enough: float) -> Cur
 
         return times_some
 
+    def cheapest(v: FloatArray) -> FloatArray:
+        return part.cheapest(v.reshape(P, K)).ravel()
+
     solve, source = SolveByProducts(times_on, diagonal, SOLVED * enough), part.source
+    alike = cheapest if loss.flat(K).size else None
     if not isinstance(source, MemorySource) or source.is_sparse:
-        return Curvature(diagonal, times, solve, exact=False)
+        return Curvature(diagonal, times, solve, exact=False, cheapest=alike)
 
     def among(some: IntArray, dtype: DTypeLike) -> FloatArray:
         unit = np.sqrt(np.maximum(diagonal[some], NOTHING))
@@ -235,7 +238,7 @@ def products(part: Objective, at: Evaluation, room: float, enough: float) -> Cur
 
     kept = source.room * source.n_rows
     most = int(min(PRODUCTS * P * K, (kept if np.isfinite(kept) else room) / MATRICES) ** 0.5)
-    return Curvature(diagonal, times, solve, exact=False, among=among, most=most)
+    return Curvature(diagonal, times, solve, exact=False, among=among, most=most, cheapest=alike)
 
 
 def gram_among(
