@@ -28,8 +28,9 @@ from separatrix.engine.iterate import Iterate, Status, minimise
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import solve_factored, solve_positive
 from separatrix.engine.newton import left_at_zero
-from separatrix.engine.objective import Evaluation, Objective, Sums, block_sums
+from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.rowspace import smallest_space
+from separatrix.engine.sums import Sums, block_sums
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning

@@ -227,12 +227,13 @@ class LogisticRegressionCV(LogisticRegression):
     def _keep_paths(self, paths: list[Paths], folds: slice) -> None:
         """The attributes that tell of the fits of the folds."""
 
-        def kept(name: str) -> NDArray:
-            return np.stack([getattr(path, name)[folds] for path in paths], axis=1)
-
-        self.gaps_, self.n_iter_ = kept("gaps"), kept("iterations")
-        w, b = kept("coefficients"), kept("intercepts")[..., None]
-        self.coefs_paths_ = np.concatenate([w, b], axis=-1) if self.fit_intercept else w
+        self.gaps_ = np.stack([path.gaps[folds] for path in paths], axis=1)
+        self.n_iter_ = np.stack([path.iterations[folds] for path in paths], axis=1)
+        (F, Cs, K, p), ones = paths[0].coefficients[folds].shape, int(self.fit_intercept)
+        self.coefs_paths_ = np.empty((F, len(paths), Cs, K, p + ones))
+        for r, path in enumerate(paths):
+            self.coefs_paths_[:, r, ..., :p] = path.coefficients[folds]
+            self.coefs_paths_[:, r, ..., p:] = path.intercepts[folds][..., None]
 
     def _refit(self, rows: Rows, paths: list[tuple[FloatArray, FloatArray]]) -> Self:
         """The fit of all rows with the best C and l1_ratio, which the path has come by already; certified. `paths` are

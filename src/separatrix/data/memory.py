@@ -20,7 +20,6 @@ from separatrix.data.judged import FAR, far_columns
 from separatrix.data.made import Made, kept_beside
 from separatrix.data.some import Chosen, chosen_of, csr_rows, picked, positions, rows_of
 from separatrix.data.threads import in_order, thread_count, workers
-from separatrix.equations.hyperplane import pieces
 
 T = TypeVar("T")
 NEAR, SMALL = 2.0, 2**17  # standard deviations from zero make a column far, of cells no more than these
@@ -81,7 +80,7 @@ class MemorySource:
             return summed(map(function, blocks), combine)
 
         made = any(isinstance(numbers, Made) for numbers in (self.y, self.weight))
-        kept = not (self._copies or made) or self.X.size <= SMALL
+        kept = not (self.copies or made) or self.X.size <= SMALL
         chunks = self._kept_blocks if kept else [self.blocks(rows) for rows in self._chunks]
         pool = self.pool if len(chunks) > 1 else None
         return summed(in_order(pool, chunk_sum, chunks, ahead=AHEAD * self.n_threads), combine)
@@ -215,15 +214,15 @@ class MemorySource:
         else:
             p = max(self.n_columns, 1)
             cells = max(p, ETA * self.outputs)
-            step = COPIED // cells if self._copies else max(CELLS // cells, min(WIDE_ROWS, WIDE_CELLS // cells))
-            large = self._copies and FEWEST * p > MOST_COPIED
+            step = COPIED // cells if self.copies else max(CELLS // cells, min(WIDE_ROWS, WIDE_CELLS // cells))
+            large = self.copies and FEWEST * p > MOST_COPIED
             step = max(FEWEST_COPIED if large else FEWEST, min(ROWS, step))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
             rows = slice(some.start + before, some.stop + before)
-            yield Block(self._rows(some), self.y[some], self._weights(some), rows, some_rows(self.offset, some))
+            yield Block(self.widened(some), self.y[some], self.weights(some), rows, some_rows(self.offset, some))
 
-    def _weights(self, some: slice) -> FloatArray:
+    def weights(self, some: slice) -> FloatArray:
         """Of some rows that follow each other; where all are equal, all blocks share theirs."""
         if not self._weighs_alike:
             return self.weight[some]
@@ -240,7 +239,7 @@ class MemorySource:
         return np.full(min(self.n_rows, ROWS), self.weight[0])
 
     @cached_property
-    def _copies(self) -> bool:
+    def copies(self) -> bool:
         """Whether a block is a copy: it is dense, and looked up, in single precision or shifted."""
         return isinstance(self.X, Chosen) or self._moved
 
@@ -254,7 +253,8 @@ class MemorySource:
         """Whether some column is shifted."""
         return bool(self.centre.any())
 
-    def _rows(self, some: slice) -> Any:
+    def widened(self, some: slice) -> Any:
+        """Some rows as blocks have them: in double, less the centre."""
         if self.is_sparse:
             return csr_rows(self.X, some)
         X = self.X[some]
@@ -315,13 +315,3 @@ def memory_source(
         return source
     far = NEAR if near and source.X.size <= SMALL else FAR
     return replace(source, centre=far_columns(source.X, far))
-
-
-def in_columns(source: Any) -> Iterator[Any]:
-    """The source, some of the columns at a time where rows are few and wide: then a number for each is much."""
-    held = isinstance(source, MemorySource) and isinstance(source.X, np.ndarray)
-    if not (held and source.n_columns) or source.n_rows * source.X.itemsize > 8 * FEW_ROWS**2:
-        yield source
-        return
-    for some in pieces(source.n_columns, source.n_rows, 2 * FEW_CELLS // max(source.n_rows, 1)):
-        yield replace(source, X=source.X[:, some], centre=source.centre[some])

@@ -20,8 +20,9 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.engine.basis import Basis, basis_of
-from separatrix.engine.objective import Evaluation, Objective, block_eta
+from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.preconditioned import Found, centred, doubled_left, half_square, refined
+from separatrix.engine.sums import block_eta
 from separatrix.engine.triangle import ROUNDING
 from separatrix.equations.hyperplane import pieces
 

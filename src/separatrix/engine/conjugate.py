@@ -14,10 +14,11 @@ from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import conjugate_gradients
-from separatrix.engine.objective import Evaluation, Objective, Sums
+from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, packed, solve_packed
 from separatrix.engine.sampling import sampled
 from separatrix.engine.shared import shared_gram
+from separatrix.engine.sums import Sums
 from separatrix.equations.hyperplane import weighted_gram
 
 MOST_PRODUCTS = 500  # in one Newton step

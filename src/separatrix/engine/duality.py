@@ -38,7 +38,8 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.objective import Evaluation, Objective, Sums, block_eta, block_plane, with_intercept
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.sums import Sums, block_eta, block_plane, pulled, with_intercept
 from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import gram
 from separatrix.equations.penalties import ElasticNet
@@ -57,7 +58,7 @@ class Prediction:
 
 def penalises_all(penalty: ElasticNet) -> bool:
     """Whether every weight is penalised, without which there is no dual bound."""
-    return bool(np.all(penalty.l1 + penalty.l2 > 0))
+    return bool(np.all((penalty.l1 > 0) | (penalty.l2 > 0)))
 
 
 def dual_bound(objective: Objective, at: Evaluation, ahead: Prediction | None = None) -> float | None:
@@ -77,11 +78,8 @@ def predicted_bound(objective: Objective, at: Evaluation, ahead: Prediction) -> 
     if (divergence := predict(ahead, len(at.theta) > source.n_columns, r)) is None:
         return None
 
-    def gradient(block: Block) -> Sums:
-        weighted = block.weight[:, None] * r[block.rows]
-        return Sums(block.total, 0.0, with_intercept(block.transposed, weighted, source.n_columns))
-
-    sums = objective.add_up(gradient)
+    objective.passes += 1
+    sums = pulled(source, source.n_columns, lambda block: block.weight[:, None] * r[block.rows])
     G = sums.gradient
     G /= sums.weight
     return duality_gap(objective.penalty, at.theta[: source.n_columns], G, at.loss, divergence)
@@ -186,11 +184,11 @@ def intercept_curvature(objective: Objective, at: Evaluation) -> FloatArray:
 def intercept_effect(objective: Objective, at: Evaluation, shift: FloatArray) -> FloatArray:
     """What a shift of the intercepts, (K,), does to the gradient of the mean loss, to first order: (P, K)."""
 
-    def effect(block: Block) -> Sums:
-        r = block.weight[:, None] * objective.loss.curvature_times(objective.state_of(at, block), shift[None, :])
-        return Sums(block.total, 0.0, with_intercept(block.transposed, r, len(at.theta)))
+    def effect(block: Block) -> FloatArray:
+        return block.weight[:, None] * objective.loss.curvature_times(objective.state_of(at, block), shift[None, :])
 
-    sums = objective.add_up(effect)
+    objective.passes += 1
+    sums = pulled(objective.source, len(at.theta), effect)
     shifted = sums.gradient
     shifted /= sums.weight
     return shifted

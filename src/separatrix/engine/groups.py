@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.made import Made
-from separatrix.engine.objective import Objective, Sums, block_sums
+from separatrix.engine.objective import Objective
+from separatrix.engine.sums import Sums, block_sums
 from separatrix.equations.hyperplane import pieces
 
 MOST_FITS = 64  # that the bits of a number can tell apart

@@ -29,9 +29,10 @@ from separatrix.data.memory import MemorySource
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Solver
 from separatrix.engine.leverage import inverse_curvature, leverages, row_curvatures, total_weight
-from separatrix.engine.objective import Objective, block_eta
+from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
+from separatrix.engine.sums import block_eta
 from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import gram
 from separatrix.errors import ApproximationWarning

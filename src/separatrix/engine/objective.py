@@ -6,8 +6,6 @@ theta is (p + 1, K), the weights w above the intercept b, or (p, K) without an i
 often none. Sums over blocks add, so any split of the rows gives the same answer to rounding.
 """
 
-import operator
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -19,45 +17,20 @@ from scipy.sparse import issparse
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.cached import cached_property
 from separatrix.data.block import Block, Source
-from separatrix.data.memory import MemorySource, in_columns
+from separatrix.data.memory import MemorySource
+from separatrix.data.wide import wide_rows
 from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive
 from separatrix.engine.shared import shares_squares, sums_and_pairs
+from separatrix.engine.sums import Sums, block_plane, block_sums, slopes, sums_and_state, through_rows
 from separatrix.engine.triangle import triangle, triangle_of
-from separatrix.equations.hyperplane import gram_diagonal, product, project
-from separatrix.equations.losses import ClassLoss, Loss, gram
+from separatrix.equations.hyperplane import gram_diagonal, product
+from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.equations.penalties import ElasticNet
 
 STATE = np.dtype(np.float32)  # of what is kept: an error of the curvature, not of the gradient
 TRACE_OF_ROOT = 1e-26  # its square root is seen beside 1, as the differences of columns are that all but repeat others
+EPSILON = float(np.finfo(float).eps)
 TRACE = 1e-10  # of a curvature: enough to make a matrix positive definite, too little to slow a step
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Unnormalised sums over some rows; derivatives are None where they were not asked for."""
-
-    weight: float
-    value: float
-    gradient: Any = None
-    curvature: Any = None
-
-    def __add__(self, other: "Sums") -> "Sums":
-        return self._plus(other, operator.add)
-
-    def __iadd__(self, other: "Sums") -> "Sums":
-        """Their sum, in the arrays of the first: a curvature may be as large as all that a fit may take."""
-        return self._plus(other, operator.iadd)
-
-    def _plus(self, other: "Sums", add: Callable[[Any, Any], Any]) -> "Sums":
-        def both(a: Any, b: Any) -> Any:
-            return None if a is None else add(a, b)
-
-        return Sums(
-            self.weight + other.weight,
-            self.value + other.value,
-            both(self.gradient, other.gradient),
-            both(self.curvature, other.curvature),
-        )
 
 
 @dataclass(frozen=True)
@@ -86,63 +59,6 @@ class Evaluation:
         vars(self).pop("factor", None)
 
 
-def block_sums(
-    block: Block,
-    loss: Loss,
-    theta: FloatArray,
-    order: int,
-    keep: Any = None,
-    dtype: DTypeLike = np.float64,
-) -> Sums:
-    """Loss, gradient (order 1) and curvature (order 2, made in the precision of dtype) summed over the rows of a block.
-
-    `keep` (all rows, K) takes the loss's state of these rows, of which products with the curvature are made: in single
-    precision, of which losses ask no more.
-    """
-    if order == 0:
-        return Sums(block.total, float(np.sum(product(block.weight, loss.value(block.y, block_eta(block, theta))))))
-    sums, state = sums_and_state(block, loss, theta)
-    if keep is not None:
-        keep[block.rows] = state
-    if order == 1:
-        return sums
-    curvature = gram(loss, block.X, block.weight, state, len(theta) - block.X.shape[1], dtype)
-    return Sums(sums.weight, sums.value, sums.gradient, curvature.astype(np.float64, copy=False))
-
-
-def sums_and_state(block: Block, loss: Loss, theta: FloatArray) -> tuple[Sums, FloatArray]:
-    """Loss and gradient summed over the rows of a block, and the loss's state of each, (rows, K)."""
-    value, gradient, state = loss.together(block.y, block_eta(block, theta))
-    gradient *= block.weight[:, None]
-    total = float(np.sum(product(block.weight, value)))
-    return Sums(block.total, total, with_intercept(block.transposed, gradient, len(theta))), state
-
-
-def block_eta(block: Block, theta: FloatArray) -> FloatArray:
-    """eta = X w + b + offset for the rows of a block, (rows, K)."""
-    eta = block_plane(block, theta)
-    if block.offset is not None:
-        eta += block.offset
-    return eta
-
-
-def block_plane(block: Block, theta: FloatArray) -> FloatArray:
-    """X w + b for the rows of a block, (rows, K): eta without its offset, and what a step of theta adds to eta."""
-    p = block.X.shape[1]
-    plane = project(block.X, theta[:p])
-    for b in theta[p:]:
-        plane += b
-    return plane
-
-
-def with_intercept(transposed: Matrix, r: FloatArray, P: int) -> FloatArray:
-    """[X 1]' r, (P, K), of X' (p, rows): what theta's last row multiplies, if P > p, is a column of ones."""
-    sums, p = np.empty((P, r.shape[1])), transposed.shape[0]
-    product(transposed, r, sums[:p])
-    sums[p:] = r.T.sum(axis=1)
-    return sums
-
-
 @dataclass
 class Objective:
     """F and its derivatives over a source; counts the readings of the data in `passes`."""
@@ -165,6 +81,10 @@ class Objective:
         if order == 2 and shares_squares(self.source, *theta.shape):
             return self.evaluation(theta, self._shared_sums(self.source, theta, dtype), spare=True)
         state = self._room_for_state(theta) if keep_state else None
+        if order == 1:
+            self.passes += 1
+            sums = through_rows(self.source, theta, partial(slopes, loss=self.loss, keep=state))
+            return self.evaluation(theta, sums, spare=True)
         sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state, dtype=dtype))
         return self.evaluation(theta, sums, spare=True)
 
@@ -214,17 +134,20 @@ class Objective:
         """The state of the loss of a block's rows at a point, (rows, K): as it was kept, else made again."""
         if (state := self.kept_state(at)) is not None:
             return state[block.rows]
-        return self.loss.together(block.y, block_eta(block, at.theta))[2]
+        wide = wide_rows(self.source) if block.X is None else None
+        plane = wide.plane(at.theta) if wide else block_plane(block, at.theta)
+        return self.loss.together(block.y, plane if block.offset is None else plane + block.offset)[2]
 
     def curvature_times(self, at: Evaluation, direction: FloatArray) -> FloatArray:
         """Curvature times a direction, both (P, K), at a point whose state may be kept: one pass, and no matrix."""
 
-        def along_block(block: Block) -> Sums:
-            along = self.loss.curvature_times(self.state_of(at, block), block_plane(block, direction))
+        def along_rows(block: Block, plane: FloatArray) -> tuple[float, FloatArray]:
+            along = self.loss.curvature_times(self.state_of(at, block), plane)
             along *= block.weight[:, None]
-            return Sums(block.total, 0.0, with_intercept(block.transposed, along, len(direction)))
+            return 0.0, along
 
-        sums = self.add_up(along_block)
+        self.passes += 1
+        sums = through_rows(self.source, direction, along_rows)
         result = sums.gradient
         result /= sums.weight
         w = direction[: self.source.n_columns]
@@ -252,17 +175,20 @@ class Objective:
     def column_moments(self) -> tuple[FloatArray, FloatArray]:
         """The weighted mean of every column and of its square, (p, 1) each; one pass."""
 
-        def moments(block: Block) -> Sums:
-            weight, both = block.weight[:, None], np.empty((block.X.shape[1], 2))
-            both[:, :1] = product(block.transposed, weight)
-            both[:, 1:] = gram_diagonal(block.X, weight)
-            return Sums(block.total, 0.0, both)
+        def moments(X: Matrix, weight: FloatArray) -> FloatArray:
+            both = np.empty((X.shape[1], 2))
+            both[:, :1] = product(X.T, weight[:, None])
+            both[:, 1:] = gram_diagonal(X, weight[:, None])
+            return both
 
         self.passes += 1
-        both, at = np.empty((self.source.n_columns, 2)), 0
-        for source in in_columns(self.source):
-            sums, part = source.add_up(moments), slice(at, at := at + source.n_columns)
-            np.divide(sums.gradient, sums.weight, out=both[part])
+        if (wide := wide_rows(self.source)) is not None:
+            both, total = np.empty((self.source.n_columns, 2)), wide.rows.total
+            wide.fill(both, partial(moments, weight=wide.rows.weight))
+        else:
+            sums = self.source.add_up(lambda block: Sums(block.total, 0.0, moments(block.X, block.weight)))
+            both, total = sums.gradient, sums.weight
+        both /= total
         return both[:, :1], both[:, 1:]
 
     def diagonal_bound(self, theta: FloatArray) -> FloatArray:
@@ -316,9 +242,12 @@ class Objective:
         Rows with an L1 part stay: there it would be another penalty.
         """
         flat = self.loss.flat(theta.shape[1])
-        if not flat.size:
+        if not theta.size or not flat.size:
             return theta
-        along = theta @ flat @ flat.T
+        part, largest = theta @ flat, np.maximum(theta.max(axis=1), -theta.min(axis=1))
+        if np.all(np.abs(part).max(axis=1) <= EPSILON * largest):
+            return theta
+        along = part @ flat.T
         moved = np.subtract(theta, along, out=along)
         return np.where(self.l1 > 0, theta, moved) if self.penalty.has_l1 else moved
 
@@ -347,4 +276,6 @@ class Objective:
         if not self.penalty.has_l1:
             return at.gradient
         p = self.source.n_columns
-        return np.vstack([self.penalty.subgradient(at.theta[:p], at.gradient[:p]), at.gradient[p:]])
+        smallest = at.gradient.copy()
+        smallest[:p] = self.penalty.subgradient(at.theta[:p], at.gradient[:p])
+        return smallest

@@ -31,10 +31,11 @@ from separatrix.engine.iterate import Iterate, minimise
 from separatrix.engine.leave_out import LeftOut, See, leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import KEEP, newton
-from separatrix.engine.objective import Evaluation, Objective, Sums
+from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.quasi_newton import quasi_newton
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
+from separatrix.engine.sums import Sums
 from separatrix.equations.losses import ClassLoss, LogLoss
 from separatrix.equations.penalties import ElasticNet
 
@@ -98,7 +99,11 @@ def fit_paths(
         rows = replace(space.source, outputs=K)
         course = Course(rows, loss, K, space.penalty, options, members.take(space.order))
         walk = list(course.walk(Cs[order]))
-    walk = [walk[c] for c in np.argsort(order)]
+        walk = [walk[c] for c in np.argsort(order)]
+        theta = np.array([[point.theta for point in points] for points in walk]).swapaxes(0, 1)
+        w, b = np.split(theta, [space.source.n_columns], axis=2)
+        side_by_side = w.transpose(2, 0, 1, 3).reshape(w.shape[2], -1)
+        coefficients = space.back(side_by_side).T.reshape(*w.shape[:2], K, source.n_columns)
     of_all_rows = replace(course, source=replace(course.source, pool=None))
 
     def of_all(name: str) -> NDArray:
@@ -114,9 +119,6 @@ def fit_paths(
         eta[space.order] = found.eta
         return LeftOut(eta, found.untrue)
 
-    w, b = np.split(of_all("theta"), [space.source.n_columns], axis=2)
-    side_by_side = w.transpose(2, 0, 1, 3).reshape(w.shape[2], -1)
-    coefficients = space.back(side_by_side).T.reshape(*w.shape[:2], K, source.n_columns)
     intercepts = b.sum(axis=2) - coefficients @ source.centre
     return Paths(coefficients, intercepts, of_all("gap"), of_all("iterations"), left_out)
 

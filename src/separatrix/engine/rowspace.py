@@ -16,21 +16,19 @@ one direction. One column with the norm of their entries as its own takes their 
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import EllipsisType
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.cached import cached_property
 from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource, some_rows
 from separatrix.data.some import csr_of
 from separatrix.data.threads import in_order
+from separatrix.data.wide import WideRows
 from separatrix.engine.choose import products_pay
 from separatrix.engine.shared import squares_of
 from separatrix.equations.penalties import L2, ElasticNet
@@ -39,8 +37,6 @@ MOST_ROWS = 2_000  # whose matrix G is still small
 (pstrf,) = get_lapack_funcs(("pstrf",), dtype=np.float64)
 EPSILON = float(np.finfo(float).eps)
 FEW_ROWS = 512  # whose squares are too few for threads to share
-COLUMNS = 2_048  # that a thread multiplies at a time,
-FEWEST_COPIED, COPIED = 256, 2**18  # and of cells that it has to copy
 
 
 @dataclass(frozen=True)
@@ -103,69 +99,40 @@ def by_columns(source: MemorySource, penalty: ElasticNet) -> Space:
     )
 
 
-@dataclass(frozen=True)
-class WideRows:
-    """Few dense rows of many columns, less their centre and in double, some columns at a time: never a copy of all."""
+def products_of(X: WideRows, strength: FloatArray) -> FloatArray:
+    """X diag(1 / strength) X', (rows, rows), of which squares above the diagonal may be zero. Threads share columns, or
+    where a sum of each would take much, squares."""
+    n, even, pool = X.source.n_rows, np.ptp(strength) == 0, X.source.pool  # of even ones X need not be copied
+    total, root = np.zeros((n, n)), np.sqrt(strength)
 
-    X: NDArray
-    centre: FloatArray
-    pool: ThreadPoolExecutor | None
+    def scaled(some: slice, rows: slice = slice(None)) -> FloatArray:
+        return X.part(some, rows) if even else X.part(some, rows) / root[some]
 
-    @property
-    def parts(self) -> list[slice]:
-        columns = COLUMNS if self.as_they_are else max(FEWEST_COPIED, COPIED // max(len(self.X), 1))
-        return [slice(first, first + columns) for first in range(0, self.X.shape[1], columns)]
+    def of_columns(some: slice) -> FloatArray:
+        half = scaled(some)
+        return half @ half.T
 
-    @cached_property
-    def as_they_are(self) -> bool:
-        return self.X.dtype == np.float64 and not self.centre.any()
+    def fill(square: tuple[slice, slice]) -> None:
+        rows, others = square
+        for some in X.parts:
+            left = scaled(some, rows)
+            total[square] += left @ (left if rows == others else scaled(some, others)).T
 
-    def part(self, some: slice, rows: IntArray | slice = slice(None)) -> FloatArray:
-        X = self.X[:, some][rows]
-        return X if self.as_they_are else np.subtract(X, self.centre[some], dtype=np.float64)
-
-    def products(self, strength: FloatArray) -> FloatArray:
-        """X diag(1 / strength) X', (rows, rows), of which squares above the diagonal may be zero. Threads share the
-        columns, or where a sum of each would take much, the squares."""
-        n, even = len(self.X), np.ptp(strength) == 0  # then X need not be copied
-        total, root = np.zeros((n, n)), np.sqrt(strength)
-
-        def scaled(some: slice, rows: slice = slice(None)) -> FloatArray:
-            return self.part(some, rows) if even else self.part(some, rows) / root[some]
-
-        def of_columns(some: slice) -> FloatArray:
-            half = scaled(some)
-            return half @ half.T
-
-        def fill(square: tuple[slice, slice]) -> None:
-            rows, others = square
-            for some in self.parts:
-                left = scaled(some, rows)
-                total[square] += left @ (left if rows == others else scaled(some, others)).T
-
-        if n <= FEW_ROWS:
-            for one in in_order(self.pool, of_columns, self.parts, ahead=1):
-                total += one
-        else:
-            squares = squares_of(n)
-            for _ in in_order(self.pool, fill, squares, ahead=len(squares)):
-                pass
-        return np.divide(total, strength[0], out=total) if even else total
-
-    def times(self, w: FloatArray) -> FloatArray:
-        """X w for w (p, K)."""
-        return sum((self.part(some) @ w[some] for some in self.parts), np.zeros((len(self.X), w.shape[1])))
-
-    def back_times(self, a: FloatArray) -> FloatArray:
-        """X'a, (p, K)."""
-        return np.vstack([self.part(some).T @ a for some in self.parts])
+    if n <= FEW_ROWS:
+        for one in in_order(pool, of_columns, X.parts, ahead=1):
+            total += one
+    else:
+        squares = squares_of(n)
+        for _ in in_order(pool, fill, squares, ahead=len(squares)):
+            pass
+    return np.divide(total, strength[0], out=total) if even else total
 
 
 def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
     """The space in which the dense rows are as many columns as they have directions; X is read once for it, and once
     for the way back. The rows come in the order of their pivots, as then L lies where G was."""
-    X, n = WideRows(source.X, source.centre, source.pool), source.n_rows
-    L = X.products(penalty.l2)
+    X, n = WideRows(source), source.n_rows
+    L = products_of(X, penalty.l2)
     longest = float(L.diagonal().max())
     if not np.isfinite(longest):  # rows so long that their squares are no numbers
         return Space(source, penalty)
@@ -180,12 +147,12 @@ def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
     def there(w: FloatArray) -> FloatArray:
         if not w.any():
             return np.zeros((rank, w.shape[1]))
-        return solve_triangular(coordinates[:rank], X.times(w)[leading], lower=True)
+        return solve_triangular(coordinates[:rank], X.plane(w)[leading], lower=True)
 
     def back(z: FloatArray) -> FloatArray:
         a = np.zeros((n, z.shape[1]))
         a[leading] = solve_triangular(coordinates[:rank], z, lower=True, trans=1)
-        w = X.back_times(a)
+        w = X.pull(a, source.n_columns)
         return np.divide(w, penalty.l2[:, None], out=w)
 
     rows = replace(source, X=coordinates, y=source.y[order], weight=source.weight[order], centre=np.zeros(rank))

@@ -25,8 +25,9 @@ from separatrix.engine.duality import Prediction, duality_gap, penalises_all
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import Linear, conjugate_gradients
-from separatrix.engine.objective import TRACE, Evaluation, Objective, Sums
+from separatrix.engine.objective import TRACE, Evaluation, Objective
 from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns, minimise_model, promised_slope
+from separatrix.engine.sums import Sums
 from separatrix.equations.hyperplane import gram_diagonal, pieces
 
 TRUNCATED, EXACT = 0.1, 1e-7  # of the squared subgradient a minimum of the model may leave, at first and at last
@@ -118,7 +119,10 @@ def steps_on(part: Objective, at: Evaluation, room: float, enough: float, most: 
 
 def promised_by_diagonal(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
     """The decrease that a model with these curvatures (P, 1), and none between coefficients, promises."""
-    return 0.5 * float(np.sum(objective.subgradient(at) ** 2 / unit))
+    square = objective.subgradient(at)  # as long as theta, in place
+    np.square(square, out=square)
+    square /= unit
+    return 0.5 * float(square.sum())
 
 
 def cells(source: Source) -> int:
@@ -132,7 +136,9 @@ def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntAr
     """The columns with a weight, and twice as many others, those of the largest subgradient first; in order."""
     p = objective.source.n_columns
     weighted = at.theta[:p].any(axis=1)
-    score = np.where(weighted, np.inf, np.abs(objective.subgradient(at) / unit)[:p].max(axis=1))
+    scaled = objective.subgradient(at)
+    scaled /= unit
+    score = np.where(weighted, np.inf, np.abs(scaled, out=scaled)[:p].max(axis=1))
     size = min(max(SMALLEST_SET, GROWTH * np.count_nonzero(weighted)), np.count_nonzero(score))
     return np.sort(np.argpartition(-score, size - 1)[:size]) if size else np.arange(0)
 

@@ -61,8 +61,11 @@ class ElasticNet:
         g is the gradient of the smooth function and the L2 part together: where w is zero, the L1 part takes up to l1
         off it.
         """
-        l1 = self.l1[:, None]
-        return np.where(w == 0, soft_threshold(g, l1), g + l1 * np.sign(w))
+        smallest = np.empty_like(g)
+        for some in pieces(*w.shape):  # of the arrays that it makes, each would be as large as w
+            own, slope, l1 = w[some], g[some], self.l1[some, None]
+            smallest[some] = np.where(own == 0, soft_threshold(slope, l1), slope + l1 * np.sign(own))
+        return smallest
 
     def shifted(self, w: FloatArray) -> FloatArray:
         """w with each column's weights (K,) shifted together to where they cost least: about their median with an L1

@@ -29,7 +29,8 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.leverage import LEVERAGE_ONE, leverages, row_curvatures, total_weight
 from separatrix.engine.linear_algebra import ROUGH, factor_positive, solve_factored
-from separatrix.engine.objective import Objective, block_eta
+from separatrix.engine.objective import Objective
+from separatrix.engine.sums import block_eta
 from separatrix.engine.triangle import triangle_of
 from separatrix.equations.hyperplane import paired_grams
 from separatrix.errors import ArgumentError, DataError

@@ -25,7 +25,8 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.leverage import LEVERAGE_ONE, inverse_curvature, leverages
-from separatrix.engine.objective import Objective, block_eta
+from separatrix.engine.objective import Objective
+from separatrix.engine.sums import block_eta
 from separatrix.equations.losses import Loss, SquaredLoss, cross_entropy
 from separatrix.errors import ArgumentError
 

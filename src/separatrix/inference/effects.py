@@ -24,7 +24,8 @@ import numpy as np
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
-from separatrix.engine.objective import Objective, block_eta, with_intercept
+from separatrix.engine.objective import Objective
+from separatrix.engine.sums import block_eta, with_intercept
 from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.errors import ArgumentError
 from separatrix.inference.wald import quantile, two_sided

@@ -25,8 +25,9 @@ from separatrix.data.block import Block
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.leverage import leverages
 from separatrix.engine.linear_algebra import Factor, factor_positive, solve_factored
-from separatrix.engine.objective import Objective, block_eta, block_sums, with_intercept
+from separatrix.engine.objective import Objective
 from separatrix.engine.quasi_newton import MOST_PAIRS, Pair, inverse_times, shows_curvature
+from separatrix.engine.sums import block_eta, block_sums, with_intercept
 from separatrix.errors import ArgumentError
 from separatrix.inference.tails import chi_squared_tail
 from separatrix.inference.wald import quantile

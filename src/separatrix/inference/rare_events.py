@@ -14,7 +14,8 @@ from separatrix.arguments import check_number
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.leverage import inverse_curvature, leverages
-from separatrix.engine.objective import Objective, block_eta, with_intercept
+from separatrix.engine.objective import Objective
+from separatrix.engine.sums import block_eta, with_intercept
 from separatrix.equations.links import logit, sigmoid
 from separatrix.equations.losses import LogLoss
 from separatrix.errors import ArgumentError

@@ -19,7 +19,8 @@ from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
 from separatrix.engine.least_squares import design_of, least_squares
 from separatrix.engine.linear_algebra import ROUGH, SINGULAR, factor_positive, solve_factored
-from separatrix.engine.objective import Evaluation, Objective, block_eta
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.sums import block_eta
 from separatrix.engine.triangle import triangle_of
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2, even

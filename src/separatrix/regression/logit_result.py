@@ -11,7 +11,7 @@ from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.data.frames import dataframe
-from separatrix.engine.objective import block_eta
+from separatrix.engine.sums import block_eta
 from separatrix.equations.links import sigmoid
 from separatrix.equations.losses import ClassLoss
 from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError, TargetError, listing

@@ -1,0 +1,84 @@
+"""Few dense rows of many columns: what passes make of them is longer than rows are many, so threads share the columns.
+
+Each block of rows would have a gradient of its own, as long as all columns, and so would each thread; here every part
+of a gradient is made once, where it stays. X is read twice for it, which is no slower where rows are few.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from separatrix.arrays import FloatArray
+from separatrix.cached import cached_property
+from separatrix.data.block import Block, Source
+from separatrix.data.memory import MemorySource
+from separatrix.data.threads import in_order
+from separatrix.equations.hyperplane import product
+
+FEW = 2**11  # bytes of a column: of so few rows a number for each column is as large as some
+CELLS, COLUMNS = 2**18, 2**10  # that a thread takes at a time, but at least so many columns of an X as it is,
+FEWEST = 2**8  # or that it has to copy
+AHEAD = 4  # parts that wait to be added
+
+
+@dataclass(frozen=True)
+class WideRows:
+    """The rows of a source, less their centre and in double, some columns at a time: never a copy of all."""
+
+    source: MemorySource
+
+    @property
+    def parts(self) -> list[slice]:
+        """The columns that a thread takes at a time."""
+        n, p = self.source.X.shape
+        step = max(FEWEST if self.source.copies else COLUMNS, CELLS // max(n, 1))
+        return [slice(first, min(first + step, p)) for first in range(0, p, step)]
+
+    @cached_property
+    def rows(self) -> Block:
+        """All rows, without their columns."""
+        source, all_ = self.source, slice(0, self.source.n_rows)
+        return Block(None, source.y[all_], source.weights(all_), all_, source.offset)
+
+    def part(self, some: slice, rows: slice = slice(None)) -> FloatArray:
+        """Some columns, of some rows."""
+        return replace(self.source, X=self.source.X[:, some], centre=self.source.centre[some]).widened(rows)
+
+    def plane(self, theta: FloatArray) -> FloatArray:
+        """X w + b, (rows, K); theta may be w alone."""
+        p = self.source.n_columns
+
+        def of_columns(some: slice) -> FloatArray:
+            return self.part(some) @ theta[:p][some]
+
+        plane = np.zeros((self.source.n_rows, theta.shape[1]), order="F")
+        for part in in_order(self.source.pool, of_columns, self.parts, ahead=AHEAD):
+            plane += part
+        for b in theta[p:]:
+            plane += b
+        return plane
+
+    def pull(self, r: FloatArray, P: int) -> FloatArray:
+        """[X 1]'r, (P, K): what theta's last row multiplies, if P > p, is a column of ones."""
+        out, p = np.empty((P, r.shape[1])), self.source.n_columns
+        self.fill(out[:p], lambda X: product(X.T, r))
+        out[p:] = r.sum(axis=0)
+        return out
+
+    def fill(self, out: FloatArray, function: Callable[[FloatArray], FloatArray]) -> None:
+        """Fills `out` (p, ...) with function(some columns of X)."""
+
+        def of_columns(some: slice) -> None:
+            out[some] = function(self.part(some))
+
+        deque(in_order(self.source.pool, of_columns, self.parts, ahead=AHEAD), maxlen=0)
+
+
+def wide_rows(source: Source) -> WideRows | None:
+    """The rows of a source by their columns, where they are dense, in memory, few and wide."""
+    if not isinstance(source, MemorySource) or not isinstance(source.X, np.ndarray):
+        return None
+    few = source.n_rows * source.X.itemsize <= FEW and source.n_rows < source.n_columns
+    return WideRows(source) if few else None

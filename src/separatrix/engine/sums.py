@@ -1,0 +1,142 @@
+"""What a pass over the rows adds up: the loss, its gradient and its curvature, not yet per unit weight."""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from separatrix.arrays import FloatArray, Matrix
+from separatrix.data.block import Block, Source
+from separatrix.data.wide import wide_rows
+from separatrix.equations.hyperplane import product, project
+from separatrix.equations.losses import Loss, gram
+
+OfRows = Callable[[Block, FloatArray], tuple[float, FloatArray]]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Unnormalised sums over some rows; derivatives are None where they were not asked for."""
+
+    weight: float
+    value: float
+    gradient: Any = None
+    curvature: Any = None
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return self._plus(other, operator.add)
+
+    def __iadd__(self, other: "Sums") -> "Sums":
+        """Their sum, in the arrays of the first: a curvature may be as large as all that a fit may take."""
+        return self._plus(other, operator.iadd)
+
+    def _plus(self, other: "Sums", add: Callable[[Any, Any], Any]) -> "Sums":
+        def both(a: Any, b: Any) -> Any:
+            return None if a is None else add(a, b)
+
+        return Sums(
+            self.weight + other.weight,
+            self.value + other.value,
+            both(self.gradient, other.gradient),
+            both(self.curvature, other.curvature),
+        )
+
+
+def through_rows(source: Source, theta: FloatArray, of_rows: OfRows) -> Sums:
+    """Of rows and their plane X w + b, (rows, K), of_rows makes a number and r (rows, K): the sum of the numbers, and
+    [X 1]'r, (P, K), in one pass."""
+    if (wide := wide_rows(source)) is not None:
+        value, r = of_rows(wide.rows, wide.plane(theta))
+        return Sums(wide.rows.total, value, wide.pull(r, len(theta)))
+
+    return source.add_up(partial(through_block, theta=theta, of_rows=of_rows))
+
+
+def through_block(block: Block, theta: FloatArray, of_rows: OfRows) -> Sums:
+    """The same of a block."""
+    value, r = of_rows(block, block_plane(block, theta))
+    return Sums(block.total, value, with_intercept(block.transposed, r, len(theta)))
+
+
+def pulled(source: Source, P: int, of_rows: Callable[[Block], FloatArray]) -> Sums:
+    """[X 1]'r, (P, K), with r (rows, K) made of the rows by of_rows, in one pass; X'r for P = p."""
+    if (wide := wide_rows(source)) is not None:
+        return Sums(wide.rows.total, 0.0, wide.pull(of_rows(wide.rows), P))
+    return source.add_up(lambda block: Sums(block.total, 0.0, with_intercept(block.transposed, of_rows(block), P)))
+
+
+def block_sums(
+    block: Block,
+    loss: Loss,
+    theta: FloatArray,
+    order: int,
+    keep: Any = None,
+    dtype: DTypeLike = np.float64,
+) -> Sums:
+    """Loss, gradient (order 1) and curvature (order 2, made in the precision of dtype) summed over the rows of a block.
+
+    `keep` (all rows, K) takes the loss's state of these rows, of which products with the curvature are made: in single
+    precision, of which losses ask no more.
+    """
+    if order == 0:
+        return Sums(block.total, float(np.sum(product(block.weight, loss.value(block.y, block_eta(block, theta))))))
+    if order == 1:
+        return through_block(block, theta, partial(slopes, loss=loss, keep=keep))
+    sums, state = sums_and_state(block, loss, theta)
+    if keep is not None:
+        keep[block.rows] = state
+    curvature = gram(loss, block.X, block.weight, state, len(theta) - block.X.shape[1], dtype)
+    return Sums(sums.weight, sums.value, sums.gradient, curvature.astype(np.float64, copy=False))
+
+
+def sums_and_state(block: Block, loss: Loss, theta: FloatArray) -> tuple[Sums, FloatArray]:
+    """Loss and gradient summed over the rows of a block, and the loss's state of each, (rows, K)."""
+    value, r, state = weighed(block, loss, block_plane(block, theta))
+    return Sums(block.total, value, with_intercept(block.transposed, r, len(theta))), state
+
+
+def slopes(block: Block, plane: FloatArray, loss: Loss, keep: Any = None) -> tuple[float, FloatArray]:
+    """The loss summed over some rows, and what it rises with eta of each, (rows, K), both weighted; of the plane, which
+    is used up. Their state is kept in `keep`, as `block_sums` does."""
+    value, r, state = weighed(block, loss, plane)
+    if keep is not None:
+        keep[block.rows] = state
+    return value, r
+
+
+def weighed(block: Block, loss: Loss, plane: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    """As `slopes`, with the state."""
+    if block.offset is not None:
+        plane += block.offset
+    value, r, state = loss.together(block.y, plane)
+    r *= block.weight[:, None]
+    return float(np.sum(product(block.weight, value))), r, state
+
+
+def block_eta(block: Block, theta: FloatArray) -> FloatArray:
+    """eta = X w + b + offset for the rows of a block, (rows, K)."""
+    eta = block_plane(block, theta)
+    if block.offset is not None:
+        eta += block.offset
+    return eta
+
+
+def block_plane(block: Block, theta: FloatArray) -> FloatArray:
+    """X w + b for the rows of a block, (rows, K): eta without its offset, and what a step of theta adds to eta."""
+    p = block.X.shape[1]
+    plane = project(block.X, theta[:p])
+    for b in theta[p:]:
+        plane += b
+    return plane
+
+
+def with_intercept(transposed: Matrix, r: FloatArray, P: int) -> FloatArray:
+    """[X 1]' r, (P, K), of X' (p, rows): what theta's last row multiplies, if P > p, is a column of ones."""
+    sums, p = np.empty((P, r.shape[1])), transposed.shape[0]
+    product(transposed, r, sums[:p])
+    sums[p:] = r.T.sum(axis=1)
+    return sums
