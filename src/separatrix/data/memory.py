@@ -220,7 +220,7 @@ class MemorySource:
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
             rows = slice(some.start + before, some.stop + before)
-            yield Block(self.widened(some), self.y[some], self.weights(some), rows, some_rows(self.offset, some))
+            yield Block(self._rows(some), self.y[some], self.weights(some), rows, some_rows(self.offset, some))
 
     def weights(self, some: slice) -> FloatArray:
         """Of some rows that follow each other; where all are equal, all blocks share theirs."""
@@ -246,22 +246,25 @@ class MemorySource:
     @cached_property
     def _moved(self) -> bool:
         """Whether rows are widened or shifted."""
-        return not self.is_sparse and (self.X.dtype != np.float64 or self._shifted)
+        return not self.is_sparse and (self.X.dtype != np.float64 or self.shifted)
 
     @cached_property
-    def _shifted(self) -> bool:
+    def shifted(self) -> bool:
         """Whether some column is shifted."""
         return bool(self.centre.any())
 
-    def widened(self, some: slice) -> Any:
-        """Some rows as blocks have them: in double, less the centre."""
+    def _rows(self, some: slice) -> Any:
         if self.is_sparse:
             return csr_rows(self.X, some)
-        X = self.X[some]
-        if X.dtype != np.float64:  # at once: a difference would be cast a few numbers at a time, four times as slowly
-            X = X.astype(np.float64)
-            return np.subtract(X, self.centre, out=X) if self._shifted else X
-        return X - self.centre if self._shifted else X
+        return in_double(self.X[some], self.centre if self.shifted else None)
+
+
+def in_double(X: NDArray, centre: FloatArray | None) -> FloatArray:
+    """Dense rows in double, less their centre if there is one."""
+    if X.dtype != np.float64:  # at once: a difference would be cast a few numbers at a time, four times as slowly
+        X = X.astype(np.float64)
+        return X if centre is None else np.subtract(X, centre, out=X)
+    return X if centre is None else X - centre
 
 
 def summed(parts: Iterator[T], combine: Callable[[Any, Any], Any]) -> T:

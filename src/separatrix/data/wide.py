@@ -1,24 +1,24 @@
 """Few dense rows of many columns: what passes make of them is longer than rows are many, so threads share the columns.
 
 Each block of rows would have a gradient of its own, as long as all columns, and so would each thread; here every part
-of a gradient is made once, where it stays. X is read twice for it, which is no slower where rows are few.
+of a gradient is made once, where it stays. X is read twice for it, which is no slower where rows are that few.
 """
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block, Source
-from separatrix.data.memory import MemorySource
+from separatrix.data.memory import FEW_CELLS, MemorySource, in_double
 from separatrix.data.threads import in_order
 from separatrix.equations.hyperplane import product
 
-FEW = 2**11  # bytes of a column: of so few rows a number for each column is as large as some
-CELLS, COLUMNS = 2**18, 2**10  # that a thread takes at a time, but at least so many columns of an X as it is,
+FEW, FEW_COPIED = 2**9, 2**11  # bytes of a column, for each column of eta; and of what blocks would have to copy
+CELLS, COLUMNS = 2**18, 2**11  # that a thread takes at a time, but at least so many columns of an X as it is,
 FEWEST = 2**8  # or that it has to copy
 AHEAD = 4  # parts that wait to be added
 
@@ -44,7 +44,8 @@ class WideRows:
 
     def part(self, some: slice, rows: slice = slice(None)) -> FloatArray:
         """Some columns, of some rows."""
-        return replace(self.source, X=self.source.X[:, some], centre=self.source.centre[some]).widened(rows)
+        source = self.source
+        return in_double(source.X[:, some][rows], source.centre[some] if source.shifted else None)
 
     def plane(self, theta: FloatArray) -> FloatArray:
         """X w + b, (rows, K); theta may be w alone."""
@@ -80,5 +81,5 @@ def wide_rows(source: Source) -> WideRows | None:
     """The rows of a source by their columns, where they are dense, in memory, few and wide."""
     if not isinstance(source, MemorySource) or not isinstance(source.X, np.ndarray):
         return None
-    few = source.n_rows * source.X.itemsize <= FEW and source.n_rows < source.n_columns
-    return WideRows(source) if few else None
+    few = FEW_COPIED if source.copies else FEW * source.outputs
+    return WideRows(source) if source.n_rows * source.X.itemsize <= few and source.X.size > FEW_CELLS else None

@@ -29,7 +29,7 @@ from separatrix.equations.penalties import ElasticNet
 
 STATE = np.dtype(np.float32)  # of what is kept: an error of the curvature, not of the gradient
 TRACE_OF_ROOT = 1e-26  # its square root is seen beside 1, as the differences of columns are that all but repeat others
-EPSILON = float(np.finfo(float).eps)
+ROUNDED = 4.0 * float(np.finfo(float).eps)  # of the weights of a column, what may be left along flat directions
 TRACE = 1e-10  # of a curvature: enough to make a matrix positive definite, too little to slow a step
 
 
@@ -245,7 +245,7 @@ class Objective:
         if not theta.size or not flat.size:
             return theta
         part, largest = theta @ flat, np.maximum(theta.max(axis=1), -theta.min(axis=1))
-        if np.all(np.abs(part).max(axis=1) <= EPSILON * largest):
+        if np.all(np.abs(part).max(axis=1) <= ROUNDED * largest):
             return theta
         along = part @ flat.T
         moved = np.subtract(theta, along, out=along)
