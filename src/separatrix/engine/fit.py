@@ -16,7 +16,7 @@ from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choice_for, products_pay
 from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.proximal import takes_metric
+from separatrix.engine.proximal import centred_for, takes_metric
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import Start, is_saving, rows_of_sample, sample_start, start_at
 from separatrix.equations.hyperplane import pieces
@@ -84,6 +84,7 @@ def fit_linear_model(
     penalised = bool(penalty.has_l1 or penalty.l2.any())
     if isinstance(source, MemorySource):
         source = replace(source, outputs=len(start[0]))
+    source = centred_for(source, penalty, len(start[0]), options.fit_intercept)
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)

@@ -46,7 +46,7 @@ from separatrix.engine.preconditioned import (
     is_large,
     preconditioned,
 )
-from separatrix.engine.proximal import proximal_newton
+from separatrix.engine.proximal import centred_for, proximal_newton
 from separatrix.engine.triangle import ROUNDING, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
@@ -202,10 +202,10 @@ def is_wide(source: Source, penalty: ElasticNet) -> bool:
     penalised."""
     if not isinstance(source, MemorySource) or not penalises_all(penalty):
         return False
-    p = source.n_columns
-    if p <= LARGEST_CURVATURE and not (source.n_rows < p and is_large(source)):
+    p, fewer = source.n_columns, source.n_rows < source.n_columns
+    if p <= LARGEST_CURVATURE and not (fewer and (penalty.has_l1 or is_large(source))):
         return False
-    return source.is_sparse or bool(penalty.l1.any()) or source.n_rows * p * min(source.n_rows, p) > LONG
+    return source.is_sparse or penalty.has_l1 or source.n_rows * p * min(source.n_rows, p) > LONG
 
 
 def by_products(
@@ -213,8 +213,9 @@ def by_products(
 ) -> LeastSquares | None:
     """The fit by conjugate gradients, or with an L1 part on working sets, until what it is above the optimum is next to
     nothing of the spread of y. None where another way is left, and they do not arrive in so few iterations."""
-    objective, _ = objective_of(source, penalty, fit_intercept)
     p, theta = source.n_columns, np.zeros((source.n_columns + int(fit_intercept), targets))
+    source = centred_for(source, penalty, targets, fit_intercept)
+    objective, _ = objective_of(source, penalty, fit_intercept)
     theta[p:] = -objective.evaluate(theta, order=1).gradient[p:]
     tolerance = ALL_DIGITS * objective.evaluate(theta, order=0).value
     name, solver = ("proximal-newton", proximal_newton) if penalty.has_l1 else ("conjugate-gradient", conjugate_newton)

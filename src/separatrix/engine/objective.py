@@ -266,6 +266,12 @@ class Objective:
         """The objective over some of the columns, the weights of the others zero. Its passes are its own."""
         return Objective(self.source.columns(chosen), self.loss, self.penalty.columns(chosen), self.fit_intercept)
 
+    def stronger(self, times: float, at: Evaluation) -> "tuple[Objective, Evaluation]":
+        """The objective with an L1 part so many times as strong, and what it is at a point."""
+        stage = replace(self, penalty=ElasticNet(times * self.penalty.l1, self.penalty.l2))
+        w = at.theta[: self.source.n_columns]
+        return stage, replace(at, value=at.loss + stage.penalty.value(w))
+
     @property
     def l1(self) -> FloatArray:
         """The L1 strength of each row of theta, (P, 1): zero for the intercept."""

@@ -35,6 +35,14 @@ class Half:
         (trttf,) = get_lapack_funcs(("trttf",), dtype=A.dtype)
         return cls(len(A), trttf(A.T, uplo="L")[0])
 
+    def full(self) -> FloatArray:
+        """A itself, (n, n)."""
+        (tfttr,) = get_lapack_funcs(("tfttr",), dtype=self.numbers.dtype)
+        A = tfttr(self.n, self.numbers, uplo="L")[0].T  # whose upper half it is
+        for row in range(1, self.n):
+            A[row, :row] = A[:row, row]
+        return A
+
     @property
     def first(self) -> int:
         """How many columns are the first."""

@@ -32,6 +32,7 @@ from separatrix.engine.leave_out import LeftOut, See, leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import KEEP, newton
 from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.proximal import centred_for
 from separatrix.engine.quasi_newton import quasi_newton
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
@@ -93,13 +94,12 @@ def fit_paths(
     members : which rows each fit is of, the first of all.
     """
     order = np.argsort(Cs, kind="stable")
-    with one_blas_thread(), source.working() as source:
+    with one_blas_thread(), centred_for(source, penalty, K, options.fit_intercept).working() as source:
         space = smallest_space(source, penalty) if np.isfinite(Cs).all() else Space(source, penalty)
         assert isinstance(space.source, MemorySource)
         rows = replace(space.source, outputs=K)
         course = Course(rows, loss, K, space.penalty, options, members.take(space.order))
-        walk = list(course.walk(Cs[order]))
-        walk = [walk[c] for c in np.argsort(order)]
+        walk = [points for _, points in sorted(zip(order, course.walk(Cs[order]), strict=True))]
         theta = np.array([[point.theta for point in points] for points in walk]).swapaxes(0, 1)
         w, b = np.split(theta, [space.source.n_columns], axis=2)
         side_by_side = w.transpose(2, 0, 1, 3).reshape(w.shape[2], -1)

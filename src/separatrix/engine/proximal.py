@@ -7,13 +7,16 @@ Few columns, or rows of which a sample knows H: H is a small matrix of all colum
 """
 
 import math
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from scipy.linalg import get_blas_funcs
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
-from separatrix.data.memory import MemorySource
+from separatrix.data.judged import far_columns
+from separatrix.data.memory import NEAR, MemorySource
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR
@@ -21,11 +24,14 @@ from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.quadratic_model import by_root, matrix, minimise_model, promised_slope
 from separatrix.engine.quasi_newton import share_to_keep, shows_curvature
 from separatrix.engine.working_sets import on_working_sets
+from separatrix.equations.penalties import ElasticNet
 
+AnySource = TypeVar("AnySource", bound=Source)
 (dger,) = get_blas_funcs(("ger",), dtype=np.float64)
 SMALL = 500  # coefficients whose curvature is cheap beside a pass over the data,
 LARGEST = 2_000  # and beside one over dense rows where a few of them will do,
 ROWS, ROWS_OF_CLASSES = 100, 20  # numbers of a curvature that cost about as much as a row does in passes
+FEW_FAR = 10  # columns off zero, for which it does not pay to copy all
 COPIES = 4  # of which so many find room at once: it, its part that is free, the factor of that, and it corrected
 EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing
 BEND_SEEN = 1e3 * float(np.finfo(float).eps)  # of a curvature along a step: less may be rounding
@@ -39,6 +45,21 @@ def proximal_newton(objective: Objective, theta: FloatArray, metric: FloatArray 
     """
     few = metric is not None or (theta.size <= SMALL and is_small(objective.source, theta.shape))
     return on_all_columns(objective, theta, metric) if few else on_working_sets(objective, theta)
+
+
+def centred_for(source: AnySource, penalty: ElasticNet, K: int, fit_intercept: bool) -> AnySource:
+    """The source with its columns shifted to about zero, where coefficients (P, K) are many and have an L1 part, and an
+    intercept undoes it.
+
+    Steps choose signs by the diagonal of the curvature, which does not know what columns off zero have in common: the
+    intercept. Of sparse columns the model takes it out; dense blocks are copied for it.
+    """
+    if not isinstance(source, MemorySource) or source.is_sparse or not (penalty.has_l1 and fit_intercept):
+        return source
+    if is_small(source, shape := (source.n_columns + 1, K)) and math.prod(shape) <= SMALL:
+        return source
+    centre = far_columns(source.X, NEAR)
+    return replace(source, centre=centre) if np.count_nonzero(centre) > FEW_FAR else source
 
 
 def is_small(source: Source, shape: tuple[int, int]) -> bool:

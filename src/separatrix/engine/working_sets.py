@@ -7,10 +7,8 @@ with B = diag(sqrt h) X. There the intercept is at its best for any weights, whi
 without the direction that all columns of a text share, fewer products will do.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from scipy.sparse import csc_array
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
-from separatrix.data.threads import in_order
+from separatrix.engine.among import gram_among
 from separatrix.engine.duality import Prediction, duality_gap, penalises_all
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
@@ -28,11 +26,13 @@ from separatrix.engine.linear_algebra import Linear, conjugate_gradients
 from separatrix.engine.objective import TRACE, Evaluation, Objective
 from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns, minimise_model, promised_slope
 from separatrix.engine.sums import Sums
-from separatrix.equations.hyperplane import gram_diagonal, pieces
+from separatrix.equations.hyperplane import gram_diagonal
 
 TRUNCATED, EXACT = 0.1, 1e-7  # of the squared subgradient a minimum of the model may leave, at first and at last
 FORCING = 3.0  # times the squared share of the gap that the last step left
+DOWN, STAGED = 4.0, 0.001  # from one L1 part to a weaker one, and what a minimum of its model may leave
 SMALLEST_SET = 400  # columns, or
+MOST = 0.5  # of all columns, which then are it: of dense ones less is copied
 GROWTH = 3  # for each with a weight
 FAR = 30  # times what a pass over a working set reads make one over all dear, which then comes after
 MOST_STEPS = 3  # on it, while
@@ -49,6 +49,10 @@ def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
     """Each iteration takes a step on a working set, or a few where a pass over all columns is dear; the gradient of all
     columns then chooses the next.
 
+    Where more columns want a weight than there are rows, a first step would give one to most of them, of which few are
+    to keep it. So there the L1 part begins stronger and comes down, a step at a time (Hale, Yin and Zhang 2008,
+    "Fixed-point continuation for l1-minimization").
+
     The estimated gap is the decrease that a quadratic model with the bound on the curvature's diagonal promises, or
     more where the certificate will ask for more. The faster it falls, the more exactly models are solved (Eisenstat and
     Walker 1996, "Choosing the forcing terms in an inexact Newton method", choice 2): the last steps then are Newton's,
@@ -56,20 +60,34 @@ def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
     """
     unit, source = objective.diagonal_bound(theta), objective.source
     room = min(FEW_BYTES, source.n_rows * source.room / 3)
-    (at, state), enough, ahead = evaluate_with_state(objective, theta), TRUNCATED, None
-    promised = promised_by_diagonal(objective, at, unit)
+    (at, state), ahead = evaluate_with_state(objective, theta), None
+    promised, times = promised_by_diagonal(objective, at, unit), times_too_weak(objective, at)
+    enough = STAGED if times > 1.0 else TRUNCATED
     while True:
         yield Iterate(at, estimated_gap(objective, at, promised), ahead=ahead)
-        chosen = working_set(objective, at, np.sqrt(unit))
+        times = max(times / DOWN, 1.0)
+        stage, here = objective.stronger(times, at) if times > 1.0 else (objective, at)
+        chosen = working_set(stage, here, np.sqrt(unit))
         rows = np.append(chosen, np.arange(source.n_columns, len(theta)))
-        part, here = on_columns(objective, at, state, chosen, rows)
+        part, here = on_columns(stage, here, state, chosen, rows)
         most = MOST_STEPS if cells(source) > FAR * cells(part.source) else 1
         ahead = steps_on(part, here, room, enough, most)
         theta = at.theta.copy()
         theta[rows] = ahead.reached
         (at, state), before = evaluate_with_state(objective, theta), promised
         promised = promised_by_diagonal(objective, at, unit)
-        enough = float(np.clip(FORCING * (promised / max(before, NOTHING)) ** 2, EXACT, TRUNCATED))
+        if times == 1.0:
+            enough = float(np.clip(FORCING * (promised / max(before, NOTHING)) ** 2, EXACT, TRUNCATED))
+
+
+def times_too_weak(objective: Objective, at: Evaluation) -> float:
+    """How many times as strong an L1 part would keep at zero the weights that are, if more columns want one than there
+    are rows; else 1."""
+    l1, slope = objective.penalty.l1, at.gradient[: objective.source.n_columns].copy()
+    slope[at.theta[: len(slope)] != 0] = 0.0
+    largest = np.abs(slope, out=slope).max(axis=1, initial=0.0)
+    few = np.count_nonzero(largest > l1) <= objective.source.n_rows
+    return 1.0 if few else float(np.max(largest[l1 > 0] / l1[l1 > 0], initial=1.0))
 
 
 def evaluate_with_state(objective: Objective, theta: FloatArray) -> tuple[Evaluation, FloatArray | None]:
@@ -140,6 +158,8 @@ def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntAr
     scaled /= unit
     score = np.where(weighted, np.inf, np.abs(scaled, out=scaled)[:p].max(axis=1))
     size = min(max(SMALLEST_SET, GROWTH * np.count_nonzero(weighted)), np.count_nonzero(score))
+    if size > MOST * p and not getattr(objective.source, "is_sparse", False):
+        return np.arange(p)
     return np.sort(np.argpartition(-score, size - 1)[:size]) if size else np.arange(0)
 
 
@@ -245,43 +265,6 @@ def products(part: Objective, at: Evaluation, room: float, enough: float) -> Cur
     kept = source.room * source.n_rows
     most = int(min(PRODUCTS * P * K, (kept if np.isfinite(kept) else room) / MATRICES) ** 0.5)
     return Curvature(diagonal, times, solve, exact=False, among=among, most=most, cheapest=alike)
-
-
-def gram_among(
-    part: Objective, source: MemorySource, at: Evaluation, some: IntArray, unit: FloatArray, dtype: DTypeLike
-) -> FloatArray:
-    """The curvature of the loss in some coefficients, (some, some), in their units and summed over dense rows; a piece
-    of them at a time, as their columns are copied, and of each threads share the pairs of classes."""
-    p, K = source.n_columns, at.theta.shape[1]
-    column, eta = np.divmod(some, K)
-    order = np.argsort(eta, kind="stable")  # by class
-    ends = np.searchsorted(eta[order], np.arange(K + 1))
-    own = [slice(first, last) for first, last in pairwise(ends)]
-    ones, column, unit = column[order] >= p, np.minimum(column[order], p - 1), unit[order]
-    pairs = [(k, m) for k in range(K) for m in range(k + 1)]
-    H = np.zeros((len(some), len(some)), dtype)
-    for block in source.blocks(slice(0, source.n_rows)):
-        state = part.state_of(at, block)
-        for rows in pieces(len(block.weight), len(some)):
-            weight, p_of, X = block.weight[rows], state[rows], np.empty((len(state[rows]), len(some)), dtype)
-
-            def copy(k: int, block: Block = block, rows: slice = rows, X: FloatArray = X) -> None:
-                X[:, own[k]] = block.X[rows].take(column[own[k]], axis=1) / unit[own[k]] if p else 1.0
-                X[:, own[k]][:, ones[own[k]]] = 1.0 / unit[own[k]][ones[own[k]]]
-
-            def add(
-                pair: tuple[int, int], weight: FloatArray = weight, p_of: FloatArray = p_of, X: FloatArray = X
-            ) -> None:
-                k, m = pair
-                h = (weight * part.loss.second(p_of, k, m)).astype(dtype, copy=False)
-                H[own[k], own[m]] += (X[:, own[k]] * h[:, None]).T @ X[:, own[m]]
-
-            deque(in_order(source.pool, copy, range(K), ahead=K), maxlen=0)
-            deque(in_order(source.pool, add, pairs, ahead=len(pairs)), maxlen=0)
-    for k, m in pairs:
-        H[own[m], own[k]] = H[own[k], own[m]].T
-    place = np.argsort(order)
-    return H[np.ix_(place, place)]
 
 
 class SolveByProducts:
