@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression as Peer
 from problems import Problem, make_problem, seeds, solve
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.data.memory import memory_source
+from separatrix.engine import working_sets
 from separatrix.engine.certificate import by_duality, by_part, by_self_concordance, certify
 from separatrix.engine.choose import choose
 from separatrix.engine.duality import Prediction, fitted_bound, predicted_bound
@@ -605,12 +606,60 @@ def test_a_lasso_of_more_columns_than_rows_and_of_several_targets_agrees():
     np.testing.assert_allclose(ours.coef_, theirs, atol=1e-8)
 
 
-@pytest.mark.slow
 def test_a_lasso_of_far_more_columns_than_rows_and_next_to_no_penalty_is_certified():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(40, 1_000)) * (rng.random((40, 1_000)) < 0.05)
     model = LinearRegression(alpha=2e-4, l1_ratio=1.0).fit(X, X @ rng.normal(size=1_000) + rng.normal(size=40))
     assert model.certificate_.gap <= 1e-8
+
+
+def models_of(monkeypatch: Any) -> list[tuple[int, int]]:
+    """The models that are minimised from now on: their weights that are not zero, and their products."""
+    found = []
+
+    def counted(H: Curvature, *given: Any) -> np.ndarray:
+        products = []
+
+        def times(d: np.ndarray) -> np.ndarray:
+            products.append(len(d))
+            return H.times(d)
+
+        v = minimise_by_turns(replace(H, times=times), *given)
+        found.append((int(np.count_nonzero(v)), len(products)))
+        return v
+
+    monkeypatch.setattr(working_sets, "minimise_by_turns", counted)
+    return found
+
+
+@pytest.mark.parametrize("K", [0, 2, 3])
+def test_no_model_of_more_columns_than_rows_gives_a_weight_to_many_times_as_many(monkeypatch, K):
+    models, rng = models_of(monkeypatch), np.random.default_rng(0)
+    X = rng.normal(size=(50, 3_000))
+    if K:
+        y = (X[:, :K] + rng.gumbel(size=(50, K))).argmax(axis=1)
+        model = LogisticRegression(C=100.0, l1_ratio=1.0).fit(X, y)
+    else:
+        model = LinearRegression(alpha=0.05, l1_ratio=1.0).fit(X, X[:, :10].sum(axis=1) + rng.normal(size=50))
+    assert model.certificate_.gap <= 1e-8
+    assert models
+    assert max(weights for weights, _ in models) <= 2 * 50 * max(K, 1)
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_columns_off_zero_need_no_more_products_than_about_zero_and_have_the_same_weights(monkeypatch, numbers):
+    models, rng = models_of(monkeypatch), np.random.default_rng(0)
+    X = rng.normal(size=(100, 600))
+    eta, off = X[:, :10].sum(axis=1), X + rng.uniform(-50.0, 50.0, 600)
+    model = LinearRegression(alpha=5.0, l1_ratio=1.0) if numbers else LogisticRegression(C=1.0, l1_ratio=1.0)
+    y = eta + rng.normal(size=100) if numbers else eta + rng.logistic(size=100) > 0
+    found = []
+    for rows in (X, off):
+        models.clear()
+        found.append((model.fit(rows, y).coef_, sum(products for _, products in models)))
+    (about, few), (there, products) = found
+    np.testing.assert_allclose(there, about, atol=1e-6)
+    assert 0 < products <= 2 * few
 
 
 def test_an_l1_share_of_nothing_is_the_ridge():

@@ -25,6 +25,7 @@ def test_half_of_a_matrix_has_its_columns_and_its_diagonal(n):
     np.testing.assert_array_equal(np.tril(half.part(slice(0, n), first)), np.tril(A)[:, first])
     np.testing.assert_array_equal(np.tril(half.part(last, last)), np.tril(A[last, last]))
     np.testing.assert_array_equal(half.diagonal, np.diagonal(A))
+    np.testing.assert_array_equal(half.full(), np.tril(A) + np.tril(A, -1).T)
     np.testing.assert_array_equal(half.times(2.0).numbers, Half.of(2.0 * A).numbers)
     half.divide(np.sqrt(np.diagonal(A)))
     np.testing.assert_allclose(half.diagonal, 1.0)
