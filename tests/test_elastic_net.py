@@ -649,10 +649,10 @@ def test_no_model_of_more_columns_than_rows_gives_a_weight_to_many_times_as_many
 @pytest.mark.parametrize("numbers", [False, True])
 def test_columns_off_zero_need_no_more_products_than_about_zero_and_have_the_same_weights(monkeypatch, numbers):
     models, rng = models_of(monkeypatch), np.random.default_rng(0)
-    X = rng.normal(size=(100, 600))
+    X = rng.normal(size=(250, 600))
     eta, off = X[:, :10].sum(axis=1), X + rng.uniform(-50.0, 50.0, 600)
     model = LinearRegression(alpha=5.0, l1_ratio=1.0) if numbers else LogisticRegression(C=1.0, l1_ratio=1.0)
-    y = eta + rng.normal(size=100) if numbers else eta + rng.logistic(size=100) > 0
+    y = eta + rng.normal(size=250) if numbers else eta + rng.logistic(size=250) > 0
     found = []
     for rows in (X, off):
         models.clear()
