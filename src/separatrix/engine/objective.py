@@ -25,7 +25,7 @@ from separatrix.engine.sums import Sums, block_plane, block_sums, slopes, sums_a
 from separatrix.engine.triangle import triangle, triangle_of
 from separatrix.equations.hyperplane import gram_diagonal, product
 from separatrix.equations.losses import ClassLoss, Loss
-from separatrix.equations.penalties import ElasticNet
+from separatrix.equations.penalties import ElasticNet, scaled
 
 STATE = np.dtype(np.float32)  # of what is kept: an error of the curvature, not of the gradient
 TRACE_OF_ROOT = 1e-26  # its square root is seen beside 1, as the differences of columns are that all but repeat others
@@ -268,7 +268,7 @@ class Objective:
 
     def stronger(self, times: float, at: Evaluation) -> "tuple[Objective, Evaluation]":
         """The objective with an L1 part so many times as strong, and what it is at a point."""
-        stage = replace(self, penalty=ElasticNet(times * self.penalty.l1, self.penalty.l2))
+        stage = replace(self, penalty=ElasticNet(scaled(self.penalty.l1, times), self.penalty.l2))
         w = at.theta[: self.source.n_columns]
         return stage, replace(at, value=at.loss + stage.penalty.value(w))
 

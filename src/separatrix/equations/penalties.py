@@ -15,6 +15,8 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.equations.hyperplane import pieces
 
+ARRAYS = 8  # that subgradients and conjugates take on the way
+
 
 @dataclass(frozen=True)
 class ElasticNet:
@@ -62,7 +64,7 @@ class ElasticNet:
         off it.
         """
         smallest = np.empty_like(g)
-        for some in pieces(*w.shape):  # of the arrays that it makes, each would be as large as w
+        for some in pieces(len(w), ARRAYS * w.shape[1]):  # each would be as large as w
             own, slope, l1 = w[some], g[some], self.l1[some, None]
             smallest[some] = np.where(own == 0, soft_threshold(slope, l1), slope + l1 * np.sign(own))
         return smallest
@@ -104,7 +106,7 @@ class ElasticNet:
         keeps its digits where it is small.
         """
         gap = 0.0
-        for some in pieces(*w.shape):  # of the arrays that it makes, each would be as large as w
+        for some in pieces(len(w), ARRAYS * w.shape[1]):
             own, slope, l1, l2 = w[some], times * g[some], self.l1[some, None], self.l2[some, None]
             beyond = np.maximum(np.abs(slope) - l1, 0.0)
             conjugate = np.divide(0.5 * beyond**2, l2, out=np.zeros_like(slope), where=l2 > 0)
