@@ -84,14 +84,14 @@ def least_squares(
     """The exact fit, the penalty's strengths all zero or all above it; where an unpenalised one is not unique, the one
     with the smallest |w|. A triangle is made where it is asked for, or is the way to the fit."""
     with one_blas_thread(), source.working() as source:
-        found, large = None, not with_triangle and is_large(source)
+        found, wide, large = None, is_wide(source, penalty), not with_triangle and is_large(source)
         if large and not penalty.has_l1:
             found = by_gram(source, targets, penalty, fit_intercept) or by_basis(
                 source, targets, penalty, fit_intercept
             )
-        elif large and source.n_rows >= source.n_columns:
+        elif penalty.has_l1 and not wide and (large or is_low(source, penalty)):
             found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS)
-        if not found and is_wide(source, penalty):
+        if not found and wide:
             found = by_products(source, targets, penalty, fit_intercept)
         return found or by_triangle(source, targets, penalty, fit_intercept)
 
@@ -202,10 +202,15 @@ def is_wide(source: Source, penalty: ElasticNet) -> bool:
     penalised."""
     if not isinstance(source, MemorySource) or not penalises_all(penalty):
         return False
-    p, fewer = source.n_columns, source.n_rows < source.n_columns
-    if p <= LARGEST_CURVATURE and not (fewer and (penalty.has_l1 or is_large(source))):
+    p = source.n_columns
+    if p <= LARGEST_CURVATURE and not (source.n_rows < p and is_large(source)):
         return False
     return source.is_sparse or penalty.has_l1 or source.n_rows * p * min(source.n_rows, p) > LONG
+
+
+def is_low(source: Source, penalty: ElasticNet) -> bool:
+    """Whether rows in memory are fewer than columns, of which all are penalised."""
+    return isinstance(source, MemorySource) and source.n_rows < source.n_columns and penalises_all(penalty)
 
 
 def by_products(
@@ -220,7 +225,7 @@ def by_products(
     tolerance = ALL_DIGITS * objective.evaluate(theta, order=0).value
     name, solver = ("proximal-newton", proximal_newton) if penalty.has_l1 else ("conjugate-gradient", conjugate_newton)
     found = minimise(objective, solver(objective, theta), tolerance, tolerance, most)
-    if most < MOST_ITERATIONS and found.steps[-1].gap > tolerance:
+    if most < MOST_ITERATIONS and found.status is not Status.CONVERGED:
         return None
     if found.status is Status.MAX_ITER:
         warnings.warn(
@@ -230,7 +235,7 @@ def by_products(
             stacklevel=6,
         )
     used = int(np.count_nonzero(found.at.theta[:p], axis=0).max(initial=0))
-    trace = Trace(name, f"a triangle of {p:,} columns would take too much", found.steps, objective.passes)
+    trace = Trace(name, f"a triangle of {p:,} columns would take more", found.steps, objective.passes)
     return without_triangle(
         source, found.at, used if penalty.has_l1 else min(source.n_rows, p), trace, found.certificate
     )
