@@ -84,11 +84,12 @@ def gaussian(read: Read, rows: int, columns: int, correlation: float) -> Data:
     return X, draw(random, X @ random.standard_normal(columns))
 
 
-def wide(read: Read) -> Data:
-    """200 rows of 20,000 columns, 50 of which matter."""
+def wide(read: Read, off: float = 0.0) -> Data:
+    """200 rows of 20,000 columns, 50 of which matter, each up to so many standard deviations off zero."""
     random = np.random.default_rng(0)
     X = random.standard_normal((200, 20_000))
-    return X, draw(random, X[:, :50] @ random.standard_normal(50))
+    y = draw(random, X[:, :50] @ random.standard_normal(50))
+    return X + random.uniform(-off, off, 20_000), y
 
 
 def indicators(read: Read) -> Data:
@@ -176,6 +177,7 @@ DATA: dict[str, Callable[[Read], Data]] = {
     "breast_cancer-raw": partial(builtin, name="breast_cancer"),
     "iris": setosa,
     "wide": wide,
+    "wide-off-zero": partial(wide, off=50.0),
     "hiva-like": indicators,
     "rotten_tomatoes": partial(text, name="rotten_tomatoes", fields=["text"], target="category"),
     "sms_spam": partial(text, name="sms_spam", fields=["text"], target="spam"),
@@ -206,10 +208,12 @@ SPARSE_CASES = [
     Case("rotten_tomatoes-l1-hundreds", "rotten_tomatoes", 0.5, 1.0),
     Case("rotten_tomatoes-l1-thousands", "rotten_tomatoes", 3.0, 1.0),
 ]
+OTHERS = ("rows-", "columns-", "synthetic-0.5-small", "wide-off-zero")  # sets for cases of their own
 SCALING = [Case(name, name) for name in DATA if name.startswith(("rows-", "columns-"))]
-PLAIN = [Case(name, name) for name in DATA if not name.startswith(("rows-", "columns-", "synthetic-0.5-small"))]
+PLAIN = [Case(name, name) for name in DATA if not name.startswith(OTHERS)]
 UNPENALISED = [Case("synthetic-0.5-unpenalised", "synthetic-0.5-small", np.inf)]
-CASES = {case.name: case for case in [*PLAIN, *UNPENALISED, *SPARSE_CASES]}
+WIDE = [Case("wide-l1", "wide", 1.0, 1.0), Case("wide-l1-off-zero", "wide-off-zero", 1.0, 1.0)]
+CASES = {case.name: case for case in [*PLAIN, *UNPENALISED, *SPARSE_CASES, *WIDE]}
 
 
 # How many times separatrix's seconds the fastest other solver should take.
