@@ -10,7 +10,6 @@ from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import workers
 from separatrix.data.wide import WideRows, wide_rows
 from separatrix.engine.objective import Objective
-from separatrix.engine.sums import pulled
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 
@@ -40,9 +39,10 @@ def test_sums_by_columns_are_those_of_blocks_of_rows(monkeypatch, dtype, far, K,
             objective = Objective(rows, loss, elastic_net(np.ones(COLUMNS), 0.5), True)
             at = objective.evaluate(theta, order=1)
             assert objective.passes == 1
-            of_rows = pulled(rows, COLUMNS, lambda block: block.weight[:, None] * np.ones((1, K)))
+            of_rows = objective.pull(COLUMNS, lambda block: block.weight[:, None] * np.ones((1, K)))
             products = objective.curvature_times(at, direction), np.hstack(objective.column_moments())
-        found.append((np.array(at.value), at.gradient, *products, of_rows.gradient, np.array(of_rows.weight)))
+            plane = objective.plane(theta)
+        found.append((np.array(at.value), at.gradient, *products, of_rows.gradient, np.array(of_rows.weight), plane))
     assert isinstance(wide_rows(source), WideRows)
     for blocks, columns in zip(*found, strict=True):
         np.testing.assert_allclose(columns, blocks, rtol=1e-10, atol=1e-10 * np.abs(blocks).max())

@@ -39,7 +39,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.sums import Sums, block_eta, block_plane, pulled, with_intercept
+from separatrix.engine.sums import Sums, block_eta, block_plane, with_intercept
 from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import gram
 from separatrix.equations.penalties import ElasticNet
@@ -78,8 +78,7 @@ def predicted_bound(objective: Objective, at: Evaluation, ahead: Prediction) -> 
     if (divergence := predict(ahead, len(at.theta) > source.n_columns, r)) is None:
         return None
 
-    objective.passes += 1
-    sums = pulled(source, source.n_columns, lambda block: block.weight[:, None] * r[block.rows])
+    sums = objective.pull(source.n_columns, lambda block: block.weight[:, None] * r[block.rows])
     G = sums.gradient
     G /= sums.weight
     return duality_gap(objective.penalty, at.theta[: source.n_columns], G, at.loss, divergence)
@@ -187,8 +186,7 @@ def intercept_effect(objective: Objective, at: Evaluation, shift: FloatArray) ->
     def effect(block: Block) -> FloatArray:
         return block.weight[:, None] * objective.loss.curvature_times(objective.state_of(at, block), shift[None, :])
 
-    objective.passes += 1
-    sums = pulled(objective.source, len(at.theta), effect)
+    sums = objective.pull(len(at.theta), effect)
     shifted = sums.gradient
     shifted /= sums.weight
     return shifted

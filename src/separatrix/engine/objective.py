@@ -6,6 +6,7 @@ theta is (p + 1, K), the weights w above the intercept b, or (p, K) without an i
 often none. Sums over blocks add, so any split of the rows gives the same answer to rounding.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -21,7 +22,16 @@ from separatrix.data.memory import MemorySource
 from separatrix.data.wide import wide_rows
 from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive
 from separatrix.engine.shared import shares_squares, sums_and_pairs
-from separatrix.engine.sums import Sums, block_plane, block_sums, slopes, sums_and_state, through_rows
+from separatrix.engine.sums import (
+    OfRows,
+    Sums,
+    block_plane,
+    block_sums,
+    slopes,
+    sums_and_state,
+    through_block,
+    with_intercept,
+)
 from separatrix.engine.triangle import triangle, triangle_of
 from separatrix.equations.hyperplane import gram_diagonal, product
 from separatrix.equations.losses import ClassLoss, Loss
@@ -75,17 +85,16 @@ class Objective:
     ) -> Evaluation:
         """Value, and for order 1 gradient, and for order 2 curvature, in one pass.
 
-        dtype is the precision of the products of which a curvature is made; all else is in double. The state, see
-        `state_of`, is kept where there is room for it, until that of another point is.
+        dtype is the precision of the products of which a curvature is made; all else is in double. With a gradient the
+        state, see `state_of`, can be kept, where there is room for it, until that of another point is.
         """
         if order == 2 and shares_squares(self.source, *theta.shape):
             return self.evaluation(theta, self._shared_sums(self.source, theta, dtype), spare=True)
-        state = self._room_for_state(theta) if keep_state else None
         if order == 1:
-            self.passes += 1
-            sums = through_rows(self.source, theta, partial(slopes, loss=self.loss, keep=state))
-            return self.evaluation(theta, sums, spare=True)
-        sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, keep=state, dtype=dtype))
+            state = self._room_for_state(theta) if keep_state else None
+            sums = self.through_rows(theta, partial(slopes, loss=self.loss, keep=state))
+        else:
+            sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, dtype=dtype))
         return self.evaluation(theta, sums, spare=True)
 
     def _shared_sums(self, source: MemorySource, theta: FloatArray, dtype: DTypeLike) -> Sums:
@@ -134,8 +143,7 @@ class Objective:
         """The state of the loss of a block's rows at a point, (rows, K): as it was kept, else made again."""
         if (state := self.kept_state(at)) is not None:
             return state[block.rows]
-        wide = wide_rows(self.source) if block.X is None else None
-        plane = wide.plane(at.theta) if wide else block_plane(block, at.theta)
+        plane = self.plane(at.theta) if block.X is None else block_plane(block, at.theta)
         return self.loss.together(block.y, plane if block.offset is None else plane + block.offset)[2]
 
     def curvature_times(self, at: Evaluation, direction: FloatArray) -> FloatArray:
@@ -146,8 +154,7 @@ class Objective:
             along *= block.weight[:, None]
             return 0.0, along
 
-        self.passes += 1
-        sums = through_rows(self.source, direction, along_rows)
+        sums = self.through_rows(direction, along_rows)
         result = sums.gradient
         result /= sums.weight
         w = direction[: self.source.n_columns]
@@ -201,6 +208,38 @@ class Objective:
         """One pass: the function of every block, summed, or combined as told."""
         self.passes += 1
         return self.source.add_up(function) if combine is None else self.source.add_up(function, combine)
+
+    def through_rows(self, theta: FloatArray, of_rows: OfRows) -> Sums:
+        """Of rows and their plane X w + b, (rows, K), of_rows makes a number and r (rows, K): the sum of the numbers,
+        and [X 1]'r, (P, K), in one pass."""
+        if (wide := wide_rows(self.source)) is None:
+            return self.add_up(partial(through_block, theta=theta, of_rows=of_rows))
+        self.passes += 1
+        value, r = of_rows(wide.rows, wide.plane(theta))
+        return Sums(wide.rows.total, value, wide.pull(r, len(theta)))
+
+    def pull(self, P: int, of_rows: Callable[[Block], FloatArray]) -> Sums:
+        """[X 1]'r, (P, K), or X'r for P = p, of the r (rows, K) that of_rows makes of rows, in one pass."""
+        if (wide := wide_rows(self.source)) is None:
+            return self.add_up(
+                lambda block: Sums(block.total, 0.0, with_intercept(block.transposed, of_rows(block), P))
+            )
+        self.passes += 1
+        return Sums(wide.rows.total, 0.0, wide.pull(of_rows(wide.rows), P))
+
+    def plane(self, theta: FloatArray) -> FloatArray:
+        """X w + b of all rows in memory, (rows, K), in one pass; theta may be w alone."""
+        self.passes += 1
+        if (wide := wide_rows(self.source)) is not None:
+            return wide.plane(theta)
+        plane = np.empty((self.source.n_rows, theta.shape[1]))
+
+        def fill(block: Block) -> float:
+            plane[block.rows] = block_plane(block, theta)
+            return 0.0
+
+        self.source.add_up(fill)
+        return plane
 
     def _with_penalty(self, curvature: FloatArray, w: FloatArray) -> FloatArray:
         """Adds the penalty's curvature, and some along the directions in which the loss is flat.

@@ -30,7 +30,6 @@ from scipy.linalg import LinAlgError, qr
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
-from separatrix.data.wide import wide_rows
 from separatrix.engine import double_double
 from separatrix.engine.linear_algebra import Linear
 from separatrix.engine.objective import Evaluation, Objective
@@ -38,7 +37,7 @@ from separatrix.engine.packed import packed, solve_packed
 from separatrix.engine.panels import Halves, on_disk
 from separatrix.engine.reach import AT_ONCE, FEW_UNSEEN, MOST_REFINEMENTS, ManyUnseen, reach_of, solved, without
 from separatrix.engine.shared import scaled_columns, scaled_rows, sum_of_squares
-from separatrix.engine.sums import block_eta, block_plane, pulled, with_intercept
+from separatrix.engine.sums import block_eta, block_plane, with_intercept
 from separatrix.equations.hyperplane import pieces, product
 from separatrix.equations.penalties import even
 
@@ -227,25 +226,14 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
 
 def weights_of(objective: Objective, mean: FloatArray, strength: FloatArray, a: FloatArray) -> FloatArray:
     """alpha^-1 Xc'a of multipliers (n, T)."""
-    objective.passes += 1
-    pull = pulled(objective.source, len(mean), lambda block: np.ascontiguousarray(a[block.rows])).gradient
+    pull = objective.pull(len(mean), lambda block: np.ascontiguousarray(a[block.rows])).gradient
     pull -= mean * a.sum(axis=0)
     return np.divide(pull, strength, out=pull)
 
 
 def plane_of(objective: Objective, mean: FloatArray, w: FloatArray) -> FloatArray:
     """Xc w of weights (p, T)."""
-    if (wide := wide_rows(objective.source)) is not None:
-        objective.passes += 1
-        return wide.plane(w) - mean.T @ w
-    out = np.empty((objective.source.n_rows, w.shape[1]))
-
-    def fill(block: Block) -> float:
-        out[block.rows] = block_plane(block, w)
-        return 0.0
-
-    objective.add_up(fill)
-    return out - mean.T @ w
+    return objective.plane(w) - mean.T @ w
 
 
 def refined(left: Linear, step: Callable[[FloatArray], FloatArray | None], theta: FloatArray) -> FloatArray | None:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, Matrix
-from separatrix.data.block import Block, Source
-from separatrix.data.wide import wide_rows
+from separatrix.data.block import Block
 from separatrix.equations.hyperplane import product, project
 from separatrix.equations.losses import Loss, gram
 
@@ -46,27 +45,11 @@ class Sums:
         )
 
 
-def through_rows(source: Source, theta: FloatArray, of_rows: OfRows) -> Sums:
-    """Of rows and their plane X w + b, (rows, K), of_rows makes a number and r (rows, K): the sum of the numbers, and
-    [X 1]'r, (P, K), in one pass."""
-    if (wide := wide_rows(source)) is not None:
-        value, r = of_rows(wide.rows, wide.plane(theta))
-        return Sums(wide.rows.total, value, wide.pull(r, len(theta)))
-
-    return source.add_up(partial(through_block, theta=theta, of_rows=of_rows))
-
-
 def through_block(block: Block, theta: FloatArray, of_rows: OfRows) -> Sums:
-    """The same of a block."""
+    """Of the rows of a block and their plane X w + b, (rows, K), of_rows makes a number and r (rows, K): the number, and
+    [X 1]'r, (P, K)."""
     value, r = of_rows(block, block_plane(block, theta))
     return Sums(block.total, value, with_intercept(block.transposed, r, len(theta)))
-
-
-def pulled(source: Source, P: int, of_rows: Callable[[Block], FloatArray]) -> Sums:
-    """[X 1]'r, (P, K), with r (rows, K) made of the rows by of_rows, in one pass; X'r for P = p."""
-    if (wide := wide_rows(source)) is not None:
-        return Sums(wide.rows.total, 0.0, wide.pull(of_rows(wide.rows), P))
-    return source.add_up(lambda block: Sums(block.total, 0.0, with_intercept(block.transposed, of_rows(block), P)))
 
 
 def block_sums(
@@ -74,21 +57,15 @@ def block_sums(
     loss: Loss,
     theta: FloatArray,
     order: int,
-    keep: Any = None,
     dtype: DTypeLike = np.float64,
 ) -> Sums:
-    """Loss, gradient (order 1) and curvature (order 2, made in the precision of dtype) summed over the rows of a block.
-
-    `keep` (all rows, K) takes the loss's state of these rows, of which products with the curvature are made: in single
-    precision, of which losses ask no more.
-    """
+    """Loss, gradient (order 1) and curvature (order 2, made in the precision of dtype) summed over the rows of a
+    block."""
     if order == 0:
         return Sums(block.total, float(np.sum(product(block.weight, loss.value(block.y, block_eta(block, theta))))))
     if order == 1:
-        return through_block(block, theta, partial(slopes, loss=loss, keep=keep))
+        return through_block(block, theta, partial(slopes, loss=loss))
     sums, state = sums_and_state(block, loss, theta)
-    if keep is not None:
-        keep[block.rows] = state
     curvature = gram(loss, block.X, block.weight, state, len(theta) - block.X.shape[1], dtype)
     return Sums(sums.weight, sums.value, sums.gradient, curvature.astype(np.float64, copy=False))
 
@@ -101,7 +78,11 @@ def sums_and_state(block: Block, loss: Loss, theta: FloatArray) -> tuple[Sums, F
 
 def slopes(block: Block, plane: FloatArray, loss: Loss, keep: Any = None) -> tuple[float, FloatArray]:
     """The loss summed over some rows, and what it rises with eta of each, (rows, K), both weighted; of the plane, which
-    is used up. Their state is kept in `keep`, as `block_sums` does."""
+    is used up.
+
+    `keep` (all rows, K) takes the loss's state of these, of which products with the curvature are made: in single
+    precision, of which losses ask no more.
+    """
     value, r, state = weighed(block, loss, plane)
     if keep is not None:
         keep[block.rows] = state
