@@ -46,8 +46,8 @@ class Sums:
 
 
 def through_block(block: Block, theta: FloatArray, of_rows: OfRows) -> Sums:
-    """Of the rows of a block and their plane X w + b, (rows, K), of_rows makes a number and r (rows, K): the number, and
-    [X 1]'r, (P, K)."""
+    """The number that of_rows makes of the rows of a block and their plane X w + b, (rows, K); and [X 1]'r, (P, K), of
+    the r (rows, K) that it makes."""
     value, r = of_rows(block, block_plane(block, theta))
     return Sums(block.total, value, with_intercept(block.transposed, r, len(theta)))
 
