@@ -111,7 +111,7 @@ STRONG_L1: dict[str, Any] = {"C": 0.1, "l1_ratio": 1.0}
 EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long as either is large beside X
     ("", [(1, 2, "int16"), (2, 2, "int16"), (1, 2, "float32"), (2, 2, "float32"), (2, 4, "float32")], {}),
     ("", [(60_000, 5, "float32"), (200_000, 2, "float64"), (200_000, 3, "float64")], {}),
-    ("", [(400_000, 2, "float32"), (60_000, 10, "float32")], {}),
+    ("", [(750_000, 2, "float64"), (400_000, 2, "float32"), (60_000, 10, "float32")], {}),
     ("", [(200_000, 0, "float64"), (200_000, 0, "float32"), (400_000, 0, "float32")], {}),
     (", elastic net", [(200_000, 0, "int16")], {"alpha": 100.0, "l1_ratio": 0.5}),
     (", L1", [(60_000, 2, "int16"), (60_000, 2, "float64"), (200_000, 2, "float64")], STRONG_L1),
@@ -122,7 +122,7 @@ EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long a
     (f", {CHOSEN} by 5 folds", [(60_000, 2, "float64")], {"Cs": 3}),
 ]
 EDGES: Listed = [  # beyond those: of which the coefficients are some hundredths, or a byte a row or a curvature more
-    ("", [(750_000, 2, "float64"), (300_000, 4, "float64"), (750_000, 0, "float64")], {}),
+    ("", [(300_000, 4, "float64"), (750_000, 0, "float64")], {}),
     (", L1", [(200_000, 3, "float32")], STRONG_L1),
     (", C = inf", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
     (f", {CHOSEN} by 5 folds", [(1, 2, "float32"), (2, 2, "int16")], {"Cs": 3}),

@@ -17,9 +17,9 @@ from separatrix.data.memory import FEW_CELLS, MemorySource, in_double
 from separatrix.data.threads import in_order
 from separatrix.equations.hyperplane import product
 
-FEW, FEW_COPIED = 2**9, 2**11  # bytes of a column, for each column of eta; and of what blocks would have to copy
-CELLS, COLUMNS = 2**18, 2**11  # that a thread takes at a time, but at least so many columns of an X as it is,
-FEWEST = 2**8  # or that it has to copy
+FEW, FEW_COPIED = 2**10, 2**11  # bytes of a column, for each column of eta; and of what blocks would have to copy
+CELLS, FEWEST = 2**18, 2**11  # that a thread takes at a time, but at least so many columns;
+COPIED, FEWEST_COPIED = 2**17, 2**8  # and that it has to copy
 AHEAD = 4  # parts that wait to be added
 
 
@@ -33,7 +33,8 @@ class WideRows:
     def parts(self) -> list[slice]:
         """The columns that a thread takes at a time."""
         n, p = self.source.X.shape
-        step = max(FEWEST if self.source.copies else COLUMNS, CELLS // max(n, 1))
+        cells, least = (COPIED, FEWEST_COPIED) if self.source.copies else (CELLS, FEWEST)
+        step = max(least, cells // max(n, 1))
         return [slice(first, min(first + step, p)) for first in range(0, p, step)]
 
     @cached_property
