@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from separatrix import LogisticRegression
+from separatrix.data import delimited
 from separatrix.data.builtin import BUILTIN, REGRESSIONS, builtin
 from separatrix.data.dataset import open as opened
 from separatrix.data.files import read_batches, replacing, replacing_all
@@ -229,6 +230,19 @@ def test_csv_files_may_differ_in_the_order_of_their_columns_and_in_how_they_are_
     assert [row for batch in data.batches(columns=["c", "a"]) for row in batch.rows()] == [
         (c, a) for a, _, c in expected
     ]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_the_types_of_columns_are_those_of_all_however_many_are_counted_at_once(write, tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(delimited, "AT_ONCE", at_once)
+    write("a,b,c,d\n1,x,0.5,2024-01-02\n2,,,\n", "1.csv")
+    write("d,c,b,a\n2024-03-04,7,y,3\n", "2.csv")
+    assert rows(tmp_path / "*.csv") == [
+        (1, "x", 0.5, datetime(2024, 1, 2)),
+        (2, None, None, None),
+        (3, "y", 7.0, datetime(2024, 3, 4)),
+    ]
+    assert [part.rows for part in opened(str(tmp_path / "*.csv")).parts] == [2, 1]
 
 
 @pytest.mark.parametrize("name", ["data [1].csv", "a*b.csv", "it's.csv", "größe.csv"])

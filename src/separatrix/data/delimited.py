@@ -22,6 +22,7 @@ from separatrix.errors import ColumnError, FileError
 
 DELIMITERS = ",;\t|"
 CHUNK = 2**20  # bytes
+AT_ONCE = 100  # columns whose cells are counted in one query: DuckDB takes the square of their number to plan it
 
 # 007 is a code, and 1_000 a number to DuckDB alone.
 NUMBER = "CASE WHEN ({0} NOT LIKE '0_%' OR {0} LIKE '0.%') AND NOT contains({0}, '_') THEN TRY_CAST({0} AS DOUBLE) END"
@@ -198,14 +199,16 @@ def _as_text(
 
 def _count(text: duckdb.DuckDBPyRelation, dialect: Dialect, held: Counter[tuple[str, str]], rows: Counter[str]) -> None:
     """Adds how many cells of each column each type can hold, and how many rows each file has."""
-    asked = [
-        (name, sql, sql.format(f"c{i}")) for i, name in enumerate(dialect.names) for sql in _types(dialect.delimiter)
-    ]
-    counts = ", ".join(f"count({cell})" for _, _, cell in asked)
-    by_file, *many = text.aggregate(f"histogram(filename), {counts}").fetchall()[0]
-    rows.update(by_file or {})
-    for (name, sql, _), count in zip(asked, many, strict=True):
-        held[name, sql] += count
+    types = _types(dialect.delimiter)
+    for first in range(0, len(dialect.names), AT_ONCE):
+        some = list(enumerate(dialect.names))[first : first + AT_ONCE]
+        asked = [(name, sql, sql.format(f"c{i}")) for i, name in some for sql in types]
+        counts = ", ".join(f"count({cell})" for _, _, cell in asked)
+        by_file, *many = text.aggregate(f"histogram(filename), {counts}").fetchall()[0]
+        if not first:
+            rows.update(by_file or {})
+        for (name, sql, _), count in zip(asked, many, strict=True):
+            held[name, sql] += count
 
 
 def _types(delimiter: str) -> list[str]:
