@@ -15,8 +15,6 @@ from separatrix.engine.certificate import (
     by_part,
     by_self_concordance,
     certify,
-    farthest_row,
-    least_reach,
 )
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss

@@ -248,7 +248,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             w, b = as_numbers(self.coef_), as_numbers(self.intercept_)
             if w.shape == (K, p) and b.shape == (K,) and is_moderate(w) and is_moderate(b):
                 return w[rows], b[rows]
-        return np.zeros((K, p))[rows], np.zeros(K)[rows]
+        return np.broadcast_to(0.0, (K, p))[rows], np.zeros(K)[rows]  # of many columns zeros would take room
 
     def _checked(self) -> tuple[Options, float]:
         """The parameters as the engine takes them: options, and the penalty's strength 1 / C."""

@@ -43,4 +43,4 @@ def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
         spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", moved, moved) / len(moved) - mean**2, 0.0))
         mean += first
         centre[columns] = np.where((np.abs(mean) > far * spread) & (spread > 0), mean, 0.0)
-    return centre
+    return centre if centre.any() else np.broadcast_to(0.0, centre.shape)  # which takes no room beside few rows

@@ -19,7 +19,6 @@ S may be those of some rows alone, which count for what they count for in F.
 From duality there is another: `separatrix.engine.duality`. And F* >= 0, so F itself is one.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,17 +26,16 @@ import numpy as np
 from scipy.linalg import eigh
 
 from separatrix.arrays import FloatArray
-from separatrix.data.block import Block
 from separatrix.engine.duality import Prediction, dual_bound, penalises_all
 from separatrix.engine.linear_algebra import SINGULAR, Factor, factor_positive, solve_positive
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.equations.hyperplane import quadratic_forms, row_squares
+from separatrix.engine.row_reach import least_reach, reaches
 from separatrix.equations.penalties import ElasticNet
 
 MOST_TURNS = 3  # until every column that a step must know of is known
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 CURVATURE_SEEN, SLOPE_SEEN = 1e-15, 3e-14  # less (a column), where columns have a curvature of 1, may be rounding
-GRADIENT_SEEN = FORM_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding; of a form (a column) as well,
+GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding,
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # and of an inverse (a column) as much times its condition
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
@@ -139,7 +137,8 @@ def by_self_concordance(
     factor = factor_positive(H, spare=spent) if sloped or spent else metric.factor
     unit = np.maximum(factor.unit, SMALLEST_UNIT)
     r, nu, along = decrement(objective, at, metric.curvature, factor)
-    least, inverse = factor.least, factor.inverse(spare)  # of H / unit unit', and below of H, without a copy
+    root = None if spent or at.theta.shape[1] > 1 else factor  # which takes as much room as its inverse
+    least, inverse = factor.least, factor.inverse(root is None and spare)  # of H / unit unit', and below of H
     rounded, size = float(np.trace(inverse)) ** 0.5, float(np.linalg.norm(inverse)) ** 0.5
     inverse /= unit[:, None]
     inverse /= unit
@@ -153,7 +152,7 @@ def by_self_concordance(
 
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
     hopeless = part is None and not apart(least_reach(objective, at, inverse))[2] < 1.0
-    for reach in () if hopeless or not np.isfinite(nu) else reaches(objective, at, size / unit, inverse, part):
+    for reach in () if hopeless or not np.isfinite(nu) else reaches(objective, at, size / unit, inverse, part, root):
         grown, S, t = apart(reach)
         if t < 1.0:
             break
@@ -271,54 +270,6 @@ def farthest(t: float) -> float:
     if t > 0.375:
         return 1.0 / (1.0 - t)
     return 4.0 * t / (1.0 + (1.0 - 8.0 / 3.0 * t) ** 0.5)
-
-
-def reaches(
-    objective: Objective, at: Evaluation, far: FloatArray, inverse: FloatArray, part: Objective | None
-) -> Iterator[float]:
-    """How far a step of length 1 in the norm of H can move the eta of a row, at most, ever more exactly; in units of
-    `far` (P K,) no such step is longer than 1. What large numbers leave of each other is exact to their rounding."""
-    rows = part or objective
-    longest = longest_row(rows, far.reshape(at.theta.shape).max(axis=1))
-    if not part:
-        yield longest
-    farthest = farthest_row(rows, inverse.reshape(*at.theta.shape, *at.theta.shape))
-    yield float(np.hypot(farthest, (FORM_SEEN * len(far)) ** 0.5 * longest))
-
-
-def least_reach(objective: Objective, at: Evaluation, inverse: FloatArray) -> float:
-    """A lower bound on `farthest_row`, without a pass, from `inverse` (P K, P K), that of H.
-
-    The loss's part A of H is a mean over rows, and no row's curvature in eta is above the loss's bound: trace(A H^-1)
-    is at most that bound times the mean, and so the largest, of sum_k (x_i, 1)' (H^-1)_kk (x_i, 1).
-    """
-    (P, K), p = at.theta.shape, objective.source.n_columns
-    strength = np.zeros((P, K))
-    strength[:p] = objective.penalty.curvature(at.theta[:p])
-    held = np.diagonal(inverse) @ strength.ravel()
-    directions = P * (K - objective.loss.flat(K).shape[1]) - float(held)
-    return max(directions / objective.loss.curvature_bound, 0.0) ** 0.5
-
-
-def longest_row(objective: Objective, far: FloatArray) -> float:
-    """max_i |far (x_i, 1)|, far (P,); one pass."""
-    p, square = objective.source.n_columns, far**2
-
-    def longest(block: Block) -> float:
-        return float(row_squares(block.X, square[:p]).max(initial=0.0))
-
-    return float(np.sqrt(objective.add_up(longest, max) + square[p:].sum()))
-
-
-def farthest_row(objective: Objective, inverse: FloatArray) -> float:
-    """How far a step of length 1 in the norm of H, with its `inverse` (P, K, P, K), can move the eta of a row; of
-    several classes, at most: the root of max_i sum_k (x_i, 1)' inverse_kk (x_i, 1). One pass."""
-    A = inverse[:, 0, :, 0] if inverse.shape[1] == 1 else np.einsum("jkmk->jm", inverse)
-
-    def farthest(block: Block) -> float:
-        return float(quadratic_forms(block.X, A).max(initial=0.0))
-
-    return float(np.sqrt(objective.add_up(farthest, max)))
 
 
 def by_duality(objective: Objective, at: Evaluation, ahead: Prediction | None = None) -> Certificate:

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import LinAlgError, eigh_tridiagonal, get_lapack_funcs, svd
+from scipy.linalg import LinAlgError, eigh_tridiagonal, get_blas_funcs, get_lapack_funcs, svd
+from scipy.sparse import issparse
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, Matrix
 from separatrix.engine.triangle import triangle
+from separatrix.equations.hyperplane import pieces
 
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
 potrf, potri, potrs, trtrs = get_lapack_funcs(("potrf", "potri", "potrs", "trtrs"), dtype=np.float64)
+(trsm,) = get_blas_funcs(("trsm",), dtype=np.float64)
 SINGULAR = 1e-5  # a `Factor.least` that may be rounding
 ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
 RANK = 1e-12  # of a singular value, below which it is rounding
@@ -36,6 +39,18 @@ class Factor(NamedTuple):
     def half_solve(self, b: FloatArray) -> FloatArray:
         """L^-1 (b / unit), whose length is that of b in the norm of A^-1; b (n,)."""
         return trtrs(self.lower, b / self.unit, lower=True)[0] if len(b) else b
+
+    def lengths(self, X: Matrix) -> FloatArray:
+        """|L^-1 ([x 1] / unit)|, (rows,): of each row, with a one beside it if A has a row more, the length in the norm
+        of A^-1."""
+        lengths = np.empty(X.shape[0])
+        for some in pieces(X.shape[0], len(self.unit)):
+            rows = np.ones((len(lengths[some]), len(self.unit)))
+            rows[:, : X.shape[1]] = X[some].toarray() if issparse(X) else X[some]
+            rows /= self.unit
+            halves = trsm(1.0, self.lower, rows.T, lower=True, overwrite_b=True)
+            lengths[some] = np.sqrt(np.einsum("ji,ji->i", halves, halves))
+        return lengths
 
     @property
     def least(self) -> float:

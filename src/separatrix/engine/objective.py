@@ -33,9 +33,9 @@ from separatrix.engine.sums import (
     with_intercept,
 )
 from separatrix.engine.triangle import triangle, triangle_of
-from separatrix.equations.hyperplane import gram_diagonal, product
+from separatrix.equations.hyperplane import gram_diagonal, pieces, product
 from separatrix.equations.losses import ClassLoss, Loss
-from separatrix.equations.penalties import ElasticNet, scaled
+from separatrix.equations.penalties import ARRAYS, ElasticNet, scaled
 
 STATE = np.dtype(np.float32)  # of what is kept: an error of the curvature, not of the gradient
 TRACE_OF_ROOT = 1e-26  # its square root is seen beside 1, as the differences of columns are that all but repeat others
@@ -280,15 +280,14 @@ class Objective:
 
         Rows with an L1 part stay: there it would be another penalty.
         """
-        flat = self.loss.flat(theta.shape[1])
-        if not theta.size or not flat.size:
-            return theta
-        part, largest = theta @ flat, np.maximum(theta.max(axis=1), -theta.min(axis=1))
-        if np.all(np.abs(part).max(axis=1) <= ROUNDED * largest):
-            return theta
-        along = part @ flat.T
-        moved = np.subtract(theta, along, out=along)
-        return np.where(self.l1 > 0, theta, moved) if self.penalty.has_l1 else moved
+        flat, moved = self.loss.flat(theta.shape[1]), theta
+        for some in pieces(len(theta), ARRAYS * theta.shape[1]) if flat.size else ():
+            own = theta[some]
+            part, largest = own @ flat, np.maximum(own.max(axis=1), -own.min(axis=1))
+            if np.any(np.abs(part).max(axis=1) > ROUNDED * largest):
+                moved = theta.copy() if moved is theta else moved
+                moved[some] -= np.where(self.l1[some] > 0, 0.0, part @ flat.T)
+        return moved
 
     def cheapest(self, theta: FloatArray) -> FloatArray:
         """The member of theta's equivalence class with the least penalty."""
@@ -322,5 +321,5 @@ class Objective:
             return at.gradient
         p = self.source.n_columns
         smallest = at.gradient.copy()
-        smallest[:p] = self.penalty.subgradient(at.theta[:p], at.gradient[:p])
+        self.penalty.subgradient(at.theta[:p], smallest[:p], out=smallest[:p])
         return smallest

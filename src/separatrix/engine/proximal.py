@@ -43,7 +43,7 @@ def proximal_newton(objective: Objective, theta: FloatArray, metric: FloatArray 
 
     `metric` (n, n) is a curvature near the objective's own, with which they are few enough.
     """
-    few = metric is not None or (theta.size <= SMALL and is_small(objective.source, theta.shape))
+    few = metric is not None or takes_all(objective.source, theta.shape)
     return on_all_columns(objective, theta, metric) if few else on_working_sets(objective, theta)
 
 
@@ -56,10 +56,15 @@ def centred_for(source: AnySource, penalty: ElasticNet, K: int, fit_intercept: b
     """
     if not isinstance(source, MemorySource) or source.is_sparse or not (penalty.has_l1 and fit_intercept):
         return source
-    if is_small(source, shape := (source.n_columns + 1, K)) and math.prod(shape) <= SMALL:
+    if takes_all(source, (source.n_columns + 1, K)):
         return source
     centre = far_columns(source.X, NEAR)
     return replace(source, centre=centre) if np.count_nonzero(centre) > FEW_FAR else source
+
+
+def takes_all(source: Source, shape: tuple[int, int]) -> bool:
+    """Whether so many coefficients (P, K) are few enough for the curvature of all."""
+    return math.prod(shape) <= SMALL and is_small(source, shape)
 
 
 def is_small(source: Source, shape: tuple[int, int]) -> bool:

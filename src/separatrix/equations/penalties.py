@@ -57,13 +57,13 @@ class ElasticNet:
         """argmin_w |w - u|^2 / (2 step) + h(w), (p, K)."""
         return soft_threshold(u, step * self.l1[:, None]) / (1.0 + step * self.l2[:, None])
 
-    def subgradient(self, w: FloatArray, g: FloatArray) -> FloatArray:
+    def subgradient(self, w: FloatArray, g: FloatArray, out: FloatArray | None = None) -> FloatArray:
         """The smallest subgradient of a smooth function plus this penalty, (p, K), zero at the optimum only.
 
         g is the gradient of the smooth function and the L2 part together: where w is zero, the L1 part takes up to l1
-        off it.
+        off it. It may be written to `out`, which may be g.
         """
-        smallest = np.empty_like(g)
+        smallest = np.empty_like(g) if out is None else out
         for some in pieces(len(w), ARRAYS * w.shape[1]):  # each would be as large as w
             own, slope, l1 = w[some], g[some], self.l1[some, None]
             smallest[some] = np.where(own == 0, soft_threshold(slope, l1), slope + l1 * np.sign(own))

@@ -1,0 +1,72 @@
+"""How far a step can move a row: of length 1 in the norm of a curvature H, its eta."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from separatrix.arrays import FloatArray
+from separatrix.data.block import Block
+from separatrix.engine.linear_algebra import Factor
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.equations.hyperplane import quadratic_forms, row_squares
+
+ROUNDING = 4.0 * float(np.finfo(float).eps)  # for each column: of a form, or of a row times its condition
+
+
+def reaches(
+    objective: Objective,
+    at: Evaluation,
+    far: FloatArray,
+    inverse: FloatArray,
+    part: Objective | None,
+    root: Factor | None = None,
+) -> Iterator[float]:
+    """How far a step of length 1 in the norm of H can move the eta of a row, at most, ever more exactly; in units of
+    `far` (P K,) no such step is longer than 1. What large numbers leave of each other is as exact as their rounding
+    lets it be: of squares by the `inverse` of H, of the numbers themselves by the `root`, the factor of H (Higham 2002,
+    "Accuracy and Stability of Numerical Algorithms", theorem 8.5), which takes longer."""
+    rows = part or objective
+    longest = longest_row(rows, far.reshape(at.theta.shape).max(axis=1))
+    if not part:
+        yield longest
+    farthest = farthest_row(rows, inverse.reshape(*at.theta.shape, *at.theta.shape))
+    rounding = (ROUNDING * len(far)) ** 0.5 * longest
+    yield float(np.hypot(farthest, rounding))
+    if root is not None and farthest < rounding:
+        farthest = rows.add_up(lambda block: float(root.lengths(block.X).max(initial=0.0)), max)
+        yield farthest * (1.0 + ROUNDING * len(far) ** 1.5 * float((far * root.unit).max()))
+
+
+def least_reach(objective: Objective, at: Evaluation, inverse: FloatArray) -> float:
+    """A lower bound on `farthest_row`, without a pass, from `inverse` (P K, P K), that of H.
+
+    The loss's part A of H is a mean over rows, and no row's curvature in eta is above the loss's bound: trace(A H^-1)
+    is at most that bound times the mean, and so the largest, of sum_k (x_i, 1)' (H^-1)_kk (x_i, 1).
+    """
+    (P, K), p = at.theta.shape, objective.source.n_columns
+    strength = np.zeros((P, K))
+    strength[:p] = objective.penalty.curvature(at.theta[:p])
+    held = np.diagonal(inverse) @ strength.ravel()
+    directions = P * (K - objective.loss.flat(K).shape[1]) - float(held)
+    return max(directions / objective.loss.curvature_bound, 0.0) ** 0.5
+
+
+def longest_row(objective: Objective, far: FloatArray) -> float:
+    """max_i |far (x_i, 1)|, far (P,); one pass."""
+    p, square = objective.source.n_columns, far**2
+
+    def longest(block: Block) -> float:
+        return float(row_squares(block.X, square[:p]).max(initial=0.0))
+
+    return float(np.sqrt(objective.add_up(longest, max) + square[p:].sum()))
+
+
+def farthest_row(objective: Objective, inverse: FloatArray) -> float:
+    """How far a step of length 1 in the norm of H, with its `inverse` (P, K, P, K), can move the eta of a row; of
+    several classes, at most: the root of max_i sum_k (x_i, 1)' inverse_kk (x_i, 1). One pass."""
+    A = inverse[:, 0, :, 0] if inverse.shape[1] == 1 else np.einsum("jkmk->jm", inverse)
+
+    def farthest(block: Block) -> float:
+        return float(quadratic_forms(block.X, A).max(initial=0.0))
+
+    return float(np.sqrt(objective.add_up(farthest, max)))
