@@ -17,6 +17,7 @@ from separatrix.engine.certificate import (
     certify,
 )
 from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.row_reach import farthest_row, least_reach
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
 

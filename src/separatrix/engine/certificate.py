@@ -71,11 +71,13 @@ def certify(
     tolerance: float = 0.0,
     part: Part | None = None,
     ahead: Prediction | None = None,
+    cheap: bool = False,
 ) -> Certificate:
     """The smallest of the bounds that can be had at this point without building a large matrix.
 
-    A `part` of the rows costs least, and does if its bound is within the tolerance; `metric` is an evaluation of order
-    2, here or nearby, and without either the curvature is made if the other bounds are above the tolerance.
+    A `part` of the rows costs least, and does if its bound is within the tolerance, or if it is to be `cheap`; `metric`
+    is an evaluation of order 2, here or nearby, and without either the curvature is made if the other bounds are above
+    the tolerance.
     """
     bounds = [Certificate(at.value + rounding(at), "the objective itself: losses are never negative")]
     metric = at if at.curvature is not None else metric
@@ -84,6 +86,8 @@ def certify(
             bounds.append(by_part(objective, at, part.objective, nearby))
             if bounds[-1].gap <= tolerance:
                 return bounds[-1]
+        if cheap:
+            return min(bounds, key=lambda bound: bound.gap)
     if metric is not None:
         bounds.append(by_self_concordance(objective, at, metric))
     wanted = bounds[-1].coef_error is None and (bounds[-1].gap > tolerance or objective.penalty.l2.all())
