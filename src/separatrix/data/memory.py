@@ -281,7 +281,11 @@ def systematic(chance: FloatArray, draw: float) -> IntArray:
 
     A row is taken where the sum of the chances so far passes draw plus a whole number (Madow 1949).
     """
-    return np.flatnonzero(np.diff(np.floor(draw + np.cumsum(chance)), prepend=0.0))
+    passed = np.cumsum(chance)
+    passed += draw
+    np.floor(passed, out=passed)
+    later = np.flatnonzero(passed[1:] != passed[:-1]) + 1
+    return np.concatenate([np.flatnonzero(passed[:1]), later])
 
 
 def some_rows(offset: FloatArray | None, chosen: Any) -> FloatArray | None:
