@@ -88,8 +88,13 @@ def fit_linear_model(
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
-        theta = objective.canonical(theta_of(source, space, *start, options.fit_intercept))
-        choice, solution = solve(objective, theta, options, watch, checkpoint)
+        choice, solution = solve(
+            objective,
+            objective.canonical(theta_of(source, space, *start, options.fit_intercept)),  # kept no longer than it is
+            options,
+            watch,
+            checkpoint,
+        )
         lost = len(start[0]) * space.rounding
         if lost > NEGLIGIBLE * options.tol:
             w, b = np.split(solution.at.theta, [space.source.n_columns])
@@ -137,8 +142,8 @@ def solve(
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
-    source, penalty = objective.source, objective.penalty
-    zeros = theta.shape[1] == 1 and products_pay(source, penalty)
+    source, penalty, K = objective.source, objective.penalty, theta.shape[1]
+    zeros = K == 1 and products_pay(source, penalty)
     choice = choice_for(options.solver, source, *theta.shape, l1=penalty.has_l1, zeros=zeros)
     curved = choice.takes_metric and (not penalty.has_l1 or takes_metric(source, theta.shape))
     start = Start(theta)
@@ -153,11 +158,11 @@ def solve(
     ):
         random = np.random.default_rng(options.seed)  # to make one takes as long as a pass over few rows
         start = sample_start(objective, theta, choice.solver, curved, random)
-    target = choice.target(options.tol, theta.shape[1])
+    target = choice.target(options.tol, K)
     solver = choice.solver(objective, start.theta, start.metric, target if options.curved else 0.0)
     solver = checkpoint.keeping(solver) if checkpoint else solver
-    part = start.part if theta.shape[1] == 1 else None  # of several classes its curvature costs more than a dual bound
-    del start  # which holds a sample and its curvature
+    part = start.part if K == 1 else None  # of several classes its curvature costs more than a dual bound
+    del start, theta  # which hold a sample and its curvature, and where a step has long left
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, part)
 
 

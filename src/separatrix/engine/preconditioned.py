@@ -227,7 +227,9 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
 def weights_of(objective: Objective, mean: FloatArray, strength: FloatArray, a: FloatArray) -> FloatArray:
     """alpha^-1 Xc'a of multipliers (n, T)."""
     pull = objective.pull(len(mean), lambda block: np.ascontiguousarray(a[block.rows])).gradient
-    pull -= mean * a.sum(axis=0)
+    total = a.sum(axis=0)
+    for some in pieces(*pull.shape):  # a product of all is as long as the weights
+        pull[some] -= mean[some] * total
     return np.divide(pull, strength, out=pull)
 
 
@@ -244,7 +246,9 @@ def refined(left: Linear, step: Callable[[FloatArray], FloatArray | None], theta
         if change is None:
             return None
         theta += change
-        if all(np.all(np.abs(change[some]) <= STEADY * np.abs(theta[some])) for some in pieces(*theta.shape)):
+        steady = all(np.all(np.abs(change[some]) <= STEADY * np.abs(theta[some])) for some in pieces(*theta.shape))
+        del change  # before the next is made
+        if steady:
             break
     return theta
 

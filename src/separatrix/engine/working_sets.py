@@ -26,7 +26,8 @@ from separatrix.engine.linear_algebra import Linear, conjugate_gradients
 from separatrix.engine.objective import TRACE, Evaluation, Objective
 from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns, minimise_model, promised_slope
 from separatrix.engine.sums import Sums
-from separatrix.equations.hyperplane import gram_diagonal
+from separatrix.equations.hyperplane import gram_diagonal, pieces
+from separatrix.equations.penalties import ARRAYS
 
 TRUNCATED, EXACT = 0.1, 1e-7  # of the squared subgradient a minimum of the model may leave, at first and at last
 FORCING = 3.0  # times the squared share of the gap that the last step left
@@ -137,10 +138,12 @@ def steps_on(part: Objective, at: Evaluation, room: float, enough: float, most: 
 
 def promised_by_diagonal(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
     """The decrease that a model with these curvatures (P, 1), and none between coefficients, promises."""
-    square = objective.subgradient(at)  # as long as theta, in place
-    np.square(square, out=square)
-    square /= unit
-    return 0.5 * float(square.sum())
+    p, K = objective.source.n_columns, at.theta.shape[1]
+    total = float(np.sum(at.gradient[p:] ** 2 / unit[p:]))
+    for some in pieces(p, ARRAYS * K):  # two points are held here, each with as much
+        smallest = objective.penalty.columns(some).subgradient(at.theta[some], at.gradient[some])
+        total += float(np.sum(smallest**2 / unit[some]))
+    return 0.5 * total
 
 
 def cells(source: Source) -> int:
@@ -171,8 +174,9 @@ def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> floa
     """
     if penalises_all(objective.penalty):
         w = at.theta[: objective.source.n_columns]
-        gradient = objective.penalty.gradient(w)
-        np.subtract(at.gradient[: len(w)], gradient, out=gradient)
+        gradient = at.gradient[: len(w)]
+        if objective.penalty.l2.any():
+            gradient = gradient - objective.penalty.gradient(w)
         promised = max(promised, duality_gap(objective.penalty, w, gradient, at.loss) ** 2)
     return min(promised, at.value)
 
