@@ -111,20 +111,23 @@ STRONG_L1: dict[str, Any] = {"C": 0.1, "l1_ratio": 1.0}
 EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long as either is large beside X
     ("", [(1, 2, "int16"), (2, 2, "int16"), (1, 2, "float32"), (2, 2, "float32"), (2, 4, "float32")], {}),
     ("", [(60_000, 5, "float32"), (200_000, 2, "float64"), (200_000, 3, "float64")], {}),
-    ("", [(750_000, 2, "float64"), (400_000, 2, "float32"), (60_000, 10, "float32")], {}),
-    ("", [(200_000, 0, "float64"), (200_000, 0, "float32"), (400_000, 0, "float32")], {}),
+    ("", [(750_000, 2, "float64"), (400_000, 2, "float32"), (60_000, 10, "float32"), (300_000, 4, "float64")], {}),
+    ("", [(200_000, 0, "float64"), (200_000, 0, "float32"), (400_000, 0, "float32"), (750_000, 0, "float64")], {}),
     (", elastic net", [(200_000, 0, "int16")], {"alpha": 100.0, "l1_ratio": 0.5}),
     (", L1", [(60_000, 2, "int16"), (60_000, 2, "float64"), (200_000, 2, "float64")], STRONG_L1),
-    (", L1", [(12_000, 2, "int16"), (12_000, 5, "float32"), (60_000, 3, "float32")], STRONG_L1),
+    (
+        ", L1",
+        [(12_000, 2, "int16"), (12_000, 5, "float32"), (60_000, 3, "float32"), (200_000, 3, "float32")],
+        STRONG_L1,
+    ),
+    (", C = inf", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
     (f", y of {WHOLE}", [(3, 0, "float64")], {}),
     (f", {CHOSEN} by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32"), (4, 2, "int16")], {"Cs": 3}),
     (f", {CHOSEN} by 5 folds", [(2, 4, "float64"), (12_000, 2, "float64"), (30_000, 2, "float64")], {"Cs": 3}),
     (f", {CHOSEN} by 5 folds", [(60_000, 2, "float64")], {"Cs": 3}),
 ]
-EDGES: Listed = [  # beyond those: of which the coefficients are some hundredths, or a byte a row or a curvature more
-    ("", [(300_000, 4, "float64"), (750_000, 0, "float64")], {}),
-    (", L1", [(200_000, 3, "float32")], STRONG_L1),
-    (", C = inf", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
+EDGES: Listed = [  # beyond those: of which the coefficients are a tenth, or a row with C chosen four bytes
+    ("", [(600_000, 4, "float64"), (1_500_000, 0, "float64")], {}),
     (f", {CHOSEN} by 5 folds", [(1, 2, "float32"), (2, 2, "int16")], {"Cs": 3}),
 ]
 

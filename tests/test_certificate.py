@@ -12,12 +12,13 @@ from problems import Problem, make_problem, solve
 from separatrix import LogisticRegression
 from separatrix.engine.certificate import (
     by_duality,
+    by_pairs,
     by_part,
     by_self_concordance,
     certify,
 )
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.row_reach import farthest_row, least_reach
+from separatrix.engine.row_reach import farthest_row, least_reach, reaches
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
 
@@ -139,6 +140,8 @@ def test_each_bound_holds_by_itself_wherever_it_is_asked():
         for theta in points_on_the_way(problem, best, seed):
             gap, at = true_gap(problem, theta, best), objective.evaluate(theta, order=2)
             assert by_self_concordance(objective, at).gap >= gap
+            pairs = by_pairs(objective, at)
+            assert pairs is None or pairs.gap >= gap
             if problem.strength.all():
                 bound, error = by_duality(objective, at), np.abs(all_columns(problem, theta) - best)
                 assert bound.gap >= gap
@@ -164,14 +167,15 @@ def test_a_point_too_far_for_a_bound_is_known_without_a_pass():
     assert objective.passes == 1
 
 
-def test_coefficient_and_probability_errors_hold():
+@pytest.mark.parametrize(("certificate", "least"), [(by_self_concordance, 500), (by_pairs, 400)])
+def test_coefficient_and_probability_errors_hold(certificate, least):
     checked = 0
     for seed, (problem, best) in enumerate(solved_problems()):
         objective = problem.objective()
         best_p = long_objective(problem, best)[3]
         for theta in points_on_the_way(problem, best, seed):
-            bound = by_self_concordance(objective, objective.evaluate(theta, order=2))
-            if bound.coef_error is None or bound.probability_error is None:
+            bound = certificate(objective, objective.evaluate(theta, order=2))
+            if bound is None or bound.coef_error is None or bound.probability_error is None:
                 continue
             error = np.abs(all_columns(problem, theta) - best)
             slack = 1e-12 * np.abs(best).max()  # the gradient the bound starts from is rounded
@@ -179,7 +183,59 @@ def test_coefficient_and_probability_errors_hold():
             p = long_objective(problem, all_columns(problem, theta))[3]
             assert np.abs(p - best_p).max() <= bound.probability_error + 1e-13
             checked += 1
-    assert checked > 500
+    assert checked > least
+
+
+def test_the_bound_by_pairs_loses_nothing_of_two_classes_and_little_of_more():
+    for seed, (problem, best) in enumerate(solved_problems()):
+        objective = problem.objective()
+        *_, near, _ = points_on_the_way(problem, best, seed)
+        at = objective.evaluate(near, order=2)
+        if (pairs := by_pairs(objective, at)) is not None:
+            most = 1.0 + 1e-6 if problem.K == 2 else 100.0
+            assert pairs.gap <= most * by_self_concordance(objective, at).gap + 1e-15
+
+
+@pytest.mark.parametrize("K", [2, 4])
+def test_many_coefficients_without_a_penalty_are_certified_without_a_curvature_of_all(K, monkeypatch):
+    random = np.random.default_rng(0)
+    X = random.normal(size=(6_000, 410))
+    y = (X[:, :K] + random.gumbel(size=(len(X), K))).argmax(axis=1)
+    orders, evaluate = [], Objective.evaluate
+    monkeypatch.setattr(Objective, "evaluate", lambda *a, **k: orders.append(k.get("order")) or evaluate(*a, **k))
+    model = LogisticRegression(C=np.inf, tol=1e-6).fit(X, y)
+    assert 2 not in orders
+    assert model.certificate_.gap <= 1e-6
+    exact = LogisticRegression(C=np.inf, tol=1e-12).fit(X, y)
+    error = np.vstack([(exact.coef_ - model.coef_).T, exact.intercept_ - model.intercept_])
+    assert np.all(np.abs(error) <= np.asarray(model.certificate_.coef_error))
+    assert np.abs(exact.predict_proba(X) - model.predict_proba(X)).max() <= model.certificate_.probability_error
+
+
+def test_rows_along_columns_that_others_span_are_measured_to_their_own_rounding():
+    random = np.random.default_rng(1)
+    group = random.integers(6, size=400)
+    X = np.hstack([np.eye(6)[group], random.normal(size=(400, 2))])  # with an intercept, one column too many
+    problem = Problem(X, (X[:, -1] + random.normal(size=400) > 0).astype(int), np.ones(400), 2, np.zeros(8))
+    objective = problem.objective()
+    at = objective.evaluate(np.zeros((9, 1)), order=2)
+    rows = np.hstack([X, np.ones((400, 1))])
+    exact = np.sqrt(np.einsum("ij,jk,ik->i", rows, np.linalg.pinv(at.curvature), rows).max())
+    inverse = at.factor.inverse()
+    far, size = np.linalg.norm(inverse) ** 0.5 / at.factor.unit, at.factor.unit
+    *_, by_squares, by_root = reaches(objective, at, far, inverse / size / size[:, None], None, at.factor)
+    assert by_squares > 1.5 * exact
+    assert exact <= by_root <= 1.01 * exact
+
+
+def test_a_looser_tolerance_never_takes_more_passes():
+    random = np.random.default_rng(2)
+    groups = [np.eye(K)[random.integers(K, size=40_000)] for K in (8, 4)]
+    X = np.hstack([random.normal(size=(40_000, 12)), *groups])
+    y = X @ random.normal(size=24) + random.logistic(size=len(X)) > 2
+    for arguments in ({"C": 0.01, "l1_ratio": 1.0}, {"C": 0.1, "l1_ratio": 1.0}, {"C": 1.0}):
+        passes = [LogisticRegression(tol=tol, **arguments).fit(X, y).trace_.passes for tol in (1e-2, 1e-4, 1e-6, 1e-8)]
+        assert passes == sorted(passes)
 
 
 def test_near_the_optimum_the_newton_bound_is_nearly_the_gap_itself():

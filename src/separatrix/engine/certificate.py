@@ -20,6 +20,7 @@ From duality there is another: `separatrix.engine.duality`. And F* >= 0, so F it
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.duality import Prediction, dual_bound, penalises_all
 from separatrix.engine.linear_algebra import SINGULAR, Factor, factor_positive, solve_positive
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.row_reach import least_reach, reaches
+from separatrix.engine.pairs import farthest_by, pairs_of
+from separatrix.engine.row_reach import least_reach, longest_row, reaches
 from separatrix.equations.penalties import ElasticNet
 
 MOST_TURNS = 3  # until every column that a step must know of is known
@@ -38,6 +40,7 @@ CURVATURE_SEEN, SLOPE_SEEN = 1e-15, 3e-14  # less (a column), where columns have
 GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding,
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # and of an inverse (a column) as much times its condition
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
+CONCORDANCE = "Newton decrement, self-concordance"
 CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
 
 
@@ -71,13 +74,13 @@ def certify(
     tolerance: float = 0.0,
     part: Part | None = None,
     ahead: Prediction | None = None,
-    cheap: bool = False,
+    last: bool = True,
 ) -> Certificate:
     """The smallest of the bounds that can be had at this point without building a large matrix.
 
-    A `part` of the rows costs least, and does if its bound is within the tolerance, or if it is to be `cheap`; `metric`
-    is an evaluation of order 2, here or nearby, and without either the curvature is made if the other bounds are above
-    the tolerance.
+    A `part` of the rows costs least, and does unless this is the `last` point; `metric` is an evaluation of order 2,
+    here or nearby, and without either the curvature is made if the other bounds are above the tolerance: that of pairs
+    of classes, or if that says too little of all.
     """
     bounds = [Certificate(at.value + rounding(at), "the objective itself: losses are never negative")]
     metric = at if at.curvature is not None else metric
@@ -86,7 +89,7 @@ def certify(
             bounds.append(by_part(objective, at, part.objective, nearby))
             if bounds[-1].gap <= tolerance:
                 return bounds[-1]
-        if cheap:
+        if not last:
             return min(bounds, key=lambda bound: bound.gap)
     if metric is not None:
         bounds.append(by_self_concordance(objective, at, metric))
@@ -99,6 +102,9 @@ def certify(
     if metric is None and part is None and best.gap > tolerance and at.theta.size <= most:
         if not (objective.penalty.has_l1 or objective.penalty.l2.any()) and objective.smallest_margin(at.theta) > 0:
             return best  # there is no optimum, and what F tends to is 0
+        pairs = by_pairs(objective, at)
+        if pairs and (pairs.gap <= tolerance or not last):
+            return min(best, pairs, key=lambda bound: bound.gap)
         newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2), spare=True)
         return min(best, newton, key=lambda bound: bound.gap)
     return best
@@ -163,9 +169,7 @@ def by_self_concordance(
     else:
         return Certificate(np.inf, "none: too far from the optimum for a bound")
     nu = grown * nu
-    # For small t the closed form cancels; its series t^2 (1/2 + t/6 + t^2/12 + ..) is at most t^2 / 2 (1 + t).
-    gap = along + (nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
-    bound = Certificate(float(gap) + rounding(at), "Newton decrement, self-concordance")
+    bound = Certificate(along + gap_within(nu, t, S) + rounding(at), CONCORDANCE)
     if least < SINGULAR or size**2 * CURVATURE_SEEN * len(unit) > 1.0:
         # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
         H, unit = None if spent else metric.curvature.copy(), factor.unit
@@ -182,6 +186,35 @@ def by_self_concordance(
     errors = grown * u * lengths(objective, inverse, at.theta.shape)
     errors = by_strong_convexity(objective.penalty, at.theta, bound.gap) if sloped else errors
     return replace(bound, coef_error=errors, probability_error=min(1.0, S * u / 4.0 + GRADIENT_SEEN))
+
+
+def by_pairs(objective: Objective, at: Evaluation) -> Certificate | None:
+    """The same bound by the curvature of pairs of classes: without an L1 part, and of rows in memory, as each pair
+    takes a pass. None where it says too little, or rounding may hide whether there is a minimum."""
+    if objective.penalty.has_l1 or not objective.source.in_memory or (pairs := pairs_of(objective, at)) is None:
+        return None
+    P = len(pairs.far)
+    if pairs.size**2 * CURVATURE_SEEN * P > 1.0:
+        return None
+    for reach in (partial(longest_row, far=pairs.far), partial(farthest_by, pairs=pairs)):
+        S = objective.loss.third_bound * reach(objective)
+        t = S * pairs.nu * (1.0 + INVERSE_SEEN * P * pairs.size**2)
+        if t < 1.0:
+            break
+    else:
+        return None
+    u = 2 * pairs.nu if S == 0 else farthest(t) / S
+    u += 2.0 * GRADIENT_SEEN * pairs.spread
+    errors = u * pairs.lengths
+    return Certificate(
+        gap_within(pairs.nu, t, S) + rounding(at), CONCORDANCE, errors, min(1.0, S * u / 4.0 + GRADIENT_SEEN)
+    )
+
+
+def gap_within(nu: float, t: float, S: float) -> float:
+    """(t + (1 - t) log(1 - t)) / S^2 for t = S nu < 1: of a small one, where the closed form cancels, its series
+    t^2 (1/2 + t/6 + t^2/12 + ..), which is at most t^2 / 2 (1 + t)."""
+    return float(nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
 
 
 def lengths(objective: Objective, inverse: FloatArray, shape: tuple[int, int]) -> FloatArray:

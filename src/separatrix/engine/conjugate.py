@@ -9,7 +9,6 @@ import numpy as np
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.data.memory import MemorySource
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
@@ -17,9 +16,6 @@ from separatrix.engine.linear_algebra import conjugate_gradients
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, packed, solve_packed
 from separatrix.engine.sampling import sampled
-from separatrix.engine.shared import shared_gram
-from separatrix.engine.sums import Sums
-from separatrix.equations.hyperplane import weighted_gram
 
 MOST_PRODUCTS = 500  # in one Newton step
 SOME_ROWS = 2_000  # from which a mean is judged
@@ -28,7 +24,6 @@ MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each
 ENOUGH = 20  # for one column of eta and a Gram matrix of the sample
 SAMPLE = 20  # rows for each row of the Gram matrix that preconditions
 FEW_BYTES = 2**25  # for matrices beside few rows, which may be those of a wider X in the space of its rows
-LARGE = 500  # columns, whose Gram matrix is not small beside a block of rows
 
 
 def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
@@ -167,7 +162,7 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
             there = at if some is objective else some.evaluate(at.theta, order=1, keep_state=True)
             by_class = [packed(gram, strength) for gram in class_grams(some, there, groups)]
         elif by_class is None and even is None:
-            even = sample_gram(some, P - p, lambda block: block.weight)
+            even = some.half_gram(P - p, lambda block: block.weight, np.float32)
         near = by_class or [
             packed(partial(even.times, h), strength) for h in of_groups(mean_curvatures(objective, at), groups)
         ]
@@ -195,21 +190,4 @@ def class_grams(objective: Objective, at: Evaluation, groups: IntArray) -> Itera
 
         return mean
 
-    return (partial(sample_gram, objective, ones, weight(classes)) for classes in groups)
-
-
-def sample_gram(objective: Objective, ones: int, weight: Callable[[Block], FloatArray]) -> Half:
-    """[X 1]' diag(weight) [X 1] in one pass and single precision, over the sum of the rows' own weights."""
-    source = objective.source
-    if isinstance(source, MemorySource) and not source.is_sparse and source.n_columns > LARGE:
-        objective.passes += 1
-        gram, total = shared_gram(source, ones, weight, np.float32), float(source.weight.sum())
-    else:
-
-        def of_block(block: Block) -> Sums:
-            return Sums(block.total, 0.0, curvature=weighted_gram(block.X, weight(block), ones, np.float32))
-
-        sums = objective.add_up(of_block)
-        gram, total = Half.of(sums.curvature), sums.weight
-    np.divide(gram.numbers, total, out=gram.numbers)
-    return gram
+    return (partial(objective.half_gram, ones, weight(classes), np.float32) for classes in groups)

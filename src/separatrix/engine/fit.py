@@ -88,13 +88,7 @@ def fit_linear_model(
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
-        choice, solution = solve(
-            objective,
-            objective.canonical(theta_of(source, space, *start, options.fit_intercept)),  # kept no longer than it is
-            options,
-            watch,
-            checkpoint,
-        )
+        choice, solution = solve(objective, theta_of(objective, source, space, start), options, watch, checkpoint)
         lost = len(start[0]) * space.rounding
         if lost > NEGLIGIBLE * options.tol:
             w, b = np.split(solution.at.theta, [space.source.n_columns])
@@ -172,12 +166,11 @@ def rounded(certificate: Certificate, loss: ClassLoss, moved: float) -> Certific
     return replace(certificate, gap=float((certificate.gap**0.5 + (0.5 * loss.curvature_bound) ** 0.5 * moved) ** 2))
 
 
-def theta_of(
-    source: Source, space: Space, coefficients: FloatArray, intercepts: FloatArray, fit_intercept: bool
-) -> FloatArray:
+def theta_of(objective: Objective, source: Source, space: Space, start: tuple[FloatArray, FloatArray]) -> FloatArray:
     """theta (P, K) for columns that were shifted by the source's centre, in the space where the problem is solved."""
-    theta = np.vstack([space.there(coefficients.T), (intercepts + coefficients @ source.centre)[None, :]])
-    return theta if fit_intercept else theta[:-1]
+    coefficients, intercepts = start
+    parts = [space.there(coefficients.T), (intercepts + coefficients @ source.centre)[None, :]]
+    return objective.canonical(np.vstack(parts[: 1 + objective.fit_intercept]))
 
 
 def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:

@@ -21,7 +21,8 @@ from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.wide import wide_rows
 from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive
-from separatrix.engine.shared import shares_squares, sums_and_pairs
+from separatrix.engine.packed import Half
+from separatrix.engine.shared import shared_gram, shares_squares, sums_and_pairs
 from separatrix.engine.sums import (
     OfRows,
     Sums,
@@ -33,10 +34,11 @@ from separatrix.engine.sums import (
     with_intercept,
 )
 from separatrix.engine.triangle import triangle, triangle_of
-from separatrix.equations.hyperplane import gram_diagonal, pieces, product
+from separatrix.equations.hyperplane import gram_diagonal, pieces, product, weighted_gram
 from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.equations.penalties import ARRAYS, ElasticNet, scaled
 
+LARGE = 500  # columns, whose Gram matrix is not small beside a block of rows
 STATE = np.dtype(np.float32)  # of what is kept: an error of the curvature, not of the gradient
 TRACE_OF_ROOT = 1e-26  # its square root is seen beside 1, as the differences of columns are that all but repeat others
 ROUNDED = 4.0 * float(np.finfo(float).eps)  # of the weights of a column, what may be left along flat directions
@@ -131,7 +133,7 @@ class Objective:
             return Evaluation(theta, value, loss, weight=sums.weight)
         gradient = sums.gradient if spare else sums.gradient.copy()
         gradient /= sums.weight
-        gradient[: len(w)] += self.penalty.gradient(w)
+        self.penalty.add_gradient(w, gradient)
         if sums.curvature is None:
             return Evaluation(theta, value, loss, gradient, weight=sums.weight)
         curvature = np.ascontiguousarray(sums.curvature) if spare else sums.curvature.copy(order="C")
@@ -157,8 +159,7 @@ class Objective:
         sums = self.through_rows(direction, along_rows)
         result = sums.gradient
         result /= sums.weight
-        w = direction[: self.source.n_columns]
-        result[: len(w)] += self.penalty.gradient(w)  # as its smooth part is a quadratic
+        self.penalty.add_gradient(direction[: self.source.n_columns], result)  # as its smooth part is a quadratic
         return result
 
     def rooted(self, at: Evaluation) -> Evaluation:
@@ -197,6 +198,22 @@ class Objective:
             both, total = sums.gradient, sums.weight
         both /= total
         return both[:, :1], both[:, 1:]
+
+    def half_gram(self, ones: int, weight: Callable[[Block], FloatArray], dtype: DTypeLike) -> Half:
+        """[X 1]' diag(weight) [X 1] over the sum of the rows' own weights, in one pass and the precision of dtype."""
+        source = self.source
+        if isinstance(source, MemorySource) and not source.is_sparse and source.n_columns > LARGE:
+            self.passes += 1
+            half, total = shared_gram(source, ones, weight, dtype), float(source.weight.sum())
+        else:
+
+            def of_block(block: Block) -> Sums:
+                return Sums(block.total, 0.0, curvature=weighted_gram(block.X, weight(block), ones, dtype))
+
+            sums = self.add_up(of_block)
+            half, total = Half.of(sums.curvature), sums.weight
+        np.divide(half.numbers, total, out=half.numbers)
+        return half
 
     def diagonal_bound(self, theta: FloatArray) -> FloatArray:
         """An upper bound on the curvature's diagonal that holds everywhere, (P, 1): the scale of each coefficient."""

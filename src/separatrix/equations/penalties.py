@@ -37,8 +37,12 @@ class ElasticNet:
     l2: FloatArray
 
     def value(self, w: FloatArray) -> float:
-        sparsity = float(self.l1 @ np.abs(w).sum(axis=1)) if self.has_l1 else 0.0
-        return sparsity + 0.5 * float(np.vdot(self.gradient(w), w))
+        value = 0.0
+        for some in pieces(*w.shape):  # sizes and squares of all would be as large as w
+            own = w[some]
+            sparsity = float(self.l1[some] @ np.abs(own).sum(axis=1)) if self.has_l1 else 0.0
+            value += sparsity + 0.5 * float(np.vdot(self.l2[some, None] * own, own))
+        return value
 
     @cached_property
     def has_l1(self) -> bool:
@@ -48,6 +52,11 @@ class ElasticNet:
     def gradient(self, w: FloatArray) -> FloatArray:
         """Of the smooth part, (p, K)."""
         return self.l2[:, None] * w
+
+    def add_gradient(self, w: FloatArray, g: FloatArray) -> None:
+        """Adds that of the smooth part to the first rows of g."""
+        for some in pieces(*w.shape):  # all of it would be as large as w
+            g[some] += self.l2[some, None] * w[some]
 
     def curvature(self, w: FloatArray) -> FloatArray:
         """Of the smooth part, (p, K)."""

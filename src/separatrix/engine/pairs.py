@@ -1,0 +1,149 @@
+r"""A bound on the gap by the curvature between pairs of classes, each in half a matrix: of many coefficients without a
+penalty that proves it, the curvature (P K, P K) of all is large, and takes (K + 1) / 2 times as long.
+
+The curvature of softmax is that of a graph whose edges are pairs of classes, p_k p_m heavy. With d = step_k - step_m of
+an edge, and x the row with its one,
+
+    step' H step  =  sum over edges of mean(p_k p_m (x'd)^2)  >=  sum over a tree of d'G d,      G = mean(p_k p_m x x')
+
+for no edge takes any away. In the K - 1 differences of a tree that is K - 1 blocks; the heaviest tree is the nearest to
+H. With B the step of unit differences, (K, K - 1),
+
+    nu^2            <=  sum_e (g B)_e' G_e^-1 (g B)_e
+    how far a row   <=  (sum_e |B_e|^2 x'G_e^-1 x)^(1/2)            in the norm of H, at most
+    a coefficient   <=  (sum_e B_ke^2 (G_e^-1)_jj)^(1/2)
+
+Two classes are one pair, of which nothing is lost. An L2 part holds differences as well, at least by the least
+eigenvalue of B'B.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import get_lapack_funcs
+from scipy.sparse import csr_array, issparse
+from scipy.sparse.csgraph import minimum_spanning_tree
+
+from separatrix.arrays import FloatArray
+from separatrix.data.block import Block
+from separatrix.engine.linear_algebra import SINGULAR
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.packed import Half, Packed, packed, solve_packed
+from separatrix.engine.shared import squares_of
+from separatrix.engine.sums import block_eta
+from separatrix.equations.hyperplane import pieces
+from separatrix.equations.losses import Loss
+
+
+class Pairs(NamedTuple):
+    """The unit ball of such a bound on H: nu; of its blocks scaled to a unit diagonal the `least` conditional standard
+    deviation, and the roots of the norm and the trace of their inverses, the largest `size`, and the sum, `spread`; how
+    `far` a unit of each column can move eta (P,); how far a unit step can move eta by a `form` (P, P), and each
+    coefficient, `lengths` (P, K)."""
+
+    nu: float
+    least: float
+    size: float
+    spread: float
+    far: FloatArray
+    form: Half
+    lengths: FloatArray
+
+
+def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
+    """The ball at a point, in K passes; None where some classes are never near each other, or a block is singular."""
+    (P, K), p = at.theta.shape, objective.source.n_columns
+    D = tree_of(objective, at) if K > 1 else np.ones((1, 1))
+    if D is None:
+        return None
+    B = np.linalg.pinv(D)
+    held = np.zeros(P)
+    held[:p] = np.linalg.eigvalsh(B.T @ B)[0] * objective.penalty.curvature(at.theta[:p, :1])[:, 0]
+    centre = np.append(-objective.source.centre, np.ones(P - p))
+    slopes = at.gradient @ B
+    square, least, size, spread, far = 0.0, 1.0, 0.0, 0.0, np.zeros(P)
+    lengths, form = np.zeros((P, K)), None
+    for d, b, slope in zip(D, B.T, slopes.T, strict=True):
+        make = partial(objective.half_gram, P - p, partial(edge_weight, objective.loss, at.theta, d), np.float64)
+        half, unit = packed(make, held)
+        least = min(least, *(float(some.min(initial=1.0)) for some in half.diagonals))
+        if least < SINGULAR:
+            return None
+        square += float(slope @ solve_packed(Packed(half, unit), slope))
+        inverse = inverse_of(half)
+        diagonal = inverse.diagonal
+        spread += float(diagonal.sum())
+        norm = max(2.0 * float(inverse.numbers @ inverse.numbers) - float(diagonal @ diagonal), 0.0) ** 0.5
+        size, heavy = max(size, norm**0.5), float(b @ b)
+        far += heavy * norm / unit**2
+        inverse.divide(unit)
+        lengths += inverse.diagonal[:, None] * b**2
+        if p < P and objective.source.centre.any():
+            lengths[-1] += (quadratic(inverse, centre[None, :])[0] - inverse.diagonal[-1]) * b**2
+        np.multiply(inverse.numbers, heavy, out=inverse.numbers)
+        form = inverse if form is None else Half(P, np.add(form.numbers, inverse.numbers, out=form.numbers))
+    assert form is not None  # a pair there is
+    return Pairs(square**0.5, least, size, spread**0.5, np.sqrt(far), form, np.sqrt(lengths))
+
+
+def tree_of(objective: Objective, at: Evaluation) -> FloatArray | None:
+    """The tree of pairs of classes that are nearest to each other, an edge a row with 1 and -1, (K - 1, K); one pass.
+    None where that leaves some apart."""
+    K, loss = at.theta.shape[1], objective.loss
+
+    def nearness(block: Block) -> FloatArray:
+        state = double_state(loss, at.theta, block)
+        near = [[-float(block.weight @ loss.second(state, k, m)) if k < m else 0.0 for m in range(K)] for k in range(K)]
+        return np.array(near)
+
+    near = objective.add_up(nearness)
+    if not (near[np.triu_indices(K, 1)] > 0).all():
+        return None
+    apart = np.divide(1.0, near, out=np.zeros_like(near), where=near > 0)
+    tree = minimum_spanning_tree(csr_array(apart)).tocoo()
+    D = np.zeros((K - 1, K))
+    D[np.arange(K - 1), tree.row], D[np.arange(K - 1), tree.col] = 1.0, -1.0
+    return D
+
+
+def edge_weight(loss: Loss, theta: FloatArray, d: FloatArray, block: Block) -> FloatArray:
+    """The weight of each row times p_k p_m of an edge d, (rows,)."""
+    state, k, m = double_state(loss, theta, block), int(d.argmax()), int(d.argmin())
+    return block.weight * loss.second(state, k, m) * (1.0 if k == m else -1.0)
+
+
+def double_state(loss: Loss, theta: FloatArray, block: Block) -> FloatArray:
+    """The state of a block's rows, (rows, K): what is kept is in single precision, which is for models alone."""
+    return loss.together(block.y, block_eta(block, theta))[2]
+
+
+def inverse_of(factor: Half) -> Half:
+    """(L L')^-1 in the memory of L."""
+    (pftri,) = get_lapack_funcs(("pftri",), dtype=factor.numbers.dtype)
+    return Half(factor.n, pftri(factor.n, factor.numbers, uplo="L", overwrite_a=True)[0])
+
+
+def quadratic(A: Half, rows: FloatArray) -> FloatArray:
+    """x'A x of every row, (rows,)."""
+    forms = np.zeros(len(rows))
+    for some, others in squares_of(A.n, A.first):
+        part = A.part(some, others)
+        part = np.tril(part) + np.tril(part, -1).T if some == others else 2.0 * part
+        forms += np.einsum("ij,ij->i", rows[:, some] @ part, rows[:, others])
+    return forms
+
+
+def farthest_by(objective: Objective, pairs: Pairs) -> float:
+    """How far a unit step can move the eta of a row, at most; one pass."""
+    P = pairs.form.n
+
+    def farthest(block: Block) -> float:
+        most = 0.0
+        for some in pieces(len(block.weight), P):
+            rows = np.ones((len(block.weight[some]), P))
+            rows[:, : block.X.shape[1]] = block.X[some].toarray() if issparse(block.X) else block.X[some]
+            most = max(most, float(quadratic(pairs.form, rows).max(initial=0.0)))
+        return most
+
+    return float(np.sqrt(objective.add_up(farthest, max)))
