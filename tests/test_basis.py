@@ -269,3 +269,12 @@ def test_a_record_of_arrays_without_numbers_is_kept_too():
         with kept.read(4) as arrays:
             assert arrays[0] is not None
             assert arrays[0].shape == (5, 0)
+
+
+@pytest.mark.parametrize("rows", [2, 20])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_of_rows_that_are_all_alike_the_mean_of_y_is_the_fit(rows, intercept):
+    x, y = np.random.default_rng(0).normal(size=600), np.arange(float(rows))
+    model = LinearRegression(fit_intercept=intercept).fit(np.tile(x, (rows, 1)), y)
+    np.testing.assert_allclose(model.predict(x[None, :]), y.mean(), rtol=1e-12)
+    np.testing.assert_allclose(model.coef_, 0.0 if intercept else x * y.mean() / (x @ x), atol=1e-12)

@@ -14,7 +14,7 @@ from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2, ElasticNet
 
-SHAPES = [(280, 60), (60, 280), (90, 70), (70, 90)]
+SHAPES = [(280, 60), (60, 280), (90, 70), (70, 90), (3, 50)]
 SQUARE = [(71, 70), (70, 70), (70, 71)]
 
 

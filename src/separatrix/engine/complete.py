@@ -111,7 +111,9 @@ def of_rows(objective: Objective, source: MemorySource) -> Found | None:
 
     basis = basis_of(columns, p, n, tolerance, source.pool, source.X.itemsize)
     unseen = basis and directions(basis, scale)
-    rows = basis and (basis if np.ptp(apart) == 0 else rescaled(basis, apart[:, None], source.X.itemsize))
+    rows = basis and (
+        basis if not basis.rank or np.ptp(apart) == 0 else rescaled(basis, apart[:, None], source.X.itemsize)
+    )
     if not basis or not unseen or not rows:
         return None
     kept = basis.kept

@@ -42,8 +42,7 @@ from separatrix.equations.hyperplane import pieces, product
 from separatrix.equations.penalties import even
 
 PRECISIONS = np.float32, np.float64  # of the factor: the first whose reach is enough
-FEWEST = 256  # columns: a triangle of fewer costs little,
-FEWEST_ROWS = 16  # but that of fewer rows than columns is as large as X;
+FEWEST = 256  # columns: a triangle of fewer costs little, but that of fewer rows than columns is as large as X;
 FEWEST_CELLS = 2**20  # it costs little of a small X, too
 MOST_OF_X, BESIDE, LITTLE_OF_X = 0.3, 24e6, 0.05  # bytes for half a square: of X less what else is there, or so few
 MOST_WITHOUT_DISK = 0.25  # where the disk has no room
@@ -76,8 +75,7 @@ def is_large(source: Source) -> bool:
     """Whether the rows are dense, in memory, and so many and so wide that a Gram matrix saves time."""
     if not isinstance(source, MemorySource) or source.is_sparse or source.X.size < FEWEST_CELLS:
         return False
-    wide = source.n_rows < source.n_columns
-    return min(source.n_rows, source.n_columns) >= (FEWEST_ROWS if wide else FEWEST)
+    return source.n_columns >= FEWEST or source.n_rows < source.n_columns
 
 
 def near_of(source: MemorySource, halves: Halves, more: FloatArray, dtype: Any) -> Near:
@@ -178,7 +176,7 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
     weight = np.asarray(source.weight)[:, None]
     own = 1.0 / weight if alpha.all() else np.zeros((n, 1))  # W^-1
     mean, square = objective.column_moments()
-    level = m * float(np.sum((square - m * mean**2) / strength))  # of K along 1, which the multipliers never are
+    level = m * max(float(np.sum((square - mean**2) / strength)), 0.0)  # of K along 1, as multipliers never are
     mean = m * mean
     del square  # as large as the weights
     objective.passes += 1
