@@ -40,8 +40,8 @@ CURVATURE_SEEN, SLOPE_SEEN = 1e-15, 3e-14  # less (a column), where columns have
 GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding,
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # and of an inverse (a column) as much times its condition
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
-CONCORDANCE = "Newton decrement, self-concordance"
 CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
+CONCORDANCE = "Newton decrement, self-concordance"
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,10 @@ def certify(
 ) -> Certificate:
     """The smallest of the bounds that can be had at this point without building a large matrix.
 
-    A `part` of the rows costs least, and does unless this is the `last` point; `metric` is an evaluation of order 2,
-    here or nearby, and without either the curvature is made if the other bounds are above the tolerance: that of pairs
-    of classes, or if that says too little of all.
+    A `part` of the rows costs least, and is all that is asked where the curvature here is not at hand: the next point
+    takes fewer passes than other bounds do. `metric` is an evaluation of order 2, here or nearby, and without one the
+    curvature is made if the other bounds are above the tolerance: that of pairs of classes, or of all if that says too
+    little and this is the `last` point.
     """
     bounds = [Certificate(at.value + rounding(at), "the objective itself: losses are never negative")]
     metric = at if at.curvature is not None else metric
@@ -89,7 +90,7 @@ def certify(
             bounds.append(by_part(objective, at, part.objective, nearby))
             if bounds[-1].gap <= tolerance:
                 return bounds[-1]
-        if not last:
+        if at.curvature is None:
             return min(bounds, key=lambda bound: bound.gap)
     if metric is not None:
         bounds.append(by_self_concordance(objective, at, metric))
@@ -99,7 +100,7 @@ def certify(
     best = min(bounds, key=lambda bound: bound.gap)
     # Where every weight is penalised, a dual bound will do, some steps further on.
     most = CHEAP_CURVATURE if penalises_all(objective.penalty) else LARGEST_CURVATURE
-    if metric is None and part is None and best.gap > tolerance and at.theta.size <= most:
+    if metric is None and best.gap > tolerance and at.theta.size <= most:
         if not (objective.penalty.has_l1 or objective.penalty.l2.any()) and objective.smallest_margin(at.theta) > 0:
             return best  # there is no optimum, and what F tends to is 0
         pairs = by_pairs(objective, at)

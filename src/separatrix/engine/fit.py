@@ -156,7 +156,7 @@ def solve(
     solver = choice.solver(objective, start.theta, start.metric, target if options.curved else 0.0)
     solver = checkpoint.keeping(solver) if checkpoint else solver
     part = start.part if K == 1 else None  # of several classes its curvature costs more than a dual bound
-    del start, theta  # which hold a sample and its curvature, and where a step has long left
+    del start, theta  # which hold a sample and its curvature, and as much as the solution
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, part)
 
 

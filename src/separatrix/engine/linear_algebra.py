@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import LinAlgError, eigh_tridiagonal, get_blas_funcs, get_lapack_funcs, svd
-from scipy.sparse import issparse
 
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.engine.triangle import triangle
-from separatrix.equations.hyperplane import pieces
+from separatrix.equations.hyperplane import beside_ones, pieces
 
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
 potrf, potri, potrs, trtrs = get_lapack_funcs(("potrf", "potri", "potrs", "trtrs"), dtype=np.float64)
@@ -45,11 +44,10 @@ class Factor(NamedTuple):
         of A^-1."""
         lengths = np.empty(X.shape[0])
         for some in pieces(X.shape[0], len(self.unit)):
-            rows = np.ones((len(lengths[some]), len(self.unit)))
-            rows[:, : X.shape[1]] = X[some].toarray() if issparse(X) else X[some]
-            rows /= self.unit
-            halves = trsm(1.0, self.lower, rows.T, lower=True, overwrite_b=True)
-            lengths[some] = np.sqrt(np.einsum("ji,ji->i", halves, halves))
+            with np.errstate(over="ignore", invalid="ignore"):  # of a unit that is next to nothing
+                rows = beside_ones(X[some], len(self.unit) - X.shape[1]) / self.unit
+                halves = trsm(1.0, self.lower, rows.T, lower=True, overwrite_b=True)
+                lengths[some] = np.sqrt(np.einsum("ji,ji->i", halves, halves))
         return lengths
 
     @property

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.sparse import issparse
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.cached import cached_property
@@ -34,7 +33,7 @@ from separatrix.engine.sums import (
     with_intercept,
 )
 from separatrix.engine.triangle import triangle, triangle_of
-from separatrix.equations.hyperplane import gram_diagonal, pieces, product, weighted_gram
+from separatrix.equations.hyperplane import beside_ones, gram_diagonal, pieces, product, weighted_gram
 from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.equations.penalties import ARRAYS, ElasticNet, scaled
 
@@ -169,7 +168,7 @@ class Objective:
         self.passes += 1
 
         def rows(block: Block) -> FloatArray:
-            X = np.hstack([block.X.toarray() if issparse(block.X) else block.X, np.ones((len(block.weight), ones))])
+            X = beside_ones(block.X, ones)
             B = np.sqrt(block.weight / at.weight)[:, None, None] * self.loss.roots(self.state_of(at, block))
             return np.einsum("ij,ikc->icjk", X, B).reshape(-1, P * K)
 
@@ -298,12 +297,13 @@ class Objective:
         Rows with an L1 part stay: there it would be another penalty.
         """
         flat, moved = self.loss.flat(theta.shape[1]), theta
+        l1 = self.l1 if self.penalty.has_l1 else np.broadcast_to(0.0, (len(theta), 1))
         for some in pieces(len(theta), ARRAYS * theta.shape[1]) if flat.size else ():
             own = theta[some]
             part, largest = own @ flat, np.maximum(own.max(axis=1), -own.min(axis=1))
             if np.any(np.abs(part).max(axis=1) > ROUNDED * largest):
                 moved = theta.copy() if moved is theta else moved
-                moved[some] -= np.where(self.l1[some] > 0, 0.0, part @ flat.T)
+                moved[some] -= np.where(l1[some] > 0, 0.0, part @ flat.T)
         return moved
 
     def cheapest(self, theta: FloatArray) -> FloatArray:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from separatrix.arrays import FloatArray
@@ -32,7 +32,7 @@ from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, Packed, packed, solve_packed
 from separatrix.engine.shared import squares_of
 from separatrix.engine.sums import block_eta
-from separatrix.equations.hyperplane import pieces
+from separatrix.equations.hyperplane import beside_ones, pieces
 from separatrix.equations.losses import Loss
 
 
@@ -141,8 +141,7 @@ def farthest_by(objective: Objective, pairs: Pairs) -> float:
     def farthest(block: Block) -> float:
         most = 0.0
         for some in pieces(len(block.weight), P):
-            rows = np.ones((len(block.weight[some]), P))
-            rows[:, : block.X.shape[1]] = block.X[some].toarray() if issparse(block.X) else block.X[some]
+            rows = beside_ones(block.X[some], P - block.X.shape[1])
             most = max(most, float(quadratic(pairs.form, rows).max(initial=0.0)))
         return most
 

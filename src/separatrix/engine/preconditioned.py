@@ -24,7 +24,6 @@ from functools import partial, reduce
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import LinAlgError, qr
 
 from separatrix.arrays import FloatArray
@@ -38,7 +37,7 @@ from separatrix.engine.panels import Halves, on_disk
 from separatrix.engine.reach import AT_ONCE, FEW_UNSEEN, MOST_REFINEMENTS, ManyUnseen, reach_of, solved, without
 from separatrix.engine.shared import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.engine.sums import block_eta, block_plane, with_intercept
-from separatrix.equations.hyperplane import pieces, product
+from separatrix.equations.hyperplane import beside_ones, pieces, product
 from separatrix.equations.penalties import even
 
 PRECISIONS = np.float32, np.float64  # of the factor: the first whose reach is enough
@@ -280,12 +279,6 @@ def pull_of(block: Block, r: FloatArray, m: int) -> FloatArray:
     return with_intercept(block.transposed, block.weight[:, None] * r, block.X.shape[1] + m)
 
 
-def beside_ones(block: Block, intercept: int) -> FloatArray:
-    """[X 1] of a block, dense."""
-    X = block.X.toarray() if sparse.issparse(block.X) else block.X
-    return np.hstack([X, np.ones((len(X), intercept))])
-
-
 def doubled_left(objective: Objective, m: int, theta: FloatArray) -> FloatArray:
     """What is left of the unpenalised normal equations at theta, (P, T), summed in twice the precision."""
     return np.add(*objective.add_up(partial(doubled_pull, theta=theta, m=m), double_double.add))
@@ -296,6 +289,6 @@ def doubled_pull(block: Block, theta: FloatArray, m: int) -> double_double.Pair:
 
     def pull(some: Block) -> double_double.Pair:
         y = (some.y, np.zeros_like(some.y)) if some.offset is None else double_double.two_sum(some.y, -some.offset)
-        return double_double.pull(beside_ones(some, m), y, some.weight, theta)
+        return double_double.pull(beside_ones(some.X, m), y, some.weight, theta)
 
     return reduce(double_double.add, map(pull, block.pieces(DOUBLED_CELLS)))

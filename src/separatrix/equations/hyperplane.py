@@ -89,6 +89,15 @@ def product(A: Matrix, B: FloatArray, out: FloatArray | None = None) -> FloatArr
     return out
 
 
+def beside_ones(X: Matrix, ones: int) -> FloatArray:
+    """[X 1], dense, with so many columns of ones.
+
+    >>> beside_ones(np.array([[5.0]]), 1)
+    array([[5., 1.]])
+    """
+    return np.hstack([X.toarray() if sparse.issparse(X) else X, np.ones((X.shape[0], ones))])
+
+
 def back_project(X: Matrix, r: FloatArray) -> FloatArray:
     """X'r: (rows, K) of residuals to the (p, K) gradient they add up to.
 
