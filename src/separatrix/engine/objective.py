@@ -297,13 +297,13 @@ class Objective:
         Rows with an L1 part stay: there it would be another penalty.
         """
         flat, moved = self.loss.flat(theta.shape[1]), theta
-        l1 = self.l1 if self.penalty.has_l1 else np.broadcast_to(0.0, (len(theta), 1))
+        stays = self.l1 > 0 if self.penalty.has_l1 else None
         for some in pieces(len(theta), ARRAYS * theta.shape[1]) if flat.size else ():
             own = theta[some]
             part, largest = own @ flat, np.maximum(own.max(axis=1), -own.min(axis=1))
             if np.any(np.abs(part).max(axis=1) > ROUNDED * largest):
-                moved = theta.copy() if moved is theta else moved
-                moved[some] -= np.where(l1[some] > 0, 0.0, part @ flat.T)
+                moved, along = theta.copy() if moved is theta else moved, part @ flat.T
+                moved[some] -= along if stays is None else np.where(stays[some], 0.0, along)
         return moved
 
     def cheapest(self, theta: FloatArray) -> FloatArray:

@@ -211,6 +211,8 @@ def _squared(X: NDArray) -> FloatArray:
 def pieces(rows: int, columns: int, least: int = PIECE_ROWS) -> Iterator[slice]:
     """Some of the rows at a time, as many as stay in cache with so many columns, but at least so many."""
     step = max(least, PIECE_CELLS // max(columns, 1))
+    if 0 < rows <= step:
+        return iter((slice(0, rows),))
     return (slice(first, min(first + step, rows)) for first in range(0, rows, step))
 
 
