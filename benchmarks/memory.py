@@ -2,8 +2,7 @@
 
 What separatrix's fits of dense X take on top of X, by shape, penalty, type and layout: the peak of resident memory,
 each in a process of its own, on made data. The largest share is printed first. `--edges` are fits that are known to
-take more: of so few rows that the coefficients are large beside them, or without a penalty their curvature, or with C
-chosen of a few bytes a row.
+take more: of so few rows that the coefficients are large beside them, or with C chosen of a few bytes a row.
 """
 
 import argparse
