@@ -2,7 +2,7 @@
 
 What separatrix's fits of dense X take on top of X, by shape, penalty, type and layout: the peak of resident memory,
 each in a process of its own, on made data. The largest share is printed first. `--edges` are fits that are known to
-take more: of so few rows that the coefficients are large beside them, or with C chosen of a few bytes a row.
+take more: of so few rows that the coefficients are large beside them.
 """
 
 import argparse
@@ -123,11 +123,10 @@ EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long a
     (f", y of {WHOLE}", [(3, 0, "float64")], {}),
     (f", {CHOSEN} by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32"), (4, 2, "int16")], {"Cs": 3}),
     (f", {CHOSEN} by 5 folds", [(2, 4, "float64"), (12_000, 2, "float64"), (30_000, 2, "float64")], {"Cs": 3}),
-    (f", {CHOSEN} by 5 folds", [(60_000, 2, "float64")], {"Cs": 3}),
+    (f", {CHOSEN} by 5 folds", [(60_000, 2, "float64"), (1, 2, "float32"), (2, 2, "int16")], {"Cs": 3}),
 ]
-EDGES: Listed = [  # beyond those: of which the coefficients are a tenth, or a row with C chosen four bytes
+EDGES: Listed = [  # beyond those: of which the coefficients are a tenth of X or more
     ("", [(600_000, 4, "float64"), (1_500_000, 0, "float64")], {}),
-    (f", {CHOSEN} by 5 folds", [(1, 2, "float32"), (2, 2, "int16")], {"Cs": 3}),
 ]
 
 

@@ -13,7 +13,7 @@ from separatrix.data.labels import brought_text, label_codes, weight_by_class
 from separatrix.data.made import Made, weight_of_rows
 from separatrix.data.memory import memory_source
 from separatrix.data.some import picked, positions
-from separatrix.engine.groups import Members, groups_of
+from separatrix.engine.groups import Halves, Members, groups_of
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import PIECE_CELLS
 from separatrix.equations.losses import SquaredLoss
@@ -96,6 +96,26 @@ def test_classes_weigh_what_their_rows_do(rows):
     codes, weight = np.array([k for k, _ in rows], dtype=np.int8), np.array([w for _, w in rows])
     np.testing.assert_allclose(weight_by_class(codes, 5, weight), [weight[codes == k].sum() for k in range(5)])
     np.testing.assert_array_equal(weight_by_class(codes, 5), [np.count_nonzero(codes == k) for k in range(5)])
+
+
+@given(st.integers(2, 20), st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_rows_that_one_fit_leaves_out_take_half_a_byte_each_where_fits_are_few(fits, n, seed):
+    rng = np.random.default_rng(seed)
+    fold, weight = rng.integers(fits, size=n), rng.random(n)
+    rows = np.arange(fits)[:, None] != fold
+    cut, (first, last) = int(rng.integers(n + 1)), np.sort(rng.integers(n + 1, size=2))
+    members = Members.but_one(n, fits, [(some, fold[some]) for some in (slice(0, cut), slice(cut, n))])
+    if isinstance(members.bits, Halves):
+        assert members.bits.pairs.nbytes == (n + 1) // 2
+    assert isinstance(members.bits, Halves) == (fits <= 16)
+    positions, mask = rng.integers(n, size=7), rng.random(n) < 0.5
+    for some in (slice(first, last), slice(None), positions, mask):
+        np.testing.assert_array_equal(members.take(some).at(slice(None)), rows[:, some])
+        np.testing.assert_array_equal([members.fit(f, some) for f in range(fits)], rows[:, some])
+    np.testing.assert_allclose(members.total(weight), rows @ weight)
+    groups = groups_of(members)
+    assert groups is not None
+    assert len(groups) == len(np.unique(fold))
 
 
 @given(st.integers(1, 70), st.integers(1, 30), st.integers(0, 2**32 - 1))

@@ -18,6 +18,35 @@ from separatrix.engine.sums import Sums, block_sums
 from separatrix.equations.hyperplane import pieces
 
 MOST_FITS = 64  # that the bits of a number can tell apart
+MOST_PATTERNS = 16  # that half a byte can
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The bits of `rows` rows, (rows, bytes), of few `patterns` (m, bytes): two in a byte say which, the first in its
+    lower half, as even a byte a row is large beside a column in single precision.
+
+    >>> Halves(np.array([0x21, 0x00], dtype=np.uint8), np.array([[7], [8], [9]], dtype=np.uint8), 3)[1:].ravel()
+    array([9, 7], dtype=uint8)
+    """
+
+    pairs: NDArray[np.uint8]
+    patterns: NDArray[np.uint8]
+    rows: int
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __getitem__(self, some: Any) -> NDArray[np.uint8]:
+        if not isinstance(some, slice):
+            some = np.asarray(some)
+            if some.dtype == bool:  # whose positions would take eight times as much
+                return np.concatenate([self[part][some[part]] for part in pieces(self.rows, 1)])
+            return self.patterns[self.pairs[some // 2] >> (some % 2 * 4).astype(np.uint8) & 15]
+        first, stop, _ = some.indices(self.rows)
+        pairs = self.pairs[first // 2 : (stop + 1) // 2]
+        both = np.stack([pairs & 15, pairs >> 4], axis=1).ravel()
+        return self.patterns[both[first % 2 :][: stop - first]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +59,7 @@ class Members:
     (array([1, 3, 1], dtype=uint8), array([False,  True, False]))
     """
 
-    bits: NDArray[np.uint8]
+    bits: NDArray[np.uint8] | Halves
     fits: int
 
     @classmethod
@@ -48,13 +77,22 @@ class Members:
     def but_one(cls, n: int, fits: int, left_out: Iterable[tuple[slice, IntArray]]) -> "Members":
         """n rows, each of all fits but one: some rows, and for each which that is, after others.
 
-        >>> Members.but_one(3, 2, [(slice(0, 3), np.array([1, 0, 1]))]).bits.ravel()
+        >>> Members.but_one(3, 2, [(slice(0, 3), np.array([1, 0, 1]))]).bits[:].ravel()
         array([1, 2, 1], dtype=uint8)
         """
-        bits = np.tile(np.packbits(np.ones(fits, dtype=np.uint8), bitorder="little"), (n, 1))
+        patterns = np.packbits(~np.eye(fits, dtype=bool), axis=1, bitorder="little")
+        if fits > MOST_PATTERNS:
+            bits = np.empty((n, patterns.shape[1]), dtype=np.uint8)
+            for some, fit in left_out:
+                bits[some] = patterns[fit]
+            return cls(bits, fits)
+        pairs = np.zeros((n + 1) // 2, dtype=np.uint8)
         for some, fit in left_out:
-            bits[some][np.arange(len(fit)), fit // 8] ^= np.left_shift(1, fit % 8, dtype=np.uint8, casting="unsafe")
-        return cls(bits, fits)
+            for half in (0, 1):  # each of rows that are next but one
+                own = fit[(some.start + half) % 2 :: 2].astype(np.uint8)
+                first = (some.start + 1 - half) // 2
+                pairs[first : first + len(own)] |= own << (4 * half)
+        return cls(Halves(pairs, patterns, n), fits)
 
     @classmethod
     def all(cls, n: int) -> "Members":
@@ -65,8 +103,8 @@ class Members:
         return len(self.bits)
 
     def take(self, some: Any) -> "Members":
-        """Some of the rows."""
-        return Members(self.bits[some], self.fits)
+        """Some of the rows, or as they are of `...`."""
+        return self if some is ... else Members(self.bits[some], self.fits)
 
     def at(self, some: Any) -> BoolArray:
         """Which of some rows are of each fit, (fits, rows)."""
@@ -75,7 +113,7 @@ class Members:
 
     def fit(self, f: int, some: Any = slice(None)) -> BoolArray:
         """Which of some rows, or of all, are of one fit, (rows,)."""
-        return (self.bits[some, f // 8] & (1 << f % 8)).astype(bool)
+        return (self.bits[some][..., f // 8] & (1 << f % 8)).astype(bool)
 
     def total(self, weight: FloatArray) -> FloatArray:
         """What the rows of each fit weigh, (fits,)."""
