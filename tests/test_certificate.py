@@ -274,6 +274,33 @@ def test_every_solver_ends_with_a_gap_that_is_true(solver):
         assert true_gap(problem, theta, best) <= fit.certificate.gap <= 1e-6
 
 
+@pytest.mark.parametrize("solver", ["auto", "conjugate-gradient"])
+def test_bounds_hold_where_columns_all_but_repeat_each_other(solver):
+    """Weights of 1e4 to 1e11 cancel: the truth is known in terms of the difference of the columns, which is exact."""
+    with_errors = 0
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        K, apart = int(random.integers(2, 5)), 10.0 ** random.uniform(-11, -4)
+        X = random.normal(size=(600, 4))
+        Z = X.copy()
+        X[:, 0] = X[:, 1] + apart * X[:, 0]
+        Z[:, 0] = (X[:, 0] - X[:, 1]) / apart
+        y = (Z @ random.normal(size=(4, K)) + random.gumbel(size=(600, K))).argmax(axis=1)
+        problem = Problem(Z, y, np.ones(600), K, np.zeros(4))
+        best = long_optimum(problem)
+        model = LogisticRegression(C=np.inf, tol=1e-6, solver=solver).fit(X, y)
+        w = model.coef_.T.astype(LONG)
+        theta = np.vstack([apart * w[:1], w[1:2] + w[:1], w[2:], model.intercept_[None, :]])
+        assert true_gap(problem, theta, best) <= model.certificate_.gap
+        if (errors := model.certificate_.coef_error) is not None:
+            there = best[:, -theta.shape[1] :].copy()
+            there[0] /= apart
+            there[1] -= there[0]
+            assert np.all(np.abs(np.vstack([w, theta[-1:]]) - there) <= np.asarray(errors) + 1e-12 * np.abs(there))
+            with_errors += 1
+    assert with_errors >= 8
+
+
 @pytest.mark.parametrize("strength", [0.0, 0.01])
 def test_collinear_columns_do_not_make_the_certificate_lie(strength):
     plain = make_problem(11, p=2, noise=0.1)

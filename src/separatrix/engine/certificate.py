@@ -27,14 +27,15 @@ import numpy as np
 from scipy.linalg import eigh
 
 from separatrix.arrays import FloatArray
+from separatrix.engine.decrement import decrement
 from separatrix.engine.duality import Prediction, dual_bound, penalises_all
-from separatrix.engine.linear_algebra import SINGULAR, Factor, factor_positive, solve_positive
+from separatrix.engine.linear_algebra import SINGULAR, factor_positive
+from separatrix.engine.near_copies import farthest_by_root, spanned
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.pairs import farthest_by, pairs_of
 from separatrix.engine.row_reach import least_reach, longest_row, reaches
 from separatrix.equations.penalties import ElasticNet
 
-MOST_TURNS = 3  # until every column that a step must know of is known
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 CURVATURE_SEEN, SLOPE_SEEN = 1e-15, 3e-14  # less (a column), where columns have a curvature of 1, may be rounding
 GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding,
@@ -56,6 +57,10 @@ class Certificate:
     method: str
     coef_error: Any = None
     probability_error: float | None = None
+
+
+TOO_FAR = Certificate(np.inf, "none: too far from the optimum for a bound")
+NO_CURVATURE = Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,13 @@ def by_self_concordance(
     root = None if spent or at.theta.shape[1] > 1 else factor  # which takes as much room as its inverse
     least, inverse = factor.least, factor.inverse(root is None and spare)  # of H / unit unit', and below of H
     rounded, size = float(np.trace(inverse)) ** 0.5, float(np.linalg.norm(inverse)) ** 0.5
+    lost = size**2 * CURVATURE_SEEN * len(unit)  # the share of H that may be rounding where it is least
+    # Along some direction there may be no curvature: F may be flat there, or fall for ever and have no minimum.
+    singular = least < SINGULAR or lost > 1.0
+    if singular and not objective.penalty.has_l1:
+        del metric, factor, root, inverse  # each of which may be large
+        return by_root(objective, at)
+    nu = nu_at_most(nu, lost, rounded, at, unit.reshape(at.theta.shape))
     inverse /= unit[:, None]
     inverse /= unit
 
@@ -168,25 +180,62 @@ def by_self_concordance(
         if t < 1.0:
             break
     else:
-        return Certificate(np.inf, "none: too far from the optimum for a bound")
+        return TOO_FAR
     nu = grown * nu
+    if singular:
+        falls = falls_where_curvature_is_rounding(metric.curvature.copy(), unit, r)
+        return NO_CURVATURE if falls else concordant(at, nu, t, S, along=along)
+    # Where t is 1 but for rounding, as where a row runs off, F may tend to what it is near to, and never be there.
+    safe = t * (1.0 + INVERSE_SEEN * len(unit) * size**2) < 1.0
+    long = grown * lengths(objective, inverse, at.theta.shape) if safe else None
+    bound = concordant(at, nu, t, S, long, along)
+    strong = by_strong_convexity(objective.penalty, at.theta, bound.gap) if sloped and safe else bound.coef_error
+    return replace(bound, coef_error=strong)
+
+
+def nu_at_most(nu: float, lost: float, rounded: float, at: Evaluation, unit: FloatArray) -> float:
+    """nu, and what rounding may hide of it: of H, of the gradient, and of eta, where large weights cancel;
+    `unit` is the root of H's diagonal, (P, K) or (P, 1)."""
+    eta = float(np.sum(np.abs(at.theta) * unit))
+    return nu * (1.0 + lost) ** 0.5 + GRADIENT_SEEN * (rounded + eta)
+
+
+def concordant(
+    at: Evaluation, nu: float, t: float, S: float, long: FloatArray | None = None, along: float = 0.0
+) -> Certificate:
+    """What nu and t = S nu < 1 amount to; and with how `long` a unit step in the norm of H can be in each coefficient
+    (P, K), if it is known that there is a minimum, how far from it coefficients and probabilities are."""
     bound = Certificate(along + gap_within(nu, t, S) + rounding(at), CONCORDANCE)
-    if least < SINGULAR or size**2 * CURVATURE_SEEN * len(unit) > 1.0:
-        # Along some direction there is no curvature: F may be flat there, or fall for ever and have no minimum.
-        H, unit = None if spent else metric.curvature.copy(), factor.unit
-        del metric, factor, inverse  # each of which may be large
-        H = objective.evaluate(at.theta, order=2).curvature if H is None else H
-        none = Certificate(np.inf, "none: columns that all but repeat each other leave a curvature of rounding")
-        return none if falls_where_curvature_is_rounding(H, unit, r) else bound
-    if t * (1.0 + INVERSE_SEEN * len(unit) * size**2) >= 1.0:
-        # Where t is 1 but for rounding, as where a row runs off, F may tend to what it is near to, and never be there.
+    if long is None:
         return bound
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
     u = 2 * nu if S == 0 else farthest(t + S * along**0.5) / S
-    u += 2.0 * GRADIENT_SEEN * rounded  # what rounding of the gradient makes of nu
-    errors = grown * u * lengths(objective, inverse, at.theta.shape)
-    errors = by_strong_convexity(objective.penalty, at.theta, bound.gap) if sloped else errors
-    return replace(bound, coef_error=errors, probability_error=min(1.0, S * u / 4.0 + GRADIENT_SEEN))
+    return replace(bound, coef_error=u * long, probability_error=min(1.0, S * u / 4.0 + GRADIENT_SEEN))
+
+
+def by_root(objective: Objective, at: Evaluation) -> Certificate:
+    """The same bound where columns all but repeat each other: of rows that are not squared, and without an L1 part."""
+    of = spanned(objective.root(at))
+    g = at.gradient.ravel()
+    if not len(of.kept) or np.any(np.abs((g / of.unit) @ of.null) > SLOPE_SEEN * np.linalg.norm(of.null, axis=0)):
+        return NO_CURVATURE
+    nu = float(np.linalg.norm(of.factor.half_solve(g[of.kept])))
+    reach = farthest_by_root(objective, of, at.theta.shape[1])
+    inverse = of.factor.inverse(spare=True)
+    spread = float(np.trace(inverse)) ** 0.5
+    lost = spread * CURVATURE_SEEN * len(of.unit)
+    nu, S = (
+        nu_at_most(nu, lost, spread, at, of.unit.reshape(at.theta.shape)),
+        objective.loss.third_bound * reach * (1.0 + lost),
+    )
+    if not (t := S * nu) < 1.0:
+        return TOO_FAR
+    if of.null.size or t * (1.0 + INVERSE_SEEN * len(of.unit) * spread) >= 1.0:
+        return concordant(at, nu, t, S)
+    inverse /= of.factor.unit[:, None]
+    inverse /= of.factor.unit
+    back = np.argsort(of.kept)
+    return concordant(at, nu, t, S, lengths(objective, inverse[np.ix_(back, back)], at.theta.shape))
 
 
 def by_pairs(objective: Objective, at: Evaluation) -> Certificate | None:
@@ -195,21 +244,16 @@ def by_pairs(objective: Objective, at: Evaluation) -> Certificate | None:
     if objective.penalty.has_l1 or not objective.source.in_memory or (pairs := pairs_of(objective, at)) is None:
         return None
     P = len(pairs.far)
-    if pairs.size**2 * CURVATURE_SEEN * P > 1.0:
+    lost = pairs.size**2 * CURVATURE_SEEN * P
+    if lost > 1.0:
         return None
+    nu = nu_at_most(pairs.nu, lost, pairs.spread, at, pairs.unit[:, None])
     for reach in (partial(longest_row, far=pairs.far), partial(farthest_by, pairs=pairs)):
         S = objective.loss.third_bound * reach(objective)
-        t = S * pairs.nu * (1.0 + INVERSE_SEEN * P * pairs.size**2)
+        t = S * nu * (1.0 + INVERSE_SEEN * P * pairs.size**2)
         if t < 1.0:
-            break
-    else:
-        return None
-    u = 2 * pairs.nu if S == 0 else farthest(t) / S
-    u += 2.0 * GRADIENT_SEEN * pairs.spread
-    errors = u * pairs.lengths
-    return Certificate(
-        gap_within(pairs.nu, t, S) + rounding(at), CONCORDANCE, errors, min(1.0, S * u / 4.0 + GRADIENT_SEEN)
-    )
+            return concordant(at, nu, t, S, pairs.lengths)
+    return None
 
 
 def gap_within(nu: float, t: float, S: float) -> float:
@@ -245,55 +289,6 @@ def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> Float
     scale = np.diagonal(H).reshape(shape).mean(axis=1)
     blocks[np.arange(P), :, np.arange(P), :] += scale[:, None, None] * (flat @ flat.T)
     return held
-
-
-def decrement(objective: Objective, at: Evaluation, H: FloatArray, factor: Factor) -> tuple[FloatArray, float, float]:
-    """The smallest subgradient r; nu = (r'H^-1 r)^(1/2), by the factor of H; and what r adds along flat directions.
-
-    Or with an L1 part, for r = H d, d zero where weights are, and r the smallest subgradient where they are not, if
-    that makes r a subgradient. Columns whose weights are zero may then be collinear with others, and no rounding is
-    divided by next to nothing.
-    """
-    smallest = objective.subgradient(at).ravel()
-    if not objective.penalty.has_l1:
-        return smallest, float(np.linalg.norm(factor.half_solve(smallest))), 0.0
-    l1, g = np.broadcast_to(objective.l1, at.theta.shape).ravel(), at.gradient.ravel()
-    free = (at.theta.ravel() != 0) | (l1 == 0)
-    for _ in range(MOST_TURNS if not free.all() else 0):
-        d = solve_positive(H[np.ix_(free, free)], smallest[free])
-        r = np.where(free, smallest, H[:, free] @ d)
-        beyond = ~free & (np.abs(g - r) > l1)
-        if not beyond.any():
-            return r, *along_flat(objective, at, r, float(np.sqrt(max(smallest[free] @ d, 0.0))), factor)
-        free |= beyond
-    nu = float(np.linalg.norm(factor.half_solve(smallest)))
-    return smallest, *along_flat(objective, at, smallest, nu, factor)
-
-
-def along_flat(objective: Objective, at: Evaluation, r: FloatArray, nu: float, factor: Factor) -> tuple[float, float]:
-    """nu for a subgradient of the L1 part that has as little as it can along flat directions; and what that adds.
-
-    A column's part along them is the sum of r over the classes. That of the loss's gradient is zero, so what remains is
-    of the penalty: weights that are zero take it on, as far as a subgradient of |w| can.
-    """
-    flat, p = objective.loss.flat(at.theta.shape[1]), len(objective.penalty.l1)
-    if not flat.size:
-        return nu, 0.0
-    l1, l2 = objective.penalty.l1[:, None], objective.penalty.l2[:, None]
-    w, g, r = at.theta[:p], at.gradient[:p], r.reshape(at.theta.shape)[:p]
-    zero = (w == 0) & (l1 > 0)
-    before = np.where(zero, r - g, l1 * np.sign(w))  # of the L1 part
-    given = (l2 * w).sum(axis=1, keepdims=True)
-    excess = (before.sum(axis=1, keepdims=True) + given) / np.maximum(zero.sum(axis=1, keepdims=True), 1)
-    after = np.where(zero, np.clip(before - excess, -l1, l1), before)
-    left = np.where(l1 > 0, after.sum(axis=1, keepdims=True) + given, 0.0)
-    left[np.abs(left) <= 8.0 * np.finfo(float).eps * len(flat) * l1] = 0.0
-    if np.any(left[l2 == 0]):  # a shift along them lowers the penalty, and no bound tells by how much
-        return np.inf, 0.0
-    along = float(np.sum(np.divide(left**2, 2.0 * len(flat) * l2, out=np.zeros_like(l2), where=l2 > 0)))
-    moved = np.zeros_like(at.theta)
-    moved[:p] = after - before
-    return nu + float(np.linalg.norm(factor.half_solve(moved.ravel()))), along
 
 
 def farthest(t: float) -> float:

@@ -1,11 +1,14 @@
 """theta <- theta - curvature^-1 gradient, by Cholesky: for few columns."""
 
+from itertools import count
+
 import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import solve_factored
+from separatrix.engine.linear_algebra import SINGULAR, solve_factored
+from separatrix.engine.near_copies import MANY_STEPS, spanned
 from separatrix.engine.objective import Evaluation, Objective
 
 KEEP = 0.001  # a step that leaves less than this share of the gap keeps the curvature for the next
@@ -26,7 +29,10 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
     metric = (start and start.metric) or at
     # The metric of a known start may be old: the second step shows what it is worth.
     before, left = np.inf if start else 0.0, 0.0 if start or theta.any() else left_at_zero(objective, at)
-    while True:
+    idle = False
+    for number in count():
+        if (number >= MANY_STEPS or idle) and metric.factor.least < SINGULAR:
+            yield from newton_by_roots(objective, at)
         step = solve_factored(metric.factor, -at.gradient.ravel()).reshape(at.theta.shape)
         slope = float(np.vdot(at.gradient, step))
         gap = min(-0.5 * slope, at.value)
@@ -35,10 +41,22 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
         length = 1.0 / (1.0 - min(max(left, 0.0), MOST_LEFT))
         if order == 2:
             metric.let_go_of_factor()  # as the next one is about to be made
-        at, taken = backtrack(objective, at, step, order, length)
+        here, (at, taken) = at, backtrack(objective, at, step, order, length)
+        idle = not at.value < here.value
         left = float(np.vdot(at.gradient, step)) / slope if slope and taken == length else 0.0
         if at.curvature is not None:
             metric = at
+
+
+def newton_by_roots(objective: Objective, at: Evaluation) -> Solver:
+    """The same steps by the root of the curvature: where columns all but repeat each other, rounding of the curvature
+    itself hides how far their weights are to go."""
+    while True:
+        of, step = spanned(objective.root(at)), np.zeros(at.theta.size)
+        step[of.kept] = solve_factored(of.factor, -at.gradient.ravel()[of.kept])
+        slope = float(at.gradient.ravel() @ step)
+        yield Iterate(at, min(-0.5 * slope, at.value))
+        at, _ = backtrack(objective, at, step.reshape(at.theta.shape), order=1)
 
 
 def left_at_zero(objective: Objective, at: Evaluation) -> float:

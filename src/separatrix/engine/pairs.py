@@ -31,7 +31,7 @@ from separatrix.engine.linear_algebra import SINGULAR
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, Packed, packed, solve_packed
 from separatrix.engine.shared import squares_of
-from separatrix.engine.sums import block_eta
+from separatrix.engine.sums import state_at
 from separatrix.equations.hyperplane import beside_ones, pieces
 from separatrix.equations.losses import Loss
 
@@ -39,14 +39,15 @@ from separatrix.equations.losses import Loss
 class Pairs(NamedTuple):
     """The unit ball of such a bound on H: nu; of its blocks scaled to a unit diagonal the `least` conditional standard
     deviation, and the roots of the norm and the trace of their inverses, the largest `size`, and the sum, `spread`; how
-    `far` a unit of each column can move eta (P,); how far a unit step can move eta by a `form` (P, P), and each
-    coefficient, `lengths` (P, K)."""
+    `far` a unit of each column can move eta (P,), and the largest `unit` of it in any block; how far a unit step can
+    move eta by a `form` (P, P), and each coefficient, `lengths` (P, K)."""
 
     nu: float
     least: float
     size: float
     spread: float
     far: FloatArray
+    unit: FloatArray
     form: Half
     lengths: FloatArray
 
@@ -62,7 +63,7 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
     held[:p] = np.linalg.eigvalsh(B.T @ B)[0] * objective.penalty.curvature(at.theta[:p, :1])[:, 0]
     centre = np.append(-objective.source.centre, np.ones(P - p))
     slopes = at.gradient @ B
-    square, least, size, spread, far = 0.0, 1.0, 0.0, 0.0, np.zeros(P)
+    square, least, size, spread, far, units = 0.0, 1.0, 0.0, 0.0, np.zeros(P), np.zeros(P)
     lengths, form = np.zeros((P, K)), None
     for d, b, slope in zip(D, B.T, slopes.T, strict=True):
         make = partial(objective.half_gram, P - p, partial(edge_weight, objective.loss, at.theta, d), np.float64)
@@ -71,6 +72,7 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
         if least < SINGULAR:
             return None
         square += float(slope @ solve_packed(Packed(half, unit), slope))
+        units = np.maximum(units, unit)
         inverse = inverse_of(half)
         diagonal = inverse.diagonal
         spread += float(diagonal.sum())
@@ -84,7 +86,7 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
         np.multiply(inverse.numbers, heavy, out=inverse.numbers)
         form = inverse if form is None else Half(P, np.add(form.numbers, inverse.numbers, out=form.numbers))
     assert form is not None  # a pair there is
-    return Pairs(square**0.5, least, size, spread**0.5, np.sqrt(far), form, np.sqrt(lengths))
+    return Pairs(square**0.5, least, size, spread**0.5, np.sqrt(far), units, form, np.sqrt(lengths))
 
 
 def tree_of(objective: Objective, at: Evaluation) -> FloatArray | None:
@@ -93,7 +95,7 @@ def tree_of(objective: Objective, at: Evaluation) -> FloatArray | None:
     K, loss = at.theta.shape[1], objective.loss
 
     def nearness(block: Block) -> FloatArray:
-        state = double_state(loss, at.theta, block)
+        state = state_at(block, loss, at.theta)
         near = [[-float(block.weight @ loss.second(state, k, m)) if k < m else 0.0 for m in range(K)] for k in range(K)]
         return np.array(near)
 
@@ -109,13 +111,8 @@ def tree_of(objective: Objective, at: Evaluation) -> FloatArray | None:
 
 def edge_weight(loss: Loss, theta: FloatArray, d: FloatArray, block: Block) -> FloatArray:
     """The weight of each row times p_k p_m of an edge d, (rows,)."""
-    state, k, m = double_state(loss, theta, block), int(d.argmax()), int(d.argmin())
+    state, k, m = state_at(block, loss, theta), int(d.argmax()), int(d.argmin())
     return block.weight * loss.second(state, k, m) * (1.0 if k == m else -1.0)
-
-
-def double_state(loss: Loss, theta: FloatArray, block: Block) -> FloatArray:
-    """The state of a block's rows, (rows, K): what is kept is in single precision, which is for models alone."""
-    return loss.together(block.y, block_eta(block, theta))[2]
 
 
 def inverse_of(factor: Half) -> Half:

@@ -20,6 +20,7 @@ from separatrix.data.memory import NEAR, MemorySource
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR
+from separatrix.engine.near_copies import MANY_STEPS
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.quadratic_model import by_root, matrix, minimise_model, promised_slope
 from separatrix.engine.quasi_newton import share_to_keep, shows_curvature
@@ -35,7 +36,6 @@ FEW_FAR = 10  # columns off zero, for which it does not pay to copy all
 COPIES = 4  # of which so many find room at once: it, its part that is free, the factor of that, and it corrected
 EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradient: nothing
 BEND_SEEN = 1e3 * float(np.finfo(float).eps)  # of a curvature along a step: less may be rounding
-MANY_STEPS = 10  # after so many, a curvature that may be rounding is made anew by its root
 
 
 def proximal_newton(objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:

@@ -1,0 +1,58 @@
+"""Newton's decrement: how far the gradient is from zero in the norm of the inverse of a curvature H."""
+
+import numpy as np
+
+from separatrix.arrays import FloatArray
+from separatrix.engine.linear_algebra import Factor, solve_positive
+from separatrix.engine.objective import Evaluation, Objective
+
+MOST_TURNS = 3  # until every column that a step must know of is known
+
+
+def decrement(objective: Objective, at: Evaluation, H: FloatArray, factor: Factor) -> tuple[FloatArray, float, float]:
+    """The smallest subgradient r; nu = (r'H^-1 r)^(1/2), by the factor of H; and what r adds along flat directions.
+
+    Or with an L1 part, for r = H d, d zero where weights are, and r the smallest subgradient where they are not, if
+    that makes r a subgradient. Columns whose weights are zero may then be collinear with others, and no rounding is
+    divided by next to nothing.
+    """
+    smallest = objective.subgradient(at).ravel()
+    if not objective.penalty.has_l1:
+        return smallest, float(np.linalg.norm(factor.half_solve(smallest))), 0.0
+    l1, g = np.broadcast_to(objective.l1, at.theta.shape).ravel(), at.gradient.ravel()
+    free = (at.theta.ravel() != 0) | (l1 == 0)
+    for _ in range(MOST_TURNS if not free.all() else 0):
+        d = solve_positive(H[np.ix_(free, free)], smallest[free])
+        r = np.where(free, smallest, H[:, free] @ d)
+        beyond = ~free & (np.abs(g - r) > l1)
+        if not beyond.any():
+            return r, *along_flat(objective, at, r, float(np.sqrt(max(smallest[free] @ d, 0.0))), factor)
+        free |= beyond
+    nu = float(np.linalg.norm(factor.half_solve(smallest)))
+    return smallest, *along_flat(objective, at, smallest, nu, factor)
+
+
+def along_flat(objective: Objective, at: Evaluation, r: FloatArray, nu: float, factor: Factor) -> tuple[float, float]:
+    """nu for a subgradient of the L1 part that has as little as it can along flat directions; and what that adds.
+
+    A column's part along them is the sum of r over the classes. That of the loss's gradient is zero, so what remains is
+    of the penalty: weights that are zero take it on, as far as a subgradient of |w| can.
+    """
+    flat, p = objective.loss.flat(at.theta.shape[1]), len(objective.penalty.l1)
+    if not flat.size:
+        return nu, 0.0
+    l1, l2 = objective.penalty.l1[:, None], objective.penalty.l2[:, None]
+    w, g, r = at.theta[:p], at.gradient[:p], r.reshape(at.theta.shape)[:p]
+    zero = (w == 0) & (l1 > 0)
+    before = np.where(zero, r - g, l1 * np.sign(w))  # of the L1 part
+    given = (l2 * w).sum(axis=1, keepdims=True)
+    excess = (before.sum(axis=1, keepdims=True) + given) / np.maximum(zero.sum(axis=1, keepdims=True), 1)
+    after = np.where(zero, np.clip(before - excess, -l1, l1), before)
+    left = np.where(l1 > 0, after.sum(axis=1, keepdims=True) + given, 0.0)
+    left[np.abs(left) <= 8.0 * np.finfo(float).eps * len(flat) * l1] = 0.0
+    if np.any(left[l2 == 0]):  # a shift along them lowers the penalty, and no bound tells by how much
+        return np.inf, 0.0
+    along = float(np.sum(np.divide(left**2, 2.0 * len(flat) * l2, out=np.zeros_like(l2), where=l2 > 0)))
+    moved = np.zeros_like(at.theta)
+    moved[:p] = after - before
+    return nu + float(np.linalg.norm(factor.half_solve(moved.ravel()))), along
