@@ -29,11 +29,12 @@ from scipy.linalg import eigh
 from separatrix.arrays import FloatArray
 from separatrix.engine.decrement import decrement
 from separatrix.engine.duality import Prediction, dual_bound, penalises_all
-from separatrix.engine.linear_algebra import SINGULAR, factor_positive
-from separatrix.engine.near_copies import farthest_by_root, spanned
+from separatrix.engine.linear_algebra import factor_positive
+from separatrix.engine.near_copies import bend, farthest_by_root, spanned
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.pairs import farthest_by, pairs_of
 from separatrix.engine.row_reach import least_reach, longest_row, reaches
+from separatrix.engine.triangle import ROUNDING
 from separatrix.equations.penalties import ElasticNet
 
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
@@ -154,15 +155,11 @@ def by_self_concordance(
     unit = np.maximum(factor.unit, SMALLEST_UNIT)
     r, nu, along = decrement(objective, at, metric.curvature, factor)
     root = None if spent or at.theta.shape[1] > 1 else factor  # which takes as much room as its inverse
-    least, inverse = factor.least, factor.inverse(root is None and spare)  # of H / unit unit', and below of H
+    inverse = factor.inverse(root is None and spare)  # of H / unit unit', and below of H
     rounded, size = float(np.trace(inverse)) ** 0.5, float(np.linalg.norm(inverse)) ** 0.5
     lost = size**2 * CURVATURE_SEEN * len(unit)  # the share of H that may be rounding where it is least
-    # Along some direction there may be no curvature: F may be flat there, or fall for ever and have no minimum.
-    singular = least < SINGULAR or lost > 1.0
-    if singular and not objective.penalty.has_l1:
-        del metric, factor, root, inverse  # each of which may be large
-        return by_root(objective, at)
-    nu = nu_at_most(nu, lost, rounded, at, unit.reshape(at.theta.shape))
+    singular = lost > 1.0
+    nu = nu if singular else nu_at_most(nu, lost, rounded, at, unit.reshape(at.theta.shape))
     inverse /= unit[:, None]
     inverse /= unit
 
@@ -175,20 +172,23 @@ def by_self_concordance(
 
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
     hopeless = part is None and not apart(least_reach(objective, at, inverse))[2] < 1.0
+    grown = S = t = np.inf
     for reach in () if hopeless or not np.isfinite(nu) else reaches(objective, at, size / unit, inverse, part, root):
         grown, S, t = apart(reach)
         if t < 1.0:
             break
-    else:
-        return TOO_FAR
-    nu = grown * nu
+    bound = concordant(at, grown * nu, t, S, along=along) if t < 1.0 else TOO_FAR
     if singular:
-        falls = falls_where_curvature_is_rounding(metric.curvature.copy(), unit, r)
-        return NO_CURVATURE if falls else concordant(at, nu, t, S, along=along)
+        H = None if spent else metric.curvature.copy()
+        del metric, factor, root, inverse  # each of which may be large
+        H = objective.evaluate(at.theta, order=2).curvature if H is None else H
+        return where_curvature_is_rounding(objective, at, bound, H, unit, r)
+    if bound is TOO_FAR:
+        return bound
     # Where t is 1 but for rounding, as where a row runs off, F may tend to what it is near to, and never be there.
     safe = t * (1.0 + INVERSE_SEEN * len(unit) * size**2) < 1.0
     long = grown * lengths(objective, inverse, at.theta.shape) if safe else None
-    bound = concordant(at, nu, t, S, long, along)
+    bound = concordant(at, grown * nu, t, S, long, along)
     strong = by_strong_convexity(objective.penalty, at.theta, bound.gap) if sloped and safe else bound.coef_error
     return replace(bound, coef_error=strong)
 
@@ -273,13 +273,21 @@ def lengths(objective: Objective, inverse: FloatArray, shape: tuple[int, int]) -
     return long
 
 
-def falls_where_curvature_is_rounding(H: FloatArray, unit: FloatArray, slope: FloatArray) -> bool:
-    """Whether F still falls along a direction in which H, scaled to a unit diagonal, is rounding: how far, it can't
-    tell. Where columns repeat each other exactly, F is flat. H is used up."""
+def where_curvature_is_rounding(
+    objective: Objective, at: Evaluation, bound: Certificate, H: FloatArray, unit: FloatArray, slope: FloatArray
+) -> Certificate:
+    """The bound, if F is flat along each direction in which H, scaled to a unit diagonal, is rounding, as where columns
+    repeat each other exactly; if it bends there, what its root says; if it falls, none, as how far can't be told. H is
+    used up."""
     H /= unit[:, None]
     H /= unit
     _, rounded = eigh(H.T, subset_by_value=(-np.inf, CURVATURE_SEEN * len(unit)), overwrite_a=True, check_finite=False)
-    return bool(np.abs((slope / unit) @ rounded).max(initial=0.0) > SLOPE_SEEN)
+    del H
+    if not objective.penalty.has_l1 and (
+        not rounded.size or bend(objective, at, rounded / unit[:, None]).max() > ROUNDING**2
+    ):
+        return by_root(objective, at)
+    return NO_CURVATURE if np.abs((slope / unit) @ rounded).max(initial=0.0) > SLOPE_SEEN else bound
 
 
 def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> FloatArray:

@@ -16,7 +16,8 @@ from scipy.linalg import get_lapack_funcs
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import Factor
-from separatrix.engine.objective import Objective
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.sums import block_plane, state_at
 from separatrix.engine.triangle import ROUNDING
 from separatrix.equations.hyperplane import beside_ones, pieces
 
@@ -65,3 +66,18 @@ def farthest_by_root(objective: Objective, of: Spanned, K: int) -> float:
         return most
 
     return float(np.sqrt(objective.add_up(farthest, max)))
+
+
+def bend(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:
+    """How much F bends along each of the directions (P K, m), (m,), from rows that are not squared. One pass."""
+    (P, K), m = at.theta.shape, directions.shape[1]
+    steps = directions.reshape(P, K * m)
+
+    def along(block: Block) -> FloatArray:
+        state, planes = state_at(block, objective.loss, at.theta), block_plane(block, steps).reshape(-1, K, m)
+        moved = [objective.loss.curvature_times(state, planes[:, :, i]) * planes[:, :, i] for i in range(m)]
+        return np.array([block.weight @ each.sum(axis=1) for each in moved])
+
+    w = steps[: objective.source.n_columns]
+    held = objective.penalty.curvature(at.theta[: len(w)])
+    return objective.add_up(along) / at.weight + np.einsum("jk,jkm->m", held, w.reshape(-1, K, m) ** 2)

@@ -8,7 +8,7 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR, solve_factored
-from separatrix.engine.near_copies import MANY_STEPS, spanned
+from separatrix.engine.near_copies import MANY_STEPS, Spanned, spanned
 from separatrix.engine.objective import Evaluation, Objective
 
 KEEP = 0.001  # a step that leaves less than this share of the gap keeps the curvature for the next
@@ -29,10 +29,12 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
     metric = (start and start.metric) or at
     # The metric of a known start may be old: the second step shows what it is worth.
     before, left = np.inf if start else 0.0, 0.0 if start or theta.any() else left_at_zero(objective, at)
-    idle = False
+    idle, asked = False, False
     for number in count():
-        if (number >= MANY_STEPS or idle) and metric.factor.least < SINGULAR:
-            yield from newton_by_roots(objective, at)
+        if (number >= MANY_STEPS or idle) and not asked and metric.factor.least < SINGULAR:
+            of, asked = spanned(objective.root(at)), True
+            if of.factor.least < SINGULAR:  # where columns repeat each other exactly, none is left
+                yield from newton_by_roots(objective, at, of)
         step = solve_factored(metric.factor, -at.gradient.ravel()).reshape(at.theta.shape)
         slope = float(np.vdot(at.gradient, step))
         gap = min(-0.5 * slope, at.value)
@@ -48,15 +50,16 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
             metric = at
 
 
-def newton_by_roots(objective: Objective, at: Evaluation) -> Solver:
+def newton_by_roots(objective: Objective, at: Evaluation, of: Spanned) -> Solver:
     """The same steps by the root of the curvature: where columns all but repeat each other, rounding of the curvature
     itself hides how far their weights are to go."""
     while True:
-        of, step = spanned(objective.root(at)), np.zeros(at.theta.size)
+        step = np.zeros(at.theta.size)
         step[of.kept] = solve_factored(of.factor, -at.gradient.ravel()[of.kept])
         slope = float(at.gradient.ravel() @ step)
         yield Iterate(at, min(-0.5 * slope, at.value))
         at, _ = backtrack(objective, at, step.reshape(at.theta.shape), order=1)
+        of = spanned(objective.root(at))
 
 
 def left_at_zero(objective: Objective, at: Evaluation) -> float:
