@@ -30,7 +30,7 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.decrement import decrement
 from separatrix.engine.duality import Prediction, dual_bound, penalises_all
 from separatrix.engine.linear_algebra import factor_positive
-from separatrix.engine.near_copies import bend, farthest_by_root, spanned
+from separatrix.engine.near_copies import CHEAP_CURVATURE, bend, farthest_by_root, spanned
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.pairs import farthest_by, pairs_of
 from separatrix.engine.row_reach import least_reach, longest_row, reaches
@@ -42,7 +42,6 @@ CURVATURE_SEEN, SLOPE_SEEN = 1e-15, 3e-14  # less (a column), where columns have
 GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding,
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # and of an inverse (a column) as much times its condition
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
-CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
 CONCORDANCE = "Newton decrement, self-concordance"
 
 
@@ -277,8 +276,8 @@ def where_curvature_is_rounding(
     objective: Objective, at: Evaluation, bound: Certificate, H: FloatArray, unit: FloatArray, slope: FloatArray
 ) -> Certificate:
     """The bound, if F is flat along each direction in which H, scaled to a unit diagonal, is rounding, as where columns
-    repeat each other exactly; if it bends there, what its root says; if it falls, none, as how far can't be told. H is
-    used up."""
+    repeat each other exactly; if it bends there, what its root says, where that is cheap; if it falls, none, as how far
+    can't be told. H is used up."""
     H /= unit[:, None]
     H /= unit
     _, rounded = eigh(H.T, subset_by_value=(-np.inf, CURVATURE_SEEN * len(unit)), overwrite_a=True, check_finite=False)
@@ -286,7 +285,7 @@ def where_curvature_is_rounding(
     if not objective.penalty.has_l1 and (
         not rounded.size or bend(objective, at, rounded / unit[:, None]).max() > ROUNDING**2
     ):
-        return by_root(objective, at)
+        return by_root(objective, at) if at.theta.size <= CHEAP_CURVATURE else NO_CURVATURE
     return NO_CURVATURE if np.abs((slope / unit) @ rounded).max(initial=0.0) > SLOPE_SEEN else bound
 
 

@@ -21,6 +21,7 @@ from separatrix.engine.sums import block_plane, state_at
 from separatrix.engine.triangle import ROUNDING
 from separatrix.equations.hyperplane import beside_ones, pieces
 
+CHEAP_CURVATURE = 400  # coefficients whose curvature, and its root, cost less than the steps they may save
 MANY_STEPS = 10  # of a solver, after which a curvature that may be rounding is made anew by its root
 (geqp3,) = get_lapack_funcs(("geqp3",), dtype=np.float64)
 

@@ -8,7 +8,7 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR, solve_factored
-from separatrix.engine.near_copies import MANY_STEPS, Spanned, spanned
+from separatrix.engine.near_copies import CHEAP_CURVATURE, MANY_STEPS, Spanned, spanned
 from separatrix.engine.objective import Evaluation, Objective
 
 KEEP = 0.001  # a step that leaves less than this share of the gap keeps the curvature for the next
@@ -29,7 +29,7 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
     metric = (start and start.metric) or at
     # The metric of a known start may be old: the second step shows what it is worth.
     before, left = np.inf if start else 0.0, 0.0 if start or theta.any() else left_at_zero(objective, at)
-    idle, asked = False, False
+    idle, asked = False, theta.size > CHEAP_CURVATURE
     for number in count():
         if (number >= MANY_STEPS or idle) and not asked and metric.factor.least < SINGULAR:
             of, asked = spanned(objective.root(at)), True
