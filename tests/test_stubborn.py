@@ -88,6 +88,33 @@ def test_newton_sees_by_its_root_a_curvature_that_is_rounding(classes):
         np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(Z), atol=1e-4)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_no_error_of_coefficients_is_claimed_where_weights_run_off_along_columns_that_all_but_repeat(classes):
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(200, 4))
+        y = (X @ rng.normal(size=(4, classes)) + rng.gumbel(size=(200, classes))).argmax(axis=1)
+        away = np.where(rng.random(200) < 0.3, np.abs(X[:, 0]) * np.where(y == 0, 1.0, -1.0), 0.0)
+        X[:, 0] = X[:, 1] + 2.0 ** -rng.integers(10, 30) * away  # which separates some rows, and says nothing of others
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some get there, as what is left of the loss is below tol
+            model = LogisticRegression(C=np.inf, max_iter=60).fit(X, y)
+        assert model.certificate_.coef_error is None
+
+
+def test_a_class_that_a_group_never_has_leaves_a_bound_although_groups_span_the_intercept():
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        group, X = rng.integers(5, size=600), rng.normal(size=(600, 3))
+        eta = np.column_stack([X, np.eye(5)[group]]) @ rng.normal(size=(8, 3))
+        eta[group == 0, 0] = -np.inf
+        y = (eta + rng.gumbel(size=eta.shape)).argmax(axis=1)
+        with pytest.warns(SeparationWarning, match="of class 0"):
+            model = LogisticRegression(C=np.inf).fit(np.column_stack([X, np.eye(5)[group]]), y)
+        assert model.certificate_.gap <= 1e-8
+        assert model.certificate_.coef_error is None
+
+
 @pytest.mark.parametrize("solver", ["auto", "quasi-newton", "newton-cg"])
 def test_columns_that_repeat_each_other_exactly_leave_the_bound_as_it_is(solver):
     rng = np.random.default_rng(0)

@@ -24,24 +24,24 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.decrement import decrement
 from separatrix.engine.duality import Prediction, dual_bound, penalises_all
 from separatrix.engine.linear_algebra import factor_positive
-from separatrix.engine.near_copies import CHEAP_CURVATURE, bend, farthest_by_root, spanned
+from separatrix.engine.near_copies import CURVATURE_SEEN, CURVATURE_SURE, smallest_directions, taken_apart
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.pairs import farthest_by, pairs_of
-from separatrix.engine.row_reach import least_reach, longest_row, reaches
-from separatrix.engine.triangle import ROUNDING
+from separatrix.engine.row_reach import farthest_along, least_reach, longest_row, reaches
 from separatrix.equations.penalties import ElasticNet
 
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
-CURVATURE_SEEN, SLOPE_SEEN = 1e-15, 3e-14  # less (a column), where columns have a curvature of 1, may be rounding
+FAR_UNIT = 1e-50  # and one that is looked into no further
+SLOPE_SEEN = 3e-14  # less, where columns have a curvature of 1, may be rounding
 GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding,
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # and of an inverse (a column) as much times its condition
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
+CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
 CONCORDANCE = "Newton decrement, self-concordance"
 
 
@@ -134,13 +134,14 @@ def by_self_concordance(
     metric: Evaluation | None = None,
     part: Objective | None = None,
     spare: bool = False,
+    beyond: FloatArray | None = None,
 ) -> Certificate:
     """The bound from the Newton decrement; its gap is inf where S nu >= 1, that is, too far from the optimum.
 
     theta must be canonical, as every iterate is: along flat directions the curvature is not the objective's own. The
     curvature H' of a point at a distance r in its own norm serves too, for H >= exp(-S' r) H'; and so does what a
     `part` of the rows adds to it. A metric to `spare` is used up: its factor, or where nothing else asks for it the
-    curvature itself.
+    curvature itself. With U, what is `beyond` it, the inverse of H' is that of the metric and U U'.
     """
     metric = metric or at
     flat = objective.loss.flat(at.theta.shape[1])
@@ -156,8 +157,11 @@ def by_self_concordance(
     root = None if spent or at.theta.shape[1] > 1 else factor  # which takes as much room as its inverse
     inverse = factor.inverse(root is None and spare)  # of H / unit unit', and below of H
     rounded, size = float(np.trace(inverse)) ** 0.5, float(np.linalg.norm(inverse)) ** 0.5
+    U = np.empty((len(unit), 0)) if beyond is None else beyond
+    far = float(np.linalg.norm(unit[:, None] * U))
+    nu, rounded = float(np.hypot(nu, np.linalg.norm(r @ U))), float(np.hypot(rounded, far))
     lost = size**2 * CURVATURE_SEEN * len(unit)  # the share of H that may be rounding where it is least
-    singular = lost > 1.0
+    singular = lost > 1.0 and beyond is None
     nu = nu if singular else nu_at_most(nu, lost, rounded, at, unit.reshape(at.theta.shape))
     inverse /= unit[:, None]
     inverse /= unit
@@ -172,21 +176,21 @@ def by_self_concordance(
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
     hopeless = part is None and not apart(least_reach(objective, at, inverse))[2] < 1.0
     grown = S = t = np.inf
+    further = farthest_along(objective, U, at.theta.shape) if U.size and not hopeless else 0.0
     for reach in () if hopeless or not np.isfinite(nu) else reaches(objective, at, size / unit, inverse, part, root):
-        grown, S, t = apart(reach)
+        grown, S, t = apart(float(np.hypot(reach, further)))
         if t < 1.0:
             break
     bound = concordant(at, grown * nu, t, S, along=along) if t < 1.0 else TOO_FAR
     if singular:
-        H = None if spent else metric.curvature.copy()
+        H = None if spent else metric.curvature
         del metric, factor, root, inverse  # each of which may be large
-        H = objective.evaluate(at.theta, order=2).curvature if H is None else H
         return where_curvature_is_rounding(objective, at, bound, H, unit, r)
     if bound is TOO_FAR:
         return bound
     # Where t is 1 but for rounding, as where a row runs off, F may tend to what it is near to, and never be there.
-    safe = t * (1.0 + INVERSE_SEEN * len(unit) * size**2) < 1.0
-    long = grown * lengths(objective, inverse, at.theta.shape) if safe else None
+    safe = t * (1.0 + INVERSE_SEEN * len(unit) * (size**2 + far)) < 1.0
+    long = grown * lengths(objective, inverse, U, at.theta.shape) if safe else None
     bound = concordant(at, grown * nu, t, S, long, along)
     strong = by_strong_convexity(objective.penalty, at.theta, bound.gap) if sloped and safe else bound.coef_error
     return replace(bound, coef_error=strong)
@@ -210,31 +214,6 @@ def concordant(
     # With along, exp(-u) + u - 1 <= t u + S^2 along: at most (t + S sqrt(along)) u where u >= S sqrt(along).
     u = 2 * nu if S == 0 else farthest(t + S * along**0.5) / S
     return replace(bound, coef_error=u * long, probability_error=min(1.0, S * u / 4.0 + GRADIENT_SEEN))
-
-
-def by_root(objective: Objective, at: Evaluation) -> Certificate:
-    """The same bound where columns all but repeat each other: of rows that are not squared, and without an L1 part."""
-    of = spanned(objective.root(at))
-    g = at.gradient.ravel()
-    if not len(of.kept) or np.any(np.abs((g / of.unit) @ of.null) > SLOPE_SEEN * np.linalg.norm(of.null, axis=0)):
-        return NO_CURVATURE
-    nu = float(np.linalg.norm(of.factor.half_solve(g[of.kept])))
-    reach = farthest_by_root(objective, of, at.theta.shape[1])
-    inverse = of.factor.inverse(spare=True)
-    spread = float(np.trace(inverse)) ** 0.5
-    lost = spread * CURVATURE_SEEN * len(of.unit)
-    nu, S = (
-        nu_at_most(nu, lost, spread, at, of.unit.reshape(at.theta.shape)),
-        objective.loss.third_bound * reach * (1.0 + lost),
-    )
-    if not (t := S * nu) < 1.0:
-        return TOO_FAR
-    if of.null.size or t * (1.0 + INVERSE_SEEN * len(of.unit) * spread) >= 1.0:
-        return concordant(at, nu, t, S)
-    inverse /= of.factor.unit[:, None]
-    inverse /= of.factor.unit
-    back = np.argsort(of.kept)
-    return concordant(at, nu, t, S, lengths(objective, inverse[np.ix_(back, back)], at.theta.shape))
 
 
 def by_pairs(objective: Objective, at: Evaluation) -> Certificate | None:
@@ -261,32 +240,51 @@ def gap_within(nu: float, t: float, S: float) -> float:
     return float(nu**2 / 2 * (1 + t) if t < 1e-3 else (t + (1 - t) * np.log1p(-t)) / S**2)
 
 
-def lengths(objective: Objective, inverse: FloatArray, shape: tuple[int, int]) -> FloatArray:
+def lengths(objective: Objective, inverse: FloatArray, beyond: FloatArray, shape: tuple[int, int]) -> FloatArray:
     """How much a step of length 1 in the norm of H can change each coefficient, (P, K): the intercepts of X as it was
     given, which are b - centre'w."""
     P, K = shape
-    long = np.sqrt(np.diagonal(inverse)).reshape(shape)
+    squares = np.diagonal(inverse).reshape(shape) + np.square(beyond).sum(axis=1).reshape(shape)
     if objective.source.n_columns < P and objective.source.centre.any():
         c = np.append(-objective.source.centre, 1.0)
-        long[-1] = [np.sqrt(c @ inverse.reshape(P, K, P, K)[:, k, :, k] @ c) for k in range(K)]
-    return long
+        own, blocks = np.tensordot(c, beyond.reshape(P, K, -1), axes=1), inverse.reshape(P, K, P, K)
+        squares[-1] = [c @ blocks[:, k, :, k] @ c + own[k] @ own[k] for k in range(K)]
+    return np.sqrt(squares)
 
 
 def where_curvature_is_rounding(
-    objective: Objective, at: Evaluation, bound: Certificate, H: FloatArray, unit: FloatArray, slope: FloatArray
+    objective: Objective,
+    at: Evaluation,
+    bound: Certificate,
+    H: FloatArray | None,
+    unit: FloatArray,
+    slope: FloatArray,
 ) -> Certificate:
-    """The bound, if F is flat along each direction in which H, scaled to a unit diagonal, is rounding, as where columns
-    repeat each other exactly; if it bends there, what its root says, where that is cheap; if it falls, none, as how far
-    can't be told. H is used up."""
-    H /= unit[:, None]
-    H /= unit
-    _, rounded = eigh(H.T, subset_by_value=(-np.inf, CURVATURE_SEEN * len(unit)), overwrite_a=True, check_finite=False)
-    del H
-    if not objective.penalty.has_l1 and (
-        not rounded.size or bend(objective, at, rounded / unit[:, None]).max() > ROUNDING**2
-    ):
-        return by_root(objective, at) if at.theta.size <= CHEAP_CURVATURE else NO_CURVATURE
-    return NO_CURVATURE if np.abs((slope / unit) @ rounded).max(initial=0.0) > SLOPE_SEEN else bound
+    """The bound, if F is flat along each direction in which H, or the curvature here, scaled to a unit diagonal, is
+    rounding, as where columns repeat each other exactly; if it bends there, that of the curvature taken apart; if it
+    falls, none, as how far can't be told."""
+
+    def smallest(most: float) -> FloatArray:
+        fresh = objective.evaluate(at.theta, order=2).curvature if H is None else H.copy()
+        return smallest_directions(fresh, unit, most)
+
+    if objective.penalty.has_l1:
+        return NO_CURVATURE if falls(slope / unit, smallest(CURVATURE_SEEN)) else bound
+    if unit.min() < FAR_UNIT:
+        return TOO_FAR
+    apart = taken_apart(objective, at, smallest(CURVATURE_SURE), unit, bent=bound is TOO_FAR)
+    if apart is None or falls(slope / unit, apart.flat):
+        return NO_CURVATURE
+    if apart.beyond.size:
+        bound = by_self_concordance(objective, at, apart.held, spare=True, beyond=apart.beyond)
+    if apart.loss:  # a second time for what the slopes of those rows add to nu
+        bound = Certificate(bound.gap + 2.0 * apart.loss, bound.method)
+    return bound
+
+
+def falls(slope: FloatArray, directions: FloatArray) -> bool:
+    """Whether a slope shows along any of the directions, both where columns have a curvature of 1."""
+    return bool(np.any(np.abs(slope @ directions) > SLOPE_SEEN * np.linalg.norm(directions, axis=0)))
 
 
 def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> FloatArray:

@@ -1,84 +1,150 @@
-r"""How near the optimum is where columns all but repeat each other, and rounding is all that a curvature H holds along
-their differences.
+r"""Where columns all but repeat each other, and along their differences a curvature H holds little but rounding.
 
-Rows that are never squared keep their digits: of a triangle R with R'R = H, nu = |R^-T g| and how far a step can move a
-row, |R^-T x|, are exact to rounding over the least singular value, not over its square. The columns of R come in the
-order of what they add to those before them (Businger and Golub 1965, "Linear least squares solutions by Householder
-transformations"). One that adds nothing but rounding makes a direction with no curvature: F is flat along it, or as far
-as can be told falls for ever.
+Rows that are never squared keep their digits: H z = X'B(X z) is exact to rounding over how much z bends, not over its
+square. So H is taken apart. Scaled to a unit diagonal it is held at 1 along the directions Z in which it is next to
+nothing, M = H + Z Z', and there it is made anew. Once Z is turned so that H Z has no part elsewhere, by z less
+M^-1 (I - Z Z') H z, and with z'Hz = s^2,
+
+    H^-1 = M^-1 + U U',        U = Z / s
+
+(the inverse by blocks; Horn and Johnson 2013, section 0.7.3). Where some cross part c is left, H is at least 1 - c of
+that. Along a z that moves no row by more than the rounding of X, as where columns repeat each other exactly, F is flat.
+Where rows move, and no bend is seen, as where they run off, F can fall by their loss at most.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs
+from scipy.linalg import eigh, get_blas_funcs
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import Factor
+from separatrix.engine.linear_algebra import solve_factored
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.sums import block_plane, state_at
-from separatrix.engine.triangle import ROUNDING
-from separatrix.equations.hyperplane import beside_ones, pieces
+from separatrix.engine.sums import block_eta, block_plane
+from separatrix.equations.hyperplane import product
+from separatrix.equations.losses import ClassLoss
 
-CHEAP_CURVATURE = 400  # coefficients whose curvature, and its root, cost less than the steps they may save
-MANY_STEPS = 10  # of a solver, after which a curvature that may be rounding is made anew by its root
-(geqp3,) = get_lapack_funcs(("geqp3",), dtype=np.float64)
-
-
-class Spanned(NamedTuple):
-    """R'R over those columns, `kept` (r,), that no others span, and the directions (P K, m) along which it is rounding;
-    both of R with columns of unit length, and this is their `unit` (P K,)."""
-
-    factor: Factor
-    kept: IntArray
-    null: FloatArray
-    unit: FloatArray
+(dger,) = get_blas_funcs(("ger",), dtype=np.float64)
+MANY_STEPS = 10  # of a solver, after which a curvature that may be rounding is looked into
+CURVATURE_SEEN = 1e-15  # less (a column), where columns have a curvature of 1, may be rounding,
+CURVATURE_SURE = 1e-12  # and of more no more than a thousandth is
+BEND_SEEN = 8.0 * float(np.finfo(float).eps)  # the root (a root of a column) of what a z that does not bend may show
+MOVED = 1e-12  # of a row, beside the largest of its parts: less may be the rounding of X, and of z
+LOSS_SEEN = 4.0 * float(np.finfo(float).eps)  # beside F
+MOST_TURNS, CROSS = 6, 1e-3
 
 
-def spanned(R: FloatArray) -> Spanned:
-    """The factor of R'R, R (n, n), as far as it is not rounding; R is used up."""
-    n, unit = len(R), np.linalg.norm(R, axis=0)
-    unit[unit == 0] = 1.0
-    R /= unit
-    R, order, *_ = geqp3(R, overwrite_a=True)
-    order -= 1  # LAPACK's begins with 1
-    r = int(np.sum(np.abs(np.diagonal(R)) > ROUNDING))
-    lower = np.asfortranarray(R[:r, :r].T)
-    lower *= np.where(np.diagonal(lower) < 0, -1.0, 1.0)
-    null = np.zeros((n, n - r))
-    null[order[:r]] = -np.linalg.solve(np.triu(R[:r, :r]), R[:r, r:])
-    null[order[r:]] = np.eye(n - r)
-    return Spanned(Factor(lower, unit[order[:r]]), order[:r], null, unit)
+class Apart(NamedTuple):
+    """H^-1 = M^-1 + U U': an evaluation with M, `held`; U, `beyond` (P K, m); the directions (P K, ..) along which
+    F is flat but for next to nothing, `flat`, in units of a curvature of 1; and that, `loss`."""
+
+    held: Evaluation
+    beyond: FloatArray
+    flat: FloatArray
+    loss: float = 0.0
 
 
-def farthest_by_root(objective: Objective, of: Spanned, K: int) -> float:
-    """How far a step of length 1 in the norm of R'R can move the eta of a row; of several classes at most. One pass."""
-    place, classes = np.divmod(of.kept, K)
-    ones = int(objective.fit_intercept)
-
-    def farthest(block: Block) -> float:
-        most = 0.0
-        for some in pieces(len(block.weight), len(of.kept)):
-            rows, squares = beside_ones(block.X[some], ones)[:, place], 0.0
-            for k in range(K):
-                squares = squares + of.factor.lengths(np.where(classes == k, rows, 0.0)) ** 2
-            most = max(most, float(np.max(squares, initial=0.0)))
-        return most
-
-    return float(np.sqrt(objective.add_up(farthest, max)))
+def smallest_directions(H: FloatArray, unit: FloatArray, most: float = CURVATURE_SURE) -> FloatArray:
+    """The directions (n, m) in which H, with a diagonal of unit^2, scaled to one of 1, is at most so much a column; H
+    is used up."""
+    H /= unit[:, None]
+    H /= unit
+    return eigh(H.T, subset_by_value=(-np.inf, most * len(H)), overwrite_a=True, check_finite=False)[1]
 
 
-def bend(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:
-    """How much F bends along each of the directions (P K, m), (m,), from rows that are not squared. One pass."""
+def taken_apart(
+    objective: Objective, at: Evaluation, Z: FloatArray, unit: FloatArray, bent: bool = False
+) -> Apart | None:
+    """The curvature at a point, with a diagonal of unit^2, taken apart, in some passes, from its `smallest_directions`.
+    None if those could not be turned, or if along them nothing bends and only what is `bent` is asked for."""
+    if not Z.size:
+        return Apart(at, Z, Z)
+    n, unit, start = len(unit), unit[:, None], Z
+    Z = unit * without(objective.loss.flat(at.theta.shape[1]), Z / unit, at.theta.shape)
+    held = at
+    for turn in range(MOST_TURNS):
+        G = curvature_along(objective, at, Z / unit) / unit
+        s, V = eigh(0.5 * (Z.T @ G + G.T @ Z))
+        bends = s > BEND_SEEN**2 * n
+        if bent and not bends.any():
+            return None
+        if turn == 0:
+            held = objective.evaluate(at.theta, order=2)
+            for z in (unit * start).T:
+                dger(1.0, z, z, a=held.curvature.T, overwrite_a=True)
+        C = G - start @ (start.T @ G)
+        Y = unit * np.column_stack([solve_factored(held.factor, c) for c in (unit * C).T])
+        losses = losses_of_moved(objective, at, Z @ V / unit) if turn else np.full(len(s), np.inf)
+        bends &= losses > LOSS_SEEN * at.value
+        U = V[:, bends] / np.sqrt(s[bends])
+        c = float(np.linalg.norm(U.T @ (C.T @ Y) @ U)) ** 0.5
+        if turn and c <= CROSS:
+            held.let_go_of_factor()
+            held.curvature[:] *= 1.0 - c
+            return Apart(held, Z @ U / unit / (1.0 - c) ** 0.5, Z @ V[:, ~bends], float(losses[~bends].sum()))
+        Z = Z - (Y - start @ (start.T @ Y))
+    return None
+
+
+def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:
+    """How far F can fall, at most, along each of the directions (P K, m) in which it all but does not bend, (m,). Two
+    passes.
+
+    A row that moves by no more than the rounding of X keeps its loss, and no loss is below zero. Of several classes
+    those that move with the row's own keep their odds: all that the others can bring is -log of the probability of
+    these.
+    """
+    loss, (K, m) = objective.loss, (at.theta.shape[1], directions.shape[1])
+    rounding = MOVED * objective.add_up(lambda block: parts_of(objective, block, directions), np.maximum)
+
+    def at_most(block: Block) -> FloatArray:
+        moves, eta = moves_of(objective, block, directions), block_eta(block, at.theta)
+        if K == 1 or not isinstance(loss, ClassLoss):
+            moved = np.any(np.abs(moves) > rounding, axis=1)
+            return block.weight @ (moved * np.reshape(loss.value(block.y, eta), (len(moved), -1)).sum(axis=1)[:, None])
+        if loss.classes(K) > K:
+            moves = np.concatenate([np.zeros((len(moves), 1, m)), moves], axis=1)
+        own = np.take_along_axis(moves, block.y[:, None, None], axis=1)
+        others = np.abs(moves - own) > 2.0 * rounding
+        share = np.einsum("ik,ikm->im", loss.probabilities(eta), others)
+        with np.errstate(divide="ignore"):  # where nothing of a row's probability stays, no bound is known
+            return block.weight @ -np.log1p(-np.minimum(share, 1.0))
+
+    return objective.add_up(at_most) / at.weight
+
+
+def moves_of(objective: Objective, block: Block, directions: FloatArray) -> FloatArray:
+    """How far each of the directions (P K, m) moves the eta of each row, (rows, K, m)."""
+    steps = directions.reshape(objective.source.n_columns + int(objective.fit_intercept), -1)
+    return block_plane(block, steps).reshape(len(block.weight), -1, directions.shape[1])
+
+
+def parts_of(objective: Objective, block: Block, directions: FloatArray) -> FloatArray:
+    """The most that the parts of such a move come to, of any row, (m,)."""
+    p, m = objective.source.n_columns, directions.shape[1]
+    steps = np.abs(directions).reshape(p + int(objective.fit_intercept), -1)
+    parts = product(abs(block.X), steps[:p]) + steps[p:].sum(axis=0)
+    return parts.reshape(len(parts), -1, m).max(axis=(0, 1), initial=0.0)
+
+
+def without(flat: FloatArray, directions: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """Directions (P K, m) less what they have along those in which the loss is flat."""
+    each = directions.reshape(*shape, -1)
+    return (each - np.einsum("kf,lf,plm->pkm", flat, flat, each)).reshape(directions.shape)
+
+
+def curvature_along(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:
+    """The curvature times each of the directions, both (P K, m), in one pass."""
     (P, K), m = at.theta.shape, directions.shape[1]
     steps = directions.reshape(P, K * m)
 
-    def along(block: Block) -> FloatArray:
-        state, planes = state_at(block, objective.loss, at.theta), block_plane(block, steps).reshape(-1, K, m)
-        moved = [objective.loss.curvature_times(state, planes[:, :, i]) * planes[:, :, i] for i in range(m)]
-        return np.array([block.weight @ each.sum(axis=1) for each in moved])
+    def along_rows(block: Block, planes: FloatArray) -> tuple[float, FloatArray]:
+        state, planes = objective.state_of(at, block), planes.reshape(-1, K, m)
+        each = [objective.loss.curvature_times(state, planes[:, :, i]) for i in range(m)]
+        return 0.0, (block.weight[:, None, None] * np.stack(each, axis=2)).reshape(-1, K * m)
 
-    w = steps[: objective.source.n_columns]
-    held = objective.penalty.curvature(at.theta[: len(w)])
-    return objective.add_up(along) / at.weight + np.einsum("jk,jkm->m", held, w.reshape(-1, K, m) ** 2)
+    sums = objective.through_rows(steps, along_rows)
+    result = sums.gradient / sums.weight
+    objective.penalty.add_gradient(steps[: objective.source.n_columns], result)  # as its smooth part is a quadratic
+    return result.reshape(directions.shape)

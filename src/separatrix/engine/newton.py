@@ -8,7 +8,7 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR, solve_factored
-from separatrix.engine.near_copies import CHEAP_CURVATURE, MANY_STEPS, Spanned, spanned
+from separatrix.engine.near_copies import MANY_STEPS, Apart, smallest_directions, taken_apart
 from separatrix.engine.objective import Evaluation, Objective
 
 KEEP = 0.001  # a step that leaves less than this share of the gap keeps the curvature for the next
@@ -29,12 +29,12 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
     metric = (start and start.metric) or at
     # The metric of a known start may be old: the second step shows what it is worth.
     before, left = np.inf if start else 0.0, 0.0 if start or theta.any() else left_at_zero(objective, at)
-    idle, asked = False, theta.size > CHEAP_CURVATURE
+    idle, asked = False, False
     for number in count():
         if (number >= MANY_STEPS or idle) and not asked and metric.factor.least < SINGULAR:
-            of, asked = spanned(objective.root(at)), True
-            if of.factor.least < SINGULAR:  # where columns repeat each other exactly, none is left
-                yield from newton_by_roots(objective, at, of)
+            asked, apart = True, curvature_apart(objective, at)
+            if apart:
+                yield from newton_apart(objective, at, apart)
         step = solve_factored(metric.factor, -at.gradient.ravel()).reshape(at.theta.shape)
         slope = float(np.vdot(at.gradient, step))
         gap = min(-0.5 * slope, at.value)
@@ -50,16 +50,24 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
             metric = at
 
 
-def newton_by_roots(objective: Objective, at: Evaluation, of: Spanned) -> Solver:
-    """The same steps by the root of the curvature: where columns all but repeat each other, rounding of the curvature
-    itself hides how far their weights are to go."""
+def newton_apart(objective: Objective, at: Evaluation, apart: Apart) -> Solver:
+    """The same steps where columns all but repeat each other: rounding of the curvature itself hides how far their
+    weights are to go."""
     while True:
-        step = np.zeros(at.theta.size)
-        step[of.kept] = solve_factored(of.factor, -at.gradient.ravel()[of.kept])
-        slope = float(at.gradient.ravel() @ step)
-        yield Iterate(at, min(-0.5 * slope, at.value))
+        g = at.gradient.ravel()
+        step = -solve_factored(apart.held.factor, g) - apart.beyond @ (g @ apart.beyond)
+        yield Iterate(at, min(-0.5 * float(g @ step), at.value))
         at, _ = backtrack(objective, at, step.reshape(at.theta.shape), order=1)
-        of = spanned(objective.root(at))
+        apart = curvature_apart(objective, at) or apart
+
+
+def curvature_apart(objective: Objective, at: Evaluation) -> Apart | None:
+    """The curvature at a point, taken apart; None where nothing is beyond what it shows itself, as where columns repeat
+    each other exactly."""
+    metric = objective.evaluate(at.theta, order=2)
+    unit = metric.factor.unit
+    apart = taken_apart(objective, at, smallest_directions(metric.curvature, unit), unit, bent=True)
+    return apart if apart and apart.beyond.size else None
 
 
 def left_at_zero(objective: Objective, at: Evaluation) -> float:

@@ -8,6 +8,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import Factor
 from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.sums import block_plane
 from separatrix.equations.hyperplane import quadratic_forms, row_squares
 
 ROUNDING = 4.0 * float(np.finfo(float).eps)  # for each column: of a form, or of a row times its condition
@@ -68,5 +69,16 @@ def farthest_row(objective: Objective, inverse: FloatArray) -> float:
 
     def farthest(block: Block) -> float:
         return float(quadratic_forms(block.X, A).max(initial=0.0))
+
+    return float(np.sqrt(objective.add_up(farthest, max)))
+
+
+def farthest_along(objective: Objective, directions: FloatArray, shape: tuple[int, int]) -> float:
+    """How far a step U u, |u| = 1, along directions U (P K, m) can move the eta of a row: the root of
+    max_i |(x_i, 1)'U_k|^2 over all classes k, at most. One pass."""
+    steps = directions.reshape(shape[0], -1)
+
+    def farthest(block: Block) -> float:
+        return float(np.square(block_plane(block, steps)).sum(axis=1).max(initial=0.0))
 
     return float(np.sqrt(objective.add_up(farthest, max)))
