@@ -19,7 +19,7 @@ from scipy.linalg import eigh, get_blas_funcs
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import solve_factored
+from separatrix.engine.linear_algebra import factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_plane
 from separatrix.equations.hyperplane import product
@@ -62,29 +62,36 @@ def taken_apart(
         return Apart(at, Z, Z)
     n, unit, start = len(unit), unit[:, None], Z
     Z = unit * without(objective.loss.flat(at.theta.shape[1]), Z / unit, at.theta.shape)
-    held = at
+    factor = None
     for turn in range(MOST_TURNS):
         G = curvature_along(objective, at, Z / unit) / unit
         s, V = eigh(0.5 * (Z.T @ G + G.T @ Z))
         bends = s > BEND_SEEN**2 * n
         if bent and not bends.any():
             return None
-        if turn == 0:
-            held = objective.evaluate(at.theta, order=2)
-            for z in (unit * start).T:
-                dger(1.0, z, z, a=held.curvature.T, overwrite_a=True)
+        if factor is None:
+            factor = factor_positive(held(objective, at, unit * start).curvature, spare=True)
         C = G - start @ (start.T @ G)
-        Y = unit * np.column_stack([solve_factored(held.factor, c) for c in (unit * C).T])
+        Y = unit * np.column_stack([solve_factored(factor, c) for c in (unit * C).T])
         losses = losses_of_moved(objective, at, Z @ V / unit) if turn else np.full(len(s), np.inf)
         bends &= losses > LOSS_SEEN * at.value
         U = V[:, bends] / np.sqrt(s[bends])
         c = float(np.linalg.norm(U.T @ (C.T @ Y) @ U)) ** 0.5
         if turn and c <= CROSS:
-            held.let_go_of_factor()
-            held.curvature[:] *= 1.0 - c
-            return Apart(held, Z @ U / unit / (1.0 - c) ** 0.5, Z @ V[:, ~bends], float(losses[~bends].sum()))
+            del factor  # which takes as much room as M
+            M = held(objective, at, unit * start, 1.0 - c) if U.size else at
+            return Apart(M, Z @ U / unit / (1.0 - c) ** 0.5, Z @ V[:, ~bends], float(losses[~bends].sum()))
         Z = Z - (Y - start @ (start.T @ Y))
     return None
+
+
+def held(objective: Objective, at: Evaluation, directions: FloatArray, share: float = 1.0) -> Evaluation:
+    """An evaluation with such a share of the curvature and Z Z', for directions Z (P K, m). One pass."""
+    M = objective.evaluate(at.theta, order=2)
+    for z in directions.T:
+        dger(1.0, z, z, a=M.curvature.T, overwrite_a=True)
+    np.multiply(M.curvature, share, out=M.curvature)
+    return M
 
 
 def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:
