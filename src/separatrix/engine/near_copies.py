@@ -98,9 +98,9 @@ def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray
     """How far F can fall, at most, along each of the directions (P K, m) in which it all but does not bend, (m,). Two
     passes.
 
-    A row that moves by no more than the rounding of X keeps its loss, and no loss is below zero. Of several classes
-    those that move with the row's own keep their odds: all that the others can bring is -log of the probability of
-    these.
+    A row that moves by no more than the rounding of X keeps its loss, and no loss is below zero, nor the penalty. Of
+    several classes those that move with the row's own keep their odds: all that the others can bring is -log of the
+    probability of these.
     """
     loss, (K, m) = objective.loss, (at.theta.shape[1], directions.shape[1])
     rounding = MOVED * objective.add_up(lambda block: parts_of(objective, block, directions), np.maximum)
@@ -118,7 +118,7 @@ def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray
         with np.errstate(divide="ignore"):  # where nothing of a row's probability stays, no bound is known
             return block.weight @ -np.log1p(-np.minimum(share, 1.0))
 
-    return objective.add_up(at_most) / at.weight
+    return objective.add_up(at_most) / at.weight + (at.value - at.loss)
 
 
 def moves_of(objective: Objective, block: Block, directions: FloatArray) -> FloatArray:
