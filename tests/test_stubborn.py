@@ -73,7 +73,7 @@ def test_conjugate_gradients_get_there_where_the_columns_are_nearly_dependent():
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_newton_sees_by_its_root_a_curvature_that_is_rounding(classes):
+def test_newton_sees_a_curvature_that_rounding_hides(classes):
     for seed in range(10):
         rng = np.random.default_rng(seed)
         X = rng.normal(size=(400, 4))

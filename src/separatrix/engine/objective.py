@@ -28,7 +28,6 @@ from separatrix.engine.sums import (
     block_plane,
     block_sums,
     slopes,
-    state_at,
     sums_and_state,
     through_block,
     with_intercept,
@@ -163,27 +162,22 @@ class Objective:
         return result
 
     def rooted(self, at: Evaluation) -> Evaluation:
-        """The evaluation with a curvature that comes of its root, in one pass."""
-        R = self.root(at)
-        return replace(at, curvature=R.T @ R, root=R)
-
-    def root(self, at: Evaluation) -> FloatArray:
-        """R with R'R the curvature at a point, (P K, P K), in one pass: rows are never squared, and columns that all
-        but repeat each other keep their digits."""
+        """The evaluation with a curvature that comes of its root, in one pass: rows are never squared, and columns that
+        all but repeat each other keep their digits."""
         (P, K), ones = at.theta.shape, len(at.theta) - self.source.n_columns
         self.passes += 1
 
         def rows(block: Block) -> FloatArray:
-            state = state_at(block, self.loss, at.theta)
             X = beside_ones(block.X, ones)
-            B = np.sqrt(block.weight / at.weight)[:, None, None] * self.loss.roots(state)
+            B = np.sqrt(block.weight / at.weight)[:, None, None] * self.loss.roots(self.state_of(at, block))
             return np.einsum("ij,ikc->icjk", X, B).reshape(-1, P * K)
 
         R = triangle_of(self.source, rows)
         w, flat, l2 = at.theta[: self.source.n_columns], self.loss.flat(K), np.zeros((P, K))
         l2[: len(w)] = self.penalty.curvature(w)
         held = np.sqrt(self._along_flat(np.square(R).sum(axis=0).reshape(P, K), TRACE_OF_ROOT))
-        return triangle(np.vstack([R, np.diag(np.sqrt(l2.ravel())), np.kron(np.diag(held), flat.T)]))
+        R = triangle(np.vstack([R, np.diag(np.sqrt(l2.ravel())), np.kron(np.diag(held), flat.T)]))
+        return replace(at, curvature=R.T @ R, root=R)
 
     def column_moments(self) -> tuple[FloatArray, FloatArray]:
         """The weighted mean of every column and of its square, (p, 1) each; one pass."""

@@ -31,7 +31,7 @@ from separatrix.engine.linear_algebra import SINGULAR
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, Packed, packed, solve_packed
 from separatrix.engine.shared import squares_of
-from separatrix.engine.sums import state_at
+from separatrix.engine.sums import block_eta
 from separatrix.equations.hyperplane import beside_ones, pieces
 from separatrix.equations.losses import Loss
 
@@ -95,7 +95,7 @@ def tree_of(objective: Objective, at: Evaluation) -> FloatArray | None:
     K, loss = at.theta.shape[1], objective.loss
 
     def nearness(block: Block) -> FloatArray:
-        state = state_at(block, loss, at.theta)
+        state = double_state(loss, at.theta, block)
         near = [[-float(block.weight @ loss.second(state, k, m)) if k < m else 0.0 for m in range(K)] for k in range(K)]
         return np.array(near)
 
@@ -111,8 +111,13 @@ def tree_of(objective: Objective, at: Evaluation) -> FloatArray | None:
 
 def edge_weight(loss: Loss, theta: FloatArray, d: FloatArray, block: Block) -> FloatArray:
     """The weight of each row times p_k p_m of an edge d, (rows,)."""
-    state, k, m = state_at(block, loss, theta), int(d.argmax()), int(d.argmin())
+    state, k, m = double_state(loss, theta, block), int(d.argmax()), int(d.argmin())
     return block.weight * loss.second(state, k, m) * (1.0 if k == m else -1.0)
+
+
+def double_state(loss: Loss, theta: FloatArray, block: Block) -> FloatArray:
+    """The state of a block's rows, (rows, K): what is kept is in single precision, which is for models alone."""
+    return loss.together(block.y, block_eta(block, theta))[2]
 
 
 def inverse_of(factor: Half) -> Half:

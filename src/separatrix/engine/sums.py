@@ -106,11 +106,6 @@ def block_eta(block: Block, theta: FloatArray) -> FloatArray:
     return eta
 
 
-def state_at(block: Block, loss: Loss, theta: FloatArray) -> FloatArray:
-    """The state of a block's rows, (rows, K), in double: what an objective keeps is in single, for models alone."""
-    return loss.together(block.y, block_eta(block, theta))[2]
-
-
 def block_plane(block: Block, theta: FloatArray) -> FloatArray:
     """X w + b for the rows of a block, (rows, K): eta without its offset, and what a step of theta adds to eta."""
     p = block.X.shape[1]
