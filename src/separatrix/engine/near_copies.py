@@ -61,7 +61,7 @@ def taken_apart(
     if not Z.size:
         return Apart(at, Z, Z)
     n, unit, start = len(unit), unit[:, None], Z
-    Z = unit * without(objective.loss.flat(at.theta.shape[1]), Z / unit, at.theta.shape)
+    Z = unit * np.column_stack([objective.canonical(z.reshape(at.theta.shape)).ravel() for z in (Z / unit).T])
     factor = None
     for turn in range(MOST_TURNS):
         G = curvature_along(objective, at, Z / unit) / unit
@@ -133,12 +133,6 @@ def parts_of(objective: Objective, block: Block, directions: FloatArray) -> Floa
     steps = np.abs(directions).reshape(p + int(objective.fit_intercept), -1)
     parts = product(abs(block.X), steps[:p]) + steps[p:].sum(axis=0)
     return parts.reshape(len(parts), -1, m).max(axis=(0, 1), initial=0.0)
-
-
-def without(flat: FloatArray, directions: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    """Directions (P K, m) less what they have along those in which the loss is flat."""
-    each = directions.reshape(*shape, -1)
-    return (each - np.einsum("kf,lf,plm->pkm", flat, flat, each)).reshape(directions.shape)
 
 
 def curvature_along(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:
