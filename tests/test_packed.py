@@ -27,6 +27,10 @@ def test_half_of_a_matrix_has_its_columns_and_its_diagonal(n):
     np.testing.assert_array_equal(half.diagonal, np.diagonal(A))
     np.testing.assert_array_equal(half.full(), np.tril(A) + np.tril(A, -1).T)
     np.testing.assert_array_equal(half.times(2.0).numbers, Half.of(2.0 * A).numbers)
+    chosen = np.arange(0, n, 3)
+    half.part_with(chosen)
+    A[chosen], A[:, chosen] = A[chosen] * np.eye(n)[chosen], A[:, chosen] * np.eye(n)[:, chosen]
+    np.testing.assert_array_equal(half.full(), np.tril(A) + np.tril(A, -1).T)
     half.divide(np.sqrt(np.diagonal(A)))
     np.testing.assert_allclose(half.diagonal, 1.0)
 

@@ -230,7 +230,8 @@ def by_pairs(objective: Objective, at: Evaluation) -> Certificate | None:
         S = objective.loss.third_bound * reach(objective)
         t = S * nu * (1.0 + INVERSE_SEEN * P * pairs.size**2)
         if t < 1.0:
-            return concordant(at, nu, t, S, pairs.lengths)
+            bound = concordant(at, nu, t, S, pairs.lengths)
+            return replace(bound, coef_error=None) if pairs.spanned else bound
     return None
 
 

@@ -13,6 +13,7 @@ from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import conjugate_gradients
+from separatrix.engine.newton import is_broken, newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, packed, solve_packed
 from separatrix.engine.sampling import sampled
@@ -20,6 +21,7 @@ from separatrix.engine.sampling import sampled
 MOST_PRODUCTS = 500  # in one Newton step
 SOME_ROWS = 2_000  # from which a mean is judged
 LOOSE = 0.2  # relative residual of the first steps
+COUNTS = 1e-5 * float(np.finfo(float).eps)  # beside F, of the square of a residual
 MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
 ENOUGH = 20  # for one column of eta and a Gram matrix of the sample
 SAMPLE = 20  # rows for each row of the Gram matrix that preconditions
@@ -30,20 +32,25 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
     """Truncated Newton (Dembo and Steihaug 1983): the Newton equations solved as well as the gradient is worth.
 
     The estimated gap is about what the certificate will say, which costs nothing; without an L2 penalty on every weight
-    it is the decrease that the next step promises.
+    it is the decrease that the next step promises. Where that is not kept, as where columns all but repeat each other,
+    Newton's own steps go on, if their curvature is still a small matrix.
     """
     large = len(theta) > LARGEST_CURVATURE or (theta.shape[1] == 1 and getattr(objective.source, "is_sparse", False))
     near = (diagonal_preconditioner if large else preconditioner)(objective, theta)
     most = MOST_PRODUCTS if large or theta.shape[1] > 1 else ENOUGH
-    at, products = objective.evaluate(theta, order=1, keep_state=True), 0
+    at, products, idle = objective.evaluate(theta, order=1, keep_state=True), 0, 0
     proven = bool(objective.penalty.l2.all())
     while True:
         if proven:
             yield Iterate(at, gap=min(strong_convexity_gap(objective, at), at.value))
         step, products = newton_step(objective, at, near(at, products), most)
+        promised = 0.5 * abs(float(np.vdot(at.gradient, step)))
         if not proven:
-            yield Iterate(at, gap=min(-0.5 * float(np.vdot(at.gradient, step)), at.value))
-        at, _ = backtrack(objective, at, step, order=1, keep_state=True)
+            yield Iterate(at, gap=min(promised, at.value))
+        here, (at, _) = at, backtrack(objective, at, step, order=1, keep_state=True)
+        idle = 0 if at.value < here.value else idle + 1
+        if (idle > 1 or is_broken(promised, here, at)) and at.theta.size <= LARGEST_CURVATURE:
+            yield from newton(objective, at.theta, broken=True)
 
 
 def strong_convexity_gap(objective: Objective, at: Evaluation) -> float:
@@ -77,13 +84,16 @@ def mean_curvatures(objective: Objective, at: Evaluation, some: int = 0) -> Floa
 def newton_step(
     objective: Objective, at: Evaluation, near: Callable[[FloatArray], FloatArray], most: int = MOST_PRODUCTS
 ) -> tuple[FloatArray, int]:
-    """The step with curvature @ step = -gradient, to a relative residual of min(1/5, sqrt |gradient|), and in how many
-    products; `near` applies the inverse of something near the curvature."""
+    """The step with curvature @ step = -gradient, to a relative residual of min(1/5, sqrt |gradient|), or one that no
+    longer counts beside F, and in how many products; `near` applies the inverse of something near the curvature.
+
+    Less is the rounding of the gradient: it has a part along what no row sees, for which no step is long enough.
+    """
     return conjugate_gradients(
         lambda direction: objective.curvature_times(at, direction),
         near,
         -at.gradient,
-        enough=lambda start: start * min(LOOSE, abs(start) ** 0.25) ** 2,
+        enough=lambda start: max(start * min(LOOSE, abs(start) ** 0.25) ** 2, COUNTS * at.value),
         most=min(most, 10 * at.theta.size),
     )
 

@@ -12,20 +12,23 @@ that. Along a z that moves no row by more than the rounding of X, as where colum
 Where rows move, and no bend is seen, as where they run off, F can fall by their loss at most.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, get_blas_funcs
+from scipy.linalg import eigh, eigh_tridiagonal, get_blas_funcs, get_lapack_funcs
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import factor_positive, solve_factored
+from separatrix.engine.linear_algebra import Linear, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_plane
-from separatrix.equations.hyperplane import product
+from separatrix.equations.hyperplane import pieces, product
 from separatrix.equations.losses import ClassLoss
 
 (dger,) = get_blas_funcs(("ger",), dtype=np.float64)
+sytrd, sytrd_lwork = get_lapack_funcs(("sytrd", "sytrd_lwork"), dtype=np.float64)
 MANY_STEPS = 10  # of a solver, after which a curvature that may be rounding is looked into
 CURVATURE_SEEN = 1e-15  # less (a column), where columns have a curvature of 1, may be rounding,
 CURVATURE_SURE = 1e-12  # and of more no more than a thousandth is
@@ -33,6 +36,10 @@ BEND_SEEN = 8.0 * float(np.finfo(float).eps)  # the root (a root of a column) of
 MOVED = 1e-12  # of a row, beside the largest of its parts: less may be the rounding of X, and of z
 LOSS_SEEN = 4.0 * float(np.finfo(float).eps)  # beside F
 MOST_TURNS, CROSS = 6, 1e-3
+MOST_REFINEMENTS, FEW = (
+    3,
+    64,
+)  # of sums of columns, each of which leaves at most 1e-5; and so many sums, or rows, at a time
 
 
 class Apart(NamedTuple):
@@ -47,10 +54,17 @@ class Apart(NamedTuple):
 
 def smallest_directions(H: FloatArray, unit: FloatArray, most: float = CURVATURE_SURE) -> FloatArray:
     """The directions (n, m) in which H, with a diagonal of unit^2, scaled to one of 1, is at most so much a column; H
-    is used up."""
+    is used up: its reflections to three diagonals take its place (Golub and Van Loan 2013, section 8.3.1)."""
+    n = len(H)
     H /= unit[:, None]
     H /= unit
-    return eigh(H.T, subset_by_value=(-np.inf, most * len(H)), overwrite_a=True, check_finite=False)[1]
+    reflections, diagonal, beside, strengths, _ = sytrd(H.T, lower=True, lwork=int(sytrd_lwork(n)[0]), overwrite_a=True)
+    Z = eigh_tridiagonal(diagonal, beside, select="v", select_range=(-2.0, most * n))[1]
+    for i in reversed(range(n - 1)):
+        reflections[i + 1, i] = 1.0
+        v = reflections[i + 1 :, i]
+        Z[i + 1 :] -= np.multiply.outer(strengths[i] * v, v @ Z[i + 1 :])
+    return Z
 
 
 def taken_apart(
@@ -130,9 +144,37 @@ def moves_of(objective: Objective, block: Block, directions: FloatArray) -> Floa
 def parts_of(objective: Objective, block: Block, directions: FloatArray) -> FloatArray:
     """The most that the parts of such a move come to, of any row, (m,)."""
     p, m = objective.source.n_columns, directions.shape[1]
-    steps = np.abs(directions).reshape(p + int(objective.fit_intercept), -1)
-    parts = product(abs(block.X), steps[:p]) + steps[p:].sum(axis=0)
-    return parts.reshape(len(parts), -1, m).max(axis=(0, 1), initial=0.0)
+    steps, most = np.abs(directions).reshape(p + int(objective.fit_intercept), -1), np.zeros(m)
+    for some in pieces(len(block.weight), p, least=FEW):  # beside which a copy of the block is large
+        parts = product(abs(block.X[some]), steps[:p]) + steps[p:].sum(axis=0)
+        np.maximum(most, parts.reshape(len(parts), -1, m).max(axis=(0, 1)), out=most)
+    return most
+
+
+def are_sums(objective: Objective, chosen: IntArray, weight: Callable[[Block], FloatArray], near: Linear) -> bool:
+    """Whether the chosen columns (of P, the intercept last) are sums of the others, but for the rounding of X, in some
+    passes; `near` solves with about mean(weight x x') of the others."""
+    P = objective.source.n_columns + int(objective.fit_intercept)
+
+    def pull(block: Block, plane: FloatArray) -> tuple[float, FloatArray]:
+        return 0.0, weight(block)[:, None] * plane
+
+    def farthest(block: Block, directions: FloatArray) -> FloatArray:
+        return np.abs(moves_of(objective, block, directions)).max(axis=(0, 1), initial=0.0)
+
+    for some in pieces(len(chosen), P, least=FEW):
+        left = np.zeros((P, len(chosen[some])))
+        left[chosen[some], np.arange(left.shape[1])] = 1.0
+        for _ in range(MOST_REFINEMENTS):
+            off = objective.through_rows(left, pull)
+            off.gradient[chosen] = 0.0
+            left -= near(off.gradient / off.weight)
+            rounding = MOVED * objective.add_up(partial(parts_of, objective, directions=left), np.maximum)
+            if np.all(objective.add_up(partial(farthest, directions=left), np.maximum) <= rounding):
+                break
+        else:
+            return False
+    return True
 
 
 def curvature_along(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from itertools import count
 import numpy as np
 
 from separatrix.arrays import FloatArray
+from separatrix.engine.certificate import rounding
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR, solve_factored
@@ -15,7 +16,7 @@ KEEP = 0.001  # a step that leaves less than this share of the gap keeps the cur
 MOST_LEFT = 0.5  # of a slope, that a longer step makes up for
 
 
-def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None) -> Solver:
+def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None, broken: bool = False) -> Solver:
     """Newton's method, shortened until the objective falls (Boyd and Vandenberghe 2004, algorithm 9.5).
 
     A curvature costs some gradients, so it is computed afresh only where the last one has done too little (the chord
@@ -23,15 +24,16 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
     whose weights are far to go, the next one is as much longer as that one should have been; and from zero the first
     one is, too (`left_at_zero`). The estimated gap is half the squared Newton decrement, or the objective itself where
     that is less: the losses of classification are never negative. A `start` that is known, with gradient and metric,
-    saves the first pass.
+    saves the first pass. Steps that lower nothing, here or before this (`broken`), may be of a curvature that is
+    rounding: then it is taken apart.
     """
     at = start.at if start else objective.evaluate(theta, order=2)
     metric = (start and start.metric) or at
     # The metric of a known start may be old: the second step shows what it is worth.
     before, left = np.inf if start else 0.0, 0.0 if start or theta.any() else left_at_zero(objective, at)
-    idle, asked = False, False
+    asked = False
     for number in count():
-        if (number >= MANY_STEPS or idle) and not asked and metric.factor.least < SINGULAR:
+        if (number >= MANY_STEPS or broken) and not asked and metric.factor.least < SINGULAR:
             asked, apart = True, curvature_apart(objective, at)
             if apart:
                 yield from newton_apart(objective, at, apart)
@@ -44,10 +46,15 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
         if order == 2:
             metric.let_go_of_factor()  # as the next one is about to be made
         here, (at, taken) = at, backtrack(objective, at, step, order, length)
-        idle = not at.value < here.value
+        broken = is_broken(gap, here, at)
         left = float(np.vdot(at.gradient, step)) / slope if slope and taken == length else 0.0
         if at.curvature is not None:
             metric = at
+
+
+def is_broken(promised: float, here: Evaluation, there: Evaluation) -> bool:
+    """Whether a step has lowered nothing, though it promised what would be seen."""
+    return promised > rounding(here) and not there.value < here.value
 
 
 def newton_apart(objective: Objective, at: Evaluation, apart: Apart) -> Solver:

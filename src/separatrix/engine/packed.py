@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy.linalg import LinAlgError, get_lapack_funcs
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.engine.linear_algebra import RIDGES
 
 
@@ -79,6 +79,15 @@ class Half:
     def times(self, factor: float) -> "Half":
         """factor A, a copy."""
         return Half(self.n, self.numbers * self.numbers.dtype.type(factor))
+
+    def part_with(self, chosen: IntArray) -> None:
+        """The chosen rows and columns of A become zero but for the diagonal."""
+        k = self.first
+        for j in chosen.tolist():
+            own = slice(j, j + 1)
+            self.part(slice(j + 1, self.n), own)[:] = 0.0
+            self.part(own, slice(0, min(j, k)))[:] = 0.0
+            self.part(own, slice(k, max(j, k)))[:] = 0.0
 
     def divide(self, unit: FloatArray) -> None:
         """A becomes A / unit unit', unit (n,)."""

@@ -14,9 +14,11 @@ H. With B the step of unit differences, (K, K - 1),
     a coefficient   <=  (sum_e B_ke^2 (G_e^-1)_jj)^(1/2)
 
 Two classes are one pair, of which nothing is lost. An L2 part holds differences as well, at least by the least
-eigenvalue of B'B.
+eigenvalue of B'B. Without one, columns that are sums of others add nothing that the weights of these can't: their own
+may stay as they are, and what is known of the others bounds the gap.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -25,9 +27,10 @@ from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import SINGULAR
+from separatrix.engine.near_copies import are_sums
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, Packed, packed, solve_packed
 from separatrix.engine.shared import squares_of
@@ -40,7 +43,8 @@ class Pairs(NamedTuple):
     """The unit ball of such a bound on H: nu; of its blocks scaled to a unit diagonal the `least` conditional standard
     deviation, and the roots of the norm and the trace of their inverses, the largest `size`, and the sum, `spread`; how
     `far` a unit of each column can move eta (P,), and the largest `unit` of it in any block; how far a unit step can
-    move eta by a `form` (P, P), and each coefficient, `lengths` (P, K)."""
+    move eta by a `form` (P, P), and each coefficient, `lengths` (P, K); and whether columns are `spanned` by others,
+    whose weights it leaves as they are."""
 
     nu: float
     least: float
@@ -50,6 +54,7 @@ class Pairs(NamedTuple):
     unit: FloatArray
     form: Half
     lengths: FloatArray
+    spanned: bool
 
 
 def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
@@ -64,13 +69,21 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
     centre = np.append(-objective.source.centre, np.ones(P - p))
     slopes = at.gradient @ B
     square, least, size, spread, far, units = 0.0, 1.0, 0.0, 0.0, np.zeros(P), np.zeros(P)
-    lengths, form = np.zeros((P, K)), None
+    lengths, form, spanned = np.zeros((P, K)), None, np.empty(0, int)
     for d, b, slope in zip(D, B.T, slopes.T, strict=True):
-        make = partial(objective.half_gram, P - p, partial(edge_weight, objective.loss, at.theta, d), np.float64)
-        half, unit = packed(make, held)
-        least = min(least, *(float(some.min(initial=1.0)) for some in half.diagonals))
+        weight = partial(edge_weight, objective.loss, at.theta, d)
+        half, unit = packed(partial(block_of, objective, P - p, weight, spanned), held)
+        if not spanned.size and not objective.penalty.l2.any():
+            spanned = np.flatnonzero(half.diagonal < SINGULAR)
+            if spanned.size:
+                del half  # before another is made
+                half, unit = packed(partial(block_of, objective, P - p, weight, spanned), held)
+                if not are_sums(objective, spanned, weight, partial(solve_packed, Packed(half, unit))):
+                    return None
+        least = min(least, float(half.diagonal.min(initial=1.0)))
         if least < SINGULAR:
             return None
+        slope[spanned] = 0.0
         square += float(slope @ solve_packed(Packed(half, unit), slope))
         units = np.maximum(units, unit)
         inverse = inverse_of(half)
@@ -86,7 +99,15 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
         np.multiply(inverse.numbers, heavy, out=inverse.numbers)
         form = inverse if form is None else Half(P, np.add(form.numbers, inverse.numbers, out=form.numbers))
     assert form is not None  # a pair there is
-    return Pairs(square**0.5, least, size, spread**0.5, np.sqrt(far), units, form, np.sqrt(lengths))
+    rest = np.sqrt(far), units, form, np.sqrt(lengths)
+    return Pairs(square**0.5, least, size, spread**0.5, *rest, spanned.size > 0)
+
+
+def block_of(objective: Objective, ones: int, weight: Callable[[Block], FloatArray], spanned: IntArray) -> Half:
+    """mean(weight x x'), in which the columns that are `spanned` have nothing in common with the others."""
+    half = objective.half_gram(ones, weight, np.float64)
+    half.part_with(spanned)
+    return half
 
 
 def tree_of(objective: Objective, at: Evaluation) -> FloatArray | None:

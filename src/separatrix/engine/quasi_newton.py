@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import Factor, factor_positive, solve_factored
+from separatrix.engine.linear_algebra import SINGULAR, Factor, factor_positive, solve_factored
+from separatrix.engine.near_copies import MANY_STEPS
+from separatrix.engine.newton import is_broken, newton
 from separatrix.engine.objective import Evaluation, Objective
 
 MOST_PAIRS = 20
@@ -28,13 +31,14 @@ def quasi_newton(
     `metric` (n, n) is a curvature near the objective's own, of a sample of the rows for one: then a step costs one
     gradient. It is replaced by the curvature of all rows where that is cheaper than to go on (`share_to_keep`). The
     estimated gap is half the squared Newton decrement in this metric. A step that may be expected to leave a gap of
-    `curved` or less brings the curvature of all rows along, for whoever needs it at the end.
+    `curved` or less brings the curvature of all rows along, for whoever needs it at the end. Where a step
+    does not keep what it promised, or many were not enough, as where columns all but repeat each other, Newton's go on.
     """
     keep, before = share_to_keep(theta.size), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact = at if metric is None else None
     factor, pairs, length = at.factor if metric is None else factor_positive(metric), [], 1.0
-    while True:
+    for number in count():
         step = inverse_times(factor, pairs, -at.gradient)
         gap = min(-0.5 * float(np.vdot(at.gradient, step)), at.value)
         yield Iterate(at, gap, exact)
@@ -42,6 +46,8 @@ def quasi_newton(
         order = 1 if gap <= keep * before and length == 1.0 and not last else 2
         dtype = np.float32 if factor.least >= SINGLE and not last else np.float64
         there, length = backtrack(objective, at, step, order, dtype=dtype)
+        if is_broken(gap, at, there) or (number >= MANY_STEPS and factor.least < SINGULAR):
+            yield from newton(objective, there.theta, broken=True)
         if there is at or order == 1:
             pairs, before = with_pair(pairs, at, there), gap
         else:
