@@ -120,13 +120,16 @@ EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long a
         STRONG_L1,
     ),
     (", C = inf", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
+    (", C = inf, one column in 25 twice", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
+    (", C = inf, each column twice", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
     (f", y of {WHOLE}", [(3, 0, "float64")], {}),
     (f", {CHOSEN} by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32"), (4, 2, "int16")], {"Cs": 3}),
     (f", {CHOSEN} by 5 folds", [(2, 4, "float64"), (12_000, 2, "float64"), (30_000, 2, "float64")], {"Cs": 3}),
     (f", {CHOSEN} by 5 folds", [(60_000, 2, "float64"), (1, 2, "float32"), (2, 2, "int16")], {"Cs": 3}),
 ]
-EDGES: Listed = [  # beyond those: of which the coefficients are a tenth of X or more
+EDGES: Listed = [  # beyond those: of which the coefficients are a tenth of X or more; and whose curvature is made anew
     ("", [(600_000, 4, "float64"), (1_500_000, 0, "float64")], {}),
+    (", C = inf, a column twice but for the tenth digit", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
 ]
 
 

@@ -17,7 +17,7 @@ from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.gradient_descent import gradient_descent
 from separatrix.engine.iterate import Solver
-from separatrix.engine.newton import newton
+from separatrix.engine.newton import HELD_AT_ONCE, newton
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
@@ -33,7 +33,6 @@ COPIES = (
 COPIES_OF_A_THREAD = 3  # and while it adds, its sum, that of a block, and both
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
 LARGEST_DENSE_CURVATURE_OF_CLASSES = 600  # of rows in memory, where products cost less than a pass over files
-HELD_AT_ONCE = 64  # bytes for each number of it, with its factor and sums: of those that may be kept
 LARGEST_DENSE_CURVATURE = 400  # of two classes in memory; real columns, fewer, would cost products many times as much
 LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one

@@ -13,7 +13,7 @@ from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import conjugate_gradients
-from separatrix.engine.newton import is_broken, newton
+from separatrix.engine.newton import has_room, is_broken, newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, packed, solve_packed
 from separatrix.engine.sampling import sampled
@@ -33,7 +33,7 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
 
     The estimated gap is about what the certificate will say, which costs nothing; without an L2 penalty on every weight
     it is the decrease that the next step promises. Where that is not kept, as where columns all but repeat each other,
-    Newton's own steps go on, if their curvature is still a small matrix.
+    Newton's own steps go on, if there is room for their curvature.
     """
     large = len(theta) > LARGEST_CURVATURE or (theta.shape[1] == 1 and getattr(objective.source, "is_sparse", False))
     near = (diagonal_preconditioner if large else preconditioner)(objective, theta)
@@ -49,7 +49,7 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
             yield Iterate(at, gap=min(promised, at.value))
         here, (at, _) = at, backtrack(objective, at, step, order=1, keep_state=True)
         idle = 0 if at.value < here.value else idle + 1
-        if (idle > 1 or is_broken(promised, here, at)) and at.theta.size <= LARGEST_CURVATURE:
+        if (idle > 1 or is_broken(promised, here, at)) and has_room(objective, at.theta.size):
             yield from newton(objective, at.theta, broken=True)
 
 

@@ -13,6 +13,8 @@ from separatrix.engine.near_copies import MANY_STEPS, Apart, smallest_directions
 from separatrix.engine.objective import Evaluation, Objective
 
 KEEP = 0.001  # a step that leaves less than this share of the gap keeps the curvature for the next
+HELD_AT_ONCE = 64  # bytes for each number of a curvature, with its factor and sums
+FEW_BYTES = 2**22  # that it may take beside any X
 MOST_LEFT = 0.5  # of a slope, that a longer step makes up for
 
 
@@ -55,6 +57,12 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
 def is_broken(promised: float, here: Evaluation, there: Evaluation) -> bool:
     """Whether a step has lowered nothing, though it promised what would be seen."""
     return promised > rounding(here) and not there.value < here.value
+
+
+def has_room(objective: Objective, size: int) -> bool:
+    """Whether a curvature of so many coefficients takes little beside X."""
+    source = objective.source
+    return HELD_AT_ONCE * size**2 <= max(source.n_rows * source.room, FEW_BYTES)
 
 
 def newton_apart(objective: Objective, at: Evaluation, apart: Apart) -> Solver:
