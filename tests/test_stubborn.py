@@ -13,7 +13,7 @@ from sklearn.linear_model import ElasticNet as Peer
 
 from separatrix import LinearRegression, LogisticRegression, detect_separation
 from separatrix.equations.penalties import ElasticNet
-from separatrix.errors import SeparationWarning
+from separatrix.errors import ConvergenceWarning, SeparationWarning
 
 
 def far_columns(seed: int, rows: int = 130, columns: int = 8, classes: int = 3) -> tuple[Any, Any]:
@@ -113,6 +113,20 @@ def test_a_class_that_a_group_never_has_leaves_a_bound_although_groups_span_the_
             model = LogisticRegression(C=np.inf).fit(np.column_stack([X, np.eye(5)[group]]), y)
         assert model.certificate_.gap <= 1e-8
         assert model.certificate_.coef_error is None
+
+
+def test_rows_that_have_run_off_far_along_columns_that_all_but_repeat_end_in_a_warning():
+    """Of one column the curvature is 1e-96 by then."""
+    rng = np.random.default_rng(175)
+    n, p, K = int(rng.integers(60, 600)), int(rng.integers(2, 9)), int(rng.integers(2, 4))
+    X, apart = rng.normal(size=(n, p)), 10.0 ** rng.uniform(-10, -3)
+    y = (X @ rng.normal(size=(p, K)) + rng.gumbel(size=(n, K))).argmax(axis=1)
+    X[:, 0] = X[:, 1] + apart * X[:, 0]
+    rng.integers(3)
+    X = np.column_stack([X, np.where(y == 0, rng.exponential(size=n), 0.0)]) * 10.0 ** rng.uniform(-2, 2, size=p + 1)
+    with pytest.warns((SeparationWarning, ConvergenceWarning)):
+        model = LogisticRegression(C=np.inf, solver="conjugate-gradient", tol=1e-6).fit(X, y)
+    assert model.certificate_.coef_error is None
 
 
 @pytest.mark.parametrize("apart", [0.0, 1e-13])

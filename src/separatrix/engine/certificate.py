@@ -41,6 +41,7 @@ SLOPE_SEEN = 3e-14  # less, where columns have a curvature of 1, may be rounding
 GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding,
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # and of an inverse (a column) as much times its condition
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
+LITTLE_MORE = 10.0
 CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
 CONCORDANCE = "Newton decrement, self-concordance"
 
@@ -230,8 +231,7 @@ def by_pairs(objective: Objective, at: Evaluation) -> Certificate | None:
         S = objective.loss.third_bound * reach(objective)
         t = S * nu * (1.0 + INVERSE_SEEN * P * pairs.size**2)
         if t < 1.0:
-            bound = concordant(at, nu, t, S, pairs.lengths)
-            return replace(bound, coef_error=None) if pairs.spanned else bound
+            return concordant(at, nu, t, S, pairs.lengths)
     return None
 
 
@@ -262,8 +262,8 @@ def where_curvature_is_rounding(
     slope: FloatArray,
 ) -> Certificate:
     """The bound, if F is flat along each direction in which H, or the curvature here, scaled to a unit diagonal, is
-    rounding, as where columns repeat each other exactly; if it bends there, that of the curvature taken apart; if it
-    falls, none, as how far can't be told."""
+    rounding, as where columns repeat each other exactly, which pairs of classes tell best; if it bends there, that of
+    the curvature taken apart; if it falls, none, as how far can't be told."""
 
     def smallest(most: float) -> FloatArray:
         fresh = objective.evaluate(at.theta, order=2).curvature if H is None else H.copy()
@@ -273,6 +273,9 @@ def where_curvature_is_rounding(
         return NO_CURVATURE if falls(slope / unit, smallest(CURVATURE_SEEN)) else bound
     if unit.min() < FAR_UNIT:
         return TOO_FAR
+    pairs = by_pairs(objective, at)
+    if pairs and pairs.gap <= LITTLE_MORE * bound.gap:
+        return pairs
     apart = taken_apart(objective, at, smallest(CURVATURE_SURE), unit, bent=bound is TOO_FAR)
     if apart is None or falls(slope / unit, apart.flat):
         return NO_CURVATURE

@@ -36,6 +36,7 @@ BEND_SEEN = 8.0 * float(np.finfo(float).eps)  # the root (a root of a column) of
 MOVED = 1e-12  # of a row, beside the largest of its parts: less may be the rounding of X, and of z
 LOSS_SEEN = 4.0 * float(np.finfo(float).eps)  # beside F
 MOST_TURNS, CROSS = 6, 1e-3
+GROWN = 10.0  # times as long: directions that turns do not bring nearer
 MOST_REFINEMENTS, FEW = (
     3,
     64,
@@ -96,6 +97,8 @@ def taken_apart(
             M = held(objective, at, unit * start, 1.0 - c) if U.size else at
             return Apart(M, Z @ U / unit / (1.0 - c) ** 0.5, Z @ V[:, ~bends], float(losses[~bends].sum()))
         Z = Z - (Y - start @ (start.T @ Y))
+        if np.linalg.norm(Z) > GROWN * np.linalg.norm(start):
+            return None
     return None
 
 

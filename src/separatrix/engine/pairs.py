@@ -35,16 +35,16 @@ from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, Packed, packed, solve_packed
 from separatrix.engine.shared import squares_of
 from separatrix.engine.sums import block_eta
-from separatrix.equations.hyperplane import beside_ones, pieces
+from separatrix.equations.hyperplane import beside_ones, gram_diagonal, pieces
 from separatrix.equations.losses import Loss
 
 
 class Pairs(NamedTuple):
     """The unit ball of such a bound on H: nu; of its blocks scaled to a unit diagonal the `least` conditional standard
-    deviation, and the roots of the norm and the trace of their inverses, the largest `size`, and the sum, `spread`; how
-    `far` a unit of each column can move eta (P,), and the largest `unit` of it in any block; how far a unit step can
-    move eta by a `form` (P, P), and each coefficient, `lengths` (P, K); and whether columns are `spanned` by others,
-    whose weights it leaves as they are."""
+    deviation, and the root of the norm of their inverses, the largest `size`; what a unit of the gradient's rounding
+    can be in nu, `spread`; how `far` a unit of each column can move eta (P,), and the largest `unit` of it in any
+    block; how far a unit step can move eta by a `form` (P, P), and each coefficient, `lengths` (P, K), without end
+    where columns are sums of others."""
 
     nu: float
     least: float
@@ -54,23 +54,22 @@ class Pairs(NamedTuple):
     unit: FloatArray
     form: Half
     lengths: FloatArray
-    spanned: bool
 
 
 def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
     """The ball at a point, in K passes; None where some classes are never near each other, or a block is singular."""
     (P, K), p = at.theta.shape, objective.source.n_columns
-    D = tree_of(objective, at) if K > 1 else np.ones((1, 1))
+    D, scale = tree_of(objective, at) if K > 1 else (np.ones((1, 1)), np.zeros((P, 1)))
     if D is None:
         return None
     B = np.linalg.pinv(D)
     held = np.zeros(P)
     held[:p] = np.linalg.eigvalsh(B.T @ B)[0] * objective.penalty.curvature(at.theta[:p, :1])[:, 0]
     centre = np.append(-objective.source.centre, np.ones(P - p))
-    slopes = at.gradient @ B
+    slopes, parts = slopes_of(at.gradient, B, scale)
     square, least, size, spread, far, units = 0.0, 1.0, 0.0, 0.0, np.zeros(P), np.zeros(P)
     lengths, form, spanned = np.zeros((P, K)), None, np.empty(0, int)
-    for d, b, slope in zip(D, B.T, slopes.T, strict=True):
+    for d, b, slope, part in zip(D, B.T, slopes.T, parts.T, strict=True):
         weight = partial(edge_weight, objective.loss, at.theta, d)
         half, unit = packed(partial(block_of, objective, P - p, weight, spanned), held)
         if not spanned.size and not objective.penalty.l2.any():
@@ -88,7 +87,7 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
         units = np.maximum(units, unit)
         inverse = inverse_of(half)
         diagonal = inverse.diagonal
-        spread += float(diagonal.sum())
+        spread += float(diagonal @ np.square(np.maximum(part / unit, 1.0)))
         norm = max(2.0 * float(inverse.numbers @ inverse.numbers) - float(diagonal @ diagonal), 0.0) ** 0.5
         size, heavy = max(size, norm**0.5), float(b @ b)
         far += heavy * norm / unit**2
@@ -99,8 +98,8 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
         np.multiply(inverse.numbers, heavy, out=inverse.numbers)
         form = inverse if form is None else Half(P, np.add(form.numbers, inverse.numbers, out=form.numbers))
     assert form is not None  # a pair there is
-    rest = np.sqrt(far), units, form, np.sqrt(lengths)
-    return Pairs(square**0.5, least, size, spread**0.5, *rest, spanned.size > 0)
+    lengths[:] = np.inf if spanned.size else np.sqrt(lengths)
+    return Pairs(square**0.5, least, size, spread**0.5, np.sqrt(far), units, form, lengths)
 
 
 def block_of(objective: Objective, ones: int, weight: Callable[[Block], FloatArray], spanned: IntArray) -> Half:
@@ -110,24 +109,39 @@ def block_of(objective: Objective, ones: int, weight: Callable[[Block], FloatArr
     return half
 
 
-def tree_of(objective: Objective, at: Evaluation) -> FloatArray | None:
-    """The tree of pairs of classes that are nearest to each other, an edge a row with 1 and -1, (K - 1, K); one pass.
-    None where that leaves some apart."""
-    K, loss = at.theta.shape[1], objective.loss
+def tree_of(objective: Objective, at: Evaluation) -> tuple[FloatArray | None, FloatArray]:
+    """The tree of pairs of classes that are nearest to each other, an edge a row with 1 and -1, (K - 1, K); None where
+    that leaves some apart. And the root of the curvature's diagonal, (P, K). One pass."""
+    (P, K), p, loss = at.theta.shape, objective.source.n_columns, objective.loss
 
-    def nearness(block: Block) -> FloatArray:
+    def sums(block: Block) -> FloatArray:
         state = double_state(loss, at.theta, block)
         near = [[-float(block.weight @ loss.second(state, k, m)) if k < m else 0.0 for m in range(K)] for k in range(K)]
-        return np.array(near)
+        h = block.weight[:, None] * np.column_stack([loss.second(state, k, k) for k in range(K)])
+        return np.vstack([near, gram_diagonal(block.X, h), np.tile(h.sum(axis=0), (P - p, 1))])
 
-    near = objective.add_up(nearness)
+    near, squares = np.split(objective.add_up(sums) / at.weight, [K])
+    scale = np.sqrt(squares)
     if not (near[np.triu_indices(K, 1)] > 0).all():
-        return None
+        return None, scale
     apart = np.divide(1.0, near, out=np.zeros_like(near), where=near > 0)
     tree = minimum_spanning_tree(csr_array(apart)).tocoo()
     D = np.zeros((K - 1, K))
     D[np.arange(K - 1), tree.row], D[np.arange(K - 1), tree.col] = 1.0, -1.0
-    return D
+    return D, scale
+
+
+def slopes_of(gradient: FloatArray, B: FloatArray, scale: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """g B, (P, K - 1), and of what `scale` (P, K) the parts are that cancel in it.
+
+    An edge parts the classes, and over all of them g sums to zero: that of either side is its slope. So it is taken of
+    the one whose parts are less, as a class that some rows never have is all but lost in the rounding of the others.
+    """
+    if len(B) == 1:
+        return gradient.copy(), scale
+    here = (B > 0).astype(float)
+    one, other = scale @ here, scale @ (1.0 - here)
+    return np.where(one < other, gradient @ here, gradient @ (here - 1.0)), np.minimum(one, other)
 
 
 def edge_weight(loss: Loss, theta: FloatArray, d: FloatArray, block: Block) -> FloatArray:
