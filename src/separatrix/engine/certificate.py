@@ -41,7 +41,7 @@ SLOPE_SEEN = 3e-14  # less, where columns have a curvature of 1, may be rounding
 GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding,
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # and of an inverse (a column) as much times its condition
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
-LITTLE_MORE = 10.0
+LITTLE_MORE = 10.0  # times as large a gap, for errors that are bounded, too
 CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
 CONCORDANCE = "Newton decrement, self-concordance"
 

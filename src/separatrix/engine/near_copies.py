@@ -37,10 +37,8 @@ MOVED = 1e-12  # of a row, beside the largest of its parts: less may be the roun
 LOSS_SEEN = 4.0 * float(np.finfo(float).eps)  # beside F
 MOST_TURNS, CROSS = 6, 1e-3
 GROWN = 10.0  # times as long: directions that turns do not bring nearer
-MOST_REFINEMENTS, FEW = (
-    3,
-    64,
-)  # of sums of columns, each of which leaves at most 1e-5; and so many sums, or rows, at a time
+MOST_REFINEMENTS = 3  # of sums of columns, each of which leaves at most 1e-5 of what there was
+FEW = 64  # sums, or rows, at a time
 
 
 class Apart(NamedTuple):
