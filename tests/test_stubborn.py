@@ -115,6 +115,19 @@ def test_a_class_that_a_group_never_has_leaves_a_bound_although_groups_span_the_
         assert model.certificate_.coef_error is None
 
 
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("K", [2, 3])
+def test_weights_that_no_row_tells_apart_stay_small(K, form):
+    """A column for each level of two categories, beside an intercept; a step along them is made of rounding."""
+    rng = np.random.default_rng(0)
+    levels = [np.eye(k)[rng.integers(k, size=4_000)] for k in (12, 7)]
+    X = np.hstack([*levels, rng.integers(-300, 300, size=(4_000, 2))])
+    y = (X @ (rng.normal(size=(21, K)) / X.std(axis=0)[:, None]) / 5 + rng.gumbel(size=(4_000, K))).argmax(axis=1)
+    model = LogisticRegression(C=np.inf, solver="conjugate-gradient").fit(form(X), y)
+    assert model.certificate_.gap <= 1e-14
+    assert np.abs(model.coef_).max() < 100
+
+
 def test_rows_that_have_run_off_far_along_columns_that_all_but_repeat_end_in_a_warning():
     """Of one column the curvature is 1e-96 by then."""
     rng = np.random.default_rng(175)

@@ -122,7 +122,10 @@ def fit_linear_model(
         for some in pieces(p, len(intercepts)):
             error[some] += EPSILON * np.abs(coefficients.T[some])
         error[p:] += moved
-    fit = Fit(coefficients, intercepts, trace, certificate, solution.status, separated, finite, at)
+    status = solution.status
+    if status is Status.CONVERGED and certificate.gap > options.tol:  # by the rounding of intercepts
+        status = Status.ROUNDING
+    fit = Fit(coefficients, intercepts, trace, certificate, status, separated, finite, at)
     if warn:
         warn_of(fit, options.tol, stacklevel=3)
     return fit

@@ -210,7 +210,7 @@ class Objective:
                 return Sums(block.total, 0.0, curvature=weighted_gram(block.X, weight(block), ones, dtype))
 
             sums = self.add_up(of_block)
-            half, total = Half.of(sums.curvature), sums.weight
+            half, total = Half.of(sums.curvature, dtype), sums.weight
         np.divide(half.numbers, total, out=half.numbers)
         return half
 

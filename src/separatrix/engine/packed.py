@@ -30,8 +30,11 @@ class Half:
         return cls(n, np.zeros(n * (n + 1) // 2, dtype))
 
     @classmethod
-    def of(cls, A: FloatArray) -> "Half":
-        """Of a full A."""
+    def of(cls, A: FloatArray, dtype: DTypeLike = np.float64) -> "Half":
+        """Of a full A, in the precision of dtype where that has such numbers: the ridge of a factor is its rounding."""
+        with np.errstate(over="ignore"):
+            rounded = A.astype(dtype, copy=False)
+        A = rounded if np.isfinite(rounded.diagonal()).all() else A
         (trttf,) = get_lapack_funcs(("trttf",), dtype=A.dtype)
         return cls(len(A), trttf(A.T, uplo="L")[0])
 
