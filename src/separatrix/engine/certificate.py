@@ -112,7 +112,7 @@ def certify(
         pairs = by_pairs(objective, at)
         if pairs and (pairs.gap <= tolerance or not last):
             return min(best, pairs, key=lambda bound: bound.gap)
-        newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2), spare=True)
+        newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2), spare=True, paired=True)
         return min(best, newton, key=lambda bound: bound.gap)
     return best
 
@@ -136,13 +136,15 @@ def by_self_concordance(
     part: Objective | None = None,
     spare: bool = False,
     beyond: FloatArray | None = None,
+    paired: bool = False,
 ) -> Certificate:
     """The bound from the Newton decrement; its gap is inf where S nu >= 1, that is, too far from the optimum.
 
     theta must be canonical, as every iterate is: along flat directions the curvature is not the objective's own. The
     curvature H' of a point at a distance r in its own norm serves too, for H >= exp(-S' r) H'; and so does what a
     `part` of the rows adds to it. A metric to `spare` is used up: its factor, or where nothing else asks for it the
-    curvature itself. With U, what is `beyond` it, the inverse of H' is that of the metric and U U'.
+    curvature itself. With U, what is `beyond` it, the inverse of H' is that of the metric and U U'. Where H is
+    rounding, pairs of classes are asked unless they were, `paired`.
     """
     metric = metric or at
     flat = objective.loss.flat(at.theta.shape[1])
@@ -186,7 +188,7 @@ def by_self_concordance(
     if singular:
         H = None if spent else metric.curvature
         del metric, factor, root, inverse  # each of which may be large
-        return where_curvature_is_rounding(objective, at, bound, H, unit, r)
+        return where_curvature_is_rounding(objective, at, bound, H, unit, r, paired)
     if bound is TOO_FAR:
         return bound
     # Where t is 1 but for rounding, as where a row runs off, F may tend to what it is near to, and never be there.
@@ -260,6 +262,7 @@ def where_curvature_is_rounding(
     H: FloatArray | None,
     unit: FloatArray,
     slope: FloatArray,
+    paired: bool,
 ) -> Certificate:
     """The bound, if F is flat along each direction in which H, or the curvature here, scaled to a unit diagonal, is
     rounding, as where columns repeat each other exactly, which pairs of classes tell best; if it bends there, that of
@@ -273,22 +276,21 @@ def where_curvature_is_rounding(
         return NO_CURVATURE if falls(slope / unit, smallest(CURVATURE_SEEN)) else bound
     if unit.min() < FAR_UNIT:
         return TOO_FAR
-    pairs = by_pairs(objective, at)
-    if pairs and pairs.gap <= LITTLE_MORE * bound.gap:
+    if not paired and (pairs := by_pairs(objective, at)) and pairs.gap <= LITTLE_MORE * bound.gap:
         return pairs
     apart = taken_apart(objective, at, smallest(CURVATURE_SURE), unit, bent=bound is TOO_FAR)
-    if apart is None or falls(slope / unit, apart.flat):
+    if apart is None or falls(slope / unit, apart.flat, apart.slopes):
         return NO_CURVATURE
-    if apart.beyond.size:
+    if apart.beyond.size or bound is TOO_FAR:  # which it may be as rows run off
         bound = by_self_concordance(objective, at, apart.held, spare=True, beyond=apart.beyond)
     if apart.loss:  # a second time for what the slopes of those rows add to nu
         bound = Certificate(bound.gap + 2.0 * apart.loss, bound.method)
     return bound
 
 
-def falls(slope: FloatArray, directions: FloatArray) -> bool:
-    """Whether a slope shows along any of the directions, both where columns have a curvature of 1."""
-    return bool(np.any(np.abs(slope @ directions) > SLOPE_SEEN * np.linalg.norm(directions, axis=0)))
+def falls(slope: FloatArray, directions: FloatArray, known: FloatArray | float = 0.0) -> bool:
+    """Whether a slope, but for what is `known`, shows along any direction, where columns have a curvature of 1."""
+    return bool(np.any(np.abs(slope @ directions) > SLOPE_SEEN * np.linalg.norm(directions, axis=0) + known))
 
 
 def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> FloatArray:

@@ -34,7 +34,7 @@ CURVATURE_SEEN = 1e-15  # less (a column), where columns have a curvature of 1, 
 CURVATURE_SURE = 1e-12  # and of more no more than a thousandth is
 BEND_SEEN = 8.0 * float(np.finfo(float).eps)  # the root (a root of a column) of what a z that does not bend may show
 MOVED = 1e-12  # of a row, beside the largest of its parts: less may be the rounding of X, and of z
-LOSS_SEEN = 4.0 * float(np.finfo(float).eps)  # beside F
+LOSS_SEEN = 1e-12  # beside F: less is no loss to run off from, and that much more may be bounded
 MOST_TURNS, CROSS = 6, 1e-3
 GROWN = 10.0  # times as long: directions that turns do not bring nearer
 MOST_REFINEMENTS = 3  # of sums of columns, each of which leaves at most 1e-5 of what there was
@@ -43,12 +43,14 @@ FEW = 64  # sums, or rows, at a time
 
 class Apart(NamedTuple):
     """H^-1 = M^-1 + U U': an evaluation with M, `held`; U, `beyond` (P K, m); the directions (P K, ..) along which
-    F is flat but for next to nothing, `flat`, in units of a curvature of 1; and that, `loss`."""
+    F is flat but for next to nothing, `flat`, in units of a curvature of 1; that, `loss`; and how steep F can be there,
+    `slopes`."""
 
     held: Evaluation
     beyond: FloatArray
     flat: FloatArray
     loss: float = 0.0
+    slopes: FloatArray | float = 0.0
 
 
 def smallest_directions(H: FloatArray, unit: FloatArray, most: float = CURVATURE_SURE) -> FloatArray:
@@ -86,14 +88,15 @@ def taken_apart(
             factor = factor_positive(held(objective, at, unit * start).curvature, spare=True)
         C = G - start @ (start.T @ G)
         Y = unit * np.column_stack([solve_factored(factor, c) for c in (unit * C).T])
-        losses = losses_of_moved(objective, at, Z @ V / unit) if turn else np.full(len(s), np.inf)
+        losses, slopes = losses_of_moved(objective, at, Z @ V / unit) if turn else np.full((2, len(s)), np.inf)
         bends &= losses > LOSS_SEEN * at.value
         U = V[:, bends] / np.sqrt(s[bends])
         c = float(np.linalg.norm(U.T @ (C.T @ Y) @ U)) ** 0.5
         if turn and c <= CROSS:
             del factor  # which takes as much room as M
-            M = held(objective, at, unit * start, 1.0 - c) if U.size else at
-            return Apart(M, Z @ U / unit / (1.0 - c) ** 0.5, Z @ V[:, ~bends], float(losses[~bends].sum()))
+            M = held(objective, at, unit * start, 1.0 - c) if U.size or bent else at
+            flat = Z @ V[:, ~bends], float(losses[~bends].sum()), slopes[~bends]
+            return Apart(M, Z @ U / unit / (1.0 - c) ** 0.5, *flat)
         Z = Z - (Y - start @ (start.T @ Y))
         if np.linalg.norm(Z) > GROWN * np.linalg.norm(start):
             return None
@@ -110,12 +113,12 @@ def held(objective: Objective, at: Evaluation, directions: FloatArray, share: fl
 
 
 def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:
-    """How far F can fall, at most, along each of the directions (P K, m) in which it all but does not bend, (m,). Two
-    passes.
+    """How far F can fall, at most, along each of the directions (P K, m) in which it all but does not bend, and how
+    steep it can be there, (2, m). Two passes.
 
-    A row that moves by no more than the rounding of X keeps its loss, and no loss is below zero, nor the penalty. Of
-    several classes those that move with the row's own keep their odds: all that the others can bring is -log of the
-    probability of these.
+    A row that moves by no more than the rounding of X keeps its loss, and no loss is below zero, nor the penalty; nor
+    is one steeper than itself. Of several classes those that move with the row's own keep their odds: all that the
+    others can bring is -log of the probability of these.
     """
     loss, (K, m) = objective.loss, (at.theta.shape[1], directions.shape[1])
     rounding = MOVED * objective.add_up(lambda block: parts_of(objective, block, directions), np.maximum)
@@ -123,17 +126,21 @@ def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray
     def at_most(block: Block) -> FloatArray:
         moves, eta = moves_of(objective, block, directions), block_eta(block, at.theta)
         if K == 1 or not isinstance(loss, ClassLoss):
-            moved = np.any(np.abs(moves) > rounding, axis=1)
-            return block.weight @ (moved * np.reshape(loss.value(block.y, eta), (len(moved), -1)).sum(axis=1)[:, None])
-        if loss.classes(K) > K:
-            moves = np.concatenate([np.zeros((len(moves), 1, m)), moves], axis=1)
-        own = np.take_along_axis(moves, block.y[:, None, None], axis=1)
-        others = np.abs(moves - own) > 2.0 * rounding
-        share = np.einsum("ik,ikm->im", loss.probabilities(eta), others)
-        with np.errstate(divide="ignore"):  # where nothing of a row's probability stays, no bound is known
-            return block.weight @ -np.log1p(-np.minimum(share, 1.0))
+            apart = np.abs(moves)
+            value = np.reshape(loss.value(block.y, eta), (len(moves), -1)).sum(axis=1)[:, None]
+            falls = np.any(apart > rounding, axis=1) * value
+        else:
+            if loss.classes(K) > K:
+                moves = np.concatenate([np.zeros((len(moves), 1, m)), moves], axis=1)
+            apart = np.abs(moves - np.take_along_axis(moves, block.y[:, None, None], axis=1))
+            share = np.einsum("ik,ikm->im", loss.probabilities(eta), apart > 2.0 * rounding)
+            with np.errstate(divide="ignore"):  # where nothing of a row's probability stays, no bound is known
+                falls = -np.log1p(-np.minimum(share, 1.0))
+        return np.array([block.weight @ falls, block.weight @ (falls * apart.max(axis=1))])
 
-    return objective.add_up(at_most) / at.weight + (at.value - at.loss)
+    most = objective.add_up(at_most) / at.weight
+    most[0] += at.value - at.loss
+    return most
 
 
 def moves_of(objective: Objective, block: Block, directions: FloatArray) -> FloatArray:
