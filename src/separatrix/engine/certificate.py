@@ -29,7 +29,14 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.decrement import decrement
 from separatrix.engine.duality import Prediction, dual_bound, penalises_all
 from separatrix.engine.linear_algebra import factor_positive
-from separatrix.engine.near_copies import CURVATURE_SEEN, CURVATURE_SURE, smallest_directions, taken_apart
+from separatrix.engine.near_copies import (
+    CURVATURE_SEEN,
+    CURVATURE_SURE,
+    falls,
+    smallest_directions,
+    taken_apart,
+    unit_of_rows,
+)
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.pairs import farthest_by, pairs_of
 from separatrix.engine.row_reach import farthest_along, least_reach, longest_row, reaches
@@ -37,7 +44,6 @@ from separatrix.equations.penalties import ElasticNet
 
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 FAR_UNIT = 1e-50  # and one that is looked into no further
-SLOPE_SEEN = 3e-14  # less, where columns have a curvature of 1, may be rounding
 GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding,
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # and of an inverse (a column) as much times its condition
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
@@ -185,6 +191,9 @@ def by_self_concordance(
         if t < 1.0:
             break
     bound = concordant(at, grown * nu, t, S, along=along) if t < 1.0 else TOO_FAR
+    wide = unit_of_rows(objective, at, unit) if bound is TOO_FAR and beyond is None else None
+    if wide is not None:
+        unit, singular, paired = wide, True, True
     if singular:
         H = None if spent else metric.curvature
         del metric, factor, root, inverse  # each of which may be large
@@ -281,16 +290,11 @@ def where_curvature_is_rounding(
     apart = taken_apart(objective, at, smallest(CURVATURE_SURE), unit, bent=bound is TOO_FAR)
     if apart is None or falls(slope / unit, apart.flat, apart.slopes):
         return NO_CURVATURE
-    if apart.beyond.size or bound is TOO_FAR:  # which it may be as rows run off
+    if apart.beyond.size or (bound is TOO_FAR and apart.flat.size):  # as where rows run off
         bound = by_self_concordance(objective, at, apart.held, spare=True, beyond=apart.beyond)
     if apart.loss:  # a second time for what the slopes of those rows add to nu
         bound = Certificate(bound.gap + 2.0 * apart.loss, bound.method)
     return bound
-
-
-def falls(slope: FloatArray, directions: FloatArray, known: FloatArray | float = 0.0) -> bool:
-    """Whether a slope, but for what is `known`, shows along any direction, where columns have a curvature of 1."""
-    return bool(np.any(np.abs(slope @ directions) > SLOPE_SEEN * np.linalg.norm(directions, axis=0) + known))
 
 
 def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> FloatArray:

@@ -36,6 +36,8 @@ BEND_SEEN = 8.0 * float(np.finfo(float).eps)  # the root (a root of a column) of
 MOVED = 1e-12  # of a row, beside the largest of its parts: less may be the rounding of X, and of z
 LOSS_SEEN = 1e-12  # beside F: less is no loss to run off from, and that much more may be bounded
 MOST_TURNS, CROSS = 6, 1e-3
+SLOPE_SEEN = 3e-14  # less, where columns have a curvature of 1, may be rounding
+RUN_OFF = 1e-5  # of a unit
 GROWN = 10.0  # times as long: directions that turns do not bring nearer
 MOST_REFINEMENTS = 3  # of sums of columns, each of which leaves at most 1e-5 of what there was
 FEW = 64  # sums, or rows, at a time
@@ -110,6 +112,20 @@ def held(objective: Objective, at: Evaluation, directions: FloatArray, share: fl
         dger(1.0, z, z, a=M.curvature.T, overwrite_a=True)
     np.multiply(M.curvature, share, out=M.curvature)
     return M
+
+
+def unit_of_rows(objective: Objective, at: Evaluation, unit: FloatArray) -> FloatArray | None:
+    """The most that the units of columns, (P K,), can be, if some are next to nothing beside it, as where all the rows
+    of a level run off, and nothing is penalised; one pass at most."""
+    if objective.penalty.has_l1 or objective.penalty.l2.any() or unit.min() > RUN_OFF * unit.max():
+        return None
+    wide = np.repeat(np.sqrt(objective.diagonal_bound(at.theta)), at.theta.shape[1])
+    return wide if np.any(unit < RUN_OFF * wide) else None
+
+
+def falls(slope: FloatArray, directions: FloatArray, known: FloatArray | float = 0.0) -> bool:
+    """Whether a slope, but for what is `known`, shows along any direction, where columns have a curvature of 1."""
+    return bool(np.any(np.abs(slope @ directions) > SLOPE_SEEN * np.linalg.norm(directions, axis=0) + known))
 
 
 def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:
