@@ -191,7 +191,7 @@ def by_self_concordance(
         if t < 1.0:
             break
     bound = concordant(at, grown * nu, t, S, along=along) if t < 1.0 else TOO_FAR
-    wide = unit_of_rows(objective, at, unit) if bound is TOO_FAR and beyond is None else None
+    wide = unit_of_rows(objective, at, unit, size) if bound is TOO_FAR and beyond is None else None
     if wide is not None:
         unit, singular, paired = wide, True, True
     if singular:

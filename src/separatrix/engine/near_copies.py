@@ -114,13 +114,16 @@ def held(objective: Objective, at: Evaluation, directions: FloatArray, share: fl
     return M
 
 
-def unit_of_rows(objective: Objective, at: Evaluation, unit: FloatArray) -> FloatArray | None:
-    """The most that the units of columns, (P K,), can be, if some are next to nothing beside it, as where all the rows
-    of a level run off, and nothing is penalised; one pass at most."""
-    if objective.penalty.has_l1 or objective.penalty.l2.any() or unit.min() > RUN_OFF * unit.max():
+def unit_of_rows(objective: Objective, at: Evaluation, unit: FloatArray, size: float) -> FloatArray | None:
+    """The most that the units of columns, (P K,), can be, if next to it there is next to no curvature in a column or
+    along another direction, as where all the rows of a level run off, and nothing is penalised; one pass at most.
+    `size` is the root of the norm of the inverse of H / unit unit'."""
+    if objective.penalty.has_l1 or objective.penalty.l2.any():
+        return None
+    if unit.min() > RUN_OFF * unit.max() and size * RUN_OFF < 1.0:
         return None
     wide = np.repeat(np.sqrt(objective.diagonal_bound(at.theta)), at.theta.shape[1])
-    return wide if np.any(unit < RUN_OFF * wide) else None
+    return wide if size * RUN_OFF > 1.0 or np.any(unit < RUN_OFF * wide) else None
 
 
 def falls(slope: FloatArray, directions: FloatArray, known: FloatArray | float = 0.0) -> bool:
