@@ -119,6 +119,26 @@ def test_a_class_that_a_group_never_has_leaves_a_bound_although_groups_span_the_
         assert np.abs(model.coef_).max() < 1e3
 
 
+@pytest.mark.parametrize("solver", ["auto", "newton", "quasi-newton", "conjugate-gradient"])
+@pytest.mark.parametrize("K", [2, 3])
+def test_a_level_of_one_class_leaves_a_bound_on_what_the_others_lose(K, solver):
+    """Its rows run off, so that what the loss tends to is that of the other rows."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        level = rng.integers(4, size=1_000)
+        X, D = rng.normal(size=(1_000, 3)), np.eye(4)[level]
+        y = (X @ rng.normal(size=(3, K)) + D @ rng.normal(size=(4, K)) + rng.gumbel(size=(1_000, K))).argmax(axis=1)
+        y[level == 3] = 0
+        others = level < 3
+        best = LogisticRegression(C=np.inf, tol=1e-13).fit(np.hstack([X, D[:, 1:3]])[others], y[others])
+        with pytest.warns(SeparationWarning, match="no finite fit"):
+            model = LogisticRegression(C=np.inf, solver=solver).fit(np.hstack([X, D[:, seed % 2 :]]), y)
+        certificate, loss = model.certificate_, model.trace_.steps[-1].objective
+        assert loss - others.mean() * best.trace_.steps[-1].objective <= certificate.gap + 1e-13
+        assert certificate.gap <= 1e-8
+        assert certificate.coef_error is None
+
+
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("K", [2, 3])
 def test_weights_that_no_row_tells_apart_stay_small(K, form):
