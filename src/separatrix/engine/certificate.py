@@ -156,9 +156,7 @@ def by_self_concordance(
     flat = objective.loss.flat(at.theta.shape[1])
     sloped = objective.penalty.has_l1 and flat.size > 0  # the L1 part is not flat where the loss is
     spent = spare and metric.theta is at.theta and part is None and not objective.penalty.has_l1
-    away = at.theta - metric.theta
-    away = (away - away @ flat @ flat.T).ravel()
-    distance = np.sqrt(max(away @ metric.curvature @ away, 0.0))
+    distance = distance_from(metric, at, flat)
     H = held_along(flat, metric.curvature, at.theta.shape) if sloped else metric.curvature
     factor = factor_positive(H, spare=spent) if sloped or spent else metric.factor
     unit = np.maximum(factor.unit, SMALLEST_UNIT)
@@ -191,8 +189,7 @@ def by_self_concordance(
         if t < 1.0:
             break
     bound = concordant(at, grown * nu, t, S, along=along) if t < 1.0 else TOO_FAR
-    wide = unit_of_rows(objective, at, unit, size) if bound is TOO_FAR and beyond is None else None
-    if wide is not None:
+    if bound is TOO_FAR and beyond is None and (wide := unit_of_rows(objective, at, unit, size)) is not None:
         unit, singular, paired = wide, True, True
     if singular:
         H = None if spent else metric.curvature
@@ -206,6 +203,13 @@ def by_self_concordance(
     bound = concordant(at, grown * nu, t, S, long, along)
     strong = by_strong_convexity(objective.penalty, at.theta, bound.gap) if sloped and safe else bound.coef_error
     return replace(bound, coef_error=strong)
+
+
+def distance_from(metric: Evaluation, at: Evaluation, flat: FloatArray) -> float:
+    """How far a point is from that of the metric, in its norm."""
+    away = at.theta - metric.theta
+    away = (away - away @ flat @ flat.T).ravel()
+    return float(max(away @ metric.curvature @ away, 0.0)) ** 0.5
 
 
 def nu_at_most(nu: float, lost: float, rounded: float, at: Evaluation, unit: FloatArray) -> float:

@@ -37,7 +37,7 @@ MOVED = 1e-12  # of a row, beside the largest of its parts: less may be the roun
 LOSS_SEEN = 1e-12  # beside F: less is no loss to run off from, and that much more may be bounded
 MOST_TURNS, CROSS = 6, 1e-3
 SLOPE_SEEN = 3e-14  # less, where columns have a curvature of 1, may be rounding
-RUN_OFF = 1e-5  # of a unit
+RUN_OFF = 1e-5  # of the unit of a column: less is left of it where its rows run off
 GROWN = 10.0  # times as long: directions that turns do not bring nearer
 MOST_REFINEMENTS = 3  # of sums of columns, each of which leaves at most 1e-5 of what there was
 FEW = 64  # sums, or rows, at a time
@@ -135,9 +135,9 @@ def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray
     """How far F can fall, at most, along each of the directions (P K, m) in which it all but does not bend, and how
     steep it can be there, (2, m). Two passes.
 
-    A row that moves by no more than the rounding of X keeps its loss, and no loss is below zero, nor the penalty; nor
-    is one steeper than itself. Of several classes those that move with the row's own keep their odds: all that the
-    others can bring is -log of the probability of these.
+    A row that moves by no more than the rounding of X keeps its loss, and no loss is below zero, nor the penalty, nor
+    is one of classes steeper than it is large. Of several classes those that move with the row's own keep their odds:
+    all that the others can bring is -log of the probability of these.
     """
     loss, (K, m) = objective.loss, (at.theta.shape[1], directions.shape[1])
     rounding = MOVED * objective.add_up(lambda block: parts_of(objective, block, directions), np.maximum)
