@@ -129,7 +129,11 @@ EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long a
 ]
 EDGES: Listed = [  # beyond those: of which the coefficients are a tenth of X or more; and whose curvature is made anew
     ("", [(600_000, 4, "float64"), (1_500_000, 0, "float64")], {}),
-    (", C = inf, a column twice but for the tenth digit", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
+    (
+        ", C = inf, a column twice but for the tenth digit",
+        [(1_500, 2, "float64"), (450, 4, "float64")],
+        WAYS["C = inf"],
+    ),
 ]
 
 
