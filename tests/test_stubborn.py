@@ -139,6 +139,15 @@ def test_a_level_of_one_class_leaves_a_bound_on_what_the_others_lose(K, solver):
         assert certificate.coef_error is None
 
 
+def test_an_intercept_whose_rounding_is_more_than_was_asked_for_is_told():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 3))
+    y = X[:, 0] + rng.logistic(size=500) > 0
+    LogisticRegression(C=np.inf).fit(X + 1e9, y)
+    with pytest.warns(ConvergenceWarning, match="rounding hides what is nearer"):
+        assert LogisticRegression(C=np.inf).fit(X + 1e12, y).certificate_.gap > 1e-8
+
+
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("K", [2, 3])
 def test_weights_that_no_row_tells_apart_stay_small(K, form):

@@ -123,7 +123,7 @@ def fit_linear_model(
             error[some] += EPSILON * np.abs(coefficients.T[some])
         error[p:] += moved
     status = solution.status
-    if status is Status.CONVERGED and certificate.gap > options.tol:  # by the rounding of intercepts
+    if status is Status.CONVERGED and certificate.gap > 2.0 * options.tol:  # by the rounding of intercepts
         status = Status.ROUNDING
     fit = Fit(coefficients, intercepts, trace, certificate, status, separated, finite, at)
     if warn:
