@@ -139,6 +139,20 @@ def test_a_level_of_one_class_leaves_a_bound_on_what_the_others_lose(K, solver):
         assert certificate.coef_error is None
 
 
+def test_a_fit_that_may_have_no_optimum_says_so_where_to_ask_would_take_much_memory(monkeypatch):
+    monkeypatch.setattr("separatrix.inference.doubt.LITTLE", 0.0)
+    rng = np.random.default_rng(0)
+    groups = [np.eye(k)[rng.integers(k, size=1_000)] for k in (20, 10)]
+    X = np.hstack(groups)
+    eta = X @ rng.normal(size=(30, 3)) / 2
+    eta[groups[0][:, 3] == 1, 0] = -np.inf
+    y = (eta + rng.gumbel(size=eta.shape)).argmax(axis=1)
+    with pytest.warns(SeparationWarning, match="was not asked"):
+        model = LogisticRegression(C=np.inf).fit(X, y)
+    assert model.certificate_.gap <= 1e-8
+    assert model.separation_ is None
+
+
 def test_an_intercept_whose_rounding_is_more_than_was_asked_for_is_told():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(500, 3))

@@ -168,8 +168,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self._with_offset = offset is not None
         with source.working() as source:
             fits = self._fits(source, strength / weight, options)
-            self.separation_ = self._separation(fits, source)
-        warn_of_fits(fits, self.separation_, self.tol, stacklevel=2)
+            apart = self._separation(fits, source)
+        warn_of_fits(fits, apart, self.tol, stacklevel=2)
+        self.separation_ = apart if (any(apart) if isinstance(apart, tuple) else apart) else None
         self.coef_ = np.vstack([fit.coefficients for fit in fits])
         self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
         self.n_iter_ = np.array([fit.iterations for fit in fits])
@@ -224,7 +225,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return [one(against(k), LogLoss(), slice(k, k + 1)) for k in range(K)]
 
     def _separation(self, fits: list[Fit], source: Source) -> Any:
-        """What linear programming says where a fit leaves it open whether its optimum is finite; else None."""
+        """What linear programming says where a fit leaves it open whether its optimum is finite, for each of several
+        fits; else None, as where that is not asked."""
         if all(fit.finite for fit in fits):
             return None
         names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(source.n_columns)]))
@@ -236,7 +238,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             separation_of(fit, rows, classes, names, self.fit_intercept)
             for fit, (rows, classes) in zip(fits, cases, strict=True)
         )
-        return found[0] if len(fits) == 1 else found if any(found) else None
+        return found[0] if len(fits) == 1 else found
 
     def _columns_of_eta(self) -> int:
         return 1 if len(self.classes_) == 2 else len(self.classes_)

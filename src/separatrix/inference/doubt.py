@@ -11,6 +11,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.fit import Fit, warn_of
+from separatrix.engine.iterate import Status
 from separatrix.errors import SeparationWarning
 from separatrix.inference.separation import Separation, separation
 
@@ -20,13 +21,13 @@ LITTLE = 2.0**24  # bytes
 def separation_of(
     fit: Fit, source: Source, classes: Sequence[Any], names: Sequence[str], fit_intercept: bool
 ) -> Separation | None:
-    """The separation that keeps a fit from an optimum, of a source with class codes for y; None where there is none, or
-    where to ask would take more time than a fit or, beside the rows, much memory."""
+    """The separation that keeps a fit from an optimum, or is of no kind, of a source with class codes for y; None where
+    there is an optimum, or where to ask would take more time than a fit or, beside the rows, much memory."""
     coefficients = len(fit.intercepts) * (source.n_columns + int(fit_intercept))
     if fit.finite or coefficients > LARGEST_CURVATURE:
         return None
     room = max(source.room * source.n_rows, LITTLE)
-    return separation(source, classes, names, fit_intercept, room) or None
+    return separation(source, classes, names, fit_intercept, room)
 
 
 def warn_of_classes(classes: NDArray, weight: FloatArray, stacklevel: int) -> None:
@@ -46,8 +47,15 @@ def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float, stacklevel: int) -
     """The warnings of fits and of what keeps them from an optimum."""
     several = found if isinstance(found, tuple) else (found,) * len(fits)
     for fit, one in zip(fits, several, strict=True):
-        if one is None:
+        if not one:
             warn_of(fit, tol, stacklevel + 1)
+            if one is None and is_left_open(fit):
+                warnings.warn(
+                    "whether a finite fit exists was not asked: here that would take much memory beside X. Without a "
+                    "penalty some weights may grow without end; ask separatrix.detect_separation, or use a finite C.",
+                    SeparationWarning,
+                    stacklevel=stacklevel + 1,
+                )
         else:
             warnings.warn(
                 f"no finite fit exists: {one.reason}. Without a penalty these weights grow without end: "
@@ -56,3 +64,9 @@ def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float, stacklevel: int) -
                 SeparationWarning,
                 stacklevel=stacklevel + 1,
             )
+
+
+def is_left_open(fit: Fit) -> bool:
+    """Whether a fit that arrived, and has no more coefficients than separation is asked of, may have no optimum."""
+    few = fit.coefficients.size + len(fit.intercepts) <= LARGEST_CURVATURE
+    return few and fit.status is Status.CONVERGED and not fit.finite and not fit.separated
