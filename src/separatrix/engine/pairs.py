@@ -57,7 +57,8 @@ class Pairs(NamedTuple):
 
 
 def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
-    """The ball at a point, in K passes; None where some classes are never near each other, or a block is singular."""
+    """The ball at a point, in K passes, and some more where columns are sums of others; None where some classes are
+    never near each other, or a block is singular all the same."""
     (P, K), p = at.theta.shape, objective.source.n_columns
     D, scale = tree_of(objective, at) if K > 1 else (np.ones((1, 1)), np.zeros((P, 1)))
     if D is None:
