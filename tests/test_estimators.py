@@ -24,6 +24,7 @@ import problems  # noqa: F401 - one thread
 import separatrix
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.arguments import is_plain
+from separatrix.data.given import is_moderate_throughout
 from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning, SeparatrixError, TargetError
 
 SETS = {
@@ -381,7 +382,8 @@ def test_arrays_that_need_no_check_are_fitted_as_lists_are():
     ids=str,
 )
 def test_only_finite_doubles_with_a_whole_number_for_each_row_need_no_check(X, y, plain):
-    assert is_plain(np.array(X), np.array(y)) is plain
+    X_, y_ = np.array(X), np.array(y)
+    assert (is_plain(X_, y_) and is_moderate_throughout(X_, None)) is plain
     assert not is_plain(X, y)
 
 

@@ -88,18 +88,17 @@ def check_offset(offset: Any, rows: int, columns: int, most: float = LARGEST) ->
 
 
 def is_plain(X: Any, y: Any) -> bool:
-    """Whether X is an array of doubles of moderate size and y one of whole numbers or truth values, a row each.
+    """Whether X is an array of doubles and y one of whole numbers or truth values, a row each.
 
-    Of those scikit-learn's checks change nothing; but to say so takes them as long as a small fit takes.
+    Of those, if they are moderate, scikit-learn's checks change nothing; but to say so takes them as long as a small
+    fit takes.
 
-    >>> is_plain(np.array([[1.0], [2.0]]), np.array([0, 1])), is_plain(np.array([[np.nan]]), np.array([0]))
+    >>> is_plain(np.array([[1.0], [2.0]]), np.array([0, 1])), is_plain(np.array([[1.0]]), np.array(["a"]))
     (True, False)
     """
     if type(X) is not np.ndarray or type(y) is not np.ndarray or X.dtype != np.float64 or y.dtype.kind not in "iub":
         return False
-    if X.ndim != 2 or X.size == 0 or y.shape != X.shape[:1]:
-        return False
-    return is_moderate(X)
+    return X.ndim == 2 and X.size > 0 and y.shape == X.shape[:1]
 
 
 def is_moderate(X: NDArray) -> bool:

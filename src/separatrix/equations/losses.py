@@ -93,24 +93,35 @@ class LogLoss:
         return sigmoid(eta) * sigmoid(-eta)
 
     def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Value, gradient and curvature, (rows, 1) each, from one exponential; most of it in place, as each new array
-        of a block costs as much as the arithmetic."""
-        odds = eta.clip(-FAR, FAR)
-        np.exp(np.negative(odds, out=odds), out=odds)  # (1 - p) / p
-        p = odds + 1.0
-        np.reciprocal(p, out=p)
-        q = np.multiply(odds, p, out=odds)
-        top, value = np.maximum(p, q), np.minimum(p, q)
-        # -log(top): top is 1 - value but for its rounding, which is known exactly and put back (see log1p).
-        value -= 1.0 - top
-        value -= np.log(top, out=top)
-        off = 1.0 - y
-        value += np.maximum(off * eta, -y * eta)  # |eta| where the row is on the wrong side of the boundary
-        state = p * q
-        # p - y, split so that p - 1 keeps its digits where p is nearly 1.
-        off *= p
-        off -= np.multiply(q, y, out=q)
-        return value, off, state
+        """Value, gradient and curvature, (rows, 1) each, from one exponential, with few operations, most of them in
+        place: each costs a thread about as much in waiting for others as in arithmetic.
+
+        With the label l nearest to y, 0 or 1, s = (1 - 2 l) eta is log((1 - p) / p) or log(p / (1 - p)) of that label's
+        own p, and the loss log(1 + exp(s)) - (y - l) eta, of which the second term is 0 where y is a label.
+        """
+        label = y if y.dtype.kind in "iu" else np.rint(y)
+        sign = 1.0 - (label + label)
+        s = sign * eta
+        odds = s.clip(-FAR, FAR)
+        np.exp(odds, out=odds)
+        # log(1 + odds) with what rounds off in the sum put back (see log1p); beyond FAR it is s.
+        total = odds + 1.0
+        lost = total - 1.0
+        lost -= odds
+        inverse = np.reciprocal(total)
+        lost *= inverse
+        value = np.log(total, out=total)
+        value -= lost
+        np.maximum(value, s, out=value)
+        odds *= inverse  # the probability of the other label: p, or 1 - p with all its digits
+        state = np.multiply(odds, inverse, out=inverse)
+        gradient = np.multiply(odds, sign, out=odds)
+        if label is not y:
+            off = y - label
+            gradient -= off
+            off *= eta
+            value -= off
+        return value, gradient, state
 
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
         return state[:, 0]
