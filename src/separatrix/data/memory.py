@@ -203,7 +203,7 @@ class MemorySource:
             many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
         else:
             few = FEW_ROWS * self.outputs * 8 // self.X.itemsize
-            many = min(self.X.size // FEW_CELLS, max(self.n_rows // few // 2, 1) * 2)
+            many = min(round(self.X.size / FEW_CELLS), max(self.n_rows // few // 2, 1) * 2)
         many = min(max(many, 1), CHUNKS)
         return [slice(a, b) for a, b in pairwise(self.n_rows * i // many for i in range(many + 1))]
 
