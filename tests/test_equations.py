@@ -127,6 +127,23 @@ def test_log_loss_and_its_derivatives_are_exact(eta, y):
     assert_exact(LOG.curvature(y, eta), p * (1 - p))
 
 
+@given(etas, st.sampled_from([0, 1]), st.sampled_from([np.int8, np.float64]))
+def test_the_log_loss_and_its_derivatives_from_one_exponential_are_exact(eta, y, codes):
+    value, gradient, curvature = LOG.together(np.array([[y]], dtype=codes), np.array([[eta]]))
+    p, q = exp_shares([eta, 0.0])
+    assert_exact(value, [minus_log_likelihood(y, mp.mpf(eta))])
+    assert_exact(gradient, [p if y == 0 else -q])
+    assert_exact(curvature, [p * q])
+
+
+@given(etas, st.floats(0, 1))
+def test_of_a_share_of_both_labels_the_log_loss_from_one_exponential_is_the_same(eta, y):
+    value, gradient, curvature = LOG.together(np.array([[y]]), np.array([[eta]]))
+    assert value[0, 0] == pytest.approx(LOG.value(y, eta), rel=1e-13, abs=1e-300)
+    assert gradient[0, 0] == pytest.approx(LOG.gradient(y, eta), rel=1e-13, abs=1e-15)
+    assert curvature[0, 0] == pytest.approx(LOG.curvature(y, eta), rel=1e-13, abs=1e-300)
+
+
 @given(eta_rows())
 def test_reference_loss_is_softmax_loss_with_a_zero_for_the_reference(row_and_class):
     row, y = row_and_class
