@@ -23,9 +23,10 @@ from separatrix.data.threads import in_order, thread_count, workers
 
 T = TypeVar("T")
 NEAR, SMALL = 2.0, 2**17  # standard deviations from zero make a column far, of cells no more than these
-# Of a dense block: many, so that threads seldom wait for Python's lock; few enough that the second product of a pass
-# finds the rows in cache, which others share. Wide rows have more, lest adding up curvatures costs as much as they do.
-CELLS, ROWS = 2**19, 2**16
+# Of a dense block: many, so that threads seldom wait for Python's lock, which each operation asks for again; few enough
+# that the second product of a pass finds the rows in cache, which others share. Wide rows have more, lest adding up
+# curvatures costs as much as they do.
+CELLS, ROWS = 2**20, 2**16
 WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
 ETA = 8  # arrays of the size of eta, of which a loss makes a few, are small beside that of X
 COPIED = 2**18  # cells, where a block is a copy
