@@ -206,24 +206,54 @@ def spanned_by(random: np.random.Generator, X: np.ndarray) -> np.ndarray:
 def test_columns_that_are_sums_of_others_change_no_bound_by_pairs(K):
     for seed in range(20):
         random = np.random.default_rng(seed)
-        X = random.normal(size=(300, 4)) * 10.0 ** random.uniform(-1, 1, size=4)
+        X = random.normal(size=(300, 5)) * 10.0 ** random.uniform(-1, 1, size=5)
         y = (X[:, :K] / X[:, :K].std(axis=0) + random.gumbel(size=(300, K))).argmax(axis=1)
-        problem = Problem(X, y, np.ones(300), K, np.zeros(4))
+        problem = Problem(X, y, np.ones(300), K, np.zeros(5))
         best = long_optimum(problem)
-        best_p, more = long_objective(problem, best)[3], spanned_by(random, X)
-        wider = replace(problem, X=np.hstack([X, more]), strength=np.zeros(4 + more.shape[1]))
+        best_p, more = long_objective(problem, best)[3], spanned_by(random, X[:, :4])
+        wider = replace(problem, X=np.hstack([X, more]), strength=np.zeros(5 + more.shape[1]))
         for theta in points_on_the_way(problem, best, seed):
             bound = by_pairs(problem.objective(), problem.objective().evaluate(theta, order=1))
             objective, none = wider.objective(), np.zeros((more.shape[1], theta.shape[1]))
-            same = by_pairs(objective, objective.evaluate(np.vstack([theta[:4], none, theta[4:]]), order=1))
+            same = by_pairs(objective, objective.evaluate(np.vstack([theta[:5], none, theta[5:]]), order=1))
             if bound is None or same is None:  # the reach of a row counts such columns too, so it may be too far sooner
                 assert same is None
                 continue
             assert true_gap(problem, theta, best) <= same.gap
             assert same.gap == pytest.approx(bound.gap, rel=0.5, abs=1e-15)
-            assert np.isinf(same.coef_error).all()
+            alone, in_sums = same.coef_error[4], same.coef_error[[0, *range(5, len(same.coef_error))]]
+            assert np.isinf(in_sums).all()
+            error = np.abs(all_columns(problem, theta) - best)[4, -theta.shape[1] :]
+            assert np.all(error <= alone + 1e-12 * np.abs(best).max())
+            assert np.isfinite(alone).all()
+            if bound.gap < 1e-6:
+                assert alone == pytest.approx(bound.coef_error[4], rel=0.5, abs=1e-12)
             p = long_objective(problem, all_columns(problem, theta))[3]
             assert np.abs(p - best_p).max() <= same.probability_error <= 3.0 * bound.probability_error + 1e-12
+
+
+@pytest.mark.parametrize("solver", ["auto", "quasi-newton", "conjugate-gradient"])
+def test_only_coefficients_with_no_part_in_a_sum_of_columns_have_a_bound_and_it_holds(solver):
+    known = 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        n, K, levels = int(random.integers(200, 2000)), int(random.integers(2, 4)), int(random.integers(2, 8))
+        free, twice = random.normal(size=(n, 2)) * 10.0 ** random.uniform(-3, 3, size=2), random.normal(size=(n, 1))
+        twice *= 10.0 ** random.uniform(-3, 3)
+        level = random.integers(levels, size=n)
+        each, other = np.eye(levels)[level], twice * 1.8 + 32.0
+        y = (random.normal(size=(levels, K))[level] + twice / twice.std() + random.gumbel(size=(n, K))).argmax(axis=1)
+        exact = LogisticRegression(C=np.inf, tol=1e-14).fit(np.hstack([free, twice, each[:, 1:]]), y)
+        X = np.hstack([free, twice, other, each])
+        for tol in (1e-3, 1e-8):
+            model = LogisticRegression(C=np.inf, tol=tol, solver=solver).fit(X, y)
+            if (errors := model.certificate_.coef_error) is None:
+                continue
+            assert np.isinf(errors[2:]).all()
+            known += int(np.isfinite(errors[:2]).all())
+            off = np.abs(exact.coef_ - model.coef_[:, : exact.coef_.shape[1]])[:, :2].T
+            assert np.all(off <= errors[:2] + np.asarray(exact.certificate_.coef_error)[:2])
+    assert known > 50  # of 80
 
 
 def test_columns_that_are_sums_of_others_but_for_little_are_not_left_out():
@@ -249,7 +279,8 @@ def test_many_coefficients_without_a_penalty_are_certified_without_a_curvature_o
     exact = LogisticRegression(C=np.inf, tol=1e-12).fit(X, y)
     error = np.vstack([(exact.coef_ - model.coef_).T, exact.intercept_ - model.intercept_])
     errors = np.asarray(model.certificate_.coef_error)
-    assert np.isinf(errors).all() == np.isinf(errors).any() == twice
+    assert np.flatnonzero(np.isinf(errors).all(axis=1)).tolist() == ([0, 409] if twice else [])
+    assert np.isfinite(np.delete(errors, [0, 409], axis=0)).all()
     assert np.all(np.abs(error) <= errors)
     assert np.abs(exact.predict_proba(X) - model.predict_proba(X)).max() <= model.certificate_.probability_error
 

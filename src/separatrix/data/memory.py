@@ -24,8 +24,9 @@ from separatrix.data.threads import in_order, thread_count, workers
 T = TypeVar("T")
 NEAR, SMALL = 2.0, 2**17  # standard deviations from zero make a column far, of cells no more than these
 # Of a dense block: many, so that threads seldom wait for Python's lock, which each operation asks for again; few enough
-# that the second product of a pass finds the rows in cache, which others share. Wide rows have more, lest adding up
-# curvatures costs as much as they do.
+# that the second product of a pass finds the rows in cache, which others share. Half as many where there are several
+# columns of eta, with which an operation takes longer. Wide rows have more, lest adding up curvatures costs as much as
+# they do.
 CELLS, ROWS = 2**20, 2**16
 WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
 ETA = 8  # arrays of the size of eta, of which a loss makes a few, are small beside that of X
@@ -214,8 +215,8 @@ class MemorySource:
             step = self.n_rows if self.X.format == "csc" else SPARSE_ROWS
         else:
             p = max(self.n_columns, 1)
-            cells = max(p, ETA * self.outputs)
-            step = COPIED // cells if self.copies else max(CELLS // cells, min(WIDE_ROWS, WIDE_CELLS // cells))
+            cells, most = max(p, ETA * self.outputs), CELLS // min(self.outputs, 2)
+            step = COPIED // cells if self.copies else max(most // cells, min(WIDE_ROWS, WIDE_CELLS // cells))
             large = self.copies and FEWEST * p > MOST_COPIED
             step = max(FEWEST_COPIED if large else FEWEST, min(ROWS, step))
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):

@@ -296,9 +296,10 @@ def where_curvature_is_rounding(
         return NO_CURVATURE
     if apart.beyond.size or (bound is TOO_FAR and apart.flat.size):  # as where rows run off
         bound = by_self_concordance(objective, at, apart.held, spare=True, beyond=apart.beyond)
-    if apart.loss:  # a second time for what the slopes of those rows add to nu
-        bound = Certificate(bound.gap + 2.0 * apart.loss, bound.method)
-    return bound
+        if bound.coef_error is not None:
+            bound.coef_error[apart.free(objective, unit.reshape(at.theta.shape))] = np.inf
+    # A second time for what the slopes of those rows add to nu.
+    return Certificate(bound.gap + 2.0 * apart.loss, bound.method) if apart.loss else bound
 
 
 def held_along(flat: FloatArray, H: FloatArray, shape: tuple[int, int]) -> FloatArray:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import eigh, eigh_tridiagonal, get_blas_funcs, get_lapack_funcs
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import Linear, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
@@ -39,6 +39,8 @@ MOST_TURNS, CROSS = 6, 1e-3
 SLOPE_SEEN = 3e-14  # less, where columns have a curvature of 1, may be rounding
 RUN_OFF = 1e-5  # of the unit of a column: less is left of it where its rows run off
 GROWN = 10.0  # times as long: directions that turns do not bring nearer
+PART_SEEN = 1e-14  # of such a row: less may be the rounding of z,
+FLAT_SEEN = 1e-12  # and of a z that turns have brought where it is
 MOST_REFINEMENTS = 3  # of sums of columns, each of which leaves at most 1e-5 of what there was
 FEW = 64  # sums, or rows, at a time
 
@@ -53,6 +55,11 @@ class Apart(NamedTuple):
     flat: FloatArray
     loss: float = 0.0
     slopes: FloatArray | float = 0.0
+
+    def free(self, objective: Objective, unit: FloatArray) -> BoolArray:
+        """Which coefficients (P, K) of such a unit flat directions move: nothing holds them."""
+        flat = self.flat.reshape(*unit.shape, -1)
+        return np.any(moved_by(objective, flat / unit[:, :, None], unit[:, :, None], FLAT_SEEN), axis=2)
 
 
 def smallest_directions(H: FloatArray, unit: FloatArray, most: float = CURVATURE_SURE) -> FloatArray:
@@ -178,10 +185,14 @@ def parts_of(objective: Objective, block: Block, directions: FloatArray) -> Floa
     return most
 
 
-def are_sums(objective: Objective, chosen: IntArray, weight: Callable[[Block], FloatArray], near: Linear) -> bool:
-    """Whether the chosen columns (of P, the intercept last) are sums of the others, but for the rounding of X, in some
-    passes; `near` solves with about mean(weight x x') of the others."""
-    P = objective.source.n_columns + int(objective.fit_intercept)
+def columns_of_sums(
+    objective: Objective, chosen: IntArray, weight: Callable[[Block], FloatArray], near: Linear, unit: FloatArray
+) -> tuple[BoolArray, FloatArray] | None:
+    """Which columns (of P, the intercept last, as X was given) have a part in a sum, if the chosen ones are sums of the
+    others but for the rounding of X: no other weight can change at no loss; and how far each is from its sum in any
+    row. None if they are not sums. Some passes; `near` solves with about mean(weight x x') of the others, and `unit`
+    (P,) is the root of its diagonal."""
+    P, part, off_by = len(unit), np.zeros(len(unit), dtype=bool), np.zeros(len(chosen))
 
     def pull(block: Block, plane: FloatArray) -> tuple[float, FloatArray]:
         return 0.0, weight(block)[:, None] * plane
@@ -196,12 +207,22 @@ def are_sums(objective: Objective, chosen: IntArray, weight: Callable[[Block], F
             off = objective.through_rows(left, pull)
             off.gradient[chosen] = 0.0
             left -= near(off.gradient / off.weight)
-            rounding = MOVED * objective.add_up(partial(parts_of, objective, directions=left), np.maximum)
-            if np.all(objective.add_up(partial(farthest, directions=left), np.maximum) <= rounding):
+            most = objective.add_up(partial(parts_of, objective, directions=left), np.maximum)
+            off_by[some] = objective.add_up(partial(farthest, directions=left), np.maximum)
+            if np.all(off_by[some] <= MOVED * most):
                 break
         else:
-            return False
-    return True
+            return None
+        part |= moved_by(objective, left, unit[:, None], PART_SEEN * most).any(axis=1)
+    return part, off_by
+
+
+def moved_by(objective: Objective, steps: FloatArray, unit: FloatArray, least: FloatArray | float) -> BoolArray:
+    """Which coefficients (P, .., steps), the intercept as X was given, are moved by steps, each by more than the
+    `least` number of its units."""
+    given, p = steps.copy(), objective.source.n_columns
+    given[p:] -= np.tensordot(objective.source.centre, steps[:p], axes=1)
+    return np.abs(given) * unit > least
 
 
 def curvature_along(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:

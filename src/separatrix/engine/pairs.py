@@ -30,7 +30,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import SINGULAR
-from separatrix.engine.near_copies import are_sums
+from separatrix.engine.near_copies import columns_of_sums
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, Packed, packed, solve_packed
 from separatrix.engine.shared import squares_of
@@ -44,7 +44,7 @@ class Pairs(NamedTuple):
     deviation, and the root of the norm of their inverses, the largest `size`; what a unit of the gradient's rounding
     can be in nu, `spread`; how `far` a unit of each column can move eta (P,), and the largest `unit` of it in any
     block; how far a unit step can move eta by a `form` (P, P), and each coefficient, `lengths` (P, K), without end
-    where columns are sums of others."""
+    where it has a part in a sum of columns."""
 
     nu: float
     least: float
@@ -69,7 +69,7 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
     centre = np.append(-objective.source.centre, np.ones(P - p))
     slopes, parts = slopes_of(at.gradient, B, scale)
     square, least, size, spread, far, units = 0.0, 1.0, 0.0, 0.0, np.zeros(P), np.zeros(P)
-    lengths, form, spanned = np.zeros((P, K)), None, np.empty(0, int)
+    lengths, form, spanned, free, off = np.zeros((P, K)), None, np.empty(0, int), np.zeros(P, dtype=bool), 0.0
     for d, b, slope, part in zip(D, B.T, slopes.T, parts.T, strict=True):
         weight = partial(edge_weight, objective.loss, at.theta, d)
         half, unit = packed(partial(block_of, objective, P - p, weight, spanned), held)
@@ -78,8 +78,11 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
             if spanned.size:
                 del half  # before another is made
                 half, unit = packed(partial(block_of, objective, P - p, weight, spanned), held)
-                if not are_sums(objective, spanned, weight, partial(solve_packed, Packed(half, unit))):
+                near = partial(solve_packed, Packed(half, unit))
+                sums = columns_of_sums(objective, spanned, weight, near, unit)
+                if sums is None:
                     return None
+                free, off = sums[0], float(np.abs(at.theta[spanned]).sum(axis=1) @ sums[1])
         least = min(least, float(half.diagonal.min(initial=1.0)))
         if least < SINGULAR:
             return None
@@ -99,8 +102,10 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
         np.multiply(inverse.numbers, heavy, out=inverse.numbers)
         form = inverse if form is None else Half(P, np.add(form.numbers, inverse.numbers, out=form.numbers))
     assert form is not None  # a pair there is
-    lengths[:] = np.inf if spanned.size else np.sqrt(lengths)
-    return Pairs(square**0.5, least, size, spread**0.5, np.sqrt(far), units, form, lengths)
+    np.sqrt(lengths, out=lengths)
+    lengths[free] = np.inf
+    nu = square**0.5 + 0.5 * off  # as no row's curvature is above 1/4, or of several classes 1/2
+    return Pairs(nu, least, size, spread**0.5, np.sqrt(far), units, form, lengths)
 
 
 def block_of(objective: Objective, ones: int, weight: Callable[[Block], FloatArray], spanned: IntArray) -> Half:
