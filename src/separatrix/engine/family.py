@@ -25,7 +25,7 @@ from separatrix.equations.losses import LogLoss
 
 # Of eta at a time: what is made of them stays in cache, and in memory that malloc has at hand. New pages cost more than
 # the arithmetic, but on threads larger pieces wait less often for Python's lock.
-CELLS, FEW_CELLS, FEWEST = 30_000, 2**14, 64
+CELLS, FEW_CELLS, FEWEST = 60_000, 2**14, 64
 FEW_ROWS, PAIRS = 2**14, 2**20  # at most, and products of two of their columns, which are kept
 
 
@@ -139,10 +139,11 @@ class Family:
             eta += theta[:, p:]
         if block.offset is not None:
             eta += block.offset.T
-        value, gradient, state = LogLoss().together(np.broadcast_to(block.y.T, eta.shape), eta)
+        value, gradient, state = LogLoss().together(block.y.T, eta)
         if of is not None:
             value, gradient, state = value[of], gradient[of], state[of]
-        weight = block.weight[None, :] if here[np.unique(fold)].all() else here[fold] * block.weight
+        asked = np.bincount(fold, minlength=len(here)) > 0
+        weight = block.weight[None, :] if here[asked].all() else here[fold] * block.weight
         sums = np.empty((len(fold), 1 + P))
         np.einsum("mi,mi->m", value, np.broadcast_to(weight, value.shape), out=sums[:, 0])
         gradient *= weight

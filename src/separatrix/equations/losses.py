@@ -93,8 +93,9 @@ class LogLoss:
         return sigmoid(eta) * sigmoid(-eta)
 
     def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Value, gradient and curvature, (rows, 1) each, from one exponential, with few operations, most of them in
-        place: each costs a thread about as much in waiting for others as in arithmetic.
+        """Value, gradient and curvature, of the shape of eta each, from one exponential, with few operations, most of
+        them in place: each costs a thread about as much in waiting for others as in arithmetic. y may be one for all
+        eta of a row.
 
         With the label l nearest to y, 0 or 1, s = (1 - 2 l) eta is log((1 - p) / p) or log(p / (1 - p)) of that label's
         own p, and the loss log(1 + exp(s)) - (y - l) eta, of which the second term is 0 where y is a label.
@@ -119,8 +120,7 @@ class LogLoss:
         if label is not y:
             off = y - label
             gradient -= off
-            off *= eta
-            value -= off
+            value -= off * eta
         return value, gradient, state
 
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
