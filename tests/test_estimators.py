@@ -365,6 +365,16 @@ def test_arrays_that_need_no_check_are_fitted_as_lists_are():
     np.testing.assert_array_equal(model.coef_, LogisticRegression().fit(X.to_numpy().tolist(), y.tolist()).coef_)
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_gap_in_the_last_row_of_a_large_array_is_named(n_threads, order):
+    X = np.zeros((2**18, 9), order=order)
+    X[-1, 3] = np.nan
+    y = np.arange(len(X)) % 2
+    with pytest.raises(SeparatrixError, match=r"262143.*3|3.*262143"):
+        LogisticRegression(n_threads=n_threads).fit(X, y)
+
+
 @pytest.mark.parametrize(
     ("X", "y", "plain"),
     [

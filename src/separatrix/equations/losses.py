@@ -97,8 +97,8 @@ class LogLoss:
         them in place: each costs a thread about as much in waiting for others as in arithmetic. y may be one for all
         eta of a row.
 
-        With the label l nearest to y, 0 or 1, s = (1 - 2 l) eta is log((1 - p) / p) or log(p / (1 - p)) of that label's
-        own p, and the loss log(1 + exp(s)) - (y - l) eta, of which the second term is 0 where y is a label.
+        With l the label nearest to y, 0 or 1, s = (1 - 2 l) eta is the log-odds of the other one, and the loss is
+        log(1 + exp(s)) - (y - l) eta, whose second term is 0 where y is a label.
         """
         label = y if y.dtype.kind in "iu" else np.rint(y)
         sign = 1.0 - (label + label)
