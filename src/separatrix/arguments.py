@@ -90,8 +90,7 @@ def check_offset(offset: Any, rows: int, columns: int, most: float = LARGEST) ->
 def is_plain(X: Any, y: Any) -> bool:
     """Whether X is an array of doubles and y one of whole numbers or truth values, a row each.
 
-    Of those, if they are moderate, scikit-learn's checks change nothing; but to say so takes them as long as a small
-    fit takes.
+    Of those scikit-learn's checks change nothing; but to say so takes them as long as a small fit takes.
 
     >>> is_plain(np.array([[1.0], [2.0]]), np.array([0, 1])), is_plain(np.array([[1.0]]), np.array(["a"]))
     (True, False)

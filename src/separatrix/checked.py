@@ -68,7 +68,7 @@ def checked_matrix(estimator: Any, X: Any) -> Matrix:
         found = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False, reset=False)
     except (TypeError, ValueError) as error:
         raise explained(error, X) from None
-    check_moderate(found, getattr(X, "columns", None))
+    check_moderate(found, getattr(X, "columns", None), getattr(estimator, "n_threads", 1))
     return found
 
 
@@ -84,7 +84,7 @@ def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tu
         found, values = cast(Any, validate_data)(estimator, X, y, **how, multi_output=numbers, y_numeric=numbers)
     except (TypeError, ValueError) as error:
         raise explained(error, X, y, type(estimator).__name__) from None
-    check_moderate(found, getattr(X, "columns", None))
+    check_moderate(found, getattr(X, "columns", None), getattr(estimator, "n_threads", 1))
     return found, numbers_of(values) if numbers else values
 
 

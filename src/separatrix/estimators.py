@@ -39,7 +39,7 @@ from separatrix.checked import (
     weight_of_classes,
 )
 from separatrix.data.block import Source
-from separatrix.data.given import is_moderate_throughout
+from separatrix.data.given import check_moderate
 from separatrix.data.labels import check_two_classes, made_codes, weight_by_class
 from separatrix.data.made import weight_of_rows
 from separatrix.data.memory import memory_source
@@ -183,7 +183,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[NDArray, Source, float]:
         """The classes of arrays, the rows with their codes for y, and their total weight."""
         given = X
-        if is_plain(X, y) and is_moderate_throughout(X, self.n_threads):
+        if is_plain(X, y):
+            check_moderate(X, n_threads=self.n_threads)
             keep_names(self, None, X.shape[1])
         else:
             X, y = checked_rows(self, X, y)

@@ -7,7 +7,6 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 from narwhals import dependencies
-from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arguments import LARGEST, is_moderate, unmasked
@@ -133,19 +132,9 @@ def check_finite(X: Matrix, names: Sequence[str]) -> None:
         raise DataError(f"column {names[column]!r} is {value:g} in row {row}, counted from 0: {remedy(value)}.")
 
 
-def is_moderate_throughout(X: NDArray, n_threads: int | None) -> bool:
-    """`is_moderate` of dense X (rows, p), whose reading threads share: it takes one as long as half a pass of a fit."""
-    if X.size < SHARED:
-        return is_moderate(X)
-    rows = -(-len(X) // PARTS)
-    parts = [X[first : first + rows] for first in range(0, len(X), rows)]
-    with workers(thread_count(n_threads)) as pool:
-        return all(in_order(pool, is_moderate, parts, ahead=PARTS))
-
-
-def check_moderate(X: Matrix, names: Sequence[Any] | None = None) -> None:
+def check_moderate(X: Matrix, names: Sequence[Any] | None = None, n_threads: int | None = 1) -> None:
     """CellError for the first cell that is not finite, or too large to square; of columns that may have names."""
-    if found := first_beyond(X):
+    if found := first_beyond(X, n_threads):
         row, column, value = found
         cell = "NaN" if np.isnan(value) else f"{value:g}"
         most = f" (the column reaches {np.abs(X[:, [column]]).max():g})" if np.isfinite(value) else ""
@@ -157,10 +146,15 @@ def check_moderate(X: Matrix, names: Sequence[Any] | None = None) -> None:
         raise CellError(f"{where}{most}: {remedy(value)}.")
 
 
-def first_beyond(X: Matrix) -> tuple[int, int, float] | None:
-    """Row, column and value of the first number that is not finite, or whose square summed by weight would not be."""
-    if is_moderate(X.data if sparse.issparse(X) else X):
-        return None
+def first_beyond(X: Matrix, n_threads: int | None = 1) -> tuple[int, int, float] | None:
+    """Row, column and value of the first number that is not finite, or whose square summed by weight would not be.
+    Threads share a large X, of which to see that there is none takes one as long as half a pass of a fit."""
+    numbers = X.data if sparse.issparse(X) else X
+    step = -(-len(numbers) // PARTS) if numbers.size > SHARED else max(len(numbers), 1)
+    parts = [numbers[first : first + step] for first in range(0, len(numbers), step)]
+    with workers(thread_count(n_threads) if len(parts) > 1 else 1) as pool:
+        if all(in_order(pool, is_moderate, parts, ahead=PARTS)):
+            return None
     for first in range(0, X.shape[0], SEARCHED):
         some = X[first : first + SEARCHED]
         some = some.toarray() if sparse.issparse(some) else some

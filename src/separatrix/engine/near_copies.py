@@ -39,8 +39,8 @@ MOST_TURNS, CROSS = 6, 1e-3
 SLOPE_SEEN = 3e-14  # less, where columns have a curvature of 1, may be rounding
 RUN_OFF = 1e-5  # of the unit of a column: less is left of it where its rows run off
 GROWN = 10.0  # times as long: directions that turns do not bring nearer
-PART_SEEN = 1e-14  # of such a row: less may be the rounding of z,
-FLAT_SEEN = 1e-12  # and of a z that turns have brought where it is
+PART_SEEN = 1e-14  # of a column in a sum, beside the largest part of a row: less may be rounding,
+FLAT_SEEN = 1e-12  # and as much of a direction that turns have brought where it is
 MOST_REFINEMENTS = 3  # of sums of columns, each of which leaves at most 1e-5 of what there was
 FEW = 64  # sums, or rows, at a time
 
