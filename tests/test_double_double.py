@@ -74,7 +74,7 @@ def test_any_cut_into_blocks_has_the_same_digits(monkeypatch):
     whole = engine.least_squares(memory_source(X, y), 1, L2(np.zeros(9)), True)
     monkeypatch.setattr("separatrix.data.memory.CELLS", 700)
     parts = engine.least_squares(memory_source(X, y), 1, L2(np.zeros(9)), True)
-    assert digits(parts.coefficients, whole.coefficients) > 13
+    assert digits(parts.coefficients, whole.coefficients) > 12
 
 
 def test_filip_is_solved_to_the_last_digits_of_its_rounded_powers():

@@ -209,7 +209,7 @@ def test_a_name_that_is_no_solver_is_answered_with_those_that_are():
 
 def test_the_shape_of_the_problem_decides_the_solver():
     assert choose("auto", 2000, 1).name == "quasi-newton"
-    assert choose("auto", 2000, 1, rows=2).name == "newton"
+    assert choose("auto", 800, 1, rows=2).name == "newton"
     assert choose("auto", 2001, 1).name == "conjugate-gradient"
     assert choose("auto", 201, 10).name == "conjugate-gradient"
     assert "2,010 coefficients" in choose("auto", 201, 10).why

@@ -1,5 +1,6 @@
 """Rows that are in memory: arrays and sparse matrices, cut into blocks that stay in cache, shared by threads."""
 
+import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ NEAR, SMALL = 2.0, 2**17  # standard deviations from zero make a column far, of 
 # they do.
 CELLS, ROWS = 2**20, 2**16
 WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
+LITTLE_MORE = 1.125  # as many, rather than a small one at the end, whose operations would take as long
 ETA = 8  # arrays of the size of eta, of which a loss makes a few, are small beside that of X
 COPIED = 2**18  # cells, where a block is a copy
 FEWEST, FEWEST_COPIED, MOST_COPIED = 64, 2, 3 * 2**18  # rows of a block; of a copy of more cells fewer, beside X
@@ -205,7 +207,8 @@ class MemorySource:
             many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
         else:
             few = FEW_ROWS * self.outputs * 8 // self.X.itemsize
-            many = min(round(self.X.size / FEW_CELLS), max(self.n_rows // few // 2, 1) * 2)
+            pairs = min(round(self.X.size / (2 * FEW_CELLS)), max(self.n_rows // few // 2, 1))
+            many = 2 * pairs  # three would not be shared well by two threads
         many = min(max(many, 1), CHUNKS)
         return [slice(a, b) for a, b in pairwise(self.n_rows * i // many for i in range(many + 1))]
 
@@ -219,6 +222,7 @@ class MemorySource:
             step = COPIED // cells if self.copies else max(most // cells, min(WIDE_ROWS, WIDE_CELLS // cells))
             large = self.copies and FEWEST * p > MOST_COPIED
             step = max(FEWEST_COPIED if large else FEWEST, min(ROWS, step))
+        step = step if self.copies else evenly(chunk.stop - chunk.start, step)
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
             rows = slice(some.start + before, some.stop + before)
@@ -259,6 +263,15 @@ class MemorySource:
         if self.is_sparse:
             return csr_rows(self.X, some)
         return in_double(self.X[some], self.centre if self.shifted else None)
+
+
+def evenly(rows: int, step: int) -> int:
+    """How many rows to cut at a time into blocks of about `step`, none of them far smaller than the others.
+
+    >>> evenly(rows=1_010, step=100)
+    101
+    """
+    return max(math.ceil(rows / math.ceil(rows / (LITTLE_MORE * step))), 1) if rows else step
 
 
 def in_double(X: NDArray, centre: FloatArray | None) -> FloatArray:

@@ -16,7 +16,7 @@ from separatrix.data.memory import MemorySource
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.gradient_descent import gradient_descent
-from separatrix.engine.iterate import Solver
+from separatrix.engine.iterate import UNTIL_THE_END, Aim, Solver
 from separatrix.engine.newton import HELD_AT_ONCE, newton
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
@@ -25,7 +25,7 @@ from separatrix.engine.room import memory_at_hand
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ArgumentError, listing
 
-CHEAP = 10_000_000  # multiplications for a curvature: less than what surrounds them costs
+CHEAP = 1_500_000  # entries of all columns times coefficients: their curvature costs less than what surrounds it
 LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB
 COPIES = (
     6  # of it at the peak: the one before and its factor, the sum of the new one, its mean, scaled, and its factor,
@@ -64,13 +64,10 @@ class Choice:
     why: str
 
     def solver(
-        self, objective: Objective, theta: FloatArray, metric: FloatArray | None = None, curved: float = 0.0
+        self, objective: Objective, theta: FloatArray, metric: FloatArray | None = None, aim: Aim = UNTIL_THE_END
     ) -> Solver:
-        """The generator of iterates, started; `metric` is a curvature near the objective's own, where one is known, and
-        a gap of `curved` is to come with a curvature, where the solver can choose."""
-        if self.name == "quasi-newton":
-            return quasi_newton(objective, theta, metric, curved)
-        return SOLVERS[self.name](objective, theta, *([metric] if self.takes_metric else []))
+        """The generator of iterates, started; `metric` is a curvature near the objective's own, where one is known."""
+        return SOLVERS[self.name](objective, theta, *([metric, aim] if self.takes_metric else []))
 
     @property
     def takes_metric(self) -> bool:
@@ -160,7 +157,7 @@ def choose(
         return Choice("proximal-newton", "an L1 penalty has no derivative where a weight is zero")
     if classes == 1 and zeros and size > LARGEST_CURVATURE_OF_ZEROS:
         return Choice("conjugate-gradient", f"X is mostly zeros: products cost less than {size:,} columns' curvature")
-    if rows * size**2 <= CHEAP:
+    if rows * coefficients * size <= CHEAP:
         return Choice("newton", f"the curvature of {size:,} coefficients over {rows:,} rows costs next to nothing")
     if classes == 1 and dense and size > LARGEST_DENSE_CURVATURE:
         return Choice("conjugate-gradient", f"products with X cost less than the curvature of {size:,} columns")

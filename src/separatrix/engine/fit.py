@@ -14,7 +14,7 @@ from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate, by_strong_convexity, certify
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choice_for, products_pay
-from separatrix.engine.iterate import Solution, Status, Step, Trace, ignore, minimise
+from separatrix.engine.iterate import Aim, Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.proximal import centred_for, takes_metric
 from separatrix.engine.rowspace import Space, smallest_space
@@ -156,7 +156,7 @@ def solve(
         random = np.random.default_rng(options.seed)  # to make one takes as long as a pass over few rows
         start = sample_start(objective, theta, choice.solver, curved, random)
     target = choice.target(options.tol, K)
-    solver = choice.solver(objective, start.theta, start.metric, target if options.curved else 0.0)
+    solver = choice.solver(objective, start.theta, start.metric, Aim(target, options.curved))
     solver = checkpoint.keeping(solver) if checkpoint else solver
     part = start.part if K == 1 else None  # of several classes its curvature costs more than a dual bound
     del start, theta  # which hold a sample and its curvature, and as much as the solution

@@ -30,6 +30,18 @@ class Iterate:
 Solver = Iterator[Iterate]
 
 
+@dataclass(frozen=True)
+class Aim:
+    """The gap that a solver is to reach, by its own estimate, if it is known; and whether a curvature is to come with
+    it, where the solver can choose."""
+
+    gap: float = 0.0
+    curved: bool = False
+
+
+UNTIL_THE_END = Aim()
+
+
 class Status(Enum):
     """Why the loop stopped."""
 

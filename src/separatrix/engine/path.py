@@ -254,7 +254,7 @@ class Course:
     def first(self, whole: Objective) -> "Stop":
         """The fit of all rows under the strongest penalty."""
         random = np.random.default_rng(self.options.seed)
-        theta = sample_start(whole, np.zeros(self.shape), newton, curved=False, random=random).theta
+        theta = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=False, random=random).theta
         at = whole.evaluate(theta, order=2)
         return refine(whole, Iterate(at, np.inf, at), self.options)
 

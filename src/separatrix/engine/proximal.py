@@ -17,13 +17,13 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.data.judged import far_columns
 from separatrix.data.memory import NEAR, MemorySource
-from separatrix.engine.iterate import Iterate, Solver
+from separatrix.engine.iterate import UNTIL_THE_END, Aim, Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR
 from separatrix.engine.near_copies import MANY_STEPS
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.quadratic_model import by_root, matrix, minimise_model, promised_slope
-from separatrix.engine.quasi_newton import share_to_keep, shows_curvature
+from separatrix.engine.quasi_newton import share_to_keep, shows_curvature, steps_for_curvature
 from separatrix.engine.working_sets import on_working_sets
 from separatrix.equations.penalties import ElasticNet
 
@@ -38,13 +38,15 @@ EXACT = 1e-12  # what a minimum of the model may leave of the squared subgradien
 BEND_SEEN = 1e3 * float(np.finfo(float).eps)  # of a curvature along a step: less may be rounding
 
 
-def proximal_newton(objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:
+def proximal_newton(
+    objective: Objective, theta: FloatArray, metric: FloatArray | None = None, aim: Aim = UNTIL_THE_END
+) -> Solver:
     """Proximal Newton (Lee, Sun and Saunders 2014), on a working set where the columns are many.
 
     `metric` (n, n) is a curvature near the objective's own, with which they are few enough.
     """
     few = metric is not None or takes_all(objective.source, theta.shape)
-    return on_all_columns(objective, theta, metric) if few else on_working_sets(objective, theta)
+    return on_all_columns(objective, theta, metric, aim.gap) if few else on_working_sets(objective, theta)
 
 
 def centred_for(source: AnySource, penalty: ElasticNet, K: int, fit_intercept: bool) -> AnySource:
@@ -83,13 +85,15 @@ def takes_metric(source: Source, shape: tuple[int, int]) -> bool:
     return not sparse and size <= LARGEST and 8 * COPIES * size**2 <= source.room * source.n_rows
 
 
-def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray | None = None) -> Solver:
+def on_all_columns(
+    objective: Objective, theta: FloatArray, metric: FloatArray | None = None, sought: float = 0.0
+) -> Solver:
     """Each step minimises the model with the L1 part, shortened until the objective falls.
 
     As in `quasi_newton`, the curvature is computed only where the last one, corrected by what the steps have shown, has
     done too little. The estimated gap is the decrease that the model promises.
     """
-    keep, before = share_to_keep(theta.size), np.inf
+    cost, before = steps_for_curvature(theta.shape, objective.source.n_rows), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact, H = (at, at.curvature) if metric is None else (None, metric)
     del metric  # once it is corrected, it takes room
@@ -101,6 +105,7 @@ def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray |
             yield from on_all_columns_by_roots(objective, at)
         v = objective.cheapest(v.reshape(theta.shape)).ravel()
         yield Iterate(at, min(decrease, at.value), exact)
+        keep = share_to_keep(cost, decrease, at.value, sought)
         order, before = 1 if decrease <= keep * before and length == 1.0 else 2, decrease
         step, slope = (v - w).reshape(theta.shape), promised_slope(w, v, g, l1)
         there, length = backtrack(objective, at, step, order, slope=slope)

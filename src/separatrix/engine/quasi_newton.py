@@ -1,5 +1,6 @@
 """theta <- theta - B gradient, B near the inverse curvature: a sample's, corrected by what the steps have shown."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
@@ -7,7 +8,7 @@ from itertools import count
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.iterate import Iterate, Solver
+from separatrix.engine.iterate import UNTIL_THE_END, Aim, Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR, Factor, factor_positive, solve_factored
 from separatrix.engine.near_copies import MANY_STEPS
@@ -15,7 +16,10 @@ from separatrix.engine.newton import is_broken, newton
 from separatrix.engine.objective import Evaluation, Objective
 
 MOST_PAIRS = 20
-PER_GRADIENT = 15  # coefficients whose curvature costs one gradient more to compute
+PER_GRADIENT = 30  # coefficients whose curvature costs as much as a gradient of theirs,
+WEIGHTS = 1.2  # beside the weights of rows, of two classes; both of timings, as are
+LOSS_OF_ROW = 36  # the entries of X whose products cost as much as the loss of a row and class, and
+STEP = 400_000  # those that cost as much as what surrounds a pass
 WORTH = 0.001  # the share of the gap that a step with a fresh curvature may leave
 SINGLE = 0.01  # the least conditional standard deviation, of 1 without the other columns, that single precision knows
 
@@ -24,17 +28,17 @@ Pair = tuple[FloatArray, FloatArray]
 
 
 def quasi_newton(
-    objective: Objective, theta: FloatArray, metric: FloatArray | None = None, curved: float = 0.0
+    objective: Objective, theta: FloatArray, metric: FloatArray | None = None, aim: Aim = UNTIL_THE_END
 ) -> Solver:
     """BFGS of limited memory (Nocedal 1980) from a metric that knows the scales and correlations of the columns.
 
     `metric` (n, n) is a curvature near the objective's own, of a sample of the rows for one: then a step costs one
     gradient. It is replaced by the curvature of all rows where that is cheaper than to go on (`share_to_keep`). The
-    estimated gap is half the squared Newton decrement in this metric. A step that may be expected to leave a gap of
-    `curved` or less brings the curvature of all rows along, for whoever needs it at the end. Where a step
+    estimated gap is half the squared Newton decrement in this metric. A step that may be expected to reach the aim
+    brings the curvature of all rows along, if that is asked for. Where a step
     does not keep what it promised, or many were not enough, as where columns all but repeat each other, Newton's go on.
     """
-    keep, before = share_to_keep(theta.size), np.inf
+    cost, before = steps_for_curvature(theta.shape, objective.source.n_rows), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact = at if metric is None else None
     factor, pairs, length = at.factor if metric is None else factor_positive(metric), [], 1.0
@@ -42,7 +46,8 @@ def quasi_newton(
         step = inverse_times(factor, pairs, -at.gradient)
         gap = min(-0.5 * float(np.vdot(at.gradient, step)), at.value)
         yield Iterate(at, gap, exact)
-        last = before < np.inf and gap * gap / before <= curved
+        last = aim.curved and before < np.inf and gap * gap / before <= aim.gap
+        keep = share_to_keep(cost, gap, at.value, aim.gap)
         order = 1 if gap <= keep * before and length == 1.0 and not last else 2
         dtype = np.float32 if factor.least >= SINGLE and not last else np.float64
         there, length = backtrack(objective, at, step, order, dtype=dtype)
@@ -69,10 +74,22 @@ def shows_curvature(step: FloatArray, change: FloatArray) -> bool:
     return bend > np.sqrt(np.finfo(float).eps) * float(np.linalg.norm(step) * np.linalg.norm(change))
 
 
-def share_to_keep(coefficients: int) -> float:
-    """A step that leaves no more than this share of the gap keeps the curvature for the next: if a curvature costs c
-    gradients and its step leaves WORTH, WORTH^(1/c)."""
-    return WORTH ** (1.0 / (1.0 + coefficients / PER_GRADIENT))
+def steps_for_curvature(shape: tuple[int, int], rows: float = np.inf) -> float:
+    """How many steps that cost a gradient each take as long as the curvature of (P, K) coefficients, about."""
+    coefficients, classes = math.prod(shape), shape[1]
+    gradients = WEIGHTS / classes + coefficients / PER_GRADIENT
+    return gradients / (1.0 + STEP / (rows * (coefficients + LOSS_OF_ROW * classes)))
+
+
+def share_to_keep(cost: float, gap: float = 1.0, value: float = 1.0, sought: float = 0.0) -> float:
+    """A step that leaves no more than this share of the gap keeps the curvature, which `cost` so many steps, for the
+    next: if a fresh one is worth the share s, s^(1 / (1 + cost)).
+
+    That is WORTH far from the optimum and less nearby, where Newton's steps square the gap: what is left of the
+    objective's value. And no more is worth anything than what is sought.
+    """
+    worth = min(WORTH, gap / value if value else 0.0)
+    return max(worth, sought / gap if sought < gap else 0.0) ** (1.0 / (1.0 + cost))
 
 
 def inverse_times(factor: Factor, pairs: Sequence[Pair], r: FloatArray) -> FloatArray:

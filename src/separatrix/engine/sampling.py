@@ -17,8 +17,8 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.certificate import Part
-from separatrix.engine.iterate import Solver
-from separatrix.engine.objective import Objective
+from separatrix.engine.iterate import Aim, Solver
+from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.hyperplane import gram_diagonal, row_squares
 
 ROWS_PER_COEFFICIENT = 20  # of the sample, at least
@@ -67,11 +67,11 @@ def sample_start(
         return Start(theta)
     first = sample_start(small, theta, solver, curved, random)
     enough = 0.001 * theta.size / (2 * rows)
-    for iterate in islice(solver(small, first.theta, first.metric), MOST_ITERATIONS):
-        theta = iterate.at.theta
-        if iterate.gap <= enough:
-            break
-    return start_on(sample, theta) if curved else Start(theta, part=Part(sample.part))
+    iterates = islice(solver(small, first.theta, first.metric, Aim(enough, curved)), MOST_ITERATIONS)
+    found = next(iterates)
+    while found.gap > enough and (further := next(iterates, None)):
+        found = further
+    return start_on(sample, found.at) if curved else Start(found.at.theta, part=Part(sample.part))
 
 
 def start_at(objective: Objective, theta: FloatArray, curved: bool, random: np.random.Generator) -> Start:
@@ -81,14 +81,14 @@ def start_at(objective: Objective, theta: FloatArray, curved: bool, random: np.r
     sample = sampled(objective, theta, rows_of_sample(objective, theta), random)
     if sample.weighted is objective:
         return Start(theta)
-    return start_on(sample, theta)
+    return start_on(sample, sample.weighted.evaluate(theta, order=2))
 
 
-def start_on(sample: Sample, theta: FloatArray) -> Start:
-    """A start at theta with the curvature that the sample has there."""
-    there = sample.weighted.evaluate(theta, order=2)
+def start_on(sample: Sample, at: Evaluation) -> Start:
+    """A start at a point with the curvature that the sample has there."""
+    there = sample.weighted.evaluate(at.theta, order=2) if at.curvature is None else at
     own = replace(there, weight=there.weight / sample.times) if sample.times else None  # per unit weight they are one
-    return Start(theta, there.curvature, Part(sample.part, own))
+    return Start(there.theta, there.curvature, Part(sample.part, own))
 
 
 def rows_of_sample(objective: Objective, theta: FloatArray) -> int:

@@ -25,7 +25,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import Factor, factor_positive
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.quasi_newton import Pair, inverse_times, share_to_keep, with_pair
+from separatrix.engine.quasi_newton import Pair, inverse_times, share_to_keep, steps_for_curvature, with_pair
 from separatrix.engine.sums import Sums, block_sums
 
 CLOSE = 1e-7  # of the way from the estimate: a last step no longer than that leaves less
@@ -156,7 +156,8 @@ def moved_to(seeker: Seeker, there: Evaluation) -> Seeker:
         return replace(seeker, metric=metric, step=step_from(goal, seeker.at, metric), order=2)
     metric = metric.between(seeker.at, there)
     step = step_from(goal, there, metric)
-    contracts = step.distance <= share_to_keep(there.theta.size) * seeker.step.distance and not metric.damping
+    keep = share_to_keep(steps_for_curvature(there.theta.shape))
+    contracts = step.distance <= keep * seeker.step.distance and not metric.damping
     return replace(seeker, at=there, metric=metric, step=step, order=1 if contracts else 2)
 
 
