@@ -268,8 +268,8 @@ class MemorySource:
 def evenly(rows: int, step: int) -> int:
     """How many rows to cut at a time into blocks of about `step`, none of them far smaller than the others.
 
-    >>> evenly(rows=1_010, step=100)
-    101
+    >>> evenly(rows=1_010, step=500)
+    505
     """
     return max(math.ceil(rows / math.ceil(rows / (LITTLE_MORE * step))), 1) if rows else step
 

@@ -42,12 +42,12 @@ class Factor(NamedTuple):
     def lengths(self, X: Matrix) -> FloatArray:
         """|L^-1 ([x 1] / unit)|, (rows,): of each row, with a one beside it if A has a row more, the length in the norm
         of A^-1."""
-        lengths = np.empty(X.shape[0])
-        for some in pieces(X.shape[0], len(self.unit)):
+        lengths, n = np.empty(X.shape[0]), len(self.unit)
+        for some in pieces(X.shape[0], n):
             with np.errstate(over="ignore", invalid="ignore"):  # of a unit that is next to nothing
-                rows = beside_ones(X[some], len(self.unit) - X.shape[1]) / self.unit
-                halves = trsm(1.0, self.lower, rows.T, lower=True, overwrite_b=True)
-                lengths[some] = np.sqrt(np.einsum("ji,ji->i", halves, halves))
+                rows = np.divide(beside_ones(X[some], n - X.shape[1]), self.unit, order="F")
+                halves = trsm(1.0, self.lower, rows, side=True, lower=True, trans_a=True, overwrite_b=True)
+                lengths[some] = np.sqrt(np.einsum("ij,ij->i", halves, halves))
         return lengths
 
     @property
