@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ from scipy import sparse
 
 from separatrix.arrays import IntArray
 from separatrix.data.made import Made
+from separatrix.data.threads import in_order
 from separatrix.equations.hyperplane import pieces
+
+AHEAD = 4  # parts that wait to be put together
 
 
 class Chosen:
@@ -84,17 +88,23 @@ def csr_rows(X: Any, some: slice) -> Any:
     return sparse.csr_array(parts, shape=(some.stop - some.start, X.shape[1]), copy=False)
 
 
-def csr_of(X: NDArray | Chosen) -> Any:
+def csr_of(X: NDArray | Chosen, pool: ThreadPoolExecutor | None = None) -> Any:
     """Dense rows as CSR in double; some at a time, as copies of all would be as large as X."""
-    p = X.shape[1]
-    many = sum(int(np.count_nonzero(X[some])) for some in pieces(len(X), p))
-    index = np.int32 if max(many, p) <= np.iinfo(np.int32).max else np.int64
-    entries, columns, ends = np.empty(many), np.empty(many, dtype=index), np.zeros(len(X) + 1, dtype=index)
-    for some in pieces(len(X), p):
+
+    def count(some: slice) -> int:
+        return int(np.count_nonzero(X[some] != 0))
+
+    def found(some: slice) -> tuple[slice, NDArray, NDArray, IntArray]:
         rows = X[some]
         flat = np.flatnonzero(rows != 0)  # of truth values it is found three times as fast as of numbers
+        return some, rows.reshape(-1)[flat], flat % p, np.searchsorted(flat, np.arange(1, len(rows) + 1) * p)
+
+    p = X.shape[1]
+    many = sum(in_order(pool, count, pieces(len(X), p), AHEAD))
+    index = np.int32 if max(many, p) <= np.iinfo(np.int32).max else np.int64
+    entries, columns, ends = np.empty(many), np.empty(many, dtype=index), np.zeros(len(X) + 1, dtype=index)
+    for some, numbers, places, last in in_order(pool, found, pieces(len(X), p), AHEAD):
         first = ends[some.start]
-        ends[some.start + 1 : some.stop + 1] = first + np.searchsorted(flat, np.arange(1, len(rows) + 1) * p)
-        own = slice(first, first + len(flat))
-        entries[own], columns[own] = rows.reshape(-1)[flat], flat % p
+        ends[some.start + 1 : some.stop + 1] = first + last
+        entries[first : first + len(numbers)], columns[first : first + len(numbers)] = numbers, places
     return sparse.csr_array((entries, columns, ends), shape=X.shape)
