@@ -20,7 +20,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from problems import Problem, assert_same_fit, make_problem, problems, seeds, solve
-from separatrix.data.memory import CELLS, memory_source
+from separatrix.data.memory import CELLS, evenly, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import SOLVERS, choose
 from separatrix.engine.fit import Options, fit_linear_model, warn_of
@@ -194,6 +194,27 @@ def test_a_start_on_a_sample_leads_to_the_optimum_of_all_rows():
     assert fits[0].trace.column("gap")[0] < 1e-3
     np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, atol=1e-7)
     assert fits[0].trace.passes <= 8
+
+
+def test_a_curvature_that_is_cheap_is_made_anew_as_often_as_newtons_method_does():
+    rng = np.random.default_rng(500)
+    X = rng.normal(size=(300, 200))
+    y = (X @ rng.normal(size=(200, 1)) / 7 + rng.logistic(size=(300, 1)) > 0) * 1.0
+    start = np.zeros((1, 200)), np.zeros(1)
+    newton, quasi = (
+        fit_linear_model(memory_source(X, y), LogLoss(), L2(np.full(200, 1 / 300)), Options(solver), start).trace
+        for solver in ("newton", "quasi-newton")
+    )
+    assert quasi.passes <= 2 * newton.passes
+
+
+@given(st.integers(1, 10**7), st.integers(1, 10**5))
+def test_blocks_of_rows_are_about_as_large_as_they_should_be_and_none_is_far_smaller(rows, step):
+    even = evenly(rows, step)
+    assert even <= 1.125 * step + 1
+    blocks = -(-rows // even)
+    assert blocks <= 1 or even >= step / 2
+    assert rows - (blocks - 1) * even > even - blocks
 
 
 def test_gradient_descent_does_not_leap_from_side_to_side_of_a_valley():

@@ -37,6 +37,7 @@ def peak(fit: Callable[[], Any]) -> int:
     ("shape", "dtype", "arguments"),
     [
         pytest.param((6_000_000, 5, 2), np.int16, {}, marks=pytest.mark.slow),
+        ((4_200_000, 2, 2), np.float64, {}),
         ((2_000_000, 4, 2), np.float64, {"class_weight": "balanced"}),
         ((600_000, 30, 2), np.float32, {}),
         ((1_000_000, 30, 2), np.int16, {}),

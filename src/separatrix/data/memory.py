@@ -219,10 +219,10 @@ class MemorySource:
         else:
             p = max(self.n_columns, 1)
             cells, most = max(p, ETA * self.outputs), CELLS // min(self.outputs, 2)
-            step = COPIED // cells if self.copies else max(most // cells, min(WIDE_ROWS, WIDE_CELLS // cells))
+            full = max(most // cells, min(WIDE_ROWS, WIDE_CELLS // cells))
+            step = COPIED // cells if self.copies else evenly(chunk.stop - chunk.start, full)
             large = self.copies and FEWEST * p > MOST_COPIED
             step = max(FEWEST_COPIED if large else FEWEST, min(ROWS, step))
-        step = step if self.copies else evenly(chunk.stop - chunk.start, step)
         for first in range(chunk.start, max(chunk.stop, chunk.start + 1), step):
             some = slice(first, min(first + step, chunk.stop))
             rows = slice(some.start + before, some.stop + before)

@@ -27,7 +27,7 @@ from separatrix.engine.descent import NOTHING, Descent
 from separatrix.engine.family import Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members, groups_of, sums_of_folds
-from separatrix.engine.iterate import Iterate, minimise
+from separatrix.engine.iterate import Aim, Iterate, minimise
 from separatrix.engine.leave_out import LeftOut, See, leave_one_out
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import KEEP, newton
@@ -260,7 +260,7 @@ class Course:
 
     def each_by_itself(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
         """By any solver, each fit from the last one of its own path; its gap is certified."""
-        tol, columns = self.options.tol, []
+        tol, columns, aim = self.options.tol, [], Aim(choice.target(self.options.tol))
         for f in range(self.members.fits):
             of_fit = partial(self.members.fit, f)
             source = self.source.looked_up(positions(len(self.members), of_fit)) if f else self.source
@@ -268,8 +268,8 @@ class Course:
             for C in Cs:
                 penalty = self.penalty.times(1.0 / (C * source.weight.sum()))
                 objective = Objective(source, self.loss, penalty, self.options.fit_intercept)
-                solver = choice.solver(objective, theta)
-                found = minimise(objective, solver, tol, choice.target(tol), self.options.max_iter)
+                solver = choice.solver(objective, theta, aim=aim)
+                found = minimise(objective, solver, tol, aim.gap, self.options.max_iter)
                 points.append(Point(found.at.theta, found.certificate.gap, len(found.steps)))
                 theta = found.at.theta
             columns.append(points)
