@@ -207,7 +207,7 @@ class MemorySource:
             many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
         else:
             few = FEW_ROWS * self.outputs * 8 // self.X.itemsize
-            pairs = min(round(self.X.size / (2 * FEW_CELLS)), max(self.n_rows // few // 2, 1))
+            pairs = min(round(self.X.size / (2 * FEW_CELLS)), self.n_rows // few // 2)
             many = 2 * pairs  # three would not be shared well by two threads
         many = min(max(many, 1), CHUNKS)
         return [slice(a, b) for a, b in pairwise(self.n_rows * i // many for i in range(many + 1))]
