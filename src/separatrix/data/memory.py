@@ -271,7 +271,7 @@ def evenly(rows: int, step: int) -> int:
     >>> evenly(rows=1_010, step=500)
     505
     """
-    return max(math.ceil(rows / math.ceil(rows / (LITTLE_MORE * step))), 1) if rows else step
+    return math.ceil(rows / math.ceil(rows / (LITTLE_MORE * step))) if rows else step
 
 
 def in_double(X: NDArray, centre: FloatArray | None) -> FloatArray:

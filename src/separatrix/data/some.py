@@ -90,6 +90,7 @@ def csr_rows(X: Any, some: slice) -> Any:
 
 def csr_of(X: NDArray | Chosen, pool: ThreadPoolExecutor | None = None) -> Any:
     """Dense rows as CSR in double; some at a time, as copies of all would be as large as X."""
+    p = X.shape[1]
 
     def count(some: slice) -> int:
         return int(np.count_nonzero(X[some] != 0))
@@ -99,7 +100,6 @@ def csr_of(X: NDArray | Chosen, pool: ThreadPoolExecutor | None = None) -> Any:
         flat = np.flatnonzero(rows != 0)  # of truth values it is found three times as fast as of numbers
         return some, rows.reshape(-1)[flat], flat % p, np.searchsorted(flat, np.arange(1, len(rows) + 1) * p)
 
-    p = X.shape[1]
     many = sum(in_order(pool, count, pieces(len(X), p), AHEAD))
     index = np.int32 if max(many, p) <= np.iinfo(np.int32).max else np.int64
     entries, columns, ends = np.empty(many), np.empty(many, dtype=index), np.zeros(len(X) + 1, dtype=index)

@@ -25,7 +25,7 @@ from separatrix.engine.room import memory_at_hand
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ArgumentError, listing
 
-CHEAP = 1_500_000  # entries of all columns times coefficients: their curvature costs less than what surrounds it
+CHEAP = 1_500_000  # rows * coefficients of a class * of all, whose curvature costs less than what surrounds it
 LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB
 COPIES = (
     6  # of it at the peak: the one before and its factor, the sum of the new one, its mean, scaled, and its factor,

@@ -35,8 +35,8 @@ def quasi_newton(
     `metric` (n, n) is a curvature near the objective's own, of a sample of the rows for one: then a step costs one
     gradient. It is replaced by the curvature of all rows where that is cheaper than to go on (`share_to_keep`). The
     estimated gap is half the squared Newton decrement in this metric. A step that may be expected to reach the aim
-    brings the curvature of all rows along, if that is asked for. Where a step
-    does not keep what it promised, or many were not enough, as where columns all but repeat each other, Newton's go on.
+    brings the curvature of all rows along, if that is asked for. Where a step does not keep what it promised, or many
+    were not enough, as where columns all but repeat each other, Newton's go on.
     """
     cost, before = steps_for_curvature(theta.shape, objective.source.n_rows), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)

@@ -10,7 +10,6 @@ rows will do; and where only a class is, those that the first reading of files k
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 
@@ -67,11 +66,9 @@ def sample_start(
         return Start(theta)
     first = sample_start(small, theta, solver, curved, random)
     enough = 0.001 * theta.size / (2 * rows)
-    iterates = islice(solver(small, first.theta, first.metric, Aim(enough, curved)), MOST_ITERATIONS)
-    found = next(iterates)
-    while found.gap > enough and (further := next(iterates, None)):
-        found = further
-    return start_on(sample, found.at) if curved else Start(found.at.theta, part=Part(sample.part))
+    iterates = enumerate(solver(small, first.theta, first.metric, Aim(enough, curved)), start=1)
+    at = next(iterate.at for number, iterate in iterates if iterate.gap <= enough or number == MOST_ITERATIONS)
+    return start_on(sample, at) if curved else Start(at.theta, part=Part(sample.part))
 
 
 def start_at(objective: Objective, theta: FloatArray, curved: bool, random: np.random.Generator) -> Start:
