@@ -8,7 +8,7 @@ import pytest
 
 import problems  # noqa: F401 - one thread
 from separatrix.data.memory import MemorySource, memory_source
-from separatrix.engine.family import Factors, Family
+from separatrix.engine.family import Asked, Factors, Family
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.groups import Members
 from separatrix.engine.linear_algebra import solve_positive
@@ -56,9 +56,10 @@ def test_sums_of_a_family_are_those_of_each_of_its_fits_alone(rows, fit_intercep
     assert (family.few is not None) == (rows == "few")
     theta = np.random.default_rng(1).standard_normal((3, family.P))
     fold, of, strength = np.array([0, 1, 2, 3, 3, 1]), np.array([0, 1, 2, 0, 1, 2]), np.linspace(0.0, 1.0, 6)
-    at = family.penalised(theta[of], family.sums(theta, fold, 2, of), strength)
-    slopes = family.penalised(theta[of], family.sums(theta, fold, 1, of), strength)
-    apart = family.at(theta[of], fold, strength, 2)
+    at = family.penalised(theta[of], family.sums(Asked(theta, fold, 2, of)), strength)
+    slopes = family.penalised(theta[of], family.sums(Asked(theta, fold, 1, of)), strength)
+    apart = family.at(Asked(theta[of], fold, 2), strength)
+    unvalued = family.at(Asked(theta[of], fold, 1, valued=False), strength)
     for m in range(6):
         objective = Objective(
             replace(source, weight=source.weight * train[:, fold[m]]),
@@ -69,6 +70,7 @@ def test_sums_of_a_family_are_those_of_each_of_its_fits_alone(rows, fit_intercep
         alone = objective.evaluate(theta[of[m]][:, None], order=2)
         for there in (at, slopes, apart):
             assert there.value[m] == pytest.approx(alone.value, rel=1e-12)
+        for there in (at, slopes, apart, unvalued):
             np.testing.assert_allclose(there.gradient[m], alone.gradient[:, 0], rtol=1e-9, atol=1e-12)
         for there in (at, apart):
             assert there.curvature is not None

@@ -37,7 +37,6 @@ from separatrix.cross_validation.scores import (
 )
 from separatrix.data.labels import made_codes
 from separatrix.data.memory import memory_source
-from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members
 from separatrix.engine.leave_out import LeftOut
@@ -216,13 +215,8 @@ class LogisticRegressionCV(LogisticRegression):
         return side_by_side([walk(against(k), LogLoss(), 1, own[k]) for k in range(K)])
 
     def _of_folds(self, judge: Judge, paths: list[Paths], rows: Rows, folds: Folds) -> list[list[list[float]]]:
-        """The scores of each fold's fits on its test rows; fold after fold where the scorer may know of no threads."""
-
-        def scores(f: int) -> list[list[float]]:
-            return [judge.of_path(path, f, rows, folds) for path in paths]
-
-        with workers(thread_count(self.n_threads) if judge.is_direct else 1) as pool:
-            return list(in_order(pool, scores, folds.numbers, ahead=1))
+        """The scores of each fold's fits on its test rows: on threads they would wait for each other."""
+        return [[judge.of_path(path, f, rows, folds) for path in paths] for f in folds.numbers]
 
     def _keep_paths(self, paths: list[Paths], folds: slice) -> None:
         """The attributes that tell of the fits of the folds."""

@@ -12,10 +12,12 @@ from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, log_lo
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cross_validation.folds import Folds
 from separatrix.data.memory import some_rows
+from separatrix.data.some import longest_run
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.leave_out import warn_of_untrue
 from separatrix.engine.path import Paths
 from separatrix.equations.hyperplane import linear_predictor, pieces
+from separatrix.equations.links import log1pexp
 from separatrix.equations.losses import LogLoss
 from separatrix.errors import ArgumentError, no_such
 from separatrix.estimators import LogisticRegression
@@ -35,6 +37,9 @@ class Rows:
     offset: FloatArray | None = None
 
     def take(self, some: IntArray | slice) -> "Rows":
+        if not isinstance(some, slice):
+            run, others = longest_run(some)
+            some = some if len(others) else run
         weight, offset = some_rows(self.weight, some), some_rows(self.offset, some)
         return Rows(self.X[some], self.y[some], self.codes[some], weight, offset)
 
@@ -67,7 +72,8 @@ class Judge:
             cells, fewest = p + AT_ONCE * fits * K, max(min(FEWEST, MOST_CELLS // max(p, 1)), 1)
             tests = folds.some_of_test(f)
             parts = (rows.take(test[some]) for test in tests for some in pieces(len(test), cells, fewest))
-            return self.averaged((values_along(path, f, part), part) for part in parts)
+            with one_blas_thread():  # what several win, their start and end cost
+                return self.averaged((values_along(path, f, part), part) for part in parts)
         some = rows.take(folds.test(f))
         if is_of_metric(self.scorer) or rows.offset is not None:
             return self.of_values(values_along(path, f, some), some)
@@ -191,7 +197,7 @@ def log_likelihoods(model: DecisionValues, values: FloatArray, codes: IntArray) 
     """Whose mean is minus the log loss, (fits, n); as in scikit-learn's, a probability is at least the rounding
     of a double."""
     if values.shape[2] == 1:
-        own = -LogLoss().together(np.broadcast_to(codes * 1.0, values.shape[:2]), values[:, :, 0])[0]
+        own = -log1pexp(-LogLoss().margin(codes, values[:, :, 0]))
     else:
         own = np.array([np.take_along_axis(model.predict_log_proba(eta), codes[:, None], 1)[:, 0] for eta in values])
     return np.maximum(own, np.log(np.finfo(float).eps))
@@ -238,7 +244,6 @@ def decision_values(classes: NDArray, multi_class: str) -> DecisionValues:
 def values_along(path: Paths, f: int, rows: Rows) -> FloatArray:
     """eta of some rows by every fit of fold f, (Cs, rows, K), in one product."""
     Cs, K, p = path.coefficients[f].shape
-    with one_blas_thread():  # what several win, their start and end cost
-        eta = linear_predictor(rows.X, path.coefficients[f].reshape(Cs * K, p).T, path.intercepts[f].ravel())
+    eta = linear_predictor(rows.X, path.coefficients[f].reshape(Cs * K, p).T, path.intercepts[f].ravel())
     eta = eta.reshape(-1, Cs, K) if rows.offset is None else eta.reshape(-1, Cs, K) + rows.offset[:, None, :]
     return np.ascontiguousarray(eta.swapaxes(0, 1))

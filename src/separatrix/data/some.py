@@ -55,6 +55,19 @@ def rows_of(X: Any, some: IntArray) -> Any:
     return X.take(some, axis=0) if isinstance(X, np.ndarray) and X.flags.c_contiguous else X[some]
 
 
+def longest_run(rows: IntArray) -> tuple[slice, IntArray]:
+    """Of rising positions the most that follow each other, as a slice, of which X needs no copy; and all others.
+
+    >>> longest_run(np.array([0, 3, 4, 5, 7]))
+    (slice(3, 6, None), array([0, 7]))
+    """
+    ends = np.flatnonzero(np.diff(rows, append=rows[-1:] + 2) != 1) + 1
+    lengths = np.diff(ends, prepend=0)
+    stop, length = ends[lengths.argmax()], lengths.max()
+    run = slice(int(rows[stop - length]), int(rows[stop - 1]) + 1)
+    return run, np.delete(rows, slice(stop - length, stop))
+
+
 def positions(n: int, found: Callable[[slice], NDArray]) -> IntArray:
     """Which of n rows are found, where found(some) says it of some of them, in as few bytes as positions take.
 

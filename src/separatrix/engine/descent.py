@@ -3,11 +3,12 @@
 import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.engine.family import Factors, Family, Points, with_strength
+from separatrix.engine.family import Asked, Factors, Family, Points, with_strength
 from separatrix.engine.line_search import FAR_TOO_MUCH, SHORTEST, SUFFICIENT, UNSEEN
 from separatrix.engine.newton import KEEP, MOST_LEFT
 
 CHORDS = 3  # steps that cost as much as one with a new curvature
+SLIGHT = 0.01  # of the objective: of a fall by so little the slopes at both ends tell as much, at half of the cost
 NOTHING = 1e-4  # of tol: what a fit may be above its optimum after the step that is not looked at
 
 
@@ -83,20 +84,26 @@ class Descent:
         """One try of a step for some fits, of which those whose objective has not fallen will try a shorter one."""
         value, slope, length, step = self.value[some], self.slope[some], self.length[some], self.step[some]
         trial = self.theta[some] + length[:, None] * step
-        there = self.family.at(trial, self.fold[some], self.strength[some], order)
-        rounding = 4.0 * np.finfo(float).eps * np.abs(value)
+        valued = order == 2 or bool((-slope * length > SLIGHT * value).any())
+        asked = Asked(trial, self.fold[some], order, valued=valued)
+        there = self.family.at(asked, self.strength[some])
         along = np.einsum("mp,mp->m", there.gradient, step)
-        fallen = there.value <= value + SUFFICIENT * length * slope + rounding
-        fallen |= (-slope * length <= UNSEEN * np.abs(value)) & (np.abs(along) <= -0.5 * slope)
+        if valued:
+            risen = there.value - value
+            fallen = risen <= SUFFICIENT * length * slope + 4.0 * np.finfo(float).eps * np.abs(value)
+            fallen |= (-slope * length <= UNSEEN * np.abs(value)) & (np.abs(along) <= -0.5 * slope)
+        else:
+            risen = 0.5 * length * (slope + along)
+            fallen = along <= -0.5 * slope
         gone, back = some[fallen], some[~fallen]
         if len(back):
             promised = (slope * length)[~fallen]
-            bend = (there.value - value)[~fallen] - promised
+            bend = risen[~fallen] - promised
             self.length[back] *= np.clip(-0.5 * promised / bend, 0.1, 0.5)
             self.stuck[back] = self.length[back] < SHORTEST * self.planned[back]
         if not len(gone):
             return
-        self.theta[gone], self.value[gone] = trial[fallen], there.value[fallen]
+        self.theta[gone], self.value[gone] = trial[fallen], (value + risen)[fallen]
         self.gradient[gone] = there.gradient[fallen]
         if there.curvature is not None:
             self.metric[gone] = there.curvature[fallen]

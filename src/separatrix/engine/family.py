@@ -8,9 +8,10 @@ each with the rows of its own (a row that a fit leaves out weighs nothing) and i
 few rows that saves calls, which there take longer than the arithmetic; on many rows X is read once for all fits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,21 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What is asked: of fits of some folds (M,) at theta (M, P), the gradient, and for order 2 the curvature.
+
+    `of` (M,) is the row of theta that each fit is at, where several are at the same. Without curvature, fits need not
+    be `valued`: then 0 stands for what their losses add up to.
+    """
+
+    theta: FloatArray
+    fold: IntArray
+    order: int
+    of: IntArray | None = None
+    valued: bool = True
+
+
+@dataclass(frozen=True)
 class Family:
     """The rows of all fits, dense; `members` says which of them are in each fold, `l2` (p,) is the penalty of strength
     one, and `weight` (F,) that of each fold."""
@@ -55,9 +71,9 @@ class Family:
         """How many coefficients a fit has."""
         return len(self.l2) + int(self.fit_intercept)
 
-    def at(self, theta: FloatArray, fold: IntArray, strength: FloatArray, order: int) -> Points:
-        """The fits of some folds (M,) and strengths (M,) at theta (M, P)."""
-        return self.penalised(theta, self.sums(theta, fold, order), strength)
+    def at(self, asked: Asked, strength: FloatArray) -> Points:
+        """What is asked of fits under penalties of strength (M,)."""
+        return self.penalised(asked.theta, self.sums(asked), strength)
 
     def penalised(self, theta: FloatArray, sums: FloatArray, strength: FloatArray) -> Points:
         """The sums of the loss, (M, ..) or (1, ..) of all fits alike, with the penalty added; a curvature in place."""
@@ -73,34 +89,32 @@ class Family:
         curvature = sums[:, P + 1 :].reshape(M, P, P)
         return Points(theta, value, gradient, with_strength(curvature, strength[:, None] * self.l2))
 
-    def sums(self, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None = None) -> FloatArray:
-        """Value, gradient and, for order 2, curvature of the loss, per unit weight, side by side: (M, 1 + P (+ P P)).
-
-        `of` (M,) is the row of theta that each fit is at, where several are at the same; one pass.
-        """
-        total = self.sums_of_few(theta, fold, order, of) if self.few else None
+    def sums(self, asked: Asked) -> FloatArray:
+        """Value, gradient and, for order 2, curvature of the loss, per unit weight, side by side: (M, 1 + P (+ P P)),
+        in one pass."""
+        total = self.sums_of_few(asked) if self.few else None
         if total is None:
 
             def of_block(block: Block) -> FloatArray:
                 here, before = self.members.at(block.rows), block.rows.start
-                parts = block.split(max(FEWEST, CELLS // len(fold)))
+                parts = block.split(max(FEWEST, CELLS // len(asked.fold)))
                 own = ((part, here[:, part.rows.start - before : part.rows.stop - before]) for part in parts)
-                return reduce(add, (self.of_piece(*part, theta, fold, order, of) for part in own))
+                return reduce(add, (self.of_piece(*part, asked) for part in own))
 
             total = self.source.add_up(of_block)
-        total /= self.weight[fold, None]
+        total /= self.weight[asked.fold, None]
         return total
 
-    def sums_of_few(self, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None) -> FloatArray:
+    def sums_of_few(self, asked: Asked) -> FloatArray:
         """The sums over the few rows."""
         assert self.few
-        P, M = self.P, len(fold)
+        P, M = self.P, len(asked.fold)
         total, states = np.zeros((M, P + 1)), []
         for piece in self.few.split(max(FEWEST, FEW_CELLS // M)):
-            slopes, state = self.slopes(piece, self.few_here[:, piece.rows], theta, fold, of)
+            slopes, state = self.slopes(piece, self.few_here[:, piece.rows], asked)
             total += slopes
             states.append(state)
-        if order == 1:
+        if asked.order == 1:
             return total
         state, sums = np.hstack(states) if states[1:] else states[0], np.empty((M, 1 + P + P * P))
         # BLAS packs a matrix before it multiplies, which does not pay for a few rows of another.
@@ -109,47 +123,48 @@ class Family:
         np.take(packed, self.places, axis=1, out=sums[:, P + 1 :], mode="clip")
         return sums
 
-    def of_piece(
-        self, block: Block, here: BoolArray, theta: FloatArray, fold: IntArray, order: int, of: IntArray | None
-    ) -> FloatArray:
+    def of_piece(self, block: Block, here: BoolArray, asked: Asked) -> FloatArray:
         """The sums over some of many rows, which often are in a fold all of them, or none."""
-        some = np.any(here, axis=1)
-        if of is not None and order == 1 and np.array_equal(some, np.all(here, axis=1)):
-            return self.slopes(block, here, theta, np.zeros(len(theta), dtype=np.intp), None)[0][of] * some[fold, None]
+        some, fold, of = np.any(here, axis=1), asked.fold, asked.of
+        if of is not None and asked.order == 1 and np.array_equal(some, np.all(here, axis=1)):
+            alike = replace(asked, fold=np.zeros(len(asked.theta), dtype=np.intp), of=None)
+            return self.slopes(block, here, alike)[0][of] * some[fold, None]
         kept = np.flatnonzero(some[fold])
         if of is None and len(kept) < len(fold):
-            sums = np.zeros((len(fold), 1 + self.P + (order == 2) * self.P**2))
+            sums = np.zeros((len(fold), 1 + self.P + (asked.order == 2) * self.P**2))
             if len(kept):
-                sums[kept] = self.of_piece(block, here, theta[kept], fold[kept], order, None)
+                sums[kept] = self.of_piece(block, here, replace(asked, theta=asked.theta[kept], fold=fold[kept]))
             return sums
-        slopes, state = self.slopes(block, here, theta, fold, of)
-        if order == 1:
+        slopes, state = self.slopes(block, here, asked)
+        if asked.order == 1:
             return slopes
         ones = self.P - len(self.l2)
         return np.hstack([slopes, [weighted_gram(block.X, h, ones).ravel() for h in state]])
 
-    def slopes(
-        self, block: Block, here: BoolArray, theta: FloatArray, fold: IntArray, of: IntArray | None
-    ) -> tuple[FloatArray, FloatArray]:
-        """Value and gradient over some rows, side by side (M, 1 + P), and the weighted second derivatives (M, rows);
-        `here` (F, rows) says which of them are in each fold."""
+    def slopes(self, block: Block, here: BoolArray, asked: Asked) -> tuple[FloatArray, Any]:
+        """Value and gradient over some rows, side by side (M, 1 + P), and for order 2 the weighted second derivatives
+        (M, rows); `here` (F, rows) says which of them are in each fold."""
         X, p, P = block.X, len(self.l2), self.P
-        eta = np.dot(theta[:, :p], X.T)
+        eta = np.dot(asked.theta[:, :p], X.T)
         if p < P:
-            eta += theta[:, p:]
+            eta += asked.theta[:, p:]
         if block.offset is not None:
             eta += block.offset.T
-        value, gradient, state = LogLoss().together(block.y.T, eta)
-        if of is not None:
-            value, gradient, state = value[of], gradient[of], state[of]
-        asked = np.bincount(fold, minlength=len(here)) > 0
-        weight = block.weight[None, :] if here[asked].all() else here[fold] * block.weight
-        sums = np.empty((len(fold), 1 + P))
-        np.einsum("mi,mi->m", value, np.broadcast_to(weight, value.shape), out=sums[:, 0])
+        among = np.bincount(asked.fold, minlength=len(here)) > 0
+        weight = block.weight[None, :] if here[among].all() else here[asked.fold] * block.weight
+        sums = np.zeros((len(asked.fold), 1 + P))
+        state: Any = None
+        if asked.valued:
+            found = LogLoss().together(block.y.T, eta)
+            value, gradient, state = found if asked.of is None else (part[asked.of] for part in found)
+            np.einsum("mi,mi->m", value, np.broadcast_to(weight, value.shape), out=sums[:, 0])
+        else:
+            gradient = LogLoss().gradient(block.y.T, eta)
         gradient *= weight
         sums[:, 1 : p + 1] = np.dot(gradient, X)
         sums[:, p + 1 :] = gradient.sum(axis=1, keepdims=True)
-        state *= weight
+        if asked.order == 2:
+            state *= weight
         return sums, state
 
     @cached_property

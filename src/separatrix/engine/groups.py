@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.made import Made
+from separatrix.data.some import longest_run
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import Sums, block_sums
 from separatrix.equations.hyperplane import pieces
@@ -156,11 +157,10 @@ def sums_of_folds(objective: Objective, theta: FloatArray, members: Members, gro
     def by_group(block: Block) -> list[Sums]:
         here: IntArray = np.searchsorted(groups, members.patterns(block.rows))
         sums = [block_sums(block.take(slice(0, 0)), objective.loss, theta, order=2) for _ in groups]
-        for some in pieces(*block.X.shape):
-            for g in np.unique(here[some]):
-                own = some.start + np.flatnonzero(here[some] == g)
-                part = block.take(some if len(own) == some.stop - some.start else own)  # a fold's may follow each other
-                sums[g] = sums[g] + block_sums(part, objective.loss, theta, order=2)
+        for g in np.flatnonzero(np.bincount(here)):
+            run, others = longest_run(np.flatnonzero(here == g))  # most of a fold's, if rows keep their order
+            for own in (run, *(others[some] for some in pieces(len(others), block.X.shape[1]))):
+                sums[g] = sums[g] + block_sums(block.take(own), objective.loss, theta, order=2)
         return sums
 
     sums = objective.add_up(by_group, lambda a, b: list(map(add, a, b)))

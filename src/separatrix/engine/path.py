@@ -24,7 +24,7 @@ from separatrix.data.some import positions
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import Choice, choice_for
 from separatrix.engine.descent import NOTHING, Descent
-from separatrix.engine.family import Family, with_strength
+from separatrix.engine.family import Asked, Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members, groups_of, sums_of_folds
 from separatrix.engine.iterate import Aim, Iterate, minimise
@@ -178,7 +178,7 @@ class Course:
             some = np.arange(first, min(first + at_once, len(weight)))
             fold, place = np.repeat(some, len(lead)), np.tile(np.arange(len(lead)), len(some))
             strength = 1.0 / (Cs[lead][place] * weight[fold])
-            at = family.penalised(theta[place], family.sums(theta, fold, 1 + few, place), strength)
+            at = family.penalised(theta[place], family.sums(Asked(theta, fold, 1 + few, place)), strength)
             metric = at.curvature
             if metric is None:
                 root = whole.factors.roots[place]
@@ -203,7 +203,7 @@ class Course:
         if apart is not None:
             sums = np.array([as_row(own) for own in sums_of_folds(whole, theta, self.members, apart)])
         else:
-            sums = family.sums(theta.T, fold[:1], order=2)
+            sums = family.sums(Asked(theta.T, fold[:1], order=2))
         at = family.penalised(theta.T, sums[:1], 1.0 / (Cs * family.weight[0]))
         assert at.curvature is not None
         start = Descent(family, fold, 1.0 / (Cs * family.weight[0]), at, at.curvature)

@@ -16,8 +16,8 @@ from separatrix.arrays import FloatArray
 
 
 @np.errstate(over="ignore", under="ignore")
-def sigmoid(eta: ArrayLike) -> FloatArray:
-    """P(y = 1) at the linear predictor eta: 1 / (1 + exp(-eta)), any shape.
+def sigmoid(eta: ArrayLike, out: FloatArray | None = None) -> FloatArray:
+    """P(y = 1) at the linear predictor eta: 1 / (1 + exp(-eta)), any shape; in `out`, if there is one, even eta itself.
 
     Where exp(-eta) overflows, the quotient is 0 as it should be, so the overflow is no error. For small p this keeps
     every digit; for the digits of 1 - p ask sigmoid(-eta), not 1 - sigmoid(eta).
@@ -27,7 +27,8 @@ def sigmoid(eta: ArrayLike) -> FloatArray:
     >>> sigmoid(np.array([-1e9, -40, 40, 1e9]))
     array([0.00000000e+00, 4.24835426e-18, 1.00000000e+00, 1.00000000e+00])
     """
-    return 1.0 / (1.0 + np.exp(-np.asarray(eta)))
+    odds_against = np.exp(np.negative(eta, out=out), out=out)
+    return np.reciprocal(np.add(odds_against, 1.0, out=out), out=out)
 
 
 def logit(p: ArrayLike) -> FloatArray:

@@ -83,9 +83,14 @@ class LogLoss:
         return log1pexp(-size) + size * np.where(np.greater(eta, 0), 1.0 - y, y)
 
     def gradient(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
-        # p - y, split so that p - 1 keeps its digits where p is nearly 1.
-        y, eta = np.asarray(y), np.asarray(eta)
-        return (1.0 - y) * sigmoid(eta) - y * sigmoid(-eta)
+        # p - y from the probability of the other label, as p - 1 has no digits left where p is nearly 1.
+        label = np.rint(y)
+        sign = 1.0 - 2.0 * label
+        other = np.asarray(np.multiply(sign, eta), dtype=np.float64)
+        sigmoid(other, out=other)  # in place, as new arrays of many fits cost more than the arithmetic
+        other *= sign
+        other -= np.subtract(y, label)
+        return other[()]
 
     def curvature(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
         # sigmoid(-eta), not 1 - sigmoid(eta): the second loses every digit at eta = 40.
