@@ -10,7 +10,7 @@ import problems  # noqa: F401 - one thread
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.engine.family import Asked, Factors, Family
 from separatrix.engine.fit import Options, fit_linear_model
-from separatrix.engine.groups import Members
+from separatrix.engine.groups import Members, groups_of
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.objective import Objective
 from separatrix.engine.path import Paths, fit_paths
@@ -56,9 +56,13 @@ def test_sums_of_a_family_are_those_of_each_of_its_fits_alone(rows, fit_intercep
     assert (family.few is not None) == (rows == "few")
     theta = np.random.default_rng(1).standard_normal((3, family.P))
     fold, of, strength = np.array([0, 1, 2, 3, 3, 1]), np.array([0, 1, 2, 0, 1, 2]), np.linspace(0.0, 1.0, 6)
-    at = family.penalised(theta[of], family.sums(Asked(theta, fold, 2, of)), strength)
-    slopes = family.penalised(theta[of], family.sums(Asked(theta, fold, 1, of)), strength)
-    apart = family.at(Asked(theta[of], fold, 2), strength)
+    at = family.at(Asked(theta[of], fold, 2), strength)
+    slopes = family.at(Asked(theta[of], fold, 1), strength)
+    groups = groups_of(family.members)
+    assert groups is not None
+    by_groups = family.penalised(
+        theta[of], family.sums_of_folds(Asked(theta, fold[:1].repeat(3), 1), groups)[fold, of], strength
+    )
     unvalued = family.at(Asked(theta[of], fold, 1, valued=False), strength)
     for m in range(6):
         objective = Objective(
@@ -68,13 +72,12 @@ def test_sums_of_a_family_are_those_of_each_of_its_fits_alone(rows, fit_intercep
             fit_intercept,
         )
         alone = objective.evaluate(theta[of[m]][:, None], order=2)
-        for there in (at, slopes, apart):
+        for there in (at, slopes, by_groups):
             assert there.value[m] == pytest.approx(alone.value, rel=1e-12)
-        for there in (at, slopes, apart, unvalued):
+        for there in (at, slopes, by_groups, unvalued):
             np.testing.assert_allclose(there.gradient[m], alone.gradient[:, 0], rtol=1e-9, atol=1e-12)
-        for there in (at, apart):
-            assert there.curvature is not None
-            np.testing.assert_allclose(there.curvature[m], alone.curvature, rtol=1e-9, atol=1e-12)
+        assert at.curvature is not None
+        np.testing.assert_allclose(at.curvature[m], alone.curvature, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("rows", ROWS)

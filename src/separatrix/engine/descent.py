@@ -6,6 +6,7 @@ from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.engine.family import Asked, Factors, Family, Points, with_strength
 from separatrix.engine.line_search import FAR_TOO_MUCH, SHORTEST, SUFFICIENT, UNSEEN
 from separatrix.engine.newton import KEEP, MOST_LEFT
+from separatrix.engine.quasi_newton import SINGLE
 
 CHORDS = 3  # steps that cost as much as one with a new curvature
 SLIGHT = 0.01  # of the objective: of a fall by so little the slopes at both ends tell as much, at half of the cost
@@ -85,7 +86,8 @@ class Descent:
         value, slope, length, step = self.value[some], self.slope[some], self.length[some], self.step[some]
         trial = self.theta[some] + length[:, None] * step
         valued = order == 2 or bool((-slope * length > SLIGHT * value).any())
-        asked = Asked(trial, self.fold[some], order, valued=valued)
+        dtype = np.float32 if self.factors.least[some].min() >= SINGLE else np.float64
+        asked = Asked(trial, self.fold[some], order, valued, dtype)
         there = self.family.at(asked, self.strength[some])
         along = np.einsum("mp,mp->m", there.gradient, step)
         if valued:

@@ -9,17 +9,18 @@ few rows that saves calls, which there take longer than the arithmetic; on many 
 """
 
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
-from separatrix.engine.groups import Members
+from separatrix.engine.groups import Members, Patterns, sums_of_folds
 from separatrix.engine.linear_algebra import factor_positive, potrs
 from separatrix.equations.hyperplane import weighted_gram
 from separatrix.equations.losses import LogLoss
@@ -44,15 +45,15 @@ class Points:
 class Asked:
     """What is asked: of fits of some folds (M,) at theta (M, P), the gradient, and for order 2 the curvature.
 
-    `of` (M,) is the row of theta that each fit is at, where several are at the same. Without curvature, fits need not
-    be `valued`: then 0 stands for what their losses add up to.
+    Without curvature, fits need not be `valued`: then 0 stands for what their losses add up to. dtype is the precision
+    of the products of which many rows make a curvature.
     """
 
     theta: FloatArray
     fold: IntArray
     order: int
-    of: IntArray | None = None
     valued: bool = True
+    dtype: DTypeLike = np.float64
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,16 @@ class Family:
             return Points(theta, value, gradient)
         curvature = sums[:, P + 1 :].reshape(M, P, P)
         return Points(theta, value, gradient, with_strength(curvature, strength[:, None] * self.l2))
+
+    def sums_of_folds(self, asked: Asked, groups: Patterns) -> FloatArray:
+        """As `sums`, for every fold what is asked of fits of all rows, (F, M, ..), in one pass over groups of rows."""
+        over_all = partial(self.over_all, asked=asked)
+        return np.array(sums_of_folds(self.source.add_up, over_all, self.members, groups)) / self.weight[:, None, None]
+
+    def over_all(self, block: Block, asked: Asked) -> FloatArray:
+        """The sums over all rows of a block, whatever fold they are in."""
+        parts = block.pieces(max(FEWEST, CELLS // len(asked.fold)) * block.X.shape[1])
+        return reduce(add, (self.of_piece(part, np.ones((1, part.X.shape[0]), dtype=bool), asked) for part in parts))
 
     def sums(self, asked: Asked) -> FloatArray:
         """Value, gradient and, for order 2, curvature of the loss, per unit weight, side by side: (M, 1 + P (+ P P)),
@@ -125,21 +136,18 @@ class Family:
 
     def of_piece(self, block: Block, here: BoolArray, asked: Asked) -> FloatArray:
         """The sums over some of many rows, which often are in a fold all of them, or none."""
-        some, fold, of = np.any(here, axis=1), asked.fold, asked.of
-        if of is not None and asked.order == 1 and np.array_equal(some, np.all(here, axis=1)):
-            alike = replace(asked, fold=np.zeros(len(asked.theta), dtype=np.intp), of=None)
-            return self.slopes(block, here, alike)[0][of] * some[fold, None]
-        kept = np.flatnonzero(some[fold])
-        if of is None and len(kept) < len(fold):
-            sums = np.zeros((len(fold), 1 + self.P + (asked.order == 2) * self.P**2))
+        kept = np.flatnonzero(np.any(here, axis=1)[asked.fold])
+        if len(kept) < len(asked.fold):
+            sums = np.zeros((len(asked.fold), 1 + self.P + (asked.order == 2) * self.P**2))
             if len(kept):
-                sums[kept] = self.of_piece(block, here, replace(asked, theta=asked.theta[kept], fold=fold[kept]))
+                some = replace(asked, theta=asked.theta[kept], fold=asked.fold[kept])
+                sums[kept] = self.of_piece(block, here, some)
             return sums
         slopes, state = self.slopes(block, here, asked)
         if asked.order == 1:
             return slopes
         ones = self.P - len(self.l2)
-        return np.hstack([slopes, [weighted_gram(block.X, h, ones).ravel() for h in state]])
+        return np.hstack([slopes, [weighted_gram(block.X, h, ones, asked.dtype).ravel() for h in state]])
 
     def slopes(self, block: Block, here: BoolArray, asked: Asked) -> tuple[FloatArray, Any]:
         """Value and gradient over some rows, side by side (M, 1 + P), and for order 2 the weighted second derivatives
@@ -155,8 +163,7 @@ class Family:
         sums = np.zeros((len(asked.fold), 1 + P))
         state: Any = None
         if asked.valued:
-            found = LogLoss().together(block.y.T, eta)
-            value, gradient, state = found if asked.of is None else (part[asked.of] for part in found)
+            value, gradient, state = LogLoss().together(block.y.T, eta)
             np.einsum("mi,mi->m", value, np.broadcast_to(weight, value.shape), out=sums[:, 0])
         else:
             gradient = LogLoss().gradient(block.y.T, eta)
@@ -227,6 +234,11 @@ class Factors:
             return Factors(np.linalg.cholesky(scaled), unit)
         except np.linalg.LinAlgError:
             return Factors(np.array([np.tril(factor_positive(each).lower) for each in A]), unit)
+
+    @property
+    def least(self) -> FloatArray:
+        """The least conditional standard deviation of a column in each, (M,), of 1 without those before it."""
+        return np.einsum("mii->mi", self.lower).min(axis=1)
 
     @property
     def roots(self) -> FloatArray:

@@ -1,9 +1,9 @@
 """Which rows the fits of a path are of; and sums over those of every fit in one pass, over groups of rows that are in
 the same fits, added up."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.data.made import Made
 from separatrix.data.some import longest_run
@@ -18,6 +19,7 @@ from separatrix.engine.objective import Objective
 from separatrix.engine.sums import Sums, block_sums
 from separatrix.equations.hyperplane import pieces
 
+Patterns = NDArray[np.uint64]
 MOST_FITS = 64  # that the bits of a number can tell apart
 MOST_PATTERNS = 16  # that half a byte can
 
@@ -45,9 +47,14 @@ class Halves:
                 return np.concatenate([self[part][some[part]] for part in pieces(self.rows, 1)])
             return self.patterns[self.pairs[some // 2] >> (some % 2 * 4).astype(np.uint8) & 15]
         first, stop, _ = some.indices(self.rows)
-        pairs = self.pairs[first // 2 : (stop + 1) // 2]
-        both = np.stack([pairs & 15, pairs >> 4], axis=1).ravel()
-        return self.patterns[both[first % 2 :][: stop - first]]
+        both = self.of_pair.take(self.pairs[first // 2 : (stop + 1) // 2], axis=0)
+        return both.reshape(-1, self.patterns.shape[1])[first % 2 :][: stop - first]
+
+    @cached_property
+    def of_pair(self) -> NDArray[np.uint8]:
+        """The bits of both rows that a byte stands for, (256, 2 bytes)."""
+        byte = np.arange(256)
+        return np.hstack([self.patterns.take(half, axis=0, mode="clip") for half in (byte & 15, byte >> 4)])
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,8 @@ class Members:
 
     def at(self, some: Any) -> BoolArray:
         """Which of some rows are of each fit, (fits, rows)."""
-        apart = np.unpackbits(self.bits[some], axis=1, count=self.fits, bitorder="little")
-        return np.ascontiguousarray(apart.view(bool).T)
+        bits = self.bits[some]
+        return np.array([bits[:, f // 8] & (1 << f % 8) for f in range(self.fits)]).astype(bool)
 
     def fit(self, f: int, some: Any = slice(None)) -> BoolArray:
         """Which of some rows, or of all, are of one fit, (rows,)."""
@@ -124,7 +131,7 @@ class Members:
         """The weight of all rows (n,) for one fit: those it leaves out weigh nothing."""
         return Made(lambda some: weight[some] * self.fit(f, some), len(self))
 
-    def patterns(self, some: slice) -> NDArray[np.uint64]:
+    def patterns(self, some: slice) -> Patterns:
         """The bits of some rows as one number each, (rows,), of 64 fits at most."""
         bits = self.bits[some]
         padded = np.zeros((len(bits), 8), dtype=np.uint8)
@@ -132,9 +139,9 @@ class Members:
         return padded.view("<u8")[:, 0]
 
 
-def groups_of(members: Members) -> NDArray[np.uint64] | None:
-    """The patterns that rows have, of which each makes a group of rows that go into the same fits; None if they are
-    many more than the fits.
+def groups_of(members: Members) -> Patterns | None:
+    """The patterns that rows may have, of which each makes a group of rows that go into the same fits; None if they
+    are many more than the fits.
 
     The folds of one k-fold split are k groups, each in all fits but one.
 
@@ -143,6 +150,8 @@ def groups_of(members: Members) -> NDArray[np.uint64] | None:
     """
     if members.fits > MOST_FITS:
         return None
+    if isinstance(members.bits, Halves):
+        members = Members(members.bits.patterns, members.fits)
     patterns = np.empty(0, dtype=np.uint64)
     for some in pieces(len(members), 8):
         patterns = np.union1d(patterns, members.patterns(some))
@@ -151,18 +160,26 @@ def groups_of(members: Members) -> NDArray[np.uint64] | None:
     return patterns
 
 
-def sums_of_folds(objective: Objective, theta: FloatArray, members: Members, groups: NDArray[np.uint64]) -> list[Sums]:
-    """Of each fit the sums of order 2 over its rows at theta, in one pass."""
+def sums_of_folds(
+    add_up: Callable[[Any, Any], Any], function: Callable[[Block], Any], members: Members, groups: Patterns
+) -> list[Any]:
+    """Of each fit the sum of a function over its rows, in one pass, which `add_up` makes of a source."""
 
-    def by_group(block: Block) -> list[Sums]:
+    def by_group(block: Block) -> list[Any]:
         here: IntArray = np.searchsorted(groups, members.patterns(block.rows))
-        sums = [block_sums(block.take(slice(0, 0)), objective.loss, theta, order=2) for _ in groups]
+        sums = [function(block.take(slice(0, 0))) for _ in groups]
         for g in np.flatnonzero(np.bincount(here)):
             run, others = longest_run(np.flatnonzero(here == g))  # most of a fold's, if rows keep their order
             for own in (run, *(others[some] for some in pieces(len(others), block.X.shape[1]))):
-                sums[g] = sums[g] + block_sums(block.take(own), objective.loss, theta, order=2)
+                sums[g] = sums[g] + function(block.take(own))
         return sums
 
-    sums = objective.add_up(by_group, lambda a, b: list(map(add, a, b)))
+    sums = add_up(by_group, lambda a, b: list(map(add, a, b)))
     bits = [np.flatnonzero(groups >> np.uint64(f) & np.uint64(1)) for f in range(members.fits)]
     return [reduce(add, (sums[g] for g in of_fit)) for of_fit in bits]
+
+
+def sums_at(objective: Objective, theta: FloatArray, members: Members, groups: Patterns) -> list[Sums]:
+    """Of each fit the sums of order 2 over its rows at theta, in one pass."""
+    of_block = partial(block_sums, loss=objective.loss, theta=theta, order=2)
+    return sums_of_folds(objective.add_up, of_block, members, groups)

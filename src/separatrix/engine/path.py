@@ -26,17 +26,16 @@ from separatrix.engine.choose import Choice, choice_for
 from separatrix.engine.descent import NOTHING, Descent
 from separatrix.engine.family import Asked, Family, with_strength
 from separatrix.engine.fit import Options
-from separatrix.engine.groups import Members, groups_of, sums_of_folds
+from separatrix.engine.groups import Members, Patterns, groups_of, sums_at
 from separatrix.engine.iterate import Aim, Iterate, minimise
 from separatrix.engine.leave_out import LeftOut, See, leave_one_out
-from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.linear_algebra import factor_positive, solve_factored, solve_positive
 from separatrix.engine.newton import KEEP, newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.proximal import centred_for
-from separatrix.engine.quasi_newton import quasi_newton
+from separatrix.engine.quasi_newton import SINGLE, quasi_newton
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
-from separatrix.engine.sums import Sums
 from separatrix.equations.losses import ClassLoss, LogLoss
 from separatrix.equations.penalties import ElasticNet
 
@@ -167,18 +166,21 @@ class Course:
         l2, weight = self.penalty.l2, self.members.total(self.source.weight)
         family = Family(self.source, self.members, l2, self.options.fit_intercept, weight)
         few = family.few is not None  # then each fit has a curvature of its own
-        start, between = self.beginning(family, Cs)
+        apart = None if few else groups_of(self.members)
+        start, between = self.beginning(family, Cs, apart)
         leader = leaders(start, self.options.tol)
         lead = np.unique(leader)
         whole = start.some(lead)
         columns = self.ends(whole, leader, Cs)
         theta = whole.ends(self.options.tol)
+        of_folds = None if apart is None else family.sums_of_folds(Asked(theta, whole.fold, order=1), apart)
         at_once = max(1, MOST_AT_ONCE // len(lead))
         for first in range(1, len(weight), at_once):
             some = np.arange(first, min(first + at_once, len(weight)))
             fold, place = np.repeat(some, len(lead)), np.tile(np.arange(len(lead)), len(some))
             strength = 1.0 / (Cs[lead][place] * weight[fold])
-            at = family.penalised(theta[place], family.sums(Asked(theta, fold, 1 + few, place)), strength)
+            sums = of_folds[fold, place] if of_folds is not None else family.sums(Asked(theta[place], fold, 1 + few))
+            at = family.penalised(theta[place], sums, strength)
             metric = at.curvature
             if metric is None:
                 root = whole.factors.roots[place]
@@ -187,7 +189,7 @@ class Course:
             columns += self.ends(Descent(family, fold, strength, at, metric, fresh=few), leader, Cs)
         yield from map(list, zip(*columns, strict=True))
 
-    def beginning(self, family: Family, Cs: FloatArray) -> tuple[Descent, FloatArray]:
+    def beginning(self, family: Family, Cs: FloatArray, apart: Patterns | None) -> tuple[Descent, FloatArray]:
         """The fits of all rows for every C, at their one start, and by what share the curvature of each fold differs
         there from A, that of all rows: R^-1 (A_fold - A) R'^-1 for A = R R', (F, P, P), of which the same share of any
         other A leaves it positive definite. It is taken for nothing where it is not used, or would take more passes.
@@ -195,15 +197,14 @@ class Course:
         random = np.random.default_rng(self.options.seed)
         whole = self.objective(0, float(Cs[len(Cs) // 2]))
         sample = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=True, random=random)
-        theta = sample.theta
+        theta, dtype = sample.theta, np.float64
         if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
-            theta = theta - solve_positive(sample.metric, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
+            factor = factor_positive(sample.metric)
+            theta = theta - solve_factored(factor, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
+            dtype = np.float32 if factor.least >= SINGLE else np.float64
         P, fold = family.P, np.zeros(len(Cs), dtype=np.intp)
-        apart = groups_of(self.members) if family.few is None else None
-        if apart is not None:
-            sums = np.array([as_row(own) for own in sums_of_folds(whole, theta, self.members, apart)])
-        else:
-            sums = family.sums(Asked(theta.T, fold[:1], order=2))
+        asked = Asked(theta.T, fold[:1], order=2, dtype=dtype)
+        sums = family.sums(asked) if apart is None else family.sums_of_folds(asked, apart)[:, 0]
         at = family.penalised(theta.T, sums[:1], 1.0 / (Cs * family.weight[0]))
         assert at.curvature is not None
         start = Descent(family, fold, 1.0 / (Cs * family.weight[0]), at, at.curvature)
@@ -240,7 +241,7 @@ class Course:
             whole = self.objective(0, C)
             stops = [last[0].further(whole, self.options) if last else self.first(whole)]
             theta = stops[0].point.theta
-            sums = None if groups is None else cache(partial(sums_of_folds, whole, theta, self.members, groups))
+            sums = None if groups is None else cache(partial(sums_at, whole, theta, self.members, groups))
             for f in range(1, self.members.fits):
                 objective = self.objective(f, C)
                 stop = last[f].further(objective, replace(self.options, max_iter=0)) if last else None
@@ -343,8 +344,3 @@ def points_of(fits: Descent, tol: float) -> list[Point]:
     """Where each fit ended."""
     ends = zip(fits.ends(tol)[:, :, None], fits.gap.tolist(), np.maximum(fits.iterations, 1).tolist(), strict=True)
     return [Point(*end) for end in ends]
-
-
-def as_row(sums: Sums) -> FloatArray:
-    """As `Family.sums` has them."""
-    return np.concatenate([[sums.value], sums.gradient.ravel(), sums.curvature.ravel()]) / sums.weight
