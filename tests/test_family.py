@@ -8,6 +8,7 @@ import pytest
 
 import problems  # noqa: F401 - one thread
 from separatrix.data.memory import MemorySource, memory_source
+from separatrix.engine.descent import SLIGHT, Descent
 from separatrix.engine.family import Asked, Factors, Family
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.groups import Members, groups_of
@@ -119,6 +120,28 @@ def test_fits_on_nearly_separated_rows_arrive_where_newtons_step_is_too_long():
     y = (X[:, :3].sum(axis=1) + 0.1 * random.standard_normal(60) > 0)[:, None] * 1.0
     paths = paths_of(memory_source(X, y), folds(60, "apart"), np.logspace(-4, 5, 10))
     assert paths.gaps.max() <= 1e-8
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_near_the_optimum_slopes_tell_a_step_that_is_too_long_as_values_do(rows):
+    source = source_of(ROWS[rows])
+    members, fold = Members.all(source.n_rows), np.zeros(1, dtype=int)
+    weight = members.total(source.weight)
+    family, strength = Family(source, members, np.linspace(0.5, 2.0, 4), True, weight), 1.0 / weight
+    paths = paths_of(source, folds(source.n_rows, "apart"), np.array([1.0]))
+    theta = np.append(paths.coefficients[0, 0], paths.intercepts[0, 0, :, None], axis=1) + 0.005
+    at = family.at(Asked(theta, fold, 2), strength)
+    assert at.curvature is not None
+    fits = Descent(family, fold, strength, at, at.curvature / 8)  # whose step is eight times too long
+    before = fits.value[0]
+    assert -fits.slope[0] < SLIGHT * before
+    fits.advance(fold, order=1)
+    assert fits.iterations[0] == 0
+    assert fits.length[0] == pytest.approx(1 / 8, rel=0.1)
+    fits.advance(fold, order=1)
+    there = family.at(Asked(fits.theta, fold, 1), strength).value[0]
+    assert there < before
+    assert fits.value[0] == pytest.approx(there, abs=0.01 * (before - there))
 
 
 def test_the_number_of_threads_does_not_change_a_bit():

@@ -177,9 +177,9 @@ def check_training_rows(folds: Folds, classes: NDArray, codes: Any, weight: Any)
     """
     counts = np.zeros((folds.members.fits, len(classes)), dtype=np.intp)
     for some in pieces(len(codes), counts.shape[0]):
-        here, counts_for = codes[some], weight[some] > 0
+        here, weighs = codes[some], weight[some] > 0
         for own, rows in zip(counts, folds.members.at(some), strict=True):
-            own += np.bincount(here[rows & counts_for], minlength=len(classes))
+            own += np.bincount(here[rows & weighs], minlength=len(classes))
     counted, lacking = np.flatnonzero(counts[0]), []
     for f, own in zip(folds.numbers, counts[1:], strict=True):
         there = np.flatnonzero(own)
