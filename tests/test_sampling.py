@@ -1,11 +1,16 @@
 """The rows that a large fit starts on: any rows where nothing is rare, and every rare one where something is."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from scipy import sparse
 
+from separatrix import LogisticRegression
 from separatrix.data.memory import memory_source
+from separatrix.engine.iterate import Aim
 from separatrix.engine.objective import Objective
+from separatrix.engine.quasi_newton import quasi_newton
 from separatrix.engine.sampling import MOST_PER_COEFFICIENT, SHARE, Sample, rows_of_sample, sampled
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
@@ -86,3 +91,15 @@ def test_the_curvature_of_a_sample_is_near_that_of_all_rows_and_its_part_is_belo
     eigenvalues = np.linalg.eigvalsh(root @ near.curvature @ root.T)
     assert 0.8 < eigenvalues.min() <= eigenvalues.max() < 1.25
     assert np.linalg.eigvalsh(root @ (part.weight / H.weight * part.curvature) @ root.T).max() < 1.0
+
+
+def test_the_step_that_a_fresh_curvature_lets_arrive_brings_the_curvature_of_where_it_ends():
+    X, y = normal_rows()
+    objective = Objective(memory_source(X, y[:, None] * 1.0), LogLoss(), L2(np.full(X.shape[1], 1e-3)), True)
+    start = 0.9 * LogisticRegression(C=1e3 / len(X)).fit(X, y).coef_.T
+    gap = next(quasi_newton(objective, np.vstack([start, [[0.0]]]))).gap
+    aim = Aim(0.5 * gap, curved=True)
+    steps = list(islice(quasi_newton(objective, np.vstack([start, [[0.0]]]), aim=aim), 2))
+    assert steps[1].gap <= aim.gap < steps[0].gap
+    assert steps[1].at.curvature is not None
+    np.testing.assert_array_equal(steps[1].at.curvature, objective.evaluate(steps[1].at.theta, order=2).curvature)

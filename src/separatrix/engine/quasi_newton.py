@@ -40,13 +40,14 @@ def quasi_newton(
     """
     cost, before = steps_for_curvature(theta.shape, objective.source.n_rows), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
-    exact = at if metric is None else None
+    exact, fresh = at if metric is None else None, metric is None
     factor, pairs, length = at.factor if metric is None else factor_positive(metric), [], 1.0
     for number in count():
         step = inverse_times(factor, pairs, -at.gradient)
         gap = min(-0.5 * float(np.vdot(at.gradient, step)), at.value)
         yield Iterate(at, gap, exact)
-        last = aim.curved and before < np.inf and gap * gap / before <= aim.gap
+        # What a step leaves, of the gap as of the last one; from a fresh curvature, of the objective.
+        last = aim.curved and gap * gap <= aim.gap * (before if before < np.inf else fresh * at.value)
         keep = share_to_keep(cost, gap, at.value, aim.gap)
         order = 1 if gap <= keep * before and length == 1.0 and not last else 2
         dtype = np.float32 if factor.least >= SINGLE and not last else np.float64
@@ -56,7 +57,7 @@ def quasi_newton(
         if there is at or order == 1:
             pairs, before = with_pair(pairs, at, there), gap
         else:
-            factor, pairs, before = there.factor, [], np.inf
+            factor, pairs, before, fresh = there.factor, [], np.inf, True
             exact = there if dtype is np.float64 else None
             there = there if exact else replace(there, curvature=None)
         at = there
