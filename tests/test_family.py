@@ -122,6 +122,13 @@ def test_fits_on_nearly_separated_rows_arrive_where_newtons_step_is_too_long():
     assert paths.gaps.max() <= 1e-8
 
 
+def test_the_folds_of_one_penalty_take_no_more_steps_than_among_others():
+    source = source_of(ROWS["many"])
+    train, strong = folds(source.n_rows, "apart"), 1e-3 / source.weight.sum()
+    alone, among = (paths_of(source, train, strong * Cs) for Cs in (np.ones(1), np.array([0.1, 1.0, 10.0])))
+    assert alone.iterations[1:].max() <= among.iterations[1:, 1].max()
+
+
 @pytest.mark.parametrize("rows", ROWS)
 def test_near_the_optimum_slopes_tell_a_step_that_is_too_long_as_values_do(rows):
     source = source_of(ROWS[rows])

@@ -4,7 +4,7 @@ import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.engine.family import Asked, Factors, Family, Points, with_strength
-from separatrix.engine.line_search import FAR_TOO_MUCH, SHORTEST, SUFFICIENT, UNSEEN
+from separatrix.engine.line_search import FAR_TOO_MUCH, SHORTEST, SUFFICIENT
 from separatrix.engine.newton import KEEP, MOST_LEFT
 from separatrix.engine.quasi_newton import SINGLE
 
@@ -85,18 +85,14 @@ class Descent:
         """One try of a step for some fits, of which those whose objective has not fallen will try a shorter one."""
         value, slope, length, step = self.value[some], self.slope[some], self.length[some], self.step[some]
         trial = self.theta[some] + length[:, None] * step
-        valued = order == 2 or bool((-slope * length > SLIGHT * value).any())
+        slight = -slope * length <= SLIGHT * np.abs(value)
+        valued = order == 2 or not slight.all()
         dtype = np.float32 if self.factors.least[some].min() >= SINGLE else np.float64
         asked = Asked(trial, self.fold[some], order, valued, dtype)
         there = self.family.at(asked, self.strength[some])
         along = np.einsum("mp,mp->m", there.gradient, step)
-        if valued:
-            risen = there.value - value
-            fallen = risen <= SUFFICIENT * length * slope + 4.0 * np.finfo(float).eps * np.abs(value)
-            fallen |= (-slope * length <= UNSEEN * np.abs(value)) & (np.abs(along) <= -0.5 * slope)
-        else:
-            risen = 0.5 * length * (slope + along)
-            fallen = along <= -0.5 * slope
+        risen = np.where(slight, 0.5 * length * (slope + along), there.value - value)
+        fallen = np.where(slight, along <= -0.5 * slope, risen <= SUFFICIENT * length * slope)
         gone, back = some[fallen], some[~fallen]
         if len(back):
             promised = (slope * length)[~fallen]
@@ -105,7 +101,7 @@ class Descent:
             self.stuck[back] = self.length[back] < SHORTEST * self.planned[back]
         if not len(gone):
             return
-        self.theta[gone], self.value[gone] = trial[fallen], (value + risen)[fallen]
+        self.theta[gone], self.value[gone] = trial[fallen], (there.value if valued else value + risen)[fallen]
         self.gradient[gone] = there.gradient[fallen]
         if there.curvature is not None:
             self.metric[gone] = there.curvature[fallen]

@@ -205,7 +205,7 @@ class Course:
         P, fold = family.P, np.zeros(len(Cs), dtype=np.intp)
         asked = Asked(theta.T, fold[:1], order=2, dtype=dtype)
         sums = family.sums(asked) if apart is None else family.sums_of_folds(asked, apart)[:, 0]
-        at = family.penalised(theta.T, sums[:1], 1.0 / (Cs * family.weight[0]))
+        at = family.penalised(theta.T, sums[:1].copy(), 1.0 / (Cs * family.weight[0]))
         assert at.curvature is not None
         start = Descent(family, fold, 1.0 / (Cs * family.weight[0]), at, at.curvature)
         between = np.zeros((len(family.weight), P, P))
