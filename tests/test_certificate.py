@@ -10,6 +10,7 @@ import pytest
 
 from problems import Problem, make_problem, solve
 from separatrix import LogisticRegression
+from separatrix.data.memory import memory_source
 from separatrix.engine.certificate import (
     by_duality,
     by_pairs,
@@ -17,9 +18,10 @@ from separatrix.engine.certificate import (
     by_self_concordance,
     certify,
 )
+from separatrix.engine.duality import fitted_bound
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.row_reach import farthest_row, least_reach, reaches
-from separatrix.equations.losses import SquaredLoss
+from separatrix.equations.losses import SoftmaxLoss, SquaredLoss
 from separatrix.equations.penalties import L2
 
 LONG = np.longdouble
@@ -335,6 +337,20 @@ def test_the_duality_gap_falls_with_the_square_of_the_distance_to_the_optimum():
     best, objective = long_optimum(problem)[:, 1:].astype(float), problem.objective()
     near, nearer = (certify(objective, objective.evaluate(best + size, order=1)).gap for size in (1e-3, 1e-5))
     assert nearer < 1e-3 * near
+
+
+def test_the_rounding_of_a_state_in_single_precision_leaves_no_intercept_without_a_dual_bound():
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        X, y = random.normal(size=(3_000, 5)), (random.random(3_000) ** 3 * 20).astype(int)
+        objective = Objective(memory_source(X, y), SoftmaxLoss(), L2(np.full(5, 1e-2)), True)
+        fit = LogisticRegression(C=1 / (3_000 * 1e-2), tol=1e-12).fit(X, y)
+        best = np.vstack([fit.coef_.T, fit.intercept_])
+        near = objective.canonical(best + 1e-2 * random.normal(size=best.shape))
+        at = objective.evaluate(near, order=1, keep_state=True)
+        bound = fitted_bound(objective, at)
+        assert bound is not None
+        assert at.value - objective.evaluate(best, order=0).value <= bound <= 0.01
 
 
 @pytest.mark.parametrize("solver", ["newton", "conjugate-gradient", "gradient-descent"])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from separatrix.data import wide
 from separatrix.data.memory import MemorySource, memory_source
@@ -44,6 +45,30 @@ def test_sums_by_columns_are_those_of_blocks_of_rows(monkeypatch, dtype, far, K,
             plane = objective.plane(theta)
         found.append((np.array(at.value), at.gradient, *products, of_rows.gradient, np.array(of_rows.weight), plane))
     assert isinstance(wide_rows(source), WideRows)
+    for blocks, columns in zip(*found, strict=True):
+        np.testing.assert_allclose(columns, blocks, rtol=1e-10, atol=1e-10 * np.abs(blocks).max())
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("K", [1, 3])
+def test_sums_of_sparse_columns_are_those_of_sparse_rows(monkeypatch, K, n_threads):
+    monkeypatch.setattr(wide, "FEW_NON_ZEROS", 0)
+    random = np.random.default_rng(0)
+    X = sparse.random_array((ROWS, COLUMNS), density=0.01, rng=random, format="csr")
+    y = random.integers(0, max(K, 2), ROWS)
+    weight, offset = random.uniform(0.5, 2.0, ROWS), random.standard_normal((ROWS, K))
+    theta, direction = random.standard_normal((2, COLUMNS + 1, K))
+    found = []
+    for rows in (X, X.tocsc()):
+        source = memory_source(rows, y if K > 1 else y[:, None] * 1.0, weight, offset=offset)
+        assert (wide_rows(source) is None) == (rows is X)
+        with workers(n_threads) as pool:
+            loss = LogLoss() if K == 1 else SoftmaxLoss()
+            objective = Objective(replace(source, pool=pool), loss, elastic_net(np.ones(COLUMNS), 0.5), True)
+            at = objective.evaluate(theta, order=1)
+            assert objective.passes == 1
+            products = objective.curvature_times(at, direction), np.hstack(objective.column_moments())
+            found.append((np.array(at.value), at.gradient, *products, objective.plane(theta)))
     for blocks, columns in zip(*found, strict=True):
         np.testing.assert_allclose(columns, blocks, rtol=1e-10, atol=1e-10 * np.abs(blocks).max())
 

@@ -1,25 +1,29 @@
-"""Few dense rows of many columns: what passes make of them is longer than rows are many, so threads share the columns.
+"""Few rows of many columns: what passes make of them is longer than rows are many, so threads share the columns.
 
 Each block of rows would have a gradient of its own, as long as all columns, and so would each thread; here every part
-of a gradient is made once, where it stays. X is read twice for it, which is no slower where rows are that few.
+of a gradient is made once, where it stays. X is read twice for it, which is no slower where rows are that few, or
+sparse and stored column by column.
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block, Source
-from separatrix.data.memory import FEW_CELLS, MemorySource, in_double
+from separatrix.data.memory import FEW_CELLS, FEW_NON_ZEROS, MemorySource, in_double
+from separatrix.data.some import csr_rows
 from separatrix.data.threads import in_order
 from separatrix.equations.hyperplane import product
 
 FEW, FEW_COPIED = 2**10, 2**11  # bytes of a column, for each column of eta; and of what blocks would have to copy
 CELLS, FEWEST = 2**18, 2**11  # that a thread takes at a time, but at least so many columns;
 COPIED, FEWEST_COPIED = 2**17, 2**8  # and that it has to copy
+SPARSE = 16  # parts of sparse columns: each has a plane of its own
 AHEAD = 4  # parts that wait to be added
 
 
@@ -34,7 +38,7 @@ class WideRows:
         """The columns that a thread takes at a time."""
         n, p = self.source.X.shape
         cells, least = (COPIED, FEWEST_COPIED) if self.source.copies else (CELLS, FEWEST)
-        step = max(least, cells // max(n, 1))
+        step = -(-p // SPARSE) if self.source.is_sparse else max(least, cells // max(n, 1))
         return [slice(first, min(first + step, p)) for first in range(0, p, step)]
 
     @cached_property
@@ -43,9 +47,11 @@ class WideRows:
         source, all_ = self.source, slice(0, self.source.n_rows)
         return Block(None, source.y[all_], source.weights(all_), all_, source.offset)
 
-    def part(self, some: slice, rows: slice = slice(None)) -> FloatArray:
-        """Some columns, of some rows."""
+    def part(self, some: slice, rows: slice = slice(None)) -> Any:
+        """Some columns, of some rows; sparse ones of all."""
         source = self.source
+        if source.is_sparse:
+            return csr_rows(source.X.T, some).T
         return in_double(source.X[:, some][rows], source.centre[some] if source.shifted else None)
 
     def plane(self, theta: FloatArray) -> FloatArray:
@@ -55,21 +61,22 @@ class WideRows:
         def of_columns(some: slice) -> FloatArray:
             return self.part(some) @ theta[:p][some]
 
-        plane = np.zeros((self.source.n_rows, theta.shape[1]), order="F")
+        plane = np.zeros((self.source.n_rows, theta.shape[1]))
         for part in in_order(self.source.pool, of_columns, self.parts, ahead=AHEAD):
             plane += part
         for b in theta[p:]:
             plane += b
-        return plane
+        return np.asfortranarray(plane)
 
     def pull(self, r: FloatArray, P: int) -> FloatArray:
         """[X 1]'r, (P, K): what theta's last row multiplies, if P > p, is a column of ones."""
         out, p = np.empty((P, r.shape[1])), self.source.n_columns
+        r = np.ascontiguousarray(r)  # else each sparse part would copy it
         self.fill(out[:p], lambda X: product(X.T, r))
         out[p:] = r.sum(axis=0)
         return out
 
-    def fill(self, out: FloatArray, function: Callable[[FloatArray], FloatArray]) -> None:
+    def fill(self, out: FloatArray, function: Callable[[Any], FloatArray]) -> None:
         """Fills `out` (p, ...) with function(some columns of X)."""
 
         def of_columns(some: slice) -> None:
@@ -79,8 +86,13 @@ class WideRows:
 
 
 def wide_rows(source: Source) -> WideRows | None:
-    """The rows of a source by their columns, where they are dense, in memory, few and wide."""
-    if not isinstance(source, MemorySource) or not isinstance(source.X, np.ndarray):
+    """The rows of a source by their columns, where they are in memory, few and wide: dense, or stored so."""
+    if not isinstance(source, MemorySource):
+        return None
+    if source.is_sparse:
+        wide = source.X.format == "csc" and source.n_rows < source.n_columns
+        return WideRows(source) if wide and source.X.nnz > FEW_NON_ZEROS else None
+    if not isinstance(source.X, np.ndarray):
         return None
     few = FEW_COPIED if source.copies else FEW * source.outputs
     return WideRows(source) if source.n_rows * source.X.itemsize <= few and source.X.size > FEW_CELLS else None

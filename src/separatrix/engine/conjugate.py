@@ -9,6 +9,9 @@ import numpy as np
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
+from separatrix.data.memory import FEW_CELLS
+from separatrix.data.threads import in_order
+from separatrix.data.wide import AHEAD
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
@@ -17,6 +20,7 @@ from separatrix.engine.newton import has_room, is_broken, newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, packed, solve_packed
 from separatrix.engine.sampling import sampled
+from separatrix.equations.hyperplane import pieces
 
 MOST_PRODUCTS = 500  # in one Newton step
 SOME_ROWS = 2_000  # from which a mean is judged
@@ -111,6 +115,7 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Precondi
     """
     p, strength = objective.source.n_columns, objective.penalty.l2[:, None]
     mean, square = objective.column_moments()
+    pool = getattr(objective.source, "pool", None) if theta.size > FEW_CELLS else None
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
         h = mean_curvature(objective, at)
@@ -118,10 +123,14 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Precondi
 
         def inverse(residual: FloatArray) -> FloatArray:
             towards, shift = np.empty_like(residual), residual[p:].sum(axis=0)  # 0 without an intercept
-            z = np.multiply(mean, shift, out=towards[:p])
-            np.subtract(residual[:p], z, out=z)
-            z /= unit
-            towards[p:] = shift / h - mean.T @ z
+
+            def scaled(some: slice) -> FloatArray:
+                z = np.multiply(mean[some], shift, out=towards[some])
+                np.subtract(residual[some], z, out=z)
+                z /= unit[some]
+                return mean[some].T @ z
+
+            towards[p:] = shift / h - sum(in_order(pool, scaled, pieces(*residual[:p].shape), AHEAD))
             return towards
 
         return inverse

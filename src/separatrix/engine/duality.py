@@ -118,12 +118,16 @@ def fitted_bound(objective: Objective, at: Evaluation) -> float | None:
     if len(at.gradient) > p:
         V, effect = intercepts(objective, at)
         tilt = np.linalg.lstsq(V, -at.gradient[-1])[0]
-        divergence = float(tilt @ V @ tilt)
         tilted = effect(tilt)
         tilted += at.gradient
+        most = 1e-10 * np.abs(at.gradient[-1]).max() + np.finfo(float).eps
+        if np.abs(tilted[-1]).max() > most:  # by the rounding of a state in single precision
+            more = np.linalg.lstsq(V, -tilted[-1])[0]
+            tilt += more
+            tilted += effect(more)
+        divergence = float(tilt @ V @ tilt)
         # Where all p are 0 or 1, no tilt moves them, and the condition stays unmet.
-        unmet = np.abs(tilted[-1]).max() > 1e-10 * np.abs(at.gradient[-1]).max() + np.finfo(float).eps
-        if unmet or np.ptp(np.append(tilt, 0.0)) > 1.0:
+        if np.abs(tilted[-1]).max() > most or np.ptp(np.append(tilt, 0.0)) > 1.0:
             return None
     w, gradient = at.theta[:p], at.gradient.copy() if tilted is None else tilted
     for some in pieces(*w.shape):

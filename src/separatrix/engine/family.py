@@ -20,7 +20,7 @@ from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
-from separatrix.engine.groups import Members, Patterns, sums_of_folds
+from separatrix.engine.groups import Members, Patterns, sums_of_fits
 from separatrix.engine.linear_algebra import factor_positive, potrs
 from separatrix.equations.hyperplane import weighted_gram
 from separatrix.equations.losses import LogLoss
@@ -93,7 +93,7 @@ class Family:
     def sums_of_folds(self, asked: Asked, groups: Patterns) -> FloatArray:
         """As `sums`, for every fold what is asked of fits of all rows, (F, M, ..), in one pass over groups of rows."""
         over_all = partial(self.over_all, asked=asked)
-        return np.array(sums_of_folds(self.source.add_up, over_all, self.members, groups)) / self.weight[:, None, None]
+        return np.array(sums_of_fits(self.source.add_up, over_all, self.members, groups)) / self.weight[:, None, None]
 
     def over_all(self, block: Block, asked: Asked) -> FloatArray:
         """The sums over all rows of a block, whatever fold they are in."""

@@ -160,7 +160,7 @@ def groups_of(members: Members) -> Patterns | None:
     return patterns
 
 
-def sums_of_folds(
+def sums_of_fits(
     add_up: Callable[[Any, Any], Any], function: Callable[[Block], Any], members: Members, groups: Patterns
 ) -> list[Any]:
     """Of each fit the sum of a function over its rows, in one pass, which `add_up` makes of a source."""
@@ -182,4 +182,4 @@ def sums_of_folds(
 def sums_at(objective: Objective, theta: FloatArray, members: Members, groups: Patterns) -> list[Sums]:
     """Of each fit the sums of order 2 over its rows at theta, in one pass."""
     of_block = partial(block_sums, loss=objective.loss, theta=theta, order=2)
-    return sums_of_folds(objective.add_up, of_block, members, groups)
+    return sums_of_fits(objective.add_up, of_block, members, groups)

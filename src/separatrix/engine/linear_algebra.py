@@ -118,26 +118,27 @@ def conjugate_gradients(
     """About A^-1 b, and in how many products: until the square of what is left is `enough` for that of b.
 
     `times` multiplies by A, positive semi-definite, and `near` by the inverse of something near it; b has any shape.
-    Vectors can be longer than the data, so they change in place. Of each step `course` is told its length and the share
-    of the square that it left.
+    Vectors can be longer than the data, so they change in place, a piece at a time. Of each step `course` is told its
+    length and the share of the square that it left.
     """
     x, residual = np.zeros_like(b), b.copy()
     direction = near(residual)
     size = float(np.vdot(residual, direction))
-    products, small = 0, enough(size)
+    products, small, each = 0, enough(size), (len(b), b.size // max(len(b), 1))
     while size > small and products < most:
         product, products = times(direction), products + 1
         bend = float(np.vdot(direction, product))
         if not bend > 0:  # A is zero along it: every row is where its loss has rounded to a straight line
             return (x if x.any() else direction), products
         length = size / bend
-        product *= length
-        residual -= product
-        x += np.multiply(direction, length, out=product)
+        for some in pieces(*each):
+            residual[some] -= np.multiply(product[some], length, out=product[some])
+            x[some] += np.multiply(direction[some], length, out=product[some])
         towards, before = near(residual), size
         size = float(np.vdot(residual, towards))
-        direction *= size / before
-        direction += towards
+        for some in pieces(*each):
+            direction[some] *= size / before
+            direction[some] += towards[some]
         if course is not None:
             course.append((length, size / before))
     return x, products

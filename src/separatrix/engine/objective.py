@@ -152,12 +152,10 @@ class Objective:
 
         def along_rows(block: Block, plane: FloatArray) -> tuple[float, FloatArray]:
             along = self.loss.curvature_times(self.state_of(at, block), plane)
-            along *= block.weight[:, None]
+            along *= block.weight[:, None] / at.weight
             return 0.0, along
 
-        sums = self.through_rows(direction, along_rows)
-        result = sums.gradient
-        result /= sums.weight
+        result = self.through_rows(direction, along_rows).gradient
         self.penalty.add_gradient(direction[: self.source.n_columns], result)  # as its smooth part is a quadratic
         return result
 

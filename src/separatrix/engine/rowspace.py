@@ -79,6 +79,8 @@ def by_columns(source: MemorySource, penalty: ElasticNet) -> Space:
     X = source.X.astype(np.float64, copy=False).tocsc()
     counts = np.diff(X.indptr)
     single, shared = np.flatnonzero(counts == 1), np.flatnonzero(counts > 1)
+    if not len(single):
+        return Space(replace(source, X=X), penalty)
     row, entry = X.indices[X.indptr[single]], X.data[X.indptr[single]]
     norm = np.sqrt(np.bincount(row, entry**2, minlength=source.n_rows))
     share = np.divide(entry, norm[row], out=np.zeros_like(entry), where=norm[row] > 0)
