@@ -58,17 +58,17 @@ def test_sums_of_sparse_columns_are_those_of_sparse_rows(monkeypatch, K, n_threa
     y = random.integers(0, max(K, 2), ROWS)
     weight, offset = random.uniform(0.5, 2.0, ROWS), random.standard_normal((ROWS, K))
     theta, direction = random.standard_normal((2, COLUMNS + 1, K))
-    found = []
+    source, found = memory_source(X, y if K > 1 else y[:, None] * 1.0, weight, offset=offset), []
+    assert wide_rows(source) is None
     for rows in (X, X.tocsc()):
-        source = memory_source(rows, y if K > 1 else y[:, None] * 1.0, weight, offset=offset)
-        assert (wide_rows(source) is None) == (rows is X)
         with workers(n_threads) as pool:
             loss = LogLoss() if K == 1 else SoftmaxLoss()
-            objective = Objective(replace(source, pool=pool), loss, elastic_net(np.ones(COLUMNS), 0.5), True)
+            objective = Objective(replace(source, X=rows, pool=pool), loss, elastic_net(np.ones(COLUMNS), 0.5), True)
             at = objective.evaluate(theta, order=1)
             assert objective.passes == 1
             products = objective.curvature_times(at, direction), np.hstack(objective.column_moments())
             found.append((np.array(at.value), at.gradient, *products, objective.plane(theta)))
+    assert isinstance(wide_rows(objective.source), WideRows)
     for blocks, columns in zip(*found, strict=True):
         np.testing.assert_allclose(columns, blocks, rtol=1e-10, atol=1e-10 * np.abs(blocks).max())
 
