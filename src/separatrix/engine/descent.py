@@ -6,7 +6,7 @@ from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.engine.family import Asked, Factors, Family, Points, with_strength
 from separatrix.engine.line_search import FAR_TOO_MUCH, SHORTEST, SUFFICIENT
 from separatrix.engine.newton import KEEP, MOST_LEFT
-from separatrix.engine.quasi_newton import SINGLE
+from separatrix.engine.quasi_newton import precision
 
 CHORDS = 3  # steps that cost as much as one with a new curvature
 SLIGHT = 0.01  # of the objective: of a fall by so little the slopes at both ends tell as much, at half of the cost
@@ -87,8 +87,7 @@ class Descent:
         trial = self.theta[some] + length[:, None] * step
         slight = -slope * length <= SLIGHT * np.abs(value)
         valued = order == 2 or not slight.all()
-        dtype = np.float32 if self.factors.least[some].min() >= SINGLE else np.float64
-        asked = Asked(trial, self.fold[some], order, valued, dtype)
+        asked = Asked(trial, self.fold[some], order, valued, precision(self.factors.least[some].min()))
         there = self.family.at(asked, self.strength[some])
         along = np.einsum("mp,mp->m", there.gradient, step)
         risen = np.where(slight, 0.5 * length * (slope + along), there.value - value)

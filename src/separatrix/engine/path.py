@@ -33,7 +33,7 @@ from separatrix.engine.linear_algebra import factor_positive, solve_factored, so
 from separatrix.engine.newton import KEEP, newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.proximal import centred_for
-from separatrix.engine.quasi_newton import SINGLE, quasi_newton
+from separatrix.engine.quasi_newton import precision, quasi_newton
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import sample_start
 from separatrix.equations.losses import ClassLoss, LogLoss
@@ -201,7 +201,7 @@ class Course:
         if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
             factor = factor_positive(sample.metric)
             theta = theta - solve_factored(factor, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
-            dtype = np.float32 if factor.least >= SINGLE else np.float64
+            dtype = precision(factor.least)
         P, fold = family.P, np.zeros(len(Cs), dtype=np.intp)
         asked = Asked(theta.T, fold[:1], order=2, dtype=dtype)
         sums = family.sums(asked) if apart is None else family.sums_of_folds(asked, apart)[:, 0]

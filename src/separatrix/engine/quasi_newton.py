@@ -50,7 +50,7 @@ def quasi_newton(
         last = aim.curved and gap * gap <= aim.gap * (before if before < np.inf else fresh * at.value)
         keep = share_to_keep(cost, gap, at.value, aim.gap)
         order = 1 if gap <= keep * before and length == 1.0 and not last else 2
-        dtype = np.float32 if factor.least >= SINGLE and not last else np.float64
+        dtype = np.float64 if last else precision(factor.least)
         there, length = backtrack(objective, at, step, order, dtype=dtype)
         if is_broken(gap, at, there) or (number >= MANY_STEPS and factor.least < SINGULAR):
             yield from newton(objective, there.theta, broken=True)
@@ -61,6 +61,11 @@ def quasi_newton(
             exact = there if dtype is np.float64 else None
             there = there if exact else replace(there, curvature=None)
         at = there
+
+
+def precision(least: float) -> type[np.floating]:
+    """That of the products of a curvature whose factor has such a least conditional standard deviation."""
+    return np.float32 if least >= SINGLE else np.float64
 
 
 def with_pair(pairs: list[Pair], at: Evaluation, there: Evaluation) -> list[Pair]:
