@@ -76,6 +76,16 @@ class WideRows:
         out[p:] = r.sum(axis=0)
         return out
 
+    def gram(self, v: FloatArray) -> FloatArray:
+        """X X'v, (rows, K): of each part of the columns both products at once, while X'v is in cache."""
+        v = np.ascontiguousarray(v)
+
+        def of_columns(some: slice) -> FloatArray:
+            X = self.part(some)
+            return X @ product(X.T, v)
+
+        return sum(in_order(self.source.pool, of_columns, self.parts, ahead=AHEAD), np.zeros(v.shape))
+
     def fill(self, out: FloatArray, function: Callable[[Any], FloatArray]) -> None:
         """Fills `out` (p, ...) with function(some columns of X)."""
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.decrement import decrement
-from separatrix.engine.duality import Prediction, dual_bound, penalises_all
+from separatrix.engine.duality import Prediction, by_strong_convexity, dual_bound, penalises_all
 from separatrix.engine.linear_algebra import factor_positive
 from separatrix.engine.near_copies import (
     CURVATURE_SEEN,
@@ -40,7 +40,6 @@ from separatrix.engine.near_copies import (
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.pairs import farthest_by, pairs_of
 from separatrix.engine.row_reach import farthest_along, least_reach, longest_row, reaches
-from separatrix.equations.penalties import ElasticNet
 
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 FAR_UNIT = 1e-50  # and one that is looked into no further
@@ -201,7 +200,7 @@ def by_self_concordance(
     safe = t * (1.0 + INVERSE_SEEN * len(unit) * (size**2 + far)) < 1.0
     long = grown * lengths(objective, inverse, U, at.theta.shape) if safe else None
     bound = concordant(at, grown * nu, t, S, long, along)
-    strong = by_strong_convexity(objective.penalty, at.theta, bound.gap) if sloped and safe else bound.coef_error
+    strong = by_strong_convexity(objective.penalty, at.theta.shape, bound.gap) if sloped and safe else bound.coef_error
     return replace(bound, coef_error=strong)
 
 
@@ -325,24 +324,15 @@ def farthest(t: float) -> float:
     return 4.0 * t / (1.0 + (1.0 - 8.0 / 3.0 * t) ** 0.5)
 
 
-def by_duality(objective: Objective, at: Evaluation, ahead: Prediction | None = None) -> Certificate:
-    """The bound from a feasible point of the dual problem; it needs a penalty on every weight."""
-    gap = dual_bound(objective, at, ahead)
+def by_duality(
+    objective: Objective, at: Evaluation, ahead: Prediction | None = None, gap: float | None = None
+) -> Certificate:
+    """The bound from a feasible point of the dual problem, if it is not known; it needs a penalty on every weight."""
+    gap = dual_bound(objective, at, ahead) if gap is None else gap
     if gap is None:
         return Certificate(np.inf, "none: the intercept is too far from its optimum for a bound")
     gap += rounding(at)
-    return Certificate(gap, "duality", by_strong_convexity(objective.penalty, at.theta, gap))
-
-
-def by_strong_convexity(penalty: ElasticNet, theta: FloatArray, gap: float) -> FloatArray | None:
-    """sqrt(2 gap / l2_j), (P, K): how far from the optimum a weight can be that the L2 penalty holds; inf for the
-    intercept, which nothing holds, and None where some weight is not held either."""
-    if not penalty.l2.all():
-        return None
-    errors, p = np.empty(theta.shape), len(penalty.l2)
-    errors[p:] = np.inf
-    np.sqrt(np.divide(2.0 * gap, penalty.l2[:, None], out=errors[:p]), out=errors[:p])
-    return errors
+    return Certificate(gap, "duality", by_strong_convexity(objective.penalty, at.theta.shape, gap))
 
 
 def rounding(at: Evaluation) -> float:

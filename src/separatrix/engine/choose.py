@@ -14,9 +14,9 @@ from separatrix.data.block import Source
 from separatrix.data.judged import share_of_entries
 from separatrix.data.memory import MemorySource
 from separatrix.engine.certificate import LARGEST_CURVATURE
-from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.gradient_descent import gradient_descent
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, Solver
+from separatrix.engine.multipliers import truncated_newton
 from separatrix.engine.newton import HELD_AT_ONCE, newton
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
@@ -42,7 +42,7 @@ WEAK = 0.01  # of a row: a penalty below it leaves small curvatures, for which c
 SOLVERS: dict[str, Callable[..., Solver]] = {
     "newton": newton,
     "quasi-newton": quasi_newton,
-    "conjugate-gradient": conjugate_newton,
+    "conjugate-gradient": truncated_newton,
     "gradient-descent": gradient_descent,
     "proximal-newton": proximal_newton,
 }

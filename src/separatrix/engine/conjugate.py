@@ -97,9 +97,14 @@ def newton_step(
         lambda direction: objective.curvature_times(at, direction),
         near,
         -at.gradient,
-        enough=lambda start: max(start * min(LOOSE, abs(start) ** 0.25) ** 2, COUNTS * at.value),
+        enough=residual_that_counts(at.value),
         most=min(most, 10 * at.theta.size),
     )
+
+
+def residual_that_counts(value: float) -> Callable[[float], float]:
+    """How much of the square of a residual may be left, which starts at so much, where the objective has that value."""
+    return lambda start: max(start * min(LOOSE, abs(start) ** 0.25) ** 2, COUNTS * value)
 
 
 Preconditioner = Callable[[Evaluation, int], Callable[[FloatArray], FloatArray]]

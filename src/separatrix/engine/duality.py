@@ -146,6 +146,17 @@ def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, 
     return (1.0 - c) * loss + c * divergence + penalty.fenchel_gap(w, G, -c)
 
 
+def by_strong_convexity(penalty: ElasticNet, shape: tuple[int, ...], gap: float) -> FloatArray | None:
+    """sqrt(2 gap / l2_j), of theta's shape (P, K): how far from the optimum a weight can be that the L2 penalty holds;
+    inf for the intercept, which nothing holds, and None where some weight is not held either. To read: those of all
+    classes are one."""
+    if not penalty.l2.all():
+        return None
+    errors = np.full((shape[0], 1), np.inf)
+    errors[: len(penalty.l2), 0] = np.sqrt(2.0 * gap / penalty.l2)
+    return np.broadcast_to(errors, shape)
+
+
 def intercepts(objective: Objective, at: Evaluation) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
     """The second derivatives of the mean loss in the intercepts, (K, K); and what a shift of them, (K,), does to its
     gradient, (P, K).

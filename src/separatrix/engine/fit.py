@@ -11,9 +11,10 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.certificate import Certificate, by_strong_convexity, certify
+from separatrix.engine.certificate import Certificate, certify
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choice_for, products_pay
+from separatrix.engine.duality import by_strong_convexity
 from separatrix.engine.iterate import Aim, Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.proximal import centred_for, takes_metric
@@ -115,13 +116,15 @@ def fit_linear_model(
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
     certificate, at = rounded(solution.certificate, loss, moved), solution.at
     if space.source is not source:
-        there = np.vstack([coefficients.T, intercepts[None]])[: source.n_columns + len(b)]
-        certificate, at = replace(certificate, coef_error=by_strong_convexity(penalty, there, certificate.gap)), None
+        shape = source.n_columns + len(b), len(intercepts)
+        certificate, at = replace(certificate, coef_error=by_strong_convexity(penalty, shape, certificate.gap)), None
     elif certificate.coef_error is not None:
-        error = certificate.coef_error  # in place: it may be a part of X that counts
+        error = certificate.coef_error  # in place, if it can be: it may be a part of X that counts
+        error = error if error.flags.writeable else error.copy()
         for some in pieces(p, len(intercepts)):
             error[some] += EPSILON * np.abs(coefficients.T[some])
         error[p:] += moved
+        certificate = replace(certificate, coef_error=error)
     status = solution.status
     if status is Status.CONVERGED and certificate.gap > 2.0 * options.tol:  # by the rounding of intercepts
         status = Status.ROUNDING

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.engine.certificate import Certificate, Part, certify, rounding
+from separatrix.engine.certificate import Certificate, Part, by_duality, certify, rounding
 from separatrix.engine.duality import Prediction
 from separatrix.engine.objective import Evaluation, Objective
 
@@ -19,12 +19,15 @@ MOST_IDLE = 3  # steps in a row that gain nothing, after which no other will
 @dataclass(frozen=True)
 class Iterate:
     """A point, the solver's own estimate of how far its objective is above the optimum, and, if it has one, the
-    evaluation of order 2 whose curvature it went by."""
+    evaluation of order 2 whose curvature it went by, a prediction that may prove it, a dual bound that does, and the
+    norm of the gradient, where that takes work."""
 
     at: Evaluation
     gap: float
     metric: Evaluation | None = None
     ahead: Prediction | None = None
+    proven: float | None = None
+    norm: float | None = None
 
 
 Solver = Iterator[Iterate]
@@ -151,7 +154,7 @@ def minimise(
                 number,
                 at.loss,
                 at.value,
-                float(np.linalg.norm(objective.subgradient(at))),
+                float(np.linalg.norm(objective.subgradient(at))) if iterate.norm is None else iterate.norm,
                 iterate.gap,
                 objective.passes,
                 perf_counter() - started,
@@ -165,7 +168,11 @@ def minimise(
         stuck, over = idle >= MOST_IDLE, number >= max_iter
         if iterate.gap <= target or stalled or stuck or over:
             last = stalled or stuck or over
-            certificate = certify(objective, at, iterate.metric, tolerance, None if last else part, iterate.ahead, last)
+            certificate = (
+                certify(objective, at, iterate.metric, tolerance, None if last else part, iterate.ahead, last)
+                if iterate.proven is None
+                else by_duality(objective, at, gap=iterate.proven)
+            )
             if certificate.gap <= tolerance:
                 return Solution(at, tuple(steps), certificate, Status.CONVERGED)
             rounded = certificate.gap <= 2.0 * rounding(at)  # more steps would show nothing

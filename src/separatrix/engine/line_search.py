@@ -1,9 +1,22 @@
 """How far to go along a direction."""
 
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from separatrix.engine.objective import Evaluation, Objective
+
+
+class HasValue(Protocol):
+    """A point whose objective is known."""
+
+    @property
+    def value(self) -> float: ...
+
+
+Valued = TypeVar("Valued", bound=HasValue)
 
 SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo; Nocedal and Wright 2006, eq. 3.6a)
 SHORTEST = 2.0**-40
@@ -33,22 +46,45 @@ def backtrack(
     from where the loss is all but straight and its curvature next to nothing: it is cut to a promise that can be kept.
     """
     slope = float(np.vdot(at.gradient, direction)) if slope is None else slope
-    if -slope * length > FAR_TOO_MUCH * at.value > 0:
-        length = -2.0 * at.value / slope
-    rounding = 4.0 * np.finfo(float).eps * abs(at.value)
-    trial = order
-    shortest = SHORTEST * length
-    while length > shortest:
-        there = objective.evaluate(at.theta + length * direction, trial, keep_state, dtype)
-        fallen = there.value <= at.value + sufficient * length * slope + rounding
-        if not fallen and trial and -slope * length <= UNSEEN * abs(at.value):
-            fallen = slope_left(objective, there, direction) <= -0.5 * slope
-        if fallen:
-            return there if trial == order else objective.evaluate(there.theta, order, keep_state, dtype), length
+
+    def there(length: float, first: bool) -> Evaluation:
         # A curvature costs several values, so after a first disappointment it is left until the length is known.
-        trial = order % 2
-        length *= shorter(at.value, slope * length, there.value)
-    return at, length
+        trial = order if first else order % 2
+        return objective.evaluate(at.theta + length * direction, trial, keep_state, dtype)
+
+    def left(there: Evaluation) -> float:
+        return np.inf if there.gradient is None else slope_left(objective, there, direction)
+
+    found, length = first_fall(at.value, slope, there, left, length, sufficient)
+    if found is None:
+        return at, length
+    short = order == 2 and found.curvature is None
+    return objective.evaluate(found.theta, order, keep_state, dtype) if short else found, length
+
+
+def first_fall(
+    value: float,
+    slope: float,
+    there: Callable[[float, bool], Valued],
+    left: Callable[[Valued], float],
+    length: float = 1.0,
+    sufficient: float = SUFFICIENT,
+) -> tuple[Valued | None, float]:
+    """As `backtrack`, from an objective of this value and slope: there(length, whether it is the first) is a point, and
+    left(point) the |slope| that is left at one, inf where that is not known. None if no length helps."""
+    if -slope * length > FAR_TOO_MUCH * value > 0:
+        length = -2.0 * value / slope
+    rounding = 4.0 * np.finfo(float).eps * abs(value)
+    longest, shortest = length, SHORTEST * length
+    while length > shortest:
+        point = there(length, length == longest)
+        fallen = point.value <= value + sufficient * length * slope + rounding
+        if not fallen and -slope * length <= UNSEEN * abs(value):
+            fallen = left(point) <= -0.5 * slope
+        if fallen:
+            return point, length
+        length *= shorter(value, slope * length, point.value)
+    return None, length
 
 
 def slope_left(objective: Objective, at: Evaluation, direction: NDArray[np.floating]) -> float:

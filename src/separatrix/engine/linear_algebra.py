@@ -1,7 +1,7 @@
 """Systems with a symmetric matrix that is positive definite, or nearly."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import LinAlgError, eigh_tridiagonal, get_blas_funcs, get_lapack_funcs, svd
@@ -114,34 +114,44 @@ def conjugate_gradients(
     enough: Callable[[float], float],
     most: int,
     course: list[tuple[float, float]] | None = None,
+    direction: FloatArray | None = None,
+    inner: Callable[[FloatArray, FloatArray], Any] = np.vdot,
 ) -> tuple[FloatArray, int]:
     """About A^-1 b, and in how many products: until the square of what is left is `enough` for that of b.
 
     `times` multiplies by A, positive semi-definite, and `near` by the inverse of something near it; b has any shape.
     Vectors can be longer than the data, so they change in place, a piece at a time. Of each step `course` is told its
-    length and the share of the square that it left.
+    length and the share of the square that it left. The first `direction`, that `near` makes of b, may be known. What
+    `near` makes, and so the answer, may be of another shape, if `inner` makes the product of one of b's with it.
     """
-    x, residual = np.zeros_like(b), b.copy()
-    direction = near(residual)
-    size = float(np.vdot(residual, direction))
-    products, small, each = 0, enough(size), (len(b), b.size // max(len(b), 1))
+    residual = b.copy()
+    direction = near(residual) if direction is None else direction
+    x = np.zeros_like(direction)
+    size = float(inner(residual, direction))
+    products, small = 0, enough(size)
     while size > small and products < most:
         product, products = times(direction), products + 1
-        bend = float(np.vdot(direction, product))
+        bend = float(inner(product, direction))
         if not bend > 0:  # A is zero along it: every row is where its loss has rounded to a straight line
             return (x if x.any() else direction), products
         length = size / bend
-        for some in pieces(*each):
+        for some in pieces_of(residual):
             residual[some] -= np.multiply(product[some], length, out=product[some])
-            x[some] += np.multiply(direction[some], length, out=product[some])
+        for some in pieces_of(x):
+            x[some] += length * direction[some]
         towards, before = near(residual), size
-        size = float(np.vdot(residual, towards))
-        for some in pieces(*each):
+        size = float(inner(residual, towards))
+        for some in pieces_of(direction):
             direction[some] *= size / before
             direction[some] += towards[some]
         if course is not None:
             course.append((length, size / before))
     return x, products
+
+
+def pieces_of(b: FloatArray) -> Iterator[slice]:
+    """Some rows of an array at a time, of any shape."""
+    return pieces(len(b), b.size // max(len(b), 1))
 
 
 def least_ritz_value(course: list[tuple[float, float]]) -> float:

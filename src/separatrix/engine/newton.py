@@ -5,7 +5,7 @@ from itertools import count
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.certificate import rounding
+from separatrix.engine.certificate import LARGEST_CURVATURE, rounding
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR, solve_factored
@@ -60,9 +60,9 @@ def is_broken(promised: float, here: Evaluation, there: Evaluation) -> bool:
 
 
 def has_room(objective: Objective, size: int) -> bool:
-    """Whether a curvature of so many coefficients takes little beside X."""
-    source = objective.source
-    return HELD_AT_ONCE * size**2 <= max(source.n_rows * source.room, FEW_BYTES)
+    """Whether a curvature of so many coefficients takes little beside X, or anyway where X sets no bound."""
+    beside = objective.source.n_rows * objective.source.room
+    return size <= LARGEST_CURVATURE if np.isinf(beside) else HELD_AT_ONCE * size**2 <= max(beside, FEW_BYTES)
 
 
 def newton_apart(objective: Objective, at: Evaluation, apart: Apart) -> Solver:
