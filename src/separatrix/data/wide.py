@@ -18,7 +18,7 @@ from separatrix.data.block import Block, Source
 from separatrix.data.memory import FEW_CELLS, FEW_NON_ZEROS, MemorySource, in_double
 from separatrix.data.some import csr_rows
 from separatrix.data.threads import in_order
-from separatrix.equations.hyperplane import product
+from separatrix.equations.hyperplane import product, row_squares
 
 FEW, FEW_COPIED = 2**10, 2**11  # bytes of a column, for each column of eta; and of what blocks would have to copy
 CELLS, FEWEST = 2**18, 2**11  # that a thread takes at a time, but at least so many columns;
@@ -57,24 +57,10 @@ class WideRows:
     def plane(self, theta: FloatArray) -> FloatArray:
         """X w + b, (rows, K); theta may be w alone."""
         p = self.source.n_columns
-
-        def of_columns(some: slice) -> FloatArray:
-            return self.part(some) @ theta[:p][some]
-
-        plane = np.zeros((self.source.n_rows, theta.shape[1]))
-        for part in in_order(self.source.pool, of_columns, self.parts, ahead=AHEAD):
-            plane += part
+        plane = self.add_up(lambda some: self.part(some) @ theta[:p][some], theta.shape[1])
         for b in theta[p:]:
             plane += b
         return np.asfortranarray(plane)
-
-    def pull(self, r: FloatArray, P: int) -> FloatArray:
-        """[X 1]'r, (P, K): what theta's last row multiplies, if P > p, is a column of ones."""
-        out, p = np.empty((P, r.shape[1])), self.source.n_columns
-        r = np.ascontiguousarray(r)  # else each sparse part would copy it
-        self.fill(out[:p], lambda X: product(X.T, r))
-        out[p:] = r.sum(axis=0)
-        return out
 
     def gram(self, v: FloatArray) -> FloatArray:
         """X X'v, (rows, K): of each part of the columns both products at once, while X'v is in cache."""
@@ -84,7 +70,26 @@ class WideRows:
             X = self.part(some)
             return X @ product(X.T, v)
 
-        return sum(in_order(self.source.pool, of_columns, self.parts, ahead=AHEAD), np.zeros(v.shape))
+        return self.add_up(of_columns, v.shape[1])
+
+    def squares(self) -> FloatArray:
+        """|x|^2 of each row, (rows, 1)."""
+        return self.add_up(lambda some: row_squares(self.part(some), np.ones((some.stop - some.start, 1))), 1)
+
+    def add_up(self, of_columns: Callable[[slice], FloatArray], K: int) -> FloatArray:
+        """The sum, (rows, K), of what a function makes of each part of the columns."""
+        total = np.zeros((self.source.n_rows, K))
+        for part in in_order(self.source.pool, of_columns, self.parts, ahead=AHEAD):
+            total += part
+        return total
+
+    def pull(self, r: FloatArray, P: int) -> FloatArray:
+        """[X 1]'r, (P, K): what theta's last row multiplies, if P > p, is a column of ones."""
+        out, p = np.empty((P, r.shape[1])), self.source.n_columns
+        r = np.ascontiguousarray(r)  # else each sparse part would copy it
+        self.fill(out[:p], lambda X: product(X.T, r))
+        out[p:] = r.sum(axis=0)
+        return out
 
     def fill(self, out: FloatArray, function: Callable[[Any], FloatArray]) -> None:
         """Fills `out` (p, ...) with function(some columns of X)."""

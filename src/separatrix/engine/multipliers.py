@@ -33,13 +33,14 @@ from separatrix.engine.line_search import first_fall
 from separatrix.engine.linear_algebra import conjugate_gradients
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import weighed
-from separatrix.equations.hyperplane import pieces
+from separatrix.equations.hyperplane import pieces, product
 from separatrix.equations.losses import Loss, gram
 from separatrix.equations.penalties import ElasticNet
 
 MANY_WEIGHTS = 2**20  # of all classes: more do not stay in cache
 MANY_COLUMNS = 2  # for each row: of fewer, the diagonal of the curvature saves more products
 MANY_PRODUCTS = 100  # in one Newton step
+AT_HAND = 2**25 - 2**16  # bytes, as in separatrix.data.threads: products of all rows and classes are some MB each
 MANY_CELLS = 2**17  # of eta, which threads share
 ROUNDINGS = 4.0  # of a sum of products
 EPSILON = float(np.finfo(float).eps)
@@ -122,9 +123,7 @@ class Multipliers:
     @cached_property
     def lengths(self) -> FloatArray:
         """|x| of each row, and below them |w0| of each class: of what a multiplier stands for."""
-        X = self.rows.source.X
-        squares = np.bincount(X.indices, np.square(X.data, dtype=np.float64), minlength=self.n)[:, None]
-        lengths = np.repeat(np.sqrt(squares), self.first.shape[1], axis=1)
+        lengths = np.repeat(np.sqrt(self.rows.squares()), self.first.shape[1], axis=1)
         return np.vstack([lengths, np.sqrt(self.start[len(self.start) // 2 :][self.n :])])
 
     def lost(self, slope: FloatArray) -> float:
@@ -134,8 +133,9 @@ class Multipliers:
 
     def weights(self, multipliers: FloatArray, below: FloatArray) -> FloatArray:
         """The weights, with what comes below them, (m, K): (p + m, K)."""
-        p = len(self.first)
-        theta = self.rows.pull(multipliers[: self.n], p + len(below))
+        p, a = len(self.first), np.ascontiguousarray(multipliers[: self.n])
+        theta = np.empty((p + len(below), a.shape[1]))
+        self.rows.fill(theta[:p], lambda X: self.objective.canonical(product(X.T, a)))
         if len(multipliers) > self.n:
             theta[:p] += self.first * multipliers[self.n]
         theta[p:] = below
@@ -250,6 +250,7 @@ def multiplier_newton(objective: Objective, theta: FloatArray) -> Solver:
     lengths, it goes on in the weights, where the diagonal of the curvature helps."""
     p, K = objective.source.n_columns, theta.shape[1]
     space = Multipliers(objective, theta[:p])
+    np.empty(AT_HAND, dtype=np.uint8)
     rows, pool = space.rows.rows, space.rows.source.pool if space.n * K > MANY_CELLS else None
     problem = Problem(objective.loss, space, replace(rows, weight=rows.weight / rows.total), pool)
     at = problem.point(space.start, theta[p:])
