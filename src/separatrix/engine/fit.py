@@ -119,12 +119,14 @@ def fit_linear_model(
         shape = source.n_columns + len(b), len(intercepts)
         certificate, at = replace(certificate, coef_error=by_strong_convexity(penalty, shape, certificate.gap)), None
     elif certificate.coef_error is not None:
-        error = certificate.coef_error  # in place, if it can be: it may be a part of X that counts
-        error = error if error.flags.writeable else error.copy()
+        error = certificate.coef_error  # in place: it may be a part of X that counts,
+        alike = not error.flags.writeable  # as that of one class is
+        error = error[:, :1].copy() if alike else error
         for some in pieces(p, len(intercepts)):
-            error[some] += EPSILON * np.abs(coefficients.T[some])
+            size = np.abs(coefficients.T[some])
+            error[some] += EPSILON * (size.max(axis=1, keepdims=True) if alike else size)
         error[p:] += moved
-        certificate = replace(certificate, coef_error=error)
+        certificate = replace(certificate, coef_error=np.broadcast_to(error, (len(error), len(intercepts))))
     status = solution.status
     if status is Status.CONVERGED and certificate.gap > 2.0 * options.tol:  # by the rounding of intercepts
         status = Status.ROUNDING
