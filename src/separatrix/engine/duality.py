@@ -44,6 +44,9 @@ from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import gram
 from separatrix.equations.penalties import ElasticNet
 
+MET = 1e-10  # of a condition, what rounding may leave
+WIDEST_TILT = 1.0  # beyond which tilted probabilities may be none
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -98,7 +101,7 @@ def predict(ahead: Prediction, fit_intercept: bool, r: FloatArray) -> float | No
         with np.errstate(divide="ignore"):
             apart = np.divide((residual - there) ** 2, after, out=np.zeros_like(after), where=residual != there)
         widest = s.max(axis=1, initial=0.0) - s.min(axis=1, initial=0.0)
-        divergence = np.where(widest > 1.0, np.inf, apart.sum(axis=1))  # such a t may be no probability
+        divergence = np.where(widest > WIDEST_TILT, np.inf, apart.sum(axis=1))  # such a t may be no probability
         V = gram(part.loss, np.empty((len(s), 0)), block.weight, state, ones=1)[0, :, 0, :]
         return Sums(block.total, float(block.weight @ divergence), block.weight @ residual, V)
 
@@ -106,7 +109,7 @@ def predict(ahead: Prediction, fit_intercept: bool, r: FloatArray) -> float | No
     if fit_intercept and (unmet := np.abs(sums.gradient).max()) > np.finfo(float).eps * sums.weight:
         tilt += np.linalg.lstsq(sums.curvature, -sums.gradient)[0]
         sums = part.add_up(predicted)
-        if np.abs(sums.gradient).max() > 1e-10 * unmet + np.finfo(float).eps * sums.weight:
+        if np.abs(sums.gradient).max() > MET * unmet + np.finfo(float).eps * sums.weight:
             return None
     return sums.value / sums.weight if np.isfinite(sums.value) else None
 
@@ -120,19 +123,28 @@ def fitted_bound(objective: Objective, at: Evaluation) -> float | None:
         tilt = np.linalg.lstsq(V, -at.gradient[-1])[0]
         tilted = effect(tilt)
         tilted += at.gradient
-        most = 1e-10 * np.abs(at.gradient[-1]).max() + np.finfo(float).eps
-        if np.abs(tilted[-1]).max() > most:  # by the rounding of a state in single precision
+        if not is_met(tilted[-1], at.gradient[-1]):  # by the rounding of a state in single precision
             more = np.linalg.lstsq(V, -tilted[-1])[0]
             tilt += more
             tilted += effect(more)
         divergence = float(tilt @ V @ tilt)
-        # Where all p are 0 or 1, no tilt moves them, and the condition stays unmet.
-        if np.abs(tilted[-1]).max() > most or np.ptp(np.append(tilt, 0.0)) > 1.0:
+        if not tilt_serves(tilt, tilted[-1], at.gradient[-1]):
             return None
     w, gradient = at.theta[:p], at.gradient.copy() if tilted is None else tilted
     for some in pieces(*w.shape):
         gradient[some] -= objective.penalty.columns(some).gradient(w[some])
     return duality_gap(objective.penalty, w, gradient[:p], at.loss, divergence)
+
+
+def tilt_serves(tilt: FloatArray, left: FloatArray, condition: FloatArray) -> bool:
+    """Whether tilted probabilities are some, and meet the condition on the intercept, of which so much was left: where
+    all p are 0 or 1, no tilt moves them."""
+    return is_met(left, condition) and bool(np.ptp(np.append(tilt, 0.0)) <= WIDEST_TILT)
+
+
+def is_met(left: FloatArray, condition: FloatArray) -> bool:
+    """Whether what is left of a condition may be rounding."""
+    return bool(np.abs(left).max() <= MET * np.abs(condition).max() + np.finfo(float).eps)
 
 
 def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, divergence: float = 0.0) -> float:

@@ -119,14 +119,7 @@ def fit_linear_model(
         shape = source.n_columns + len(b), len(intercepts)
         certificate, at = replace(certificate, coef_error=by_strong_convexity(penalty, shape, certificate.gap)), None
     elif certificate.coef_error is not None:
-        error = certificate.coef_error  # in place: it may be a part of X that counts,
-        alike = not error.flags.writeable  # as that of one class is
-        error = error[:, :1].copy() if alike else error
-        for some in pieces(p, len(intercepts)):
-            size = np.abs(coefficients.T[some])
-            error[some] += EPSILON * (size.max(axis=1, keepdims=True) if alike else size)
-        error[p:] += moved
-        certificate = replace(certificate, coef_error=np.broadcast_to(error, (len(error), len(intercepts))))
+        certificate = replace(certificate, coef_error=errors_at(certificate.coef_error, coefficients.T, moved))
     status = solution.status
     if status is Status.CONVERGED and certificate.gap > 2.0 * options.tol:  # by the rounding of intercepts
         status = Status.ROUNDING
@@ -172,6 +165,19 @@ def rounded(certificate: Certificate, loss: ClassLoss, moved: float) -> Certific
     """The certificate of intercepts that rounding has moved by so much: the loss bends by no more than its bound L, so
     sqrt(gap) grows by sqrt(L / 2) moved at most."""
     return replace(certificate, gap=float((certificate.gap**0.5 + (0.5 * loss.curvature_bound) ** 0.5 * moved) ** 2))
+
+
+def errors_at(error: FloatArray, w: FloatArray, moved: float) -> FloatArray:
+    """The bounds on the errors of weights w (p, K) and intercepts, (P, K), with what rounding adds: to each of its own,
+    or of classes that share one, the largest. In place where each has its own, as those of few rows may be a part of X
+    that counts."""
+    shared = not error.flags.writeable
+    error = error[:, :1].copy() if shared else error
+    for some in pieces(*w.shape):
+        size = np.abs(w[some])
+        error[some] += EPSILON * (size.max(axis=1, keepdims=True) if shared else size)
+    error[len(w) :] += moved
+    return np.broadcast_to(error, (len(error), w.shape[1]))
 
 
 def theta_of(objective: Objective, source: Source, space: Space, start: tuple[FloatArray, FloatArray]) -> FloatArray:

@@ -28,6 +28,7 @@ from separatrix.data.memory import MemorySource, some_rows
 from separatrix.data.threads import in_order
 from separatrix.data.wide import AHEAD, WideRows
 from separatrix.engine.conjugate import conjugate_newton, residual_that_counts
+from separatrix.engine.duality import tilt_serves
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import first_fall
 from separatrix.engine.linear_algebra import conjugate_gradients
@@ -44,8 +45,6 @@ AT_HAND = 2**25 - 2**16  # bytes, as in separatrix.data.threads: products of all
 MANY_CELLS = 2**17  # of eta, which threads share
 ROUNDINGS = 4.0  # of a sum of products
 EPSILON = float(np.finfo(float).eps)
-MET = 1e-10  # of the condition on the intercept, what rounding may leave
-WIDEST_TILT = 1.0  # beyond which tilted probabilities may be none
 
 
 def truncated_newton(objective: Objective, theta: FloatArray) -> Solver:
@@ -264,8 +263,8 @@ def multiplier_newton(objective: Objective, theta: FloatArray) -> Solver:
         direction = space.along(residual)
         square, lost = max(inner(residual, direction), 0.0), space.lost(residual)
         gap = 0.5 * square + float(tilt @ V @ tilt)
-        met = np.abs(t.sum(axis=0)).max() <= MET * np.abs(slopes).max() + EPSILON or len(theta) == p
-        known = met and np.ptp(np.append(tilt, 0.0)) <= WIDEST_TILT and lost <= max(gap, EPSILON * at.value)
+        serves = len(theta) == p or tilt_serves(tilt, t.sum(axis=0), slopes)
+        known = serves and gap <= at.value and lost <= max(gap, EPSILON * at.value)
         norm = (space.l2 * square + float(slopes @ slopes)) ** 0.5
         reached = Reached(at, problem, rows.total)
         yield Iterate(reached, min(gap, at.value), proven=gap + lost if known else None, norm=norm)
