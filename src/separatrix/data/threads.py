@@ -16,10 +16,7 @@ from threadpoolctl import ThreadpoolController
 from separatrix.arguments import shown
 from separatrix.errors import ArgumentError
 
-# The C library of Linux keeps at hand what is freed in pieces no larger than the largest that ever was, to be told by
-# one of which no page is touched. Else blocks have new pages for each array, and passes over few columns take
-# longer.
-AT_HAND = 2**21  # bytes; from 4 MB on NumPy asks for huge pages
+AT_HAND = 2**21  # bytes of an array of a block; from 4 MB on NumPy asks for huge pages
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -39,13 +36,23 @@ def thread_count(asked: int | None = None) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def keep_at_hand(size: int) -> None:
+    """From now on the C library of Linux keeps what is freed in pieces of up to so many bytes, at most 32 MB. Else
+    large arrays have new pages each time, and products that make many take longer.
+
+    What it keeps is no larger than the largest piece that ever was freed, so it is told by one of which no page is
+    touched.
+    """
+    np.empty(size, dtype=np.uint8)
+
+
 @contextmanager
 def workers(n_threads: int) -> Iterator[ThreadPoolExecutor | None]:
     """Threads that share passes with the one that asks for them, as long as the context lasts; None for it alone.
 
     They end with it: a process that forks between two fits has none to lose.
     """
-    np.empty(AT_HAND, dtype=np.uint8)
+    keep_at_hand(AT_HAND)
     if n_threads == 1:
         yield None
     else:

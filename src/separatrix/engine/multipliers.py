@@ -25,7 +25,7 @@ from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource, some_rows
-from separatrix.data.threads import in_order
+from separatrix.data.threads import in_order, keep_at_hand
 from separatrix.data.wide import AHEAD, WideRows
 from separatrix.engine.conjugate import conjugate_newton, residual_that_counts
 from separatrix.engine.duality import tilt_serves
@@ -41,7 +41,7 @@ from separatrix.equations.penalties import ElasticNet
 MANY_WEIGHTS = 2**20  # of all classes: more do not stay in cache
 MANY_COLUMNS = 2  # for each row: of fewer, the diagonal of the curvature saves more products
 MANY_PRODUCTS = 100  # in one Newton step
-AT_HAND = 2**25 - 2**16  # bytes, as in separatrix.data.threads: products of all rows and classes are some MB each
+AT_HAND = 2**25 - 2**16  # bytes: an array of all rows and classes has some MB
 MANY_CELLS = 2**17  # of eta, which threads share
 ROUNDINGS = 4.0  # of a sum of products
 EPSILON = float(np.finfo(float).eps)
@@ -115,7 +115,7 @@ class Multipliers:
 
     def slope(self, t: FloatArray, direction: FloatArray) -> FloatArray:
         """X't + l2 d, t (rows, K)."""
-        slope = self.l2 * direction[: len(direction) // 2]
+        slope = self.l2 * multipliers_of(direction)
         slope[: self.n] += t
         return slope
 
@@ -139,6 +139,11 @@ class Multipliers:
             theta[:p] += self.first * multipliers[self.n]
         theta[p:] = below
         return theta
+
+
+def multipliers_of(direction: FloatArray) -> FloatArray:
+    """The upper half of a direction."""
+    return direction[: len(direction) // 2]
 
 
 def inner(slope: FloatArray, direction: FloatArray) -> float:
@@ -168,7 +173,7 @@ class Reached(Evaluation):
     @cached_property
     def theta(self) -> FloatArray:  # pyright: ignore[reportIncompatibleVariableOverride]
         point, problem = vars(self)["made"]
-        return problem.space.weights(point.weights[: len(point.weights) // 2], point.intercepts)
+        return problem.space.weights(multipliers_of(point.weights), point.intercepts)
 
     @cached_property
     def gradient(self) -> FloatArray:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -202,7 +207,7 @@ class Problem:
             return value
 
         loss = float(sum(self.by_pieces(fill)))
-        penalty = 0.5 * self.space.l2 * inner(weights[: len(weights) // 2], weights)
+        penalty = 0.5 * self.space.l2 * inner(multipliers_of(weights), weights)
         return Point(weights, intercepts, loss + penalty, loss, r, state)
 
     def bent(self, at: Point, v: FloatArray) -> FloatArray:
@@ -237,7 +242,7 @@ class Problem:
             return self.point(at.weights + length * step, at.intercepts + length * shift)
 
         def slope(at: Point) -> float:
-            return float(np.vdot(at.r, plane)) + self.space.l2 * inner(at.weights[: len(step) // 2], step)
+            return float(np.vdot(at.r, plane)) + self.space.l2 * inner(multipliers_of(at.weights), step)
 
         found, _ = first_fall(at.value, slope(at), there, lambda there: abs(slope(there)))
         return found or at, products
@@ -249,7 +254,7 @@ def multiplier_newton(objective: Objective, theta: FloatArray) -> Solver:
     lengths, it goes on in the weights, where the diagonal of the curvature helps."""
     p, K = objective.source.n_columns, theta.shape[1]
     space = Multipliers(objective, theta[:p])
-    np.empty(AT_HAND, dtype=np.uint8)
+    keep_at_hand(AT_HAND)
     rows, pool = space.rows.rows, space.rows.source.pool if space.n * K > MANY_CELLS else None
     problem = Problem(objective.loss, space, replace(rows, weight=rows.weight / rows.total), pool)
     at = problem.point(space.start, theta[p:])
