@@ -1,6 +1,7 @@
 """Some of X: rows and columns of it, found without a copy where they are many; and dense rows without their zeros."""
 
 import math
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +15,7 @@ from separatrix.data.made import Made
 from separatrix.data.threads import in_order
 from separatrix.equations.hyperplane import pieces
 
-AHEAD = 4  # parts that wait to be put together
+FEWEST, AHEAD = 2**8, 4  # rows of a piece in which entries are sought; pieces that wait
 
 
 class Chosen:
@@ -102,22 +103,28 @@ def csr_rows(X: Any, some: slice) -> Any:
 
 
 def csr_of(X: NDArray | Chosen, pool: ThreadPoolExecutor | None = None) -> Any:
-    """Dense rows as CSR in double; some at a time, as copies of all would be as large as X."""
-    p = X.shape[1]
+    """Dense rows as CSR in double. They are counted first: each piece then is written to its place, as copies of all
+    would be as large as X."""
+    n, p = X.shape
+    parts = list(pieces(n, p, FEWEST))
 
     def count(some: slice) -> int:
-        return int(np.count_nonzero(X[some] != 0))
+        return int(np.count_nonzero(X[some] != 0))  # of truth values it is found three times as fast as of numbers
 
-    def found(some: slice) -> tuple[slice, NDArray, NDArray, IntArray]:
-        rows = X[some]
-        flat = np.flatnonzero(rows != 0)  # of truth values it is found three times as fast as of numbers
-        return some, rows.reshape(-1)[flat], flat % p, np.searchsorted(flat, np.arange(1, len(rows) + 1) * p)
-
-    many = sum(in_order(pool, count, pieces(len(X), p), AHEAD))
+    starts = np.cumsum([0, *in_order(pool, count, parts, AHEAD)])
+    many = int(starts[-1])
     index = np.int32 if max(many, p) <= np.iinfo(np.int32).max else np.int64
-    entries, columns, ends = np.empty(many), np.empty(many, dtype=index), np.zeros(len(X) + 1, dtype=index)
-    for some, numbers, places, last in in_order(pool, found, pieces(len(X), p), AHEAD):
-        first = ends[some.start]
+    entries, columns, ends = np.empty(many), np.empty(many, dtype=index), np.zeros(n + 1, dtype=index)
+
+    def write(part: tuple[slice, int]) -> None:
+        some, first = part
+        rows = X[some]
+        flat = np.flatnonzero(rows != 0)
+        own, begin = slice(first, first + len(flat)), np.arange(len(rows) + 1) * p
+        last = np.searchsorted(flat, begin[1:])
+        entries[own] = rows.reshape(-1)[flat]
+        np.subtract(flat, np.repeat(begin[:-1], np.diff(last, prepend=0)), out=columns[own], casting="unsafe")
         ends[some.start + 1 : some.stop + 1] = first + last
-        entries[first : first + len(numbers)], columns[first : first + len(numbers)] = numbers, places
+
+    deque(in_order(pool, write, zip(parts, starts, strict=False), AHEAD), maxlen=0)
     return sparse.csr_array((entries, columns, ends), shape=X.shape)

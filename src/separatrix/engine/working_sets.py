@@ -43,6 +43,7 @@ SOLVED = 0.3
 PRODUCTS = 1_000  # numbers of a matrix cost as much as a coefficient in the products that it saves
 FEW_BYTES = 5 * 2**23  # for matrices beside few rows, which may be some columns of many
 MATRICES = 32  # bytes for each: the matrix, its part that is free, and the factor of that
+COPIED = 0.7  # of the columns of a working set: to copy more takes longer than their products save
 SINGLE = 1e-6  # of a curvature: hides the rounding of single precision
 
 
@@ -208,12 +209,28 @@ def gram(B: Any, t: FloatArray, bend: float, l2: FloatArray, enough: float) -> C
     ridge = TRACE * square + l2
     diagonal = np.maximum(square - bend * t**2, 0.0) + ridge
 
-    def times_on(some: IntArray | slice) -> Linear:
-        part, mean, more = B[:, some], t[some], ridge[some]
+    def times_with(part: Any, mean: FloatArray, more: FloatArray) -> Linear:
         transposed = part.T
         return lambda d: transposed @ (part @ d) - mean * (bend * (mean @ d)) + more * d
 
-    return Curvature(diagonal, times_on(slice(None)), SolveByProducts(times_on, diagonal, SOLVED * enough), exact=False)
+    times = times_with(B, t, ridge)
+
+    def times_on(some: IntArray) -> Linear:
+        few = len(some) < COPIED * len(t)
+        return times_with(B[:, some], t[some], ridge[some]) if few else within(times, some, len(t))
+
+    return Curvature(diagonal, times, SolveByProducts(times_on, diagonal, SOLVED * enough), exact=False)
+
+
+def within(times: Linear, some: IntArray, n: int) -> Linear:
+    """Products with the part of a matrix (n, n) that belongs to some coefficients, by products with all of it."""
+    full = np.zeros(n)
+
+    def times_some(d: FloatArray) -> FloatArray:
+        full[some] = d
+        return times(full)[some]
+
+    return times_some
 
 
 def products(part: Objective, at: Evaluation, room: float, enough: float) -> Curvature:
@@ -238,13 +255,7 @@ def products(part: Objective, at: Evaluation, room: float, enough: float) -> Cur
         return (part.curvature_times(at, d) + ridge * d).ravel()
 
     def times_on(some: IntArray) -> Linear:
-        full = np.zeros_like(diagonal)
-
-        def times_some(d: FloatArray) -> FloatArray:
-            full[some] = d
-            return times(full)[some]
-
-        return times_some
+        return within(times, some, P * K)
 
     def cheapest(v: FloatArray) -> FloatArray:
         return part.cheapest(v.reshape(P, K)).ravel()

@@ -184,7 +184,7 @@ def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:
     array([ 3., 12.])
     """
     if sparse.issparse(X):
-        return np.asarray(X.power(2).T @ h)
+        return np.asarray(_squared_entries(X).T @ h)
     parts = (product(_squared(X[some]).T, h[some]) for some in pieces(max(len(X), 1), X.shape[1], FEW_ROWS))
     return reduce(operator.iadd, parts)
 
@@ -196,11 +196,16 @@ def row_squares(X: Matrix, v: FloatArray) -> FloatArray:
     array([3.])
     """
     if sparse.issparse(X):
-        return np.asarray(X.power(2) @ v)
+        return np.asarray(_squared_entries(X) @ v)
     sums = np.empty((len(X), *v.shape[1:]))
     for some in pieces(len(X), X.shape[1], FEW_ROWS):
         sums[some] = product(_squared(X[some]), v)
     return sums
+
+
+def _squared_entries(X: Matrix) -> Matrix:
+    """Every entry of a sparse X squared, where they are: the positions are X's own."""
+    return type(X)((np.square(X.data, dtype=np.float64), X.indices, X.indptr), shape=X.shape)
 
 
 def _squared(X: NDArray) -> FloatArray:
