@@ -93,7 +93,7 @@ CHOICES: list[tuple[int, int, dict[str, Any]]] = [
 ]
 CHOSEN = "C chosen"
 WEIGHED = "weigh nothing"
-TEXT, WHOLE = "labels of text", "whole numbers"
+TEXT, WHOLE, ZEROS = "labels of text", "whole numbers", "nine cells of ten zero"
 TWICE: dict[str, tuple[int, float, float]] = {  # the axis of X that has copies, the share that they are, and how near
     "one column in 25 twice": (1, 0.04, 0.0),
     "each column twice": (1, 0.5, 0.0),
@@ -123,6 +123,12 @@ EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long a
     (", C = inf, one column in 25 twice", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
     (", C = inf, each column twice", [(1_500, 2, "float64"), (450, 4, "float64")], WAYS["C = inf"]),
     (f", y of {WHOLE}", [(3, 0, "float64")], {}),
+    (f", {ZEROS}", [(100, 2, "float64"), (600, 2, "float64"), (1_500, 2, "float64"), (12_000, 2, "float64")], {}),
+    (f", {ZEROS}", [(1_500, 2, "float32"), (1_500, 2, "int16"), (1_500, 2, "int8"), (200, 4, "int8")], {}),
+    (f", {ZEROS}, one against the rest", [(1_500, 4, "float64")], WAYS["one against the rest"]),
+    (f", {ZEROS}, L1", [(1_500, 2, "float64"), (1_500, 2, "int8")], STRONG_L1),
+    (f", {ZEROS}", [(1_000, 0, "float64"), (1_000, 0, "int8")], {"alpha": 1.0}),
+    (f", {ZEROS}, {CHOSEN} by 5 folds", [(1_500, 2, "float64"), (1_500, 2, "int8")], {"Cs": 3}),
     (f", {CHOSEN} by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32"), (4, 2, "int16")], {"Cs": 3}),
     (f", {CHOSEN} by 5 folds", [(2, 4, "float64"), (12_000, 2, "float64"), (30_000, 2, "float64")], {"Cs": 3}),
     (f", {CHOSEN} by 5 folds", [(60_000, 2, "float64"), (1, 2, "float32"), (2, 2, "int16")], {"Cs": 3}),
@@ -266,18 +272,21 @@ def give_back() -> None:
 
 
 def made(kind: Kind) -> tuple[np.ndarray, np.ndarray]:
-    """Normal columns, in whole numbers times 40, and what follows from them, some rows at a time."""
+    """Normal columns, times 40 where they are to be whole numbers, and what follows from them, some rows at a time."""
     random, K = np.random.default_rng(0), max(kind.classes, 1)
     n, p = kind.rows, kind.columns
+    whole = np.iinfo(kind.dtype) if np.dtype(kind.dtype).kind == "i" else None
     w = 3.0 / p**0.5 * random.standard_normal((p, K), dtype=np.float32)
     X, y = np.empty((n, p), dtype=kind.dtype, order="F" if kind.order == "F" else "C"), np.empty(n)
     for first in range(0, n, 2_000):
         rows = random.standard_normal((min(2_000, n - first), p), dtype=np.float32)
+        if ZEROS in kind.name:
+            rows *= random.random(rows.shape, dtype=np.float32) < 0.1
         eta, some = rows @ w, slice(first, first + len(rows))
         y[some] = (
             (eta + random.gumbel(size=eta.shape)).argmax(axis=1) if K > 1 else eta[:, 0] + random.normal(size=len(rows))
         )
-        X[some] = 40 * rows if np.dtype(kind.dtype).kind == "i" else rows
+        X[some] = rows if whole is None else np.clip(40 * rows, whole.min, whole.max)
         for axis, share, near in (copies for name, copies in TWICE.items() if name in kind.name):
             all_ = np.moveaxis(X[some], axis, 0)  # a view
             many = max(int(share * len(all_)), 1)

@@ -17,6 +17,9 @@ Row = dict[str, Any]
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "pictures"
 RESULTS = ROOT / "benchmarks" / "results.json"  # the last run of every case
+ELSEWHERE = (
+    ROOT / "benchmarks" / "results_elsewhere.json"
+)  # an earlier one, on another machine, without its single runs
 START, END = "<!-- results: written by python -m benchmarks.report -->", "<!-- end of results -->"
 MISSED = "**missed**"
 LARGE_SHARE = 0.3  # of X's size, taken on top of it
@@ -41,7 +44,8 @@ def main(file: Path = RESULTS) -> None:
         if some:
             draw(some).savefig(PICTURES / f"benchmark_{name}.png", metadata={"Software": None})
             images.append(f"![{name}](pictures/benchmark_{name}.png)")
-    PAGE.write_text("\n\n".join([before + START, *images, *sizes, page(plain), END + after]))
+    elsewhere = json.loads(ELSEWHERE.read_text())
+    PAGE.write_text("\n\n".join([before + START, *images, *sizes, page(plain, elsewhere), END + after]))
 
 
 def is_scaling(record: Record) -> bool:
@@ -67,12 +71,12 @@ def time_of(record: Record, peer: str) -> Any:
     return row["run"]["seconds"] if row and row["status"] == "reached" else None
 
 
-def page(records: list[Record]) -> str:
+def page(records: list[Record], elsewhere: list[Record]) -> str:
     """The machine, the summary, the goals, the memory, and the table of every case."""
     measured = [record for record in records if "missing" not in record]
-    machines = {json.dumps(record["machine"], sort_keys=True): record["machine"] for record in measured}
-    parts = [*(machine_line(machine) for machine in machines.values()), limits_line(measured)]
-    return "\n\n".join([*parts, summary(measured), goals(measured), memory(measured), *map(table, records)])
+    machines = dict.fromkeys(machine_line(record["machine"]) for record in measured)
+    parts = [*machines, limits_line(measured), summary(measured), goals(measured, elsewhere), memory(measured)]
+    return "\n\n".join([*parts, *map(table, records)])
 
 
 def limits_line(records: list[Record]) -> str:
@@ -102,22 +106,38 @@ def limit(record: Record) -> float:
     return record.get("limit") or max(killed, default=0.0)
 
 
-def goals(records: list[Record]) -> str:
-    """How many times separatrix's seconds the fastest other takes, beside how many it should; not of trials."""
-    head = ["case", "against", "goal", "reached", "by", "", "liblinear aside"]
-    named = {record["name"]: record for record in records if not record["quick"]}
-    lines = [goal_line(named[name], "any", goal) for name, goal in GOALS.items() if name in named]
-    lines += [
-        goal_line(named[name], "scikit-learn", goal) for name, goal in SCIKIT_LEARN_GOALS.items() if name in named
-    ]
-    missed = [f"{line[0]} ({line[3]} of {line[2]})" for line in lines if line[5] == MISSED]
+def goals(records: list[Record], elsewhere: list[Record]) -> str:
+    """How many times separatrix's seconds the fastest other takes, beside how many it should, and what it was on
+    another machine; not of trials."""
+    head = ["case", "against", "goal", "reached", "by", "", "liblinear aside", "elsewhere"]
+    lines, others = goal_lines(records), goal_lines(elsewhere)
+    there = {tuple(line[:2]): line for line in others}
     text = (
         "The goal is how many times separatrix's seconds the fastest other solver takes. Where no other arrived, "
         "its time is over the limit. *primal*: any but the dual of liblinear. *liblinear aside*: where liblinear, "
         "which penalises the intercept, is the fastest, the best of those that solve the same problem."
     )
-    told = f"Missed, {len(missed)} of {len(lines)}: {', '.join(missed)}." if missed else f"All {len(lines)} are met."
-    return f"### Goals\n\n{text} {told}\n\n{grid(head, lines)}"
+    parts = [f"{text} {missed(lines)}"]
+    if others:
+        machines = " and ".join(dict.fromkeys(record["machine"]["processor"] for record in elsewhere))
+        parts.append(f"*elsewhere*: what an earlier version reached on {machines}. {missed(others)}")
+    shown = [[*line, there.get(tuple(line[:2]), [""] * 4)[3]] for line in lines]
+    return "\n\n".join(["### Goals", *parts, grid(head, shown)])
+
+
+def missed(lines: list[list[str]]) -> str:
+    """Which goals are."""
+    names = [f"{line[0]} ({line[3]} of {line[2]})" for line in lines if line[5] == MISSED]
+    return f"Missed, {len(names)} of {len(lines)}: {', '.join(names)}." if names else f"All {len(lines)} are met."
+
+
+def goal_lines(records: list[Record]) -> list[list[str]]:
+    """A line for each goal of a case that was run whole."""
+    named = {record["name"]: record for record in records if not record["quick"]}
+    lines = [goal_line(named[name], "any", goal) for name, goal in GOALS.items() if name in named]
+    return lines + [
+        goal_line(named[name], "scikit-learn", goal) for name, goal in SCIKIT_LEARN_GOALS.items() if name in named
+    ]
 
 
 def goal_line(record: Record, against: str, goal: float) -> list[str]:

@@ -17,7 +17,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 ROWS = [
     ["errors", "stopping", "cached"],
     ["arrays"],
-    ["arguments"],
+    ["compressed", "arguments"],
     ["equations"],
     ["data"],
     ["engine"],

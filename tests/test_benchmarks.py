@@ -235,6 +235,7 @@ def record_of(name, times, limit=4.0, **more):
         for peer, took in times.items()
     ]
     shape = {"rows": 1_000, "columns": 1_000, "sparse": False, "quick": False, "limit": limit}
+    shape["machine"] = {"processor": "Some processor"}
     return {"name": name, "entries": lines, **shape, **more}
 
 
@@ -250,16 +251,18 @@ def test_a_goal_is_met_missed_or_not_known_and_says_by_whom():
         record_of("wide", {"separatrix": 1.0, "lbfgs": None}),
         record_of("iris", {"separatrix": None, "lbfgs": 1.0}),
     ]
-    text = goals(records)
+    text = goals(records, [record_of("mnist", {"separatrix": 1.0, "lbfgs": 3.0})])
     assert cells_of(text, "synthetic-0.5") == [
-        ["any", "3", "4", "intelex", "met", ""],
-        ["scikit-learn", "10", "7", "lbfgs", "**missed**", ""],
+        ["any", "3", "4", "intelex", "met", "", ""],
+        ["scikit-learn", "10", "7", "lbfgs", "**missed**", "", ""],
     ]
-    assert cells_of(text, "spamassassin") == [["primal", "1", "1.5", "liblinear", "met", "3"]]
-    assert cells_of(text, "mnist") == [["any", "4", "over 8", "none", "met", ""]]
-    assert cells_of(text, "wide") == [["any", "5", "over 4", "none", "not known", ""]]
-    assert cells_of(text, "iris") == [["any", "1", "separatrix did not arrive", "", "**missed**", ""]]
+    assert cells_of(text, "spamassassin") == [["primal", "1", "1.5", "liblinear", "met", "3", ""]]
+    assert cells_of(text, "mnist") == [["any", "4", "over 8", "none", "met", "", "3"]]
+    assert cells_of(text, "wide") == [["any", "5", "over 4", "none", "not known", "", ""]]
+    assert cells_of(text, "iris") == [["any", "1", "separatrix did not arrive", "", "**missed**", "", ""]]
     assert "Missed, 2 of 6: iris (separatrix did not arrive of 1), synthetic-0.5 (7 of 10)." in text
+    assert "an earlier version reached on Some processor. Missed, 1 of 1: mnist (3 of 4)." in text
+    assert "earlier" not in goals(records, [])
 
 
 def test_the_report_says_what_memory_is_above_its_bound_and_what_the_limits_were():

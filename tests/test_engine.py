@@ -20,8 +20,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from problems import Problem, assert_same_fit, make_problem, problems, seeds, solve
+from separatrix.compressed import csr_rows, of_entries, transposed
 from separatrix.data.memory import CELLS, evenly, memory_source
-from separatrix.data.threads import one_blas_thread
+from separatrix.data.some import csr_of
+from separatrix.data.threads import one_blas_thread, workers
 from separatrix.engine.choose import SOLVERS, choose
 from separatrix.engine.fit import Options, fit_linear_model, warn_of
 from separatrix.engine.iterate import Iterate, Status, minimise
@@ -328,6 +330,30 @@ def test_a_fit_on_any_thread_holds_blas_and_any_other_gives_it_back():
         assert blas_threads() == {1}
         hold.__exit__(None, None, None)
         assert blas_threads() == {2}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_dense_rows_become_the_csr_that_scipy_makes_of_them(threads):
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(1_500, 300)) * (rng.random((1_500, 300)) < 0.1)  # in four pieces
+    X[300:600], X[700, 299] = 0.0, np.nan
+    for some in (X, X[:1], X[300:600], X[:0]):
+        with workers(threads) as pool:
+            made, expected = csr_of(some, pool), sparse.csr_array(some)
+        for part in ("data", "indices", "indptr"):
+            np.testing.assert_array_equal(getattr(made, part), getattr(expected, part))
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix])
+def test_rows_of_a_sparse_matrix_and_their_transpose_are_views_however_few(kind):
+    X = kind(sparse.random_array((50, 20), density=0.3, rng=np.random.default_rng(8)))
+    for some in (slice(0, 50), slice(3, 9), slice(7, 7)):
+        rows, expected = csr_rows(X, some), X[some].toarray()
+        np.testing.assert_array_equal(rows.toarray(), expected)
+        np.testing.assert_array_equal(transposed(rows).toarray(), expected.T)
+        np.testing.assert_array_equal(of_entries(rows, -rows.data).toarray(), -expected)
+        for view in (rows, transposed(rows), of_entries(rows, -rows.data)):
+            assert np.shares_memory(view.indices, X.indices) == bool(rows.nnz)
 
 
 def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_the_penalty_is_weak():

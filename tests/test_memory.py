@@ -62,6 +62,24 @@ def test_no_fit_of_dense_rows_takes_more_than_30_percent_of_x_beside_x(shape, dt
     assert peak(lambda: model.fit(X, y)) <= MOST * X.nbytes
 
 
+@pytest.mark.parametrize(
+    ("shape", "dtype", "share"),
+    [
+        ((4_000, 1_900), np.float64, 0.09),
+        ((5_000, 1_600), np.float64, 0.14),
+        ((8_000, 1_900), np.float32, 0.1),
+        pytest.param((60_000, 1_000), np.int8, 0.08, marks=pytest.mark.slow),
+        pytest.param((60_000, 1_000), np.bool_, 0.01, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_nor_does_one_of_rows_that_are_mostly_zeros(shape, dtype, share):
+    rng = np.random.default_rng(1)
+    X = (rng.random(shape, dtype=np.float32) < share).astype(dtype)
+    y = X @ rng.normal(size=shape[1]) + 2 * rng.logistic(size=shape[0]) > 0
+    assert peak(lambda: LogisticRegression(n_threads=2).fit(X, y)) <= MOST * X.nbytes
+
+
 @pytest.mark.parametrize("of", [str, lambda y: pd.Series(y.astype(str), dtype="str")], ids=["numpy", "pandas"])
 def test_labels_of_text_take_little(of):
     X, y = rows(800_000, 10)

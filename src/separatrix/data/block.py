@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.cached import cached_property
+from separatrix.compressed import transposed
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ class Block:
     @cached_property
     def transposed(self) -> Any:
         """X' (p, rows), a view; kept, as to make that of a sparse X takes as long as the product of a small one."""
-        return self.X.T
+        return transposed(self.X)
 
     @cached_property
     def total(self) -> float:

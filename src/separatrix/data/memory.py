@@ -16,10 +16,11 @@ from scipy import sparse
 from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.cached import cached_property
+from separatrix.compressed import csr_rows
 from separatrix.data.block import Block
 from separatrix.data.judged import FAR, far_columns
 from separatrix.data.made import Made, kept_beside
-from separatrix.data.some import Chosen, chosen_of, csr_rows, picked, positions, rows_of
+from separatrix.data.some import Chosen, chosen_of, picked, positions, rows_of
 from separatrix.data.threads import in_order, thread_count, workers
 
 T = TypeVar("T")

@@ -93,15 +93,6 @@ def picked(values: Any, rows: IntArray) -> Any:
     return out
 
 
-def csr_rows(X: Any, some: slice) -> Any:
-    """Consecutive rows of a CSR matrix that share its memory; slicing would copy them."""
-    if some == slice(0, X.shape[0]):
-        return X
-    first, last = X.indptr[some.start], X.indptr[some.stop]
-    parts = X.data[first:last], X.indices[first:last], X.indptr[some.start : some.stop + 1] - first
-    return sparse.csr_array(parts, shape=(some.stop - some.start, X.shape[1]), copy=False)
-
-
 def csr_of(X: NDArray | Chosen, pool: ThreadPoolExecutor | None = None) -> Any:
     """Dense rows as CSR in double. They are counted first: each piece then is written to its place, as copies of all
     would be as large as X."""

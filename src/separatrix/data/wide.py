@@ -14,9 +14,9 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
+from separatrix.compressed import csr_rows, transposed
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import FEW_CELLS, FEW_NON_ZEROS, MemorySource, in_double
-from separatrix.data.some import csr_rows
 from separatrix.data.threads import in_order
 from separatrix.equations.hyperplane import product, row_squares
 
@@ -51,7 +51,7 @@ class WideRows:
         """Some columns, of some rows; sparse ones of all."""
         source = self.source
         if source.is_sparse:
-            return csr_rows(source.X.T, some).T
+            return transposed(csr_rows(transposed(source.X), some))
         return in_double(source.X[:, some][rows], source.centre[some] if source.shifted else None)
 
     def plane(self, theta: FloatArray) -> FloatArray:
@@ -68,7 +68,7 @@ class WideRows:
 
         def of_columns(some: slice) -> FloatArray:
             X = self.part(some)
-            return X @ product(X.T, v)
+            return X @ product(transposed(X), v)
 
         return self.add_up(of_columns, v.shape[1])
 
@@ -87,7 +87,7 @@ class WideRows:
         """[X 1]'r, (P, K): what theta's last row multiplies, if P > p, is a column of ones."""
         out, p = np.empty((P, r.shape[1])), self.source.n_columns
         r = np.ascontiguousarray(r)  # else each sparse part would copy it
-        self.fill(out[:p], lambda X: product(X.T, r))
+        self.fill(out[:p], lambda X: product(transposed(X), r))
         out[p:] = r.sum(axis=0)
         return out
 

@@ -36,6 +36,7 @@ LARGEST_DENSE_CURVATURE_OF_CLASSES = 600  # of rows in memory, where products co
 LARGEST_DENSE_CURVATURE = 400  # of two classes in memory; real columns, fewer, would cost products many times as much
 LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
+ENTRY, FEW_ENTRIES = 12, 2**20  # bytes of one and its place, beside a dense X; as many as take no more than blocks do
 LOOSE = 1e-6  # a gap that is asked for to save a pass
 WEAK = 0.01  # of a row: a penalty below it leaves small curvatures, for which conjugate gradients need many products
 
@@ -92,11 +93,14 @@ class Choice:
 
 
 def products_pay(source: Source, penalty: ElasticNet) -> bool:
-    """Whether products with X are cheap and a few dozen will do: mostly zeros, and every weight held by the penalty."""
+    """Whether products with X are cheap and a few dozen will do: mostly zeros, of which a dense X leaves little, and
+    every weight held by the penalty."""
     if not isinstance(source, MemorySource) or source.n_columns <= LARGEST_CURVATURE_OF_ZEROS or source.centre.any():
         return False
     held = not penalty.l1.any() and float(penalty.l2.min()) * float(source.weight.sum()) >= WEAK
-    return held and share_of_entries(source.X) <= MOSTLY_ZERO
+    share = share_of_entries(source.X) if held else 1.0
+    entries = share * source.n_columns * source.n_rows
+    return share <= MOSTLY_ZERO and entries <= max(FEW_ENTRIES, source.room * source.n_rows / ENTRY)
 
 
 def choice_for(solver: str, source: Source, coefficients: int, classes: int, l1: bool, zeros: bool = False) -> Choice:

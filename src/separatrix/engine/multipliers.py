@@ -23,6 +23,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
+from separatrix.compressed import transposed
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource, some_rows
 from separatrix.data.threads import in_order, keep_at_hand
@@ -134,7 +135,7 @@ class Multipliers:
         """The weights, with what comes below them, (m, K): (p + m, K)."""
         p, a = len(self.first), np.ascontiguousarray(multipliers[: self.n])
         theta = np.empty((p + len(below), a.shape[1]))
-        self.rows.fill(theta[:p], lambda X: self.objective.canonical(product(X.T, a)))
+        self.rows.fill(theta[:p], lambda X: self.objective.canonical(product(transposed(X), a)))
         if len(multipliers) > self.n:
             theta[:p] += self.first * multipliers[self.n]
         theta[p:] = below

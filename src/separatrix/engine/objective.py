@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.cached import cached_property
+from separatrix.compressed import transposed
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.wide import wide_rows
@@ -182,7 +183,7 @@ class Objective:
 
         def moments(X: Matrix, weight: FloatArray) -> FloatArray:
             both = np.empty((X.shape[1], 2))
-            both[:, :1] = product(X.T, weight[:, None])
+            both[:, :1] = product(transposed(X), weight[:, None])
             both[:, 1:] = gram_diagonal(X, weight[:, None])
             return both
 

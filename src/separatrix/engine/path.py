@@ -22,7 +22,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import MemorySource
 from separatrix.data.some import positions
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.choose import Choice, choice_for
+from separatrix.engine.choose import Choice, choice_for, products_pay
 from separatrix.engine.descent import NOTHING, Descent
 from separatrix.engine.family import Asked, Family, with_strength
 from separatrix.engine.fit import Options
@@ -94,10 +94,12 @@ def fit_paths(
     """
     order = np.argsort(Cs, kind="stable")
     with one_blas_thread(), centred_for(source, penalty, K, options.fit_intercept).working() as source:
-        space = smallest_space(source, penalty) if np.isfinite(Cs).all() else Space(source, penalty)
+        weakest = penalty.times(1.0 / (Cs.max() * source.weight.sum()) if K == 1 else 0.0)
+        space = smallest_space(source, penalty, weakest=weakest) if np.isfinite(Cs).all() else Space(source, penalty)
         assert isinstance(space.source, MemorySource)
-        rows = replace(space.source, outputs=K)
-        course = Course(rows, loss, K, space.penalty, options, members.take(space.order))
+        rows, beside = replace(space.source, outputs=K), space.source.is_sparse and not source.is_sparse
+        zeros = products_pay(rows, weakest)
+        course = Course(rows, loss, K, space.penalty, options, members.take(space.order), zeros, beside)
         walk = [points for _, points in sorted(zip(order, course.walk(Cs[order]), strict=True))]
         theta = np.array([[point.theta for point in points] for points in walk]).swapaxes(0, 1)
         w, b = np.split(theta, [space.source.n_columns], axis=2)
@@ -124,7 +126,8 @@ def fit_paths(
 
 @dataclass(frozen=True)
 class Course:
-    """What the fits of all paths have in common; `members` says which rows each of them is of, the first of all."""
+    """What the fits of all paths have in common; `members` says which rows each of them is of, the first of all,
+    `zeros` that products pay for all, `beside` that X is there with its zeros, too: no fold has a copy of its own."""
 
     source: MemorySource
     loss: ClassLoss
@@ -132,6 +135,8 @@ class Course:
     penalty: ElasticNet
     options: Options
     members: Members
+    zeros: bool = False
+    beside: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -146,7 +151,7 @@ class Course:
 
     def walk(self, Cs: FloatArray) -> Iterator[list[Point]]:
         """The fits of every fold, for each of the Cs as they come: increasing."""
-        choice = choice_for(self.options.solver, self.source, *self.shape, l1=self.penalty.has_l1)
+        choice = choice_for(self.options.solver, self.source, *self.shape, l1=self.penalty.has_l1, zeros=self.zeros)
         small = choice.name in ("newton", "quasi-newton")
         if small and self.is_family:
             return self.side_by_side(Cs)
@@ -263,14 +268,14 @@ class Course:
         """By any solver, each fit from the last one of its own path; its gap is certified."""
         tol, columns, aim = self.options.tol, [], Aim(choice.target(self.options.tol))
         for f in range(self.members.fits):
-            of_fit = partial(self.members.fit, f)
-            source = self.source.looked_up(positions(len(self.members), of_fit)) if f else self.source
+            rows = None if f == 0 or self.beside else positions(len(self.members), partial(self.members.fit, f))
+            own = self if rows is None else replace(self, source=self.source.looked_up(rows))
             theta, points = np.zeros(self.shape), []
             for C in Cs:
-                penalty = self.penalty.times(1.0 / (C * source.weight.sum()))
-                objective = Objective(source, self.loss, penalty, self.options.fit_intercept)
-                solver = choice.solver(objective, theta, aim=aim)
-                found = minimise(objective, solver, tol, aim.gap, self.options.max_iter)
+                objective = own.objective(f if rows is None else 0, C)
+                found = minimise(
+                    objective, choice.solver(objective, theta, aim=aim), tol, aim.gap, self.options.max_iter
+                )
                 points.append(Point(found.at.theta, found.certificate.gap, len(found.steps)))
                 theta = found.at.theta
             columns.append(points)
@@ -279,10 +284,8 @@ class Course:
 
 @dataclass(frozen=True)
 class Stop:
-    """Where a fit on the path stopped, whether for being near enough, and what was known there under its penalty.
-
-    `rate` is the share of a gap that a step by this metric leaves, as far as that was seen.
-    """
+    """Where a fit on the path stopped, whether for being near enough, and what was known there under its penalty;
+    `rate` is the share of a gap that a step by this metric leaves, as far as that was seen."""
 
     point: Point
     arrived: bool

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.sparse import csc_array
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.compressed import of_entries, transposed
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.engine.among import gram_among
@@ -195,9 +195,9 @@ def minimum_by_roots(part: Objective, at: Evaluation, enough: float) -> FloatArr
     assert state is not None
     X = source.by_columns
     u = np.sqrt(source.weight * part.loss.second(state, 0, 0) / at.weight)
-    B = csc_array((X.data * u.take(X.indices), X.indices, X.indptr), shape=X.shape)
+    B = of_entries(X, X.data * u.take(X.indices))
     bend = max(float(u @ u), NOTHING)
-    t = (B.T @ u) / bend * (len(theta) > p)
+    t = (transposed(B) @ u) / bend * (len(theta) > p)
     w, b, g, g_b = theta[:p], theta[p:], at.gradient[:p, 0], at.gradient[p:, 0]
     v, _ = minimise_model(gram(B, t, bend, part.penalty.l2, enough), w, g - t * g_b.sum(), part.penalty.l1, enough)
     return np.concatenate([v, b - g_b / bend - t @ (v - w)])
@@ -210,8 +210,8 @@ def gram(B: Any, t: FloatArray, bend: float, l2: FloatArray, enough: float) -> C
     diagonal = np.maximum(square - bend * t**2, 0.0) + ridge
 
     def times_with(part: Any, mean: FloatArray, more: FloatArray) -> Linear:
-        transposed = part.T
-        return lambda d: transposed @ (part @ d) - mean * (bend * (mean @ d)) + more * d
+        across = transposed(part)
+        return lambda d: across @ (part @ d) - mean * (bend * (mean @ d)) + more * d
 
     times = times_with(B, t, ridge)
 

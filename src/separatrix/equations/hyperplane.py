@@ -21,10 +21,12 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
+from separatrix.compressed import csr_rows, of_entries, transposed
 from separatrix.errors import ArgumentError
 
 FEW_ROWS = 2**2
 PIECE_ROWS, PIECE_CELLS = 2**10, 2**17  # that are scaled and multiplied at a time, while they are in cache
+A_COLUMN = 8  # entries for each column, else to add up sums of columns takes longer than to make them
 SQUARED_ROWS = 2**8  # at least, that are multiplied by a square at a time: more would be no faster
 
 
@@ -105,7 +107,7 @@ def back_project(X: Matrix, r: FloatArray) -> FloatArray:
     array([[4.],
            [6.]])
     """
-    return np.asarray(product(X.T, r))
+    return np.asarray(product(transposed(X), r))
 
 
 def weighted_gram(X: Matrix, h: FloatArray, ones: int = 0, dtype: DTypeLike = np.float64) -> FloatArray:
@@ -184,7 +186,10 @@ def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:
     array([ 3., 12.])
     """
     if sparse.issparse(X):
-        return np.asarray(_squared_entries(X).T @ h)
+        n, p, each = *X.shape, max(X.nnz // max(X.shape[0], 1), 1)
+        some_rows = pieces(n, each, least=A_COLUMN * p // each if X.format == "csr" else n)
+        sums = (transposed(_squared_entries(csr_rows(X, some))) @ h[some] for some in some_rows)
+        return reduce(operator.iadd, sums, np.zeros((p, *h.shape[1:])))
     parts = (product(_squared(X[some]).T, h[some]) for some in pieces(max(len(X), 1), X.shape[1], FEW_ROWS))
     return reduce(operator.iadd, parts)
 
@@ -204,8 +209,8 @@ def row_squares(X: Matrix, v: FloatArray) -> FloatArray:
 
 
 def _squared_entries(X: Matrix) -> Matrix:
-    """Every entry of a sparse X squared, where they are: the positions are X's own."""
-    return type(X)((np.square(X.data, dtype=np.float64), X.indices, X.indptr), shape=X.shape)
+    """Every entry of a sparse X squared."""
+    return of_entries(X, np.square(X.data, dtype=np.float64))
 
 
 def _squared(X: NDArray) -> FloatArray:

@@ -1,0 +1,53 @@
+"""Sparse matrices that share the arrays of another. scipy's constructors, and `.T` with them, copy an array of which a
+matrix has less than half: a block of the rows was copied whole by each product with its transpose."""
+
+from typing import Any
+
+from scipy import sparse
+
+from separatrix.arrays import FloatArray, IntArray, Matrix
+
+KINDS: dict[str, Any] = {"csr": sparse.csr_array, "csc": sparse.csc_array}
+OTHER = {"csr": "csc", "csc": "csr"}
+
+
+def compressed(kind: str, shape: tuple[int, int], data: FloatArray, indices: IntArray, indptr: IntArray) -> Matrix:
+    """A matrix, "csr" or "csc", of these arrays, as they are and unchecked."""
+    X = KINDS[kind](shape, dtype=data.dtype)
+    X.data, X.indices, X.indptr = data, indices, indptr
+    return X
+
+
+def transposed(X: Matrix) -> Matrix:
+    """X', a view of X, dense or sparse.
+
+    >>> transposed(sparse.csr_array([[0.0, 2.0]])).toarray()
+    array([[0.],
+           [2.]])
+    """
+    if not sparse.issparse(X) or X.format not in OTHER:
+        return X.T
+    return compressed(OTHER[X.format], X.shape[::-1], X.data, X.indices, X.indptr)
+
+
+def of_entries(X: Matrix, entries: FloatArray) -> Matrix:
+    """A sparse X with other entries in its places.
+
+    >>> X = sparse.csr_array([[0.0, 2.0]])
+    >>> of_entries(X, X.data + 5.0).toarray()
+    array([[0., 7.]])
+    """
+    return compressed(X.format, X.shape, entries, X.indices, X.indptr)
+
+
+def csr_rows(X: Matrix, some: slice) -> Matrix:
+    """Consecutive rows of a CSR matrix.
+
+    >>> csr_rows(sparse.csr_array([[0.0, 2.0], [3.0, 0.0]]), slice(1, 2)).toarray()
+    array([[3., 0.]])
+    """
+    if some == slice(0, X.shape[0]):
+        return X
+    first, last = X.indptr[some.start], X.indptr[some.stop]
+    indptr = X.indptr[some.start : some.stop + 1] - first
+    return compressed("csr", (some.stop - some.start, X.shape[1]), X.data[first:last], X.indices[first:last], indptr)
