@@ -149,6 +149,15 @@ def test_wide_and_sparse_rows_have_paths_too():
     np.testing.assert_allclose(few.scores_, dense.scores_, atol=1e-6)
 
 
+@pytest.mark.parametrize("Cs", [(0.1, 1.0), (1.0, 200.0)], ids=["without their zeros", "as they are"])
+def test_dense_rows_of_mostly_zeros_have_the_paths_of_sparse_ones(Cs):
+    rng = np.random.default_rng(3)
+    X = (rng.random((900, 600)) < 0.05) * 1.0
+    y = X @ rng.normal(size=600) + rng.logistic(size=900) > 0
+    paths = paths_of(*(LogisticRegressionCV(Cs=Cs, cv=3, tol=1e-11).fit(rows, y) for rows in (X, sparse.csr_array(X))))
+    np.testing.assert_allclose(*paths, atol=1e-5 * np.abs(paths[0]).max())
+
+
 def test_the_solver_that_was_asked_for_comes_to_the_same_scores():
     X, y = load_iris(return_X_y=True)
     scores = [
