@@ -17,9 +17,7 @@ Row = dict[str, Any]
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "pictures"
 RESULTS = ROOT / "benchmarks" / "results.json"  # the last run of every case
-ELSEWHERE = (
-    ROOT / "benchmarks" / "results_elsewhere.json"
-)  # an earlier one, on another machine, without its single runs
+ELSEWHERE = ROOT / "benchmarks" / "results_elsewhere.json"  # of an earlier one, on another machine, what goals need
 START, END = "<!-- results: written by python -m benchmarks.report -->", "<!-- end of results -->"
 MISSED = "**missed**"
 LARGE_SHARE = 0.3  # of X's size, taken on top of it
@@ -134,9 +132,9 @@ def missed(lines: list[list[str]]) -> str:
 def goal_lines(records: list[Record]) -> list[list[str]]:
     """A line for each goal of a case that was run whole."""
     named = {record["name"]: record for record in records if not record["quick"]}
-    lines = [goal_line(named[name], "any", goal) for name, goal in GOALS.items() if name in named]
-    return lines + [
-        goal_line(named[name], "scikit-learn", goal) for name, goal in SCIKIT_LEARN_GOALS.items() if name in named
+    against = [("any", GOALS), ("scikit-learn", SCIKIT_LEARN_GOALS)]
+    return [
+        goal_line(named[name], whom, goal) for whom, some in against for name, goal in some.items() if name in named
     ]
 
 

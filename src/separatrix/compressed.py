@@ -1,5 +1,5 @@
 """Sparse matrices that share the arrays of another. scipy's constructors, and `.T` with them, copy an array of which a
-matrix has less than half: a block of the rows was copied whole by each product with its transpose."""
+matrix has less than half: a block of rows, and again for each product with its transpose."""
 
 from typing import Any
 

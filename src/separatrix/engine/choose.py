@@ -98,9 +98,9 @@ def products_pay(source: Source, penalty: ElasticNet) -> bool:
     if not isinstance(source, MemorySource) or source.n_columns <= LARGEST_CURVATURE_OF_ZEROS or source.centre.any():
         return False
     held = not penalty.l1.any() and float(penalty.l2.min()) * float(source.weight.sum()) >= WEAK
-    share = share_of_entries(source.X) if held else 1.0
-    entries = share * source.n_columns * source.n_rows
-    return share <= MOSTLY_ZERO and entries <= max(FEW_ENTRIES, source.room * source.n_rows / ENTRY)
+    if not held or (share := share_of_entries(source.X)) > MOSTLY_ZERO:
+        return False
+    return share * source.n_columns * source.n_rows <= max(FEW_ENTRIES, source.room * source.n_rows / ENTRY)
 
 
 def choice_for(solver: str, source: Source, coefficients: int, classes: int, l1: bool, zeros: bool = False) -> Choice:

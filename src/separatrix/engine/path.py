@@ -94,7 +94,7 @@ def fit_paths(
     """
     order = np.argsort(Cs, kind="stable")
     with one_blas_thread(), centred_for(source, penalty, K, options.fit_intercept).working() as source:
-        weakest = penalty.times(1.0 / (Cs.max() * source.weight.sum()) if K == 1 else 0.0)
+        weakest = penalty.times(1.0 / (Cs.max() * source.weight.sum()) if K == 1 else 0.0)  # of classes, none pays
         space = smallest_space(source, penalty, weakest=weakest) if np.isfinite(Cs).all() else Space(source, penalty)
         assert isinstance(space.source, MemorySource)
         rows, beside = replace(space.source, outputs=K), space.source.is_sparse and not source.is_sparse
@@ -143,9 +143,10 @@ class Course:
         """That of theta."""
         return self.source.n_columns + int(self.options.fit_intercept), self.K
 
-    def objective(self, f: int, C: float) -> Objective:
-        """That of fold f. The rows it leaves out weigh nothing, so X is shared."""
-        source = replace(self.source, weight=self.members.weighing(f, self.source.weight)) if f else self.source
+    def objective(self, f: int, C: float, own: MemorySource | None = None) -> Objective:
+        """That of fold f, over its `own` rows. Without them, those it leaves out weigh nothing, and X is shared."""
+        all_ = self.source
+        source = own or (replace(all_, weight=self.members.weighing(f, all_.weight)) if f else all_)
         penalty = self.penalty.times(1.0 / (C * source.weight.sum()))
         return Objective(source, self.loss, penalty, self.options.fit_intercept)
 
@@ -269,13 +270,12 @@ class Course:
         tol, columns, aim = self.options.tol, [], Aim(choice.target(self.options.tol))
         for f in range(self.members.fits):
             rows = None if f == 0 or self.beside else positions(len(self.members), partial(self.members.fit, f))
-            own = self if rows is None else replace(self, source=self.source.looked_up(rows))
+            own = None if rows is None else self.source.looked_up(rows)
             theta, points = np.zeros(self.shape), []
             for C in Cs:
-                objective = own.objective(f if rows is None else 0, C)
-                found = minimise(
-                    objective, choice.solver(objective, theta, aim=aim), tol, aim.gap, self.options.max_iter
-                )
+                objective = self.objective(f, C, own)
+                solver = choice.solver(objective, theta, aim=aim)
+                found = minimise(objective, solver, tol, aim.gap, self.options.max_iter)
                 points.append(Point(found.at.theta, found.certificate.gap, len(found.steps)))
                 theta = found.at.theta
             columns.append(points)

@@ -185,7 +185,7 @@ def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:
     >>> gram_diagonal(np.array([[1.0, -2.0]]), np.array([3.0]))
     array([ 3., 12.])
     """
-    if sparse.issparse(X):
+    if sparse.issparse(X):  # some rows at a time, as squares of all would be as large as X
         n, p, each = *X.shape, max(X.nnz // max(X.shape[0], 1), 1)
         some_rows = pieces(n, each, least=A_COLUMN * p // each if X.format == "csr" else n)
         sums = (transposed(_squared_entries(csr_rows(X, some))) @ h[some] for some in some_rows)
