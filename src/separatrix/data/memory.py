@@ -110,6 +110,11 @@ class MemorySource:
                 yield replace(self, pool=pool)
 
     @property
+    def is_small(self) -> bool:
+        """Whether a pass over it is the work of one thread."""
+        return len(self._chunks) == 1
+
+    @property
     def in_memory(self) -> bool:
         """Whether its rows are in this process: they are."""
         return True
@@ -164,7 +169,7 @@ class MemorySource:
 
     def looked_up(self, some: IntArray) -> "MemorySource":
         """Some of the rows, which are copied if they are few, else found in X block by block."""
-        if self._is_little(len(some) * self.n_columns):
+        if self.is_little(len(some) * self.n_columns):
             return self.take(some)
         own = self.weight
         weight = Made(lambda part: own[some[part]], len(some))
@@ -181,7 +186,7 @@ class MemorySource:
             X = self.by_columns[:, chosen]
         else:
             X = chosen_of(self.X).only(columns=chosen)
-            X = X[:] if self._is_little(len(chosen) * self.n_rows) else X
+            X = X[:] if self.is_little(len(chosen) * self.n_rows) else X
         return replace(self, X=X, centre=self.centre[chosen])
 
     @cached_property
@@ -189,7 +194,7 @@ class MemorySource:
         """A sparse X column by column: of rows, each choice of columns would read every entry."""
         return self.X.tocsc()
 
-    def _is_little(self, cells: int) -> bool:
+    def is_little(self, cells: int) -> bool:
         """Whether so many cells may be copied."""
         part = 0.0 if self._moved else COPIED_PART  # what each block copies anyway need not be there twice
         return self.is_sparse or cells <= max(FEW_CELLS, part * self.X.size)

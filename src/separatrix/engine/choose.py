@@ -27,18 +27,16 @@ from separatrix.errors import ArgumentError, listing
 
 CHEAP = 1_500_000  # rows * coefficients of a class * of all, whose curvature costs less than what surrounds it
 LARGEST_ASKED_FOR = 10_000  # coefficients: their curvature takes 0.8 GB
-COPIES = (
-    6  # of it at the peak: the one before and its factor, the sum of the new one, its mean, scaled, and its factor,
-)
-COPIES_OF_A_THREAD = 3  # and while it adds, its sum, that of a block, and both
+# Of it at the peak: the one before and its factor, the sum of the new one, its mean, scaled, and its factor; and for
+# each thread while it adds, its sum, that of a block, and both.
+COPIES, COPIES_OF_A_THREAD = 6, 3
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
 LARGEST_DENSE_CURVATURE_OF_CLASSES = 600  # of rows in memory, where products cost less than a pass over files
 LARGEST_DENSE_CURVATURE = 400  # of two classes in memory; real columns, fewer, would cost products many times as much
-LARGEST_CURVATURE_OF_ZEROS = 500  # of two classes, where X is mostly zeros
+LARGEST_CURVATURE_OF_ZEROS = 200  # of two classes, where X is mostly zeros and every weight has an L2 penalty
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
 ENTRY, FEW_ENTRIES = 12, 2**20  # bytes of one and its place, beside a dense X; as many as take no more than blocks do
 LOOSE = 1e-6  # a gap that is asked for to save a pass
-WEAK = 0.01  # of a row: a penalty below it leaves small curvatures, for which conjugate gradients need many products
 
 SOLVERS: dict[str, Callable[..., Solver]] = {
     "newton": newton,
@@ -93,12 +91,11 @@ class Choice:
 
 
 def products_pay(source: Source, penalty: ElasticNet) -> bool:
-    """Whether products with X are cheap and a few dozen will do: mostly zeros, of which a dense X leaves little, and
-    every weight held by the penalty."""
+    """Whether products with X are cheap, even the many that a weak penalty takes: mostly zeros, of which a dense X
+    leaves little, and every weight held by the penalty."""
     if not isinstance(source, MemorySource) or source.n_columns <= LARGEST_CURVATURE_OF_ZEROS or source.centre.any():
         return False
-    held = not penalty.l1.any() and float(penalty.l2.min()) * float(source.weight.sum()) >= WEAK
-    if not held or (share := share_of_entries(source.X)) > MOSTLY_ZERO:
+    if penalty.has_l1 or not penalty.l2.all() or (share := share_of_entries(source.X)) > MOSTLY_ZERO:
         return False
     return share * source.n_columns * source.n_rows <= max(FEW_ENTRIES, source.room * source.n_rows / ENTRY)
 

@@ -54,6 +54,19 @@ class Descent:
         fold, strength = self.fold[chosen], self.strength[chosen]
         return Descent(self.family, fold, strength, at, self.metric[chosen], self.fresh, self.left[chosen])
 
+    def leaders(self, tol: float) -> IntArray:
+        """Of each fit, under ever weaker penalties, the first whose optimum is about within tol of its own, or itself;
+        of fits that have not moved yet."""
+        l2, p = self.family.l2, len(self.family.l2)
+        leader, last, w = [0], 0, (self.theta + self.step)[:, :p]
+        for c in range(1, len(self.strength)):
+            pull = np.zeros((1, self.theta.shape[1]))
+            pull[0, :p] = (self.strength[c] - self.strength[last]) * l2 * w[last]
+            if 0.5 * np.vdot(pull, self.factors.solve(pull, np.array([c]))) > tol:
+                last = c
+            leader.append(last)
+        return np.array(leader)
+
     def aim(self, some: IntArray) -> None:
         """The next step of some fits, and about how far they are from their optimum."""
         gradient, value, left = self.gradient[some], self.value[some], self.left[some]

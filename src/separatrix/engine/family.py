@@ -9,8 +9,7 @@ few rows that saves calls, which there take longer than the arithmetic; on many 
 """
 
 from dataclasses import dataclass, replace
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,8 +96,14 @@ class Family:
 
     def over_all(self, block: Block, asked: Asked) -> FloatArray:
         """The sums over all rows of a block, whatever fold they are in."""
-        parts = block.pieces(max(FEWEST, CELLS // len(asked.fold)) * block.X.shape[1])
-        return reduce(add, (self.of_piece(part, np.ones((1, part.X.shape[0]), dtype=bool), asked) for part in parts))
+        total = self.nothing(asked)
+        for part in block.pieces(max(FEWEST, CELLS // len(asked.fold)) * block.X.shape[1]):
+            self.add_piece(total, part, np.ones((1, part.X.shape[0]), dtype=bool), asked)
+        return total
+
+    def nothing(self, asked: Asked) -> FloatArray:
+        """The sums over no rows."""
+        return np.zeros((len(asked.fold), 1 + self.P + (asked.order == 2) * self.P**2))
 
     def sums(self, asked: Asked) -> FloatArray:
         """Value, gradient and, for order 2, curvature of the loss, per unit weight, side by side: (M, 1 + P (+ P P)),
@@ -107,10 +112,10 @@ class Family:
         if total is None:
 
             def of_block(block: Block) -> FloatArray:
-                here, before = self.members.at(block.rows), block.rows.start
-                parts = block.split(max(FEWEST, CELLS // len(asked.fold)))
-                own = ((part, here[:, part.rows.start - before : part.rows.stop - before]) for part in parts)
-                return reduce(add, (self.of_piece(*part, asked) for part in own))
+                here, before, of_all = self.members.at(block.rows), block.rows.start, self.nothing(asked)
+                for part in block.split(max(FEWEST, CELLS // len(asked.fold))):
+                    self.add_piece(of_all, part, here[:, part.rows.start - before : part.rows.stop - before], asked)
+                return of_all
 
             total = self.source.add_up(of_block)
         total /= self.weight[asked.fold, None]
@@ -134,20 +139,18 @@ class Family:
         np.take(packed, self.places, axis=1, out=sums[:, P + 1 :], mode="clip")
         return sums
 
-    def of_piece(self, block: Block, here: BoolArray, asked: Asked) -> FloatArray:
-        """The sums over some of many rows, which often are in a fold all of them, or none."""
+    def add_piece(self, total: FloatArray, block: Block, here: BoolArray, asked: Asked) -> None:
+        """Adds the sums over some of many rows, which often are in a fold all of them, or none: a curvature at a time,
+        as all of them may be large."""
         kept = np.flatnonzero(np.any(here, axis=1)[asked.fold])
-        if len(kept) < len(asked.fold):
-            sums = np.zeros((len(asked.fold), 1 + self.P + (asked.order == 2) * self.P**2))
-            if len(kept):
-                some = replace(asked, theta=asked.theta[kept], fold=asked.fold[kept])
-                sums[kept] = self.of_piece(block, here, some)
-            return sums
-        slopes, state = self.slopes(block, here, asked)
-        if asked.order == 1:
-            return slopes
-        ones = self.P - len(self.l2)
-        return np.hstack([slopes, [weighted_gram(block.X, h, ones, asked.dtype).ravel() for h in state]])
+        if not len(kept):
+            return
+        slopes, state = self.slopes(block, here, replace(asked, theta=asked.theta[kept], fold=asked.fold[kept]))
+        total[kept, : self.P + 1] += slopes
+        if asked.order == 2:
+            ones = self.P - len(self.l2)
+            for m, h in zip(kept, state, strict=True):
+                total[m, self.P + 1 :] += weighted_gram(block.X, h, ones, asked.dtype).ravel()
 
     def slopes(self, block: Block, here: BoolArray, asked: Asked) -> tuple[FloatArray, Any]:
         """Value and gradient over some rows, side by side (M, 1 + P), and for order 2 the weighted second derivatives

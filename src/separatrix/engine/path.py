@@ -7,11 +7,12 @@ gradient and the curvature of every fold (sums add), and so
 
 which differs from the fold's own optimum in the second order of what was left out: for many rows one more pass per fold
 shows that it is near enough, and for few rows it is where Newton's method goes on from. Two classes on dense rows have
-all their penalties at once (`separatrix.engine.family`); else the same sums, with the next penalty, start all rows on
-the next stretch. Other solvers start each fit from the one before it on the path.
+as many penalties at once as there is room for (`separatrix.engine.family`); else the same sums, with the next penalty,
+start all rows on the next stretch (`separatrix.engine.stops`). Other solvers start each fit from the one before it on
+the path, and folds from as far beyond it as the fit of all rows has moved.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -19,38 +20,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.cached import cached_property
 from separatrix.data.memory import MemorySource
 from separatrix.data.some import positions
-from separatrix.data.threads import one_blas_thread
+from separatrix.data.threads import in_order, one_blas_thread
 from separatrix.engine.choose import Choice, choice_for, products_pay
-from separatrix.engine.descent import NOTHING, Descent
+from separatrix.engine.descent import Descent
 from separatrix.engine.family import Asked, Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members, Patterns, groups_of, sums_at
 from separatrix.engine.iterate import Aim, Iterate, minimise
 from separatrix.engine.leave_out import LeftOut, See, leave_one_out
-from separatrix.engine.linear_algebra import factor_positive, solve_factored, solve_positive
-from separatrix.engine.newton import KEEP, newton
-from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.linear_algebra import factor_positive, solve_factored
+from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import centred_for
 from separatrix.engine.quasi_newton import precision, quasi_newton
 from separatrix.engine.rowspace import Space, smallest_space
-from separatrix.engine.sampling import sample_start
+from separatrix.engine.sampling import Start, sample_start
+from separatrix.engine.stops import Point, Stop, refine
 from separatrix.equations.losses import ClassLoss, LogLoss
 from separatrix.equations.penalties import ElasticNet
 
 LARGEST_SHARED = 500  # coefficients whose curvature is kept for each fold
-LARGEST_OF_MANY = 100  # coefficients of each of many fits at once
 MOST_AT_ONCE = 256  # fits
-
-
-@dataclass(frozen=True)
-class Point:
-    """theta (P, K), at most about `gap` above its optimum, after so many iterations."""
-
-    theta: FloatArray
-    gap: float
-    iterations: int
+FEW_COEFFICIENTS = 100  # whose matrices are little
+ROWS = 10  # for each of more coefficients: of fewer, curvatures of each fit's own cost less than the passes they save
+MATRICES, MATRICES_OF_A_FOLD = 16, 15  # that there must be room for: of each fit, and of folds apart
+AHEAD = 1  # folds that wait, each with its rows
+MOST = 0.5  # of all rows: a fold of so many leaves out few
 
 
 @dataclass(frozen=True)
@@ -94,11 +91,11 @@ def fit_paths(
     """
     order = np.argsort(Cs, kind="stable")
     with one_blas_thread(), centred_for(source, penalty, K, options.fit_intercept).working() as source:
-        weakest = penalty.times(1.0 / (Cs.max() * source.weight.sum()) if K == 1 else 0.0)  # of classes, none pays
-        space = smallest_space(source, penalty, weakest=weakest) if np.isfinite(Cs).all() else Space(source, penalty)
+        finite = bool(np.isfinite(Cs).all())
+        space = smallest_space(source, penalty, K) if finite else Space(source, penalty)
         assert isinstance(space.source, MemorySource)
         rows, beside = replace(space.source, outputs=K), space.source.is_sparse and not source.is_sparse
-        zeros = products_pay(rows, weakest)
+        zeros = K == 1 and finite and products_pay(rows, penalty)
         course = Course(rows, loss, K, space.penalty, options, members.take(space.order), zeros, beside)
         walk = [points for _, points in sorted(zip(order, course.walk(Cs[order]), strict=True))]
         theta = np.array([[point.theta for point in points] for points in walk]).swapaxes(0, 1)
@@ -154,17 +151,36 @@ class Course:
         """The fits of every fold, for each of the Cs as they come: increasing."""
         choice = choice_for(self.options.solver, self.source, *self.shape, l1=self.penalty.has_l1, zeros=self.zeros)
         small = choice.name in ("newton", "quasi-newton")
-        if small and self.is_family:
-            return self.side_by_side(Cs)
+        if small and self.at_once:
+            return self.in_parts(Cs)
         together = small and np.prod(self.shape) <= LARGEST_SHARED
         return self.from_the_whole(Cs) if together else self.each_by_itself(Cs, choice)
 
-    @property
-    def is_family(self) -> bool:
-        """Whether fits of many folds and Cs at once pay: dense rows, two classes, and small curvatures."""
-        return isinstance(self.loss, LogLoss) and not self.source.is_sparse and self.shape[0] <= LARGEST_OF_MANY
+    @cached_property
+    def matrices(self) -> float:
+        """How many there is room for beside the rows, as large as the curvature of a fit."""
+        few = self.shape[0] <= FEW_COEFFICIENTS
+        return np.inf if few else self.source.room * self.source.n_rows / (8 * self.shape[0] ** 2)
 
-    def side_by_side(self, Cs: FloatArray) -> Iterator[list[Point]]:
+    @property
+    def at_once(self) -> int:
+        """How many fits of folds and Cs go on at once: of dense rows, two classes, and curvatures that are small beside
+        the rows; else 0."""
+        P = self.shape[0]
+        suits = isinstance(self.loss, LogLoss) and not self.source.is_sparse
+        if not suits or (P > FEW_COEFFICIENTS and self.source.n_rows < ROWS * P):
+            return 0
+        return int(np.clip(self.matrices / MATRICES, 1, MOST_AT_ONCE))
+
+    def in_parts(self, Cs: FloatArray) -> Iterator[list[Point]]:
+        """As many Cs side by side as there is room for, from where all rows were before them."""
+        last = None
+        for first in range(0, len(Cs), self.at_once):
+            for points in self.side_by_side(Cs[first : first + self.at_once], last):
+                yield points
+                last = points[0].theta
+
+    def side_by_side(self, Cs: FloatArray, last: FloatArray | None) -> Iterator[list[Point]]:
         """By Newton's method, all Cs at once: first for all rows, then for the folds from there.
 
         Under penalties that hardly differ from one another, a fold's fit starts from where one of them ended.
@@ -173,14 +189,16 @@ class Course:
         family = Family(self.source, self.members, l2, self.options.fit_intercept, weight)
         few = family.few is not None  # then each fit has a curvature of its own
         apart = None if few else groups_of(self.members)
-        start, between = self.beginning(family, Cs, apart)
-        leader = leaders(start, self.options.tol)
+        room = self.members.fits * MATRICES_OF_A_FOLD <= self.matrices
+        start, between = self.beginning(family, Cs, apart if room else None, last)
+        leader = start.leaders(self.options.tol)
         lead = np.unique(leader)
-        whole = start.some(lead)
+        whole = start if len(lead) == len(leader) else start.some(lead)
+        del start
         columns = self.ends(whole, leader, Cs)
         theta = whole.ends(self.options.tol)
         of_folds = None if apart is None else family.sums_of_folds(Asked(theta, whole.fold, order=1), apart)
-        at_once = max(1, MOST_AT_ONCE // len(lead))
+        at_once = max(1, self.at_once // len(lead))
         for first in range(1, len(weight), at_once):
             some = np.arange(first, min(first + at_once, len(weight)))
             fold, place = np.repeat(some, len(lead)), np.tile(np.arange(len(lead)), len(some))
@@ -189,20 +207,28 @@ class Course:
             at = family.penalised(theta[place], sums, strength)
             metric = at.curvature
             if metric is None:
-                root = whole.factors.roots[place]
-                metric = whole.metric[place] + root @ between[fold] @ root.swapaxes(1, 2)
+                metric = whole.metric[place]
+                if between is not None:
+                    root = whole.factors.roots[place]
+                    metric += root @ between[fold] @ root.swapaxes(1, 2)
                 metric = with_strength(metric, (strength - whole.strength[place])[:, None] * l2)
             columns += self.ends(Descent(family, fold, strength, at, metric, fresh=few), leader, Cs)
         yield from map(list, zip(*columns, strict=True))
 
-    def beginning(self, family: Family, Cs: FloatArray, apart: Patterns | None) -> tuple[Descent, FloatArray]:
-        """The fits of all rows for every C, at their one start, and by what share the curvature of each fold differs
-        there from A, that of all rows: R^-1 (A_fold - A) R'^-1 for A = R R', (F, P, P), of which the same share of any
-        other A leaves it positive definite. It is taken for nothing where it is not used, or would take more passes.
+    def beginning(
+        self, family: Family, Cs: FloatArray, apart: Patterns | None, last: FloatArray | None
+    ) -> tuple[Descent, FloatArray | None]:
+        """The fits of all rows for every C, at their one start, the `last` of others if there is one; and by what share
+        the curvature of each fold differs there from A, that of all rows: R^-1 (A_fold - A) R'^-1 for A = R R',
+        (F, P, P), of which the same share of any other A leaves it positive definite. None where it is not used, or
+        would take more passes or much memory.
         """
-        random = np.random.default_rng(self.options.seed)
         whole = self.objective(0, float(Cs[len(Cs) // 2]))
-        sample = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=True, random=random)
+        if last is None:
+            random = np.random.default_rng(self.options.seed)
+            sample = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=True, random=random)
+        else:
+            sample = Start(last)
         theta, dtype = sample.theta, np.float64
         if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
             factor = factor_positive(sample.metric)
@@ -214,7 +240,7 @@ class Course:
         at = family.penalised(theta.T, sums[:1].copy(), 1.0 / (Cs * family.weight[0]))
         assert at.curvature is not None
         start = Descent(family, fold, 1.0 / (Cs * family.weight[0]), at, at.curvature)
-        between = np.zeros((len(family.weight), P, P))
+        between = None
         if apart is not None:
             inverse = np.linalg.inv(start.factors.roots[len(Cs) // 2])
             between = inverse @ (sums - sums[:1])[:, 1 + P :].reshape(-1, P, P) @ inverse.T
@@ -258,7 +284,7 @@ class Course:
             yield [stop.point for stop in stops]
             last = stops
 
-    def first(self, whole: Objective) -> "Stop":
+    def first(self, whole: Objective) -> Stop:
         """The fit of all rows under the strongest penalty."""
         random = np.random.default_rng(self.options.seed)
         theta = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=False, random=random).theta
@@ -266,81 +292,36 @@ class Course:
         return refine(whole, Iterate(at, np.inf, at), self.options)
 
     def each_by_itself(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
-        """By any solver, each fit from the last one of its own path; its gap is certified."""
-        tol, columns, aim = self.options.tol, [], Aim(choice.target(self.options.tol))
-        for f in range(self.members.fits):
-            rows = None if f == 0 or self.beside else positions(len(self.members), partial(self.members.fit, f))
-            own = None if rows is None else self.source.looked_up(rows)
-            theta, points = np.zeros(self.shape), []
-            for C in Cs:
-                objective = self.objective(f, C, own)
-                solver = choice.solver(objective, theta, aim=aim)
-                found = minimise(objective, solver, tol, aim.gap, self.options.max_iter)
-                points.append(Point(found.at.theta, found.certificate.gap, len(found.steps)))
-                theta = found.at.theta
-            columns.append(points)
-        yield from map(list, zip(*columns, strict=True))
+        """By any solver; its gap is certified. Folds share the threads where a pass leaves no work to a second."""
+        whole = self.path(Cs, choice)
+        pool = self.source.pool if self.source.is_small else None
+        folds = in_order(pool, lambda f: self.path(Cs, choice, f, whole), range(1, self.members.fits), AHEAD)
+        yield from map(list, zip(whole, *folds, strict=True))
 
+    def path(self, Cs: FloatArray, choice: Choice, f: int = 0, whole: Sequence[Point] = ()) -> list[Point]:
+        """The fits of fold f, each from the one before or, if that is better, from as far beyond it as the fit of all
+        rows has moved: a fold follows the `whole` at a distance that changes less than both do."""
+        tol, points, target = self.options.tol, [], choice.target(self.options.tol)
+        own, theta = self.own_rows(f) if f else None, np.zeros(self.shape)
+        moved = theta
+        for c, C in enumerate(Cs):
+            objective = self.objective(f, C, own)
+            if f:
+                beyond, moved = theta + (whole[c].theta - moved), whole[c].theta
+                if objective.evaluate(beyond, order=0).value < objective.evaluate(theta, order=0).value:
+                    theta = beyond
+            solver = choice.solver(objective, theta, aim=Aim(target))
+            found = minimise(objective, solver, tol, target, self.options.max_iter)
+            points.append(Point(found.at.theta, found.certificate.gap, len(found.steps)))
+            theta = found.at.theta
+        return points
 
-@dataclass(frozen=True)
-class Stop:
-    """Where a fit on the path stopped, whether for being near enough, and what was known there under its penalty;
-    `rate` is the share of a gap that a step by this metric leaves, as far as that was seen."""
-
-    point: Point
-    arrived: bool
-    at: Evaluation
-    metric: Evaluation
-    penalty: ElasticNet
-    rate: float
-
-    def further(self, objective: Objective, options: Options) -> "Stop":
-        """On to the optimum under the penalty of the objective, which is of the same rows: what is known serves."""
-        more = ElasticNet(objective.penalty.l1 - self.penalty.l1, objective.penalty.l2 - self.penalty.l2)
-        metric = with_more(self.metric, more)
-        at = metric if self.at is self.metric else with_more(self.at, more)
-        return refine(objective, Iterate(at, np.inf, metric), options, self.rate)
-
-
-def with_more(at: Evaluation, more: ElasticNet) -> Evaluation:
-    """The evaluation with an L2 penalty added."""
-    w, gradient, curvature = at.theta[: len(more.l2)], at.gradient.copy(), at.curvature
-    gradient[: len(w)] += more.gradient(w)
-    if curvature is not None:
-        curvature = curvature.copy()
-        np.einsum("ii->i", curvature)[: w.size] += more.curvature(w).ravel()
-    return Evaluation(at.theta, at.value + more.value(w), at.loss, gradient, curvature)
-
-
-def refine(objective: Objective, start: Iterate, options: Options, rate: float = KEEP) -> Stop:
-    """Newton's method until its estimated gap is within tol and one more step, which costs no pass, is to leave next to
-    nothing of it: the share of it that the step before has left."""
-    iterate, number, before, arrived = start, 0, None, False
-    for number, iterate in enumerate(newton(objective, start.at.theta, start)):
-        if before is not None:
-            rate = min(iterate.gap / before, 1.0)
-        before = max(iterate.gap, np.finfo(float).tiny)
-        arrived = iterate.gap <= options.tol and rate * iterate.gap <= NOTHING * options.tol
-        if arrived or number >= options.max_iter:
-            break
-    at, metric = iterate.at, iterate.metric or iterate.at
-    step = solve_positive(metric.curvature, -at.gradient.ravel()).reshape(at.theta.shape)
-    near = -0.5 * float(np.sum(at.gradient * step)) <= options.tol
-    point = Point(at.theta + step if near else at.theta, iterate.gap, max(number, 1))
-    return Stop(point, arrived, at, metric, objective.penalty, rate)
-
-
-def leaders(start: Descent, tol: float) -> IntArray:
-    """Of each fit, under ever weaker penalties, the first whose optimum is about within tol of its own, or itself."""
-    l2, p = start.family.l2, len(start.family.l2)
-    leader, last, w = [0], 0, (start.theta + start.step)[:, :p]
-    for c in range(1, len(start.strength)):
-        pull = np.zeros((1, start.theta.shape[1]))
-        pull[0, :p] = (start.strength[c] - start.strength[last]) * l2 * w[last]
-        if 0.5 * np.vdot(pull, start.factors.solve(pull, np.array([c]))) > tol:
-            last = c
-        leader.append(last)
-    return np.array(leader)
+    def own_rows(self, f: int) -> MemorySource | None:
+        """Those of fold f; None where every pass would look them up in X, which takes as long as to read others too."""
+        rows = positions(len(self.members), partial(self.members.fit, f))
+        found = not self.source.is_little(len(rows) * self.source.n_columns)
+        shared = self.beside or (found and len(rows) >= MOST * self.source.n_rows)
+        return None if shared else self.source.looked_up(rows)
 
 
 def points_of(fits: Descent, tol: float) -> list[Point]:

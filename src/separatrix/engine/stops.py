@@ -1,0 +1,71 @@
+"""Where a fit of a path stopped: what was known there starts the fit under the next penalty."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from separatrix.arrays import FloatArray
+from separatrix.engine.descent import NOTHING
+from separatrix.engine.fit import Options
+from separatrix.engine.iterate import Iterate
+from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.newton import KEEP, newton
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.equations.penalties import ElasticNet
+
+
+@dataclass(frozen=True)
+class Point:
+    """theta (P, K), at most about `gap` above its optimum, after so many iterations."""
+
+    theta: FloatArray
+    gap: float
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a fit on the path stopped, whether for being near enough, and what was known there under its penalty;
+    `rate` is the share of a gap that a step by this metric leaves, as far as that was seen."""
+
+    point: Point
+    arrived: bool
+    at: Evaluation
+    metric: Evaluation
+    penalty: ElasticNet
+    rate: float
+
+    def further(self, objective: Objective, options: Options) -> "Stop":
+        """On to the optimum under the penalty of the objective, which is of the same rows: what is known serves."""
+        more = ElasticNet(objective.penalty.l1 - self.penalty.l1, objective.penalty.l2 - self.penalty.l2)
+        metric = with_more(self.metric, more)
+        at = metric if self.at is self.metric else with_more(self.at, more)
+        return refine(objective, Iterate(at, np.inf, metric), options, self.rate)
+
+
+def with_more(at: Evaluation, more: ElasticNet) -> Evaluation:
+    """The evaluation with an L2 penalty added."""
+    w, gradient, curvature = at.theta[: len(more.l2)], at.gradient.copy(), at.curvature
+    gradient[: len(w)] += more.gradient(w)
+    if curvature is not None:
+        curvature = curvature.copy()
+        np.einsum("ii->i", curvature)[: w.size] += more.curvature(w).ravel()
+    return Evaluation(at.theta, at.value + more.value(w), at.loss, gradient, curvature)
+
+
+def refine(objective: Objective, start: Iterate, options: Options, rate: float = KEEP) -> Stop:
+    """Newton's method until its estimated gap is within tol and one more step, which costs no pass, is to leave next to
+    nothing of it: the share of it that the step before has left."""
+    iterate, number, before, arrived = start, 0, None, False
+    for number, iterate in enumerate(newton(objective, start.at.theta, start)):
+        if before is not None:
+            rate = min(iterate.gap / before, 1.0)
+        before = max(iterate.gap, np.finfo(float).tiny)
+        arrived = iterate.gap <= options.tol and rate * iterate.gap <= NOTHING * options.tol
+        if arrived or number >= options.max_iter:
+            break
+    at, metric = iterate.at, iterate.metric or iterate.at
+    step = solve_positive(metric.curvature, -at.gradient.ravel()).reshape(at.theta.shape)
+    near = -0.5 * float(np.sum(at.gradient * step)) <= options.tol
+    point = Point(at.theta + step if near else at.theta, iterate.gap, max(number, 1))
+    return Stop(point, arrived, at, metric, objective.penalty, rate)
