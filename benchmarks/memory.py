@@ -84,6 +84,9 @@ CHOICES: list[tuple[int, int, dict[str, Any]]] = [
     (20, 2, {"Cs": 3}),
     (30, 2, {"Cs": 3}),
     (100, 2, {"Cs": 3}),
+    (100, 2, {"Cs": 10}),
+    (200, 2, {"Cs": 10}),
+    (390, 2, {"Cs": 10}),
     (600, 2, {"Cs": 3}),
     (8, 4, {"Cs": 3}),
     (50, 10, {"Cs": 3}),
@@ -128,10 +131,10 @@ EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long a
     (f", {ZEROS}, one against the rest", [(1_500, 4, "float64")], WAYS["one against the rest"]),
     (f", {ZEROS}, L1", [(1_500, 2, "float64"), (1_500, 2, "int8")], STRONG_L1),
     (f", {ZEROS}", [(1_000, 0, "float64"), (1_000, 0, "int8")], {"alpha": 1.0}),
-    (f", {ZEROS}, {CHOSEN} by 5 folds", [(1_500, 2, "float64"), (1_500, 2, "int8")], {"Cs": 3}),
-    (f", {CHOSEN} by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32"), (4, 2, "int16")], {"Cs": 3}),
-    (f", {CHOSEN} by 5 folds", [(2, 4, "float64"), (12_000, 2, "float64"), (30_000, 2, "float64")], {"Cs": 3}),
-    (f", {CHOSEN} by 5 folds", [(60_000, 2, "float64"), (1, 2, "float32"), (2, 2, "int16")], {"Cs": 3}),
+    (f", {ZEROS}, {CHOSEN} of 3 by 5 folds", [(1_500, 2, "float64"), (1_500, 2, "int8")], {"Cs": 3}),
+    (f", {CHOSEN} of 3 by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32"), (4, 2, "int16")], {"Cs": 3}),
+    (f", {CHOSEN} of 3 by 5 folds", [(2, 4, "float64"), (12_000, 2, "float64"), (30_000, 2, "float64")], {"Cs": 3}),
+    (f", {CHOSEN} of 3 by 5 folds", [(60_000, 2, "float64"), (1, 2, "float32"), (2, 2, "int16")], {"Cs": 3}),
 ]
 EDGES: Listed = [  # beyond those: of which the coefficients are a tenth of X or more; and whose curvature is made anew
     ("", [(600_000, 4, "float64"), (1_500_000, 0, "float64")], {}),
@@ -194,7 +197,7 @@ def kinds_of(megabytes: float) -> list[Kind]:
         if classes > 2 or name != "one against the rest":
             kinds.append(Kind(f"{model_of(classes)}, {name}", columns, classes, megabytes, given))
     for columns, classes, given in CHOICES:
-        name = f"{model_of(classes)}, {CHOSEN} by {given.get('cv', '5 folds')}"
+        name = f"{model_of(classes)}, {CHOSEN} of {given['Cs']} by {given.get('cv', '5 folds')}"
         kinds.append(Kind(name, columns, classes, megabytes, given))
     return kinds + listed(EXTREMES, megabytes)
 

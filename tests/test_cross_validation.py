@@ -19,6 +19,7 @@ import problems  # noqa: F401 - one thread
 from separatrix import LogisticRegression, LogisticRegressionCV
 from separatrix.cross_validation.folds import stratified
 from separatrix.data.memory import memory_source
+from separatrix.engine import path
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members
 from separatrix.engine.path import fit_paths
@@ -149,13 +150,38 @@ def test_wide_and_sparse_rows_have_paths_too():
     np.testing.assert_allclose(few.scores_, dense.scores_, atol=1e-6)
 
 
-@pytest.mark.parametrize("Cs", [(0.1, 1.0), (1.0, 200.0)], ids=["without their zeros", "as they are"])
-def test_dense_rows_of_mostly_zeros_have_the_paths_of_sparse_ones(Cs):
+def test_dense_rows_of_mostly_zeros_have_the_paths_of_sparse_ones():
     rng = np.random.default_rng(3)
     X = (rng.random((900, 600)) < 0.05) * 1.0
     y = X @ rng.normal(size=600) + rng.logistic(size=900) > 0
-    paths = paths_of(*(LogisticRegressionCV(Cs=Cs, cv=3, tol=1e-11).fit(rows, y) for rows in (X, sparse.csr_array(X))))
+    models = [LogisticRegressionCV(Cs=(0.1, 200.0), cv=3, tol=1e-11) for _ in range(2)]
+    paths = paths_of(*(model.fit(rows, y) for model, rows in zip(models, (X, sparse.csr_array(X)), strict=True)))
     np.testing.assert_allclose(*paths, atol=1e-5 * np.abs(paths[0]).max())
+
+
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_folds_that_follow_the_fit_of_all_rows_are_those_of_scikit_learn_in_fewer_steps(kind):
+    rng = np.random.default_rng(4)
+    X = sparse.random_array((600, 450), density=0.1, format="csr", rng=rng) if kind == "sparse" else made(600, 450)[0]
+    y = X @ rng.normal(size=450) + rng.logistic(size=600) > 0
+    few = {"Cs": (0.1, 1.0, 10.0), "cv": 4, "scoring": "neg_log_loss"}
+    one, two = (LogisticRegressionCV(**few, n_threads=threads).fit(X, y) for threads in (1, 2))
+    assert one.coefs_paths_.tobytes() == two.coefs_paths_.tobytes()
+    assert_agrees(one, peer(X.toarray() if kind == "sparse" else X, y, **few))
+    steps = [len(LogisticRegression(C=C).fit(X, y).trace_.steps) for C in few["Cs"]]
+    assert np.all(one.n_iter_.reshape(4, 3) < steps)
+
+
+def test_cs_that_are_fitted_in_parts_as_there_is_room_come_to_the_same_fits(monkeypatch):
+    X, y = made(1300, 110)
+    together = LogisticRegressionCV(Cs=5, cv=3, tol=1e-12).fit(X, y[:, 0])
+    parts = []
+    side_by_side = path.Course.side_by_side
+    monkeypatch.setattr(path.Course, "side_by_side", lambda *given: parts.append(given[1]) or side_by_side(*given))
+    monkeypatch.setattr(path.Course, "matrices", 2.5 * path.MATRICES)
+    apart = LogisticRegressionCV(Cs=5, cv=3, tol=1e-12).fit(X, y[:, 0])
+    assert [len(part) for part in parts] == [2, 2, 1]
+    np.testing.assert_allclose(*paths_of(together, apart), atol=1e-7)
 
 
 def test_the_solver_that_was_asked_for_comes_to_the_same_scores():

@@ -143,6 +143,7 @@ def test_rows_that_weigh_nothing_are_not_copied_away(model, shape):
     [
         ((100_000, 80, 2), {"Cs": 4, "cv": 4}),
         ((100_000, 80, 2), {"Cs": 4, "cv": 4, "scoring": "neg_log_loss"}),
+        ((25_000, 300, 2), {"Cs": 8, "cv": 3, "tol": 1e-4}),
         pytest.param((1_400_000, 6, 2), {"Cs": 2, "cv": 3}, marks=pytest.mark.slow),
         ((250, 30_000, 2), {"Cs": 2, "cv": 3}),
         ((1_000_000, 10, 2), {"Cs": 2, "cv": "loo"}),
