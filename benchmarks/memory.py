@@ -110,6 +110,7 @@ TWICE_WIDTHS = {
 
 Listed = list[tuple[str, list[tuple[int, int, str]], dict[str, Any]]]  # names, with columns, classes and type, and how
 STRONG_L1: dict[str, Any] = {"C": 0.1, "l1_ratio": 1.0}
+BY_FOLDS, THREE = f", {CHOSEN} of 3 by 5 folds", {"Cs": 3}
 EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long as either is large beside X
     ("", [(1, 2, "int16"), (2, 2, "int16"), (1, 2, "float32"), (2, 2, "float32"), (2, 4, "float32")], {}),
     ("", [(60_000, 5, "float32"), (200_000, 2, "float64"), (200_000, 3, "float64")], {}),
@@ -128,13 +129,14 @@ EXTREMES: Listed = [  # rows of a few bytes, and few rows: whatever is as long a
     (f", y of {WHOLE}", [(3, 0, "float64")], {}),
     (f", {ZEROS}", [(100, 2, "float64"), (600, 2, "float64"), (1_500, 2, "float64"), (12_000, 2, "float64")], {}),
     (f", {ZEROS}", [(1_500, 2, "float32"), (1_500, 2, "int16"), (1_500, 2, "int8"), (200, 4, "int8")], {}),
+    (f", {ZEROS}, C = 1e6", [(510, 2, "float64"), (1_500, 2, "float64")], {"C": 1e6}),
     (f", {ZEROS}, one against the rest", [(1_500, 4, "float64")], WAYS["one against the rest"]),
     (f", {ZEROS}, L1", [(1_500, 2, "float64"), (1_500, 2, "int8")], STRONG_L1),
     (f", {ZEROS}", [(1_000, 0, "float64"), (1_000, 0, "int8")], {"alpha": 1.0}),
-    (f", {ZEROS}, {CHOSEN} of 3 by 5 folds", [(1_500, 2, "float64"), (1_500, 2, "int8")], {"Cs": 3}),
-    (f", {CHOSEN} of 3 by 5 folds", [(1, 2, "float64"), (2, 2, "float64"), (4, 2, "float32"), (4, 2, "int16")], {"Cs": 3}),
-    (f", {CHOSEN} of 3 by 5 folds", [(2, 4, "float64"), (12_000, 2, "float64"), (30_000, 2, "float64")], {"Cs": 3}),
-    (f", {CHOSEN} of 3 by 5 folds", [(60_000, 2, "float64"), (1, 2, "float32"), (2, 2, "int16")], {"Cs": 3}),
+    (f", {ZEROS}{BY_FOLDS}", [(1_500, 2, "float64"), (1_500, 2, "int8")], THREE),
+    (BY_FOLDS, [(1, 2, "float64"), (1, 2, "float32"), (2, 2, "float64"), (2, 2, "int16"), (4, 2, "float32")], THREE),
+    (BY_FOLDS, [(4, 2, "int16"), (2, 4, "float64"), (12_000, 2, "float64"), (30_000, 2, "float64")], THREE),
+    (BY_FOLDS, [(60_000, 2, "float64")], THREE),
 ]
 EDGES: Listed = [  # beyond those: of which the coefficients are a tenth of X or more; and whose curvature is made anew
     ("", [(600_000, 4, "float64"), (1_500_000, 0, "float64")], {}),

@@ -51,7 +51,7 @@ class MemorySource:
 
     Weights that are all the same need be there once, as np.broadcast_to has them; others, and y, may be `Made`.
     Blocks leave room for `outputs` columns of eta. `distinct` rows are counted ones: each stands for all that are like
-    it, by its weight.
+    it, by its weight. `kept` are the bytes that may be kept of each row, of sparse rows that were made of dense ones.
 
     X is never copied whole: each block is widened to double, and shifted by `centre`, as it is used.
     """
@@ -65,6 +65,7 @@ class MemorySource:
     offset: FloatArray | None = None
     distinct: bool = False
     outputs: int = 1
+    kept: float = np.inf
 
     @property
     def n_columns(self) -> int:
@@ -122,8 +123,9 @@ class MemorySource:
     @property
     def room(self) -> float:
         """How many bytes may be kept of each row: beside many dense numbers a part of what they take."""
-        few = self.is_sparse or self.X.size <= FEW_CELLS
-        return np.inf if few else KEPT * self.X.itemsize * self.n_columns
+        if self.is_sparse:
+            return self.kept
+        return np.inf if self.X.size <= FEW_CELLS else KEPT * self.X.itemsize * self.n_columns
 
     @property
     def most_rows(self) -> int:

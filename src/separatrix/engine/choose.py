@@ -34,6 +34,7 @@ LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of 
 LARGEST_DENSE_CURVATURE_OF_CLASSES = 600  # of rows in memory, where products cost less than a pass over files
 LARGEST_DENSE_CURVATURE = 400  # of two classes in memory; real columns, fewer, would cost products many times as much
 LARGEST_CURVATURE_OF_ZEROS = 200  # of two classes, where X is mostly zeros and every weight has an L2 penalty
+FEW_COLUMNS = 500  # of a dense X: its zeros cost less than to look for them
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
 ENTRY, FEW_ENTRIES = 12, 2**20  # bytes of one and its place, beside a dense X; as many as take no more than blocks do
 LOOSE = 1e-6  # a gap that is asked for to save a pass
@@ -93,7 +94,9 @@ class Choice:
 def products_pay(source: Source, penalty: ElasticNet) -> bool:
     """Whether products with X are cheap, even the many that a weak penalty takes: mostly zeros, of which a dense X
     leaves little, and every weight held by the penalty."""
-    if not isinstance(source, MemorySource) or source.n_columns <= LARGEST_CURVATURE_OF_ZEROS or source.centre.any():
+    if not isinstance(source, MemorySource) or source.centre.any():
+        return False
+    if source.n_columns <= (LARGEST_CURVATURE_OF_ZEROS if source.is_sparse else FEW_COLUMNS):
         return False
     if penalty.has_l1 or not penalty.l2.all() or (share := share_of_entries(source.X)) > MOSTLY_ZERO:
         return False

@@ -69,7 +69,9 @@ def smallest_space(source: Source, penalty: ElasticNet, classes: int = 1) -> Spa
 
 def sparsely(source: MemorySource, penalty: ElasticNet) -> Space:
     """The space as it is, mostly zeros stored without them."""
-    return Space(source if sparse.issparse(source.X) else replace(source, X=csr_of(source.X, source.pool)), penalty)
+    if not source.is_sparse:
+        source = replace(source, X=csr_of(source.X, source.pool), kept=source.room)
+    return Space(source, penalty)
 
 
 def by_columns(source: MemorySource, penalty: ElasticNet) -> Space:

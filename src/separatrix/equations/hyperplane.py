@@ -131,10 +131,12 @@ def quadratic_forms(X: Matrix, A: FloatArray) -> FloatArray:
     """
     p = X.shape[1]
     square, linear, constant = A[:p, :p], 2.0 * A[:p, p:].sum(axis=1), A[p:, p:].sum()
-    if sparse.issparse(X):
-        return np.asarray(X.multiply(X @ square).sum(axis=1)).ravel() + X @ linear + constant
-    forms = np.empty(len(X))
-    for some in pieces(len(X), p, SQUARED_ROWS):
+    X = X.tocsr() if sparse.issparse(X) else X
+    forms = np.empty(X.shape[0])
+    for some in pieces(len(forms), p, SQUARED_ROWS):
+        if sparse.issparse(X):  # half of each is dense
+            forms[some] = X[some].multiply(X[some] @ square + linear).sum(axis=1)
+            continue
         half = np.matmul(X[some], square, out=scratch(X[some].shape, np.float64))
         half += linear
         np.einsum("ij,ij->i", X[some], half, out=forms[some])
@@ -153,9 +155,7 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
     (rows, p), K = X.shape, roots.shape[1]
     P = p + ones
     if sparse.issparse(X):
-        design = sparse.hstack([X, np.ones((rows, ones))], format="csr")
-        half = sparse.hstack([design.multiply(root[:, None]) for root in roots.T], format="csr")
-        return (half.T @ half).toarray().reshape(K, P, K, P).transpose(1, 0, 3, 2)
+        return sparse_grams(X, roots, ones)
     gram = np.empty(0)
     with np.errstate(over="ignore", invalid="ignore"):
         for some in pieces(max(rows, 1), K * P):
@@ -165,6 +165,27 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
     if np.dtype(dtype) != np.float64 and not np.isfinite(gram).all():  # beyond 1e19 a square is no single number
         return paired_grams(X, roots, ones)
     return gram.reshape(K, P, K, P).transpose(1, 0, 3, 2)
+
+
+def sparse_grams(X: Matrix, roots: FloatArray, ones: int) -> FloatArray:
+    """`paired_grams` of a sparse X, which is never there more than once more for each column of roots (rows, K).
+
+    >>> sparse_grams(sparse.csr_array([[1.0], [2.0]]), np.array([[1.0], [0.5]]), ones=1).reshape(2, 2)
+    array([[2.  , 1.5 ],
+           [1.5 , 1.25]])
+    """
+    (_, p), K = X.shape, roots.shape[1]
+    grams, counts = np.empty((p + ones, K, p + ones, K)), np.diff(X.indptr)
+    by_rows = X.format == "csr"
+    halves = [of_entries(X, X.data * (root.repeat(counts) if by_rows else root.take(X.indices))) for root in roots.T]
+    for k, half in enumerate(halves):
+        for m in range(k, K):
+            grams[:p, k, :p, m] = (transposed(half) @ halves[m]).toarray()
+            grams[:p, m, :p, k] = grams[:p, k, :p, m].T
+        grams[:p, k, p:, :] = (transposed(half) @ roots)[:, None, :]
+        grams[p:, :, :p, k] = grams[:p, k, p:, :].transpose(1, 2, 0)
+    grams[p:, :, p:, :] = (roots.T @ roots)[None, :, None, :]
+    return grams
 
 
 def scaled_copies(X: NDArray, roots: FloatArray, out: FloatArray) -> FloatArray:
