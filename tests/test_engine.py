@@ -20,6 +20,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from problems import Problem, assert_same_fit, make_problem, problems, seeds, solve
+from separatrix import LogisticRegression
 from separatrix.compressed import csr_rows, of_entries, transposed
 from separatrix.data.memory import CELLS, evenly, memory_source
 from separatrix.data.some import csr_of
@@ -356,19 +357,33 @@ def test_rows_of_a_sparse_matrix_and_their_transpose_are_views_however_few(kind)
             assert np.shares_memory(view.indices, X.indices) == bool(rows.nnz)
 
 
-def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_some_weight_has_no_penalty():
+def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_the_penalty_is_very_weak():
     rng = np.random.default_rng(6)
     X = (rng.random((900, 600)) < 0.05) * 1.0
     y = (X @ rng.normal(size=600) + rng.logistic(size=900) > 0).astype(int)
     problem = Problem(X, y, np.ones(900), 2, np.full(600, 1 / 900))
-    for strength in (1 / 900, 1e-7):
+    for strength in (1 / 900, 1e-4 / 900):
         held = replace(problem, strength=np.full(600, strength))
         fit = solve(held, "auto", tol=1e-12)
         assert (fit.trace.solver, fit.certificate.gap <= 1e-12) == ("conjugate-gradient", True)
         assert "mostly zeros" in fit.trace.why
         assert_same_fit(fit, solve(held, "newton"), tol=1e-5)
-    for other in (replace(problem, strength=np.append(np.full(599, 1 / 900), 0.0)), replace(problem, X=X + 1.0)):
+    weak = [np.full(600, 1e-5 / 900), np.append(np.full(599, 1 / 900), 0.0)]
+    for other in (*(replace(problem, strength=strength) for strength in weak), replace(problem, X=X + 1.0)):
         assert "mostly zeros" not in solve(other, "auto").trace.why
+
+
+@pytest.mark.parametrize("C", [1.0, 1e4])
+def test_products_with_indicators_agree_with_newton_on_every_coefficient_however_weak_the_penalty(C):
+    rng = np.random.default_rng(8)
+    levels = [rng.zipf(1.3, size=5_000) % many + before for many, before in ((150, 0), (100, 150))]
+    X = sparse.csr_array(
+        (np.ones(10_000), np.column_stack(levels).ravel(), np.arange(0, 10_001, 2)), shape=(5_000, 250)
+    )
+    y = X @ rng.normal(size=250) + rng.logistic(size=5_000) > 0
+    ours, exact = (LogisticRegression(C=C, solver=solver).fit(X, y) for solver in ("auto", "newton"))
+    assert (ours.trace_.solver, exact.trace_.solver) == ("conjugate-gradient", "newton")
+    np.testing.assert_allclose(ours.coef_, exact.coef_, rtol=0, atol=1e-7 * np.abs(exact.coef_).max())
 
 
 def test_more_columns_than_a_small_matrix_go_through_conjugate_gradients_to_the_same_optimum():

@@ -34,6 +34,7 @@ LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of 
 LARGEST_DENSE_CURVATURE_OF_CLASSES = 600  # of rows in memory, where products cost less than a pass over files
 LARGEST_DENSE_CURVATURE = 400  # of two classes in memory; real columns, fewer, would cost products many times as much
 LARGEST_CURVATURE_OF_ZEROS = 200  # of two classes, where X is mostly zeros and every weight has an L2 penalty
+WEAK = 5e-5  # of a row, for C of 20,000: from weaker penalties conjugate gradients leave 1e-6 of a coefficient and more
 FEW_COLUMNS = 500  # of a dense X: its zeros cost less than to look for them
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
 ENTRY, FEW_ENTRIES = 12, 2**20  # bytes of one and its place, beside a dense X; as many as take no more than blocks do
@@ -82,23 +83,25 @@ class Choice:
     def target(self, tol: float, classes: int = 1) -> float:
         """The estimated gap to reach for a gap of tol. Each of Newton's steps squares it, so one or two more passes buy
         tol^2.5, and with it coefficients of unit size that agree to 1e-9 however the rows came; of its truncated steps
-        one buys tol^2. Who asks for a loose gap asks for few passes; but for several columns of eta it is the
-        certificate that costs, and one more pass makes sure that one is enough."""
+        one buys a hundredth of tol^2, which coefficients under a weak penalty ask for. Who asks for a loose gap asks
+        for few passes; but for several columns of eta it is the certificate that costs, and one more pass makes sure
+        that one is enough."""
         loose = tol >= LOOSE and classes == 1
         if self.name == "conjugate-gradient":
-            return tol if tol >= LOOSE else tol**2
+            return tol if tol >= LOOSE else 0.01 * tol**2
         squares = self.name in ("newton", "quasi-newton", "proximal-newton")
         return min(0.01 * tol, tol if loose else tol**2.5) if squares else tol
 
 
 def products_pay(source: Source, penalty: ElasticNet) -> bool:
-    """Whether products with X are cheap, even the many that a weak penalty takes: mostly zeros, of which a dense X
-    leaves little, and every weight held by the penalty."""
+    """Whether products with X are cheap: mostly zeros, of which a dense X leaves little, and every weight held by the
+    penalty."""
     if not isinstance(source, MemorySource) or source.centre.any():
         return False
     if source.n_columns <= (LARGEST_CURVATURE_OF_ZEROS if source.is_sparse else FEW_COLUMNS):
         return False
-    if penalty.has_l1 or not penalty.l2.all() or (share := share_of_entries(source.X)) > MOSTLY_ZERO:
+    held = not penalty.has_l1 and float(penalty.l2.min()) * float(source.weight.sum()) >= WEAK
+    if not held or (share := share_of_entries(source.X)) > MOSTLY_ZERO:
         return False
     return share * source.n_columns * source.n_rows <= max(FEW_ENTRIES, source.room * source.n_rows / ENTRY)
 

@@ -25,7 +25,7 @@ from separatrix.equations.hyperplane import pieces
 MOST_PRODUCTS = 500  # in one Newton step
 SOME_ROWS = 2_000  # from which a mean is judged
 LOOSE = 0.2  # relative residual of the first steps
-COUNTS = 1e-5 * float(np.finfo(float).eps)  # beside F, of the square of a residual
+COUNTS = 1e-8 * float(np.finfo(float).eps)  # beside F, of the square of a residual: F is flat along weak penalties
 MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
 ENOUGH = 20  # for one column of eta and a Gram matrix of the sample
 SAMPLE = 20  # rows for each row of the Gram matrix that preconditions

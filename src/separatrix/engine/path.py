@@ -46,8 +46,7 @@ MOST_AT_ONCE = 256  # fits
 FEW_COEFFICIENTS = 100  # whose matrices are little
 ROWS = 10  # for each of more coefficients: of fewer, curvatures of each fit's own cost less than the passes they save
 MATRICES, MATRICES_OF_A_FOLD = 16, 15  # that there must be room for: of each fit, and of folds apart
-AHEAD = 1  # folds that wait, each with its rows
-MOST = 0.5  # of all rows: a fold of so many leaves out few
+MANY = 0.5  # of all rows: a fold of so many leaves out few
 
 
 @dataclass(frozen=True)
@@ -91,11 +90,11 @@ def fit_paths(
     """
     order = np.argsort(Cs, kind="stable")
     with one_blas_thread(), centred_for(source, penalty, K, options.fit_intercept).working() as source:
-        finite = bool(np.isfinite(Cs).all())
-        space = smallest_space(source, penalty, K) if finite else Space(source, penalty)
+        weakest = penalty.times(1.0 / (Cs.max() * source.weight.sum()))
+        space = smallest_space(source, penalty, K, weakest) if np.isfinite(Cs).all() else Space(source, penalty)
         assert isinstance(space.source, MemorySource)
         rows, beside = replace(space.source, outputs=K), space.source.is_sparse and not source.is_sparse
-        zeros = K == 1 and finite and products_pay(rows, penalty)
+        zeros = K == 1 and products_pay(rows, weakest)
         course = Course(rows, loss, K, space.penalty, options, members.take(space.order), zeros, beside)
         walk = [points for _, points in sorted(zip(order, course.walk(Cs[order]), strict=True))]
         theta = np.array([[point.theta for point in points] for points in walk]).swapaxes(0, 1)
@@ -295,7 +294,8 @@ class Course:
         """By any solver; its gap is certified. Folds share the threads where a pass leaves no work to a second."""
         whole = self.path(Cs, choice)
         pool = self.source.pool if self.source.is_small else None
-        folds = in_order(pool, lambda f: self.path(Cs, choice, f, whole), range(1, self.members.fits), AHEAD)
+        fits = self.members.fits
+        folds = in_order(pool, lambda f: self.path(Cs, choice, f, whole), range(1, fits), ahead=fits)
         yield from map(list, zip(whole, *folds, strict=True))
 
     def path(self, Cs: FloatArray, choice: Choice, f: int = 0, whole: Sequence[Point] = ()) -> list[Point]:
@@ -320,7 +320,7 @@ class Course:
         """Those of fold f; None where every pass would look them up in X, which takes as long as to read others too."""
         rows = positions(len(self.members), partial(self.members.fit, f))
         found = not self.source.is_little(len(rows) * self.source.n_columns)
-        shared = self.beside or (found and len(rows) >= MOST * self.source.n_rows)
+        shared = self.beside or (found and len(rows) >= MANY * self.source.n_rows)
         return None if shared else self.source.looked_up(rows)
 
 

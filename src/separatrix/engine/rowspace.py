@@ -53,14 +53,14 @@ class Space:
     order: IntArray | EllipsisType = ...
 
 
-def smallest_space(source: Source, penalty: ElasticNet, classes: int = 1) -> Space:
+def smallest_space(source: Source, penalty: ElasticNet, classes: int = 1, weakest: ElasticNet | None = None) -> Space:
     """A space with fewer coefficients for each of the `classes` columns of eta, if every weight has an L2 penalty
     alone, and the rows are in memory and fewer than the columns; else the space as it is, without its zeros if they are
-    so many that this pays."""
+    so many that this pays under the `weakest` penalty."""
     if not isinstance(source, MemorySource) or penalty.l1.any() or not penalty.l2.all():
         return Space(source, penalty)
     if not source.n_rows < source.n_columns:
-        zeros = classes == 1 and products_pay(source, penalty)
+        zeros = classes == 1 and products_pay(source, weakest or penalty)
         return sparsely(source, penalty) if zeros else Space(source, penalty)
     if sparse.issparse(source.X):
         return by_columns(source, penalty) if classes > 1 and np.ptp(penalty.l2) == 0 else Space(source, penalty)
