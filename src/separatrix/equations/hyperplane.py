@@ -134,12 +134,12 @@ def quadratic_forms(X: Matrix, A: FloatArray) -> FloatArray:
     X = X.tocsr() if sparse.issparse(X) else X
     forms = np.empty(X.shape[0])
     for some in pieces(len(forms), p, SQUARED_ROWS):
-        if sparse.issparse(X):  # half of each is dense
+        if sparse.issparse(X):  # its product with the square is dense
             forms[some] = X[some].multiply(X[some] @ square + linear).sum(axis=1)
-            continue
-        half = np.matmul(X[some], square, out=scratch(X[some].shape, np.float64))
-        half += linear
-        np.einsum("ij,ij->i", X[some], half, out=forms[some])
+        else:
+            half = np.matmul(X[some], square, out=scratch(X[some].shape, np.float64))
+            half += linear
+            np.einsum("ij,ij->i", X[some], half, out=forms[some])
     return forms + constant
 
 
@@ -168,7 +168,7 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
 
 
 def sparse_grams(X: Matrix, roots: FloatArray, ones: int) -> FloatArray:
-    """`paired_grams` of a sparse X, which is never there more than once more for each column of roots (rows, K).
+    """`paired_grams` of a sparse X, pair by pair: side by side, its scaled copies would be there several times.
 
     >>> sparse_grams(sparse.csr_array([[1.0], [2.0]]), np.array([[1.0], [0.5]]), ones=1).reshape(2, 2)
     array([[2.  , 1.5 ],
