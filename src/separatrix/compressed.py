@@ -3,6 +3,7 @@ matrix has less than half: a block of rows, and again for each product with its 
 
 from typing import Any
 
+import numpy as np
 from scipy import sparse
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
@@ -38,6 +39,16 @@ def of_entries(X: Matrix, entries: FloatArray) -> Matrix:
     array([[0., 7.]])
     """
     return compressed(X.format, X.shape, entries, X.indices, X.indptr)
+
+
+def of_scaled_rows(X: Matrix, r: FloatArray) -> Matrix:
+    """diag(r) X of a sparse X, r (rows,).
+
+    >>> of_scaled_rows(sparse.csc_array([[0.0, 2.0], [3.0, 0.0]]), np.array([5.0, 1.0])).toarray()
+    array([[ 0., 10.],
+           [ 3.,  0.]])
+    """
+    return of_entries(X, X.data * (r.repeat(np.diff(X.indptr)) if X.format == "csr" else r.take(X.indices)))
 
 
 def csr_rows(X: Matrix, some: slice) -> Matrix:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.compressed import of_entries, transposed
+from separatrix.compressed import of_scaled_rows, transposed
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.engine.among import gram_among
@@ -195,7 +195,7 @@ def minimum_by_roots(part: Objective, at: Evaluation, enough: float) -> FloatArr
     assert state is not None
     X = source.by_columns
     u = np.sqrt(source.weight * part.loss.second(state, 0, 0) / at.weight)
-    B = of_entries(X, X.data * u.take(X.indices))
+    B = of_scaled_rows(X, u)
     bend = max(float(u @ u), NOTHING)
     t = (transposed(B) @ u) / bend * (len(theta) > p)
     w, b, g, g_b = theta[:p], theta[p:], at.gradient[:p, 0], at.gradient[p:, 0]

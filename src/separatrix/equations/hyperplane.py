@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
-from separatrix.compressed import csr_rows, of_entries, transposed
+from separatrix.compressed import csr_rows, of_entries, of_scaled_rows, transposed
 from separatrix.errors import ArgumentError
 
 FEW_ROWS = 2**2
@@ -135,7 +135,8 @@ def quadratic_forms(X: Matrix, A: FloatArray) -> FloatArray:
     forms = np.empty(X.shape[0])
     for some in pieces(len(forms), p, SQUARED_ROWS):
         if sparse.issparse(X):  # its product with the square is dense
-            forms[some] = X[some].multiply(X[some] @ square + linear).sum(axis=1)
+            rows = csr_rows(X, some)
+            forms[some] = rows.multiply(rows @ square + linear).sum(axis=1)
         else:
             half = np.matmul(X[some], square, out=scratch(X[some].shape, np.float64))
             half += linear
@@ -175,9 +176,7 @@ def sparse_grams(X: Matrix, roots: FloatArray, ones: int) -> FloatArray:
            [1.5 , 1.25]])
     """
     (_, p), K = X.shape, roots.shape[1]
-    grams, counts = np.empty((p + ones, K, p + ones, K)), np.diff(X.indptr)
-    by_rows = X.format == "csr"
-    halves = [of_entries(X, X.data * (root.repeat(counts) if by_rows else root.take(X.indices))) for root in roots.T]
+    grams, halves = np.empty((p + ones, K, p + ones, K)), [of_scaled_rows(X, root) for root in roots.T]
     for k, half in enumerate(halves):
         for m in range(k, K):
             grams[:p, k, :p, m] = (transposed(half) @ halves[m]).toarray()
