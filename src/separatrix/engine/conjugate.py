@@ -24,9 +24,10 @@ from separatrix.equations.hyperplane import pieces
 
 MOST_PRODUCTS = 500  # in one Newton step
 SOME_ROWS = 2_000  # from which a mean is judged
-LOOSE = 0.2  # relative residual of the first steps
+LOOSE, LESS = 0.2, 0.1  # relative residual of the first steps, and where what prepares one costs as several products
 COUNTS = 1e-8 * float(np.finfo(float).eps)  # beside F, of the square of a residual: F is flat along weak penalties
-MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
+MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class, which a few steps win back from
+SOME_PRODUCTS = 8  # where the mean of all classes has prepared them
 ENOUGH = 20  # for one column of eta and a Gram matrix of the sample
 SAMPLE = 20  # rows for each row of the Gram matrix that preconditions
 FEW_BYTES = 2**25  # for matrices beside few rows, which may be those of a wider X in the space of its rows
@@ -42,12 +43,13 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
     large = len(theta) > LARGEST_CURVATURE or (theta.shape[1] == 1 and getattr(objective.source, "is_sparse", False))
     near = (diagonal_preconditioner if large else preconditioner)(objective, theta)
     most = MOST_PRODUCTS if large or theta.shape[1] > 1 else ENOUGH
+    loose = LOOSE if large else LESS
     at, products, idle = objective.evaluate(theta, order=1, keep_state=True), 0, 0
     proven = bool(objective.penalty.l2.all())
     while True:
         if proven:
             yield Iterate(at, gap=min(strong_convexity_gap(objective, at), at.value))
-        step, products = newton_step(objective, at, near(at, products), most)
+        step, products = newton_step(objective, at, near(at, products), most, loose)
         promised = 0.5 * abs(float(np.vdot(at.gradient, step)))
         if not proven:
             yield Iterate(at, gap=min(promised, at.value))
@@ -86,9 +88,9 @@ def mean_curvatures(objective: Objective, at: Evaluation, some: int = 0) -> Floa
 
 
 def newton_step(
-    objective: Objective, at: Evaluation, near: Callable[[FloatArray], FloatArray], most: int = MOST_PRODUCTS
+    objective: Objective, at: Evaluation, near: Callable[[FloatArray], FloatArray], most: int, loose: float
 ) -> tuple[FloatArray, int]:
-    """The step with curvature @ step = -gradient, to a relative residual of min(1/5, sqrt |gradient|), or one that no
+    """The step with curvature @ step = -gradient, to a relative residual of min(loose, sqrt |gradient|), or one that no
     longer counts beside F, and in how many products; `near` applies the inverse of something near the curvature.
 
     Less is the rounding of the gradient: it has a part along what no row sees, for which no step is long enough.
@@ -97,14 +99,14 @@ def newton_step(
         lambda direction: objective.curvature_times(at, direction),
         near,
         -at.gradient,
-        enough=residual_that_counts(at.value),
+        enough=residual_that_counts(at.value, loose),
         most=min(most, 10 * at.theta.size),
     )
 
 
-def residual_that_counts(value: float) -> Callable[[float], float]:
+def residual_that_counts(value: float, loose: float = LOOSE) -> Callable[[float], float]:
     """How much of the square of a residual may be left, which starts at so much, where the objective has that value."""
-    return lambda start: max(start * min(LOOSE, abs(start) ** 0.25) ** 2, COUNTS * value)
+    return lambda start: max(start * min(loose, abs(start) ** 0.25) ** 2, COUNTS * value)
 
 
 Preconditioner = Callable[[Evaluation, int], Callable[[FloatArray], FloatArray]]
@@ -181,7 +183,7 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
         nonlocal even, by_class, fresh, some
         some, fresh = objective if fresh and products > MANY_PRODUCTS else some, False
-        if products > MANY_PRODUCTS or (by_class is None and not each):
+        if products > (MANY_PRODUCTS if by_class else SOME_PRODUCTS) or not (by_class or each):
             even, by_class, fresh = None, None, True  # before others are made: each takes as much
             there = at if some is objective else some.evaluate(at.theta, order=1, keep_state=True)
             by_class = [packed(gram, strength) for gram in class_grams(some, there, groups)]
