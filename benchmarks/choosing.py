@@ -22,6 +22,7 @@ CASES: dict[str, Callable[..., Data]] = {
     "breast_cancer-raw": partial(builtin, name="breast_cancer"),
     "made 100,000 x 28": partial(gaussian, rows=100_000, columns=28, correlation=0.5),
     "made 20,000 x 300": partial(gaussian, rows=20_000, columns=300, correlation=0.5),
+    "made 10,000 x 500": partial(gaussian, rows=10_000, columns=500, correlation=0.5),
     "made 3,845 x 1,617, mostly zeros": indicators,
 }
 PEERS: dict[str, dict[str, Any]] = {

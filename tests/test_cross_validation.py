@@ -19,7 +19,7 @@ import problems  # noqa: F401 - one thread
 from separatrix import LogisticRegression, LogisticRegressionCV
 from separatrix.cross_validation.folds import stratified
 from separatrix.data.memory import memory_source
-from separatrix.engine import path
+from separatrix.engine import course
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members
 from separatrix.engine.path import fit_paths
@@ -172,13 +172,30 @@ def test_folds_that_follow_the_fit_of_all_rows_are_those_of_scikit_learn_in_fewe
     assert np.all(one.n_iter_.reshape(4, 3).sum(axis=1) < steps)
 
 
+@pytest.mark.parametrize(("steps", "alone"), [(course.STEPS, 3), (2, 12)])
+def test_folds_of_many_dense_columns_that_go_on_in_step_come_to_the_fits_of_each(monkeypatch, steps, alone):
+    X, y = made(1700, 405)
+    weight = np.random.default_rng(2).uniform(0.5, 2.0, len(X))
+    fits, solved = [], course.Course.solved
+    monkeypatch.setattr(course, "STEPS", steps)  # those that do not arrive are fitted by themselves
+    monkeypatch.setattr(course.Course, "solved", lambda *given: fits.append(1) or solved(*given))
+    model = LogisticRegressionCV(Cs=(1e-4, 1e-3, 0.01), cv=3, scoring="neg_log_loss").fit(X, y[:, 0], weight)
+    assert len(fits) == alone
+    for f, (train, _) in enumerate(StratifiedKFold(3).split(X, y[:, 0])):
+        for c, C in enumerate(model.Cs_):
+            own = LogisticRegression(C=C, tol=1e-13).fit(X[train], y[train, 0], weight[train])
+            np.testing.assert_allclose(
+                model.coefs_paths_[f, 0, c, 0], np.append(own.coef_, own.intercept_), atol=1e-7 * abs(own.coef_).max()
+            )
+
+
 def test_cs_that_are_fitted_in_parts_as_there_is_room_come_to_the_same_fits(monkeypatch):
     X, y = made(1300, 110)
     together = LogisticRegressionCV(Cs=5, cv=3, tol=1e-12).fit(X, y[:, 0])
     parts = []
-    side_by_side = path.Course.side_by_side
-    monkeypatch.setattr(path.Course, "side_by_side", lambda *given: parts.append(given[1]) or side_by_side(*given))
-    monkeypatch.setattr(path.Course, "matrices", 2.5 * path.MATRICES)
+    side_by_side = course.Course.side_by_side
+    monkeypatch.setattr(course.Course, "side_by_side", lambda *given: parts.append(given[1]) or side_by_side(*given))
+    monkeypatch.setattr(course.Course, "matrices", 2.5 * course.MATRICES)
     apart = LogisticRegressionCV(Cs=5, cv=3, tol=1e-12).fit(X, y[:, 0])
     assert [len(part) for part in parts] == [2, 2, 1]
     np.testing.assert_allclose(*paths_of(together, apart), atol=1e-7)

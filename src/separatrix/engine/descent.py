@@ -1,23 +1,46 @@
 """Newton's method for the fits of a family: every one goes its own way, by the rules of `newton`, in calls for all."""
 
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.engine.family import Asked, Factors, Family, Points, with_strength
 from separatrix.engine.line_search import FAR_TOO_MUCH, SHORTEST, SUFFICIENT
 from separatrix.engine.newton import KEEP, MOST_LEFT
-from separatrix.engine.quasi_newton import precision
+from separatrix.engine.packed import Packed, solve_packed
+from separatrix.engine.quasi_newton import Pair, inverse_times, precision, with_pair
 
 CHORDS = 3  # steps that cost as much as one with a new curvature
 SLIGHT = 0.01  # of the objective: of a fall by so little the slopes at both ends tell as much, at half of the cost
 NOTHING = 1e-4  # of tol: what a fit may be above its optimum after the step that is not looked at
 
 
+@dataclass
+class Learnt:
+    """In the place of the factors of many matrices: one of about the curvature of all M fits; and of each fit the last
+    steps and what they did to its gradient, by which it is corrected, as in `quasi_newton`."""
+
+    factor: Packed
+    pairs: list[list[Pair]]
+
+    def solve(self, b: FloatArray, some: IntArray) -> FloatArray:
+        """About A_m^-1 b_m for b of some of them."""
+        solve = partial(solve_packed, self.factor)
+        return np.array([inverse_times(solve, self.pairs[m], each) for m, each in zip(some, b, strict=True)])
+
+    def learn(self, some: IntArray, steps: FloatArray, changes: FloatArray) -> None:
+        """What steps of some of them did to their gradients."""
+        for m, step, change in zip(some, steps, changes, strict=True):
+            self.pairs[m] = with_pair(self.pairs[m], step, change)
+
+
 class Descent:
     """M fits on their way: of fold (M,), under the penalty times strength (M,). The arrays change in place.
 
     theta (M, P), value (M,), gradient (M, P) : where they are
-    metric (M, P, P), with its factors : what the next step goes by
+    metric (M, P, P), with its factors : what the next step goes by; or what was `Learnt`, of one for all
     step (M, P), slope (M,), length (M,) : that step, along which to try what length; `planned` is the first length
     gap (M,), before (M,) : how far above the optimum about, now and a step ago.
     rate (M,), left (M,) : the share of a gap, and of a slope, that a step leaves, as far as that was seen.
@@ -29,7 +52,7 @@ class Descent:
         fold: IntArray,
         strength: FloatArray,
         at: Points,
-        metric: FloatArray,
+        metric: FloatArray | Learnt,
         fresh: bool = False,
         left: FloatArray | float = 0.0,
         rate: FloatArray | float = KEEP,
@@ -39,7 +62,9 @@ class Descent:
         M = len(fold)
         self.family, self.fold, self.strength, self.fresh = family, fold, strength, fresh
         self.theta, self.value, self.gradient = at.theta.copy(), at.value, at.gradient
-        self.metric, self.factors = metric, Factors.of(metric)
+        self.learnt = metric if isinstance(metric, Learnt) else None
+        if not isinstance(metric, Learnt):
+            self.metric, self.factors = metric, Factors.of(metric)
         self.rate, self.left = np.broadcast_to(rate, M).copy(), np.broadcast_to(left, M).copy()
         self.iterations, self.stuck = np.zeros(M, dtype=np.intp), np.zeros(M, dtype=bool)
         self.step, self.slope, self.gap = np.empty_like(self.gradient), np.empty(M), np.empty(M)
@@ -70,7 +95,7 @@ class Descent:
     def aim(self, some: IntArray) -> None:
         """The next step of some fits, and about how far they are from their optimum."""
         gradient, value, left = self.gradient[some], self.value[some], self.left[some]
-        step = self.factors.solve(-gradient, some)
+        step = (self.learnt or self.factors).solve(-gradient, some)
         slope = np.einsum("mp,mp->m", gradient, step)
         length = 1.0 / (1.0 - np.clip(left, 0.0, MOST_LEFT))
         too_much = (-slope * length > FAR_TOO_MUCH * value) & (value > 0)
@@ -89,7 +114,7 @@ class Descent:
             if not len(active):
                 return self
             rate = self.rate[active]
-            chord = (rate <= KEEP) | (self.gap[active] * rate**CHORDS <= NOTHING * tol)
+            chord = (rate <= KEEP) | (self.gap[active] * rate**CHORDS <= NOTHING * tol) | (self.learnt is not None)
             for order, some in ((1, active[chord]), (2, active[~chord])):
                 if len(some):
                     self.advance(some, order)
@@ -100,7 +125,8 @@ class Descent:
         trial = self.theta[some] + length[:, None] * step
         slight = -slope * length <= SLIGHT * np.abs(value)
         valued = order == 2 or not slight.all()
-        asked = Asked(trial, self.fold[some], order, valued, precision(self.factors.least[some].min()))
+        dtype = precision(self.factors.least[some].min()) if order == 2 else np.float64
+        asked = Asked(trial, self.fold[some], order, valued, dtype)
         there = self.family.at(asked, self.strength[some])
         along = np.einsum("mp,mp->m", there.gradient, step)
         risen = np.where(slight, 0.5 * length * (slope + along), there.value - value)
@@ -113,12 +139,14 @@ class Descent:
             self.stuck[back] = self.length[back] < SHORTEST * self.planned[back]
         if not len(gone):
             return
+        if self.learnt:
+            self.learnt.learn(gone, trial[fallen] - self.theta[gone], there.gradient[fallen] - self.gradient[gone])
         self.theta[gone], self.value[gone] = trial[fallen], (there.value if valued else value + risen)[fallen]
         self.gradient[gone] = there.gradient[fallen]
         if there.curvature is not None:
             self.metric[gone] = there.curvature[fallen]
             self.factors.put(gone, Factors.of(self.metric[gone]))
-        whole = (length == self.planned[some])[fallen]
+        whole = (length == self.planned[some])[fallen] & (self.learnt is None)
         self.left[gone] = np.where(whole, along[fallen] / slope[fallen], 0.0)
         self.before[gone] = np.maximum(self.gap[gone], np.finfo(float).tiny)
         self.iterations[gone] += 1

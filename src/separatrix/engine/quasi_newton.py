@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -10,10 +11,10 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import SINGULAR, Factor, factor_positive, solve_factored
+from separatrix.engine.linear_algebra import SINGULAR, Linear, factor_positive, solve_factored
 from separatrix.engine.near_copies import MANY_STEPS
 from separatrix.engine.newton import is_broken, newton
-from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.objective import Objective
 
 MOST_PAIRS = 20
 PER_GRADIENT = 30  # coefficients whose curvature costs as much as a gradient of theirs,
@@ -43,7 +44,7 @@ def quasi_newton(
     exact, fresh = at if metric is None else None, metric is None
     factor, pairs, length = at.factor if metric is None else factor_positive(metric), [], 1.0
     for number in count():
-        step = inverse_times(factor, pairs, -at.gradient)
+        step = inverse_times(partial(solve_factored, factor), pairs, -at.gradient)
         gap = min(-0.5 * float(np.vdot(at.gradient, step)), at.value)
         yield Iterate(at, gap, exact)
         # What a step leaves, of the gap as of the last one; from a fresh curvature, of the objective.
@@ -55,7 +56,7 @@ def quasi_newton(
         if is_broken(gap, at, there) or (number >= MANY_STEPS and factor.least < SINGULAR):
             yield from newton(objective, there.theta, broken=True)
         if there is at or order == 1:
-            pairs, before = with_pair(pairs, at, there), gap
+            pairs, before = with_pair(pairs, there.theta - at.theta, there.gradient - at.gradient), gap
         else:
             factor, pairs, before, fresh = there.factor, [], np.inf, True
             exact = there if dtype is np.float64 else None
@@ -68,9 +69,8 @@ def precision(least: float) -> type[np.floating]:
     return np.float32 if least >= SINGLE else np.float64
 
 
-def with_pair(pairs: list[Pair], at: Evaluation, there: Evaluation) -> list[Pair]:
+def with_pair(pairs: list[Pair], step: FloatArray, change: FloatArray) -> list[Pair]:
     """The last pairs and this one."""
-    step, change = there.theta - at.theta, there.gradient - at.gradient
     return [*pairs, (step, change)][-MOST_PAIRS:] if shows_curvature(step, change) else pairs
 
 
@@ -98,13 +98,14 @@ def share_to_keep(cost: float, gap: float = 1.0, value: float = 1.0, sought: flo
     return max(worth, sought / gap if sought < gap else 0.0) ** (1.0 / (1.0 + cost))
 
 
-def inverse_times(factor: Factor, pairs: Sequence[Pair], r: FloatArray) -> FloatArray:
-    """B r, (P, K), by the two loops over the pairs (Nocedal and Wright 2006, algorithm 7.4)."""
+def inverse_times(solve: Linear, pairs: Sequence[Pair], r: FloatArray) -> FloatArray:
+    """B r, of r's shape, by the two loops over the pairs (Nocedal and Wright 2006, algorithm 7.4), between which stands
+    `solve`, of a flat r."""
     lengths = []
     for step, change in reversed(pairs):
         lengths.append(np.sum(step * r) / np.sum(step * change))
         r = r - lengths[-1] * change
-    result = solve_factored(factor, r.ravel()).reshape(r.shape)
+    result = solve(r.ravel()).reshape(r.shape)
     for (step, change), length in zip(pairs, reversed(lengths), strict=True):
         result = result + step * (length - np.sum(change * result) / np.sum(step * change))
     return result

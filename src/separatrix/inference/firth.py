@@ -26,7 +26,7 @@ from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.leverage import leverages
 from separatrix.engine.linear_algebra import Factor, factor_positive, solve_factored
 from separatrix.engine.objective import Objective
-from separatrix.engine.quasi_newton import MOST_PAIRS, Pair, inverse_times, shows_curvature
+from separatrix.engine.quasi_newton import Pair, inverse_times, with_pair
 from separatrix.engine.sums import block_eta, block_sums, with_intercept
 from separatrix.errors import ArgumentError
 from separatrix.inference.tails import chi_squared_tail
@@ -165,7 +165,7 @@ def firth(
         there = risen(objective, at, free, pairs) if iteration < max_iter else None
         if there is None:
             break
-        pairs = paired(pairs, (there.theta - at.theta).ravel()[free], (at.score - there.score)[free])
+        pairs = with_pair(pairs, (there.theta - at.theta).ravel()[free], (at.score - there.score)[free])
         at, before = there, gap
     gap = at.decrement(free)
     return FirthFit(at, iteration, gap, gap <= ROUNDING * (1.0 + abs(at.value)))
@@ -175,12 +175,7 @@ def step_of(at: Point, free: BoolArray, pairs: Sequence[Pair] = ()) -> FloatArra
     """I^-1 score on the coefficients that are free, I corrected by what steps have shown (BFGS): it lacks the curvature
     of the prior, which is that of about a row for each coefficient."""
     factor = at.factor if free.all() else factor_positive(at.information[np.ix_(free, free)])
-    return inverse_times(factor, pairs, at.score[free])
-
-
-def paired(pairs: list[Pair], step: FloatArray, change: FloatArray) -> list[Pair]:
-    """The last pairs of a step and the change of minus the score, and this one."""
-    return [*pairs, (step, change)][-MOST_PAIRS:] if shows_curvature(step, change) else pairs
+    return inverse_times(partial(solve_factored, factor), pairs, at.score[free])
 
 
 def risen(objective: Objective, at: Point, free: BoolArray, pairs: Sequence[Pair]) -> Point | None:

@@ -17,13 +17,14 @@ largest, as the logistic's is, enough of it makes a model that F stays below, wh
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import add
 
 import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import Factor, factor_positive
+from separatrix.engine.linear_algebra import Factor, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.quasi_newton import Pair, inverse_times, share_to_keep, steps_for_curvature, with_pair
 from separatrix.engine.sums import Sums, block_sums
@@ -69,7 +70,7 @@ class Metric:
 
     def times(self, r: FloatArray) -> FloatArray:
         """B r, (P, K)."""
-        return inverse_times(self.factor, self.pairs, r)
+        return inverse_times(partial(solve_factored, self.factor), self.pairs, r)
 
     def damped(self, damping: float) -> "Metric":
         """With another damping, of less than DAMPING none; it forgets the pairs."""
@@ -81,7 +82,8 @@ class Metric:
         """The metric after a step: the curvature there, less damped, where it is known, else corrected by the step."""
         if there.curvature is not None:
             return replace(self, curvature=there.curvature).damped(self.damping / STIFFER)
-        return replace(self, pairs=tuple(with_pair(list(self.pairs), at, there)))
+        step, change = there.theta - at.theta, there.gradient - at.gradient
+        return replace(self, pairs=tuple(with_pair(list(self.pairs), step, change)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,309 @@
+r"""Fits along a path of penalties, from strong to weak: of all rows, and of the rows that each fold trains on.
+
+Newton's method goes from the optimum of all rows. One pass there, with sums over the rows of each fold apart, gives the
+gradient and the curvature of every fold (sums add), and so
+
+    theta_fold = theta - H_fold^-1 g_fold
+
+which differs from the fold's own optimum in the second order of what was left out: for many rows one more pass per fold
+shows that it is near enough, and for few rows it is where Newton's method goes on from. Two classes on dense rows have
+as many penalties at once as there is room for (`separatrix.engine.family`); else the same sums, with the next penalty,
+start all rows on the next stretch (`separatrix.engine.stops`). Other solvers start each fit from the one before it on
+the path, and folds from as far beyond it as the fit of all rows has moved; of many dense columns, whose curvature is
+too large for each fold to have its own, all folds of a penalty go by that of all rows, corrected by their steps.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+import numpy as np
+
+from separatrix.arrays import FloatArray, IntArray
+from separatrix.cached import cached_property
+from separatrix.data.memory import MemorySource
+from separatrix.data.some import positions
+from separatrix.data.threads import in_order
+from separatrix.engine.choose import Choice, choice_for
+from separatrix.engine.conjugate import class_grams
+from separatrix.engine.descent import Descent, Learnt
+from separatrix.engine.family import Asked, Family, Points, with_strength
+from separatrix.engine.fit import Options
+from separatrix.engine.groups import Members, Patterns, groups_of, sums_at
+from separatrix.engine.iterate import Aim, Iterate, minimise
+from separatrix.engine.linear_algebra import factor_positive, solve_factored
+from separatrix.engine.objective import Objective
+from separatrix.engine.packed import Packed, packed
+from separatrix.engine.quasi_newton import precision, quasi_newton
+from separatrix.engine.sampling import Start, sample_start
+from separatrix.engine.stops import Point, Stop, refine
+from separatrix.equations.losses import ClassLoss, LogLoss
+from separatrix.equations.penalties import ElasticNet
+
+LARGEST_SHARED = 500  # coefficients whose curvature is kept for each fold
+MOST_AT_ONCE = 256  # fits
+FEW_COEFFICIENTS = 100  # whose matrices are little
+ROWS = 10  # for each of more coefficients: of fewer, curvatures of each fit's own cost less than the passes they save
+MATRICES, MATRICES_OF_A_FOLD = 16, 15  # that there must be room for: of each fit, and of folds apart
+ROWS_IN_STEP, STEPS = 4, 30  # rows for each coefficient, from which the curvature of all rows is near that of a fold's;
+# and steps, after which a fold goes on by itself
+CLOSER = 1e-4  # of tol: steps that leave a share of a gap, not its square, come no nearer than they are asked to
+MANY = 0.5  # of all rows: a fold of so many leaves out few
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the fits of all paths have in common; `members` says which rows each of them is of, the first of all,
+    `zeros` that products pay for all, `beside` that X is there with its zeros, too: no fold has a copy of its own."""
+
+    source: MemorySource
+    loss: ClassLoss
+    K: int
+    penalty: ElasticNet
+    options: Options
+    members: Members
+    zeros: bool = False
+    beside: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """That of theta."""
+        return self.source.n_columns + int(self.options.fit_intercept), self.K
+
+    def objective(self, f: int, C: float, own: MemorySource | None = None) -> Objective:
+        """That of fold f, over its `own` rows. Without them, those it leaves out weigh nothing, and X is shared."""
+        all_ = self.source
+        source = own or (replace(all_, weight=self.members.weighing(f, all_.weight)) if f else all_)
+        penalty = self.penalty.times(1.0 / (C * source.weight.sum()))
+        return Objective(source, self.loss, penalty, self.options.fit_intercept)
+
+    def walk(self, Cs: FloatArray) -> Iterator[list[Point]]:
+        """The fits of every fold, for each of the Cs as they come: increasing."""
+        choice = choice_for(self.options.solver, self.source, *self.shape, l1=self.penalty.has_l1, zeros=self.zeros)
+        small = choice.name in ("newton", "quasi-newton")
+        if small and self.at_once > 1:
+            return self.in_parts(Cs)
+        if self.keeps_step and (small or choice.name == "conjugate-gradient"):
+            return self.in_step(Cs, choice)
+        together = small and np.prod(self.shape) <= LARGEST_SHARED
+        return self.from_the_whole(Cs) if together else self.each_by_itself(Cs, choice)
+
+    @cached_property
+    def matrices(self) -> float:
+        """How many there is room for beside the rows, as large as the curvature of a fit."""
+        few = self.shape[0] <= FEW_COEFFICIENTS
+        return np.inf if few else self.source.room * self.source.n_rows / (8 * self.shape[0] ** 2)
+
+    @property
+    def at_once(self) -> int:
+        """How many fits of folds and Cs go on at once: of dense rows, two classes, and curvatures that are small beside
+        the rows; else 0."""
+        P = self.shape[0]
+        if not self.is_dense_pair or (P > FEW_COEFFICIENTS and self.source.n_rows < ROWS * P):
+            return 0
+        return int(np.clip(self.matrices / MATRICES, 1, MOST_AT_ONCE))
+
+    @property
+    def keeps_step(self) -> bool:
+        """Whether folds may go on side by side by one curvature: dense rows, two classes, and so many of them that the
+        folds are alike; of few coefficients each can have its own."""
+        P = self.shape[0]
+        return self.is_dense_pair and P > FEW_COEFFICIENTS and self.source.n_rows >= ROWS_IN_STEP * P
+
+    @property
+    def is_dense_pair(self) -> bool:
+        """Whether there are two classes, on dense rows."""
+        return isinstance(self.loss, LogLoss) and not self.source.is_sparse
+
+    def in_parts(self, Cs: FloatArray) -> Iterator[list[Point]]:
+        """As many Cs side by side as there is room for, from where all rows were before them."""
+        last = None
+        for first in range(0, len(Cs), self.at_once):
+            for points in self.side_by_side(Cs[first : first + self.at_once], last):
+                yield points
+                last = points[0].theta
+
+    def side_by_side(self, Cs: FloatArray, last: FloatArray | None) -> Iterator[list[Point]]:
+        """By Newton's method, all Cs at once: first for all rows, then for the folds from there.
+
+        Under penalties that hardly differ from one another, a fold's fit starts from where one of them ended.
+        """
+        l2, weight = self.penalty.l2, self.members.total(self.source.weight)
+        family = Family(self.source, self.members, l2, self.options.fit_intercept, weight)
+        few = family.few is not None  # then each fit has a curvature of its own
+        apart = None if few else groups_of(self.members)
+        room = self.members.fits * MATRICES_OF_A_FOLD <= self.matrices
+        start, between = self.beginning(family, Cs, apart if room else None, last)
+        leader = start.leaders(self.options.tol)
+        lead = np.unique(leader)
+        whole = start if len(lead) == len(leader) else start.some(lead)
+        del start
+        columns = self.ends(whole, leader, Cs)
+        theta = whole.ends(self.options.tol)
+        of_folds = None if apart is None else family.sums_of_folds(Asked(theta, whole.fold, order=1), apart)
+        at_once = max(1, self.at_once // len(lead))
+        for first in range(1, len(weight), at_once):
+            some = np.arange(first, min(first + at_once, len(weight)))
+            fold, place = np.repeat(some, len(lead)), np.tile(np.arange(len(lead)), len(some))
+            strength = 1.0 / (Cs[lead][place] * weight[fold])
+            sums = of_folds[fold, place] if of_folds is not None else family.sums(Asked(theta[place], fold, 1 + few))
+            at = family.penalised(theta[place], sums, strength)
+            metric = at.curvature
+            if metric is None:
+                metric = whole.metric[place]
+                if between is not None:
+                    root = whole.factors.roots[place]
+                    metric += root @ between[fold] @ root.swapaxes(1, 2)
+                metric = with_strength(metric, (strength - whole.strength[place])[:, None] * l2)
+            columns += self.ends(Descent(family, fold, strength, at, metric, fresh=few), leader, Cs)
+        yield from map(list, zip(*columns, strict=True))
+
+    def beginning(
+        self, family: Family, Cs: FloatArray, apart: Patterns | None, last: FloatArray | None
+    ) -> tuple[Descent, FloatArray | None]:
+        """The fits of all rows for every C, at their one start, the `last` of others if there is one; and by what share
+        the curvature of each fold differs there from A, that of all rows: R^-1 (A_fold - A) R'^-1 for A = R R',
+        (F, P, P), of which the same share of any other A leaves it positive definite. None where it is not used, or
+        would take more passes or much memory.
+        """
+        whole = self.objective(0, float(Cs[len(Cs) // 2]))
+        if last is None:
+            random = np.random.default_rng(self.options.seed)
+            sample = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=True, random=random)
+        else:
+            sample = Start(last)
+        theta, dtype = sample.theta, np.float64
+        if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
+            factor = factor_positive(sample.metric)
+            theta = theta - solve_factored(factor, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
+            dtype = precision(factor.least)
+        P, fold = family.P, np.zeros(len(Cs), dtype=np.intp)
+        asked = Asked(theta.T, fold[:1], order=2, dtype=dtype)
+        sums = family.sums(asked) if apart is None else family.sums_of_folds(asked, apart)[:, 0]
+        at = family.penalised(theta.T, sums[:1].copy(), 1.0 / (Cs * family.weight[0]))
+        assert at.curvature is not None
+        start = Descent(family, fold, 1.0 / (Cs * family.weight[0]), at, at.curvature)
+        between = None
+        if apart is not None:
+            inverse = np.linalg.inv(start.factors.roots[len(Cs) // 2])
+            between = inverse @ (sums - sums[:1])[:, 1 + P :].reshape(-1, P, P) @ inverse.T
+        if not theta.any():
+            start.left = -start.slope  # as `left_at_zero`
+            start.aim(np.arange(len(Cs)))
+        return start, between
+
+    def ends(self, leading: Descent, leader: IntArray, Cs: FloatArray) -> list[list[Point]]:
+        """The fits of each fold for every C, from the start of those Cs that lead: the others go on where those end."""
+        tol, most, lead = self.options.tol, self.options.max_iter, np.unique(leader)
+        found = points_of(leading.run(tol, most), tol)
+        F = len(found) // len(lead)
+        points = [dict(zip(lead, found[f * len(lead) :], strict=False)) for f in range(F)]
+        rest = np.setdiff1d(np.arange(len(leader)), lead)
+        if len(rest):
+            of = np.arange(F)[:, None] * len(lead) + np.searchsorted(lead, leader[rest])
+            fold = leading.fold[of.ravel()]
+            strength = 1.0 / (np.tile(Cs[rest], F) * leading.family.weight[fold])
+            found = points_of(leading.under(strength, of.ravel()).run(tol, most), tol)
+            for f in range(F):
+                points[f].update(zip(rest, found[f * len(rest) :], strict=False))
+        return [[own[c] for c in range(len(leader))] for own in points]
+
+    def from_the_whole(self, Cs: FloatArray) -> Iterator[list[Point]]:
+        """By Newton's method, the folds from the optimum of all rows, if where they are is no good under the next C."""
+        groups = groups_of(self.members)
+        last: list[Stop] = []
+        for C in Cs:
+            whole = self.objective(0, C)
+            stops = [last[0].further(whole, self.options) if last else self.first(whole)]
+            theta = stops[0].point.theta
+            sums = None if groups is None else cache(partial(sums_at, whole, theta, self.members, groups))
+            for f in range(1, self.members.fits):
+                objective = self.objective(f, C)
+                stop = last[f].further(objective, replace(self.options, max_iter=0)) if last else None
+                if stop is None or not stop.arrived:
+                    at = objective.evaluation(theta, sums()[f]) if sums else objective.evaluate(theta, order=2)
+                    stop = refine(objective, Iterate(at, np.inf, at), self.options)
+                stops.append(stop)
+            yield [stop.point for stop in stops]
+            last = stops
+
+    def first(self, whole: Objective) -> Stop:
+        """The fit of all rows under the strongest penalty."""
+        random = np.random.default_rng(self.options.seed)
+        theta = sample_start(whole, np.zeros(self.shape), quasi_newton, curved=False, random=random).theta
+        at = whole.evaluate(theta, order=2)
+        return refine(whole, Iterate(at, np.inf, at), self.options)
+
+    def each_by_itself(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
+        """By any solver; its gap is certified. Folds share the threads where a pass leaves no work to a second."""
+        whole = self.path(Cs, choice)
+        pool = self.source.pool if self.source.is_small else None
+        fits = self.members.fits
+        folds = in_order(pool, lambda f: self.path(Cs, choice, f, whole), range(1, fits), ahead=fits)
+        yield from map(list, zip(whole, *folds, strict=True))
+
+    def path(self, Cs: FloatArray, choice: Choice, f: int = 0, whole: Sequence[Point] = ()) -> list[Point]:
+        """The fits of fold f, each from the one before or, if that is better, from as far beyond it as the fit of all
+        rows has moved: a fold follows the `whole` at a distance that changes less than both do."""
+        points, own, theta = [], self.own_rows(f) if f else None, np.zeros(self.shape)
+        moved = theta
+        for c, C in enumerate(Cs):
+            objective = self.objective(f, C, own)
+            if f:
+                beyond, moved = theta + (whole[c].theta - moved), whole[c].theta
+                if objective.evaluate(beyond, order=0).value < objective.evaluate(theta, order=0).value:
+                    theta = beyond
+            points.append(self.solved(objective, choice, theta))
+            theta = points[-1].theta
+        return points
+
+    def solved(self, objective: Objective, choice: Choice, theta: FloatArray) -> Point:
+        """One fit, from theta on."""
+        target = choice.target(self.options.tol)
+        solver = choice.solver(objective, theta, aim=Aim(target))
+        found = minimise(objective, solver, self.options.tol, target, self.options.max_iter)
+        return Point(found.at.theta, found.certificate.gap, len(found.steps))
+
+    def in_step(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
+        """The folds side by side, from where `path` would start them, by the curvature of all rows at their optimum: X
+        is read once for all. Once some have not arrived, as folds are less alike the weaker the penalty, each goes on
+        by itself."""
+        weight, folds = self.members.total(self.source.weight), np.arange(1, self.members.fits)
+        family = Family(self.source, self.members, self.penalty.l2, self.options.fit_intercept, weight)
+        theta, before, tol = np.zeros((len(folds), family.P)), np.zeros(family.P), CLOSER * self.options.tol
+        alike, steps = True, min(STEPS, self.options.max_iter)
+        for C, point in zip(Cs, self.path(Cs, choice), strict=True):
+            here, strength = point.theta[:, 0], 1.0 / (C * weight[folds])
+            starts = np.vstack([theta, theta + (here - before)])
+            at = family.at(Asked(starts, np.tile(folds, 2), order=1), np.tile(strength, 2))
+            start = np.arange(len(folds)) + len(folds) * (at.value[len(folds) :] < at.value[: len(folds)])
+            at, left = Points(at.theta[start], at.value[start], at.gradient[start]), range(len(folds))
+            points = [Point(each[:, None], np.inf, 0) for each in at.theta]
+            if alike:
+                learnt = Learnt(self.factor(C, point), [[] for _ in folds])
+                fits = Descent(family, folds, strength, at, learnt, rate=1.0).run(tol, steps)
+                points, left = points_of(fits, tol), np.flatnonzero(~fits.arrived(tol)).tolist()
+            for m in left:
+                points[m] = self.solved(self.objective(folds[m], C), choice, points[m].theta)
+            yield [point, *points]
+            theta, before, alike = np.array([each.theta[:, 0] for each in points]), here, not left
+
+    def factor(self, C: float, point: Point) -> Packed:
+        """That of the curvature of all rows, in single precision."""
+        objective = self.objective(0, C)
+        at = objective.evaluate(point.theta, order=1, keep_state=True)
+        (gram,) = class_grams(objective, at, np.zeros((1, 1), dtype=np.intp))
+        return packed(gram, np.append(objective.penalty.l2, np.zeros(int(self.options.fit_intercept))))
+
+    def own_rows(self, f: int) -> MemorySource | None:
+        """Those of fold f; None where every pass would look them up in X, which takes as long as to read others too."""
+        rows = positions(len(self.members), partial(self.members.fit, f))
+        found = not self.source.is_little(len(rows) * self.source.n_columns)
+        shared = self.beside or (found and len(rows) >= MANY * self.source.n_rows)
+        return None if shared else self.source.looked_up(rows)
+
+
+def points_of(fits: Descent, tol: float) -> list[Point]:
+    """Where each fit ended."""
+    ends = zip(fits.ends(tol)[:, :, None], fits.gap.tolist(), np.maximum(fits.iterations, 1).tolist(), strict=True)
+    return [Point(*end) for end in ends]
