@@ -27,14 +27,14 @@ from separatrix.data.threads import in_order
 from separatrix.engine.choose import Choice, choice_for
 from separatrix.engine.conjugate import class_grams
 from separatrix.engine.descent import Descent, Learnt
-from separatrix.engine.family import Asked, Family, Points, with_strength
+from separatrix.engine.family import Asked, Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members, Patterns, groups_of, sums_at
 from separatrix.engine.iterate import Aim, Iterate, minimise
 from separatrix.engine.linear_algebra import factor_positive, solve_factored
 from separatrix.engine.objective import Objective
 from separatrix.engine.packed import Packed, packed
-from separatrix.engine.quasi_newton import precision, quasi_newton
+from separatrix.engine.quasi_newton import MOST_PAIRS, precision, quasi_newton
 from separatrix.engine.sampling import Start, sample_start
 from separatrix.engine.stops import Point, Stop, refine
 from separatrix.equations.losses import ClassLoss, LogLoss
@@ -47,6 +47,7 @@ ROWS = 10  # for each of more coefficients: of fewer, curvatures of each fit's o
 MATRICES, MATRICES_OF_A_FOLD = 16, 15  # that there must be room for: of each fit, and of folds apart
 ROWS_IN_STEP, STEPS = 4, 30  # rows for each coefficient, from which the curvature of all rows is near that of a fold's;
 # and steps, after which a fold goes on by itself
+NUMBERS = 4 * MOST_PAIRS  # for each coefficient of a fold that goes on in step, twice of what it takes
 CLOSER = 1e-4  # of tol: steps that leave a share of a gap, not its square, come no nearer than they are asked to
 MANY = 0.5  # of all rows: a fold of so many leaves out few
 
@@ -266,27 +267,31 @@ class Course:
 
     def in_step(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
         """The folds side by side, from where `path` would start them, by the curvature of all rows at their optimum: X
-        is read once for all. Once some have not arrived, as folds are less alike the weaker the penalty, each goes on
-        by itself."""
-        weight, folds = self.members.total(self.source.weight), np.arange(1, self.members.fits)
+        is read once for as many as there is room for. Once some have not arrived, as folds are less alike the weaker
+        the penalty, each goes on by itself."""
+        weight, fits, tol = self.members.total(self.source.weight), self.members.fits, CLOSER * self.options.tol
         family = Family(self.source, self.members, self.penalty.l2, self.options.fit_intercept, weight)
-        theta, before, tol = np.zeros((len(folds), family.P)), np.zeros(family.P), CLOSER * self.options.tol
-        alike, steps = True, min(STEPS, self.options.max_iter)
+        theta, before, alike = np.zeros((fits, family.P)), np.zeros(family.P), True
+        at_once = int(np.clip(self.matrices * family.P / NUMBERS, 1, MOST_AT_ONCE))
         for C, point in zip(Cs, self.path(Cs, choice), strict=True):
-            here, strength = point.theta[:, 0], 1.0 / (C * weight[folds])
-            starts = np.vstack([theta, theta + (here - before)])
-            at = family.at(Asked(starts, np.tile(folds, 2), order=1), np.tile(strength, 2))
-            start = np.arange(len(folds)) + len(folds) * (at.value[len(folds) :] < at.value[: len(folds)])
-            at, left = Points(at.theta[start], at.value[start], at.gradient[start]), range(len(folds))
-            points = [Point(each[:, None], np.inf, 0) for each in at.theta]
-            if alike:
-                learnt = Learnt(self.factor(C, point), [[] for _ in folds])
-                fits = Descent(family, folds, strength, at, learnt, rate=1.0).run(tol, steps)
-                points, left = points_of(fits, tol), np.flatnonzero(~fits.arrived(tol)).tolist()
-            for m in left:
-                points[m] = self.solved(self.objective(folds[m], C), choice, points[m].theta)
-            yield [point, *points]
-            theta, before, alike = np.array([each.theta[:, 0] for each in points]), here, not left
+            theta[0], points = point.theta[:, 0], [point]
+            factor = self.factor(C, point) if alike else None
+            for first in range(1, fits, at_once):
+                folds = np.arange(first, min(first + at_once, fits))
+                strength, ahead = 1.0 / (C * weight[folds]), theta[folds] + (theta[0] - before)
+                start = family.lower(theta[folds], ahead, folds, strength)
+                own, left = [Point(each[:, None], np.inf, 0) for each in start.theta], range(len(folds))
+                if factor:
+                    learnt = Learnt(factor, [[] for _ in folds])
+                    descent = Descent(family, folds, strength, start, learnt, rate=1.0)
+                    descent.run(tol, min(STEPS, self.options.max_iter))
+                    own, left = points_of(descent, tol), np.flatnonzero(~descent.arrived(tol)).tolist()
+                for m in left:
+                    own[m] = self.solved(self.objective(folds[m], C), choice, own[m].theta)
+                theta[folds], alike = [each.theta[:, 0] for each in own], alike and not left
+                points += own
+            yield points
+            before = theta[0].copy()
 
     def factor(self, C: float, point: Point) -> Packed:
         """That of the curvature of all rows, in single precision."""

@@ -75,6 +75,14 @@ class Family:
         """What is asked of fits under penalties of strength (M,)."""
         return self.penalised(asked.theta, self.sums(asked), strength)
 
+    def lower(self, theta: FloatArray, other: FloatArray, fold: IntArray, strength: FloatArray) -> Points:
+        """Of two points for each fit, (M, P), the one whose objective is lower, or the first; with gradients."""
+        M = len(fold)
+        both = Asked(np.vstack([theta, other]), np.tile(fold, 2), order=1)
+        at = self.at(both, np.tile(strength, 2))
+        chosen = np.arange(M) + M * (at.value[M:] < at.value[:M])
+        return Points(at.theta[chosen], at.value[chosen], at.gradient[chosen])
+
     def penalised(self, theta: FloatArray, sums: FloatArray, strength: FloatArray) -> Points:
         """The sums of the loss, (M, ..) or (1, ..) of all fits alike, with the penalty added; a curvature in place."""
         M, P, p = len(strength), self.P, len(self.l2)
