@@ -45,9 +45,9 @@ MOST_AT_ONCE = 256  # fits
 FEW_COEFFICIENTS = 100  # whose matrices are little
 ROWS = 10  # for each of more coefficients: of fewer, curvatures of each fit's own cost less than the passes they save
 MATRICES, MATRICES_OF_A_FOLD = 16, 15  # that there must be room for: of each fit, and of folds apart
-ROWS_IN_STEP, STEPS = 4, 30  # rows for each coefficient, from which the curvature of all rows is near that of a fold's;
-# and steps, after which a fold goes on by itself
-NUMBERS = 4 * MOST_PAIRS  # for each coefficient of a fold that goes on in step, twice of what it takes
+ROWS_IN_STEP = 4  # for each coefficient, from which the curvature of all rows is near that of a fold
+STEPS = 30  # after which a fold that is not there goes on by itself
+NUMBERS = 4 * MOST_PAIRS  # for each coefficient, that there must be room for: twice what the pairs of a fold take
 CLOSER = 1e-4  # of tol: steps that leave a share of a gap, not its square, come no nearer than they are asked to
 MANY = 0.5  # of all rows: a fold of so many leaves out few
 
@@ -97,12 +97,12 @@ class Course:
 
     @property
     def at_once(self) -> int:
-        """How many fits of folds and Cs go on at once: of dense rows, two classes, and curvatures that are small beside
-        the rows; else 0."""
+        """How many fits of folds and Cs there is room for at once, each with a curvature of its own, if that is worth
+        its cost; of dense rows and two classes, else none."""
         P = self.shape[0]
         if not self.is_dense_pair or (P > FEW_COEFFICIENTS and self.source.n_rows < ROWS * P):
             return 0
-        return int(np.clip(self.matrices / MATRICES, 1, MOST_AT_ONCE))
+        return int(min(self.matrices / MATRICES, MOST_AT_ONCE))
 
     @property
     def keeps_step(self) -> bool:
@@ -142,7 +142,7 @@ class Course:
         columns = self.ends(whole, leader, Cs)
         theta = whole.ends(self.options.tol)
         of_folds = None if apart is None else family.sums_of_folds(Asked(theta, whole.fold, order=1), apart)
-        at_once = max(1, self.at_once // len(lead))
+        at_once = self.at_once // len(lead)
         for first in range(1, len(weight), at_once):
             some = np.arange(first, min(first + at_once, len(weight)))
             fold, place = np.repeat(some, len(lead)), np.tile(np.arange(len(lead)), len(some))
