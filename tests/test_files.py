@@ -21,7 +21,7 @@ from separatrix import LogisticRegression
 from separatrix.data import delimited
 from separatrix.data.builtin import BUILTIN, REGRESSIONS, builtin
 from separatrix.data.dataset import open as opened
-from separatrix.data.files import read_batches, replacing, replacing_all
+from separatrix.data.files import replacing, replacing_all
 from separatrix.errors import ArgumentError, ColumnError, DataError, FileError
 from separatrix.stopping import unfinished
 
@@ -330,7 +330,7 @@ def test_csv_and_parquet_do_not_go_together(write, tmp_path):
 def test_batches_add_up_to_the_table(write, tmp_path):
     csv = write("a,b\n" + "".join(f"{i},x{i}\n" for i in range(5000)))
     for data in (str(csv), str(parquet(tmp_path / "data.parquet", a=list(range(5000)))), "iris"):
-        batches = list(read_batches(data, rows=999))
+        batches = list(opened(data).batches(rows=999))
         assert len(batches) > 1 or data == "iris"
         assert all(len(batch) <= 999 for batch in batches)
         assert [row for batch in batches for row in batch.rows()] == rows(data)

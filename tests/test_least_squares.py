@@ -7,6 +7,7 @@ Longley, Filip and Wampler are Statistical Reference Datasets of the National In
 from contextlib import nullcontext
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from separatrix import LinearRegression
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import LeastSquares, certified_gap, least_squares
 from separatrix.equations.penalties import L2
+from separatrix.errors import ConvergenceWarning
 
 LONGLEY = [-3482258.63459582, 15.0618722713733, -0.0358191792925910, -2.02022980381683]
 LONGLEY += [-1.03322686717359, -0.0511041056535807, 1829.15146461355]
@@ -270,3 +272,30 @@ def test_a_lasso_of_fewer_rows_than_columns_goes_to_working_sets_or_else_to_a_tr
     model = LinearRegression(alpha=1e-5, l1_ratio=1.0).fit(X, y)
     assert model.trace_.solver == "qr"
     assert model.certificate_.gap <= 1e-12
+
+
+@pytest.mark.parametrize("copies", [False, True])
+@pytest.mark.parametrize(("n", "p"), [(6, 30), (20, 100), (100, 30)])
+def test_the_shortest_of_all_solutions_is_found_however_far_units_of_columns_are_apart(n, p, copies):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(n, p)) * 10.0 ** rng.uniform(-8, 8, p)
+    if copies or n > p:
+        X[:, p // 2 :] = X[:, : p // 2]
+    y = X @ (rng.normal(size=p) / np.abs(X).max(axis=0)) + (n < p) * rng.normal(size=n)
+    model = LinearRegression(fit_intercept=False).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), y, rtol=0, atol=1e-9 * np.abs(y).max())
+    A = mpmath.matrix(X[:, : p // 2].tolist()) if copies or n > p else mpmath.matrix(X.tolist())
+    with mpmath.workdps(60):
+        b = mpmath.matrix(y.tolist())
+        exact = mpmath.lu_solve(A, b) if A.rows > A.cols else A.T * mpmath.lu_solve(A * A.T, b)
+    exact = np.array(exact.tolist(), dtype=float).ravel()
+    exact = np.tile(exact / 2, 2) if len(exact) < p else exact
+    np.testing.assert_allclose(model.coef_, exact, rtol=1e-6, atol=1e-8 * np.abs(exact).max())
+
+
+def test_a_fit_that_rounding_has_spoilt_is_warned_of_with_a_remedy():
+    rng = np.random.default_rng(10)
+    X = rng.normal(size=(20, 100)) * 10.0 ** rng.uniform(-20, 20, 100)
+    X[:, 50:] = X[:, :50]
+    with pytest.warns(ConvergenceWarning, match="units of about the same size"):
+        LinearRegression(fit_intercept=False).fit(X, 1e6 + rng.normal(size=20))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from separatrix.data.cells import Table
-from separatrix.data.target import Target, learn_target, rows_with_target
+from separatrix.data.target import Target, learn_target
 from separatrix.errors import ArgumentError, CellError, ColumnError, TargetError
 
 
@@ -171,12 +171,6 @@ def test_a_regression_on_a_constant_is_refused():
 def test_a_regression_has_no_positive_class():
     with pytest.raises(ArgumentError, match="positive='1'"):
         learn_target(table([1.0, 2.0]), "y", regression=True, positive="1")
-
-
-def test_rows_without_a_target_are_left_out_and_counted():
-    kept, left_out = rows_with_target(table(["a", None, " ", "b"]), "y")
-    assert kept["y"].to_list() == ["a", "b"]
-    assert left_out == 2
 
 
 @pytest.mark.parametrize("cells", [["a", "b", "a"], [0, 1, 1], [1.5, 2.5, 1.5], [True, False, True]])

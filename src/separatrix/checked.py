@@ -25,7 +25,8 @@ from separatrix.arguments import (
     unmasked,
 )
 from separatrix.arrays import FLOATS, WHOLE, FloatArray, Matrix
-from separatrix.data.given import check_distinct, check_here, check_moderate
+from separatrix.data.frames import check_distinct, check_here
+from separatrix.data.given import check_moderate
 from separatrix.data.judged import rows_to_judge
 from separatrix.data.labels import brought_text
 from separatrix.equations.hyperplane import pieces

@@ -62,9 +62,9 @@ def given(
     return weights, np.column_stack(terms) if terms else None
 
 
-def cluster_of(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> IntArray:
+def cluster_of(table: Table, name: str, where: str = "the data") -> IntArray:
     """The code of the value that each row has in a column, (rows,); errors as of `offset_of`."""
-    return codes_of([clusters_in(table, name, where, first_row)])
+    return codes_of([clusters_in(table, name, where)])
 
 
 def clusters_in(table: Table, name: str, where: str = "the data", first_row: Numbered = 1) -> Any:

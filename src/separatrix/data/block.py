@@ -44,13 +44,11 @@ class Block:
 
     def pieces(self, cells: int) -> "Iterator[Block]":
         """The block as blocks of at most so many cells, or of a row: for what makes arrays of the size of X."""
-        step = max(1, cells // max(self.X.shape[1], 1))
-        for first in range(0, max(self.X.shape[0], 1), step):
-            yield self if self.X.shape[0] <= step else self.take(slice(first, first + step))
+        return self.split(max(1, cells // max(self.X.shape[1], 1)))
 
     def split(self, rows: int) -> "Iterator[Block]":
         """The block so many rows at a time, which stay the source's."""
-        n, before = self.X.shape[0], self.rows.start
+        n, before = self.X.shape[0], self.rows.start or 0
         if n <= rows:
             yield self
             return

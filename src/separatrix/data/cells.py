@@ -111,7 +111,7 @@ class Cells:
         why = "is too large to square; rescale the column," if finite else "is not a finite number;"
         return f"{self.place(beyond)} {why}"
 
-    def dates(self, remedy: str = "fix the cell") -> Any:
+    def dates(self) -> Any:
         """The cells as an Arrow array of dates or times; ISO dates in text count.
 
         Raises
@@ -129,7 +129,7 @@ class Cells:
             raise ColumnError(self.holds("dates"))
         dates = iso_dates(self.texts()).take(self.coded.indices)
         strange = dates.is_null().to_numpy(zero_copy_only=False) & ~self.missing
-        self.refuse(strange, f"is not a date like 2024-01-31; {remedy}")
+        self.refuse(strange, "is not a date like 2024-01-31; fix the cell")
         return dates
 
     def spread(self, each: NDArray, gap: Any) -> NDArray:

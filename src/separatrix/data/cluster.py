@@ -115,12 +115,6 @@ class ClusterSource(Elsewhere):
         here = replace(stacked(rows), n_threads=self.at_hand.n_threads, pool=self.at_hand.pool)
         return here, np.concatenate(chances)
 
-    def thinned(self, rows: int, random: np.random.Generator) -> tuple[MemorySource, FloatArray]:
-        """About so many of the rows that the first reading kept, as many of each class; and for how many each stands,
-        (rows,)."""
-        some, strata = self.strata.fewer(rows, random.random())
-        return self.at_hand.take(some), 1.0 / strata.chance
-
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows on the workers; their sum alone comes here."""
         with self.working() as source:

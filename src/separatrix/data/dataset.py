@@ -168,11 +168,12 @@ def open(
 
     Parameters
     ----------
-    data : a path or a glob, or a list of paths, of Parquet or of CSV files (see `read_batches`; the files of a glob in
-        the order of their names); the name of a built-in set; or anything with `__arrow_c_stream__`, such as a
-        dataframe of polars, a reader of Arrow or a relation of DuckDB. What can be read only once is copied to a
-        temporary file first. Or a dataframe of Dask, or a bag of paths of files: then the current client is the
-        default.
+    data : a path or a glob, or a list of paths, of Parquet files or of CSV files, whatever their extension; the files
+        of a glob in the order of their names. CSV begins with its column names, is delimited by comma, semicolon, tab
+        or bar, and may be compressed by gzip or zstd. Or the name of a built-in set; or anything with
+        `__arrow_c_stream__`, such as a dataframe of polars, a reader of Arrow or a relation of DuckDB. What can be read
+        only once is copied to a temporary file first. Or a dataframe of Dask, or a bag of paths of files: then the
+        current client is the default.
     query : SQL for DuckDB instead, such as "select * from 'sales.parquet' where year > 2020"; its answer is copied to a
         temporary file, as two runs may differ in the order of the rows
     database : a DuckDB database that the query is about; it is only read
@@ -182,9 +183,10 @@ def open(
     Raises
     ------
     FileError
-        A file is missing, empty or damaged, does not go with the others, or the query fails.
+        A file is missing, empty, ragged or damaged (the message names the file and line), does not go with the others,
+        or the query fails.
     ColumnError
-        Two files differ in a column.
+        Two columns have the same name, or two files differ in a column.
     ArgumentError
         `data` is nothing that can be opened, or both or none of data and query are given.
 
@@ -311,10 +313,10 @@ def _unopened(message: str, where: str) -> str:
     return f"{where} cannot be opened ({message.splitlines()[0].rstrip('. ')}); name a database that nobody writes to."
 
 
-def _of_stream(name: str, stream: pa.RecordBatchReader, folder: Folder | None = None) -> Dataset:
+def _of_stream(name: str, stream: pa.RecordBatchReader, folder: Folder) -> Dataset:
     """What can be read once, copied to files that go with the dataset."""
     with plain_errors(name):
-        parts = spool(stream, folder or Folder())
+        parts = spool(stream, folder)
     return _with_rows(Dataset(name, tuple(stream.schema.names), tuple(parts)))
 
 

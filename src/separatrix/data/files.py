@@ -1,4 +1,4 @@
-"""Tables from files, whole or in batches, and files written so that none is ever half there."""
+"""The files that data lie in, and files written so that none is ever half there."""
 
 import glob
 import os
@@ -9,50 +9,19 @@ from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from separatrix.arguments import shown
-from separatrix.data.builtin import BUILTIN, builtin, is_builtin
-from separatrix.data.cells import Table, is_text
+from separatrix.data.builtin import BUILTIN
+from separatrix.data.cells import is_text
 from separatrix.data.delimited import different, layouts_of, refuse_twins
-from separatrix.data.parts import ParquetPart, Part, TablePart, TextPart, coded, connected, decoded, plain_errors
+from separatrix.data.parts import ParquetPart, Part, TextPart, coded, connected, plain_errors
 from separatrix.errors import ColumnError, FileError, listing
 from separatrix.stopping import held, stop, unfinished
 
 PARQUET = b"PAR1"
 PART_ROWS = 1_000_000  # of Parquet: enough work for a reader of its own
-
-
-def read_batches(data: str, rows: int = 65_536) -> Iterator[Table]:
-    """The table that `data` names, at most `rows` rows at a time, in bounded memory.
-
-    Parameters
-    ----------
-    data : path or glob of CSV files (delimited by comma, semicolon, tab or bar; compressed by gzip, zstd or not) or of
-        Parquet files, whatever their extension, or the name of a built-in set. A CSV begins with its column names.
-    rows : the most rows in a batch
-
-    Raises
-    ------
-    FileError
-        There is no such file, or it is empty, ragged or damaged: the message names the file and line.
-    ColumnError
-        Two columns have the same name, or two files different columns.
-    """
-    for batch in _batches(data, rows):
-        yield _table(decoded(pa.Table.from_batches([batch])))
-
-
-def _batches(data: str, rows: int) -> Iterator[pa.RecordBatch]:
-    some = False
-    for part in [TablePart(builtin(data)[0].to_native())] if is_builtin(data) else parts_of(find(data)):
-        for batch in filter(len, part.batches(rows)):
-            some = True
-            yield batch
-    if not some:
-        raise no_rows(data)
 
 
 def no_rows(name: str, read_once: bool = False) -> FileError:
@@ -142,7 +111,7 @@ def is_running(process: int) -> bool:
 def parts_of(paths: list[Path]) -> list[Part]:
     """The rows of files that go together, in parts that can be read apart: row groups of Parquet, files of text.
 
-    Raises as `read_batches`.
+    Raises as `separatrix.open`, of paths.
     """
     if _are_parquet(paths):
         return _parquet(paths)
@@ -256,7 +225,3 @@ def _in_words(kind: Any) -> str:
         "dates": pa.types.is_temporal,
     }
     return next((word for word, is_so in words.items() if is_so(kind)), str(kind))
-
-
-def _table(rows: pa.Table) -> Table:
-    return nw.from_native(rows, eager_only=True)

@@ -1,6 +1,5 @@
 """Tables, matrices and columns of numbers as callers give them, to finite arrays with the names of their columns."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from scipy import sparse
 
 from separatrix.arguments import LARGEST, is_moderate, unmasked
 from separatrix.arrays import FloatArray, Matrix
+from separatrix.data.frames import check_distinct, check_here
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.errors import CellError, ColumnError, DataError
 
@@ -81,19 +81,6 @@ def well_named(data: Any) -> Any:
     names = [name if isinstance(name, str) else f"x{name}" for name in given]
     check_distinct(names)
     return data.set_axis(names, axis=1) if names != list(given) else data
-
-
-def check_here(data: Any) -> None:
-    """DataError for a table whose rows have yet to be computed."""
-    if dependencies.is_polars_lazyframe(data) or dependencies.is_duckdb_relation(data):
-        raise DataError(f"the rows of a {type(data).__name__} are not here yet: get them by .collect() or .arrow().")
-
-
-def check_distinct(names: Sequence[str]) -> None:
-    """ColumnError for a name that occurs twice."""
-    for name, times in Counter(names).items():
-        if times > 1:
-            raise ColumnError(f"{times} columns have the name {name!r}: rename them, or leave all but one out.")
 
 
 def check_lengths(columns: Mapping[Any, Any]) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as _compute
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
@@ -27,9 +26,9 @@ from separatrix.data.tally import UNSETTLED, Tally
 from separatrix.data.target import Target, target_of
 from separatrix.data.threads import in_order, workers
 from separatrix.data.turns import turns
+from separatrix.data.written import pc
 from separatrix.errors import ArgumentError, ColumnError, DataError, no_such
 
-pc: Any = _compute  # whose functions are made when it is imported: no type checker sees them
 SAMPLE_BYTES = 2**25  # of Arrow, for the rows that are kept
 AddUp = Callable[[Callable[[Dataset], Any], Callable[[Any, Any], Any]], Any]
 """What a function says of all rows of a dataset: its values of the parts, combined in their order."""

@@ -203,7 +203,7 @@ def learned_source(
         threads = thread_count(n_threads)
         reading = question.read(dataset, threads, spills=spills(dataset))
         learned = question.learned(reading, dataset.where, added_here(dataset))
-        count = partial(counts_of, dataset)
+        count = partial(counts_of, dataset, n_threads=threads)
         return learned, source_of(dataset, learned, n_threads, centre, count if collapses else None)
     client = dataset.client
     lots = with_rows(client, lots_of(dataset), dataset.name)

@@ -1,7 +1,6 @@
 """Some of X: rows and columns of it, found without a copy where they are many; and dense rows without their zeros."""
 
 import math
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,7 +11,7 @@ from scipy import sparse
 
 from separatrix.arrays import IntArray
 from separatrix.data.made import Made
-from separatrix.data.threads import in_order
+from separatrix.data.threads import for_each, in_order
 from separatrix.equations.hyperplane import pieces
 
 FEWEST, AHEAD = 2**8, 4  # rows of a piece in which entries are sought; pieces that wait
@@ -117,5 +116,5 @@ def csr_of(X: NDArray | Chosen, pool: ThreadPoolExecutor | None = None) -> Any:
         np.subtract(flat, np.repeat(begin[:-1], np.diff(last, prepend=0)), out=columns[own], casting="unsafe")
         ends[some.start + 1 : some.stop + 1] = first + last
 
-    deque(in_order(pool, write, zip(parts, starts, strict=False), AHEAD), maxlen=0)
+    for_each(pool, write, zip(parts, starts, strict=False))
     return sparse.csr_array((entries, columns, ends), shape=X.shape)

@@ -24,7 +24,7 @@ from separatrix.data.dataset import BATCH, Dataset
 from separatrix.data.encoding import Encoding
 from separatrix.data.judged import far_columns
 from separatrix.data.learn import Learned, batch_rows
-from separatrix.data.memory import MemorySource, memory_source, some_rows
+from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.reservoir import Strata
 from separatrix.data.spill import Spill, arrays_of, block_of, spill
 from separatrix.data.threads import in_order, thread_count, workers
@@ -35,10 +35,11 @@ CHUNK = 2**20  # cells of what one thread encodes and adds up at a time
 
 
 class Elsewhere:
-    """What a source says of rows that are not in this process, by an even sample that is: `at_hand`. `cells` are the
-    numbers stored of a row."""
+    """What a source says of rows that are not in this process, by some that are: `at_hand`, of `strata` whose chances
+    are known. `cells` are the numbers stored of a row."""
 
     at_hand: MemorySource
+    strata: Strata
     cells: float
 
     @property
@@ -61,12 +62,18 @@ class Elsewhere:
         """How many rows of a sample there is memory for."""
         return int(ROOM / max(self.cells, 1.0))
 
+    def thinned(self, rows: int, random: np.random.Generator) -> tuple[MemorySource, FloatArray]:
+        """About so many of the rows that the first reading kept, as many of each class; and for how many each stands,
+        (rows,)."""
+        some, strata = self.strata.fewer(rows, random.random())
+        return self.at_hand.take(some), 1.0 / strata.chance
+
 
 @dataclass(frozen=True)
 class StreamSource(Elsewhere):
     """The rows of a dataset that count, `n_rows`, encoded; their sums depend on no number of threads.
 
-    `at_hand` are some of them, of `strata` whose chances are known. `weigh` (K,) multiplies the weight of each class,
+    `weigh` (K,) multiplies the weight of each class,
     (1,) of all rows; `code` makes y of what the encoding gives, `eta` chooses columns of the offset, and `chosen`
     columns of X. A thread encodes and adds up so many rows at a time: a `step`. `ahead` has all rows encoded, where the
     first reading could do that, and then outlives the context of `working`.
@@ -129,12 +136,6 @@ class StreamSource(Elsewhere):
         rows, chances = zip(*reduce(operator.add, parts), strict=True)
         return replace(stacked(rows), n_threads=self.n_threads, pool=self.pool), np.concatenate(chances)
 
-    def thinned(self, rows: int, random: np.random.Generator) -> tuple[MemorySource, FloatArray]:
-        """About so many of the rows that the first reading kept, as many of each class; and for how many each stands,
-        (rows,)."""
-        some, strata = self.strata.fewer(rows, random.random())
-        return self.at_hand.take(some), 1.0 / strata.chance
-
     def add_up(self, function: Callable[[Block], T], combine: Callable[[Any, Any], Any] = operator.add) -> T:
         """function of every block, combined in the order of the rows, whatever the number of threads."""
 
@@ -184,12 +185,9 @@ class StreamSource(Elsewhere):
         if sparse.issparse(X) != sparse.issparse(self.at_hand.X):
             X = X.toarray() if sparse.issparse(X) else sparse.csr_array(X)
         X = X if self.chosen is None else X[:, self.chosen]
-        weight, weigh = chunk.weight, self.weigh
-        if weigh is not None:
-            weight = weight * (weigh[chunk.codes] if len(weigh) > 1 else weigh)
-        return MemorySource(
-            X, self.code(chunk.y), weight, self.centre, offset=some_rows(chunk.offset, np.s_[:, self.eta])
-        )
+        source = MemorySource(X, chunk.y, chunk.weight, self.centre, offset=chunk.offset)
+        source = source if self.weigh is None else source.reweighed(self.weigh)
+        return source.recoded(self.code, self.eta)
 
 
 def source_of(

@@ -114,18 +114,6 @@ def _all(rows: int) -> str:
     return "its only row" if rows == 1 else f"any of its {rows:,} rows"
 
 
-def rows_with_target(table: Table, name: str, where: str = "the data") -> tuple[Table, int]:
-    """The rows whose target is known, and how many are left out.
-
-    Raises
-    ------
-    ColumnError
-        There is no such column.
-    """
-    missing = cells_of(table, name, where).missing
-    return (table.filter((~missing).tolist()) if missing.any() else table), int(missing.sum())
-
-
 def check_weights(target: Target, weight: NDArray) -> None:
     """TargetError for a class whose rows all weigh nothing, of the weight of each, (K,) or of a number (1,)."""
     if not weight.any():

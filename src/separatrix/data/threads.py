@@ -17,6 +17,7 @@ from separatrix.arguments import shown
 from separatrix.errors import ArgumentError
 
 AT_HAND = 2**21  # bytes of an array of a block; from 4 MB on NumPy asks for huge pages
+WAITING = 64  # of work that leaves nothing to take: enough for any number of threads
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -92,6 +93,11 @@ def in_order(pool: ThreadPoolExecutor | None, work: Callable[[A], B], items: Ite
     finally:
         for job in waiting:
             job.done.cancel()
+
+
+def for_each(pool: ThreadPoolExecutor | None, work: Callable[[A], Any], items: Iterable[A]) -> None:
+    """work(item) of each, for what it does; errors are raised."""
+    deque(in_order(pool, work, items, WAITING), maxlen=0)
 
 
 @dataclass

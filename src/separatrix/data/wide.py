@@ -5,7 +5,6 @@ of a gradient is made once, where it stays. X is read twice for it, which is no 
 sparse and stored column by column.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from separatrix.cached import cached_property
 from separatrix.compressed import csr_rows, transposed
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import FEW_CELLS, FEW_NON_ZEROS, MemorySource, in_double
-from separatrix.data.threads import in_order
+from separatrix.data.threads import for_each, in_order
 from separatrix.equations.hyperplane import product, row_squares
 
 FEW, FEW_COPIED = 2**10, 2**11  # bytes of a column, for each column of eta; and of what blocks would have to copy
@@ -97,7 +96,7 @@ class WideRows:
         def of_columns(some: slice) -> None:
             out[some] = function(self.part(some))
 
-        deque(in_order(self.source.pool, of_columns, self.parts, ahead=AHEAD), maxlen=0)
+        for_each(self.source.pool, of_columns, self.parts)
 
 
 def wide_rows(source: Source) -> WideRows | None:

@@ -1,6 +1,5 @@
 """The curvature among some coefficients, as a matrix that is built of dense rows."""
 
-from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
@@ -11,7 +10,7 @@ from numpy.typing import DTypeLike
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
-from separatrix.data.threads import in_order
+from separatrix.data.threads import for_each, in_order
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.shared import sum_of_squares
 from separatrix.equations.hyperplane import pieces
@@ -58,8 +57,8 @@ def gram_of_classes(
                 h = (weight * part.loss.second(p_of, k, m)).astype(dtype, copy=False)
                 H[own[k], own[m]] += (X[:, own[k]] * h[:, None]).T @ X[:, own[m]]
 
-            deque(in_order(source.pool, copy, range(K), ahead=K), maxlen=0)
-            deque(in_order(source.pool, add, pairs, ahead=len(pairs)), maxlen=0)
+            for_each(source.pool, copy, range(K))
+            for_each(source.pool, add, pairs)
     for k, m in pairs:
         H[own[m], own[k]] = H[own[k], own[m]].T
     place = np.argsort(order)

@@ -18,7 +18,7 @@ from scipy.linalg import get_lapack_funcs, qr
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.spill import Spill, empty
-from separatrix.data.threads import in_order
+from separatrix.data.threads import for_each, in_order
 from separatrix.equations.hyperplane import pieces
 
 WIDTH = 128  # columns of a panel at most,
@@ -111,8 +111,7 @@ class Basis:
             with self.files.read(2 * number) as arrays:
                 Q = cast(FloatArray, arrays[0]).T
                 along[at] = sum(in_order(self.pool, partial(pulled, Q, V), stretches, ahead=4), 0.0)
-                for _ in in_order(self.pool, partial(take_from, V, Q, along[at]), stretches, ahead=4):
-                    pass
+                for_each(self.pool, partial(take_from, V, Q, along[at]), stretches)
         return along
 
     def times(self, c: FloatArray) -> FloatArray:

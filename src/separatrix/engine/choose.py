@@ -166,9 +166,7 @@ def choose(
         return Choice("conjugate-gradient", f"X is mostly zeros: products cost less than {size:,} columns' curvature")
     if rows * coefficients * size <= CHEAP:
         return Choice("newton", f"the curvature of {size:,} coefficients over {rows:,} rows costs next to nothing")
-    if classes == 1 and dense and size > LARGEST_DENSE_CURVATURE:
-        return Choice("conjugate-gradient", f"products with X cost less than the curvature of {size:,} columns")
-    if classes > 1 and dense and size > LARGEST_DENSE_CURVATURE_OF_CLASSES:
+    if dense and size > (LARGEST_DENSE_CURVATURE if classes == 1 else LARGEST_DENSE_CURVATURE_OF_CLASSES):
         return Choice("conjugate-gradient", f"products with X cost less than the curvature of {size:,} coefficients")
     if classes > 1 and dense and HELD_AT_ONCE * size**2 > kept:
         return Choice("conjugate-gradient", f"the curvature of {size:,} coefficients would take much beside X")

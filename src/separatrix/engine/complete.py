@@ -93,14 +93,13 @@ def of_rows(objective: Objective, source: MemorySource) -> Found | None:
     (n, p), m, total = source.X.shape, int(objective.fit_intercept), float(source.weight.sum())
     mean, square = objective.column_moments()
     mean, apart = m * mean, units_of(square - m * mean**2)
-    root, own, length = np.sqrt(source.weight), np.empty(n), np.empty(n)
+    root = np.sqrt(source.weight)
 
-    def measure(block: Block) -> float:
+    def measure(block: Block) -> FloatArray:
         of_rows = [[norms(some.X / apart), norms((some.X - mean[:, 0]) / apart)] for some in block.pieces(CELLS)]
-        length[block.rows], own[block.rows] = np.hstack(of_rows)
-        return 0.0
+        return np.hstack(of_rows).T
 
-    objective.add_up(measure)
+    length, own = objective.by_rows(measure, 2).T
     scale, tolerance = scales(root * own, root * length)
     shift, scale, root = (source.centre, mean[:, 0]), scale[:, None], root[:, None]
 
@@ -119,7 +118,7 @@ def of_rows(objective: Objective, source: MemorySource) -> Found | None:
     kept = basis.kept
 
     def left(theta: FloatArray) -> FloatArray:
-        return root * residual(objective, source.y, theta)
+        return root * residual(objective, theta)
 
     def step(r: FloatArray) -> FloatArray:
         level = (root * r).sum(axis=0) / total
@@ -172,16 +171,9 @@ def norms(X: FloatArray) -> FloatArray:
     return np.sqrt(np.einsum("ij,ij->i", X, X))
 
 
-def residual(objective: Objective, y: FloatArray, theta: FloatArray) -> FloatArray:
+def residual(objective: Objective, theta: FloatArray) -> FloatArray:
     """y - eta of every row, (rows, T)."""
-    out = np.empty_like(y)
-
-    def fill(block: Block) -> float:
-        np.subtract(block.y, block_eta(block, theta), out=out[block.rows])
-        return 0.0
-
-    objective.add_up(fill)
-    return out
+    return objective.by_rows(lambda rows: rows.y - block_eta(rows, theta), theta.shape[1])
 
 
 def directions(basis: Basis, scale: FloatArray) -> Basis | None:

@@ -90,6 +90,12 @@ class Course:
         return self.from_the_whole(Cs) if together else self.each_by_itself(Cs, choice)
 
     @cached_property
+    def family(self) -> Family:
+        """All fits."""
+        weight = self.members.total(self.source.weight)
+        return Family(self.source, self.members, self.penalty.l2, self.options.fit_intercept, weight)
+
+    @cached_property
     def matrices(self) -> float:
         """How many there is room for beside the rows, as large as the curvature of a fit."""
         few = self.shape[0] <= FEW_COEFFICIENTS
@@ -129,8 +135,8 @@ class Course:
 
         Under penalties that hardly differ from one another, a fold's fit starts from where one of them ended.
         """
-        l2, weight = self.penalty.l2, self.members.total(self.source.weight)
-        family = Family(self.source, self.members, l2, self.options.fit_intercept, weight)
+        family, l2 = self.family, self.penalty.l2
+        weight = family.weight
         few = family.few is not None  # then each fit has a curvature of its own
         apart = None if few else groups_of(self.members)
         room = self.members.fits * MATRICES_OF_A_FOLD <= self.matrices
@@ -269,8 +275,7 @@ class Course:
         """The folds side by side, from where `path` would start them, by the curvature of all rows at their optimum: X
         is read once for as many as there is room for. Once some have not arrived, as folds are less alike the weaker
         the penalty, each goes on by itself."""
-        weight, fits, tol = self.members.total(self.source.weight), self.members.fits, CLOSER * self.options.tol
-        family = Family(self.source, self.members, self.penalty.l2, self.options.fit_intercept, weight)
+        family, fits, tol = self.family, self.members.fits, CLOSER * self.options.tol
         theta, before, alike = np.zeros((fits, family.P)), np.zeros(family.P), True
         at_once = int(np.clip(self.matrices * family.P / NUMBERS, 1, MOST_AT_ONCE))
         for C, point in zip(Cs, self.path(Cs, choice), strict=True):
@@ -278,7 +283,7 @@ class Course:
             factor = self.factor(C, point) if alike else None
             for first in range(1, fits, at_once):
                 folds = np.arange(first, min(first + at_once, fits))
-                strength, ahead = 1.0 / (C * weight[folds]), theta[folds] + (theta[0] - before)
+                strength, ahead = 1.0 / (C * family.weight[folds]), theta[folds] + (theta[0] - before)
                 start = family.lower(theta[folds], ahead, folds, strength)
                 own, left = [Point(each[:, None], np.inf, 0) for each in start.theta], range(len(folds))
                 if factor:

@@ -42,7 +42,7 @@ class Descent:
     theta (M, P), value (M,), gradient (M, P) : where they are
     metric (M, P, P), with its factors : what the next step goes by; or what was `Learnt`, of one for all
     step (M, P), slope (M,), length (M,) : that step, along which to try what length; `planned` is the first length
-    gap (M,), before (M,) : how far above the optimum about, now and a step ago.
+    gap (M,) : how far above the optimum about
     rate (M,), left (M,) : the share of a gap, and of a slope, that a step leaves, as far as that was seen.
     """
 
@@ -68,7 +68,7 @@ class Descent:
         self.rate, self.left = np.broadcast_to(rate, M).copy(), np.broadcast_to(left, M).copy()
         self.iterations, self.stuck = np.zeros(M, dtype=np.intp), np.zeros(M, dtype=bool)
         self.step, self.slope, self.gap = np.empty_like(self.gradient), np.empty(M), np.empty(M)
-        self.planned, self.length, self.before = np.empty(M), np.empty(M), np.full(M, np.inf)
+        self.planned, self.length = np.empty(M), np.empty(M)
         self.aim(np.arange(M))
         if fresh:
             self.rate = np.minimum(self.gap / np.maximum(self.value, np.finfo(float).tiny), 1.0)
@@ -148,10 +148,10 @@ class Descent:
             self.factors.put(gone, Factors.of(self.metric[gone]))
         whole = (length == self.planned[some])[fallen] & (self.learnt is None)
         self.left[gone] = np.where(whole, along[fallen] / slope[fallen], 0.0)
-        self.before[gone] = np.maximum(self.gap[gone], np.finfo(float).tiny)
+        before = np.maximum(self.gap[gone], np.finfo(float).tiny)
         self.iterations[gone] += 1
         self.aim(gone)
-        self.rate[gone] = np.minimum(self.gap[gone] / self.before[gone], 1.0)
+        self.rate[gone] = np.minimum(self.gap[gone] / before, 1.0)
 
     def ends(self, tol: float) -> FloatArray:
         """theta of each fit, (M, P), after the step that is not looked at, where one is due."""

@@ -99,34 +99,26 @@ class Family:
 
     def sums_of_folds(self, asked: Asked, groups: Patterns) -> FloatArray:
         """As `sums`, for every fold what is asked of fits of all rows, (F, M, ..), in one pass over groups of rows."""
-        over_all = partial(self.over_all, asked=asked)
+        over_all = partial(self.of_block, asked=asked)
         return np.array(sums_of_fits(self.source.add_up, over_all, self.members, groups)) / self.weight[:, None, None]
-
-    def over_all(self, block: Block, asked: Asked) -> FloatArray:
-        """The sums over all rows of a block, whatever fold they are in."""
-        total = self.nothing(asked)
-        for part in block.pieces(max(FEWEST, CELLS // len(asked.fold)) * block.X.shape[1]):
-            self.add_piece(total, part, np.ones((1, part.X.shape[0]), dtype=bool), asked)
-        return total
-
-    def nothing(self, asked: Asked) -> FloatArray:
-        """The sums over no rows."""
-        return np.zeros((len(asked.fold), 1 + self.P + (asked.order == 2) * self.P**2))
 
     def sums(self, asked: Asked) -> FloatArray:
         """Value, gradient and, for order 2, curvature of the loss, per unit weight, side by side: (M, 1 + P (+ P P)),
         in one pass."""
-        total = self.sums_of_few(asked) if self.few else None
-        if total is None:
-
-            def of_block(block: Block) -> FloatArray:
-                here, before, of_all = self.members.at(block.rows), block.rows.start, self.nothing(asked)
-                for part in block.split(max(FEWEST, CELLS // len(asked.fold))):
-                    self.add_piece(of_all, part, here[:, part.rows.start - before : part.rows.stop - before], asked)
-                return of_all
-
-            total = self.source.add_up(of_block)
+        if self.few:
+            total = self.sums_of_few(asked)
+        else:
+            total = self.source.add_up(lambda block: self.of_block(block, asked, self.members.at(block.rows)))
         total /= self.weight[asked.fold, None]
+        return total
+
+    def of_block(self, block: Block, asked: Asked, here: BoolArray | None = None) -> FloatArray:
+        """The sums over the rows of a block that are `here` in each fold, (F, rows), or over all of them."""
+        before, total = block.rows.start or 0, np.zeros((len(asked.fold), 1 + self.P + (asked.order == 2) * self.P**2))
+        here = np.ones((1, len(block.weight)), dtype=bool) if here is None else here
+        for part in block.split(max(FEWEST, CELLS // len(asked.fold))):
+            own = slice(part.rows.start - before, part.rows.stop - before) if part is not block else slice(None)
+            self.add_piece(total, part, here[:, own], asked)
         return total
 
     def sums_of_few(self, asked: Asked) -> FloatArray:

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import numpy as np
-from scipy.linalg import qr, solve_triangular, svd
+from scipy.linalg import qr, solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.proximal import EXACT
@@ -19,24 +19,44 @@ def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[Floa
 
     Columns are scaled to unit length before their rank is judged, so that units do not matter. `length` (p,) is theirs
     before the intercept was taken out of them: rounding is relative to it, and it is all that remains of a constant.
+
+    As many columns as the rank span the others, A_other = A_own M: any w will do for which w_own + M w_other, in units
+    of A, is the solution that uses its own columns alone.
     """
     unit = np.linalg.norm(R, axis=0)
     varies = unit > ROUNDING * length
     scale = np.where(varies, unit, 1.0)
     A = np.where(varies, R / scale, 0.0)
     tolerance = ROUNDING * np.max(length / scale, where=varies, initial=1.0)
-    if A.shape[0] >= A.shape[1]:
-        Q, T, order = cast(Any, qr(A, mode="economic", pivoting=True))
-        diagonal = np.abs(np.diagonal(T))
-        if diagonal.size and diagonal.min() > tolerance * diagonal.max():
-            w = np.empty((A.shape[1], q.shape[1]))
-            w[order] = solve_triangular(T, Q.T @ q)
-            return w / scale[:, None], A.shape[1]
-    U, s, Vt = svd(A, full_matrices=False)
-    rank = int(np.sum(s > tolerance * s.max(initial=0.0)))
-    any_w = (Vt[:rank].T / s[:rank]) @ (U[:, :rank].T @ q) / scale[:, None]
-    row_space, _ = np.linalg.qr(Vt[:rank].T * scale[:, None])
-    return row_space @ (row_space.T @ any_w), rank
+    Q, T, order = cast(Any, qr(A, mode="economic", pivoting=True))
+    diagonal = np.abs(np.diagonal(T))
+    rank = int(np.count_nonzero(diagonal > tolerance * diagonal.max(initial=0.0)))
+    own, other = np.split(order, [rank])
+    w = np.zeros((len(unit), q.shape[1]))
+    if rank:
+        T, T_other = T[:rank, :rank], T[:rank, rank:]
+        alone = solve_triangular(T, Q[:, :rank].T @ q)
+        if not len(other):
+            w[own] = alone / scale[own, None]
+        else:
+            M = solve_triangular(T, T_other)
+            M[np.abs(M) <= tolerance] = 0.0  # rounding, which the smallest weights would heed
+            w[order] = shortest(np.vstack([np.diag(scale[own]), (M * scale[other]).T]), alone)
+    return w, rank
+
+
+def shortest(rows: FloatArray, c: FloatArray) -> FloatArray:
+    """The shortest w with rows' w = c, rows (p, r), of rank r.
+
+    With rows = Q T it is Q T'^-1 c. Where the units of columns differ, so do the sizes of rows: sorted by them, and
+    with pivoting, QR keeps the digits of the small ones (Cox and Higham 1998, "Stability of Householder QR
+    factorization for weighted least squares problems").
+    """
+    order = np.argsort(-np.linalg.norm(rows, axis=1), kind="stable")
+    Q, T, pivots = cast(Any, qr(rows[order], mode="economic", pivoting=True))
+    w = np.empty((len(rows), c.shape[1]))
+    w[order] = Q @ solve_triangular(T, c[pivots], trans=1)
+    return w
 
 
 def ridge(R: FloatArray, q: FloatArray, alpha: FloatArray) -> tuple[FloatArray, int]:

@@ -56,6 +56,7 @@ EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a p
 ALL_DIGITS = 1e-14  # of the mean square, where no column is used
 PROVEN = 1e-12  # of the variance of y: a bound that is worse leaves the fit to a triangle,
 NEARLY_PROVEN = 1e-9  # and that to one in memory, where it is on disk
+LOST = 1e-6  # of it: a bound that is worse is worth a warning
 TRIANGLES, MOST_OF_X = 11, 0.25  # about as large is what a triangle in memory takes; a share of X for it
 MOST_ITERATIONS = 1_000
 FEW_ITERATIONS = 50  # after which a triangle is made
@@ -86,9 +87,7 @@ def least_squares(
     with one_blas_thread(), source.working() as source:
         found, wide, large = None, is_wide(source, penalty), not with_triangle and is_large(source)
         if large and not penalty.has_l1:
-            found = by_gram(source, targets, penalty, fit_intercept) or by_basis(
-                source, targets, penalty, fit_intercept
-            )
+            found = by_gram(source, targets, penalty, fit_intercept) or by_basis(source, penalty, fit_intercept)
         elif penalty.has_l1 and not wide and (large or is_low(source, penalty)):
             found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS)
         if not found and wide:
@@ -108,13 +107,22 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
     else:
         w, rank = ridge(R_x, q, penalty.l2) if penalty.l2.all() else minimum_norm(R_x, q, length)
     b = (R[:m, m + p :] - R[:m, m : m + p] @ w) / R[:m, :m] if m else np.zeros((1, targets))
-    passes = 2
+    passes = 1
     if 0 < rank == p and not penalty.l1.any() and not penalty.l2.any():
         theta, refinements = in_all_digits(source, R, np.vstack([b[:m], w]), m)
         w, b, passes = theta[m:], theta[:m] if m else b, passes + refinements
-    objective, total = objective_of(source, penalty, fit_intercept)
+    total = float(R[0, 0]) ** 2 if m else None
+    objective, total = objective_of(source, penalty, fit_intercept, total)
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
     certificate = certify_quadratic(objective, at, R, total)
+    of_y, varies = (float(np.sum(np.square(part[:, m + p :]))) / total for part in (R, R[m:]))
+    if certificate.gap > LOST * varies + ROUNDING**2 * of_y:
+        warnings.warn(
+            f"rounding left the fit up to {certificate.gap:.1e} above the best mean square, beside {varies:.1e} of no "
+            "column. Give the columns units of about the same size, or leave out those that others span.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
     why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
     why = why if penalty.l1.any() else "least squares has a closed form"
     trace = trace_of("qr", why, objective, at, certificate, passes, started)
@@ -132,7 +140,7 @@ def by_gram(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bo
     return found and as_proven(objective, total, found, PROVEN, ("conjugate-gradient", why), started)
 
 
-def by_basis(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
+def by_basis(source: Source, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
     """The unpenalised fit by QR on disk; None where a triangle in memory is little beside X, the disk has no room, or
     the rank is in doubt."""
     started = perf_counter()
@@ -175,9 +183,11 @@ def spread(source: MemorySource) -> float:
     return float(np.sum(variance + np.square(np.finfo(float).eps * mean)))
 
 
-def objective_of(source: Source, penalty: ElasticNet, fit_intercept: bool) -> tuple[Objective, float]:
-    """The objective per unit weight, and the weight of all rows, for which these are read."""
-    total = source.add_up(lambda block: float(block.weight.sum()))
+def objective_of(
+    source: Source, penalty: ElasticNet, fit_intercept: bool, total: float | None = None
+) -> tuple[Objective, float]:
+    """The objective per unit weight, and the weight of all rows, for which these are read unless it is known."""
+    total = source.add_up(lambda block: block.total) if total is None else total
     return Objective(source, SquaredLoss(), penalty.times(1.0 / total), fit_intercept), total
 
 
@@ -232,7 +242,7 @@ def by_products(
             f"stopped after {MOST_ITERATIONS} iterations, at most {found.certificate.gap:.1e} above the best mean "
             f"square (asked: {tolerance:.0e}). Scale the columns alike, or use a larger alpha.",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=4,
         )
     used = int(np.count_nonzero(found.at.theta[:p], axis=0).max(initial=0))
     trace = Trace(name, f"a triangle of {p:,} columns would take more", found.steps, objective.passes)

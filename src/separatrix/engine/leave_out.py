@@ -28,7 +28,7 @@ from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Solver
-from separatrix.engine.leverage import inverse_curvature, leverages, row_curvatures, total_weight
+from separatrix.engine.leverage import inverse_curvature, leverages, row_curvatures
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
@@ -157,14 +157,8 @@ def newton_steps(objective: Objective, theta: FloatArray, see: See) -> FloatArra
 
 def with_each(objective: Objective, theta: FloatArray) -> FloatArray:
     """weight * loss of every row by the fit of all, (n,); one pass."""
-    losses = np.empty(objective.source.n_rows)
-
-    def of_block(block: Block) -> float:
-        losses[block.rows] = block.weight * objective.loss.value(block.y, block_eta(block, theta)).reshape(-1)
-        return 0.0
-
-    objective.add_up(of_block)
-    return losses
+    loss = objective.loss
+    return objective.by_rows(lambda rows: rows.weight * loss.value(rows.y, block_eta(rows, theta)).reshape(-1))
 
 
 def on_support(objective: Objective, theta: FloatArray) -> tuple[Objective, FloatArray]:
@@ -180,8 +174,8 @@ def without_each(objective: Objective, theta: FloatArray, options: Options) -> C
     """What gives eta (K,) of a row by the fit without it; each starts from theta, with the curvature less its own."""
     source = objective.source
     assert isinstance(source, MemorySource)
-    total = source.add_up(total_weight)
-    curvature = objective.evaluate(theta, order=2).curvature
+    at = objective.evaluate(theta, order=2)
+    total, curvature = at.weight, at.curvature
 
     def fitted(i: int) -> FloatArray:
         row = next(source.take(np.array([i])).blocks(slice(0, 1)))

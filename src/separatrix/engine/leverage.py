@@ -12,7 +12,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.certificate import LARGEST_CURVATURE
-from separatrix.engine.linear_algebra import factor_positive, solve_factored
+from separatrix.engine.linear_algebra import factor_positive, inverse_of
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import quadratic_forms
 from separatrix.equations.losses import Loss
@@ -35,8 +35,7 @@ def inverse_curvature(objective: Objective, theta: FloatArray) -> FloatArray:
     free = np.flatnonzero((theta != 0) | (objective.l1 == 0))
     inverse = np.zeros((theta.size, theta.size))
     factor = factor_positive(at.curvature[np.ix_(free, free)])
-    columns = [solve_factored(factor, unit) for unit in np.eye(len(free))]
-    inverse[np.ix_(free, free)] = np.transpose(columns) / objective.source.add_up(total_weight)
+    inverse[np.ix_(free, free)] = inverse_of(factor) / at.weight
     return inverse.reshape(*theta.shape, *theta.shape)
 
 

@@ -70,11 +70,22 @@ def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
     return potrs(factor.lower, b / factor.unit, lower=True)[0] / factor.unit if len(b) else b
 
 
-def factor_positive(A: FloatArray, more: FloatArray | float = 0.0, spare: bool = False) -> Factor:
-    """The factor of A, or of A with more on its diagonal; an A to `spare` may be written over."""
+def inverse_of(factor: Factor) -> FloatArray:
+    """A^-1, (n, n), symmetric.
+
+    >>> inverse_of(factor_positive(np.array([[4.0, 0.0], [0.0, 2.0]])))
+    array([[0.25, 0.  ],
+           [0.  , 0.5 ]])
+    """
+    inverse = factor.inverse() / factor.unit / factor.unit[:, None]
+    return (inverse + inverse.T) / 2
+
+
+def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
+    """The factor of A; an A to `spare` may be written over."""
     if not len(A):  # which LAPACK does not take
         return Factor(A, np.empty(0))
-    diagonal = A.diagonal() + np.float64(more)
+    diagonal = A.diagonal().astype(np.float64)  # a copy
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     scaled = np.divide(A, unit, out=A if spare else None)
     scaled /= unit[:, None]

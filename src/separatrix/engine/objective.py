@@ -244,17 +244,21 @@ class Objective:
 
     def plane(self, theta: FloatArray) -> FloatArray:
         """X w + b of all rows in memory, (rows, K), in one pass; theta may be w alone."""
-        self.passes += 1
         if (wide := wide_rows(self.source)) is not None:
+            self.passes += 1
             return wide.plane(theta)
-        plane = np.empty((self.source.n_rows, theta.shape[1]))
+        return self.by_rows(partial(block_plane, theta=theta), theta.shape[1])
+
+    def by_rows(self, of_block: Callable[[Block], FloatArray], *shape: int) -> FloatArray:
+        """Of every row in memory what of_block makes of a block, (rows, ...), in one pass."""
+        out = np.empty((self.source.n_rows, *shape))
 
         def fill(block: Block) -> float:
-            plane[block.rows] = block_plane(block, theta)
+            out[block.rows] = of_block(block)
             return 0.0
 
-        self.source.add_up(fill)
-        return plane
+        self.add_up(fill)
+        return out
 
     def _with_penalty(self, curvature: FloatArray, w: FloatArray) -> FloatArray:
         """Adds the penalty's curvature, and some along the directions in which the loss is flat.

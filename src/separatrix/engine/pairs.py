@@ -40,14 +40,13 @@ from separatrix.equations.losses import Loss
 
 
 class Pairs(NamedTuple):
-    """The unit ball of such a bound on H: nu; of its blocks scaled to a unit diagonal the `least` conditional standard
-    deviation, and the root of the norm of their inverses, the largest `size`; what a unit of the gradient's rounding
+    """The unit ball of such a bound on H: nu; of its blocks scaled to a unit diagonal the root of the
+    norm of their inverses, the largest `size`; what a unit of the gradient's rounding
     can be in nu, `spread`; how `far` a unit of each column can move eta (P,), and the largest `unit` of it in any
     block; how far a unit step can move eta by a `form` (P, P), and each coefficient, `lengths` (P, K), without end
     where it has a part in a sum of columns."""
 
     nu: float
-    least: float
     size: float
     spread: float
     far: FloatArray
@@ -105,7 +104,7 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
     np.sqrt(lengths, out=lengths)
     lengths[free] = np.inf
     nu = square**0.5 + 0.5 * off  # as no row's curvature is above 1/4, or of several classes 1/2
-    return Pairs(nu, least, size, spread**0.5, np.sqrt(far), units, form, lengths)
+    return Pairs(nu, size, spread**0.5, np.sqrt(far), units, form, lengths)
 
 
 def block_of(objective: Objective, ones: int, weight: Callable[[Block], FloatArray], spanned: IntArray) -> Half:

@@ -18,7 +18,7 @@ from scipy.linalg import LinAlgError, get_lapack_funcs
 
 from separatrix.arrays import FloatArray
 from separatrix.data.spill import Spill, empty
-from separatrix.data.threads import in_order
+from separatrix.data.threads import for_each
 from separatrix.engine.linear_algebra import RIDGES
 from separatrix.engine.packed import normalised
 
@@ -92,8 +92,7 @@ def on_disk(halves: Halves, more: FloatArray, pool: ThreadPoolExecutor | None, d
 def shared(add: Callable[[slice], None], rows: int, pool: ThreadPoolExecutor | None) -> None:
     """Calls it for every stretch of rows, which are no other's."""
     stretches = [slice(start, min(start + STRETCH, rows)) for start in range(0, rows, STRETCH)]
-    for _ in in_order(pool, add, stretches, ahead=len(stretches)):
-        pass
+    for_each(pool, add, stretches)
 
 
 def add_panel(

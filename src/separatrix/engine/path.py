@@ -59,6 +59,10 @@ def fit_paths(
     Cs : (Cs,) in any order; inf is no penalty.
     members : which rows each fit is of, the first of all.
     """
+
+    def of_all(name: str) -> NDArray:
+        return np.array([[getattr(point, name) for point in points] for points in walk]).swapaxes(0, 1)
+
     order = np.argsort(Cs, kind="stable")
     with one_blas_thread(), centred_for(source, penalty, K, options.fit_intercept).working() as source:
         weakest = penalty.times(1.0 / (Cs.max() * source.weight.sum()))
@@ -68,14 +72,10 @@ def fit_paths(
         zeros = K == 1 and products_pay(rows, weakest)
         course = Course(rows, loss, K, space.penalty, options, members.take(space.order), zeros, beside)
         walk = [points for _, points in sorted(zip(order, course.walk(Cs[order]), strict=True))]
-        theta = np.array([[point.theta for point in points] for points in walk]).swapaxes(0, 1)
-        w, b = np.split(theta, [space.source.n_columns], axis=2)
+        w, b = np.split(of_all("theta"), [space.source.n_columns], axis=2)
         side_by_side = w.transpose(2, 0, 1, 3).reshape(w.shape[2], -1)
         coefficients = space.back(side_by_side).T.reshape(*w.shape[:2], K, source.n_columns)
     of_all_rows = replace(course, source=replace(course.source, pool=None))
-
-    def of_all(name: str) -> NDArray:
-        return np.array([[getattr(point, name) for point in points] for points in walk]).swapaxes(0, 1)
 
     def left_out(c: int, see: See | None = None) -> LeftOut:
         with one_blas_thread(), of_all_rows.source.working() as again:

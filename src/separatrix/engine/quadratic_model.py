@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.engine.linear_algebra import factor_of_root, solve_factored, solve_positive
-from separatrix.equations.penalties import soft_threshold
+from separatrix.equations.penalties import smallest_subgradient, soft_threshold
 
 QUICK_TURNS = 8, 25  # that change many signs at once, one for ten coefficients; then one sign, where H is a matrix
 MOST_TURNS = 100
@@ -60,7 +60,7 @@ def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray
     others are; by products where they are many, or there is no matrix."""
     v, slope, first, some, hoped, dtype = w, g, None, np.arange(0), 0.0, np.float32
     for _ in range(MOST_MATRICES):
-        s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
+        s = smallest_subgradient(v, slope, l1)
         unit = np.maximum(H.diagonal, NOTHING)
         left, held = s**2 / unit, (v != 0) | (l1 == 0)
         first = left.sum() if first is None else first
@@ -94,7 +94,7 @@ def minimise_model(
     unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
     quick = int(np.clip(len(w) // 10, *QUICK_TURNS)) if H.exact else MOST_TURNS
     for turn in range(MOST_TURNS):
-        s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * np.sign(v))
+        s = smallest_subgradient(v, slope, l1)
         size = float(s**2 @ (1.0 / unit))
         first = size if first is None else first
         if size <= max(enough * first, rounding(v, H.diagonal, unit)):
@@ -143,7 +143,7 @@ def feature_sign_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatA
     lowest of the points where a coordinate is zero on the way (Lee, Battle, Raina and Ng 2007, "Efficient sparse coding
     algorithms"). However ill-conditioned H is, so many steps as there are sets of signs reach the minimum."""
     support, sign = (v != 0) | (l1 == 0), np.sign(v)
-    s = np.where(v == 0, soft_threshold(slope, l1), slope + l1 * sign)
+    s = smallest_subgradient(v, slope, l1)
     left = s**2 / unit
     enters = np.argmax(np.where(support, 0.0, left))
     outside = not support[enters] and left[enters] > left[support].sum()

@@ -27,7 +27,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource, some_rows
 from separatrix.data.some import csr_of
-from separatrix.data.threads import in_order
+from separatrix.data.threads import for_each, in_order
 from separatrix.data.wide import WideRows
 from separatrix.engine.choose import products_pay
 from separatrix.engine.shared import squares_of
@@ -128,9 +128,7 @@ def products_of(X: WideRows, strength: FloatArray) -> FloatArray:
         for one in in_order(pool, of_columns, X.parts, ahead=1):
             total += one
     else:
-        squares = squares_of(n)
-        for _ in in_order(pool, fill, squares, ahead=len(squares)):
-            pass
+        for_each(pool, fill, squares_of(n))
     return np.divide(total, strength[0], out=total) if even else total
 
 

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
-from separatrix.data.threads import in_order
+from separatrix.data.threads import for_each, in_order
 from separatrix.engine.packed import Half
 from separatrix.equations.hyperplane import pieces, scaled_copies
 
@@ -72,8 +72,7 @@ def sums_and_pairs(
         parts = [slice(start + rows * i // PARTS, start + rows * (i + 1) // PARTS) for i in range(PARTS)]
         for part in in_order(source.pool, partial(scale, start=start), parts, ahead=PARTS):
             sums = sums if part is None else operator.iadd(cast(T, sums), part)
-        for _ in in_order(source.pool, partial(multiply, rows=rows), squares, ahead=len(squares)):
-            pass
+        for_each(source.pool, partial(multiply, rows=rows), squares)
     if dtype != np.float64 and not np.isfinite(total.diagonal()).all():  # beyond 1e19 a square is no single number
         return sums_and_pairs(source, first, ones, np.float64)
     for some, others in squares:
@@ -164,7 +163,7 @@ def sum_of_squares(halves: Iterator[FloatArray], n: int, dtype: DTypeLike, pool:
 
 def add_square_sums(gram: Half, half: FloatArray, pool: ThreadPoolExecutor | None) -> None:
     """Adds half' half, half (rows, n)."""
-    triangle, squares = np.tri(SQUARE, dtype=bool), squares_of(gram.n, gram.first)
+    triangle = np.tri(SQUARE, dtype=bool)
 
     def add(square: tuple[slice, slice]) -> None:
         part = gram.part(*square)
@@ -172,5 +171,4 @@ def add_square_sums(gram: Half, half: FloatArray, pool: ThreadPoolExecutor | Non
         with np.errstate(over="ignore", invalid="ignore"):  # beyond 1e19 a square is no single number
             np.add(part, half[:, square[0]].T @ half[:, square[1]], out=part, where=own)
 
-    for _ in in_order(pool, add, squares, ahead=len(squares)):
-        pass
+    for_each(pool, add, squares_of(gram.n, gram.first))

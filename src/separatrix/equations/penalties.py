@@ -74,8 +74,7 @@ class ElasticNet:
         """
         smallest = np.empty_like(g) if out is None else out
         for some in pieces(len(w), ARRAYS * w.shape[1]):  # each would be as large as w
-            own, slope, l1 = w[some], g[some], self.l1[some, None]
-            smallest[some] = np.where(own == 0, soft_threshold(slope, l1), slope + l1 * np.sign(own))
+            smallest[some] = smallest_subgradient(w[some], g[some], self.l1[some, None])
         return smallest
 
     def shifted(self, w: FloatArray) -> FloatArray:
@@ -173,3 +172,12 @@ def soft_threshold(u: FloatArray, t: FloatArray) -> FloatArray:
     array([-2.,  0.,  1.])
     """
     return np.sign(u) * np.maximum(np.abs(u) - t, 0.0)
+
+
+def smallest_subgradient(w: FloatArray, slope: FloatArray, l1: FloatArray) -> FloatArray:
+    """That of a function of this slope at w plus l1 |w|, any shape: at zero |w| has any from -1 to 1.
+
+    >>> smallest_subgradient(np.array([0.0, 0.0, 2.0]), np.array([3.0, 0.5, 0.5]), 1.0)
+    array([2. , 0. , 1.5])
+    """
+    return np.where(w == 0, soft_threshold(slope, l1), slope + l1 * np.sign(w))

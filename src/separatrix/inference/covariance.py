@@ -28,7 +28,7 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.leverage import LEVERAGE_ONE, leverages, row_curvatures, total_weight
-from separatrix.engine.linear_algebra import ROUGH, factor_positive, solve_factored
+from separatrix.engine.linear_algebra import ROUGH, factor_positive
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
 from separatrix.engine.triangle import triangle_of
@@ -44,19 +44,8 @@ COVARIANCES = ("nonrobust", *HETEROSCEDASTIC, "cluster")
 
 def information(objective: Objective, theta: FloatArray) -> FloatArray:
     """The curvature of the total negative log-likelihood at theta, (P K, P K); one pass."""
-    return objective.evaluate(theta, order=2).curvature * objective.source.add_up(total_weight)
-
-
-def inverse(information: FloatArray) -> FloatArray:
-    """I^-1, (n, n), symmetric.
-
-    >>> inverse(np.array([[4.0, 0.0], [0.0, 2.0]]))
-    array([[0.25, 0.  ],
-           [0.  , 0.5 ]])
-    """
-    factor = factor_positive(information)
-    columns = np.array([solve_factored(factor, unit) for unit in np.eye(len(information))])
-    return (columns + columns.T) / 2
+    at = objective.evaluate(theta, order=2)
+    return at.curvature * at.weight
 
 
 def heteroscedastic(

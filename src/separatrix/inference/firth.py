@@ -24,7 +24,7 @@ from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.leverage import leverages
-from separatrix.engine.linear_algebra import Factor, factor_positive, solve_factored
+from separatrix.engine.linear_algebra import Factor, factor_positive, inverse_of, solve_factored
 from separatrix.engine.objective import Objective
 from separatrix.engine.quasi_newton import Pair, inverse_times, with_pair
 from separatrix.engine.sums import block_eta, block_sums, with_intercept
@@ -73,12 +73,7 @@ class FirthFit:
     @property
     def covariance(self) -> FloatArray:
         """I^-1, (P (K - 1), same)."""
-        return inverse(self.at.factor)
-
-
-def inverse(factor: Factor) -> FloatArray:
-    """The inverse of the matrix of a factor."""
-    return np.transpose([solve_factored(factor, unit) for unit in np.eye(len(factor.lower))])
+        return inverse_of(self.at.factor)
 
 
 def evaluate(objective: Objective, theta: FloatArray, at_least: float = -np.inf) -> Point | None:
@@ -92,7 +87,7 @@ def evaluate(objective: Objective, theta: FloatArray, at_least: float = -np.inf)
     value = half_log_det - sums.value
     if not value >= at_least:
         return None
-    I_inverse = inverse(factor).reshape(*theta.shape, *theta.shape)
+    I_inverse = inverse_of(factor).reshape(*theta.shape, *theta.shape)
     score = prior_score(objective, theta, I_inverse) - sums.gradient
     return Point(theta, value, -float(sums.value), score.ravel(), information, factor)
 
@@ -118,17 +113,14 @@ def probabilities(objective: Objective, block: Block, theta: FloatArray) -> Floa
 
 def hat_values(objective: Objective, fit: FirthFit) -> FloatArray:
     """The leverage trace(weight_i V_i M_i) of each row at the estimate, (n,); they add up to the coefficients."""
-    h = np.empty(objective.source.n_rows)
     I_inverse = fit.covariance.reshape(*fit.theta.shape, *fit.theta.shape)
 
-    def keep(block: Block) -> float:
+    def of_block(block: Block) -> FloatArray:
         p, M = probabilities(objective, block, fit.theta), leverages(block, I_inverse)
         trace = np.einsum("ik,ikk->i", p, M) - np.einsum("ik,ikm,im->i", p, M, p)
-        h[block.rows] = block.weight * trace
-        return 0.0
+        return block.weight * trace
 
-    objective.add_up(keep)
-    return h
+    return objective.by_rows(of_block)
 
 
 def firth(

@@ -21,13 +21,14 @@ from separatrix.cached import cached_property
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.leverage import inverse_curvature
+from separatrix.engine.linear_algebra import inverse_of
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError
-from separatrix.inference.firth import FirthFit, evaluate, firth, hat_values, inverse, profile_interval, profile_test
+from separatrix.inference.firth import FirthFit, evaluate, firth, hat_values, profile_interval, profile_test
 from separatrix.inference.margins import Margins, independent
 from separatrix.inference.profile import profile_intervals
 from separatrix.inference.tails import chi_squared_tail
@@ -146,7 +147,7 @@ class Flic(FirthEstimate):
 
     @property
     def covariance(self) -> FloatArray:
-        return inverse(self._at.factor)
+        return inverse_of(self._at.factor)
 
     @property
     def loglik(self) -> float:
@@ -186,8 +187,8 @@ class Flac(FirthEstimate):
 
     @property
     def loglik(self) -> float:
-        total = float(self.objective.source.add_up(lambda block: block.weight.sum()))
-        return -total * self.objective.evaluate(self.theta, order=0).loss
+        at = self.objective.evaluate(self.theta, order=0)
+        return -at.weight * at.loss
 
     def tests(self) -> FloatArray:
         best, total = self.both.evaluate(self.wide, order=0).loss, float(self.both.source.weight.sum())  # pyright: ignore

@@ -7,7 +7,6 @@ S  = U' I^-1 U                    U and I of the larger model, at the estimate o
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.leverage import total_weight
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.objective import Objective
 from separatrix.errors import ArgumentError
@@ -38,7 +37,7 @@ def likelihood_ratio(llf_small: float, llf_large: float, df: int, hypothesis: st
 def score(objective: Objective, theta: FloatArray, hypothesis: str, df: int, scale: float = 1.0) -> Test:
     """The score test that the larger model's objective has its optimum at theta, which is the smaller's, zeros where
     that has no parameter; one pass. `scale` is the variance of a linear model's errors."""
-    at, total = objective.evaluate(theta, order=2), objective.source.add_up(total_weight)
+    at = objective.evaluate(theta, order=2)
     g = at.gradient.ravel()
-    statistic = total * float(g @ solve_positive(at.curvature, g)) / scale
+    statistic = at.weight * float(g @ solve_positive(at.curvature, g)) / scale
     return chi_squared("Score", hypothesis, float(np.maximum(statistic, 0.0)), df)

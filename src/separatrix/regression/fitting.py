@@ -18,14 +18,13 @@ from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
 from separatrix.engine.least_squares import design_of, least_squares
-from separatrix.engine.linear_algebra import ROUGH, SINGULAR, factor_positive, solve_factored
+from separatrix.engine.linear_algebra import ROUGH, SINGULAR, factor_positive, inverse_of, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta
 from separatrix.engine.triangle import triangle_of
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2, even
 from separatrix.errors import ConvergenceWarning, SeparationWarning, listing
-from separatrix.inference.covariance import inverse
 from separatrix.inference.separation import Separation, separation
 from separatrix.regression.design import check_rows, dependences, without_dependent
 from separatrix.regression.sample import Sample
@@ -131,7 +130,7 @@ def fit_classes(
                 fewer = without_dependent(sample, dependent, singular)
                 return fit_classes(fewer, penalty, singular, checkpoint and checkpoint.of_fewer())
         rough = not penalty and K == 1 and least < ROUGH
-        bread = inverse_information(objective, at.theta) if rough else inverse(total * at.curvature)
+        bread = inverse_information(objective, at.theta) if rough else inverse_of(factor_positive(total * at.curvature))
     # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
     if found is None and (shaky or not fit.finite):
         found = separation_of(sample)
