@@ -8,9 +8,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import sparse
+from scipy.special import softmax
 from sklearn import linear_model as peers
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
-from sklearn.metrics import make_scorer
+from sklearn.metrics import log_loss, make_scorer
 from sklearn.model_selection import LeaveOneOut, RepeatedStratifiedKFold, ShuffleSplit, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -27,7 +28,7 @@ from separatrix.engine.selection import select_C
 from separatrix.equations.hyperplane import PIECE_CELLS
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
-from separatrix.errors import ArgumentError, ConvergenceWarning
+from separatrix.errors import ArgumentError, ConvergenceWarning, SeparatrixWarning
 
 FEW_CS = (0.01, 1.0, 10.0)
 SETS = {"breast_cancer": load_breast_cancer, "iris": load_iris, "wine": load_wine}
@@ -421,3 +422,52 @@ def test_the_choice_of_the_command_counts_weights_and_offsets():
     whole = LogisticRegressionCV(cv="loo", Cs=FEW_CS).fit(X, y, times * 1.0, offset)
     np.testing.assert_allclose(by_weight[0], -whole.scores_[0, 0], rtol=1e-6)
     assert np.abs(by_weight - plain).max() > 1e-3
+
+
+@pytest.mark.parametrize("cv", [3, "loo"])
+@pytest.mark.parametrize("Cs", [[1.0, 1e10], [1.0, np.inf]])
+def test_penalties_so_weak_that_curvatures_are_rounding_leave_every_fold_a_fit(cv, Cs):
+    X, y = load_iris(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SeparatrixWarning)
+        model = LogisticRegressionCV(Cs=Cs, cv=cv, scoring="accuracy").fit(X, y)
+    assert model.scores_.mean(axis=0).min() > 0.95
+
+
+def test_a_sample_that_is_separated_where_the_rows_are_not_spoils_no_fit():
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((600, 2))
+    y = (rng.random(600) < 1 / (1 + np.exp(-(Z @ [1.0, 8.0] + 0.3)))).astype(int)
+    X = Z * [10, 0.1]
+    together = LogisticRegressionCV(Cs=[1.0, np.inf], scoring="neg_log_loss").fit(X, y)
+    alone = [LogisticRegressionCV(Cs=[C], scoring="neg_log_loss").fit(X, y).scores_[:, 0, 0] for C in (1.0, 1e9)]
+    np.testing.assert_allclose(together.scores_[:, 0, 0], alone[0], atol=1e-6)
+    np.testing.assert_allclose(together.scores_[:, 0, 1], alone[1], atol=1e-4)
+
+
+def test_equal_predictions_have_equal_scores_whatever_the_weights():
+    rng = np.random.default_rng(45)
+    X = rng.standard_normal((60, 3))
+    y = (X[:, 0] + 0.7 * rng.standard_normal(60) > 0).astype(int)
+    model = LogisticRegressionCV(cv=3, Cs=6, scoring="accuracy").fit(X, y, rng.random(60))
+    best = np.isclose(model.scores_.mean(axis=0)[0], model.scores_.mean(axis=0).max(), rtol=1e-12)
+    assert model.Cs_[best].min() == model.C_
+
+
+def test_a_fit_that_is_stuck_where_the_one_before_has_led_starts_anew():
+    rng = np.random.default_rng(13)
+    X = rng.standard_normal((80, 10))
+    y = (X @ rng.standard_normal((10, 3)) * 1.5 + rng.gumbel(size=(80, 3))).argmax(axis=1)
+    X = X * 10.0 ** rng.integers(-3, 4, size=10) + 10.0 ** rng.integers(-2, 5, size=10)
+    with pytest.warns(ConvergenceWarning):
+        model = LogisticRegressionCV(Cs=6, l1_ratios=[0.5], cv=3, scoring="neg_log_loss", refit=False).fit(X, y)
+    train, _ = next(StratifiedKFold(3).split(X, y))
+    alone = LogisticRegression(C=1e4, l1_ratio=0.5).fit(X[train], y[train])
+    w, b = model.coefs_paths_[0, 0, -1, :, :-1], model.coefs_paths_[0, 0, -1, :, -1]
+
+    def objective(w, b):
+        return 1e4 * log_loss(y[train], softmax(X[train] @ w.T + b, axis=1)) * len(train) + np.sum(
+            0.5 * np.abs(w) + 0.25 * w**2
+        )
+
+    assert objective(w, b) <= objective(alone.coef_, alone.intercept_) * (1 + 1e-4)

@@ -127,3 +127,25 @@ def test_scores_of_many_rows_are_added_up_as_they_are_left_out(monkeypatch, K, s
     found += [LogisticRegressionCV(Cs=[0.01], cv="loo", scoring=scoring).fit(X, y, weight, offset).scores_]
     assert kept == ["see", "keep"]
     np.testing.assert_allclose(*found, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_row_that_alone_holds_a_column_is_left_out_under_an_l1_penalty(seed):
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([rng.standard_normal((40, 2)), np.arange(40) == 3])
+    y = (X[:, 0] + rng.standard_normal(40) > 0).astype(int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        model = LogisticRegressionCV(cv="loo", l1_ratios=[1.0], Cs=[1.0, 1e4]).fit(X, y)
+    assert np.isfinite(model.scores_).all()
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-8])
+def test_rows_that_are_separated_are_left_out_as_truly_as_others_however_weak_the_penalty(tol):
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((24, 12))
+    y = (X[:, 0] + 0.3 * rng.standard_normal(24) > 0).astype(int)
+    how = {"Cs": [1e2, 1e4, 1e8], "scoring": "neg_log_loss", "tol": tol}
+    exact = LogisticRegressionCV(cv=LeaveOneOut(), **(how | {"tol": 1e-14})).fit(X, y).scores_.mean(axis=0)[0]
+    found = LogisticRegressionCV(cv="loo", **how).fit(X, y).scores_[0, 0]
+    np.testing.assert_allclose(found, exact, rtol=0.02)

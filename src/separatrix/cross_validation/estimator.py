@@ -47,6 +47,8 @@ from separatrix.errors import ArgumentError, ConvergenceWarning
 from separatrix.estimators import LogisticRegression, against, of_two
 from separatrix.tables import table_labels
 
+MOST_CS = 10_000  # to try: a larger number is meant as a C
+
 
 class LogisticRegressionCV(LogisticRegression):
     r"""Logistic regression whose C, and l1_ratio, are chosen by cross-validation; a drop-in for scikit-learn's.
@@ -279,6 +281,8 @@ def grid_of_Cs(Cs: Any) -> FloatArray:
     """The Cs themselves, or so many of them between 1e-4 and 1e4."""
     if isinstance(Cs, (int, np.integer)):
         check_number("Cs", Cs, at_least=1)
+        if Cs > MOST_CS:
+            raise ArgumentError(f"Cs={Cs} is a number of Cs to try, at most {MOST_CS:,}: for one C give [{Cs}].")
         return np.logspace(-4, 4, int(Cs))
     if np.ndim(Cs) == 0 and not isinstance(Cs, (float, np.floating, np.ndarray)):
         raise ArgumentError(f"Cs={Cs!r} must be a number of Cs, or a list of numbers above 0, or inf.")
@@ -292,7 +296,7 @@ def grid_of_ratios(l1_ratios: Any) -> FloatArray:
 
 def grid_of(name: str, values: Any, check: Callable[[str, Any], None]) -> FloatArray:
     """The values, or the one, of which each passes the check; ArgumentError if there is nothing to choose from."""
-    grid = np.atleast_1d(values).tolist()
+    grid = list(values) if np.ndim(values) else [values]
     for i, value in enumerate(grid):
         check(name if np.ndim(values) == 0 else f"{name}[{i}]", value)
     if not grid:

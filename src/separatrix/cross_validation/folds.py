@@ -51,7 +51,7 @@ def is_loo(cv: Any) -> bool:
     if is_number(cv) and int(cv) < 2:
         raise ArgumentError(f"cv={cv} must be at least 2 folds, or 'loo' for one row at a time.")
     makes_folds = cv is None or is_number(cv) or hasattr(cv, "split") or isinstance(cv, Iterable)
-    if isinstance(cv, str) or not makes_folds:
+    if isinstance(cv, (str, type)) or not makes_folds or (isinstance(cv, np.ndarray) and not cv.ndim):
         raise ArgumentError(f"cv={cv!r} {WHAT}")
     return False
 

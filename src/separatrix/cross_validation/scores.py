@@ -119,7 +119,9 @@ class Judge:
         """The weighted sums of such a score, and of the weights, (fits + 1,)."""
         model = decision_values(np.arange(len(self.classes)), self.multi_class)
         own = np.ones(len(rows.codes)) if rows.weight is None else rows.weight
-        return np.append(DIRECT[self.scorer._score_func](model, values, rows.codes) @ own, own.sum())
+        scores = DIRECT[self.scorer._score_func](model, values, rows.codes)
+        # Each fit alike, so that equal predictions have equal scores: a product with a matrix rounds its rows unlike.
+        return np.array([*(np.vdot(each, own) for each in scores), own.sum()])
 
     @property
     def is_direct(self) -> bool:

@@ -16,6 +16,7 @@ too large for each fold to have its own, all folds of a penalty go by that of al
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from operator import attrgetter
 
 import numpy as np
 
@@ -26,11 +27,12 @@ from separatrix.data.some import positions
 from separatrix.data.threads import in_order
 from separatrix.engine.choose import Choice, choice_for
 from separatrix.engine.conjugate import class_grams
-from separatrix.engine.descent import Descent, Learnt
+from separatrix.engine.descent import Descent, Learnt, needs_no_look
 from separatrix.engine.family import Asked, Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members, Patterns, groups_of, sums_at
-from separatrix.engine.iterate import Aim, Iterate, minimise
+from separatrix.engine.iterate import Aim, Iterate, Solution, Status, minimise
+from separatrix.engine.line_search import backtrack, beyond_numbers
 from separatrix.engine.linear_algebra import factor_positive, solve_factored
 from separatrix.engine.objective import Objective
 from separatrix.engine.packed import Packed, packed
@@ -181,8 +183,12 @@ class Course:
             sample = Start(last)
         theta, dtype = sample.theta, np.float64
         if sample.metric is not None:  # one more step costs little against a curvature nearer to those of all fits
-            factor = factor_positive(sample.metric)
-            theta = theta - solve_factored(factor, whole.evaluate(theta, order=1).gradient.ravel())[:, None]
+            factor, at = factor_positive(sample.metric), whole.evaluate(theta, order=1)
+            step = -solve_factored(factor, at.gradient.ravel())[:, None]
+            theta = theta + step
+            if not needs_no_look(float(np.vdot(at.gradient, step)), at.value, np.inf):  # the sample may mislead
+                found, nowhere = backtrack(whole, at, step, order=0)[0], whole.evaluate(np.zeros(self.shape), order=0)
+                theta = min(found, nowhere, key=attrgetter("value")).theta
             dtype = precision(factor.least)
         P, fold = family.P, np.zeros(len(Cs), dtype=np.intp)
         asked = Asked(theta.T, fold[:1], order=2, dtype=dtype)
@@ -264,11 +270,18 @@ class Course:
             theta = points[-1].theta
         return points
 
+    @beyond_numbers
     def solved(self, objective: Objective, choice: Choice, theta: FloatArray) -> Point:
-        """One fit, from theta on."""
+        """One fit, from theta on; or from zero, if steps from there ended where they lower nothing."""
         target = choice.target(self.options.tol)
-        solver = choice.solver(objective, theta, aim=Aim(target))
-        found = minimise(objective, solver, self.options.tol, target, self.options.max_iter)
+
+        def found_from(start: FloatArray) -> Solution:
+            solver = choice.solver(objective, start, aim=Aim(target))
+            return minimise(objective, solver, self.options.tol, target, self.options.max_iter)
+
+        found = found_from(theta)
+        if found.status is Status.STUCK and theta.any():
+            found = min(found, found_from(np.zeros(self.shape)), key=lambda each: each.at.value)
         return Point(found.at.theta, found.certificate.gap, len(found.steps))
 
     def in_step(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:

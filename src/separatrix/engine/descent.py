@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,12 @@ from separatrix.engine.quasi_newton import Pair, inverse_times, precision, with_
 CHORDS = 3  # steps that cost as much as one with a new curvature
 SLIGHT = 0.01  # of the objective: of a fall by so little the slopes at both ends tell as much, at half of the cost
 NOTHING = 1e-4  # of tol: what a fit may be above its optimum after the step that is not looked at
+
+
+def needs_no_look(slope: FloatArray | float, value: FloatArray | float, tol: float) -> Any:
+    """Whether Newton's step promises no more than tol, and little of the objective: it then lowers it surely. A step
+    from where rows are all but separated promises all of it, and may lead anywhere."""
+    return -0.5 * slope <= np.minimum(tol, SLIGHT * value)
 
 
 @dataclass
@@ -155,8 +162,8 @@ class Descent:
 
     def ends(self, tol: float) -> FloatArray:
         """theta of each fit, (M, P), after the step that is not looked at, where one is due."""
-        near = -0.5 * self.slope <= tol
-        return np.where(near[:, None], self.theta + self.step, self.theta)
+        unseen = needs_no_look(self.slope, self.value, tol)
+        return np.where(unseen[:, None], self.theta + self.step, self.theta)
 
     def under(self, strength: FloatArray, some: IntArray) -> "Descent":
         """Fits of the same folds as some of these under other penalties, from where these are: what is known serves."""

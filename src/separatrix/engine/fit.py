@@ -16,6 +16,7 @@ from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choice_for, products_pay
 from separatrix.engine.duality import by_strong_convexity
 from separatrix.engine.iterate import Aim, Solution, Status, Step, Trace, ignore, minimise
+from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.proximal import centred_for, takes_metric
 from separatrix.engine.rowspace import Space, smallest_space
@@ -65,6 +66,7 @@ class Fit:
         return self.trace.steps[-1].iteration
 
 
+@beyond_numbers
 def fit_linear_model(
     source: Source,
     loss: ClassLoss,

@@ -37,6 +37,7 @@ from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.duality import duality_gap, penalises_all
 from separatrix.engine.in_triangle import elastic_net, minimum_norm, ridge
 from separatrix.engine.iterate import Status, Step, Trace, minimise
+from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.preconditioned import (
     MOST_REFINEMENTS,
@@ -79,6 +80,7 @@ class LeastSquares:
     triangle: FloatArray
 
 
+@beyond_numbers
 def least_squares(
     source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool, with_triangle: bool = False
 ) -> LeastSquares:

@@ -17,7 +17,7 @@ fall far short. Those rows are left out by a fit each, which starts from that of
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial, reduce
 from operator import add
 
@@ -29,6 +29,7 @@ from separatrix.data.memory import MemorySource
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Solver
 from separatrix.engine.leverage import inverse_curvature, leverages, row_curvatures
+from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
@@ -42,6 +43,8 @@ NEAR_ENOUGH = 0.01  # of the loss of all rows left out: what may be missed
 MOST_WORK = 5 * 10**9  # multiplications, about, for what each fit cannot do without: a second or a few
 FEWEST, MATRICES = 2**10, 2**15  # rows at a time, and cells of K x K matrices, one for each
 LARGE = 2 * 8  # bytes for each number of eta: it may be half of what may be kept
+HELD_ALONE = 1e-12  # beyond what a row can do: one that holds a direction alone has a finite step, far too long
+SETTLED = 1e-4  # of the objective: a fit that may be farther above its optimum goes on
 NEAR = 0.01  # of tol: as each of Newton's steps squares the gap, it costs less than one more
 
 
@@ -66,6 +69,10 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options, see
     Rows are left out by fits in the order of what the step adds to their loss, until the steps of the last of them
     missed next to nothing, and those of the others would, were they off by the share that was seen last.
     """
+    value = objective.evaluate(theta, order=0).value
+    if options.tol > SETTLED * value > 0:  # as of rows that are all but separated: the path may have stopped far away
+        options = replace(options, tol=SETTLED * value)
+        theta = end_of(objective, theta, None, options)
     some, there = on_support(objective, theta)
     n, K = objective.source.n_rows, theta.shape[1]
     if see is not None and objective.source.room < LARGE * K:
@@ -143,7 +150,7 @@ def newton_steps(objective: Objective, theta: FloatArray, see: See) -> FloatArra
         _, gradient, state = objective.loss.together(block.y, here)
         weight = block.weight[:, None, None]
         H = weight * row_curvatures(objective.loss, state) @ M
-        alone = np.eye(K) * (1.0 + np.finfo(float).eps) - H
+        alone = np.eye(K) * (1.0 + HELD_ALONE) - H
         pulled = M @ np.linalg.solve(alone, weight * gradient[:, :, None])
         there = here + pulled[:, :, 0]
         before, after = (block.weight * objective.loss.value(block.y, eta).reshape(-1) for eta in (here, there))
@@ -184,6 +191,7 @@ def without_each(objective: Objective, theta: FloatArray, options: Options) -> C
         penalty = objective.penalty.times(total / (total - row.total))
         without = Objective(source.weighing(weight), objective.loss, penalty, objective.fit_intercept)
         metric = (total * curvature - own_curvature(objective, row, theta)) / (total - row.total)
+        np.fill_diagonal(metric, np.maximum(metric.diagonal(), 0.0))  # of what the row held alone rounding is left
         return block_eta(row, end_of(without, theta, metric, options))[0]
 
     return fitted
@@ -196,8 +204,9 @@ def own_curvature(objective: Objective, row: Block, theta: FloatArray) -> FloatA
     return gram(objective.loss, row.X, row.weight, state, ones).reshape(theta.size, theta.size)
 
 
-def end_of(objective: Objective, theta: FloatArray, metric: FloatArray, options: Options) -> FloatArray:
-    """The optimum, about, from a start with a curvature there."""
+@beyond_numbers
+def end_of(objective: Objective, theta: FloatArray, metric: FloatArray | None, options: Options) -> FloatArray:
+    """The optimum, about, from a start with a curvature there, if that is known."""
     solver: Solver = (proximal_newton if objective.l1.any() else quasi_newton)(objective, theta, metric)
     before = np.inf
     for number, iterate in enumerate(solver):

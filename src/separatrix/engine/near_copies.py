@@ -162,6 +162,7 @@ def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray
             share = np.einsum("ik,ikm->im", loss.probabilities(eta), apart > 2.0 * rounding)
             with np.errstate(divide="ignore"):  # where nothing of a row's probability stays, no bound is known
                 falls = -np.log1p(-np.minimum(share, 1.0))
+            falls[block.weight == 0] = 0.0  # times which no bound is no number
         return np.array([block.weight @ falls, block.weight @ (falls * apart.max(axis=1))])
 
     most = objective.add_up(at_most) / at.weight

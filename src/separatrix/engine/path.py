@@ -14,6 +14,7 @@ from separatrix.engine.course import Course
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members
 from separatrix.engine.leave_out import LeftOut, See, leave_one_out
+from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.proximal import centred_for
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.equations.losses import ClassLoss
@@ -41,6 +42,7 @@ class Paths:
         return Paths(w, b, self.gaps[:, [c]], self.iterations[:, [c]], lambda _, see=None: self.left_out(c, see))
 
 
+@beyond_numbers
 def fit_paths(
     source: MemorySource,
     loss: ClassLoss,

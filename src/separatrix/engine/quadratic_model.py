@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.linear_algebra import factor_of_root, solve_factored, solve_positive
 from separatrix.equations.penalties import smallest_subgradient, soft_threshold
 
@@ -82,6 +83,7 @@ def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray
     return minimise_model(H, v, slope, l1, enough)[0]
 
 
+@beyond_numbers
 def minimise_model(
     H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float
 ) -> tuple[FloatArray, float]:
@@ -110,8 +112,7 @@ def minimise_model(
 
 def rounding(v: FloatArray, diagonal: FloatArray, unit: FloatArray) -> float:
     """What rounding of the slope alone may leave of its square, in such units."""
-    with np.errstate(over="ignore"):  # of coefficients that go to infinity
-        return float(np.sum((np.finfo(float).eps * diagonal * v / np.sqrt(unit)) ** 2))
+    return float(np.sum((np.finfo(float).eps * diagonal * v / np.sqrt(unit)) ** 2))
 
 
 Moved = tuple[FloatArray, FloatArray, float]
@@ -155,8 +156,7 @@ def feature_sign_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatA
             break
     moved = H.times(d)
     bend = bend_along(H, d, moved)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        zero_at = np.where((v != 0) & (l1 > 0), -v / d, np.inf)
+    zero_at = np.where((v != 0) & (l1 > 0), -v / d, np.inf)
     stops = np.append(np.unique(zero_at[(zero_at > 0) & (zero_at < 1)]), 1.0)
     beyond = np.maximum(-sign * (v + stops[:, None] * d), 0.0) @ (2.0 * l1)  # (stops,)
     falls = -stops * (s @ d) - 0.5 * stops**2 * bend - beyond
@@ -169,8 +169,8 @@ def feature_sign_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatA
 
 def bend_along(H: Curvature, d: FloatArray, moved: FloatArray) -> float:
     """d'H d, of H d, but no less than its rounding: a step along which H is nothing else must not seem to be free."""
-    with np.errstate(over="ignore"):  # of coefficients that go to infinity
-        return max(float(d @ moved), float(np.finfo(float).eps * (np.sqrt(H.diagonal) @ np.abs(d)) ** 2))
+    own = np.sqrt(np.maximum(H.diagonal, 0.0))
+    return max(float(d @ moved), float(np.finfo(float).eps * (own @ np.abs(d)) ** 2))
 
 
 def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.descent import NOTHING
+from separatrix.engine.descent import NOTHING, needs_no_look
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Iterate
 from separatrix.engine.linear_algebra import solve_positive
@@ -64,8 +64,10 @@ def refine(objective: Objective, start: Iterate, options: Options, rate: float =
         arrived = iterate.gap <= options.tol and rate * iterate.gap <= NOTHING * options.tol
         if arrived or number >= options.max_iter:
             break
-    at, metric = iterate.at, iterate.metric or iterate.at
-    step = solve_positive(metric.curvature, -at.gradient.ravel()).reshape(at.theta.shape)
-    near = -0.5 * float(np.sum(at.gradient * step)) <= options.tol
-    point = Point(at.theta + step if near else at.theta, iterate.gap, max(number, 1))
-    return Stop(point, arrived, at, metric, objective.penalty, rate)
+    at, metric, theta = iterate.at, iterate.metric or iterate.at, iterate.at.theta
+    if metric.curvature is None:  # steps went by one that was taken apart, as its rounding hides where to
+        at = metric = objective.evaluate(theta, order=2)
+    else:
+        step = solve_positive(metric.curvature, -at.gradient.ravel()).reshape(theta.shape)
+        theta = theta + step if needs_no_look(float(np.vdot(at.gradient, step)), at.value, options.tol) else theta
+    return Stop(Point(theta, iterate.gap, max(number, 1)), arrived, at, metric, objective.penalty, rate)

@@ -51,7 +51,8 @@ def fit_classes(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ApproximationWarning)  # which is a finding
             chosen = select_C(source, loss_of(K), columns_of_eta(K), penalty, folds, options)
-        C, doubt = chosen.C, " ".join(str(warning.message) for warning in caught)
+        doubts = [each.message for each in caught if issubclass(each.category, ApproximationWarning)]
+        C, doubt = chosen.C, " ".join(map(str, doubts))
     found = classes_of_source(source, K, penalty, C, float(source.weight.sum()), l1_ratio, options, watch)
     return replace(found, choice=recorded(chosen, doubt)) if chosen else found
 
