@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
 from sklearn import linear_model as peers
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine, make_classification
@@ -22,7 +23,7 @@ from statsmodels.datasets import anes96, spector
 
 import problems  # noqa: F401 - one thread
 import separatrix
-from separatrix import LinearRegression, LogisticRegression
+from separatrix import FirthLogisticRegression, LinearRegression, LogisticRegression, LogisticRegressionCV
 from separatrix.arguments import is_plain
 from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning, SeparatrixError, TargetError
 
@@ -421,3 +422,49 @@ def test_cross_validation_names_the_weight_that_is_none():
     X, y = load_breast_cancer(return_X_y=True)
     with pytest.raises(ArgumentError, match=r"sample_weight\[3\]=-1 must be at least 0"):
         separatrix.LogisticRegressionCV().fit(X, y, sample_weight=np.where(np.arange(len(y)) == 3, -1.0, 1.0))
+
+
+@pytest.mark.parametrize("estimator", [LogisticRegression(), LogisticRegressionCV(Cs=2), FirthLogisticRegression()])
+def test_a_fit_that_is_refused_leaves_the_estimator_as_it_was(estimator):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.array(["no", "yes"])[rng.integers(2, size=60)]
+    model = clone(estimator).fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.fit(X[:, :2], np.array(["cat", "cow", "dog"])[np.arange(60) % 3], sample_weight=-np.ones(60))
+    assert model.n_features_in_ == 3
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+@pytest.mark.parametrize("how", [{}, {"l1_ratio": 1.0}, {"C": np.inf, "fit_intercept": False}])
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+def test_entries_of_a_sparse_matrix_that_share_a_place_are_added_up(form, how):
+    """As counts of words are when each word is an entry of its own."""
+    rng = np.random.default_rng(0)
+    place = np.sort(rng.integers(20, size=(300, 40)), axis=1)
+    ends = np.arange(0, 300 * 40 + 1, 40)
+    apart = sparse.csr_array((np.ones(300 * 40), place.ravel(), ends), shape=(300, 20))
+    y = (apart @ rng.normal(size=20) + 3 * rng.logistic(size=300) > 0).astype(int)
+    given = apart.asformat(form)
+    found, dense = LogisticRegression(**how).fit(given, y), LogisticRegression(**how).fit(apart.toarray(), y)
+    np.testing.assert_allclose(found.coef_, dense.coef_, atol=1e-7)
+    assert len(found.trace_.steps) <= len(dense.trace_.steps) + 5
+    assert given.nnz == 300 * 40  # nothing was done to what is given
+
+
+@pytest.mark.parametrize("C", [1e200, 1e300])
+def test_a_penalty_next_to_nothing_is_one_where_columns_outnumber_rows(C):
+    rng = np.random.default_rng(0)
+    model = LogisticRegression(C=C).fit(rng.normal(size=(50, 60)), rng.integers(2, size=50))
+    assert np.isfinite(model.coef_).all()
+    assert model.certificate_.gap <= 1e-8
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e9])
+def test_the_bound_on_probabilities_knows_what_rounding_of_far_columns_does(offset):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2)) + np.array([offset, 0])
+    y = (X[:, 0] - offset + rng.logistic(size=60) > 0).astype(int)
+    model, exact = LogisticRegression().fit(X, y), LogisticRegression(tol=1e-13).fit(X - [offset, 0], y)
+    off = np.abs(model.predict_proba(X) - exact.predict_proba(X - [offset, 0])).max()
+    assert off <= model.certificate_.probability_error + exact.certificate_.probability_error

@@ -192,3 +192,21 @@ def test_no_labels_have_no_codes_and_no_columns_no_moments():
     source = memory_source(np.empty((5, 0)), np.zeros((5, 1)))
     mean, square = Objective(source, SquaredLoss(), L2(np.empty(0)), fit_intercept=True).column_moments()
     assert mean.shape == square.shape == (0, 1)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.uint64(2**63) + np.arange(12, dtype=np.uint64),
+        np.int64(2**63 - 1) - np.arange(12),
+        np.int64(-(2**63)) + np.arange(12),
+        np.uint64(2**64 - 1) - np.arange(12, dtype=np.uint64),
+    ],
+)
+def test_whole_numbers_at_the_ends_of_64_bits_are_labels_like_others(y, K):
+    y = y[np.arange(12) % K]
+    classes, codes = label_codes(y)
+    expected = np.unique(y, return_inverse=True)
+    np.testing.assert_array_equal(classes, expected[0])
+    np.testing.assert_array_equal(codes, expected[1])

@@ -13,7 +13,7 @@ from sklearn.linear_model import ElasticNet as Peer
 
 from separatrix import LinearRegression, LogisticRegression, detect_separation
 from separatrix.equations.penalties import ElasticNet
-from separatrix.errors import ConvergenceWarning, SeparationWarning
+from separatrix.errors import ConvergenceWarning, SeparationWarning, SeparatrixWarning
 
 
 def far_columns(seed: int, rows: int = 130, columns: int = 8, classes: int = 3) -> tuple[Any, Any]:
@@ -335,3 +335,40 @@ def test_a_curvature_corrected_by_rounding_is_no_error_where_columns_all_but_rep
         model.fit(X, y)
     assert model.n_iter_[0] < 60
     assert model.certificate_.gap < 1e-14 or "leave out such columns, or use a smaller C" in str(told[-1].message)
+
+
+def test_two_columns_that_all_but_repeat_each_other_alone_have_no_bound_below_the_truth():
+    """Where Cholesky needs a ridge, the curvature that it shows is the ridge's."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = np.round(rng.normal(size=60) * 2**20) / 2**20
+        y = (x + rng.logistic(size=60) > 0).astype(int)
+        h = np.where(y, 1, -1) * np.abs(rng.normal(size=60)) * np.where(rng.random(60) < 0.2, -1, 1)
+        X = np.column_stack([x, x + 1e-10 * h])
+        apart = np.column_stack([x, (X[:, 1] - x) * 1e10])  # the same model
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SeparatrixWarning)
+            model = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-4).fit(X, y)
+            best = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-12).fit(apart, y)
+        above = model.trace_.steps[-1].objective - best.trace_.steps[-1].objective
+        assert above <= model.certificate_.gap + 1e-6  # by which eta is rounded, of weights so large
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_a_column_of_zeros_changes_no_bound(K):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2)) + np.array([1e6, 0])
+    y = rng.integers(K, size=200)
+    for penalty_free in (True, False):
+        C = np.inf if penalty_free else 1.0
+        plain, wider = (LogisticRegression(C=C).fit(Z, y) for Z in (X, np.column_stack([X, np.zeros(200)])))
+        assert wider.certificate_.gap <= 10 * plain.certificate_.gap + 1e-15
+
+
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("K", [2, 3])
+def test_columns_of_zeros_alone_are_fitted_without_a_penalty(K, kind, multi_class):
+    X = kind(np.zeros((6, 2)))
+    model = LogisticRegression(C=np.inf, fit_intercept=False, multi_class=multi_class).fit(X, np.arange(6) % K)
+    assert not model.coef_.any()

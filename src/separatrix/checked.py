@@ -5,6 +5,7 @@ scikit-learn's own checks decide. Only where they refuse is the place sought, so
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -25,11 +26,10 @@ from separatrix.arguments import (
     unmasked,
 )
 from separatrix.arrays import FLOATS, WHOLE, FloatArray, Matrix
+from separatrix.compressed import csr_of_sums
 from separatrix.data.frames import check_distinct, check_here
 from separatrix.data.given import check_moderate
-from separatrix.data.judged import rows_to_judge
 from separatrix.data.labels import brought_text
-from separatrix.equations.hyperplane import pieces
 from separatrix.errors import (
     ArgumentError,
     CellError,
@@ -42,7 +42,6 @@ from separatrix.errors import (
 )
 
 SHOWN = 40  # characters of a cell
-TINY = 1e-150  # whose square is near the least number there is
 
 
 class CellTypeError(CellError, TypeError):
@@ -51,6 +50,17 @@ class CellTypeError(CellError, TypeError):
 
 class UnfittedError(NotFittedError, exceptions.NotFittedError):
     """An estimator is asked before it was fitted: ours and scikit-learn's."""
+
+
+@contextmanager
+def all_or_nothing(estimator: Any) -> Iterator[None]:
+    """An estimator whose fit is refused, or stopped, stays as it was."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__ = before
+        raise
 
 
 def check_fitted(estimator: Any) -> None:
@@ -85,6 +95,7 @@ def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tu
         found, values = cast(Any, validate_data)(estimator, X, y, **how, multi_output=numbers, y_numeric=numbers)
     except (TypeError, ValueError) as error:
         raise explained(error, X, y, type(estimator).__name__) from None
+    found = csr_of_sums(found) if sparse.issparse(found) else found
     check_moderate(found, getattr(X, "columns", None), getattr(estimator, "n_threads", 1))
     return found, numbers_of(values) if numbers else values
 
@@ -301,30 +312,6 @@ def numbers_of(y: NDArray) -> NDArray:
         raise about_gaps(doubles) or no_label(doubles)
     check_squares(doubles)
     return values
-
-
-def check_not_tiny(X: Matrix, given: Any) -> None:
-    """CellError for a column all of whose squares are next to zero, so that without a penalty nothing holds its weight.
-
-    Judged from some rows; only a column where those are tiny is looked at whole.
-    """
-    if sparse.issparse(X):
-        most = np.asarray(abs(X).max(axis=0).todense()).ravel()
-    else:
-        some = rows_to_judge(X)
-        parts = pieces(X.shape[1], len(some))
-        most = np.concatenate([np.abs(some[:, columns]).max(axis=0) for columns in parts])
-    for column in np.flatnonzero((most > 0) & (most < TINY)).tolist():
-        most[column] = float(np.abs(X[:, [column]]).max())
-    refuse_tiny(most, getattr(given, "columns", range(X.shape[1])))
-
-
-def refuse_tiny(most: NDArray, names: Any) -> None:
-    """CellError for the first column that reaches no more than what has no square; `most` (p,) is how far each does."""
-    for column in np.flatnonzero((most > 0) & (most < TINY))[:1].tolist():
-        raise CellError(
-            f"column {names[column]!r} of X reaches {most[column]:g}, too small to square, so rescale the column."
-        )
 
 
 def weight_of_classes(class_weight: Any, classes: NDArray, total: FloatArray) -> FloatArray:

@@ -62,3 +62,13 @@ def csr_rows(X: Matrix, some: slice) -> Matrix:
     first, last = X.indptr[some.start], X.indptr[some.stop]
     indptr = X.indptr[some.start : some.stop + 1] - first
     return compressed("csr", (some.stop - some.start, X.shape[1]), X.data[first:last], X.indices[first:last], indptr)
+
+
+def csr_of_sums(X: Any) -> Any:
+    """CSR with one entry for each place, the sum of those that X has there: a copy of X if it has several, whose entries
+    scipy else adds up where it likes to."""
+    X = X if isinstance(X, sparse.csr_array) else sparse.csr_array(X)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X

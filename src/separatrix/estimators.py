@@ -29,8 +29,8 @@ from separatrix.arguments import (
 )
 from separatrix.arrays import FloatArray
 from separatrix.checked import (
+    all_or_nothing,
     check_fitted,
-    check_not_tiny,
     checked_matrix,
     checked_rows,
     judged,
@@ -40,6 +40,7 @@ from separatrix.checked import (
 )
 from separatrix.data.block import Source
 from separatrix.data.given import check_moderate
+from separatrix.data.judged import check_not_tiny
 from separatrix.data.labels import check_two_classes, made_codes, weight_by_class
 from separatrix.data.made import weight_of_rows
 from separatrix.data.memory import memory_source
@@ -160,25 +161,26 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         may tell, and kept as `columns_`. Large arrays of Dask are fitted by the workers of its current client.
         """
         options, strength = self._checked()
-        if target is None:
-            given = X, y, sample_weight, offset
-            found = class_blocks(self, *given) or self._of_arrays(*brought(*given))
-        else:
-            found = class_rows(self, X, y, target, sample_weight, offset, columns)
-        self.classes_, source, weight = found
-        self._with_offset = offset is not None
-        with source.working() as source:
-            fits = self._fits(source, strength / weight, options)
-            apart = self._separation(fits, source)
-        warn_of_fits(fits, apart, self.tol, stacklevel=2)
-        self.separation_ = apart if (any(apart) if isinstance(apart, tuple) else apart) else None
-        self.coef_ = np.vstack([fit.coefficients for fit in fits])
-        self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
-        self.n_iter_ = np.array([fit.iterations for fit in fits])
-        one = len(fits) == 1
-        self.trace_ = fits[0].trace if one else tuple(fit.trace for fit in fits)
-        self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
-        return self
+        with all_or_nothing(self):
+            if target is None:
+                given = X, y, sample_weight, offset
+                found = class_blocks(self, *given) or self._of_arrays(*brought(*given))
+            else:
+                found = class_rows(self, X, y, target, sample_weight, offset, columns)
+            self.classes_, source, weight = found
+            self._with_offset = offset is not None
+            with source.working() as source:
+                fits = self._fits(source, strength / weight, options)
+                apart = self._separation(fits, source)
+            warn_of_fits(fits, apart, self.tol, stacklevel=2)
+            self.separation_ = apart if (any(apart) if isinstance(apart, tuple) else apart) else None
+            self.coef_ = np.vstack([fit.coefficients for fit in fits])
+            self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
+            self.n_iter_ = np.array([fit.iterations for fit in fits])
+            one = len(fits) == 1
+            self.trace_ = fits[0].trace if one else tuple(fit.trace for fit in fits)
+            self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
+            return self
 
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[NDArray, Source, float]:
         """The classes of arrays, the rows with their codes for y, and their total weight."""

@@ -15,7 +15,8 @@ from separatrix.arguments import (
     check_sample_weight,
 )
 from separatrix.arrays import FloatArray
-from separatrix.checked import check_fitted, check_not_tiny, checked_rows
+from separatrix.checked import all_or_nothing, check_fitted, checked_rows
+from separatrix.data.judged import check_not_tiny
 from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
@@ -88,21 +89,24 @@ class FirthLogisticRegression(LogisticRegression):
         """Fits X (rows, p), dense, sparse or a dataframe, to labels y (rows,), with weights (rows,) and an offset."""
         self._check()
         given = X
-        X, y = checked_rows(self, X, y)
-        check_not_tiny(X, given)
-        self.classes_, codes = label_codes(y)
-        weight = check_sample_weight(sample_weight, X.shape[0])
-        K = len(self.classes_)
-        check_two_classes(self.classes_, weight_by_class(codes, K, weight))
-        offset = check_offset(offset, X.shape[0], 1 if K == 2 else K, FARTHEST)
-        self._with_offset = offset is not None
-        offset = offset if offset is None or K == 2 else offset[:, 1:] - offset[:, :1]
-        labels = codes[:, None] * 1.0 if K == 2 else codes
-        source = memory_source(X, labels, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset)
-        with one_blas_thread():
-            self._fitted = firth_estimate(source, K, self.fit_intercept, int(self.max_iter), self.correction)
-        self._keep(self._fitted, K)
-        return self
+        with all_or_nothing(self):
+            X, y = checked_rows(self, X, y)
+            check_not_tiny(X, given)
+            self.classes_, codes = label_codes(y)
+            weight = check_sample_weight(sample_weight, X.shape[0])
+            K = len(self.classes_)
+            check_two_classes(self.classes_, weight_by_class(codes, K, weight))
+            offset = check_offset(offset, X.shape[0], 1 if K == 2 else K, FARTHEST)
+            self._with_offset = offset is not None
+            offset = offset if offset is None or K == 2 else offset[:, 1:] - offset[:, :1]
+            labels = codes[:, None] * 1.0 if K == 2 else codes
+            source = memory_source(
+                X, labels, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset
+            )
+            with one_blas_thread():
+                self._fitted = firth_estimate(source, K, self.fit_intercept, int(self.max_iter), self.correction)
+            self._keep(self._fitted, K)
+            return self
 
     def _check(self) -> None:
         check_flag("fit_intercept", self.fit_intercept)

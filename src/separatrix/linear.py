@@ -8,8 +8,16 @@ from sklearn.metrics import r2_score
 
 from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset, check_sample_weight
 from separatrix.arrays import FloatArray
-from separatrix.checked import check_fitted, check_not_tiny, checked_matrix, checked_rows, judged, warn_of_no_offset
+from separatrix.checked import (
+    all_or_nothing,
+    check_fitted,
+    checked_matrix,
+    checked_rows,
+    judged,
+    warn_of_no_offset,
+)
 from separatrix.data.block import Source
+from separatrix.data.judged import check_not_tiny
 from separatrix.data.made import Made
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
@@ -75,19 +83,20 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_l1_ratio("l1_ratio", self.l1_ratio)
         check_flag("fit_intercept", self.fit_intercept)
         targets = None
-        if target is None:
-            given = X, y, sample_weight, offset
-            found = number_blocks(self, *given) or self._of_arrays(*brought(*given))
-            source, targets = found
-        else:
-            source = number_rows(self, X, y, target, sample_weight, offset, columns)
-        penalty = elastic_net(even(self.alpha, source.n_columns), self.l1_ratio)
-        fit = least_squares(source, targets or 1, penalty, self.fit_intercept)
-        self.coef_ = fit.coefficients if targets else fit.coefficients[0]
-        self.intercept_ = fit.intercepts if targets else float(fit.intercepts[0])
-        self._with_offset = offset is not None
-        self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
-        return self
+        with all_or_nothing(self):
+            if target is None:
+                given = X, y, sample_weight, offset
+                found = number_blocks(self, *given) or self._of_arrays(*brought(*given))
+                source, targets = found
+            else:
+                source = number_rows(self, X, y, target, sample_weight, offset, columns)
+            penalty = elastic_net(even(self.alpha, source.n_columns), self.l1_ratio)
+            fit = least_squares(source, targets or 1, penalty, self.fit_intercept)
+            self.coef_ = fit.coefficients if targets else fit.coefficients[0]
+            self.intercept_ = fit.intercepts if targets else float(fit.intercepts[0])
+            self._with_offset = offset is not None
+            self.rank_, self.trace_, self.certificate_ = fit.rank, fit.trace, fit.certificate
+            return self
 
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int | None]:
         """Arrays as a source, and how many targets they have, None for y (rows,)."""

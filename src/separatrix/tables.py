@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from separatrix.arguments import listed
 from separatrix.arrays import FloatArray
-from separatrix.checked import about_complex, check_given, refuse_tiny, weight_of_classes
+from separatrix.checked import about_complex, check_given, weight_of_classes
 from separatrix.data import dataset
 from separatrix.data.beside import given
 from separatrix.data.blocks import Labelled, array_of_dask, labelled
@@ -20,6 +20,7 @@ from separatrix.data.columns import Columns
 from separatrix.data.dataset import Dataset, is_dask, is_frame
 from separatrix.data.encoders import Note, merged
 from separatrix.data.frames import named_once
+from separatrix.data.judged import refuse_tiny
 from separatrix.data.learn import Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import ROOM

@@ -18,7 +18,7 @@ from separatrix.arguments import (
     check_sample_weight,
 )
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.checked import check_fitted, checked_rows
+from separatrix.checked import all_or_nothing, check_fitted, checked_rows
 from separatrix.cross_validation.folds import (
     Folds,
     check_left_out,
@@ -143,38 +143,39 @@ class LogisticRegressionCV(LogisticRegression):
 
         An offset is that of `LogisticRegression.fit`; it is in the predictions that are scored, too.
         """
-        for name in ("trace_", "certificate_", "separation_"):
-            vars(self).pop(name, None)  # of a fit before
-        options, _ = self._model()._checked()
-        self.Cs_, self.l1_ratios_ = grid_of_Cs(self.Cs), grid_of_ratios(self.l1_ratios)
-        check_flag("refit", self.refit)
-        leave_out, scorer = is_loo(self.cv), self._scorer(sample_weight is not None)
-        X, y = checked_rows(self, X, y)
-        self.classes_, codes = made_codes(y)
-        weight = check_sample_weight(sample_weight, X.shape[0])
-        offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
-        self._with_offset = offset is not None
-        rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
-        weight, _ = self._weighed(codes, weight)
-        folds = Folds(Members.all(X.shape[0])) if leave_out else folds_of(self.cv, X, y, codes)
-        counts = check_training_rows(folds, self.classes_, codes, weight)
-        if leave_out:
-            check_left_out(self.classes_, counts[0], codes, weight)
-        elif rows.weight is not None:
-            check_test_rows(folds, rows.weight)
-        kept = None if weight.all() else np.greater(weight, 0.0)
-        members = folds.members if kept is None else folds.members.take(kept)
-        paths = [self._paths(rows, weight, members, ratio, options) for ratio in self.l1_ratios_]
-        judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
-        if leave_out:
-            self.scores_ = np.array([[judge.of_left_out(path, self.Cs_, rows, kept) for path in paths]])
-        else:
-            self.scores_ = np.array(self._of_folds(judge, paths, rows, folds))
-        self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
-        warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
-        of_all = [(path.coefficients[0], path.intercepts[0]) for path in paths]
-        del folds, members, weight, codes, paths  # before another fit needs room
-        return self._refit(rows, of_all) if self.refit else self._average()
+        with all_or_nothing(self):
+            for name in ("trace_", "certificate_", "separation_"):
+                vars(self).pop(name, None)  # of a fit before
+            options, _ = self._model()._checked()
+            self.Cs_, self.l1_ratios_ = grid_of_Cs(self.Cs), grid_of_ratios(self.l1_ratios)
+            check_flag("refit", self.refit)
+            leave_out, scorer = is_loo(self.cv), self._scorer(sample_weight is not None)
+            X, y = checked_rows(self, X, y)
+            self.classes_, codes = made_codes(y)
+            weight = check_sample_weight(sample_weight, X.shape[0])
+            offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
+            self._with_offset = offset is not None
+            rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
+            weight, _ = self._weighed(codes, weight)
+            folds = Folds(Members.all(X.shape[0])) if leave_out else folds_of(self.cv, X, y, codes)
+            counts = check_training_rows(folds, self.classes_, codes, weight)
+            if leave_out:
+                check_left_out(self.classes_, counts[0], codes, weight)
+            elif rows.weight is not None:
+                check_test_rows(folds, rows.weight)
+            kept = None if weight.all() else np.greater(weight, 0.0)
+            members = folds.members if kept is None else folds.members.take(kept)
+            paths = [self._paths(rows, weight, members, ratio, options) for ratio in self.l1_ratios_]
+            judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
+            if leave_out:
+                self.scores_ = np.array([[judge.of_left_out(path, self.Cs_, rows, kept) for path in paths]])
+            else:
+                self.scores_ = np.array(self._of_folds(judge, paths, rows, folds))
+            self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
+            warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
+            of_all = [(path.coefficients[0], path.intercepts[0]) for path in paths]
+            del folds, members, weight, codes, paths  # before another fit needs room
+            return self._refit(rows, of_all) if self.refit else self._average()
 
     def score(
         self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None

@@ -1,4 +1,4 @@
-"""What some of the rows say of all columns: how full they are, and which lie far from zero."""
+"""What some of the rows say of all columns: how full they are, which lie far from zero, and which are next to it."""
 
 from typing import Any
 
@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, Matrix
 from separatrix.equations.hyperplane import pieces
+from separatrix.errors import CellError
 
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
 MOST_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
 CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
+TINY = 1e-150  # whose square is near the least number there is
 
 
 def share_of_entries(X: Any) -> float:
@@ -44,3 +46,27 @@ def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
         mean += first
         centre[columns] = np.where((np.abs(mean) > far * spread) & (spread > 0), mean, 0.0)
     return centre if centre.any() else np.broadcast_to(0.0, centre.shape)  # which takes no room beside few rows
+
+
+def check_not_tiny(X: Matrix, given: Any) -> None:
+    """CellError for a column all of whose squares are next to zero, so that without a penalty nothing holds its weight.
+
+    Judged from some rows; only a column where those are tiny is looked at whole.
+    """
+    if sparse.issparse(X):
+        most = np.asarray(abs(X).max(axis=0).todense()).ravel()
+    else:
+        some = rows_to_judge(X)
+        parts = pieces(X.shape[1], len(some))
+        most = np.concatenate([np.abs(some[:, columns]).max(axis=0) for columns in parts])
+    for column in np.flatnonzero((most > 0) & (most < TINY)).tolist():
+        most[column] = float(np.abs(X[:, [column]]).max())
+    refuse_tiny(most, getattr(given, "columns", range(X.shape[1])))
+
+
+def refuse_tiny(most: NDArray, names: Any) -> None:
+    """CellError for the first column that reaches no more than what has no square; `most` (p,) is how far each does."""
+    for column in np.flatnonzero((most > 0) & (most < TINY))[:1].tolist():
+        raise CellError(
+            f"column {names[column]!r} of X reaches {most[column]:g}, too small to square, so rescale the column."
+        )

@@ -50,14 +50,14 @@ def made_codes(y: NDArray) -> tuple[NDArray, Any]:
         return classes.astype(bool), codes
     if y.dtype.kind in "iu" and (span := int(y.max()) - (low := int(y.min()))) < WIDEST_COUNT:
         if span <= 1:  # then both are there
-            return two_of(np.arange(low, low + span + 1).astype(y.dtype), y)
+            return two_of(y.dtype.type(low) + np.arange(span + 1).astype(y.dtype), y)
         # A million labels are counted in a tenth of the time it takes to sort them. Differences are right in any
         # type that holds them.
         kind = type_of_codes(span + 1)
         zero = y.dtype.type(low).astype(kind)
         codes = Made(lambda some: y[some].astype(kind) - zero, len(y), kind.itemsize)
         counts = weight_by_class(codes, span + 1)
-        classes = (np.flatnonzero(counts) + low).astype(y.dtype)
+        classes = y.dtype.type(low) + np.flatnonzero(counts).astype(y.dtype)
         return classes, codes if counts.all() else recoded(np.asarray(codes), np.cumsum(counts > 0) - 1)
     return numbers(y) if y.dtype.kind in "iuf" else met_labels(y)
 

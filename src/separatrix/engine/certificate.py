@@ -57,6 +57,9 @@ class Certificate:
 
     coef_error (P, K) bounds the distance of each coefficient (the intercept last) to the optimum's, inf where no bound
     is known, and probability_error that of any fitted probability of a row seen in the fit; None where there is none.
+
+    Without a penalty, columns of which sums cancel to less than 1e-12 of their parts are taken to repeat each other but
+    for rounding: what such a difference could tell of the classes is not in the bound.
     """
 
     gap: float
@@ -166,7 +169,7 @@ def by_self_concordance(
     U = np.empty((len(unit), 0)) if beyond is None else beyond
     far = float(np.linalg.norm(unit[:, None] * U))
     nu, rounded = float(np.hypot(nu, np.linalg.norm(r @ U))), float(np.hypot(rounded, far))
-    lost = size**2 * CURVATURE_SEEN * len(unit)  # the share of H that may be rounding where it is least
+    lost = np.inf if factor.ridge else size**2 * CURVATURE_SEEN * len(unit)  # of H where it is least, to rounding
     singular = lost > 1.0 and beyond is None
     nu = nu if singular else nu_at_most(nu, lost, rounded, at, unit.reshape(at.theta.shape))
     inverse /= unit[:, None]

@@ -123,7 +123,7 @@ def fit_linear_model(
     elif certificate.coef_error is not None:
         certificate = replace(certificate, coef_error=errors_at(certificate.coef_error, coefficients.T, moved))
     status = solution.status
-    if status is Status.CONVERGED and certificate.gap > 2.0 * options.tol:  # by the rounding of intercepts
+    if status is Status.CONVERGED and certificate.gap > options.tol:  # by the rounding of intercepts
         status = Status.ROUNDING
     fit = Fit(coefficients, intercepts, trace, certificate, status, separated, finite, at)
     if warn:
@@ -165,8 +165,10 @@ def solve(
 
 def rounded(certificate: Certificate, loss: ClassLoss, moved: float) -> Certificate:
     """The certificate of intercepts that rounding has moved by so much: the loss bends by no more than its bound L, so
-    sqrt(gap) grows by sqrt(L / 2) moved at most."""
-    return replace(certificate, gap=float((certificate.gap**0.5 + (0.5 * loss.curvature_bound) ** 0.5 * moved) ** 2))
+    sqrt(gap) grows by sqrt(L / 2) moved at most, and a probability moves by L moved."""
+    L, gap, error = loss.curvature_bound, certificate.gap, certificate.probability_error
+    gap = float((gap**0.5 + (0.5 * L) ** 0.5 * moved) ** 2)
+    return replace(certificate, gap=gap, probability_error=None if error is None else min(error + L * moved, 1.0))
 
 
 def errors_at(error: FloatArray, w: FloatArray, moved: float) -> FloatArray:

@@ -21,10 +21,11 @@ RIDGES = np.array([0.0, *10.0 ** np.arange(1, 17, 2)])  # times the rounding of 
 
 class Factor(NamedTuple):
     """A = unit L L' unit: L of A scaled to a unit diagonal is the `lower` triangle, (n, n), above which may be any
-    numbers; and the scale (n,)."""
+    numbers; the scale (n,); and the `ridge` that A needed on its diagonal, where it is singular but for rounding."""
 
     lower: FloatArray
     unit: FloatArray
+    ridge: float = 0.0
 
     def inverse(self, spare: bool = False) -> FloatArray:
         """(L L')^-1, (n, n), with no more memory than its own; with that of a factor to `spare`, which is no more."""
@@ -93,7 +94,7 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
         np.fill_diagonal(scaled, diagonal / unit**2 + ridge)  # A may lie by columns
         lower, failed = potrf(scaled.T, lower=True, overwrite_a=True, clean=False)
         if not failed:
-            return Factor(lower, unit)
+            return Factor(lower, unit, ridge)
         for i, row in enumerate(scaled):  # whose other half is as it was
             row[i + 1 :] = scaled[i + 1 :, i]
     raise LinAlgError("the curvature holds NaN or infinity")

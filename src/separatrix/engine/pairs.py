@@ -108,9 +108,11 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
 
 
 def block_of(objective: Objective, ones: int, weight: Callable[[Block], FloatArray], spanned: IntArray) -> Half:
-    """mean(weight x x'), in which the columns that are `spanned` have nothing in common with the others."""
+    """mean(weight x x'), in which the columns that are `spanned`, of zeros some, have nothing in common with others."""
     half = objective.half_gram(ones, weight, np.float64)
     half.part_with(spanned)
+    for diagonal in half.diagonals if spanned.size else ():
+        diagonal[diagonal == 0] = 1.0
     return half
 
 

@@ -137,7 +137,7 @@ def span_of_rows(source: MemorySource, penalty: ElasticNet) -> Space:
     for the way back. The rows come in the order of their pivots, as then L lies where G was."""
     X, n = WideRows(source), source.n_rows
     L = products_of(X, penalty.l2)
-    longest = float(L.diagonal().max())
+    longest = L.diagonal().max()
     if not np.isfinite(longest):  # rows so long that their squares are no numbers
         return Space(source, penalty)
     off = 2.0 * EPSILON * (n + source.n_columns**0.5) * longest

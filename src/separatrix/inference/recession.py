@@ -129,8 +129,7 @@ def by_programs(margins: Margins, c: FloatArray, still: int) -> tuple[FloatArray
 
 def ray(margins: Margins, c: FloatArray) -> FloatArray | None:
     """A d in D with c'd > 0, its largest entry 1, that `c` prefers to others; None where no such d exists."""
-    size = np.abs(c).max()
-    if size == 0:
+    if not c.any():
         return None
     at, rows, low = np.zeros(c.shape), None, -np.inf
     for zoom, none in LENSES:
