@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from separatrix import LogisticRegression
-from separatrix.data import delimited
 from separatrix.data.builtin import BUILTIN, REGRESSIONS, builtin
 from separatrix.data.dataset import open as opened
 from separatrix.data.files import replacing, replacing_all
@@ -232,9 +231,13 @@ def test_csv_files_may_differ_in_the_order_of_their_columns_and_in_how_they_are_
     ]
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 3])
-def test_the_types_of_columns_are_those_of_all_however_many_are_counted_at_once(write, tmp_path, monkeypatch, at_once):
-    monkeypatch.setattr(delimited, "AT_ONCE", at_once)
+def test_a_thousand_columns_are_read_each_by_its_own_type(write):
+    names = ",".join(f"c{i}" for i in range(1_000))
+    path = write(f"{names}\n{','.join(map(str, range(1_000)))}\n{','.join(['0.5', 'x'] * 500)}\n")
+    assert rows(path) == [tuple(str(i) if i % 2 else float(i) for i in range(1_000)), (0.5, "x") * 500]
+
+
+def test_the_types_of_columns_are_those_of_all_files(write, tmp_path):
     write("a,b,c,d\n1,x,0.5,2024-01-02\n2,,,\n", "1.csv")
     write("d,c,b,a\n2024-03-04,7,y,3\n", "2.csv")
     assert rows(tmp_path / "*.csv") == [

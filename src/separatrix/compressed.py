@@ -65,8 +65,7 @@ def csr_rows(X: Matrix, some: slice) -> Matrix:
 
 
 def csr_of_sums(X: Any) -> Any:
-    """CSR with one entry for each place, the sum of those that X has there: a copy of X if it has several, whose entries
-    scipy else adds up where it likes to."""
+    """CSR with one entry for each place, the sum of those that X has there; a copy of X if it has several."""
     X = X if isinstance(X, sparse.csr_array) else sparse.csr_array(X)
     if not X.has_canonical_format:
         X = X.copy()

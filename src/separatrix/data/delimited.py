@@ -22,20 +22,31 @@ from separatrix.errors import ColumnError, FileError
 
 DELIMITERS = ",;\t|"
 CHUNK = 2**20  # bytes
-AT_ONCE = 100  # columns whose cells are counted in one query: DuckDB takes the square of their number to plan it
 
 # 007 is a code, and 1_000 a number to DuckDB alone.
 NUMBER = "CASE WHEN ({0} NOT LIKE '0_%' OR {0} LIKE '0.%') AND NOT contains({0}, '_') THEN TRY_CAST({0} AS DOUBLE) END"
 
-TYPES = {
-    "whole number": f"CASE WHEN TRY_CAST({{0}} AS BIGINT) = {NUMBER} THEN TRY_CAST({{0}} AS BIGINT) END",
-    "number": NUMBER,
-    "boolean": "CASE lower({0}) WHEN 'true' THEN true WHEN 'false' THEN false END",
-    "date": f"CASE WHEN regexp_matches(trim({{0}}), '{DATED}') THEN TRY_CAST({{0}} AS TIMESTAMP) END",
-}
-"""The types a column can have, first match first, as SQL that is null where a cell does not fit."""
 
-DECIMAL_COMMA = "TRY_CAST(replace({0}, ',', '.') AS DOUBLE)"  # where cells are parted by semicolons
+class Kind(NamedTuple):
+    """A type that a column can have, as SQL: `fits` is null where a cell does not fit, `value` what a cell then is."""
+
+    fits: str
+    value: str
+
+
+TEXT = Kind("{0}", "{0}")
+KINDS = [
+    Kind(f"CASE WHEN TRY_CAST({{0}} AS BIGINT) = {NUMBER} THEN 1 END", "TRY_CAST({0} AS BIGINT)"),
+    Kind(NUMBER, "TRY_CAST({0} AS DOUBLE)"),
+    Kind("CASE WHEN lower({0}) IN ('true', 'false') THEN 1 END", "TRY_CAST({0} AS BOOLEAN)"),
+    Kind(
+        f"CASE WHEN regexp_matches(trim({{0}}), '{DATED}') THEN TRY_CAST({{0}} AS TIMESTAMP) END",
+        "TRY_CAST({0} AS TIMESTAMP)",
+    ),
+]
+"""Whole numbers, numbers, true and false, dates; the first that fits all cells is a column's."""
+
+DECIMAL_COMMA = Kind(*["TRY_CAST(replace({0}, ',', '.') AS DOUBLE)"] * 2)  # where cells are parted by semicolons
 
 
 class Dialect(NamedTuple):
@@ -92,7 +103,7 @@ def layouts_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Iter
             raise ColumnError(different(paths[0], first.names, path, other.names))
         if other.delimiter != first.delimiter:
             raise FileError(f"{path} is not delimited like {paths[0]}; delimit all files alike.")
-    held, rows = Counter[tuple[str, str]](), Counter[str]()
+    held, rows = Counter[tuple[str, Kind]](), Counter[str]()
     for alike in dict.fromkeys(dialects):
         some = [path for path, dialect in zip(paths, dialects, strict=True) if dialect == alike]
         _count(_as_text(connection, some, alike, filename=True), alike, held, rows)
@@ -197,25 +208,28 @@ def _as_text(
     )
 
 
-def _count(text: duckdb.DuckDBPyRelation, dialect: Dialect, held: Counter[tuple[str, str]], rows: Counter[str]) -> None:
-    """Adds how many cells of each column each type can hold, and how many rows each file has."""
-    types = _types(dialect.delimiter)
-    for first in range(0, len(dialect.names), AT_ONCE):
-        some = list(enumerate(dialect.names))[first : first + AT_ONCE]
-        asked = [(name, sql, sql.format(f"c{i}")) for i, name in some for sql in types]
-        counts = ", ".join(f"count({cell})" for _, _, cell in asked)
-        by_file, *many = text.aggregate(f"histogram(filename), {counts}").fetchall()[0]
-        if not first:
-            rows.update(by_file or {})
-        for (name, sql, _), count in zip(asked, many, strict=True):
-            held[name, sql] += count
+def _count(
+    text: duckdb.DuckDBPyRelation, dialect: Dialect, held: Counter[tuple[str, Kind]], rows: Counter[str]
+) -> None:
+    """Adds how many cells of each column each type can hold, and how many rows each file has.
+
+    A row for each cell: to plan a query that has a term for each column takes DuckDB the square of their number.
+    """
+    kinds = [TEXT, *_kinds(dialect.delimiter)]
+    counts = ", ".join(f"count({kind.fits.format('cell')})" for kind in kinds)
+    cells = "cells UNPIVOT INCLUDE NULLS (cell FOR place IN (COLUMNS(* EXCLUDE filename)))"
+    asked: Any = text.query("cells", f"SELECT place, filename, count(*), {counts} FROM {cells} GROUP BY ALL")
+    for place, file, count, *many in asked.fetchall():
+        rows[file] = count
+        for kind, fitting in zip(kinds, many, strict=True):
+            held[dialect.names[int(place[1:])], kind] += fitting
 
 
-def _types(delimiter: str) -> list[str]:
-    return ["{0}", *TYPES.values(), *([DECIMAL_COMMA] if delimiter == ";" else [])]
+def _kinds(delimiter: str) -> list[Kind]:
+    return [*KINDS, *([DECIMAL_COMMA] if delimiter == ";" else [])]
 
 
-def _cast(name: str, delimiter: str, held: Counter[tuple[str, str]]) -> str:
+def _cast(name: str, delimiter: str, held: Counter[tuple[str, Kind]]) -> str:
     """The SQL of the first type that loses no cell; a column without cells stays text."""
-    text, *types = _types(delimiter)
-    return next((sql for sql in types if held[name, sql] == held[name, text] > 0), text)
+    fitting = (kind for kind in _kinds(delimiter) if held[name, kind] == held[name, TEXT] > 0)
+    return next(fitting, TEXT).value

@@ -22,7 +22,7 @@ from separatrix.engine.proximal import centred_for, takes_metric
 from separatrix.engine.rowspace import Space, smallest_space
 from separatrix.engine.sampling import Start, is_saving, rows_of_sample, sample_start, start_at
 from separatrix.equations.hyperplane import pieces
-from separatrix.equations.losses import ClassLoss
+from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
 
@@ -112,9 +112,7 @@ def fit_linear_model(
         coefficients = space.back(space.penalty.settled(w) if flat.size else w).T
         intercepts = b.sum(axis=0) - coefficients @ source.centre
         intercepts -= flat @ (flat.T @ intercepts)
-    far = np.flatnonzero(source.centre)
-    moved = np.abs(intercepts) + np.abs(coefficients[:, far]) @ np.abs(source.centre[far])
-    moved = float(np.linalg.norm(moved)) * EPSILON
+    moved = rounding_of(intercepts, coefficients, source.centre)
     trace = Trace(choice.name, choice.why, solution.steps, objective.passes)
     certificate, at = rounded(solution.certificate, loss, moved), solution.at
     if space.source is not source:
@@ -163,7 +161,14 @@ def solve(
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, part)
 
 
-def rounded(certificate: Certificate, loss: ClassLoss, moved: float) -> Certificate:
+def rounding_of(intercepts: FloatArray, coefficients: FloatArray, centre: FloatArray) -> float:
+    """How far rounding may move intercepts (K,) that undo a centre (p,), with coefficients (K, p)."""
+    far = np.flatnonzero(centre)
+    parts = np.abs(intercepts) + np.abs(coefficients[:, far]) @ np.abs(centre[far])
+    return float(np.linalg.norm(parts)) * EPSILON
+
+
+def rounded(certificate: Certificate, loss: Loss, moved: float) -> Certificate:
     """The certificate of intercepts that rounding has moved by so much: the loss bends by no more than its bound L, so
     sqrt(gap) grows by sqrt(L / 2) moved at most, and a probability moves by L moved."""
     L, gap, error = loss.curvature_bound, certificate.gap, certificate.probability_error

@@ -17,7 +17,7 @@ penalised one is found as those of classes are: by products alone, to all the di
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import Any, cast
@@ -35,6 +35,7 @@ from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate, roundi
 from separatrix.engine.complete import complete
 from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.duality import duality_gap, penalises_all
+from separatrix.engine.fit import rounded, rounding_of
 from separatrix.engine.in_triangle import elastic_net, minimum_norm, ridge
 from separatrix.engine.iterate import Status, Step, Trace, minimise
 from separatrix.engine.line_search import beyond_numbers
@@ -104,6 +105,8 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
     R = triangle_of(source, lambda block: rows_of(block, m))
     R_x, q = R[m:, m : m + p], R[m:, m + p :]
     length = np.linalg.norm(R[:, m : m + p], axis=0)
+    still = np.linalg.norm(R_x, axis=0) <= ROUNDING * length  # constant: what the intercept leaves of them is rounding
+    R_x = np.where(still, 0.0, R_x) if still.any() else R_x
     if penalty.l1.any():
         w, rank = elastic_net(R_x, q, penalty)
     else:
@@ -128,7 +131,7 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
     why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
     why = why if penalty.l1.any() else "least squares has a closed form"
     trace = trace_of("qr", why, objective, at, certificate, passes, started)
-    return LeastSquares(w.T, b[0] - w.T @ source.centre, rank, trace, certificate, R)
+    return uncentred(LeastSquares(w.T, b[0], rank, trace, certificate, R), source.centre)
 
 
 def by_gram(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
@@ -174,7 +177,14 @@ def as_proven(
 def without_triangle(source: Source, at: Evaluation, rank: int, trace: Trace, certificate: Certificate) -> LeastSquares:
     """The fit at such weights of the centred columns, for which no triangle was made."""
     w, b = at.theta[: source.n_columns], at.theta[source.n_columns :].sum(axis=0)
-    return LeastSquares(w.T, b - w.T @ source.centre, rank, trace, certificate, np.empty((0, 0)))
+    return uncentred(LeastSquares(w.T, b, rank, trace, certificate, np.empty((0, 0))), source.centre)
+
+
+def uncentred(fit: LeastSquares, centre: FloatArray) -> LeastSquares:
+    """The fit of columns less a centre (p,) as one of columns as they were."""
+    intercepts = fit.intercepts - fit.coefficients @ centre
+    moved = rounding_of(intercepts, fit.coefficients, centre)
+    return replace(fit, intercepts=intercepts, certificate=rounded(fit.certificate, SquaredLoss(), moved))
 
 
 def spread(source: MemorySource) -> float:
