@@ -172,6 +172,22 @@ def test_a_fitted_model_predicts_and_is_judged_on_new_rows(run):
     assert "Confusion matrix" in out
 
 
+def test_rows_without_a_target_are_left_out_of_what_a_model_is_judged_by_and_counted(run):
+    header, *lines = Path(written(customers(60))).read_text().splitlines()
+    assert run("fit", "data.csv", "--target", "left")[0] == 0
+    place = header.split(",").index("left")
+    gaps = [",".join("" if j == place else cell for j, cell in enumerate(line.split(","))) for line in lines[:5]]
+    written("\n".join([header, *lines[5:]]) + "\n", "known.csv")
+    written("\n".join([header, *gaps, *lines[5:]]) + "\n", "some.csv")
+    (_, known, _), (code, found, note) = (
+        run("evaluate", "model.json", "known.csv"),
+        run("evaluate", "model.json", "some.csv"),
+    )
+    assert code == 0
+    assert "5 rows without a target left out" in note
+    assert found.replace("some.csv", "known.csv") == known
+
+
 def test_predictions_can_be_written_as_parquet_and_as_csv(run):
     run("fit", written(customers()), "--target", "left")
     assert run("predict", "model.json", "data.csv", "--out", "p.parquet")[0] == 0

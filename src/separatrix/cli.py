@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 import separatrix
-from separatrix.errors import ArgumentError, SeparatrixError, listing
+from separatrix.errors import ArgumentError, SeparatrixError, counted, listing
 from separatrix.messages import complain, in_words, progress, show_notes, tell
 from separatrix.options import ColumnOptions, Flag, SourceOptions, Whole, folds, names
 
@@ -201,6 +201,8 @@ def predict(
 def evaluate(model: Path, data: str, /) -> None:
     """Judge a model on new rows whose target is known: metrics beside a baseline, and the confusion matrix.
 
+    Rows without a target are left out, and counted.
+
     Parameters
     ----------
     model
@@ -208,26 +210,26 @@ def evaluate(model: Path, data: str, /) -> None:
     data
         New rows with the target, like those of fit.
     """
-    from separatrix.data.beside import weights_of
     from separatrix.data.dataset import open
     from separatrix.export.json import read_model
     from separatrix.report.summarize import summarize_evaluation
     from separatrix.report.terminal import show_evaluation
-    from separatrix.training import evaluate_batches
+    from separatrix.training import evaluate_batches, with_target
 
-    fitted, notes = read_model(model), []
+    fitted, notes, left_out = read_model(model), [], list[int]()
     with progress(f"reading {data}") as say:
         rows = open(data)
-        where, weight = rows.where, fitted.weight
         evaluation = evaluate_batches(
             fitted,
             (
-                (fitted.target.encode(table, where, first), said.values, weights_of(table, weight, where, first))
+                with_target(fitted, table, rows.where, first, said.values, left_out)
                 for first, table, said in score(fitted, rows, notes, say)
             ),
         )
     show_evaluation(summarize_evaluation(fitted, evaluation, data=data), Console())
     show_notes(notes)
+    if without := sum(left_out):
+        tell(f"note: {counted(without, 'row')} without a target left out", style="yellow")
 
 
 def score(

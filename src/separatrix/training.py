@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
-from separatrix.data.beside import Beside, cluster_of, offset_of, weight_of
+from separatrix.data.beside import Beside, cluster_of, offset_of, weight_of, weights_of
 from separatrix.data.cells import cells_of
 from separatrix.data.columns import Columns, Table, told_of
 from separatrix.data.hold_out import HoldOut, none_of
@@ -223,6 +223,16 @@ def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | Nu
     if isinstance(sums, Numbers):
         return number_evaluation_of(sums)
     return evaluation_of(sums, model.target.classes, model.rates)
+
+
+def with_target(
+    model: Model, table: Table, where: str, first_row: int, values: FloatArray, left_out: list[int]
+) -> Judged:
+    """What a model is judged by of the rows of a table that have a target; `left_out` is given how many have none."""
+    known = ~cells_of(table, model.target.name, where, first_row).missing
+    y = model.target.encode(table, where, first_row, gaps=True)
+    left_out.append(int(np.count_nonzero(~known)))
+    return y[known], values[known], weights_of(table, model.weight, where, first_row)[known]
 
 
 def sums_of(model: Model, edges: FloatArray | None, y: NDArray, values: FloatArray, weight: FloatArray) -> Any:
