@@ -360,7 +360,7 @@ def test_a_number_written_another_way_in_new_rows_is_named():
         columns.encode(table(price=["7,5", "1,234.50"]), "new.csv")
 
 
-@pytest.mark.parametrize("mark", ["?", "NA", "NULL", " . ", "nan"])
+@pytest.mark.parametrize("mark", ["?", "NA", "NULL", " . ", "nan", "n.a.", "--"])
 def test_a_mark_of_a_missing_cell_is_missing_wherever_the_table_comes_from(mark):
     columns = learn(size=["1", mark, "4", "2.5"], city=["a", "b", mark, "b"])
     assert columns.columns[0] == Number("size", 2.5, 1.0, 4.0, 1, marks=[mark.strip()])

@@ -113,7 +113,7 @@ def test_a_decimal_comma_is_read_where_semicolons_part_the_cells(write):
 
 
 def test_the_usual_marks_of_a_missing_cell_are_missing(write):
-    marks = ["", " ", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", ".", '""', '"NA"']
+    marks = ["", " ", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", ".", "n.a.", "--", '""', '"NA"']
     table = table_of(str(write("a,b\n7,x\n" + "".join(f"{mark},x\n" for mark in marks))))
     assert table["a"].to_list() == [7] + [None] * len(marks)
 

@@ -22,9 +22,9 @@ Kind = Literal["number", "boolean", "text", "category", "date", "other"]
 Numbered = int | IntArray
 """The number of the first of some rows, or of each where they do not follow each other, (rows,)."""
 
-MISSING = ("", " ", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?", ".")
-"""What a missing cell of text may hold, in files and dataframes alike: the marks of R, pandas, SQL, Excel, UCI's sets
-and SAS. Blanks around them do not count."""
+MISSING = ("", " ", "NA", "N/A", "n/a", "n.a.", "#N/A", "NaN", "nan", "NULL", "null", "None", "?", ".", "--")
+"""What a missing cell of text may hold, in files and dataframes alike: the marks of R, pandas, SQL, Excel, UCI's sets,
+SAS and tables of statistics. Blanks around them do not count."""
 
 
 @dataclass(frozen=True)
