@@ -1,11 +1,13 @@
 """python -m benchmarks [--data DIR] [--cases a,b] [--peers x,y] [--quick] [--scaling]
                      [--limit SECONDS] [--patience N] [--out FILE.json]
 
-The seconds every solver needs to come within a relative 1e-6 of the optimum. `docs/benchmarks.md` says how.
+The seconds every solver needs to come within a relative 1e-6 of the optimum, minutes a case. `docs/benchmarks.md` says
+how.
 """
 
 import argparse
 import json
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,6 +79,7 @@ def measured(case: Case, peers: list[Peer], read: Read, quick: bool, allowance: 
     problem, patience = describe(case, folder), allowance.patience
 
     def measure(peer: str, tol: float, threads: int, augment: bool) -> Run:
+        print(f"{case.name}: {peer}, tol={tol:g}, {threads} threads", file=sys.stderr, flush=True)
         done = run(Job(str(folder), peer, case.C, case.l1_ratio, tol, threads, allowance.seconds, augment))
         allowance.learn(done)
         return done

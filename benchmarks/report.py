@@ -1,8 +1,8 @@
 """Results as tables and pictures: python -m benchmarks.report [FILE.json] puts them into docs/benchmarks.md."""
 
+import argparse
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -322,6 +322,6 @@ def grid(head: list[str], rows: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        raise SystemExit("usage: python -m benchmarks.report [FILE.json]")
-    main(*map(Path, sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=(__doc__ or "").split(":")[0])
+    parser.add_argument("file", type=Path, nargs="?", default=RESULTS, metavar="FILE.json")
+    main(parser.parse_args().file)

@@ -205,7 +205,7 @@ def test_the_command_measures_saves_and_prints_a_case(tmp_path):
         ("profile iris,digits", "no such case: iris,digits."),
         ("compare . . --cases fraud --data nowhere", "no data for fraud: "),
         ("compare nosuch . --cases iris", "no such commit: nosuch."),
-        ("report one two", "usage: python -m benchmarks.report [FILE.json]"),
+        ("report one two", "unrecognized arguments: two"),
         ("report nosuch.json", "no results in nosuch.json: "),
     ],
 )
