@@ -167,7 +167,7 @@ def test_a_penalty_in_the_units_of_the_column_scales_with_it(problem):
 @given(problems())
 def test_columns_moved_a_billion_away_keep_their_slopes(problem):
     problem = replace(problem, fit_intercept=True)
-    far, near = solve(replace(problem, X=problem.X + 1e9)), solve(problem)
+    far, near = solve(replace(problem, X=problem.X + 1e9), tol=1e-11), solve(problem)
     np.testing.assert_allclose(far.coefficients, near.coefficients, atol=1e-8 * (1 + np.abs(near.coefficients).max()))
     assert far.certificate.gap <= 1e-10  # the intercept, of 1e9, is rounded
 

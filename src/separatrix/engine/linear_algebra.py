@@ -74,9 +74,9 @@ def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
 def inverse_of(factor: Factor) -> FloatArray:
     """A^-1, (n, n), symmetric.
 
-    >>> inverse_of(factor_positive(np.array([[4.0, 0.0], [0.0, 2.0]])))
-    array([[0.25, 0.  ],
-           [0.  , 0.5 ]])
+    >>> inverse_of(factor_positive(np.array([[4.0, 2.0], [2.0, 2.0]]))).round(12)
+    array([[ 0.5, -0.5],
+           [-0.5,  1. ]])
     """
     inverse = factor.inverse() / factor.unit / factor.unit[:, None]
     return (inverse + inverse.T) / 2
