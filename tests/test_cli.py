@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -410,3 +411,21 @@ def test_output_that_has_no_room_is_said_in_one_line(run, command):
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("separatrix: standard output cannot be written: No space left on device; ")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("fit", "no data: give a file, a glob, a query, or the name of a built-in set"),
+        ("fit a.csv b.csv --target y", "Several files are one glob in quotes"),
+    ],
+)
+def test_what_stands_for_no_data_or_for_several_files_is_told_what_to_write(run, command, told):
+    code, _, err = run(*command.split())
+    assert (code, told in err) == (2, True)
+
+
+def test_a_pipe_is_no_file_that_can_be_read_twice(run):
+    os.mkfifo("pipe.csv")
+    code, _, err = run("fit", "pipe.csv", "--target", "y")
+    assert (code, "save what it says to a file first" in err) == (1, True)

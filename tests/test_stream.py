@@ -697,7 +697,7 @@ def test_arguments_that_do_not_go_together_are_refused():
         model.fit(separatrix.open(data), Y)
     with pytest.raises(ArgumentError, match="the fit was of arrays"):
         model.fit(np.transpose([X]), Y).predict(separatrix.open(data))
-    with pytest.raises(ArgumentError, match="give one of the two"):
+    with pytest.raises(ArgumentError, match="no data: give a file"):
         separatrix.open()
     with pytest.raises(ArgumentError, match="can't be opened"):
         separatrix.open(5)

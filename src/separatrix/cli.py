@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from rich.console import Console
 
 import separatrix
@@ -322,7 +322,8 @@ def main() -> None:
         app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # here, where it can still be said that there is no room
     except CycloptsError as error:
-        sys.exit(complain(str(error), code=2))
+        remedy = " Several files are one glob in quotes: '*.csv'." if isinstance(error, UnusedCliTokensError) else ""
+        sys.exit(complain(f"{error}{remedy}", code=2))
     except ArgumentError as error:
         sys.exit(complain(str(error), code=2))
     except SeparatrixError as error:

@@ -87,6 +87,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     n_threads : int or None
         Threads that share a pass over the rows; by default $SEPARATRIX_NUM_THREADS, else the cores this process has.
 
+    Of scikit-learn's arguments five are not there: `penalty` (C and l1_ratio say it), `n_jobs` (n_threads), `verbose`
+    (`trace_`), and liblinear's `dual` and `intercept_scaling`.
+
     Attributes
     ----------
     coef_ : (1, p) for two classes, else (K, p);  intercept_ : (1,) or (K,);  classes_ : (K,)

@@ -13,7 +13,7 @@ import narwhals as nw
 import pyarrow as pa
 
 from separatrix.cached import cached_property
-from separatrix.data.builtin import builtin, is_builtin
+from separatrix.data.builtin import BUILTIN, builtin, is_builtin
 from separatrix.data.cells import Numbered, Table, arrow_table
 from separatrix.data.delimited import refuse_twins
 from separatrix.data.files import find, no_rows, parts_of
@@ -32,7 +32,7 @@ from separatrix.data.parts import (
     without_views,
 )
 from separatrix.data.places import Where
-from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
+from separatrix.errors import ArgumentError, ColumnError, FileError, listing, no_such
 
 BATCH = 65_536
 STREAM, RELATION = "the stream", "the relation"
@@ -216,7 +216,11 @@ def open(
 def _opened(data: Any, query: str | None, database: str | PathLike[str] | None, client: Any) -> Dataset:
     if database is not None and query is None:
         raise ArgumentError(f"database={str(database)!r} needs a query that says what to take from it.")
-    if (data is None) == (query is None):
+    if data is None and query is None:
+        raise ArgumentError(
+            f"no data: give a file, a glob, a query, or the name of a built-in set: {listing(BUILTIN)}."
+        )
+    if data is not None and query is not None:
         raise ArgumentError(f"data={data!r}, query={query!r}: give one of the two.")
     if query is not None:
         return _of_query(query, None if database is None else str(database))

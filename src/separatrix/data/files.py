@@ -127,6 +127,8 @@ def find(data: str) -> list[Path]:
     paths = [Path(data)] if os.path.isfile(data) else sorted(Path(name) for name in glob.glob(data, recursive=True))
     if paths := [path for path in paths if path.is_file()]:
         return paths
+    if os.path.exists(data):
+        raise FileError(f"{data} is a pipe or a device, which can't be read twice: save what it says to a file first.")
     beside = Path(data).parent
     known = [*BUILTIN, *(str(beside / name) for name in (os.listdir(beside) if beside.is_dir() else []))]
     near = [name for name in get_close_matches(data, known, n=2) if name != data]  # as a link to nothing is
