@@ -23,6 +23,7 @@ from separatrix.arguments import (
     weights_of,
 )
 from separatrix.arrays import FLOATS, FloatArray
+from separatrix.compressed import csr_of_sums
 from separatrix.data.client import current_client, hush_all, reachable
 from separatrix.data.cluster import ClusterSource, Deal, Share, result_of, submitted
 from separatrix.data.dataset import is_dask, is_frame
@@ -88,7 +89,7 @@ class Blocks:
         """A block as a source whose y are as given; the errors of memory where it has no meaning, with its name."""
         try:
             X = X if sparse.issparse(X) else np.asarray(unmasked(X))
-            X = sparse.csr_array(X) if sparse.issparse(X) else numbers_in(X)
+            X = csr_of_sums(X) if sparse.issparse(X) else numbers_in(X)
             X = X if X.dtype in FLOATS else X.astype(np.float64)
             check_moderate(X, self.names)
             y, rows = np.asarray(unmasked(y)), X.shape[0]

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from separatrix.arguments import LARGEST, is_moderate, unmasked
 from separatrix.arrays import FloatArray, Matrix
+from separatrix.compressed import csr_of_sums
 from separatrix.data.frames import check_distinct, check_here
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.errors import CellError, ColumnError, DataError
@@ -33,7 +34,7 @@ def matrix_of(X: Any, name: str = "X", first: int = 1) -> tuple[Matrix, list[str
     X = X[:, None] if X.ndim == 1 else X
     if X.ndim != 2:
         raise DataError(f"{name} has shape {X.shape}, and must have two dimensions: rows and columns.")
-    X = sparse.csr_array(X, dtype=np.float64) if sparse.issparse(X) else X.astype(np.float64, copy=False)
+    X = csr_of_sums(sparse.csr_array(X, dtype=np.float64)) if sparse.issparse(X) else X.astype(np.float64, copy=False)
     check_finite(X, names or [f"x{j + first}" for j in range(X.shape[1])])
     return X, names
 

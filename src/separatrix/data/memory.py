@@ -16,7 +16,7 @@ from scipy import sparse
 from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.cached import cached_property
-from separatrix.compressed import csr_of_sums, csr_rows
+from separatrix.compressed import csr_rows
 from separatrix.data.block import Block
 from separatrix.data.judged import FAR, far_columns
 from separatrix.data.made import Made, kept_beside
@@ -334,7 +334,7 @@ def memory_source(
     >>> source.centre
     array([1.e+09])
     """
-    X = csr_of_sums(X) if sparse.issparse(X) else np.asarray(X)
+    X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
     row = np.inf if sparse.issparse(X) or X.size <= SMALL else X.itemsize * X.shape[1]
     weight = check_sample_weight(None, X.shape[0]) if weight is None else kept_beside(row, weight, np.float64)
     y = kept_beside(row, y)
