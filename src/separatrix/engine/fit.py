@@ -125,7 +125,7 @@ def fit_linear_model(
         status = Status.ROUNDING
     fit = Fit(coefficients, intercepts, trace, certificate, status, separated, finite, at)
     if warn:
-        warn_of(fit, options.tol, stacklevel=3)
+        warn_of(fit, options.tol, stacklevel=4)
     return fit
 
 

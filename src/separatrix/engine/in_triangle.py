@@ -17,18 +17,16 @@ MOST_ROUNDS = 100  # of some dozen changes of sign each
 def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, int]:
     """The w with the least |R w - q|, of those the one with the least |w|; and the rank of R.
 
-    Columns are scaled to unit length before their rank is judged, so that units do not matter. `length` (p,) is theirs
-    before the intercept was taken out of them: rounding is relative to it, and it is all that remains of a constant.
+    Columns, unless they are zeros, are scaled to unit length before their rank is judged, so that units do not matter.
+    `length` (p,) is theirs before the intercept was taken out of them: rounding is relative to it.
 
-    As many columns as the rank span the others, A_other = A_own M: any w will do for which w_own + M w_other, in units
-    of A, is the solution that uses its own columns alone.
+    As many columns as the rank span the others, A_other = A_own M of the scaled ones: any w will do for which, in their
+    units, w_own + M w_other is the solution that uses these columns alone.
     """
     unit = np.linalg.norm(R, axis=0)
-    varies = unit > ROUNDING * length
-    scale = np.where(varies, unit, 1.0)
-    A = np.where(varies, R / scale, 0.0)
-    tolerance = ROUNDING * np.max(length / scale, where=varies, initial=1.0)
-    Q, T, order = cast(Any, qr(A, mode="economic", pivoting=True))
+    scale = np.where(unit > 0, unit, 1.0)
+    tolerance = ROUNDING * np.max(length / scale, where=unit > 0, initial=1.0)
+    Q, T, order = cast(Any, qr(R / scale, mode="economic", pivoting=True))
     diagonal = np.abs(np.diagonal(T))
     rank = int(np.count_nonzero(diagonal > tolerance * diagonal.max(initial=0.0)))
     own, other = np.split(order, [rank])

@@ -126,7 +126,7 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
             f"rounding left the fit up to {certificate.gap:.1e} above the best mean square, beside {varies:.1e} of no "
             "column. Give the columns units of about the same size, or leave out those that others span.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
     why = why if penalty.l1.any() else "least squares has a closed form"
@@ -254,7 +254,7 @@ def by_products(
             f"stopped after {MOST_ITERATIONS} iterations, at most {found.certificate.gap:.1e} above the best mean "
             f"square (asked: {tolerance:.0e}). Scale the columns alike, or use a larger alpha.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     used = int(np.count_nonzero(found.at.theta[:p], axis=0).max(initial=0))
     trace = Trace(name, f"a triangle of {p:,} columns would take more", found.steps, objective.passes)

@@ -21,10 +21,9 @@ Valued = TypeVar("Valued", bound=HasValue)
 SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo; Nocedal and Wright 2006, eq. 3.6a)
 SHORTEST = 2.0**-40
 FAR_TOO_MUCH = 100.0  # times the objective
+UNSEEN = 256.0 * np.finfo(float).eps  # a fall by so little, against the objective, may drown in its rounding
 beyond_numbers = np.errstate(over="ignore", divide="ignore", invalid="ignore")
 """Of a function: a step may lead to where nothing is a number any more. It lowers nothing, so it is not taken."""
-
-UNSEEN = 256.0 * np.finfo(float).eps  # a fall by so little, against the objective, may drown in its rounding
 
 
 def backtrack(

@@ -40,11 +40,10 @@ from separatrix.equations.losses import Loss
 
 
 class Pairs(NamedTuple):
-    """The unit ball of such a bound on H: nu; of its blocks scaled to a unit diagonal the root of the
-    norm of their inverses, the largest `size`; what a unit of the gradient's rounding
-    can be in nu, `spread`; how `far` a unit of each column can move eta (P,), and the largest `unit` of it in any
-    block; how far a unit step can move eta by a `form` (P, P), and each coefficient, `lengths` (P, K), without end
-    where it has a part in a sum of columns."""
+    """The unit ball of such a bound on H: nu; of its blocks scaled to a unit diagonal the root of the norm of their
+    inverses, the largest `size`; what a unit of the gradient's rounding can be in nu, `spread`; how `far` a unit of
+    each column can move eta (P,), and the largest `unit` of it in any block; how far a unit step can move eta by a
+    `form` (P, P), and each coefficient, `lengths` (P, K), without end where it has a part in a sum of columns."""
 
     nu: float
     size: float
