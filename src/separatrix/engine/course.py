@@ -27,7 +27,7 @@ from separatrix.data.some import positions
 from separatrix.data.threads import in_order
 from separatrix.engine.choose import Choice, choice_for
 from separatrix.engine.conjugate import class_grams
-from separatrix.engine.descent import Descent, Learnt, needs_no_look
+from separatrix.engine.descent import Descent, Learnt
 from separatrix.engine.family import Asked, Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members, Patterns, groups_of, sums_at
@@ -50,6 +50,7 @@ MATRICES, MATRICES_OF_A_FOLD = 16, 15  # that there must be room for: of each fi
 ROWS_IN_STEP = 4  # for each coefficient, from which the curvature of all rows is near that of a fold
 STEPS = 30  # after which a fold that is not there goes on by itself
 NUMBERS = 4 * MOST_PAIRS  # for each coefficient, that there must be room for: twice what the pairs of a fold take
+USUAL = 0.25  # of the objective: what a step from the optimum of a sample promises, unless that misleads
 CLOSER = 1e-4  # of tol: steps that leave a share of a gap, not its square, come no nearer than they are asked to
 MANY = 0.5  # of all rows: a fold of so many leaves out few
 
@@ -186,7 +187,7 @@ class Course:
             factor, at = factor_positive(sample.metric), whole.evaluate(theta, order=1)
             step = -solve_factored(factor, at.gradient.ravel())[:, None]
             theta = theta + step
-            if not needs_no_look(float(np.vdot(at.gradient, step)), at.value, np.inf):  # the sample may mislead
+            if -0.5 * float(np.vdot(at.gradient, step)) > USUAL * at.value:
                 found, nowhere = backtrack(whole, at, step, order=0)[0], whole.evaluate(np.zeros(self.shape), order=0)
                 theta = min(found, nowhere, key=attrgetter("value")).theta
             dtype = precision(factor.least)
