@@ -30,7 +30,7 @@ from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_tur
 from separatrix.engine.working_sets import SolveByProducts, on_working_sets, products
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
-from separatrix.errors import ArgumentError
+from separatrix.errors import ArgumentError, SeparatrixWarning
 from test_certificate import LONG, all_columns, long_objective, some_rows
 
 few = settings(max_examples=25)
@@ -702,3 +702,19 @@ def test_conjugate_gradients_that_were_cut_short_are_given_more_products_on_the_
         solve(columns, b[columns])
         counts.append(len(products) - before)
     assert counts == [10, 20, 10]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_units_as_far_apart_as_numbers_go_end_in_a_fit_or_in_words(seed, l1_ratio):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(10, 60)) * 10.0 ** rng.uniform(-85, 85, 60)
+    weight = np.full(10, 1e79)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SeparatrixWarning)
+        for fit in (
+            lambda: LogisticRegression(l1_ratio=l1_ratio).fit(X, np.arange(10) % 2),
+            lambda: LogisticRegression(l1_ratio=l1_ratio).fit(X[:, :5] / np.abs(X[:, :5]), np.arange(10) % 2, weight),
+            lambda: LinearRegression(alpha=1e60, l1_ratio=l1_ratio).fit(X / np.abs(X), 1e80 * rng.normal(size=10)),
+        ):
+            assert np.isfinite(fit().coef_).all()

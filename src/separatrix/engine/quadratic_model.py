@@ -184,7 +184,10 @@ def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArra
         if not change.any():
             break
         moved, fall = step_to(H, v, there, slope, l1)
-        rate = max(float(change @ moved) / float(change**2 @ unit), 0.1)
+        length = float(change**2 @ unit)
+        if not length > 0:  # as of weights beyond what a square can hold
+            break
+        rate = max(float(change @ moved) / length, 0.1)
         if fall > 0:
             same = np.array_equal(np.sign(there), np.sign(v))
             v, slope, fallen = there, slope + moved, fallen + fall

@@ -178,7 +178,7 @@ def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> floa
         gradient = at.gradient[: len(w)]
         if objective.penalty.l2.any():
             gradient = gradient - objective.penalty.gradient(w)
-        promised = max(promised, duality_gap(objective.penalty, w, gradient, at.loss) ** 2)
+        promised = max(promised, float(np.square(duality_gap(objective.penalty, w, gradient, at.loss))))
     return min(promised, at.value)
 
 
