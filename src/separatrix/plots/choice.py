@@ -49,11 +49,15 @@ class ChoiceDisplay(Display):
         best = mean.argmin()
         ax.axvline(self.C, color=ACCENT, lw=0.8, ls="dashed")
         ax.plot(self.C, mean[best], color=ACCENT, marker="o", ms=6, mec="white")
-        ax.annotate(
+        right = best > len(self.Cs) // 2  # there a label would leave the picture on its other side
+        ax.annotate(  # at the top, where no loss is near its least
             f"C = {self.C:.3g}",
-            (self.C, mean[best]),
-            xytext=(6, 8),
+            (self.C, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(-6 if right else 6, -6),
             textcoords="offset points",
+            ha="right" if right else "left",
+            va="top",
             color=INK,
             size=TICK_SIZE,
             path_effects=HALO,
