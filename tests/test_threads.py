@@ -1,11 +1,14 @@
 """Threads that share work, the one that asks for it among them."""
 
 import threading
+import warnings
 
 import numpy as np
 import pytest
 
+from separatrix import LogisticRegression
 from separatrix.data.threads import in_order, within_a_pass, workers
+from separatrix.errors import SeparatrixWarning
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -72,3 +75,14 @@ def test_work_that_shares_work_does_it_alone():
             return list(in_order(pool, lambda j: 10 * i + j, range(3), ahead=3))
 
         assert list(in_order(pool, ten, range(4), ahead=4)) == [[10 * i + j for j in range(3)] for i in range(4)]
+
+
+def test_what_a_fit_lets_numpy_pass_over_its_threads_do_too():
+    """Steps may lead beyond numbers on any thread; a RuntimeWarning is an error here."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X, offset = rng.normal(size=(4, 60)), 1e4 * rng.normal(size=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SeparatrixWarning)
+            model = LogisticRegression(l1_ratio=1.0, C=1e10, n_threads=2).fit(X, [0, 1, 0, 1], offset=offset)
+        assert np.isfinite(model.coef_).all()

@@ -216,19 +216,15 @@ def evaluate(model: Path, data: str, /) -> None:
     from separatrix.report.terminal import show_evaluation
     from separatrix.training import evaluate_batches, with_target
 
-    fitted, notes, left_out = read_model(model), [], list[int]()
+    fitted, notes = read_model(model), []
     with progress(f"reading {data}") as say:
         rows = open(data)
-        evaluation = evaluate_batches(
-            fitted,
-            (
-                with_target(fitted, table, rows.where, first, said.values, left_out)
-                for first, table, said in score(fitted, rows, notes, say)
-            ),
-        )
+        scored = score(fitted, rows, notes, say)
+        judged = (with_target(fitted, table, rows.where, first, said.values) for first, table, said in scored)
+        evaluation = evaluate_batches(fitted, judged)
     show_evaluation(summarize_evaluation(fitted, evaluation, data=data), Console())
     show_notes(notes)
-    if without := sum(left_out):
+    if without := (rows.rows or 0) - evaluation.rows:
         tell(f"note: {counted(without, 'row')} without a target left out", style="yellow")
 
 

@@ -225,13 +225,10 @@ def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | Nu
     return evaluation_of(sums, model.target.classes, model.rates)
 
 
-def with_target(
-    model: Model, table: Table, where: str, first_row: int, values: FloatArray, left_out: list[int]
-) -> Judged:
-    """What a model is judged by of the rows of a table that have a target; `left_out` is given how many have none."""
+def with_target(model: Model, table: Table, where: str, first_row: int, values: FloatArray) -> Judged:
+    """What a model is judged by, of the rows of a table that have a target."""
     known = ~cells_of(table, model.target.name, where, first_row).missing
     y = model.target.encode(table, where, first_row, gaps=True)
-    left_out.append(int(np.count_nonzero(~known)))
     return y[known], values[known], weights_of(table, model.weight, where, first_row)[known]
 
 

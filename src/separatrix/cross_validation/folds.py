@@ -1,7 +1,7 @@
 """The folds of a cross-validation: what cv must be, and what each of its folds."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +50,8 @@ def is_loo(cv: Any) -> bool:
         return True
     if is_number(cv) and int(cv) < 2:
         raise ArgumentError(f"cv={cv} must be at least 2 folds, or 'loo' for one row at a time.")
-    makes_folds = cv is None or is_number(cv) or hasattr(cv, "split") or isinstance(cv, Iterable)
-    if isinstance(cv, (str, type)) or not makes_folds or (isinstance(cv, np.ndarray) and not cv.ndim):
+    splits = hasattr(cv, "split") and not isinstance(cv, type)
+    if isinstance(cv, str) or not (cv is None or is_number(cv) or splits or np.iterable(cv)):
         raise ArgumentError(f"cv={cv!r} {WHAT}")
     return False
 

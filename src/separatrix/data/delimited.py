@@ -46,7 +46,8 @@ KINDS = [
 ]
 """Whole numbers, numbers, true and false, dates; the first that fits all cells is a column's."""
 
-DECIMAL_COMMA = Kind(*["TRY_CAST(replace({0}, ',', '.') AS DOUBLE)"] * 2)  # where cells are parted by semicolons
+COMMA = "TRY_CAST(replace({0}, ',', '.') AS DOUBLE)"
+DECIMAL_COMMA = Kind(COMMA, COMMA)  # where cells are parted by semicolons
 
 
 class Dialect(NamedTuple):

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import Lock, local
@@ -85,7 +86,8 @@ def in_order(pool: ThreadPoolExecutor | None, work: Callable[[A], B], items: Ite
     try:
         for item in items:
             job = partial(work, item)
-            waiting.append(_Job(job, pool.submit(job)))
+            # In the context of the one that asks: what it lets NumPy pass over, its helpers do, too.
+            waiting.append(_Job(job, pool.submit(copy_context().run, job)))
             if len(waiting) > ahead:
                 yield _first_of(waiting)
         while waiting:

@@ -181,12 +181,10 @@ def proximal_steps(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArra
     for _ in range(MOST_PROXIMAL_STEPS):
         there = soft_threshold(v - slope / (rate * unit), l1 / (rate * unit))
         change = there - v
-        if not change.any():
+        length = float(change**2 @ unit)
+        if not length > 0:  # no change, or one beyond numbers
             break
         moved, fall = step_to(H, v, there, slope, l1)
-        length = float(change**2 @ unit)
-        if not length > 0:  # as of weights beyond what a square can hold
-            break
         rate = max(float(change @ moved) / length, 0.1)
         if fall > 0:
             same = np.array_equal(np.sign(there), np.sign(v))
