@@ -27,7 +27,7 @@ from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import LARGEST, SMALL, takes_metric, without_flat
 from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model, proximal_steps
-from separatrix.engine.working_sets import SolveByProducts, on_working_sets, products
+from separatrix.engine.working_sets import SolveByProducts, on_working_sets, products, shifted
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, SeparatrixWarning
@@ -402,19 +402,22 @@ def test_proximal_steps_never_raise_the_model_however_alike_the_columns(seed):
 @pytest.mark.parametrize("K", [1, 3])
 def test_the_matrix_among_some_coefficients_is_their_part_of_the_curvature(K, dtype):
     random = np.random.default_rng(2)
-    X, weight = random.standard_normal((300, 8)), random.uniform(0.5, 2.0, 300)
+    X, weight = random.standard_normal((300, 8)) + np.arange(8), random.uniform(0.5, 2.0, 300)
     y = random.integers(0, 2, (300, 1)) * 1.0 if K == 1 else random.integers(0, K, 300)
-    source = memory_source(X, y, weight, True, 2)
-    objective = Objective(source, LogLoss() if K == 1 else SoftmaxLoss(), elastic_net(np.full(8, 0.1), 0.5), True)
-    theta = random.standard_normal((9, K)) / 3
-    H = products(objective, objective.evaluate(theta, order=1, keep_state=True), np.inf, enough=0.1)
+
+    def over(X: np.ndarray) -> Objective:
+        loss = LogLoss() if K == 1 else SoftmaxLoss()
+        return Objective(memory_source(X, y, weight, True, 2), loss, elastic_net(np.full(8, 0.1), 0.5), True)
+
+    objective, theta = over(X), random.standard_normal((9, K)) / 3
+    H, t = products(objective, objective.evaluate(theta, order=1, keep_state=True), 0.1, np.inf)
     some = np.sort(random.permutation(theta.size)[: theta.size // 2])
     assert H.among is not None
     whole = np.column_stack([H.times(unit) for unit in np.eye(theta.size)])
     # The state is in single precision, and so is its product, or held by as much.
     np.testing.assert_allclose(H.among(some, dtype), whole[np.ix_(some, some)], atol=1e-6)
     weights = slice(8 * K)  # intercepts that move together are held in the matrix of all
-    there = objective.evaluate(theta, order=2).curvature
+    there = over(X - t.T).evaluate(shifted(theta, t), order=2).curvature
     np.testing.assert_allclose(whole[weights, weights], there[weights, weights], atol=1e-6)
 
 

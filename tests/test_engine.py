@@ -25,6 +25,7 @@ from separatrix.compressed import csr_rows, of_entries, transposed
 from separatrix.data.memory import CELLS, evenly, memory_source
 from separatrix.data.some import csr_of
 from separatrix.data.threads import one_blas_thread, workers
+from separatrix.engine import conjugate
 from separatrix.engine.choose import SOLVERS, choose
 from separatrix.engine.fit import Options, fit_linear_model, warn_of
 from separatrix.engine.iterate import Iterate, Status, minimise
@@ -384,6 +385,30 @@ def test_products_with_indicators_agree_with_newton_on_every_coefficient_however
     ours, exact = (LogisticRegression(C=C, solver=solver).fit(X, y) for solver in ("auto", "newton"))
     assert (ours.trace_.solver, exact.trace_.solver) == ("conjugate-gradient", "newton")
     np.testing.assert_allclose(ours.coef_, exact.coef_, rtol=0, atol=1e-7 * np.abs(exact.coef_).max())
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_sparse_rows_are_helped_by_matrices_only_once_products_have_cost_as_much(monkeypatch, classes):
+    made = []
+
+    def counted(*arguments: Any, make: Any = conjugate.gram_preconditioner) -> Any:
+        made.append(arguments)
+        return make(*arguments)
+
+    monkeypatch.setattr(conjugate, "gram_preconditioner", counted)
+    rng = np.random.default_rng(1)
+    levels = np.minimum(rng.zipf(1.3, size=(3_000, 10)), 35) - 1 + 35 * np.arange(10)
+    X = sparse.csr_array((np.ones(30_000), levels.ravel(), np.arange(0, 30_001, 10)), shape=(3_000, 350))
+    y = (X @ rng.normal(size=(350, classes)) + rng.gumbel(size=(3_000, classes))).argmax(axis=1)
+    passes = {}
+    for C in (1.0, 1e4):
+        made.clear()
+        model = LogisticRegression(C=C).fit(X, y)
+        assert model.trace_.solver == "conjugate-gradient"
+        assert bool(made) == (C > 1.0)
+        passes[C] = model.trace_.passes
+    assert passes[1e4] <= 500  # by the diagonal alone, some thousands
+    assert passes[1.0] <= 150
 
 
 def test_more_columns_than_a_small_matrix_go_through_conjugate_gradients_to_the_same_optimum():

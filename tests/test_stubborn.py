@@ -32,6 +32,17 @@ def test_an_l1_part_of_several_classes_does_not_stall_where_means_dwarf_spreads(
         assert model.certificate_.gap <= 1e-8
 
 
+@pytest.mark.parametrize("form", [np.asarray, sparse.csc_array, sparse.csr_array])
+@pytest.mark.parametrize("shape", [(30, 8, 4), (300, 60, 10)])
+def test_few_rows_of_several_classes_need_few_steps_where_columns_lie_off_zero(form, shape):
+    rows, columns, off = shape
+    for seed in range(4):
+        X, y = np.random.default_rng(seed).normal(size=(rows, columns)), np.arange(rows) % 5
+        X[:, :off] = 2_000 + 4 * X[:, :off]
+        model = LogisticRegression(C=100, l1_ratio=1.0, max_iter=25).fit(form(X), y)
+        assert model.certificate_.gap <= 1e-8
+
+
 @pytest.mark.parametrize("C", [1e4, 1e8, 1e12])
 @pytest.mark.parametrize("classes", [2, 3, 4, 5])
 def test_an_l1_penalty_that_all_but_vanishes_is_certified_in_a_few_steps(C, classes):

@@ -19,18 +19,30 @@ AHEAD = 2  # copies of some rows that wait to be multiplied
 
 
 def gram_among(
-    part: Objective, source: MemorySource, at: Evaluation, some: IntArray, unit: FloatArray, dtype: DTypeLike
+    part: Objective,
+    source: MemorySource,
+    at: Evaluation,
+    some: IntArray,
+    unit: FloatArray,
+    t: FloatArray,
+    dtype: DTypeLike,
 ) -> FloatArray:
-    """The curvature of the loss in some coefficients, (some, some), in their units and summed over dense rows; a piece
-    of them at a time, as their columns are copied."""
+    """The curvature of the loss in some coefficients of columns less t (p, 1), (some, some), in their units and summed
+    over dense rows; a piece of them at a time, as their columns are copied."""
     if at.theta.shape[1] > 1:
-        return gram_of_classes(part, source, at, some, unit, dtype)
-    copies = copies_of(part, source, at, some, unit, dtype)
+        return gram_of_classes(part, source, at, some, unit, t, dtype)
+    copies = copies_of(part, source, at, some, unit, t, dtype)
     return sum_of_squares(copies, len(some), dtype, source.pool).full()
 
 
 def gram_of_classes(
-    part: Objective, source: MemorySource, at: Evaluation, some: IntArray, unit: FloatArray, dtype: DTypeLike
+    part: Objective,
+    source: MemorySource,
+    at: Evaluation,
+    some: IntArray,
+    unit: FloatArray,
+    t: FloatArray,
+    dtype: DTypeLike,
 ) -> FloatArray:
     """The same of several columns of eta, whose pairs threads share."""
     p, K = source.n_columns, at.theta.shape[1]
@@ -47,7 +59,8 @@ def gram_of_classes(
             weight, p_of, X = block.weight[rows], state[rows], np.empty((len(state[rows]), len(some)), dtype)
 
             def copy(k: int, block: Block = block, rows: slice = rows, X: FloatArray = X) -> None:
-                X[:, own[k]] = block.X[rows].take(column[own[k]], axis=1) / unit[own[k]] if p else 1.0
+                own_of = column[own[k]]
+                X[:, own[k]] = (block.X[rows].take(own_of, axis=1) - t[own_of, 0]) / unit[own[k]] if p else 1.0
                 X[:, own[k]][:, ones[own[k]]] = 1.0 / unit[own[k]][ones[own[k]]]
 
             def add(
@@ -66,9 +79,16 @@ def gram_of_classes(
 
 
 def copies_of(
-    part: Objective, source: MemorySource, at: Evaluation, some: IntArray, unit: FloatArray, dtype: DTypeLike
+    part: Objective,
+    source: MemorySource,
+    at: Evaluation,
+    some: IntArray,
+    unit: FloatArray,
+    t: FloatArray,
+    dtype: DTypeLike,
 ) -> Iterator[FloatArray]:
-    """diag(h)^1/2 [X 1] in some columns and their units, h the curvature of one column of eta; some rows at a time."""
+    """diag(h)^1/2 [X - 1t' 1] in some columns and their units, h the curvature of one column of eta; some rows at a
+    time."""
     p = source.n_columns
     column = some[some < p]
     m = len(column)
@@ -77,7 +97,8 @@ def copies_of(
         h = block.weight[rows] * part.loss.second(part.state_of(at, block)[rows], 0, 0)
         X = np.empty((len(h), len(some)), dtype)
         cells = block.X[rows] if m == p else block.X[rows].take(column, axis=1)
-        np.divide(cells, unit[:m], out=X[:, :m], casting="same_kind")
+        np.subtract(cells, t[column, 0], out=X[:, :m], casting="same_kind")
+        X[:, :m] /= unit[:m]
         X[:, m:] = 1.0 / unit[m:]
         X *= np.sqrt(h)[:, None].astype(dtype, copy=False)
         return X

@@ -9,7 +9,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.data.memory import FEW_CELLS
+from separatrix.data.memory import FEW_CELLS, MemorySource
 from separatrix.data.threads import in_order
 from separatrix.data.wide import AHEAD
 from separatrix.engine.certificate import LARGEST_CURVATURE
@@ -29,6 +29,7 @@ COUNTS = 1e-8 * float(np.finfo(float).eps)  # beside F, of the square of a resid
 MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
 SOME_PRODUCTS = 8  # prepared by the mean of all classes, say that such matrices will soon have saved as many
 ENOUGH = 20  # for one column of eta and a Gram matrix of the sample
+FASTER = 2_000  # is a multiplication of a factor than one of a sparse Gram matrix
 SAMPLE = 20  # rows for each row of the Gram matrix that preconditions
 FEW_BYTES = 2**25  # for matrices beside few rows, which may be those of a wider X in the space of its rows
 
@@ -40,10 +41,10 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
     it is the decrease that the next step promises. Where that is not kept, as where columns all but repeat each other,
     Newton's own steps go on, if there is room for their curvature.
     """
-    large = len(theta) > LARGEST_CURVATURE or (theta.shape[1] == 1 and getattr(objective.source, "is_sparse", False))
-    near = (diagonal_preconditioner if large else preconditioner)(objective, theta)
-    most = MOST_PRODUCTS if large or theta.shape[1] > 1 else ENOUGH
-    loose = LOOSE if large else LESS
+    enough = products_by_diagonal(objective, theta)
+    near = preconditioner(objective, theta, enough)
+    most = int(min(enough or MOST_PRODUCTS, MOST_PRODUCTS))
+    loose = LOOSE if enough > ENOUGH else LESS
     at, products, idle = objective.evaluate(theta, order=1, keep_state=True), 0, 0
     proven = bool(objective.penalty.l2.all())
     while True:
@@ -145,25 +146,40 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Precondi
     return at_point
 
 
-def preconditioner(objective: Objective, theta: FloatArray) -> Preconditioner:
-    """Of one column of eta by the diagonal, until the steps took many products; then, and of several, by Grams."""
-    if theta.shape[1] > 1:
-        return gram_preconditioner(objective, theta)
+def products_by_diagonal(objective: Objective, theta: FloatArray) -> float:
+    """How many products the diagonal is given before Gram matrices take its place: of several columns of eta none, but
+    of a sparse X the more, the less its entries cost beside those of a Gram matrix, which meet in pairs, and a factor,
+    P^3 / 3."""
+    (P, K), source = theta.shape, objective.source
+    if P > LARGEST_CURVATURE:
+        return np.inf
+    if isinstance(source, MemorySource) and source.is_sparse:
+        entries = max(source.X.nnz, 1)
+        gram = min(source.n_rows, SAMPLE * P) * (entries / source.n_rows) ** 2
+        return ENOUGH * max(1.0, (gram + P**3 / FASTER) / entries)
+    return ENOUGH if K == 1 else 0
+
+
+def preconditioner(objective: Objective, theta: FloatArray, enough: float) -> Preconditioner:
+    """By the diagonal, until the steps took more than enough products; then by Grams."""
+    dear = max(1.0, enough / ENOUGH)
+    if not enough:
+        return gram_preconditioner(objective, theta, dear)
     near, so_far = diagonal_preconditioner(objective, theta), 0
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
         nonlocal near, so_far
         so_far += products
-        if so_far > ENOUGH and so_far - products <= ENOUGH:
-            near, products = gram_preconditioner(objective, at.theta), MANY_PRODUCTS + 1
+        if so_far > enough >= so_far - products:
+            near, products = gram_preconditioner(objective, at.theta, dear), int(MANY_PRODUCTS * dear) + 1
         return near(at, products)
 
     return at_point
 
 
-def gram_preconditioner(objective: Objective, theta: FloatArray) -> Preconditioner:
+def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float = 1.0) -> Preconditioner:
     """Class by class, the curvature that a sample of the rows has in the coefficients of that class alone; where the
-    matrices would take much beside X, their mean for all.
+    matrices would take much beside X, their mean for all. They are so many times as `dear`, in products, as usual.
 
     At first as if all its rows were as curved as their mean, which takes one Gram matrix, beside which there must be
     memory for each class; once a step needed many products, with one for each class, computed afresh whenever a step
@@ -182,8 +198,8 @@ def gram_preconditioner(objective: Objective, theta: FloatArray) -> Precondition
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
         nonlocal even, by_class, fresh, some
-        some, fresh = objective if fresh and products > MANY_PRODUCTS else some, False
-        if products > (MANY_PRODUCTS if by_class else SOME_PRODUCTS) or not (by_class or each):
+        some, fresh = objective if fresh and products > MANY_PRODUCTS * dear else some, False
+        if products > (MANY_PRODUCTS if by_class else SOME_PRODUCTS) * dear or not (by_class or each):
             even, by_class, fresh = None, None, True  # before others are made: each takes as much
             there = at if some is objective else some.evaluate(at.theta, order=1, keep_state=True)
             by_class = [packed(gram, strength) for gram in class_grams(some, there, groups)]

@@ -3,8 +3,8 @@ says most loudly that zero is not their optimum (Massias et al. 2018, "Celer").
 
 The curvature of a working set is built of dense rows at most, among the coefficients that move: its products read
 these columns only, which a pass over the data does not count. Of sparse rows and one column of eta they are B'(B d),
-with B = diag(sqrt h) X. There the intercept is at its best for any weights, which takes from each column its mean by h:
-without the direction that all columns of a text share, fewer products will do.
+with B = diag(sqrt h) X. Each column is less its mean by the curvature h of the rows, as an intercept undoes that:
+without the direction that columns off zero share, as those of a text do, fewer products will do.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from separatrix.engine.linear_algebra import Linear, conjugate_gradients
 from separatrix.engine.objective import TRACE, Evaluation, Objective
 from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns, minimise_model, promised_slope
 from separatrix.engine.sums import Sums
-from separatrix.equations.hyperplane import gram_diagonal, pieces
+from separatrix.equations.hyperplane import back_project, gram_diagonal, pieces
 from separatrix.equations.penalties import ARRAYS
 
 TRUNCATED, EXACT = 0.1, 1e-7  # of the squared subgradient a minimum of the model may leave, at first and at last
@@ -121,10 +121,7 @@ def steps_on(part: Objective, at: Evaluation, room: float, enough: float, most: 
     last = Prediction(part, at.theta, np.zeros(shape), at.theta)
     for _ in range(most):
         w, g = at.theta.ravel(), at.gradient.ravel()
-        if by_roots:
-            v = minimum_by_roots(part, at, enough)
-        else:
-            v = minimise_by_turns(products(part, at, room, enough), w, g, l1, enough)
+        v = (minimum_by_roots(part, at, enough) if by_roots else minimum_by_products(part, at, enough, room)).ravel()
         slope, step = promised_slope(w, v, g, l1), (v - w).reshape(shape)
         first = slope if first is None else first
         there, _ = backtrack(part, at, step, order=1, slope=slope, keep_state=True)
@@ -233,44 +230,71 @@ def within(times: Linear, some: IntArray, n: int) -> Linear:
     return times_some
 
 
-def products(part: Objective, at: Evaluation, room: float, enough: float) -> Curvature:
-    """H at a point (P, K) as passes over the data, the state of whose rows it keeps if they are in memory; its inverse
-    by conjugate gradients."""
-    loss, (P, K) = part.loss, at.theta.shape
+def minimum_by_products(part: Objective, at: Evaluation, enough: float, room: float) -> FloatArray:
+    """The same, (P, K), for any rows and columns of eta; of few rows, matrices may take `room` bytes.
+
+    The model is that of the columns less their means by h, t (p, 1), whose weights are the same, and
+
+        b' = b + t'w,        g' = g - t g_b
+    """
+    H, t = products(part, at, enough, room)
+    w, g, l1 = shifted(at.theta, t), slope_of_shifted(at.gradient, t), np.broadcast_to(part.l1, at.theta.shape)
+    return shifted(minimise_by_turns(H, w.ravel(), g.ravel(), l1.ravel(), enough).reshape(w.shape), -t)
+
+
+def shifted(theta: FloatArray, t: FloatArray) -> FloatArray:
+    """The theta (P, K) of columns less t (p, 1)."""
+    p, theta = len(t), theta.copy()
+    theta[p:] += t.T @ theta[:p]
+    return theta
+
+
+def slope_of_shifted(g: FloatArray, t: FloatArray) -> FloatArray:
+    """The gradient (P, K) in the theta of columns less t (p, 1)."""
+    p = len(t)
+    return np.vstack([g[:p] - t * g[p:].sum(axis=0), g[p:]])
+
+
+def products(part: Objective, at: Evaluation, enough: float, room: float) -> tuple[Curvature, FloatArray]:
+    """H at a point (P, K), of columns less t, and t (p, 1): as passes over the data, the state of whose rows it keeps
+    if they are in memory; its inverse by conjugate gradients."""
+    loss, (P, K), p = part.loss, at.theta.shape, part.source.n_columns
 
     def diagonal_of(block: Block) -> Sums:
         state = part.state_of(at, block)
         h = block.weight[:, None] * np.stack([loss.second(state, k, k) for k in range(K)], axis=1)
-        ones = np.tile(h.sum(axis=0), (P - block.X.shape[1], 1))
-        return Sums(float(block.weight.sum()), 0.0, np.vstack([gram_diagonal(block.X, h), ones]))
+        moments = np.vstack([gram_diagonal(block.X, h), back_project(block.X, h), h.sum(axis=0)])
+        return Sums(float(block.weight.sum()), 0.0, moments)
 
     sums = part.add_up(diagonal_of)
-    diagonal = sums.gradient / sums.weight
-    ridge = TRACE * diagonal
-    diagonal[: len(part.penalty.l2)] += part.penalty.l2[:, None]
+    square, first, bend = np.split(sums.gradient / sums.weight, [p, 2 * p])
+    t = first.sum(axis=1, keepdims=True) / max(float(bend.sum()), NOTHING) * (P - p)
+    diagonal = np.vstack([np.maximum(square - 2.0 * t * first + bend * t**2, 0.0), *[bend] * (P - p)])
+    ridge = TRACE * np.vstack([square, *[bend] * (P - p)])
+    diagonal[:p] += part.penalty.l2[:, None]
     diagonal = (diagonal + ridge).ravel()
 
     def times(d: FloatArray) -> FloatArray:
         d = d.reshape(P, K)
-        return (part.curvature_times(at, d) + ridge * d).ravel()
+        return (slope_of_shifted(part.curvature_times(at, shifted(d, -t)), t) + ridge * d).ravel()
 
     def times_on(some: IntArray) -> Linear:
         return within(times, some, P * K)
 
     def cheapest(v: FloatArray) -> FloatArray:
-        return part.cheapest(v.reshape(P, K)).ravel()
+        return shifted(part.cheapest(shifted(v.reshape(P, K), -t)), t).ravel()
 
     solve, source = SolveByProducts(times_on, diagonal, SOLVED * enough), part.source
     alike = cheapest if loss.flat(K).size else None
     if not isinstance(source, MemorySource) or source.is_sparse:
-        return Curvature(diagonal, times, solve, exact=False, cheapest=alike)
+        return Curvature(diagonal, times, solve, exact=False, cheapest=alike), t
 
     def among(some: IntArray, dtype: DTypeLike) -> FloatArray:
         unit = np.sqrt(np.maximum(diagonal[some], NOTHING))
-        H = gram_among(part, source, at, some, unit, dtype).astype(np.float64, copy=False)
+        H = gram_among(part, source, at, some, unit, t, dtype).astype(np.float64, copy=False)
         H /= sums.weight
         added = np.zeros((P, K))
-        added[: len(part.penalty.l2)] = part.penalty.l2[:, None]
+        added[:p] = part.penalty.l2[:, None]
         held = ridge if dtype == np.float64 else np.maximum(ridge, SINGLE * diagonal.reshape(P, K))
         H[np.diag_indices(len(some))] += (added + held).ravel()[some] / unit**2
         H *= unit
@@ -279,7 +303,7 @@ def products(part: Objective, at: Evaluation, room: float, enough: float) -> Cur
 
     kept = source.room * source.n_rows
     most = int(min(PRODUCTS * P * K, (kept if np.isfinite(kept) else room) / MATRICES) ** 0.5)
-    return Curvature(diagonal, times, solve, exact=False, among=among, most=most, cheapest=alike)
+    return Curvature(diagonal, times, solve, exact=False, among=among, most=most, cheapest=alike), t
 
 
 class SolveByProducts:
