@@ -5,7 +5,8 @@ import os
 import re
 import subprocess
 import sys
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 
 from separatrix import LogisticRegression
 from separatrix.data.builtin import BUILTIN, REGRESSIONS, builtin
+from separatrix.data.columns import Columns
 from separatrix.data.dataset import open as opened
 from separatrix.data.files import replacing, replacing_all
 from separatrix.errors import ArgumentError, ColumnError, DataError, FileError
@@ -110,6 +112,44 @@ def test_a_column_has_the_narrowest_type_that_loses_no_cell(write, cells, kind):
 def test_a_decimal_comma_is_read_where_semicolons_part_the_cells(write):
     assert rows(write("a;b\n1,5;x\n-2,25;y\n")) == [(1.5, "x"), (-2.25, "y")]
     assert rows(write('a,b\n"1,5",x\n"2,25",y\n')) == [("1,5", "x"), ("2,25", "y")]
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["007", "012", "12"], "category"),
+        ([" 010", "020", "-030"], "category"),
+        (["-010", "20", "30"], "category"),
+        (["+010", "20", "30"], "category"),
+        (["1_005", "1_007", "5"], "category"),
+        (["01067", "10115", "20095"], "category"),
+        (["950,5", "1.200", "1.350", "87,25", "12"], "number written like 1.234,5 from 12 to 1350"),
+        (["1.234.567,5", "3"], "number written like 1.234,5 from 3"),
+        (["0e5", "-0.5", "+0.25", "0"], "number from -0.5 to 0.25"),
+        ([f"2024-01-{day:02d} 10:{day}:00.{day:07d}" for day in range(10, 28)], "date from 2024-01-10 on"),
+        ([f"2024-01-{day:02d} 10:{day}:00.{day:09d}Z" for day in range(10, 28)], "date from 2024-01-10 on"),
+        (
+            [f"2024-01-{day:02d}T10:{day}+01:00" for day in range(10, 28)],
+            "date from 2024-01-10 on, by its day, weekday",
+        ),
+        ([f" 2024/1/{day} 10:{day}:00 +01" for day in range(10, 28)], "date from 2024-01-10 on, by its day, weekday"),
+        (["2024-01-31 10:00:00 UTC", "2024-02-01 10:00:00 UTC"], "category"),
+        (["2024-01-31 9:05", "2024-02-01 9:05"], "category"),
+        (["2024-01-31 24:00:00", "2024-02-01 24:00:00"], "category"),
+        (["1", "2", "NAN"], "category"),
+        (["1", "2", "-nan"], "category"),
+    ],
+)
+def test_a_column_is_the_same_in_csv_and_in_memory(write, cells, kind, mark):
+    cells = [*cells, cells[0]]
+    table = nw.from_native(pa.table({"a": cells, "y": ["p", "q"] * (len(cells) // 2) + ["p"] * (len(cells) % 2)}))
+    text = "".join(f'"{cell}"{mark}{y}\n' for cell, y in table.rows())
+    read = table_of(str(write(f"a{mark}y\n{text}")))
+    ours, theirs = (Columns.learn(each, target="y") for each in (read, table))
+    assert ours.describe() == theirs.describe()
+    assert ours.describe()[0][1].startswith(kind)
+    np.testing.assert_array_equal(ours.encode(table).X, theirs.encode(table).X)
 
 
 def test_the_usual_marks_of_a_missing_cell_are_missing(write):

@@ -19,19 +19,20 @@ NAMES: dict[DatePart, list[str]] = {
 }
 """What the parts that are categories can be, in the order of their codes."""
 
+DATED = r"^\s*\d\d\d\d[/-]\d\d?[/-]\d\d?([ T]([01]\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?\s*$"
+"""2024-01-31, 2024/1/31 23:59, 2024-01-31T23:59:59.123456789Z: the dates in text that can mean only one thing."""
 ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
-"""2024-01-31, 2024-01-31 23:59 and so on: the dates in text that can mean only one thing."""
-DATED = r"^\d\d\d\d[/-]\d\d?[/-]\d\d?([ T].*)?$"
-"""2024/1/31, too, which is made 2024-01-31."""
+"""Those of them that Arrow reads as they are."""
 AMBIGUOUS = r"^\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{4}([ T]\d{1,2}:\d\d.*)?\s*$"
 """01/02/2024 and the like: of January or of February."""
-DASHED = (
+MADE_ISO = (
+    (r"(:\d\d(?:\.\d{1,6})?)\d* ?(?:Z|[+-]\d\d(?::?\d\d)?)?$", r"\1"),
     (r"^(\d{4})[/-](\d{1,2})[/-](\d{1,2})($|[ T])", r"\1-\2-\3\4"),
     (r"^(\d{4})-(\d)-", r"\1-0\2-"),
     (r"^(\d{4}-\d\d)-(\d)($|[ T])", r"\1-0\2\3"),
 )
-OFFSET = r"(:\d\d(?:\.\d{1,6})?) ?(?:Z|[+-]\d\d(?::?\d\d)?)$"
-"""Z or +01:00 behind a time: a time counts by the clock on the wall, so it is left aside."""
+"""What makes the others so. A time counts by the clock on the wall: Z or +01:00 behind it is left aside, and so is what
+is less than a microsecond."""
 
 DAY = 86_400_000_000  # microseconds
 
@@ -82,16 +83,15 @@ def iso_dates(texts: Any) -> Any:
     >>> iso_dates(pa.array(["2024-01-31 12:30", "2024-01-31T12:30:00Z", "2024-02-30", "soon"])).is_valid().to_pylist()
     [True, True, False, False]
     """
-    trimmed = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), pattern=OFFSET, replacement=r"\1")
-    dated, iso = (pc.match_substring_regex(trimmed, pattern) for pattern in (DATED, ISO))
-    if pc.any(pc.and_not(dated, iso)).as_py():
-        for pattern, replacement in DASHED:
-            trimmed = pc.replace_substring_regex(trimmed, pattern=pattern, replacement=replacement)
-    shaped = pc.if_else(pc.match_substring_regex(trimmed, ISO), trimmed, pa.scalar(None, trimmed.type))
+    trimmed = pc.utf8_trim_whitespace(texts)
+    dated = pc.if_else(pc.match_substring_regex(trimmed, DATED), trimmed, pa.scalar(None, trimmed.type))
+    if pc.any(pc.invert(pc.match_substring_regex(dated, ISO))).as_py():
+        for pattern, replacement in MADE_ISO:
+            dated = pc.replace_substring_regex(dated, pattern=pattern, replacement=replacement)
     try:
-        return pc.cast(shaped, pa.timestamp("us"))
+        return pc.cast(dated, pa.timestamp("us"))
     except pa.ArrowInvalid:  # one is in no calendar; Arrow does not say which
-        return pa.array([text and _date_or_none(text) for text in shaped.to_pylist()], pa.timestamp("us"))
+        return pa.array([text and _date_or_none(text) for text in dated.to_pylist()], pa.timestamp("us"))
 
 
 def _date_or_none(text: str) -> datetime | None:

@@ -23,8 +23,9 @@ from separatrix.errors import ColumnError, FileError
 DELIMITERS = ",;\t|"
 CHUNK = 2**20  # bytes
 
-# 007 is a code, and 1_000 a number to DuckDB alone.
-NUMBER = "CASE WHEN ({0} NOT LIKE '0_%' OR {0} LIKE '0.%') AND NOT contains({0}, '_') THEN TRY_CAST({0} AS DOUBLE) END"
+GUARD = r"NOT regexp_matches({0}, '^\s*[+-]?(0\d|[nN])') AND NOT contains({0}, '_')"
+"""007 is a code, as in `written`; NAN and 1_000 are numbers to DuckDB alone."""
+NUMBER = f"CASE WHEN {GUARD} THEN TRY_CAST({{0}} AS DOUBLE) END"
 
 
 class Kind(NamedTuple):
@@ -40,14 +41,15 @@ KINDS = [
     Kind(NUMBER, "TRY_CAST({0} AS DOUBLE)"),
     Kind("CASE WHEN lower({0}) IN ('true', 'false') THEN 1 END", "TRY_CAST({0} AS BOOLEAN)"),
     Kind(
-        f"CASE WHEN regexp_matches(trim({{0}}), '{DATED}') THEN TRY_CAST({{0}} AS TIMESTAMP) END",
+        f"CASE WHEN regexp_matches({{0}}, '{DATED}') THEN TRY_CAST({{0}} AS TIMESTAMP) END",
         "TRY_CAST({0} AS TIMESTAMP)",
     ),
 ]
 """Whole numbers, numbers, true and false, dates; the first that fits all cells is a column's."""
 
 COMMA = "TRY_CAST(replace({0}, ',', '.') AS DOUBLE)"
-DECIMAL_COMMA = Kind(COMMA, COMMA)  # where cells are parted by semicolons
+DECIMAL_COMMA = Kind(f"CASE WHEN {GUARD} AND NOT contains({{0}}, '.') THEN {COMMA} END", COMMA)
+"""Where cells are parted by semicolons; a point beside a comma parts thousands, which is left to `written`."""
 
 
 class Dialect(NamedTuple):
