@@ -242,6 +242,27 @@ def test_a_category_is_matched_by_value_when_a_file_stores_it_differently():
     np.testing.assert_array_equal(columns.encode(table(grade=[True])).X, [[0, 0, 1]])
 
 
+@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("s"), pa.timestamp("us"), pa.timestamp("us", "UTC")])
+def test_a_category_of_dates_is_matched_by_value_when_a_file_stores_it_differently(kind):
+    texts = ["2024-01-31", "2024-03-31", "2024-01-31"]
+    stored = pa.array([*map(datetime.date.fromisoformat, texts)]).cast(pa.timestamp("s")).cast(kind)
+    words = learn(until=[*texts, "never", "never", "never"])
+    assert isinstance(words.columns[0], Category)
+    dates = Columns.learn(table(until=stored, y=[0, 1, 0]), target="y", categorical=["until"])
+    for new in (stored, texts, ["2024/1/31", "2024-3-31 00:00", "2024-01-31T00:00:00Z"]):
+        encoded = words.encode(table(until=new))
+        np.testing.assert_array_equal(encoded.X, [[1, 0], [0, 1], [1, 0]])
+        encoded = dates.encode(table(until=new))
+        np.testing.assert_array_equal(encoded.X, [[0], [1], [0]])
+        assert encoded.notes == ()
+
+
+def test_levels_that_are_days_and_times_are_written_as_short_as_they_are():
+    cells = [datetime.datetime(2024, 1, 31), datetime.datetime(2024, 2, 1, 10, 30), datetime.datetime(2024, 2, 1)]
+    column = Columns.learn(table(at=cells, y=[0, 1, 0]), target="y", categorical=["at"]).columns[0]
+    assert column.levels == ["2024-01-31", "2024-02-01", "2024-02-01 10:30:00"]
+
+
 def test_no_two_features_share_a_name():
     columns = learn(**{"a": ["b", "c", "c"], "a = b": [1.0, 2.0, 4.0]})
     assert columns.feature_names == ["a = b", "a = b (2)"]

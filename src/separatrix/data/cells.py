@@ -26,6 +26,9 @@ MISSING = ("", " ", "NA", "N/A", "n/a", "n.a.", "#N/A", "NaN", "nan", "NULL", "n
 """What a missing cell of text may hold, in files and dataframes alike: the marks of R, pandas, SQL, Excel, UCI's sets,
 SAS and tables of statistics. Blanks around them do not count."""
 
+NO_TIME = r"( 00:00:00)?(\.0+)?$"
+"""What a timestamp as text need not say."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -72,8 +75,8 @@ class Cells:
     def codes(self, levels: Sequence[str]) -> NDArray[np.int32]:
         """The position of each cell's text in `levels`, (rows,); -1 for a missing cell or any other value.
 
-        Where the text itself is no level, its value may be: a column that is text in one file ('1.0', 'True')
-        is numbers or booleans in the next, if no other cell there forces it to be text.
+        Where the text itself is no level, its value may be: a column that is text in one file ('1.0', 'True',
+        '2024-01-31') is numbers, booleans or dates in the next, if no other cell there forces it to be text.
         """
         texts, known = self.texts(), pa.array(levels, pa.large_string())
         codes = _positions(texts, known)
@@ -200,10 +203,13 @@ def is_text(kind: Any) -> bool:
 
 
 def as_text(values: Any) -> Any:
-    """Arrow values as text, each number the same whether stored as an integer or not."""
+    """Arrow values as text, each number the same whether stored as an integer or not, and midnight as the day."""
     if pa.types.is_floating(values.type):
         values = pc.add(values, 0.0)  # so that -0.0 is '0'
-    return pc.cast(values, pa.large_string())
+    texts = pc.cast(values, pa.large_string())
+    if pa.types.is_timestamp(values.type):
+        return pc.replace_substring_regex(texts, pattern=NO_TIME, replacement="")
+    return texts
 
 
 def as_floats(values: Any) -> FloatArray:
@@ -216,11 +222,12 @@ def _positions(text: Any, levels: Any) -> NDArray[np.int32]:
 
 
 def _by_value(text: Any) -> Any:
-    """Text with each number in one spelling, and true and false in small letters."""
+    """Text with each number and each date in one spelling, and true and false in small letters."""
     numeric = pc.if_else(pc.match_substring_regex(text, PLAIN), pc.utf8_trim_whitespace(text), None)
     small = pc.utf8_lower(text)
     boolean = pc.is_in(small, value_set=pa.array(["true", "false"], pa.large_string()))
-    return pc.coalesce(as_text(pc.cast(numeric, pa.float64())), pc.if_else(boolean, small, text))
+    numbers, dates = pc.cast(numeric, pa.float64()), iso_dates(text)
+    return pc.coalesce(as_text(numbers), as_text(dates), pc.if_else(boolean, small, text))
 
 
 def arrow_table(table: Table) -> pa.Table:
