@@ -314,6 +314,7 @@ def test_parquet_files_may_differ_in_order_and_width_but_not_in_kind(tmp_path):
 
 
 TEXTS = ["x", "y", "x"]
+CENTS = pa.array([Decimal("1.25")], pa.decimal128(10, 2))
 NARROW = pa.dictionary(pa.int8(), pa.string())
 
 
@@ -327,6 +328,13 @@ NARROW = pa.dictionary(pa.int8(), pa.string())
         (pa.array(TEXTS).dictionary_encode(), pa.array(TEXTS, pa.large_string()), TEXTS * 2),
         (pa.array(TEXTS).dictionary_encode(), pa.array(TEXTS).dictionary_encode().cast(NARROW), TEXTS * 2),
         (pa.nulls(2), pa.array(TEXTS), [None, None, *TEXTS]),
+        (pa.array(TEXTS), pa.array(TEXTS, pa.string_view()), TEXTS * 2),
+        (CENTS, pa.array([3], pa.int64()), [1.25, 3]),
+        (CENTS, pa.array([Decimal("0.125")], pa.decimal128(9, 3)), [1.25, 0.125]),
+        (CENTS, pa.array([0.5], pa.float32()), [1.25, 0.5]),
+        (pa.array([2**53 + 1], pa.int64()), pa.array([0.5]), [2.0**53, 0.5]),
+        (pa.array([2**63 + 1], pa.uint64()), pa.array([-1], pa.int64()), [2.0**63, -1]),
+        (pa.array([2**32 - 1], pa.uint32()), pa.array([-1], pa.int64()), [2**32 - 1, -1]),
     ],
 )
 @pytest.mark.parametrize("turned", [False, True])
@@ -346,6 +354,7 @@ def test_parquet_files_may_store_the_same_values_in_other_ways(tmp_path, one, ot
         ([datetime(2024, 1, 1)], ["2024-01-01"], "text in column 'a', and .*1.parquet dates;"),
         ([[1]], [1], "whole numbers in column 'a', and .*1.parquet list<.*>;"),
         (pa.array(TEXTS).dictionary_encode(), [1], "whole numbers in column 'a', and .*1.parquet text;"),
+        ([datetime(2024, 1, 1)], [date(2024, 1, 1)], r"date32\[day\] in column 'a', and .*1.parquet timestamp\[us\];"),
     ],
 )
 def test_parquet_files_of_other_kinds_are_told_by_file_column_and_kind(tmp_path, one, other, words):
@@ -362,6 +371,19 @@ def test_a_parquet_file_cut_short_is_refused(tmp_path):
 
 def test_a_parquet_file_without_rows_is_refused(tmp_path):
     assert "no rows" in refusal(parquet(tmp_path / "data.parquet", a=pa.array([], pa.int64())))
+
+
+def test_a_parquet_file_without_rows_beside_others_has_a_say_in_names_alone(tmp_path):
+    parquet(tmp_path / "1.parquet", b=pa.array([], pa.float64()), a=pa.array([], pa.float64()))
+    parquet(tmp_path / "2.parquet", a=pa.array(TEXTS).dictionary_encode(), b=[1, 2, 3])
+    parquet(tmp_path / "3.parquet", a=pa.array([], pa.date32()), b=pa.array([], pa.float64()))
+    table = table_of(str(tmp_path / "*.parquet"))
+    assert table.schema == {"b": nw.Int64, "a": nw.Categorical}
+    assert table["a"].to_list() == TEXTS
+    parquet(tmp_path / "4.parquet", a=[5], b=[1])
+    assert "4.parquet holds whole numbers in column 'a', and " in refusal(tmp_path / "*.parquet", ColumnError)
+    parquet(tmp_path / "4.parquet", a=pa.array([], pa.string()))
+    assert "4.parquet has no column 'b'" in refusal(tmp_path / "*.parquet", ColumnError)
 
 
 def test_csv_and_parquet_do_not_go_together(write, tmp_path):

@@ -9,6 +9,7 @@ from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,7 +17,7 @@ from separatrix.arguments import shown
 from separatrix.data.builtin import BUILTIN
 from separatrix.data.cells import is_text
 from separatrix.data.delimited import different, layouts_of, refuse_twins
-from separatrix.data.parts import ParquetPart, Part, TextPart, coded, connected, plain_errors
+from separatrix.data.parts import ParquetPart, Part, TextPart, coded, connected, plain_errors, without_views
 from separatrix.errors import ColumnError, FileError, listing
 from separatrix.stopping import held, stop, unfinished
 
@@ -158,8 +159,8 @@ def _parquet(paths: list[Path]) -> list[Part]:
     for path in paths:
         with plain_errors(str(path)):
             metadata.append(pq.read_metadata(path))
-    schema = _schema_of_all(paths, [each.schema.to_arrow_schema().remove_metadata() for each in metadata])
-    if groups := [each.row_group(0) for each in metadata if each.num_row_groups]:
+    schema = _schema_of_all(paths, metadata)
+    if groups := [each.row_group(0) for each in metadata if each.num_rows]:
         schema = coded(schema, groups[0])
     parts: list[Part] = []
     for path, each in zip(paths, metadata, strict=True):
@@ -186,18 +187,23 @@ def _together(counts: list[int]) -> Iterator[tuple[int, ...]]:
         yield tuple(some)
 
 
-def _schema_of_all(paths: list[Path], schemas: list[pa.Schema]) -> pa.Schema:
-    """The columns of the first file, as wide as every file needs them."""
-    schema = schemas[0]
-    refuse_twins(schema.names, paths[0])
-    for path, other in zip(paths[1:], schemas[1:], strict=True):
-        if set(other.names) != set(schema.names):
-            raise ColumnError(different(paths[0], schema.names, path, other.names))
-        schema = pa.schema([pa.field(each.name, _common(each, other.field(each.name), path, paths)) for each in schema])
-    return schema
+def _schema_of_all(paths: list[Path], metadata: list[Any]) -> pa.Schema:
+    """The columns of the first file, as wide as every file that has rows needs them."""
+    schemas = [without_views(each.schema.to_arrow_schema().remove_metadata()) for each in metadata]
+    names = schemas[0].names
+    refuse_twins(names, paths[0])
+    for path, schema in zip(paths, schemas, strict=True):
+        if set(schema.names) != set(names):
+            raise ColumnError(different(paths[0], names, path, schema.names))
+    files = list(zip(paths, schemas, strict=True))
+    (first, schema), *others = [file for file, each in zip(files, metadata, strict=True) if each.num_rows] or files[:1]
+    fields = [schema.field(name) for name in names]
+    for path, other in others:
+        fields = [pa.field(each.name, _common(each, other.field(each.name), path, first)) for each in fields]
+    return pa.schema(fields)
 
 
-def _common(one: Any, other: Any, path: Path, paths: list[Path]) -> Any:
+def _common(one: Any, other: Any, path: Path, first: Path) -> Any:
     """The type that holds the values of a column of all files so far, and of one more."""
     kinds = one.type, other.type
     if kinds[0] == kinds[1]:
@@ -206,23 +212,35 @@ def _common(one: Any, other: Any, path: Path, paths: list[Path]) -> Any:
     plain = [kind.value_type if is_coded else kind for kind, is_coded in zip(kinds, coded, strict=True)]
     if all(coded) and plain[0] == plain[1]:
         return pa.dictionary(pa.int32(), plain[0])
+    if all(map(_is_number, plain)):
+        return pa.from_numpy_dtype(np.result_type(*map(_dtype, plain)))
     try:
         schemas = [pa.schema([pa.field(one.name, kind)]) for kind in plain]
         return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
     except (pa.ArrowTypeError, pa.ArrowInvalid):
         theirs, ours = map(_in_words, plain)
-        if theirs == ours:  # as times of two zones are
-            theirs, ours = (f"times of {getattr(kind, 'tz', None) or 'no time zone'}" for kind in plain)
+        if theirs == ours:
+            zoned = all(map(pa.types.is_timestamp, plain))
+            theirs, ours = (f"times of {kind.tz or 'no time zone'}" if zoned else str(kind) for kind in plain)
         raise ColumnError(
-            f"{path} holds {ours} in column {one.name!r}, and {paths[0]} {theirs}; store it alike in all files."
+            f"{path} holds {ours} in column {one.name!r}, and {first} {theirs}; store it alike in all files."
         ) from None
+
+
+def _is_number(kind: Any) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def _dtype(kind: Any) -> Any:
+    """NumPy's type for numbers of an Arrow type."""
+    return np.float64 if pa.types.is_decimal(kind) else kind.to_pandas_dtype()
 
 
 def _in_words(kind: Any) -> str:
     words = {
         "text": is_text,
         "whole numbers": pa.types.is_integer,
-        "numbers": pa.types.is_floating,
+        "numbers": _is_number,
         "true or false": pa.types.is_boolean,
         "dates": pa.types.is_temporal,
     }

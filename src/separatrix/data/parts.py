@@ -62,8 +62,11 @@ class ParquetPart:
         }
         with plain_errors(str(self.path)), pq.ParquetFile(self.path, **options) as file:
             for batch in file.iter_batches(rows, row_groups=list(self.groups), columns=names):
-                # No metadata, so that the schemas of files with different notes of pandas are equal.
-                yield batch.select(names).replace_schema_metadata().cast(schema)
+                # What becomes a double may lose digits, as any number does that is one.
+                yield pa.record_batch(
+                    [batch[each.name].cast(each.type, safe=not pa.types.is_floating(each.type)) for each in schema],
+                    schema=schema,
+                )
 
 
 @dataclass(frozen=True)
