@@ -219,15 +219,19 @@ def test_no_input_is_written_over(run):
     run("fit", written(customers()), "--target", "left")
     Path("link.csv").symlink_to("data.csv")
     Path("report.html").write_text(customers())
+    fitted = Path("model.json").read_bytes()
+    Path("model.csv").write_bytes(fitted)
     for command in (
         ("predict", "model.json", "data.csv", "--out", "./link.csv"),
-        ("predict", "model.json", "*.csv", "--out", "data.csv"),
+        ("predict", "model.json", "data*.csv", "--out", "data.csv"),
+        ("predict", "model.csv", "data.csv", "--out", "./model.csv"),
         ("fit", "report.html", "--target", "left"),
     ):
         code, _, err = run(*command)
         assert (code, err.count("\n")) == (2, 1)
         assert "is a file to be read, and would be lost: choose another place" in err
     assert Path("data.csv").read_text() == Path("report.html").read_text() == customers()
+    assert Path("model.csv").read_bytes() == fitted
 
 
 def test_the_same_seed_gives_the_same_model(run):
@@ -253,6 +257,19 @@ def test_one_class_can_be_set_against_the_rest(run):
     assert code == 0
     assert "not virginica" in out
     assert "66.67%" in out
+
+
+def test_one_class_of_numbers_can_be_set_against_the_rest(run):
+    assert run("fit", "digits", "--positive", "3", "--C", ".001", "--tol", "1e-3")[0] == 0
+    assert run("predict", "model.json", "digits", "--out", "p.parquet")[0] == 0
+    assert set(pq.read_table("p.parquet")["prediction"].to_pylist()) == {"not 3", "3"}
+
+
+def test_predicted_numbers_are_of_one_type_whatever_a_batch_holds(run):
+    rows = [f"{k + 0.1 * (i % 7)},{(1, 1.5, 2.5)[k]}" for k in range(3) for i in range(70_000)]
+    assert run("fit", written("\n".join(["x,y", *rows])), "--target", "y", "--tol", "1e-3")[0] == 0
+    assert run("predict", "model.json", "data.csv", "--out", "p.parquet")[0] == 0
+    assert pq.read_table("p.parquet")["prediction"].unique().to_pylist() == [1.0, 1.5, 2.5]
 
 
 def test_columns_can_be_dropped_and_the_boundary_of_two_is_drawn(run):

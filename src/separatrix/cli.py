@@ -187,7 +187,7 @@ def predict(
     with progress(f"predicting {data}") as say:
         new = open(data)
         if out:
-            new.refuse(out)
+            new.refuse(out, others=[model])
         scored = score(fitted, new, notes, say, interval, of)
         rows = write_predictions((prediction_table(fitted, said, first) for first, _, said in scored), out)
     show_notes(notes)

@@ -145,9 +145,9 @@ class Dataset:
                 happened = "is gone" if _stamp(Path(stamp[0]))[1] < 0 else "has changed"
                 raise FileError(f"{stamp[0]} {happened} since it was opened; open the data again once it rests.")
 
-    def refuse(self, *places: Path) -> None:
-        """Raises ArgumentError where one of these, which are to be written, is one of its files."""
-        files = {Path(name).resolve() for name, _, _ in self.files}
+    def refuse(self, *places: Path, others: Iterable[Path] = ()) -> None:
+        """Raises ArgumentError where one of these, which are to be written, is one of its files, or of others read."""
+        files = {Path(name).resolve() for name, _, _ in self.files} | {path.resolve() for path in others}
         for place in places:
             if place.resolve() in files:
                 raise ArgumentError(f"out={place} is a file to be read, and would be lost: choose another place.")

@@ -25,7 +25,8 @@ def prediction_table(model: Model, prediction: Prediction, first_row: int) -> pa
     values, classes = prediction.values, model.target.classes
     table: dict[str, Any] = {"row": np.arange(first_row, first_row + len(values))}
     if model.task != "linear":
-        table["prediction"] = pa.array([classes[k] for k in values.argmax(axis=1)])
+        labels = pa.array(np.array(classes))  # all as text where some are, as "not 2" is beside 2
+        table["prediction"] = labels.take(pa.array(values.argmax(axis=1)))
     names = [f"P({label})" for label in classes] if classes else ["prediction"]
     for k, name in enumerate(names):
         table[name] = values[:, k]
