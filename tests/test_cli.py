@@ -411,6 +411,34 @@ def test_a_model_with_a_coefficient_missing_is_refused(run):
     assert "coefficients[1] has 3 entries where 4 are due" in err
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ("target/classes", [], "task='binary' does not go with 0 labels in target.classes"),
+        ("target/classes", ["no"], "task='binary' does not go with 1 label in target.classes"),
+        ("target/classes", ["no", 1], "target has labels of several kinds, 'no', 1"),
+        ("target/classes", [True, 1], "target has labels of several kinds, True, 1"),
+        ("columns/columns/1/reference", "Paris", "the reference of 'city', 'Paris', is none of its levels"),
+        ("columns/columns/2/parts/month/reference", "Jul", "the reference of 'day: month', 'Jul', is none of its"),
+        ("rates", [1.0], "rates has 1 entries where 2 are due"),
+    ],
+)
+def test_a_model_whose_parts_do_not_go_together_is_refused(place, value, said, run):
+    first, *rows = customers().splitlines()
+    dated = [f"{row},2024-{1 + i % 5:02d}-01" for i, row in enumerate(rows)]
+    assert run("fit", written("\n".join([f"{first},day", *dated])), "--target", "left")[0] == 0
+    content = json.loads(Path("model.json").read_text())
+    *way, last = place.split("/")
+    changed = content["model"]
+    for key in way:
+        changed = changed[int(key) if key.isdigit() else key]
+    changed[last] = value
+    Path("model.json").write_text(json.dumps(content))
+    code, _, err = run("predict", "model.json", "data.csv")
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"model.json is damaged: {said}" in err
+
+
 def test_a_prediction_that_fails_leaves_the_old_file_as_it_was(run):
     run("fit", "iris")
     Path("p.csv").write_text("old")

@@ -36,6 +36,11 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         """The class of code 1, when there are two."""
         return self.classes[1] if len(self.classes) == 2 else None
 
+    @property
+    def labels(self) -> list[Label]:
+        """What cells may hold, when there are classes: theirs, or of one class against the rest those of the rest."""
+        return [*self.others, self.classes[1]] if self.others else self.classes
+
     def encode(
         self, table: Table, where: str = "the data", first_row: Numbered = 1, gaps: bool = False
     ) -> NDArray[np.int64] | FloatArray:
@@ -53,11 +58,10 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         cells.refuse(missing & (not gaps), "is no target; leave out the rows without one")
         if not self.classes:
             return cells.numbers(written=self.written)
-        known = [*self.others, self.classes[1]] if self.others else self.classes
-        codes = cells.codes([_text(label) for label in known]).astype(np.int64)
+        codes = cells.codes([_text(label) for label in self.labels]).astype(np.int64)
         cells.refuse(
             (codes < 0) & ~missing,
-            f"is not a class of the target ({listing(known)}); fix the label or leave out the row",
+            f"is not a class of the target ({listing(self.labels)}); fix the label or leave out the row",
         )
         return (codes == len(self.others)).astype(np.int64) if self.others else codes
 

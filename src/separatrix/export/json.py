@@ -1,11 +1,13 @@
 """The model file: one JSON object, versioned, with exact floats; read strictly, never executed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from separatrix.data.columns import Category, Date
 from separatrix.data.files import replacing
-from separatrix.errors import ModelError
+from separatrix.errors import ModelError, counted, listing
 from separatrix.model import Model
 
 FORMAT = "separatrix model"
@@ -61,27 +63,37 @@ def read_model(path: str | Path) -> Model:
         model = msgspec.json.decode(content, type=ModelFile).model
     except msgspec.ValidationError as error:
         raise ModelError(f"{path} is damaged: {error}. Fit the model again.") from None
-    check_shapes(model, path)
+    for fault in faults(model):
+        raise ModelError(f"{path} is damaged: {fault}. Fit the model again.")
     return model
 
 
-def check_shapes(model: Model, path: str | Path) -> None:
-    """ModelError unless there is one coefficient for each feature and class, and a covariance of just these."""
-    K = len(model.target.classes) if model.task == "multinomial" else 1
-    p = len(model.columns.feature_names)
-    shapes = {
-        "intercepts": (len(model.intercepts), K),
-        "coefficients": (len(model.coefficients), K),
-        "scales": (len(model.scales), p),
-        **{f"coefficients[{k}]": (len(row), p) for k, row in enumerate(model.coefficients)},
+def faults(model: Model) -> Iterator[str]:
+    """What of a model does not go together: classes, levels, and the numbers of each feature and class."""
+    K, p = len(model.target.classes), len(model.columns.feature_names)
+    if not {"linear": K == 0, "binary": K == 2, "multinomial": K > 2}[model.task] or (model.target.others and K != 2):
+        yield f"task={model.task!r} does not go with {counted(K, 'label')} in target.classes"
+    if len({float if type(label) is int else type(label) for label in model.target.labels}) > 1:
+        yield f"target has labels of several kinds, {listing(map(repr, model.target.labels))}"
+    for column in model.columns.columns:
+        for part in [column, *(column.parts.values() if isinstance(column, Date) else [])]:
+            if isinstance(part, Category) and part.reference not in part.levels:
+                yield f"the reference of {part.name!r}, {part.reference!r}, is none of its levels"
+    rows = K if model.task == "multinomial" else 1
+    sizes = {
+        "intercepts": (model.intercepts, rows),
+        "coefficients": (model.coefficients, rows),
+        "scales": (model.scales, p),
+        "rates": (model.rates, max(K, 1)),
+        **{f"coefficients[{k}]": (row, p) for k, row in enumerate(model.coefficients)},
     }
     if model.errors is not None:
-        many = (p + 1) * max(K - 1, 1)
-        shapes |= {"centre": (len(model.errors.centre), p), "covariance": (len(model.errors.covariance), many)}
+        many = (p + 1) * max(rows - 1, 1)
+        sizes |= {"centre": (model.errors.centre, p), "covariance": (model.errors.covariance, many)}
+        sizes |= {f"covariance[{k}]": (row, many) for k, row in enumerate(model.errors.covariance)}
         for name in model.errors.infinite:
             if name not in model.columns.feature_names:
-                raise ModelError(f"{path} is damaged: infinite={name!r} is no feature. Fit the model again.")
-        shapes |= {f"covariance[{k}]": (len(row), many) for k, row in enumerate(model.errors.covariance)}
-    for name, (found, due) in shapes.items():
-        if found != due:
-            raise ModelError(f"{path} is damaged: {name} has {found} entries where {due} are due. Fit the model again.")
+                yield f"infinite={name!r} is no feature"
+    for name, (entries, due) in sizes.items():
+        if len(entries) != due:
+            yield f"{name} has {len(entries)} entries where {due} are due"
