@@ -77,6 +77,23 @@ def test_rows_with_missing_values_are_left_out_and_counted():
     assert result.nobs == kept.times.sum()
 
 
+def test_a_gap_in_a_column_whose_name_is_part_of_a_quoted_one_leaves_no_row_out():
+    data = table().rename(columns={"x": "unit price"}).assign(price=np.nan)
+    assert logit("ill ~ `unit price`", data).nobs == len(data)
+
+
+@pytest.mark.parametrize(
+    "terms", ["`unit price` + age", "C(`it's`) * age", "bs(`unit price`, df=4)", "np.exp(`unit price`) + `scale of it`"]
+)
+def test_a_quoted_name_is_a_column_of_a_dataset_too(terms):
+    names = {"x": "unit price", "site": "it's", "times": "scale of it"}
+    data = table().rename(columns=names).assign(price=np.nan)
+    there, here = (logit(f"ill ~ {terms}", rows) for rows in (separatrix.open(data), data))
+    assert there.names == here.names
+    assert_agrees(there.params, here.params, tol=1e-7)
+    assert_agrees(there.predict(data[:9]), here.predict(data[:9]), tol=1e-7)
+
+
 def test_two_ways_to_cluster_by_name():
     data = table()
     named = logit("ill ~ x", data, covariance="cluster", groups=("firm", "site"))

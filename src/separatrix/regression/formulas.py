@@ -18,6 +18,7 @@ from separatrix.data.frames import BACKENDS
 from separatrix.data.given import check_finite, check_lengths, well_named
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
 from separatrix.regression.categories import check_categories
+from separatrix.regression.factors import variables_of, words_of
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.sample import INTERCEPT, Sample, complete, ways
 
@@ -196,24 +197,6 @@ def shape_of(values: Any) -> tuple[int, ...]:
         return np.shape(values)
     except ValueError:
         return ()
-
-
-def variables_of(parsed: Any) -> set[str]:
-    """The factors of a formula that are a name alone, and so have to be columns."""
-    factors = [factor for side in (parsed.lhs, parsed.rhs) for term in side for factor in term.factors]
-    return {factor.expr for factor in factors if factor.eval_method.value == "lookup"}
-
-
-def words_of(parsed: Any) -> set[str]:
-    """The names that the factors of a formula hold, without what is quoted, comes after a point, or is an argument's.
-
-    >>> from formulaic import Formula
-    >>> sorted(words_of(Formula("y ~ np.log(x) + bs(age, df=4)")))
-    ['age', 'bs', 'np', 'x', 'y']
-    """
-    factors = [factor.expr for side in (parsed.lhs, parsed.rhs) for term in side for factor in term.factors]
-    text = re.sub(r"'[^']*'|\"[^\"]*\"", "", " , ".join(factors))
-    return set(re.findall(r"(?<![\w.])[^\W\d]\w*(?![\w])(?!\s*=[^=])", text))
 
 
 def made_of(side: Any, frame: Any, scope: Mapping[str, Any], **known: Any) -> Any:

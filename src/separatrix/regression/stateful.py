@@ -6,7 +6,6 @@ quantile, which a sample tells roughly and one reading then tells exactly.
 """
 
 import inspect
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +24,8 @@ from separatrix.data.learn import AddUp, complete_rows
 from separatrix.engine.triangle import triangle
 from separatrix.errors import ArgumentError, SeparatrixError
 from separatrix.regression.design import DEPENDENT
-from separatrix.regression.formulas import frame_of, parse, plain, with_scope, words_of
+from separatrix.regression.factors import names_in, words_of
+from separatrix.regression.formulas import frame_of, parse, plain, with_scope
 
 SPLINES, SCALES = ("bs", "cr", "cs", "cc"), ("scale", "center", "standardize")
 REMEMBER = (*SPLINES, *SCALES, "poly")
@@ -284,7 +284,7 @@ class Terms:
         known = LayeredMapping(LayeredMapping(frame, name="data"), scope, remember, TRANSFORMS)
         found: dict[str, Asked] = {}
         for factor in {factor for term in parsed.rhs for factor in term.factors}:
-            if not set(re.findall(r"\w+", factor.expr)) & set(remember):
+            if not names_in(factor) & set(remember):
                 continue
             state = dict(states)
             try:

@@ -4,7 +4,6 @@ A formula needs the levels of its categories and no more of the rows it has not 
 sample with every level in it, and then made batch by batch, wherever the batch is.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +26,8 @@ from separatrix.data.tally import ColumnTally, Tally
 from separatrix.data.target import Target
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
 from separatrix.regression.categories import check_categories
-from separatrix.regression.formulas import Encoding, made_of, matrix, parse, variables_of, with_scope, words_of
+from separatrix.regression.factors import factors_of, names_in, variables_of, words_of
+from separatrix.regression.formulas import Encoding, made_of, matrix, parse, with_scope
 from separatrix.regression.formulas import sample_of as sample_of_design
 from separatrix.regression.sample import Columns, default_names, group_codes, ways
 from separatrix.regression.sources import StreamedSample, check_totals, coded, outcome_of
@@ -187,8 +187,9 @@ def formula_encoding(
             "the data as a column, or fit rows in memory."
         )
     check_row_by_row(formula, design, frame, scope)
-    for factor, (_, state) in design.model_spec.encoder_state.items():
-        unknown = [name for name in features if is_named(name, str(factor)) and tally.columns[name].levels is None]
+    for factor in factors_of(parsed):
+        _, state = design.model_spec.encoder_state.get(factor.expr, (None, {}))
+        unknown = [name for name in features if name in names_in(factor) and tally.columns[name].levels is None]
         if "categories" in state and unknown:
             raise ColumnError(f"column {unknown[0]!r} has too many levels for {factor} of formula={formula!r}.")
     sample = sample_of_design(design, outcome_of(target.name, tuple(target.classes)), scope)
@@ -203,15 +204,6 @@ def formula_encoding(
         offset,
         tally.where,
     )
-
-
-def is_named(column: str, term: str) -> bool:
-    """Whether a term of a formula has a column of this name, not a longer one or a function.
-
-    >>> is_named("a", "C(cat)"), is_named("C", "C(cat)"), is_named("a", "C(a)")
-    (False, False, True)
-    """
-    return re.search(rf"(?<![\w.]){re.escape(column)}(?![\w(])", term) is not None
 
 
 def check_row_by_row(formula: str, design: Any, frame: Any, scope: Mapping[str, Any]) -> None:
