@@ -94,6 +94,31 @@ def test_a_quoted_name_is_a_column_of_a_dataset_too(terms):
     assert_agrees(there.predict(data[:9]), here.predict(data[:9]), tol=1e-7)
 
 
+@pytest.mark.parametrize(
+    "kind", [pd.DataFrame, pl.from_pandas, lambda d: d.astype({"site": "category", "ill": "category"})]
+)
+def test_a_mark_of_a_missing_cell_is_a_gap_in_memory_and_in_a_dataset(kind, monkeypatch):
+    monkeypatch.setattr("separatrix.regression.streamed.SHOWN_ROWS", 50)
+    marked = table()
+    marked.loc[150:, "site"], marked.loc[:4, "ill"], marked["firm"] = "NA", " ? ", marked.firm.astype(str)
+    marked.loc[9, "firm"] = "n/a"
+    want = logit("ill ~ x + site", marked[5:150])
+    for rows in (kind(marked), separatrix.open(kind(marked))):
+        result = logit("ill ~ x + site", rows)
+        assert (result.names, result.classes, result.nobs) == (want.names, ("no", "yes"), 145)
+        assert_agrees(result.params, want.params, tol=1e-7)
+        assert logit("ill ~ x + site", rows, covariance="cluster", groups="firm").nobs == 144
+    with pytest.raises(DataError, match="column 'site' is missing in row 0"):
+        result.predict(kind(marked[160:]))
+
+
+@pytest.mark.parametrize("keep", [pd.DataFrame, separatrix.open])
+def test_a_level_that_no_row_has_is_none_of_the_design(keep):
+    data = table()
+    more = data.assign(site=pd.Categorical(data.site, ["a", "gone", "b", "c"]))
+    assert_agrees(logit("ill ~ site", keep(more)).params, logit("ill ~ site", data).params, tol=1e-7)
+
+
 def test_two_ways_to_cluster_by_name():
     data = table()
     named = logit("ill ~ x", data, covariance="cluster", groups=("firm", "site"))

@@ -252,10 +252,9 @@ def added_here(dataset: Dataset) -> AddUp:
 
 
 def complete_rows(table: Table, first_row: Numbered) -> tuple[Table, Numbered]:
-    """The rows of a table that have a value in every column, and their numbers; NaN is none."""
-    native: pa.Table = table.to_native()
-    gaps = [pc.is_null(column, nan_is_null=True) for column in native.itercolumns()]
-    complete = pc.invert(reduce(pc.or_, gaps)).to_numpy()
+    """The rows of a table that have a value in every column, and their numbers."""
+    gaps = [cells_of(table, name).missing for name in table.columns]
+    complete = ~np.logical_or.reduce(gaps)
     return _filtered(table, complete), first_row if complete.all() else each_of(first_row, len(table))[complete]
 
 

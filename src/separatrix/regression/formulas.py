@@ -14,6 +14,7 @@ from narwhals import selectors
 
 from separatrix.arguments import unmasked
 from separatrix.arrays import Matrix
+from separatrix.data.cells import cells_of
 from separatrix.data.frames import BACKENDS
 from separatrix.data.given import check_finite, check_lengths, well_named
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
@@ -73,7 +74,7 @@ def formula_sample(
         name: column_or_values(value, frame, name.split()[0]) for name, value in given.items() if value is not None
     }
     kept = complete_rows(frame, needed, beside)
-    frame = frame[kept].reset_index(drop=True)
+    frame = with_own_levels(frame[kept].reset_index(drop=True))
     beside = {name: values[kept] for name, values in beside.items()}
     if not len(frame):
         raise DataError("no row is complete: every one has a missing value in a column that the formula uses.")
@@ -149,7 +150,7 @@ def check_columns(needed: Any, frame: Any) -> None:
 def check_gaps(columns: Iterable[str], frame: Any) -> None:
     """DataError for the first row that lacks a value of one of these columns."""
     for name in sorted(columns):
-        for row in np.flatnonzero(frame[name].isna())[:1]:
+        for row in np.flatnonzero(missing_in(frame[name]))[:1]:
             raise DataError(
                 f"column {name!r} is missing in row {row}, counted from 0: leave the row out, or fill the gap."
             )
@@ -170,11 +171,28 @@ def complete_rows(frame: Any, needed: Any, beside: dict[str, Any]) -> Any:
     """Which rows have every value that is used, (n,)."""
     import pandas as pd
 
-    kept = frame[sorted(needed)].notna().all(axis=1).to_numpy()
-    for values in beside.values():
-        missing = pd.isna(values)
-        kept = kept & ~(missing.any(axis=1) if missing.ndim == 2 else missing)
+    kept = np.ones(len(frame), dtype=bool)
+    for table in (frame[sorted(needed)], *map(pd.DataFrame, beside.values())):
+        for name in table.columns:
+            kept &= ~missing_in(table[name])
     return kept
+
+
+def missing_in(column: Any) -> Any:
+    """Which cells of a column of pandas are missing, (n,): of text, and of categories that are, the marks of MISSING
+    too, as in any table."""
+    import pandas as pd
+
+    kind = getattr(column.dtype, "categories", column).dtype
+    if not pd.api.types.is_string_dtype(kind):
+        return column.isna().to_numpy()
+    return cells_of(nw.from_native(column.to_frame("text"), eager_only=True), "text").missing
+
+
+def with_own_levels(frame: Any) -> Any:
+    """The frame with the levels of its categories that its rows have: of others there is nothing to learn."""
+    names = frame.select_dtypes("category").columns
+    return frame.assign(**{name: frame[name].cat.remove_unused_categories() for name in names})
 
 
 def with_scope(words: set[str], frame: Any, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
