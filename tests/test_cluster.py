@@ -678,6 +678,17 @@ def test_categories_of_dask_that_are_numbers_stay_categories(spread):
         np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-9)
 
 
+def test_categories_of_dask_keep_their_order_in_a_formula(spread):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.standard_normal(ROWS), "c": random.choice(["low", "mid", "top"], ROWS)})
+    sick = frame["x"] + (frame["c"] == "mid") + random.logistic(size=ROWS) > 0
+    frame["c"] = pd.Categorical(frame["c"], ["top", "mid", "low"])
+    frame["y"] = pd.Categorical(np.where(sick, "ill", "well"), ["well", "ill"])
+    there, here = (logit("y ~ x + c", rows) for rows in (dd.from_pandas(frame, npartitions=3), frame))
+    assert (there.classes, there.names) == (here.classes, here.names)
+    np.testing.assert_allclose(there.params, here.params, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("formula", "message"),
     [

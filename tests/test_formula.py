@@ -119,6 +119,41 @@ def test_a_level_that_no_row_has_is_none_of_the_design(keep):
     assert_agrees(logit("ill ~ site", keep(more)).params, logit("ill ~ site", data).params, tol=1e-7)
 
 
+def ordered(levels: str) -> pd.DataFrame:
+    """The table with categories whose levels are in an order of their own."""
+    data = table()
+    outcome = pd.Categorical(data.ill, ["yes", "no"], ordered=True)
+    return data.assign(ill=outcome, site=pd.Categorical(data.site, list(levels)), firm=data.firm.astype("category"))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "file"])
+def test_the_order_of_a_categorical_in_a_dataset_is_its_own(kind, tmp_path):
+    data = ordered("c-ab")
+    data.to_parquet(tmp_path / "data.parquet", row_group_size=30)
+    enums = {"site": pl.Enum(list("c-ab")), "ill": pl.Enum(["yes", "no"])}
+    polars = pl.from_pandas(data, schema_overrides=enums)
+    rows = {"pandas": data, "polars": polars, "file": tmp_path / "data.parquet"}[kind]
+    there, here = logit("ill ~ x + site", separatrix.open(rows)), logit("ill ~ x + site", data)
+    assert there.classes == here.classes == ("yes", "no")
+    assert there.names == here.names == ("Intercept", "x", "site[T.a]", "site[T.b]")
+    assert_agrees(there.params, here.params, tol=1e-7)
+    assert_agrees(there.predict(data[:9]), here.predict(data[:9]), tol=1e-7)
+
+
+def test_numbers_of_a_categorical_in_a_dataset_are_categories():
+    data = ordered("abc")
+    there, here = logit("ill ~ firm", separatrix.open(data)), logit("ill ~ firm", data)
+    assert there.names == here.names
+    assert_agrees(there.params, here.params, tol=1e-7)
+
+
+def test_levels_that_files_have_in_different_orders_are_sorted(tmp_path):
+    for number, levels in enumerate(["cab", "cba"]):
+        ordered(levels).to_parquet(tmp_path / f"{number}.parquet")
+    result = logit("ill ~ x + site", separatrix.open(str(tmp_path / "*.parquet")))
+    assert (result.classes, result.names[-1]) == (("yes", "no"), "site[T.c]")
+
+
 def test_two_ways_to_cluster_by_name():
     data = table()
     named = logit("ill ~ x", data, covariance="cluster", groups=("firm", "site"))

@@ -19,6 +19,7 @@ from separatrix.data.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.columns import Columns, told_of
 from separatrix.data.dataset import Dataset
 from separatrix.data.encoding import Encoding
+from separatrix.data.orders import Orders, common, orders_of
 from separatrix.data.reservoir import Reservoir, Strata
 from separatrix.data.seen import Batch, Look, Seen
 from separatrix.data.spill import Spill
@@ -79,11 +80,13 @@ class Reading:
 
     seen: Seen
     sample: Reservoir
+    orders: Orders
     incomplete: int
     ahead: Ahead | None = None
 
     def __add__(self, other: "Reading") -> "Reading":
-        return Reading(self.seen + other.seen, self.sample + other.sample, self.incomplete + other.incomplete)
+        orders, incomplete = common(self.orders, other.orders), self.incomplete + other.incomplete
+        return Reading(self.seen + other.seen, self.sample + other.sample, orders, incomplete)
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Question:
     options: dict[str, Any] = field(default_factory=dict)
     columns: tuple[str, ...] | None = None
     complete: bool = False
-    encode: Callable[[Target, Tally, Table, AddUp], Any] | None = None
+    encode: Callable[[Target, Tally, Orders, Table, AddUp], Any] | None = None
 
     def check(self, dataset: Dataset) -> None:
         """ArgumentError where a column is named to be two things, ColumnError where the dataset has no such column."""
@@ -118,15 +121,18 @@ class Question:
         sample, incomplete = Reservoir(SAMPLE_BYTES // share, {}), 0
         random = np.random.default_rng([number])
         counts: bool | None = None
+        orders: Orders | None = None
         settled, ahead = UNSETTLED, None
         apart = () if self.encode else (self.weight, *self.offset)  # in a formula they may be features too
         look = Look(dataset.where, self.target, self.weight, self.offset, apart, self.regression)
 
         def watched() -> Iterator[Batch]:
-            nonlocal sample, incomplete, counts
+            nonlocal sample, incomplete, counts, orders
             before = 0
             tables = dataset.numbered(batch_rows(dataset), self.columns, coded=True)
             for place, (table, first_row) in enumerate(tables):
+                own = orders_of(table.to_native())
+                orders = own if orders is None else common(orders, own)
                 whole, numbers = complete_rows(table, first_row) if self.complete else (table, first_row)
                 sample = sample.joined(whole.to_native(), self._labels(whole), random)
                 incomplete += len(table) - len(whole)
@@ -158,7 +164,7 @@ class Question:
                 yield part
 
         with workers(n_threads) as pool:
-            return Reading(reduce(add, seen(pool)), sample, incomplete, ahead)
+            return Reading(reduce(add, seen(pool)), sample, orders or {}, incomplete, ahead)
 
     def learned(self, reading: Reading, name: str, add_up: AddUp) -> "Learned":
         """What that amounts to for a dataset of this name, of which more can be `add_up`, if its encoding asks."""
@@ -167,7 +173,8 @@ class Question:
         if self.encode is None:
             encoding = self._encoding(found, seen.tally, name)
         else:
-            encoding = self.encode(found, seen.tally, _filtered(sample.rows(), sample.even()), add_up)
+            found = found.in_order(reading.orders.get(self.target))
+            encoding = self.encode(found, seen.tally, reading.orders, _filtered(sample.rows(), sample.even()), add_up)
         rows: pa.Table = sample.rows().select(encoding.needs).to_native()
         numbered = rows.append_column(POSITION, pa.array(np.arange(len(rows))))
         kept, _ = encoding.that_count(nw.from_native(numbered, eager_only=True))

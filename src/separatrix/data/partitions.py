@@ -88,8 +88,9 @@ def as_promised(column: Any, kind: Any) -> Any:
     it believes that they are text."""
     if not pa.types.is_dictionary(kind):
         return column.cast(kind)
-    own = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    return column.cast(own).cast(kind.value_type).dictionary_encode()
+    chunks = column.chunks if pa.types.is_dictionary(column.type) else column.dictionary_encode().chunks
+    coded = [(chunk.indices.cast(kind.index_type), chunk.dictionary.cast(kind.value_type)) for chunk in chunks]
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(*each) for each in coded], kind)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
@@ -40,6 +41,10 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     def labels(self) -> list[Label]:
         """What cells may hold, when there are classes: theirs, or of one class against the rest those of the rest."""
         return [*self.others, self.classes[1]] if self.others else self.classes
+
+    def in_order(self, levels: pa.Array | None) -> "Target":
+        """The same with its classes as they come among these levels, if these are told."""
+        return self if levels is None else replace(self, classes=sorted(self.classes, key=levels.to_pylist().index))
 
     def encode(
         self, table: Table, where: str = "the data", first_row: Numbered = 1, gaps: bool = False

@@ -21,6 +21,7 @@ from separatrix.data.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.dataset import Dataset
 from separatrix.data.given import check_finite
 from separatrix.data.learn import AddUp, Learned, Question, complete_rows
+from separatrix.data.orders import Orders
 from separatrix.data.partitions import learned_source
 from separatrix.data.tally import ColumnTally, Tally
 from separatrix.data.target import Target
@@ -165,6 +166,7 @@ def formula_encoding(
     offset: tuple[str, ...],
     target: Target,
     tally: Tally,
+    orders: Orders,
     some: Table,
     add_up: AddUp,
 ) -> FormulaEncoding:
@@ -178,7 +180,7 @@ def formula_encoding(
     numeric = {name: tally.columns[name].kind not in ("text", "category") for name in features}
     check_categories(parsed, numeric, lambda name: levels_in(tally.columns[name], formula), tally.rows)
     states = states_of(Terms(formula, columns, scope, needs), some, add_up)
-    frame = with_levels(some[:SHOWN_ROWS].to_pandas(), tally, features)
+    frame = with_levels(some[:SHOWN_ROWS].to_pandas(), tally, orders, features)
     frame, scope = with_scope(words_of(parsed), frame, scope)
     design = made_of(parsed.rhs, frame, scope, transform_state=dict(states))
     if own := [name for name, state in design.model_spec.transform_state.items() if state and name not in states]:
@@ -226,8 +228,9 @@ def levels_in(column: ColumnTally, formula: str) -> list[Any]:
     return column.levels.values.to_pylist()
 
 
-def with_levels(frame: Any, tally: Tally, columns: Sequence[str]) -> Any:
-    """Some rows, and copies of the first in which each column takes the levels that these rows lack."""
+def with_levels(frame: Any, tally: Tally, orders: Orders, columns: Sequence[str]) -> Any:
+    """Some rows, and copies of the first in which each column takes the levels that these rows lack; levels of
+    categories in their order, if they have one."""
     frames = [frame]
     for name in columns:
         column, values = tally.columns[name], []
@@ -239,7 +242,13 @@ def with_levels(frame: Any, tally: Tally, columns: Sequence[str]) -> Any:
             copies = pd.concat([frame[:1]] * len(lacking), ignore_index=True)
             copies[name] = lacking.to_numpy()
             frames.append(copies)
-    return pd.concat([each.astype({name: plain_type(frame[name]) for name in columns}) for each in frames])
+    whole = pd.concat([each.astype({name: plain_type(frame[name]) for name in columns}) for each in frames])
+
+    def category(name: str) -> Any:
+        order = orders[name].to_pylist() if name in orders else None
+        return pd.Categorical(whole[name], order).remove_unused_categories()
+
+    return whole.assign(**{name: category(name) for name in columns if tally.columns[name].kind == "category"})
 
 
 def plain_type(column: Any) -> Any:
