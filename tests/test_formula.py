@@ -405,6 +405,14 @@ def test_bad_input_is_told_in_one_line(call, error, says):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("keep", [pd.DataFrame, separatrix.open])
+@pytest.mark.parametrize("numbers", [[1.0, 1.5], range(60)])
+def test_numbers_that_are_no_classes_are_refused_wherever_they_are(keep, numbers):
+    data = table(600).assign(y=np.resize(numbers, 600))
+    with pytest.raises(TargetError, match=r"y holds \d+ numbers, such as .*and logit is for classes"):
+        logit("y ~ x", keep(data))
+
+
 def test_without_formulaic_a_formula_says_what_to_install(monkeypatch):
     real = builtins.__import__
 

@@ -98,15 +98,13 @@ def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
     if y.dtype.kind == "f":
         check_complete(~np.isfinite(y), name)
     labels, codes = np.unique(y, return_inverse=True)
-    if y.dtype.kind in "fiu":
-        check_whole(labels, name)
-        labels = labels.astype(int)
-    return tuple(labels.tolist()), codes
+    check_whole(labels, name)
+    return tuple((labels.astype(int) if y.dtype.kind in "fiu" else labels).tolist()), codes
 
 
 def check_whole(labels: NDArray, name: str) -> None:
-    """TargetError for numbers that are not classes."""
-    if (labels != np.floor(labels)).any() or len(labels) > MOST_CLASSES:
+    """TargetError for labels that are numbers and no classes."""
+    if labels.dtype.kind in "fiu" and (len(labels) > MOST_CLASSES or (labels != np.floor(labels)).any()):
         raise TargetError(
             f"{name} holds {len(labels)} numbers, such as {listing(labels[:3])}, and logit is for classes. "
             "Use ols for numbers; for proportions give successes and failures."

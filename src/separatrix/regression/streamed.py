@@ -30,6 +30,7 @@ from separatrix.regression.categories import check_categories
 from separatrix.regression.factors import factors_of, names_in, variables_of, words_of
 from separatrix.regression.formulas import Encoding, made_of, matrix, parse, with_scope
 from separatrix.regression.formulas import sample_of as sample_of_design
+from separatrix.regression.outcome import check_whole
 from separatrix.regression.sample import Columns, default_names, group_codes, ways
 from separatrix.regression.sources import StreamedSample, check_totals, coded, outcome_of
 from separatrix.regression.stateful import Terms, states_of
@@ -173,10 +174,12 @@ def formula_encoding(
     """The design of a formula, from some rows, the levels that all of them have, and what its functions remember of
     all.
 
-    Raises ArgumentError for terms such as `x - x.mean()`, whose numbers depend on all rows, and ColumnError for
-    categories of too many levels.
+    Raises ArgumentError for terms such as `x - x.mean()`, whose numbers depend on all rows, ColumnError for categories
+    of too many levels, and TargetError for an outcome of numbers that are no classes.
     """
     parsed: Any = parse(formula, columns)
+    if tally.columns[target.name].kind == "number":
+        check_whole(np.array(target.classes), target.name)
     numeric = {name: tally.columns[name].kind not in ("text", "category") for name in features}
     check_categories(parsed, numeric, lambda name: levels_in(tally.columns[name], formula), tally.rows)
     states = states_of(Terms(formula, columns, scope, needs), some, add_up)
@@ -267,6 +270,7 @@ def block_sample(y: Any, X: Any, numeric: bool, intercept: bool, weights: Any, o
     X, names = array_of_dask(X)
     found = labelled(X, y, weights, offset, regression=numeric, centre=intercept, names=names)
     classes = () if found.classes is None else tuple(found.classes.tolist())
+    check_whole(np.array(classes), "y")
     check_totals("y", classes, found.weight)
     outcome, names = outcome_of("y", classes), names or default_names(found.source.n_columns)
     if numeric and found.columns_of_eta > 1:
