@@ -49,6 +49,10 @@ class Encoding:
         frame, _ = frame_of(data)
         check_columns(set(self.spec.required_variables) - set(self.scope), frame)
         check_gaps(self.spec.required_variables & set(frame.columns), frame)
+        return self.of(frame)
+
+    def of(self, frame: Any) -> Matrix:
+        """The columns of the design of a frame of pandas that is known to have no gaps."""
         return matrix(self.spec, frame, self.scope)[:, self.first :]
 
 

@@ -28,7 +28,7 @@ from separatrix.data.target import Target
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
 from separatrix.regression.categories import check_categories
 from separatrix.regression.factors import factors_of, names_in, variables_of, words_of
-from separatrix.regression.formulas import Encoding, made_of, matrix, parse, with_scope
+from separatrix.regression.formulas import Encoding, frame_of, made_of, matrix, parse, with_scope
 from separatrix.regression.formulas import sample_of as sample_of_design
 from separatrix.regression.outcome import check_whole
 from separatrix.regression.sample import Columns, default_names, group_codes, ways
@@ -63,7 +63,7 @@ class FormulaEncoding:
 
     def block(self, table: Table, before: int = 0, first_row: Numbered = 1) -> Block:
         """The numbers of rows that count, `before` of which came before these."""
-        X = self.recipe(table.to_native())
+        X = self.recipe.of(frame_of(table.to_native())[0])
         check_finite(X, self.names)
         y = coded(len(self.target.classes), self.target.encode(table, self.where, first_row))
         weight, offset = given(table, self.weight, self.offset, self.where, first_row)
