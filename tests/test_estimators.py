@@ -418,6 +418,27 @@ def test_a_weight_of_a_class_that_is_none_is_named(estimator, given, told):
         estimator(class_weight=given).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:every row of class 2 weighs nothing")
+@pytest.mark.parametrize("estimator", [LogisticRegression(), LogisticRegressionCV(Cs=2)])
+def test_weights_of_classes_may_name_one_whose_rows_all_weigh_nothing(estimator):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 3
+    weight = np.where(y == 2, 0.0, 1.0)
+    weighed = clone(estimator).set_params(class_weight={0: 2.0, 2: 3.0}).fit(X, y, weight)
+    by_hand = clone(estimator).fit(X, y, weight * np.where(y == 0, 2.0, 1.0))
+    np.testing.assert_allclose(weighed.coef_, by_hand.coef_, rtol=1e-6)
+
+
+def test_classes_that_are_dates_are_weighed_by_dates_of_numpy_and_of_python():
+    rng = np.random.default_rng(0)
+    X, first = rng.normal(size=(60, 3)), np.datetime64("2020-01-01")
+    y = first + rng.integers(2, size=60)
+    by_hand = LogisticRegression().fit(X, y, np.where(y == first, 2.0, 1.0))
+    for label in (first, first.item()):
+        weighed = LogisticRegression(class_weight={label: 2.0}).fit(X, y)
+        np.testing.assert_allclose(weighed.coef_, by_hand.coef_, rtol=1e-6)
+
+
 def test_cross_validation_names_the_weight_that_is_none():
     X, y = load_breast_cancer(return_X_y=True)
     with pytest.raises(ArgumentError, match=r"sample_weight\[3\]=-1 must be at least 0"):

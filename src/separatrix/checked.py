@@ -317,6 +317,10 @@ def numbers_of(y: NDArray) -> NDArray:
 def weight_of_classes(class_weight: Any, classes: NDArray, total: FloatArray) -> FloatArray:
     """The weight of each class, (K,), of whose rows the weights add up to `total` (K,)."""
     check_class_weight(class_weight, classes)
+    if isinstance(class_weight, dict):
+        # By ==, as the check does: a date of NumPy equals one of Python, and has another hash.
+        told = class_weight.items()
+        return np.array([next((weight for label, weight in told if label == c), 1.0) for c in classes.tolist()], float)
     # As if each class had one row, of the weight of all of its rows.
     seen, weights = total > 0, np.ones(len(classes))  # of a class without such rows none is known, or matters
     weights[seen] = compute_class_weight(
