@@ -343,6 +343,19 @@ def test_fits_that_ran_out_of_iterations_are_counted_in_one_warning():
         LogisticRegressionCV(Cs=(1e-4, 1e4), max_iter=1).fit(X, y)
 
 
+def test_warnings_of_the_last_fit_point_at_the_line_that_asked_for_it():
+    rng = np.random.default_rng(0)
+    X, weight = rng.normal(size=(60, 3)), np.where(np.arange(60) % 3 == 2, 0.0, 1.0)
+    for model, y, own in (
+        (LogisticRegressionCV(Cs=[np.inf], cv=3), X[:, 0] > 0, None),
+        (LogisticRegressionCV(Cs=2, cv=3, max_iter=1), np.arange(60) % 3, None),
+        (LogisticRegressionCV(Cs=2, cv=3), np.arange(60) % 3, weight),
+    ):
+        with pytest.warns(SeparatrixWarning) as caught:
+            model.fit(X, y, own)
+        assert {warning.filename for warning in caught} == {__file__}
+
+
 def with_offset(K: int, rows: int = 150) -> tuple[Any, Any, Any, Any]:
     """X, labels of K classes, weights, and an offset that matters: (n,), or (n, K) for more than two classes."""
     X, y = make_classification(

@@ -414,6 +414,18 @@ def test_a_fit_of_three_classes_reports_the_one_that_stands_apart(multi_class, i
         assert model.separation_.kind == "quasi"
 
 
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+def test_a_class_whose_rows_weigh_nothing_is_what_keeps_a_fit_from_an_end(multi_class):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.array(["a", "b", "c"])[np.arange(60) % 3]
+    model = LogisticRegression(C=np.inf, multi_class=multi_class)
+    with pytest.warns(SeparationWarning, match="no finite fit exists: no row that counts is of class 'c'. Without"):
+        model.fit(X, y, np.where(y == "c", 0.0, 1.0))
+    table = pd.DataFrame(X, columns=["p", "q", "r"]).assign(y=y)
+    with pytest.warns(SeparationWarning, match="every row of class 'c' weighs nothing"):
+        model.set_params(class_weight={"c": 0.0}).fit(table, target="y")
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_healthy_fit_pays_nothing_and_reports_nothing(monkeypatch, iris):
     monkeypatch.setattr(doubt, "separation", None)

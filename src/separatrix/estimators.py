@@ -170,23 +170,31 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
                 found = class_blocks(self, *given) or self._of_arrays(*brought(*given))
             else:
                 found = class_rows(self, X, y, target, sample_weight, offset, columns)
-            self.classes_, source, weight = found
             self._with_offset = offset is not None
-            with source.working() as source:
-                fits = self._fits(source, strength / weight, options)
-                apart = self._separation(fits, source)
-            warn_of_fits(fits, apart, self.tol, stacklevel=2)
-            self.separation_ = apart if (any(apart) if isinstance(apart, tuple) else apart) else None
-            self.coef_ = np.vstack([fit.coefficients for fit in fits])
-            self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
-            self.n_iter_ = np.array([fit.iterations for fit in fits])
-            one = len(fits) == 1
-            self.trace_ = fits[0].trace if one else tuple(fit.trace for fit in fits)
-            self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
-            return self
+            return self._learn(found, strength, options, stacklevel=2)
 
-    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[NDArray, Source, float]:
-        """The classes of arrays, the rows with their codes for y, and their total weight."""
+    def _learn(
+        self, found: tuple[NDArray, Source, FloatArray, float], strength: float, options: Options, stacklevel: int
+    ) -> Self:
+        """The attributes of a fit to such rows, as `_of_arrays` finds; `stacklevel` as if the caller warned itself."""
+        self.classes_, source, by_class, weight = found
+        with source.working() as source:
+            fits = self._fits(source, strength / weight, options)
+            apart = self._separation(fits, source)
+        warn_of_fits(fits, apart, self.tol, stacklevel + 1)
+        self.separation_ = apart if (any(apart) if isinstance(apart, tuple) else apart) else None
+        if self.fit_intercept and self.separation_ is None:
+            warn_of_classes(self.classes_, by_class, stacklevel + 1)
+        self.coef_ = np.vstack([fit.coefficients for fit in fits])
+        self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
+        self.n_iter_ = np.array([fit.iterations for fit in fits])
+        one = len(fits) == 1
+        self.trace_ = fits[0].trace if one else tuple(fit.trace for fit in fits)
+        self.certificate_ = fits[0].certificate if one else tuple(fit.certificate for fit in fits)
+        return self
+
+    def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[NDArray, Source, FloatArray, float]:
+        """The classes of arrays, the rows with their codes for y, and what those of each class weigh, (K,), and all."""
         given = X
         if is_plain(X, y):
             check_moderate(X, n_threads=self.n_threads)
@@ -198,13 +206,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.classes_, codes = made_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
         weight, total = self._weighed(codes, weight)
-        if self.fit_intercept and np.isfinite(self.C):
-            warn_of_classes(self.classes_, total, stacklevel=3)
         check_size("class_weight", weight)
         offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
         threads = self.n_threads
         source = memory_source(X, codes, weight, self.fit_intercept, n_threads=threads, offset=offset, near=True)
-        return self.classes_, source, float(weight.sum())
+        return self.classes_, source, total, float(weight.sum())
 
     def _weighed(self, codes: Any, weight: FloatArray) -> tuple[Any, FloatArray]:
         """The weights of rows (rows,) with those of their classes, and what the rows of each class weigh then, (K,)."""

@@ -30,21 +30,21 @@ from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixW
 
 def class_rows(
     estimator: Any, data: Any, y: Any, target: str, sample_weight: Any, offset: Any, columns: Any
-) -> tuple[NDArray, TableSource, float]:
-    """The classes of a table's target, its rows with their codes for y, (rows,), and their total weight, `class_weight`
-    included; see `learned_rows`."""
+) -> tuple[NDArray, TableSource, FloatArray, float]:
+    """The classes of a table's target, its rows with their codes for y, (rows,), and what those of each class weigh,
+    (K,), and all, `class_weight` included; see `learned_rows`."""
     learned, source = learned_rows(estimator, data, y, target, sample_weight, offset, columns)
     return _weighed(estimator, np.array(learned.encoding.target.classes), source, learned.weight)
 
 
 def _weighed(
     estimator: Any, classes: NDArray, source: TableSource, weight: FloatArray
-) -> tuple[NDArray, TableSource, float]:
-    """Classes of such weights (K,), and their rows with the `class_weight` of the estimator, and their total weight."""
+) -> tuple[NDArray, TableSource, FloatArray, float]:
+    """Classes of such weights (K,), the rows with the estimator's `class_weight`, and what they and all weigh then."""
     if estimator.class_weight is not None:
         by_class = weight_of_classes(estimator.class_weight, classes, weight)
         source, weight = source.reweighed(by_class), weight * by_class
-    return classes, source, float(weight.sum())
+    return classes, source, weight, float(weight.sum())
 
 
 def number_rows(
@@ -105,7 +105,7 @@ def learned_rows(
 
 def class_blocks(
     estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
-) -> tuple[NDArray, TableSource, float] | None:
+) -> tuple[NDArray, TableSource, FloatArray, float] | None:
     """As `class_rows`, of Dask arrays, or a Dask dataframe of numbers, and labels y; None for other data, and for so
     few that they are better brought here."""
     found = _blocks(estimator, X, y, sample_weight, offset, regression=False, held=bool(np.isfinite(estimator.C)))

@@ -242,7 +242,9 @@ class LogisticRegressionCV(LogisticRegression):
         model = self._model(C=self.C_, l1_ratio=self.l1_ratio_, warm_start=True)
         w, b = paths[r]
         model = with_coefficients(model, self.classes_, w[c], b[c])
-        model.fit(rows.X, rows.y, rows.weight, rows.offset)
+        options, strength = model._checked()
+        found = model._of_arrays(rows.X, rows.y, rows.weight, rows.offset)
+        model._learn(found, strength, options, stacklevel=3)
         self.coef_, self.intercept_ = model.coef_, model.intercept_
         self.trace_, self.certificate_, self.separation_ = model.trace_, model.certificate_, model.separation_
         return self

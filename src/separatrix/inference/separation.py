@@ -190,7 +190,10 @@ class Half:
 def told(
     source: Source, found: Recession, classes: Sequence[Any], columns: Sequence[str], ones: int
 ) -> tuple[str, ...]:
-    """The sentences: of columns that do it alone, else of the combination."""
+    """The sentences: of classes without a row, or of columns that do it alone, else of the combination."""
+    counts = source.add_up(lambda block: np.bincount(block.codes, minlength=len(classes)))
+    if not counts.all():
+        return tuple(f"no row that counts is of class {classes[k]!r}" for k in np.flatnonzero(counts == 0).tolist())
     alone = [half for half in single_columns(source, found, len(classes), columns, ones) if found.still or half.strict]
     if not alone and len(classes) > 2:
         return (of_many(source, found, columns, ones),)
