@@ -1,11 +1,13 @@
 """What callers may give to the estimators, and the one line they are told where it cannot be."""
 
+import datetime
 import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse as sps
 
@@ -96,6 +98,14 @@ def test_the_number_of_threads_is_blamed_on_the_variable_that_has_it(monkeypatch
         (FRAME.assign(t=pd.date_range("2020", periods=60)), ColumnError, "column 't' of X is of type datetime64"),
         (FRAME.assign(t=pd.to_timedelta(np.arange(60), unit="s")), ColumnError, "column 't' of X is of type timedelta"),
         (pl.DataFrame({"t": pd.date_range("2020", periods=60)}), ColumnError, "column 't' of X is of type Datetime"),
+        (
+            pa.table({"a": X[:, 0], "b": [None, *X[1:, 1]]}),
+            CellError,
+            "column 'b' of X is NaN in row 0, counted from 0",
+        ),
+        (pa.table({"a": X[:, 0], "b": ["txt"] * 60}), CellError, "column 'b' of X is 'txt' in row 0, counted from 0"),
+        (pa.table({"t": [datetime.date(2020, 1, 1)] * 60}), ColumnError, "column 't' of X is of type date32.*: times"),
+        (pa.record_batch({"t": [datetime.timedelta(1)] * 60}), ColumnError, "column 't' of X is of type duration"),
         (X + 1j, DataError, "Complex data not supported: X has complex numbers"),
         (sps.csr_array(X + 1j), DataError, "Complex data not supported"),
         (FRAME.assign(b=1j), DataError, "Complex data not supported"),
@@ -361,8 +371,14 @@ def test_many_large_numbers_whose_squares_add_up_to_more_are_no_fault():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("model", [LogisticRegression(C=np.inf), LinearRegression(), FirthLogisticRegression()])
 def test_values_too_small_to_square_are_named_where_no_penalty_holds_their_weight(model):
-    for given, name in ((X, "1"), (FRAME, "'b'"), (sps.csr_array(X), "1")):
-        tiny = given * [1.0, 1e-200, 1.0] if not sps.issparse(given) else given.multiply([[1.0, 1e-200, 1.0]]).tocsr()
+    cells = X * [1.0, 1e-200, 1.0]
+    table = pa.table(dict(zip("abc", cells.T, strict=True)))
+    for tiny, name in (
+        (cells, "1"),
+        (pd.DataFrame(cells, columns=FRAME.columns), "'b'"),
+        (table, "'b'"),
+        (sps.csr_array(cells), "1"),
+    ):
         with pytest.raises(
             CellError, match=rf"column {name} of X reaches 2\.\d+e-200, too small to square, so rescale"
         ):

@@ -27,7 +27,7 @@ from separatrix.arguments import (
 )
 from separatrix.arrays import FLOATS, WHOLE, FloatArray, Matrix
 from separatrix.compressed import csr_of_sums
-from separatrix.data.frames import check_distinct, check_here
+from separatrix.data.frames import check_distinct, check_here, is_of_times, kinds_of, names_of
 from separatrix.data.given import check_moderate
 from separatrix.data.labels import brought_text
 from separatrix.errors import (
@@ -79,7 +79,7 @@ def checked_matrix(estimator: Any, X: Any) -> Matrix:
         found = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False, reset=False)
     except (TypeError, ValueError) as error:
         raise explained(error, X) from None
-    check_moderate(found, getattr(X, "columns", None), getattr(estimator, "n_threads", 1))
+    check_moderate(found, names_of(X), getattr(estimator, "n_threads", 1))
     return found
 
 
@@ -96,7 +96,7 @@ def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tu
     except (TypeError, ValueError) as error:
         raise explained(error, X, y, type(estimator).__name__) from None
     found = csr_of_sums(found) if sparse.issparse(found) else found
-    check_moderate(found, getattr(X, "columns", None), getattr(estimator, "n_threads", 1))
+    check_moderate(found, names_of(X), getattr(estimator, "n_threads", 1))
     return found, numbers_of(values) if numbers else values
 
 
@@ -108,16 +108,10 @@ def check_given(X: Any) -> None:
     kinds = kinds_of(X)
     check_distinct([name for name, _ in kinds if isinstance(name, str)])
     for name, kind in kinds:
-        if getattr(kind, "kind", "") in ("M", "m") or (hasattr(kind, "is_temporal") and kind.is_temporal()):
+        if is_of_times(kind):
             raise ColumnError(f"column {name!r} of X is of type {kind}: {NO_NUMBERS}")
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise DataError(f"X is of type {X.dtype}: {NO_NUMBERS}")
-
-
-def kinds_of(X: Any) -> list[tuple[Any, Any]]:
-    """The names and types of the columns of a dataframe; of anything else none."""
-    framed = hasattr(X, "columns") and hasattr(X, "dtypes")
-    return list(zip(X.columns, X.dtypes, strict=True)) if framed else []
 
 
 def warn_of_no_offset(estimator: Any, offset: Any, stacklevel: int) -> None:
@@ -226,8 +220,8 @@ def no_number(X: Any) -> Exception | None:
 
 def columns_of(X: Any) -> Iterator[tuple[str | None, NDArray]]:
     """The columns of a dataframe with their names, or those of anything else without."""
-    if kinds_of(X):
-        for j, name in enumerate(X.columns):
+    if kinds := kinds_of(X):
+        for j, (name, _) in enumerate(kinds):
             column = X.iloc[:, j] if hasattr(X, "iloc") else X[name]
             yield str(name), np.asarray(column)
     elif not sparse.issparse(X):

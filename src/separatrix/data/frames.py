@@ -17,10 +17,33 @@ def named_once(data: Any) -> None:
     """ColumnError for a dataframe two of whose columns have one name, DataError for one whose rows are not there."""
     data = nw.to_native(data, pass_through=True)
     check_here(data)
-    names = data.column_names if dependencies.is_pyarrow_table(data) else getattr(data, "columns", None)
-    if names is None or callable(names) or isinstance(data, str):
-        return
-    check_distinct(map(str, names))
+    check_distinct(map(str, names_of(data) or ()))
+
+
+def names_of(data: Any) -> list[Any] | None:
+    """The names of the columns of a dataframe or a table of Arrow; None of anything else."""
+    names = data.column_names if is_arrow(data) else getattr(data, "columns", None)
+    return None if names is None or callable(names) else list(names)
+
+
+def kinds_of(data: Any) -> list[tuple[Any, Any]]:
+    """The names and types of the columns of a dataframe or a table of Arrow; of anything else none."""
+    names, kinds = names_of(data), data.schema.types if is_arrow(data) else getattr(data, "dtypes", None)
+    return [] if names is None or kinds is None else list(zip(names, kinds, strict=True))
+
+
+def is_arrow(data: Any) -> bool:
+    """Whether it is a table of Arrow: pyarrow is there then."""
+    arrow = dependencies.get_pyarrow()
+    return arrow is not None and isinstance(data, (arrow.Table, arrow.RecordBatch))
+
+
+def is_of_times(kind: Any) -> bool:
+    """Whether the type of a column, of NumPy, pandas, polars or Arrow, is one of dates, times or durations."""
+    arrow = dependencies.get_pyarrow()
+    if arrow is not None and isinstance(kind, arrow.DataType):
+        return arrow.types.is_temporal(kind)
+    return getattr(kind, "kind", "") in ("M", "m") or (hasattr(kind, "is_temporal") and kind.is_temporal())
 
 
 def check_here(data: Any) -> None:

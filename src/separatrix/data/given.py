@@ -5,13 +5,12 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-from narwhals import dependencies
 from scipy import sparse
 
 from separatrix.arguments import LARGEST, is_moderate, unmasked
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.compressed import csr_of_sums
-from separatrix.data.frames import check_distinct, check_here
+from separatrix.data.frames import check_distinct, check_here, names_of
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.errors import CellError, ColumnError, DataError
 
@@ -74,14 +73,15 @@ def well_named(data: Any) -> Any:
     Raises ColumnError for names in levels, or that occur twice, and DataError for rows that are not there yet.
     """
     check_here(data)
-    given = data.column_names if dependencies.is_pyarrow_table(data) else getattr(data, "columns", None)
-    if given is None or callable(given):
+    given = names_of(data)
+    if given is None:
         return data
-    if getattr(given, "nlevels", 1) > 1:
-        raise ColumnError(f"columns have names of {given.nlevels} levels, such as {given[0]!r}: give each one name.")
+    levels = getattr(getattr(data, "columns", None), "nlevels", 1)
+    if levels > 1:
+        raise ColumnError(f"columns have names of {levels} levels, such as {given[0]!r}: give each one name.")
     names = [name if isinstance(name, str) else f"x{name}" for name in given]
     check_distinct(names)
-    return data.set_axis(names, axis=1) if names != list(given) else data
+    return data.set_axis(names, axis=1) if names != given else data
 
 
 def check_lengths(columns: Mapping[Any, Any]) -> None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
+from separatrix.data.frames import names_of
 from separatrix.equations.hyperplane import pieces
 from separatrix.errors import CellError
 
@@ -61,7 +62,7 @@ def check_not_tiny(X: Matrix, given: Any) -> None:
         most = np.concatenate([np.abs(some[:, columns]).max(axis=0) for columns in parts])
     for column in np.flatnonzero((most > 0) & (most < TINY)).tolist():
         most[column] = float(np.abs(X[:, [column]]).max())
-    refuse_tiny(most, getattr(given, "columns", range(X.shape[1])))
+    refuse_tiny(most, names_of(given) or range(X.shape[1]))
 
 
 def refuse_tiny(most: NDArray, names: Any) -> None:
