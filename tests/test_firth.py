@@ -217,6 +217,7 @@ def test_a_stored_model_predicts_and_says_why_it_cannot_test():
     [
         ({"correction": "fleck"}, [0, 1, 0, 1], "correction='fleck' must be one of None, flic, flac"),
         ({"correction": "flic"}, [0, 1, 2, 1], "correction='flic' is for two classes, and y has 3"),
+        ({"max_iter": 1.5}, [0, 1, 0, 1], "max_iter=1.5 must be a whole number"),
         ({"max_iter": 0}, [0, 1, 0, 1], "max_iter=0 must be a number at least 1"),
     ],
 )

@@ -10,9 +10,9 @@ from separatrix.arguments import (
     FARTHEST,
     check_choice,
     check_flag,
-    check_number,
     check_offset,
     check_sample_weight,
+    check_whole,
 )
 from separatrix.arrays import FloatArray
 from separatrix.checked import all_or_nothing, check_fitted, checked_rows
@@ -110,7 +110,7 @@ class FirthLogisticRegression(LogisticRegression):
 
     def _check(self) -> None:
         check_flag("fit_intercept", self.fit_intercept)
-        check_number("max_iter", self.max_iter, at_least=1)
+        check_whole("max_iter", self.max_iter, at_least=1)
         check_choice("correction", self.correction, CORRECTIONS)
 
     def _keep(self, found: FirthEstimate, K: int) -> None:
