@@ -88,7 +88,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         Threads that share a pass over the rows; by default $SEPARATRIX_NUM_THREADS, else the cores this process has.
 
     Of scikit-learn's arguments five are not there: `penalty` (C and l1_ratio say it), `n_jobs` (n_threads), `verbose`
-    (`trace_`), and liblinear's `dual` and `intercept_scaling`.
+    (`trace_`), and liblinear's `dual` and `intercept_scaling`; nor are its methods `sparsify` and `densify`.
 
     Attributes
     ----------
