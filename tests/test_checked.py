@@ -12,7 +12,15 @@ import pytest
 import scipy.sparse as sps
 
 import problems  # noqa: F401 - one thread
-from separatrix import FirthLogisticRegression, LinearRegression, LogisticRegression, logit, ols, scratch
+from separatrix import (
+    FirthLogisticRegression,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    logit,
+    ols,
+    scratch,
+)
 from separatrix.arguments import LARGEST
 from separatrix.data.threads import thread_count
 from separatrix.errors import (
@@ -32,6 +40,7 @@ Y = (X[:, 0] + RNG.logistic(size=60) > 0).astype(int)
 THREE = np.digitize(X[:, 0] + RNG.normal(size=60), [-0.5, 0.5])
 NUMBERS = X[:, 0] + RNG.normal(size=60)
 FRAME = pd.DataFrame(X, columns=list("abc"))
+HUGE = 10**400
 MODELS = [LogisticRegression, LinearRegression, FirthLogisticRegression]
 SOLVERS = ["newton", "quasi-newton", "conjugate-gradient", "gradient-descent", "proximal-newton"]
 
@@ -106,6 +115,8 @@ def test_the_number_of_threads_is_blamed_on_the_variable_that_has_it(monkeypatch
         (pa.table({"a": X[:, 0], "b": ["txt"] * 60}), CellError, "column 'b' of X is 'txt' in row 0, counted from 0"),
         (pa.table({"t": [datetime.date(2020, 1, 1)] * 60}), ColumnError, "column 't' of X is of type date32.*: times"),
         (pa.record_batch({"t": [datetime.timedelta(1)] * 60}), ColumnError, "column 't' of X is of type duration"),
+        (with_cell(3, 1, HUGE, object), CellError, r"X\[3, 1\] is a whole number beyond 1\.79769e\+308, the largest"),
+        (pd.DataFrame(with_cell(3, 1, HUGE, object)), CellError, "column '1' of X is a whole number beyond"),
         (X + 1j, DataError, "Complex data not supported: X has complex numbers"),
         (sps.csr_array(X + 1j), DataError, "Complex data not supported"),
         (FRAME.assign(b=1j), DataError, "Complex data not supported"),
@@ -136,6 +147,7 @@ def test_what_is_no_matrix_of_numbers_is_told_with_its_place_in_one_line(Model, 
         (X[:, :2], "X has 2 features, but .* is expecting 3 features as input: give the columns of the fit"),
         (X[0], "Reshape your data"),
         (X + 1j, "Complex data not supported"),
+        (with_cell(3, 1, HUGE, object), r"X\[3, 1\] is a whole number beyond"),
         (pl.LazyFrame({"a": X[:, 0]}), "not here yet"),
     ],
 )
@@ -182,6 +194,7 @@ def test_pandas_columns_without_their_zeros_truth_values_and_halves_are_numbers(
         (Y + 1j, "Complex data not supported: y has complex"),
         (sps.csr_array(Y[:, None]), "y is a sparse matrix, and must be dense"),
         (pl.LazyFrame({"y": Y}), "not here yet"),
+        (np.ma.array(np.where(Y, "a", "b"), mask=np.arange(60) == 4), "y is missing in row 4"),
         (np.where(np.arange(60) == 2, np.inf, NUMBERS), r"y\[2\]=inf must be finite"),
     ],
 )
@@ -197,6 +210,7 @@ def test_a_y_that_is_not_one_value_a_row_is_told_in_one_line(Model, y, message):
         (np.where(Y == 1, "a", "b"), r"y\[0\]='[ab]' is no number: to learn classes use LogisticRegression"),
         ([*NUMBERS[:3].tolist(), "a", *NUMBERS[4:].tolist()], r"y\[0\]=|y\[3\]='a' is no number"),
         (pd.date_range("2020", periods=60), "y is of type datetime64.* times are no numbers"),
+        ([*NUMBERS[:3].tolist(), HUGE, *NUMBERS[4:].tolist()], r"y\[3\] is a whole number beyond 1\.79769e\+308"),
         (NUMBERS * 1e300, r"y\[0\]=-?\S+e\+\d+ is beyond 1e\+90, too large to square: rescale y"),
     ],
 )
@@ -221,6 +235,21 @@ def test_labels_that_are_none_are_told_in_one_line(Model, y, message):
         raise one_line(lambda: Model().fit(X, y))
     if "one class" in message:
         assert "np." not in str(one_line(lambda: scratch.LogisticRegression().fit(X, y)))
+
+
+@pytest.mark.parametrize("Model", MODELS)
+@pytest.mark.parametrize("y", [np.asmatrix(Y), np.asmatrix(Y).T], ids=["row", "column"])
+def test_a_matrix_is_no_y_and_told_to_be_made_an_array(Model, y):
+    with pytest.raises(DataError, match=r"y is a numpy matrix, .*: give np\.asarray\(y\)\.squeeze\(\)"):
+        Model().fit(X, y)
+    assert Model().fit(X, np.asarray(y).squeeze()).n_features_in_ == 3
+
+
+@pytest.mark.parametrize("Model", [LogisticRegression, FirthLogisticRegression])
+def test_a_mask_that_hides_no_label_leaves_them_of_their_type(Model):
+    for y in (Y, Y > 0, np.where(Y, "a", "b")):
+        found = Model().fit(X, np.ma.array(y, mask=np.zeros(60, bool))).classes_
+        np.testing.assert_array_equal(found, np.unique(y), strict=True)
 
 
 # parameters and weights
@@ -257,6 +286,7 @@ def test_a_parameter_of_the_wrong_kind_is_told_as_its_caller_wrote_it(parameters
         (1e-300, "sample_weight reaches 1e-300, and must reach"),
         ([[1.0], [1.0, 2.0]] * 30, "sample_weight holds lists of different lengths"),
         (sps.csr_array(np.ones((60, 1))), "sample_weight="),
+        ([HUGE] * 60, "sample_weight holds a whole number beyond"),
     ],
 )
 def test_weights_that_cannot_be_summed_are_told_in_one_line(Model, weight, message):
@@ -264,7 +294,7 @@ def test_weights_that_cannot_be_summed_are_told_in_one_line(Model, weight, messa
         raise one_line(lambda: Model().fit(X, Y, sample_weight=weight))
 
 
-@pytest.mark.parametrize("Model", [LogisticRegression, LinearRegression])
+@pytest.mark.parametrize("Model", [LogisticRegression, LinearRegression, LogisticRegressionCV])
 @pytest.mark.parametrize(
     ("y", "weight", "message"),
     [
@@ -276,7 +306,6 @@ def test_weights_that_cannot_be_summed_are_told_in_one_line(Model, weight, messa
         (Y, np.ones(4), r"sample_weight=.* has shape \(4,\)"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
 def test_a_score_tells_what_its_rows_lack(Model, y, weight, message):
     model = Model().fit(X, Y)
     with pytest.raises(SeparatrixError, match=message):
@@ -300,7 +329,7 @@ def test_a_tolerance_below_rounding_is_told_to_be_so_and_ends_the_fit(settings):
 
 
 @pytest.mark.parametrize("lost", ["coef_", "intercept_"])
-@pytest.mark.parametrize("value", [np.nan, np.inf, "a", None, np.zeros(7), [[0.0, 0.0]], 1e300])
+@pytest.mark.parametrize("value", [np.nan, np.inf, "a", None, HUGE, np.zeros(7), [[0.0, 0.0]], 1e300])
 def test_a_warm_start_from_nothing_that_fits_is_one_from_zero(lost, value):
     cold = LogisticRegression().fit(X, Y)
     model = LogisticRegression(warm_start=True).fit(X, Y)

@@ -81,6 +81,17 @@ def test_text_of_pandas_is_learned_as_that_of_numpy(kind):
         LogisticRegression().fit(X, column.mask(column.index == 52))
 
 
+def test_text_of_a_type_of_numpys_own_is_learned_and_scored_as_other_text():
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.array(["no", "yes", "maybe"] * 20)
+    kind = np.dtypes.StringDType(na_object=None)
+    ours, theirs = LogisticRegression().fit(X, y.astype(kind)), LogisticRegression().fit(X, y)
+    np.testing.assert_array_equal(ours.coef_, theirs.coef_)
+    assert ours.classes_.tolist() == theirs.classes_.tolist()
+    assert theirs.score(X, y.astype(kind)) == theirs.score(X, y)
+    with pytest.raises(TargetError, match="y is missing in row 7, counted from 0"):
+        LogisticRegression().fit(X, np.array([*y[:7], None, *y[8:]], dtype=kind))
+
+
 def test_other_columns_of_pandas_are_left_as_they_are():
     for y in (
         pd.Series([1, 2]),

@@ -13,6 +13,7 @@ from separatrix.errors import ArgumentError, TargetError
 LARGEST = 1e90  # of a cell, and of a weight: the square of the one times the other, summed over rows, is finite
 SMALLEST_C = 1e-200  # whose inverse, by unit of such a weight, is finite
 LARGEST_INT = sys.float_info.max
+BEYOND = f"a whole number beyond {LARGEST_INT:g}, the largest there is here"
 FARTHEST = 1e15  # of an offset to a linear predictor: beside a larger one rounding leaves nothing of x'w + b
 
 
@@ -28,7 +29,7 @@ def check_number(
     limit = f"above {above}" if above > -np.inf else f"at least {at_least}"
     fine = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     if isinstance(value, int) and abs(value) > LARGEST_INT:
-        raise ArgumentError(f"{name} is a whole number beyond {LARGEST_INT:g}, the largest there is here.")
+        raise ArgumentError(f"{name} is {BEYOND}.")
     if not (fine and value > above and value >= at_least and (infinite or value < np.inf)):  # as NaN is not
         raise ArgumentError(f"{name}={shown(value)} must be a number {limit}{', or inf' if infinite else ''}.")
 
@@ -184,6 +185,8 @@ def finite_numbers(name: str, given: NDArray, shape: tuple[int, ...]) -> FloatAr
         numbers = np.ascontiguousarray(given, dtype=np.float64)
     except (TypeError, ValueError):
         raise ArgumentError(f"{name}={listed(given)} must be numbers, and some are not.") from None
+    except OverflowError:
+        raise ArgumentError(f"{name} holds {BEYOND}.") from None
     for place in np.argwhere(~np.isfinite(numbers))[:1].tolist():
         value = float(numbers[tuple(place)])
         raise ArgumentError(f"{name}{place}={value} must be finite. Leave the row out, or fill the gap.")
@@ -198,7 +201,7 @@ def as_numbers(values: Any) -> FloatArray:
     """
     try:
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return np.empty(0)
 
 
@@ -210,8 +213,10 @@ def unmasked(values: Any) -> Any:
     """
     if not isinstance(values, np.ma.MaskedArray):
         return values
-    numeric = values.dtype.kind in "iufb"
-    return np.ma.filled(values.astype(float if numeric else object), np.nan if numeric else None)
+    if not np.ma.is_masked(values):
+        return values.data
+    gap: Any = np.nan if values.dtype.kind in "iufb" else None
+    return np.where(values.mask, gap, values.data)
 
 
 def gaps(values: NDArray) -> NDArray:

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from separatrix.arguments import (
+    BEYOND,
     check_class_weight,
     check_sample_weight,
     check_squares,
@@ -77,7 +78,7 @@ def checked_matrix(estimator: Any, X: Any) -> Matrix:
     try:
         check_given(X)
         found = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False, reset=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise explained(error, X) from None
     check_moderate(found, names_of(X), getattr(estimator, "n_threads", 1))
     return found
@@ -93,7 +94,7 @@ def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tu
         check_given(X)
         check_here(y)
         found, values = cast(Any, validate_data)(estimator, X, y, **how, multi_output=numbers, y_numeric=numbers)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise explained(error, X, y, type(estimator).__name__) from None
     found = csr_of_sums(found) if sparse.issparse(found) else found
     check_moderate(found, names_of(X), getattr(estimator, "n_threads", 1))
@@ -128,8 +129,9 @@ def judged(score: Callable[..., float], y: Any, predicted: NDArray, sample_weigh
     """A score of predictions, of rows with weights (rows,), or a number or None for the same weight each."""
     weight = None if sample_weight is None else check_sample_weight(sample_weight, len(predicted))
     try:
-        return float(score(y, predicted, sample_weight=weight))
-    except (TypeError, ValueError) as error:
+        with np.errstate(invalid="ignore"):  # of a cast of NaN, which is named below
+            return float(score(y, predicted, sample_weight=weight))
+    except (TypeError, ValueError, OverflowError) as error:
         raise about_shape(predicted, y) or about_gaps(y) or DataError(str(error).splitlines()[0]) from None
 
 
@@ -215,6 +217,8 @@ def no_number(X: Any) -> Exception | None:
                     f"{where} is {short(value)}{in_row}: each cell of this argument must be a number, or a string "
                     "that is a number."
                 )
+            except OverflowError:
+                return CellError(f"{where} is {BEYOND}{in_row}: rescale the column.")
     return None
 
 
@@ -242,6 +246,8 @@ def about_y(X: Any, y: Any) -> Exception:
 
 def about_shape(X: Any, y: Any) -> Exception | None:
     """What is wrong with the shape of y."""
+    if isinstance(y, np.matrix):
+        return DataError("y is a numpy matrix, which scikit-learn no longer takes: give np.asarray(y).squeeze().")
     if sparse.issparse(y):
         return DataError("y is a sparse matrix, and must be dense: y.toarray().ravel().")
     values, rows = values_of(y), X.shape[0] if hasattr(X, "shape") else len(X)
@@ -284,6 +290,8 @@ def no_label(values: NDArray) -> Exception:
         except (TypeError, ValueError):
             remedy = "to learn classes use LogisticRegression, else leave the row out"
             return TargetError(f"y[{row}]={short(value)} is no number: {remedy}.")
+        except OverflowError:
+            return TargetError(f"y[{row}] is {BEYOND}: rescale y.")
         if not finite:
             return TargetError(f"y[{row}]={value} must be finite: leave the row out.")
     return TargetError(f"y={listed(values)} holds nothing that can be learned: give numbers, or labels that are text.")
@@ -297,7 +305,7 @@ def numbers_of(y: NDArray) -> NDArray:
         raise TargetError(f"y is of type {y.dtype}: {NO_NUMBERS}")
     try:
         values = y if y.dtype.kind in "iuf" else np.asarray(y, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise (about_gaps(y) or no_label(y)) from None
     if is_moderate(values):
         return values

@@ -21,6 +21,7 @@ from separatrix.data.dataset import Dataset, is_dask, is_frame
 from separatrix.data.encoders import Note, merged
 from separatrix.data.frames import named_once
 from separatrix.data.judged import refuse_tiny
+from separatrix.data.labels import brought_text
 from separatrix.data.learn import Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import ROOM
@@ -241,7 +242,7 @@ def table_labels(estimator: Any, data: Any, y: Any, sample_weight: Any) -> tuple
     Raises ArgumentError where the fit was of no table, CellError for a row without a target.
     """
     if y is not None:
-        return y, sample_weight
+        return brought_text(y), sample_weight
     target = getattr(estimator, "target_", None)
     if target is None or columns_for(estimator, data) is None:
         raise ArgumentError("y=None: give the y of these rows, or a table with the target of a fit of a table.")

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, log_loss, make_scorer
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.checked import about_gaps, about_shape
 from separatrix.cross_validation.folds import Folds
 from separatrix.data.memory import some_rows
 from separatrix.data.some import longest_run
@@ -130,12 +131,15 @@ class Judge:
 
     def ask(self, model: LogisticRegression, X: Any, y: Any, weight: Any) -> float:
         """What the scorer says of a model; ArgumentError where it cannot, or says no number."""
-        weigh = {} if weight is None else {"sample_weight": weight}
+        weigh, known = {} if weight is None else {"sample_weight": weight}, is_of_metric(self.scorer)
         try:
-            score = told_labels(self.scorer, self.classes)(model, X, y, **weigh)
+            with np.errstate(invalid="ignore" if known else None):  # of a cast of NaN, which is named below
+                score = told_labels(self.scorer, self.classes)(model, X, y, **weigh)
         except (TypeError, ValueError) as error:
-            if not is_of_metric(self.scorer):  # the user's own, whose error says where in it
+            if not known:  # the user's own, whose error says where in it
                 raise
+            if fault := about_shape(X, y) or about_gaps(y):
+                raise fault from None
             raise ArgumentError(f"scoring={self.scoring!r} cannot score {self._why_not(error)}") from error
         try:
             return float(score)

@@ -18,8 +18,10 @@ WIDEST_COUNT = 100_000  # of the range of whole numbers that are counted instead
 
 
 def brought_text(y: Any) -> Any:
-    """A column of text of pandas as objects, equal ones the same: pandas itself makes an object for each row. Anything
-    else as it is."""
+    """Text of a type of NumPy's own, or of a column of pandas, as objects, of pandas the same for equal ones: it makes
+    an object for each row. Anything else as it is."""
+    if isinstance(getattr(y, "dtype", None), np.dtypes.StringDType):  # which scikit-learn does not take
+        return y.astype(object)
     if not hasattr(y, "iloc") or not hasattr(y, "factorize") or isinstance(y.dtype, np.dtype):
         return y
     if getattr(y.dtype, "categories", y).dtype.kind != "O":
