@@ -367,21 +367,32 @@ def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_the_penalty_is
         held = replace(problem, strength=np.full(600, strength))
         fit = solve(held, "auto", tol=1e-12)
         assert (fit.trace.solver, fit.certificate.gap <= 1e-12) == ("conjugate-gradient", True)
-        assert "mostly zeros" in fit.trace.why
+        assert "a sparse X" in fit.trace.why
         assert_same_fit(fit, solve(held, "newton"), tol=1e-5)
     weak = [np.full(600, 1e-5 / 900), np.append(np.full(599, 1 / 900), 0.0)]
     for other in (*(replace(problem, strength=strength) for strength in weak), replace(problem, X=X + 1.0)):
-        assert "mostly zeros" not in solve(other, "auto").trace.why
+        assert "a sparse X" not in solve(other, "auto").trace.why
 
 
+def test_several_classes_on_sparse_rows_take_products_however_full_the_rows_are():
+    rng = np.random.default_rng(7)
+    X, y = rng.normal(size=(900, 90)), rng.integers(0, 3, 900)
+    sparse_fit, dense = (LogisticRegression().fit(kind(X), y) for kind in (sparse.csr_array, np.asarray))
+    assert (sparse_fit.trace_.solver, dense.trace_.solver) == ("conjugate-gradient", "quasi-newton")
+    np.testing.assert_allclose(sparse_fit.coef_, dense.coef_, atol=1e-8)
+    zeros = np.where(rng.random((900, 600)) < 0.05, 1.0, 0.0)
+    assert "a sparse X" in LogisticRegression().fit(zeros, y).trace_.why  # of a dense X, those of mostly zeros
+
+
+@pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("C", [1.0, 1e4])
-def test_products_with_indicators_agree_with_newton_on_every_coefficient_however_weak_the_penalty(C):
+def test_products_with_indicators_agree_with_newton_on_every_coefficient_however_weak_the_penalty(C, classes):
     rng = np.random.default_rng(8)
     levels = [rng.zipf(1.3, size=5_000) % many + before for many, before in ((150, 0), (100, 150))]
     X = sparse.csr_array(
         (np.ones(10_000), np.column_stack(levels).ravel(), np.arange(0, 10_001, 2)), shape=(5_000, 250)
     )
-    y = X @ rng.normal(size=250) + rng.logistic(size=5_000) > 0
+    y = (X @ rng.normal(size=(250, classes)) + rng.gumbel(size=(5_000, classes))).argmax(axis=1)
     ours, exact = (LogisticRegression(C=C, solver=solver).fit(X, y) for solver in ("auto", "newton"))
     assert (ours.trace_.solver, exact.trace_.solver) == ("conjugate-gradient", "newton")
     np.testing.assert_allclose(ours.coef_, exact.coef_, rtol=0, atol=1e-7 * np.abs(exact.coef_).max())

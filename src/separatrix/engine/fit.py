@@ -138,7 +138,7 @@ def solve(
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
     source, penalty, K = objective.source, objective.penalty, theta.shape[1]
-    zeros = K == 1 and products_pay(source, penalty)
+    zeros = products_pay(source, penalty, K)
     choice = choice_for(options.solver, source, *theta.shape, l1=penalty.has_l1, zeros=zeros)
     curved = choice.takes_metric and (not penalty.has_l1 or takes_metric(source, theta.shape))
     start = Start(theta)

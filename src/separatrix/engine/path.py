@@ -71,7 +71,7 @@ def fit_paths(
         space = smallest_space(source, penalty, K, weakest) if np.isfinite(Cs).all() else Space(source, penalty)
         assert isinstance(space.source, MemorySource)
         rows, beside = replace(space.source, outputs=K), space.source.is_sparse and not source.is_sparse
-        zeros = K == 1 and products_pay(rows, weakest)
+        zeros = products_pay(rows, weakest, K)
         course = Course(rows, loss, K, space.penalty, options, members.take(space.order), zeros, beside)
         walk = [points for _, points in sorted(zip(order, course.walk(Cs[order]), strict=True))]
         w, b = np.split(of_all("theta"), [space.source.n_columns], axis=2)

@@ -60,7 +60,7 @@ def smallest_space(source: Source, penalty: ElasticNet, classes: int = 1, weakes
     if not isinstance(source, MemorySource) or penalty.l1.any() or not penalty.l2.all():
         return Space(source, penalty)
     if not source.n_rows < source.n_columns:
-        zeros = classes == 1 and products_pay(source, weakest or penalty)
+        zeros = products_pay(source, weakest or penalty, classes)
         return sparsely(source, penalty) if zeros else Space(source, penalty)
     if sparse.issparse(source.X):
         return by_columns(source, penalty) if classes > 1 and np.ptp(penalty.l2) == 0 else Space(source, penalty)
