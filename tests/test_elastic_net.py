@@ -442,6 +442,15 @@ def test_a_matrix_that_is_rounding_is_made_again_in_double_precision():
     assert outside.max() <= 1e-3 * np.abs(g).max()
 
 
+def test_a_matrix_that_leads_astray_moves_nothing():
+    random = np.random.default_rng(3)
+    X = random.standard_normal((200, 6))
+    H, g, l1 = X.T @ X, random.standard_normal(6), np.full(6, 0.01)
+    curvature = replace(matrix(H), exact=False, among=lambda some, dtype: np.eye(len(some)), most=7)  # far too little
+    v = minimise_by_turns(curvature, np.zeros(6), g, l1, 1e-6)
+    np.testing.assert_allclose(v, minimise_model(matrix(H), np.zeros(6), g, l1, 1e-12)[0], atol=1e-8)
+
+
 def test_a_shift_of_all_classes_says_nothing_about_the_curvature():
     random = np.random.default_rng(4)
     source = memory_source(random.standard_normal((20, 2)), random.integers(0, 3, 20))

@@ -43,6 +43,27 @@ def test_few_rows_of_several_classes_need_few_steps_where_columns_lie_off_zero(f
         assert model.certificate_.gap <= 1e-8
 
 
+@pytest.mark.parametrize("classes", [2, 10])
+def test_full_columns_of_a_sparse_matrix_off_zero_take_few_steps_without_an_intercept(classes):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 20))
+    y = (X @ rng.normal(size=(20, classes)) + rng.gumbel(size=(300, classes))).argmax(axis=1)
+    for kind in (np.asarray, sparse.csr_array, sparse.csc_array):
+        model = LogisticRegression(l1_ratio=1.0, fit_intercept=False, max_iter=25).fit(kind(X + 100), y)
+        assert model.certificate_.gap <= 1e-8
+
+
+@pytest.mark.parametrize("seed", [5, 10, 41, 64])
+def test_every_level_of_categories_beside_an_intercept_is_no_trouble_under_an_l1_penalty(seed):
+    rng = np.random.default_rng(seed)
+    first, second = rng.integers(0, 5, 800), rng.integers(0, 4, 800)
+    X = np.hstack([np.eye(5)[first], np.eye(4)[second], rng.normal(size=(800, 3))])
+    y = (1.5 * X @ rng.normal(size=(12, 6)) + rng.gumbel(size=(800, 6))).argmax(axis=1)
+    for C in (10.0, 1e3, 1e4):
+        model = LogisticRegression(C=C, l1_ratio=1.0, max_iter=30).fit(X, y)
+        assert model.certificate_.gap <= 1e-8
+
+
 @pytest.mark.parametrize("C", [1e4, 1e8, 1e12])
 @pytest.mark.parametrize("classes", [2, 3, 4, 5])
 def test_an_l1_penalty_that_all_but_vanishes_is_certified_in_a_few_steps(C, classes):

@@ -22,7 +22,15 @@ from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import SINGULAR
 from separatrix.engine.near_copies import MANY_STEPS
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.quadratic_model import by_root, matrix, minimise_model, promised_slope
+from separatrix.engine.quadratic_model import (
+    NOTHING,
+    Curvature,
+    by_root,
+    matrix,
+    minimise_model,
+    promised_slope,
+    squared_subgradient,
+)
 from separatrix.engine.quasi_newton import share_to_keep, shows_curvature, steps_for_curvature
 from separatrix.engine.working_sets import on_working_sets
 from separatrix.equations.penalties import ElasticNet
@@ -124,12 +132,18 @@ def on_all_columns(
 
 def on_all_columns_by_roots(objective: Objective, at: Evaluation) -> Solver:
     """The same steps by the root of the curvature: where columns all but repeat each other, rounding of the curvature
-    itself hides how far their weights are to go."""
+    itself hides how far their weights are to go. But where columns repeat others exactly, as all levels of a category
+    do an intercept, its root goes astray along what no row sees, and that it hides is of use."""
     l1 = np.broadcast_to(objective.l1, at.theta.shape).ravel()
     while True:
         at = objective.rooted(at)
         w, g = at.theta.ravel(), at.gradient.ravel()
-        v, decrease = minimise_model(by_root(at.root), w, g, l1, EXACT)
+        H = by_root(at.root)
+
+        def left(found: tuple[FloatArray, float], w: FloatArray = w, g: FloatArray = g, H: Curvature = H) -> float:
+            return squared_subgradient(found[0], g + H.times(found[0] - w), l1, np.maximum(H.diagonal, NOTHING))
+
+        v, decrease = min((minimise_model(form, w, g, l1, EXACT) for form in (H, matrix(at.curvature))), key=left)
         v = objective.cheapest(v.reshape(at.theta.shape)).ravel()
         yield Iterate(at, min(decrease, at.value), at)
         step, slope = (v - w).reshape(at.theta.shape), promised_slope(w, v, g, l1)

@@ -13,6 +13,7 @@ from separatrix.equations.penalties import smallest_subgradient, soft_threshold
 
 QUICK_TURNS = 8, 25  # that change many signs at once, one for ten coefficients; then one sign, where H is a matrix
 MOST_TURNS = 100
+MOST_ONE_BY_ONE = 500  # coefficients: of more, a factor for each sign takes longer than another model
 NOTHING = 1e-100  # of a curvature; its inverse is still a number
 MOST_PROXIMAL_STEPS = 20
 SLOWS = 0.03  # the share of their whole fall below which another of them is left to Newton
@@ -74,12 +75,15 @@ def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray
         most = min(H.most, np.count_nonzero(held | (s != 0)))
         some = np.sort(np.argsort(np.where(held, -np.inf, -left))[:most])
         hoped = SEEN * left[some].sum()
-        there, _ = minimise_model(matrix(H.among(some, dtype)), v[some], slope[some], l1[some], enough**2)
-        change = np.zeros_like(v)
-        change[some] = there - v[some]
-        slope = slope + H.times(change)
-        v = v + change
-        v[some] = there  # exact zeros
+        there = v.copy()
+        there[some], _ = minimise_model(matrix(H.among(some, dtype)), v[some], slope[some], l1[some], enough**2)
+        moved, fall = step_to(H, v, there, slope, l1)
+        if fall > 0:
+            v, slope = there, slope + moved
+        elif dtype == np.float64:
+            break
+        else:  # rounding led astray
+            dtype = np.float64
     return minimise_model(H, v, slope, l1, enough)[0]
 
 
@@ -95,9 +99,8 @@ def minimise_model(
     v, slope, decrease, first = w, g, 0.0, None
     unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
     quick = int(np.clip(len(w) // 10, *QUICK_TURNS)) if H.exact else MOST_TURNS
-    for turn in range(MOST_TURNS):
-        s = smallest_subgradient(v, slope, l1)
-        size = float(s**2 @ (1.0 / unit))
+    for turn in range(MOST_TURNS if len(w) <= MOST_ONE_BY_ONE else quick):
+        size = squared_subgradient(v, slope, l1, unit)
         first = size if first is None else first
         if size <= max(enough * first, rounding(v, H.diagonal, unit)):
             break
@@ -108,6 +111,11 @@ def minimise_model(
         if one_by_one and not fall:
             break
     return v, decrease
+
+
+def squared_subgradient(v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> float:
+    """That of the smallest, in such units."""
+    return float(smallest_subgradient(v, slope, l1) ** 2 @ (1.0 / unit))
 
 
 def rounding(v: FloatArray, diagonal: FloatArray, unit: FloatArray) -> float:

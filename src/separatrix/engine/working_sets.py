@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.compressed import of_scaled_rows, transposed
 from separatrix.data.block import Block, Source
+from separatrix.data.judged import share_of_entries
 from separatrix.data.memory import MemorySource
 from separatrix.engine.among import gram_among
 from separatrix.engine.duality import Prediction, duality_gap, penalises_all
@@ -44,6 +45,7 @@ PRODUCTS = 1_000  # numbers of a matrix cost as much as a coefficient in the pro
 FEW_BYTES = 5 * 2**23  # for matrices beside few rows, which may be some columns of many
 MATRICES = 32  # bytes for each: the matrix, its part that is free, and the factor of that
 COPIED = 0.7  # of the columns of a working set: to copy more takes longer than their products save
+FULL = 0.3  # of the entries of columns: of more, products with their zeros take no longer
 SINGLE = 1e-6  # of a curvature: hides the rounding of single precision
 
 
@@ -71,7 +73,7 @@ def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
         stage, here = objective.stronger(times, at) if times > 1.0 else (objective, at)
         chosen = working_set(stage, here, np.sqrt(unit))
         rows = np.append(chosen, np.arange(source.n_columns, len(theta)))
-        part, here = on_columns(stage, here, state, chosen, rows)
+        part, here = on_columns(stage, here, state, chosen, rows, room)
         most = MOST_STEPS if cells(source) > FAR * cells(part.source) else 1
         ahead = steps_on(part, here, room, enough, most)
         theta = at.theta.copy()
@@ -101,12 +103,16 @@ def evaluate_with_state(objective: Objective, theta: FloatArray) -> tuple[Evalua
 
 
 def on_columns(
-    objective: Objective, at: Evaluation, state: FloatArray | None, chosen: IntArray, rows: IntArray
+    objective: Objective, at: Evaluation, state: FloatArray | None, chosen: IntArray, rows: IntArray, room: float
 ) -> tuple[Objective, Evaluation]:
     """The objective over some columns, of these `rows` of theta, and what it is at a point where all other weights are
-    zero."""
+    zero; if the columns have few zeros, for which there is `room`, with them: then their curvature can be built."""
     whole = len(chosen) == objective.source.n_columns
     part = objective.over(objective.source) if whole else objective.columns(chosen)
+    source = part.source
+    fits = 8 * source.n_rows * source.n_columns <= room
+    if fits and isinstance(source, MemorySource) and source.is_sparse and share_of_entries(source.X) > FULL:
+        part = part.over(replace(source, X=source.X.toarray()))
     here = replace(at, theta=at.theta[rows], gradient=at.gradient[rows])
     part.kept = None if state is None else (here.theta, state)
     return part, here
