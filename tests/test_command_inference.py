@@ -277,6 +277,24 @@ def test_an_infinite_estimate_is_shown_as_such_without_a_wald_row_and_explained(
     assert "city" not in [test["what"] for test in summary["tests"]]
 
 
+def test_beside_an_infinite_intercept_every_odds_ratio_that_is_finite_is_shown():
+    x = np.random.default_rng(0).normal(size=60)
+    table = {"x": x, "ward": ["a"] * 20 + ["b"] * 20 + ["c"] * 20, "y": [0] * 20 + [int(v > 0) for v in x[20:]]}
+    table["y"][25] = 1 - table["y"][25]
+    table["y"][45] = 1 - table["y"][45]
+    training = train(nw.from_dict(table, backend="pyarrow"), "y", Settings(inference=True, test_size=0))
+    parts = (training.model, training.evaluation, training.findings)
+    summary = summarize(*parts, data="clinic.csv", rows=training.rows, inferred=training.inferred, held_out=False)
+    first, *features = summary["estimates"]["parts"][0]["rows"]
+    assert first["infinite"]
+    out = io.StringIO()
+    show(summary, Console(file=out, width=80))
+    shown = out.getvalue().partition("Odds ratios")[2].partition("Tests")[0]
+    known = [row["feature"] for row in features if row["odds_ratio"] is not None]
+    assert known
+    assert [name for name in known if name not in shown] == []
+
+
 def test_a_column_that_repeats_others_is_named_and_left_out():
     training = fitted("left", separated())
     assert "born = a constant + 2 age" in " ".join(summarize_estimates(training.inferred)["notes"])

@@ -4,7 +4,7 @@ import io
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -243,6 +243,26 @@ def test_an_evaluation_shows_metrics_and_confusion(digits: Fitted):
     assert "held-out" not in text
     row_of_eights = [str(count) for count in digits.evaluation.confusion[8]]
     assert any(line.split() == ["8", *row_of_eights] for line in text.splitlines())
+
+
+TRADES = ["Administration", "Manufacturing", "Construction", "Agriculture", "Retail trade", "Transportation"]
+TRADES += ["Accommodation", "Entertainment"]
+
+
+@pytest.mark.parametrize("classes", [TRADES, ["a customer who " * 4 + end for end in ("stays", "leaves")]], ids=len)
+@pytest.mark.parametrize("rows", [500, 5_000_000])
+def test_a_confusion_matrix_below_long_names_shows_every_count_or_is_left_out(
+    digits: Fitted, classes: list[str], rows: int
+):
+    out, y = io.StringIO(), np.arange(600) % len(classes)
+    evaluation = evaluate_classes(y, np.eye(len(classes))[y], classes, np.ones(len(classes)))
+    evaluation = replace(evaluation, confusion=evaluation.confusion * rows)
+    show_evaluation(summarize_evaluation(digits.model, evaluation, data="new.csv"), Console(file=out, width=80))
+    text, count = out.getvalue(), f"{rows * 600 // len(classes):,}"
+    assert "…" not in text
+    assert text.count(count) == (len(classes) if "Confusion matrix" in text else 0)
+    assert max(map(len, text.splitlines())) <= 80
+    assert ("Confusion matrix" in text) == (rows == 500 or len(classes) == 2)
 
 
 class Page(HTMLParser):

@@ -18,6 +18,7 @@ MOST_COLUMNS = 40
 MOST_ESTIMATES = 40
 WIDE = 100  # columns of a terminal in which odds ratios fit beside the estimates
 MOST_CLASSES = 12
+GAP, SHORTEST = 2, 4  # blanks between columns, and a width to which labels can fold
 
 
 def show(summary: Summary, console: Console) -> None:
@@ -53,12 +54,8 @@ def _judged(summary: Summary, console: Console, sizes: Sequence[str], metrics: s
     _section(console, metrics, _metrics(summary))
     if len(summary["per_class"]) > 2:
         _section(console, "By class", _per_class(summary))
-    if summary["confusion"] and len(summary["confusion"]["classes"]) <= MOST_CLASSES:
-        _section(
-            console,
-            "Confusion matrix: the true class down, the predicted across",
-            _confusion(summary["confusion"]),
-        )
+    if summary["confusion"] and (table := _confusion(summary["confusion"], console.width - 2)):
+        _section(console, "Confusion matrix: the true class down, the predicted across", table)
     for note in summary["notes"]:
         _indented(console, Text(f"{note.rstrip('.')}."))
 
@@ -89,15 +86,16 @@ def _section(console: Console, title: str, table: Table) -> None:
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
-def _table(first: str, labels: Sequence[str], columns: dict[str, list[str]]) -> Table:
-    """Labels on the left, which fold when room is short; numbers on the right, which never do."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+def _table(first: str, labels: Sequence[str], columns: dict[str, list[str]], widest: int = WIDE) -> Table:
+    """Labels on the left, which fold when room is short; numbers on the right, which never do, below names that fold
+    where they are longer than the `widest` and the numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     table.add_column(Text(first), overflow="fold")
     cells = []
     for name, numbers in columns.items():
-        aligned = align(numbers)
-        width = max(map(len, (name, *aligned)))
-        table.add_column(Text(name.rjust(width)), no_wrap=True)
+        aligned, header = align(numbers), Text(name, justify="right", overflow="fold", no_wrap=False)
+        width = max([min(header.cell_len, widest), *map(len, aligned)])
+        table.add_column(header, width=width, no_wrap=True)
         cells.append([text.rjust(width) for text in aligned])
     for label, *numbers in zip(labels, *cells, strict=True):
         table.add_row(Text(label), *map(Text, numbers))
@@ -119,10 +117,14 @@ def _per_class(summary: Summary) -> Table:
     return _table("class", [row["label"] for row in rows], columns)
 
 
-def _confusion(confusion: Summary) -> Table:
-    classes = confusion["classes"]
-    columns = [[number(row[k]) for row in confusion["matrix"]] for k in range(len(classes))]
-    return _table("", classes, dict(zip(classes, columns, strict=True)))
+def _confusion(confusion: Summary, room: int) -> Table | None:
+    """Each name has an even share of the room; None where there are too many, or no room for the counts."""
+    classes, many = confusion["classes"], len(confusion["classes"])
+    columns = [[number(row[k]) for row in confusion["matrix"]] for k in range(many)]
+    longest = max(len(count) for counts in columns for count in counts)
+    if many > MOST_CLASSES or many * (longest + GAP) + SHORTEST > room:
+        return None
+    return _table("", classes, dict(zip(classes, columns, strict=True)), widest=room // (many + 1) - GAP)
 
 
 def _findings(console: Console, findings: Sequence[Summary]) -> None:
@@ -205,7 +207,8 @@ def _estimates(console: Console, estimates: Summary) -> None:
         labels = [row["feature"] for row in part["rows"][:MOST_ESTIMATES]]
         ratios = columns.pop("odds ratio", []) if console.width < WIDE else []
         _section(console, f"Estimates{against}, from {many}", _table("", labels, columns))
-        if known := [(label, ratio) for label, ratio in zip(labels, ratios, strict=False) if ratio][1:]:
+        # The first row is the intercept.
+        if known := [(label, ratio) for label, ratio in zip(labels[1:], ratios[1:], strict=False) if ratio]:
             names, ratios = map(list, zip(*known, strict=True))
             _section(console, f"Odds ratios{against}", _table("", names, {"odds ratio": ratios}))
         _more(console, len(part["rows"]) - MOST_ESTIMATES)
