@@ -167,6 +167,23 @@ def test_a_gap_above_the_tolerance_or_unknown_is_a_warning():
     assert found(examine(X, noise(), columns, BINARY, gap=float("nan")), "SX108").level == "warning"
 
 
+def test_more_iterations_are_asked_of_those_fits_alone_that_take_them():
+    X, columns = learned(plain())
+    remedies = [
+        found(examine(X, noise(), columns, BINARY, gap=1.0, iterates=iterates), "SX108").remedy
+        for iterates in (True, False)
+    ]
+    assert ["--max-iter" in remedy for remedy in remedies] == [True, False]
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e9])
+def test_the_tolerance_of_numbers_is_a_share_of_their_variance(unit: float):
+    X, columns = learned(plain())
+    y, target = unit * draw(5).normal(size=ROWS), Target("cost", [])
+    assert examine(X, y, columns, target, gap=1e-9 * unit**2) == []
+    assert found(examine(X, y, columns, target, gap=1e-7 * unit**2), "SX108").level == "warning"
+
+
 def test_notes_of_encoding_and_rows_without_a_target_are_passed_on():
     X, columns = learned(plain())
     note = "column 'city': 3 rows hold 1 value unseen at fit (Oslo); counted as 'Bergen'"

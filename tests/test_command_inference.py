@@ -342,6 +342,19 @@ def test_where_every_estimate_is_infinite_there_is_no_covariance(run):
     assert "Coefficients by size" not in Path("report.html").read_text()
 
 
+@pytest.mark.parametrize("way", [[], ["--stream"], ["--inference"], ["--inference", "--stream"]], ids=" ".join)
+@pytest.mark.parametrize("unit", [1e-3, 1e7, 1e13])
+def test_a_linear_fit_is_exact_in_any_unit_of_its_target(run, way, unit):
+    random = np.random.default_rng(0)
+    x = random.normal(size=200)
+    pd.DataFrame({"x": x, "y": unit * (x + random.normal(size=200))}).to_csv("data.csv", index=False)
+    code, out, _ = run("fit", "data.csv", "--target", "y", "--regression", *way)
+    assert code == 0
+    assert "SX108" not in out
+    assert "self-concordance" not in out
+    assert read_model("model.json").fit.gap < 1e-20 * unit**2
+
+
 # weights, clusters, offsets
 
 

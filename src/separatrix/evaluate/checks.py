@@ -58,6 +58,7 @@ def examine(
     C: float | None = None,
     gap: float = 0.0,
     tol: float = 1e-8,
+    iterates: bool = True,
     evaluation: Evaluation | NumberEvaluation | None = None,
     held_out: bool = True,
     notes: Sequence[str] = (),
@@ -79,7 +80,10 @@ def examine(
     C : float, optional
         The inverse penalty strength; None or infinity is no penalty.
     gap, tol : float
-        Bound on the mean loss's distance to its optimum, and the tolerance asked for.
+        Bound on the mean loss's distance to its optimum, and the tolerance asked for: of numbers, as a share of their
+        variance.
+    iterates : bool
+        Whether more iterations can be asked for.
     evaluation : optional
         The model on rows that were `held_out`, or else on the training rows.
     notes : sequence of str
@@ -96,7 +100,7 @@ def examine(
     names, rows = columns.feature_names, _sample(X.shape)
     y, cells = np.asarray(y), _dense(X[rows])
     findings = [
-        *_unconverged(gap, tol),
+        *_unconverged(gap, tol if target.classes else tol * float(np.var(y)), iterates),
         *_no_better_than_baseline(evaluation, held_out),
         *_collinear(cells, names),
         *_left_out(columns),
@@ -277,11 +281,12 @@ def _separated(p: FloatArray | None, codes: IntArray, C: float | None, rows: int
     return [Finding("SX107", "note", text, f"The penalty (C = {C:g}) alone sets the size of the coefficients.")]
 
 
-def _unconverged(gap: float, tol: float) -> list[Finding]:
+def _unconverged(gap: float, tol: float, iterates: bool) -> list[Finding]:
     if gap <= tol:
         return []
-    text = f"the mean loss is at most {gap:.3g} above its optimum; {tol:.3g} was asked for."
-    return [Finding("SX108", "warning", text, "Raise --max-iter.")]
+    text = f"the mean loss is at most {gap:.3g} above its optimum; the tolerance is {tol:.3g}."
+    columns = "Give columns units of about the same size, or drop those that others all but repeat."
+    return [Finding("SX108", "warning", text, "Raise --max-iter." if iterates else columns)]
 
 
 def _untrue(doubt: str) -> list[Finding]:

@@ -22,7 +22,7 @@ from separatrix.data.target import Target
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE, certify
 from separatrix.engine.checkpoint import Checkpoint
-from separatrix.engine.least_squares import design_of
+from separatrix.engine.least_squares import certify_quadratic, design_of
 from separatrix.engine.triangle import triangle_of
 from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
@@ -174,7 +174,12 @@ def found_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Found:
     w[:, places(sample, features)] = estimate.theta[:-1].T
     b = estimate.theta[-1] - estimate.theta[:-1].T @ estimate.objective.source.centre
     with at_work(estimate.objective) as objective:
-        certificate = certify(objective, objective.evaluate(estimate.theta, order=2))
+        if isinstance(result, OLSResult):
+            assert estimate.triangle is not None
+            at = objective.evaluate(estimate.theta, order=1)
+            certificate = certify_quadratic(objective, at, estimate.triangle, sample.total)
+        else:
+            certificate = certify(objective, objective.evaluate(estimate.theta, order=2))
     if estimate.infinite.any():
         certificate = replace(certificate, method="losses are never negative, and infinite estimates have no optimum")
     if len(w) > 1:
