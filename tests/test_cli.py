@@ -189,6 +189,24 @@ def test_rows_without_a_target_are_left_out_of_what_a_model_is_judged_by_and_cou
     assert found.replace("some.csv", "known.csv") == known
 
 
+@pytest.mark.parametrize("regression", [[], ["--regression"]], ids=["classes", "numbers"])
+def test_rows_of_weight_zero_have_a_target_and_are_not_judged_by(run, regression):
+    random = np.random.default_rng(0)
+    x, weight = random.normal(size=120), np.arange(120) % 4
+    y = x + random.normal(size=120) if regression else np.where(x + random.normal(size=120) > 0, "yes", "no")
+    table = pa.table({"x": x, "y": y, "w": weight})
+    pq.write_table(table, "data.parquet")
+    assert run("fit", "data.parquet", "--target", "y", "--weight", "w", *regression)[0] == 0
+    code, out, err = run("evaluate", "model.json", "data.parquet")
+    assert code == 0
+    assert "90 rows, by w" in " ".join(out.split())
+    assert "without a target" not in err
+    pq.write_table(table.set_column(2, "w", pa.array(0 * weight)), "none.parquet")
+    code, _, err = run("evaluate", "model.json", "none.parquet")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "no row has a target, and a w above 0: there is nothing to judge the model by" in err
+
+
 def test_predictions_can_be_written_as_parquet_and_as_csv(run):
     run("fit", written(customers()), "--target", "left")
     assert run("predict", "model.json", "data.csv", "--out", "p.parquet")[0] == 0

@@ -132,6 +132,12 @@ def test_number_metrics_are_those_of_scikit_learn(weighted):
         assert ours["r2"] == pytest.approx(peer.r2_score(y, guess, **weigh))
 
 
+def test_rows_of_weight_zero_are_left_out_of_numbers_as_of_classes():
+    evaluation = evaluate_numbers([1.0, 2.0, 9.0], [1.0, 3.0, 4.0], 2.0, [1, 2, 0])
+    assert evaluation.rows == 2
+    assert_array_equal([evaluation.actual, evaluation.predicted], [[1.0, 2.0], [1.0, 3.0]])
+
+
 def test_a_held_out_target_that_does_not_vary_has_no_r2():
     evaluation = evaluate_numbers([2.0, 2.0], [1.0, 2.0], mean=2.0)
     assert "r2" not in evaluation.metrics

@@ -98,7 +98,7 @@ def fit(
         Share of the rows of each class to hold out, the same rows wherever they are: of every 4 in a row, or as many
         as the share says, one by chance. With 0 none are, and the model is judged on the rows it was fitted to.
     seed
-        Decides which rows are held out.
+        Decides which rows are held out, and into which folds --cv deals the others.
     solver
         auto, newton, quasi-newton, conjugate-gradient, gradient-descent or proximal-newton.
     tol
@@ -214,17 +214,17 @@ def evaluate(model: Path, data: str, /) -> None:
     from separatrix.export.json import read_model
     from separatrix.report.summarize import summarize_evaluation
     from separatrix.report.terminal import show_evaluation
-    from separatrix.training import evaluate_batches, with_target
+    from separatrix.training import evaluate_batches, that_count
 
-    fitted, notes = read_model(model), []
+    fitted, notes, gaps = read_model(model), [], []
     with progress(f"reading {data}") as say:
         rows = open(data)
         scored = score(fitted, rows, notes, say)
-        judged = (with_target(fitted, table, rows.where, first, said.values) for first, table, said in scored)
+        judged = (that_count(fitted, table, rows.where, first, said.values, gaps) for first, table, said in scored)
         evaluation = evaluate_batches(fitted, judged)
     show_evaluation(summarize_evaluation(fitted, evaluation, data=data), Console())
     show_notes(notes)
-    if without := (rows.rows or 0) - evaluation.rows:
+    if without := sum(gaps):
         tell(f"note: {counted(without, 'row')} without a target left out", style="yellow")
 
 

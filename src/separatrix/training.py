@@ -210,6 +210,8 @@ def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | Nu
     held: list[Judged] = []
     sums, edges, rows = None, None, 0
     for batch in batches:
+        if not len(batch[0]):
+            continue
         held.append(batch)
         rows += len(batch[0])
         if rows > EXACT_ROWS:
@@ -219,18 +221,23 @@ def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | Nu
             sums, held = part if sums is None else sums + part, []
     if sums is None:
         if not rows:
-            raise DataError("no row has a target: there is nothing to judge the model by.")
+            counts = f"target, and a {model.weight} above 0" if model.weight else "target"
+            raise DataError(f"no row has a {counts}: there is nothing to judge the model by.")
         return evaluate(model, *map(np.concatenate, zip(*held, strict=True)))
     if isinstance(sums, Numbers):
         return number_evaluation_of(sums)
     return evaluation_of(sums, model.target.classes, model.rates)
 
 
-def with_target(model: Model, table: Table, where: str, first_row: int, values: FloatArray) -> Judged:
-    """What a model is judged by, of the rows of a table that have a target."""
-    known = ~cells_of(table, model.target.name, where, first_row).missing
+def that_count(model: Model, table: Table, where: str, first_row: int, values: FloatArray, gaps: list[int]) -> Judged:
+    """What a model is judged by, of the rows of a table that have a target and a weight above 0; how many have no
+    target is added to `gaps`."""
+    missing = cells_of(table, model.target.name, where, first_row).missing
+    gaps.append(int(np.count_nonzero(missing)))
     y = model.target.encode(table, where, first_row, gaps=True)
-    return y[known], values[known], weights_of(table, model.weight, where, first_row)[known]
+    weight = weights_of(table, model.weight, where, first_row)
+    counts = ~missing & (weight > 0)
+    return y[counts], values[counts], weight[counts]
 
 
 def sums_of(model: Model, edges: FloatArray | None, y: NDArray, values: FloatArray, weight: FloatArray) -> Any:

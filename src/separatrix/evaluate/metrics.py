@@ -141,7 +141,7 @@ def evaluate_numbers(
     mean : float
         The mean target of the training rows.
     sample_weight : (n,) float, optional
-        What a row counts in the metrics.
+        What a row counts in the metrics. Rows of weight 0 are left out.
 
     Raises
     ------
@@ -158,6 +158,8 @@ def evaluate_numbers(
     if not len(actual) or actual.shape != guess.shape or actual.ndim != 1:
         raise ArgumentError(f"y {actual.shape} and predicted {guess.shape} must be two equally long columns.")
     weight = check_sample_weight(sample_weight, len(actual))
+    kept = weight > 0
+    actual, guess, weight = actual[kept], guess[kept], weight[kept]
     metrics = _number_metrics(actual, guess, weight)
     baseline = _number_metrics(actual, np.full(len(actual), float(mean)), weight)
     return NumberEvaluation(len(actual), metrics, baseline, actual, guess, undefined_number(metrics))
