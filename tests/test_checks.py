@@ -60,6 +60,26 @@ def test_what_is_seen_in_a_sample_is_said_of_all_rows_or_of_the_sample():
     assert found(findings, "SX107").text.startswith("all 30 training rows of a sample are on their right side")
 
 
+def test_what_rows_weigh_tells_which_class_is_rare_and_frequencies_how_many_observations_there_are():
+    X, columns = learned(plain(30))
+    y, counts = np.repeat([0, 1], [26, 4]), np.array([26, 4])
+    by = {"counts": counts, "weight": np.array([80.0, 2_100.0])}
+    observed = examine(X, y, columns, BINARY, frequency=True, **by)
+    assert found(observed, "SX101").text == "class 'no' has 80 of 2,180 training observations (3.67%)."
+    assert "SX102" not in {finding.code for finding in observed}
+    sampled = examine(X, y, columns, BINARY, **by)
+    assert found(sampled, "SX101").text == "class 'no' has 26 of 30 training rows (3.67% by weight)."
+    assert found(sampled, "SX102").text.startswith("4 rows of the rarest class for 2 coefficients")
+    few = examine(X, draw().normal(size=30), columns, Target("cost", []), weight=np.array([19.0]), frequency=True)
+    assert found(few, "SX102").text.startswith("19 observations for 2 coefficients")
+
+
+def test_one_row_is_not_called_rows():
+    X, columns = learned(plain(30))
+    findings = examine(X, np.repeat([0, 1], [29, 1]), columns, BINARY)
+    assert found(findings, "SX102").text.startswith("1 row of the rarest class for 2 coefficients")
+
+
 def test_few_rows_for_each_coefficient_is_a_warning_with_the_ratio():
     X, columns = learned(plain(30))
     finding = found(examine(X, np.repeat([0, 1], [20, 10]), columns, BINARY), "SX102")

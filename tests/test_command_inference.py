@@ -496,6 +496,31 @@ def test_predictions_add_the_offset_and_need_its_column(run, given):
     assert run("evaluate", "model.json", "data.csv")[0] == 0
 
 
+@pytest.mark.parametrize("way", [[], ["--stream"]], ids=["memory", "stream"])
+@pytest.mark.parametrize("separated", ["by the offset", "by a column"])
+def test_an_offset_that_separates_the_classes_is_not_taken_for_the_columns(run, way, separated):
+    random = np.random.default_rng(0)
+    x, yes = random.normal(size=200), np.arange(200) % 2 == 0
+    apart = np.where(yes, 60.0, -20.0)
+    x, known = (x, apart) if separated == "by the offset" else (x + apart, x + 9.0)
+    frame = pd.DataFrame({"x": x, "known": known, "y": np.where(yes, "yes", "no")})
+    frame.to_csv("data.csv", index=False)
+    code, out, _ = run("fit", "data.csv", "--target", "y", "--offset", "known", *way)
+    assert code == 0
+    assert ("SX107" in out) == (separated == "by a column")
+
+
+@pytest.mark.parametrize("way", [[], ["--stream"]], ids=["memory", "stream"])
+def test_findings_count_observations_by_frequency_and_shares_by_weight(run, way):
+    random, no = np.random.default_rng(0), np.arange(400) < 368
+    frame = pd.DataFrame({"x": random.normal(size=400), "times": np.where(no, 1, 500), "y": np.where(no, "no", "yes")})
+    frame.to_csv("data.csv", index=False)
+    _, out, _ = run("fit", "data.csv", "--target", "y", "--frequency", "times", *way)
+    assert "class 'no' has 276 of 12,276 training observations (2.25%)" in " ".join(out.split())
+    _, out, _ = run("fit", "data.csv", "--target", "y", "--weight", "times", *way)
+    assert "class 'no' has 276 of 300 training rows (2.25% by weight)" in " ".join(out.split())
+
+
 def test_an_evaluation_weighs_rows_as_the_fit_did(run):
     frame = patients()[["age", "city", "times", "left"]]
     frame.to_csv("data.csv", index=False)

@@ -49,6 +49,7 @@ from separatrix.settings import Settings, check_settings
 from separatrix.training import (
     Judged,
     Training,
+    by_columns,
     check_offset_suits,
     evaluate_batches,
     hold_out,
@@ -104,7 +105,7 @@ def train_streamed(
         some.y,
         model.columns,
         target,
-        probabilities=model.mean(some.X, offset) if target.classes else None,
+        probabilities=by_columns(model, some.X, offset),
         C=model.fit.C,
         gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
         tol=settings.tol,
@@ -114,6 +115,8 @@ def train_streamed(
         notes=[str(note) for note in notes],
         unlabelled=learned.unlabelled,
         counts=learned.class_rows,
+        weight=learned.weight if model.weight else None,
+        frequency=settings.frequency is not None,
         turns=turned(dataset, learned),
     )
     rows = learned.rows + (evaluation.rows if settings.test_size else 0)

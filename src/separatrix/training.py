@@ -100,13 +100,15 @@ def train(
         y_train,
         columns,
         target,
-        probabilities=model.mean(X, own.offset) if target.classes else None,
+        probabilities=by_columns(model, X, own.offset),
         C=model.fit.C,
         gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
         tol=settings.tol,
         iterates=not (settings.inference or settings.regression),
         evaluation=evaluation,
         held_out=settings.test_size > 0,
+        weight=None if own.weight is None else own.weight.sum() * np.array(model.rates if target.classes else [1.0]),
+        frequency=settings.frequency is not None,
         notes=[str(note) for note in prediction.notes],
         unlabelled=int(np.count_nonzero(~labelled)),
         untrue=model.fit.choice.doubt if model.fit.choice else "",
@@ -199,6 +201,14 @@ def evaluate(
     if model.task == "linear":
         return evaluate_numbers(y, values[:, 0], model.rates[0], weight)
     return evaluate_classes(y, values, model.target.classes, model.rates, weight)
+
+
+def by_columns(model: Model, X: Any, offset: FloatArray | None) -> FloatArray | None:
+    """The probabilities of encoded rows by their columns alone, the offset at its mean, as it may well separate the
+    classes; None of a linear model."""
+    if model.task == "linear":
+        return None
+    return model.mean(X, None if offset is None else np.full(len(offset), offset.mean()))
 
 
 Judged = tuple[NDArray, FloatArray, FloatArray]

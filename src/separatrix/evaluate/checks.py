@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from scipy.sparse.csgraph import connected_components
 
@@ -16,7 +16,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.columns import DROPPED, Columns, LeftOut
 from separatrix.data.target import Target
 from separatrix.equations.hyperplane import back_project
-from separatrix.errors import listing
+from separatrix.errors import counted, listing
 from separatrix.evaluate.codes import CODES
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation
 
@@ -64,6 +64,8 @@ def examine(
     notes: Sequence[str] = (),
     unlabelled: int = 0,
     counts: IntArray | None = None,
+    weight: FloatArray | None = None,
+    frequency: bool = False,
     turns: Iterable[str] = (),
     untrue: str = "",
 ) -> list[Finding]:
@@ -76,7 +78,7 @@ def examine(
     y : (n,)
         Class codes into `target.classes`, or numbers for a linear model.
     probabilities : (n, K) float, optional
-        Fitted probabilities of the training rows.
+        Fitted probabilities of the training rows, by their columns alone.
     C : float, optional
         The inverse penalty strength; None or infinity is no penalty.
     gap, tol : float
@@ -92,6 +94,8 @@ def examine(
         Rows that had no target and were left out.
     counts : (K,) int, or (1,) for a linear model, optional
         How many training rows each class has, where X and y are only some of them.
+    weight : (K,) float, or (1,), optional
+        What the training rows of each class weigh, where it is not 1 each; by `frequency` so many observations.
     turns : strings
         Columns whose cells turn from one kind to another (`Learned.turns`).
     untrue : str
@@ -111,21 +115,19 @@ def examine(
         *_turned(turns),
         *_untrue(untrue),
     ]
+    codes = y.astype(np.int64) if target.classes else np.zeros(len(y), dtype=np.int64)
+    counts = np.bincount(codes, minlength=max(len(target.classes), 1)) if counts is None else counts
+    sizes, unit = (weight, "observation") if frequency and weight is not None else (counts, "row")
     if target.classes:
-        codes = y.astype(np.int64)
-        counts = _counts(codes, target) if counts is None else counts
         findings += [
-            *_rare_class(counts, target),
-            *_few_rows(int(counts.min()), len(names), "rows of the rarest class"),
+            *_rare_class(sizes, sizes if weight is None else weight, unit, target),
+            *_few_rows(sizes.min(), len(names), unit, " of the rarest class"),
             *_telling_class(cells, codes[rows], names, target),
             *_pure(X, codes, columns, target, counts.sum()),
             *_separated(probabilities, codes, C, counts.sum()),
         ]
     else:
-        findings += [
-            *_few_rows(len(y) if counts is None else int(counts[0]), len(names), "rows"),
-            *_telling_number(cells, y[rows], names),
-        ]
+        findings += [*_few_rows(sizes[0], len(names), unit), *_telling_number(cells, y[rows], names)]
     return sorted(findings, key=lambda finding: (finding.level != "warning", finding.code))
 
 
@@ -140,26 +142,21 @@ def _dense(X: Any) -> FloatArray:
     return X.toarray() if issparse(X) else np.asarray(X, dtype=float)
 
 
-def _counts(codes: IntArray, target: Target) -> IntArray:
-    """Rows of each class."""
-    return np.bincount(codes, minlength=len(target.classes))
-
-
-def _rare_class(counts: IntArray, target: Target) -> list[Finding]:
-    rows = counts.sum()
-    share = counts.min() / max(rows, 1)
-    if share >= RARE_CLASS:
+def _rare_class(sizes: NDArray, weight: NDArray, unit: str, target: Target) -> list[Finding]:
+    shares = weight / weight.sum()
+    k = int(shares.argmin())
+    if shares[k] >= RARE_CLASS:
         return []
-    rarest = target.classes[int(counts.argmin())]
-    text = f"class {rarest!r} has {counts.min():,} of {rows:,} training rows ({share:.2%})."
+    of, by = f"{sizes[k]:,.0f} of {sizes.sum():,.0f} training {unit}s", "" if weight is sizes else " by weight"
+    text = f"class {target.classes[k]!r} has {of} ({shares[k]:.2%}{by})."
     return [Finding("SX101", "note", text, "Judge by recall, precision and average precision, not by accuracy.")]
 
 
-def _few_rows(rows: int, features: int, kind: str) -> list[Finding]:
-    if rows >= ROWS_PER_FEATURE * features:
+def _few_rows(size: float, features: int, unit: str, of: str = "") -> list[Finding]:
+    if size >= ROWS_PER_FEATURE * features:
         return []
-    each = rows / features
-    text = f"{rows:,} {kind} for {features:,} coefficients: {each:.1f} for each, where 10 is a common least."
+    have, each = counted(round(size), unit), size / features
+    text = f"{have}{of} for {counted(features, 'coefficient')}: {each:.1f} for each, where 10 is a common least."
     return [Finding("SX102", "warning", text, "Drop columns, merge rare levels, or penalise more.")]
 
 
@@ -177,7 +174,7 @@ def _left_out(columns: Columns) -> list[Finding]:
 
 def _telling_class(cells: FloatArray, codes: IntArray, names: Sequence[str], target: Target) -> list[Finding]:
     """A column whose own ROC AUC of a class against the rest is nearly 1 or 0 (Mann-Whitney, from ranks)."""
-    counts = _counts(codes, target)
+    counts = np.bincount(codes, minlength=len(target.classes))
     judged = np.flatnonzero((counts >= FEWEST_TO_JUDGE) & (len(codes) - counts >= FEWEST_TO_JUDGE))
     judged = judged[judged == 1] if len(counts) == 2 else judged
     inside = (codes[:, None] == judged).astype(float)
