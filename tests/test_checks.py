@@ -1,5 +1,6 @@
 """Each finding: when it speaks, what it names, and when it keeps quiet."""
 
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
@@ -227,6 +228,23 @@ def test_an_undefined_metric_is_a_note():
     held_out = evaluate_classes([0], [[0.9, 0.1]], ["no", "yes"], [0.6, 0.4])
     findings = examine(X, noise(), columns, BINARY, evaluation=held_out)
     assert any("no evaluated row is of class yes" in f.text for f in findings if f.code == "SX112")
+
+
+def test_a_class_never_predicted_is_not_a_matter_of_more_rows():
+    X, columns = learned(plain())
+    never = evaluate_classes([0, 1], [[0.9, 0.1], [0.8, 0.2]], ["no", "yes"], [0.6, 0.4])
+    remedy = found(examine(X, noise(), columns, BINARY, evaluation=never), "SX112").remedy
+    assert remedy == "Judge by the ROC AUC, or by a threshold of your own."
+    alone = evaluate_classes([0], [[0.1, 0.9]], ["no", "yes"], [0.6, 0.4])
+    assert "--test-size" in found(examine(X, noise(), columns, BINARY, evaluation=alone), "SX112").remedy
+
+
+@pytest.mark.parametrize(("error", "said"), [(1.2e-5, "2e-05"), (1e-3, "1e-03"), (9.4e-4, "1e-03")])
+def test_a_bound_on_the_area_under_a_curve_is_rounded_up(error: float, said: str):
+    X, columns = learned(plain())
+    binned = replace(evaluate_classes([0, 1], np.eye(2), ["no", "yes"], [0.6, 0.4]), auc_error=error)
+    finding = found(examine(X, noise(), columns, BINARY, evaluation=binned), "SX113")
+    assert f"exact to {said}." in finding.text
 
 
 def test_warnings_come_first_and_every_code_is_explained():

@@ -104,6 +104,14 @@ CONTRADICTIONS = {
 }
 
 
+@pytest.mark.parametrize("name", ["none.duckdb", "data.csv"])
+def test_what_is_no_database_is_told_that_one_is_wanted(run, name):
+    written(customers())
+    code, _, err = run("fit", "--query", "select 1", "--database", name, "--target", "left")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "ame a database of DuckDB" in err
+
+
 @pytest.mark.parametrize("flags", CONTRADICTIONS)
 def test_what_contradicts_itself_is_refused_in_one_line(run, flags):
     code, _, err = run("fit", written(customers()), "--target", "left", *flags.split())

@@ -9,6 +9,7 @@ from sklearn import metrics as peer
 from sklearn.dummy import DummyClassifier
 
 from separatrix.errors import ArgumentError
+from separatrix.evaluate.binned import number_evaluation_of, numbers
 from separatrix.evaluate.curves import calibration, roc
 from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
 
@@ -142,6 +143,15 @@ def test_a_held_out_target_that_does_not_vary_has_no_r2():
     evaluation = evaluate_numbers([2.0, 2.0], [1.0, 2.0], mean=2.0)
     assert "r2" not in evaluation.metrics
     assert evaluation.notes == ("R² is undefined: the target does not vary.",)
+
+
+@pytest.mark.parametrize("value", [0.11, 1e9 / 3, -7.7e-9])
+def test_a_target_of_one_number_does_not_vary_whatever_its_mean_is_rounded_to(value):
+    y, guess = np.full(50, value), np.full(50, 0.1)
+    parts = [numbers(y[:20], guess[:20], 0.3), numbers(y[20:], guess[20:], 0.3)]
+    for evaluation in (evaluate_numbers(y, guess, 0.3), number_evaluation_of(parts[0] + parts[1])):
+        assert "r2" not in evaluation.metrics
+        assert "r2" not in evaluation.baseline
 
 
 def test_the_area_under_the_roc_curve_is_the_share_of_pairs_ranked_right():

@@ -222,6 +222,25 @@ def test_a_fit_without_a_bound_says_so(plane: Fitted):
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 
+def test_right_on_all_rows_is_said_of_all_rows_alone(plane: Fitted):
+    y, p = np.arange(60_000) % 2, np.eye(2)[np.arange(60_000) % 2]
+    p[0] = [0.4, 0.6]
+    evaluation = evaluate_classes(y, p, ["no", "yes"], [0.5, 0.5])
+    assert (
+        "Right on 99.998% of 60,000 rows;" in summarize_evaluation(plane.model, evaluation, data="new.csv")["headline"]
+    )
+    evaluation = evaluate_classes(y[1:], p[1:], ["no", "yes"], [0.5, 0.5])
+    assert "Right on 100% of 59,999 rows;" in summarize_evaluation(plane.model, evaluation, data="new.csv")["headline"]
+
+
+def test_a_headline_counts_one_row_as_one_and_says_by_what_they_are_weighed(linear: Fitted):
+    model = msgspec.structs.replace(linear.model, weight="w")
+    evaluation = evaluate_numbers([1.0], [2.0], mean=3.0)
+    headlines = [summarize_evaluation(each, evaluation, data="new.csv")["headline"] for each in (linear.model, model)]
+    assert headlines[0].startswith("On 1 row predictions are off by 1 on average;")
+    assert headlines[1].startswith("On 1 row, by w, predictions are off by 1 on average;")
+
+
 def test_more_than_twenty_coefficients_are_counted_not_shown(binary: Fitted, plane: Fitted):
     assert "and 10 more, in the report" in binary.terminal()
     assert "more, in the report" not in plane.terminal()

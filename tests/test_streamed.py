@@ -175,14 +175,16 @@ def test_scores_unlike_the_first_have_bins_all_the_same():
     assert binned(y, both, edges_of([[1.0 - 1e-9, 1e-9]])).auc_error < 2e-4
 
 
-def test_the_metrics_of_numbers_by_sums_are_those_of_the_rows():
+@pytest.mark.parametrize("mean", [1e3, 0.0, -1e9])
+@pytest.mark.parametrize("level", [1e3, 1e9])
+def test_the_metrics_of_numbers_by_sums_are_those_of_the_rows_however_far_from_those_of_the_fit(level, mean):
     random, n = np.random.default_rng(0), 50_000
-    y, weight = 1e3 + random.normal(size=n), random.integers(0, 3, n)
+    y, weight = level + random.normal(size=n), random.integers(0, 3, n)
     guess = y + random.normal(size=n)
-    parts = [numbers(y[some], guess[some], 1e3, weight[some]) for some in np.array_split(np.arange(n), 7)]
-    ours, theirs = number_evaluation_of(reduce(add, parts)), evaluate_numbers(y, guess, 1e3, weight)
+    parts = [numbers(y[some], guess[some], mean, weight[some]) for some in np.array_split(np.arange(n), 7)]
+    ours, theirs = number_evaluation_of(reduce(add, parts)), evaluate_numbers(y, guess, mean, weight)
     assert ours.metrics == pytest.approx(theirs.metrics)
-    assert ours.baseline == pytest.approx(theirs.baseline, abs=1e-9)
+    assert ours.baseline == pytest.approx(theirs.baseline, rel=1e-6, abs=1e-9)
     assert len(ours.actual) < n / 2
 
 

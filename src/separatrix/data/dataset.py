@@ -295,7 +295,7 @@ def _of_table(name: str, table: pa.Table) -> Dataset:
 def _of_query(query: str, database: str | None) -> Dataset:
     name = database or "the query"
     if database is not None:
-        find(database)
+        find(database, "a database of DuckDB")
     folder = Folder()
     with plain_errors(name, _unopened), connected(database) as connection, plain_errors(name, _failed):
         kinds = [statement.type.name for statement in connection.extract_statements(query)]
@@ -314,7 +314,8 @@ def _failed(message: str, where: str) -> str:
 
 
 def _unopened(message: str, where: str) -> str:
-    return f"{where} cannot be opened ({message.splitlines()[0].rstrip('. ')}); name a database that nobody writes to."
+    why = message.splitlines()[0].rstrip(". ")
+    return f"{where} cannot be opened ({why}); name a database of DuckDB to which nobody writes."
 
 
 def _of_stream(name: str, stream: pa.RecordBatchReader, folder: Folder) -> Dataset:

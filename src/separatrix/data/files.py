@@ -121,8 +121,9 @@ def parts_of(paths: list[Path]) -> list[Part]:
     return [TextPart(path, *found) for path, found in zip(paths, layouts, strict=True)]
 
 
-def find(data: str) -> list[Path]:
-    """The files that `data` names, in alphabetical order; what is itself a file is not taken as a glob."""
+def find(data: str, wanted: str = f"a CSV or Parquet file, or a built-in set: {listing(BUILTIN)}") -> list[Path]:
+    """The files that `data` names, in alphabetical order; what is itself a file is not taken as a glob. Where there are
+    none, the message says to name what is `wanted`."""
     if os.path.isdir(data):
         raise FileError(f"{data} is a folder; name a file in it, or several by a glob: {Path(data) / '*.csv'}.")
     paths = [Path(data)] if os.path.isfile(data) else sorted(Path(name) for name in glob.glob(data, recursive=True))
@@ -135,9 +136,7 @@ def find(data: str) -> list[Path]:
     near = [name for name in get_close_matches(data, known, n=2) if name != data]  # as a link to nothing is
     guess = f" Did you mean {near[0]!r}?" if near else ""
     what = "matches" if glob.has_magic(data) else "is called"
-    raise FileError(
-        f"no file {what} {data!r}.{guess} Name a CSV or Parquet file, or a built-in set: {listing(BUILTIN)}."
-    )
+    raise FileError(f"no file {what} {data!r}.{guess} Name {wanted}.")
 
 
 def _are_parquet(paths: list[Path]) -> bool:

@@ -149,7 +149,7 @@ def evaluation_of(counts: Binned, classes: Sequence[Label], rates: ArrayLike) ->
         confusion=rows,
         roc=curves,
         calibration=calibration_of(counts) if len(classes) == 2 else None,
-        notes=undefined(per_class),
+        notes=tuple(undefined(per_class).values()),
         auc_error=counts.auc_error,
     )
 
@@ -196,11 +196,14 @@ class Numbers:
     """Sums over pairs of an actual and a predicted number, and one pair in `step` for pictures; `+` adds other rows.
 
     `sums` are of weight, y - mean, its square and size, the residual's square and size, and rows; `mean` is that of the
-    training rows, and the baseline's prediction.
+    training rows, and the baseline's prediction. `spread` is the sum of squares about the mean of these rows, and `ends`
+    are their least y and their greatest.
     """
 
     mean: float
     sums: FloatArray
+    spread: float
+    ends: tuple[float, float]
     pairs: FloatArray
     step: int = 1
 
@@ -209,7 +212,11 @@ class Numbers:
         pairs = np.concatenate([part.pairs[:: step // part.step] for part in (self, other)])
         if len(pairs) > MOST_DRAWN:
             step, pairs = 2 * step, pairs[::2]
-        return Numbers(self.mean, self.sums + other.sums, pairs, step)
+        (one, own), (two, its) = self.sums[:2], other.sums[:2]
+        # The squares about either mean, and about the common one those of the means (Chan, Golub and LeVeque 1979).
+        spread = self.spread + other.spread + (own / one - its / two) ** 2 * one * two / (one + two)
+        ends = min(self.ends[0], other.ends[0]), max(self.ends[1], other.ends[1])
+        return Numbers(self.mean, self.sums + other.sums, float(spread), ends, pairs, step)
 
 
 def numbers(y: ArrayLike, predicted: ArrayLike, mean: float, sample_weight: ArrayLike | None = None) -> Numbers:
@@ -219,14 +226,16 @@ def numbers(y: ArrayLike, predicted: ArrayLike, mean: float, sample_weight: Arra
     about, residual = actual - mean, actual - guess
     parts = np.ones_like(actual), about, about**2, np.abs(about), residual**2, np.abs(residual)
     sums = np.array([*(weight @ part for part in parts), float(np.count_nonzero(weight))])
-    return Numbers(mean, sums, np.column_stack([actual, guess])[weight > 0])
+    spread, kept = float(weight @ (about - sums[1] / sums[0]) ** 2), weight > 0
+    ends = float(actual[kept].min()), float(actual[kept].max())
+    return Numbers(mean, sums, spread, ends, np.column_stack([actual, guess])[kept])
 
 
 def number_evaluation_of(numbers: Numbers) -> NumberEvaluation:
     """What `evaluate_numbers` says, of sums; its pairs are some of all."""
     total, rows = numbers.sums[:-1] / numbers.sums[0], int(numbers.sums[-1])
-    _, about, square, size, residual_square, residual_size = total.tolist()
-    spread = square - about**2
+    _, _, square, size, residual_square, residual_size = total.tolist()
+    spread = numbers.spread / numbers.sums[0] if numbers.ends[0] < numbers.ends[1] else 0.0
     metrics = number_metrics(residual_square, residual_size, spread)
     baseline = number_metrics(square, size, spread)
     return NumberEvaluation(rows, metrics, baseline, *numbers.pairs.T, notes=undefined_number(metrics))

@@ -18,7 +18,7 @@ from separatrix.data.target import Target
 from separatrix.equations.hyperplane import back_project
 from separatrix.errors import counted, listing
 from separatrix.evaluate.codes import CODES
-from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation
+from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation, undefined
 
 RARE_CLASS = 0.05
 ROWS_PER_FEATURE = 10
@@ -314,7 +314,7 @@ def _no_better_than_baseline(evaluation: Evaluation | NumberEvaluation | None, h
     ours, theirs = evaluation.metrics[name], evaluation.baseline[name]
     if ours < theirs:
         return []
-    text = f"on {evaluation.rows:,} {JUDGED[held_out]} the {label} is {ours:.4g}, the baseline's {theirs:.4g}."
+    text = f"on {counted(evaluation.rows, JUDGED[held_out])} the {label} is {ours:.4g}, the baseline's {theirs:.4g}."
     return [Finding("SX111", "warning", text, "Lower C, drop columns, or find columns that tell about the target.")]
 
 
@@ -328,11 +328,16 @@ def of_bins(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:
     if not isinstance(evaluation, Evaluation) or not evaluation.auc_error:
         return []
     rows, error = evaluation.rows, evaluation.auc_error
-    text = f"the curves are of binned scores of {rows:,} rows: the ROC AUC is exact to {error:.0e}."
+    unit = 10.0 ** np.floor(np.log10(error))  # a bound is rounded up
+    exact = f"exact to {np.ceil(error / unit) * unit:.0e}"
+    text = f"the curves are of binned scores of {rows:,} rows: the ROC AUC is {exact}."
     remedy = "Average precision and calibration are as near; all other metrics are exact."
     return [Finding("SX113", "note", text, remedy)]
 
 
 def _undefined(evaluation: Evaluation | NumberEvaluation | None) -> list[Finding]:
-    remedy = "Hold out more rows (--test-size)."
-    return [Finding("SX112", "note", note, remedy) for note in (evaluation.notes if evaluation else ())]
+    by_class = undefined(evaluation.per_class) if isinstance(evaluation, Evaluation) else {}
+    rows, tell = "Hold out more rows (--test-size).", "Judge by the ROC AUC, or by a threshold of your own."
+    remedies = {note: tell if kind == "unpredicted" else rows for kind, note in by_class.items()}
+    notes = evaluation.notes if evaluation else ()
+    return [Finding("SX112", "note", note, remedies.get(note, rows)) for note in notes]

@@ -1,4 +1,4 @@
-"""The table of coded findings: a title and a paragraph for each, shown by `separatrix explain CODE`."""
+"""The table of coded findings: a title for each, which is shown, and a paragraph for who asks what it means."""
 
 from typing import NamedTuple
 

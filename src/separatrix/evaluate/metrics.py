@@ -5,7 +5,7 @@ An undefined metric (say ROC AUC when the rows hold one class) is left out and n
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,8 +27,8 @@ class ClassRow(NamedTuple):
     support: int
 
 
-JUDGED = {True: "held-out rows", False: "training rows"}
-"""What to call the rows by which a model is judged, by whether they were held out."""
+JUDGED = {True: "held-out row", False: "training row"}
+"""What to call a row by which a model is judged, by whether it was held out."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def evaluate_classes(
         confusion=scores.confusion,
         roc=scores.roc,
         calibration=calibration(codes == 1, p[:, 1], weight=weight) if len(classes) == 2 else None,
-        notes=undefined(scores.per_class),
+        notes=tuple(undefined(scores.per_class).values()),
     )
 
 
@@ -169,8 +169,9 @@ def _number_metrics(actual: FloatArray, guess: FloatArray, weight: FloatArray) -
     def mean(values: FloatArray) -> float:
         return float(np.average(values, weights=weight))
 
-    residual = actual - guess
-    return number_metrics(mean(residual**2), mean(np.abs(residual)), mean((actual - mean(actual)) ** 2))
+    residual, varies = actual - guess, actual.min() < actual.max()  # a mean of one number may differ from it
+    spread = mean((actual - mean(actual)) ** 2) if varies else 0.0
+    return number_metrics(mean(residual**2), mean(np.abs(residual)), spread)
 
 
 def number_metrics(mse: float, mae: float, spread: float) -> dict[str, float]:
@@ -261,14 +262,15 @@ def proper_scores(codes: IntArray, p: FloatArray, weight: FloatArray) -> dict[st
     return {"log_loss": log_loss, "brier": brier}
 
 
-def undefined(per_class: Sequence[ClassRow]) -> tuple[str, ...]:
-    """A sentence for each class that the evaluated rows lack, or that is never predicted."""
+def undefined(per_class: Sequence[ClassRow]) -> dict[Literal["absent", "unpredicted"], str]:
+    """A sentence about the classes that the evaluated rows lack, and one about those that are never predicted."""
     absent = [row.label for row in per_class if not row.support]
     unpredicted = [row.label for row in averaged(per_class) if row.precision is None]
     left_out = "left out of the means" if len(per_class) > 2 else "left out"
-    sentences = []
+    sentences: dict[Literal["absent", "unpredicted"], str] = {}
     if absent:
-        sentences.append(f"no evaluated row is of class {listing(absent)}: its recall and ROC AUC are {left_out}.")
+        sentences["absent"] = f"no evaluated row is of class {listing(absent)}: its recall and ROC AUC are {left_out}."
     if unpredicted:
-        sentences.append(f"no evaluated row was predicted {listing(unpredicted)}: its precision is {left_out}.")
-    return tuple(sentences)
+        never = f"no evaluated row was predicted {listing(unpredicted)}"
+        sentences["unpredicted"] = f"{never}: its precision is {left_out}."
+    return sentences

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from separatrix.regression.summary import pvalue
 from separatrix.report.pictures import PICTURES
-from separatrix.report.summarize import Summary, align, number
+from separatrix.report.summarize import Summary, align, number, percent
 
 MOST_FEATURES = 300
 """Coefficients of more features than this make the file too large; they are in the model file."""
@@ -27,7 +27,13 @@ def render(summary: Summary, pictures: Mapping[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _typeset, "aligned": _aligned, "count": "{:,}".format, "pvalue": pvalue}
+    environment.filters |= {
+        "number": _typeset,
+        "aligned": _aligned,
+        "count": "{:,}".format,
+        "pvalue": pvalue,
+        "percent": percent,
+    }
     environment.globals |= {"most_features": MOST_FEATURES, "captioned": _captioned(summary["judged"])}
     return environment.get_template("report.html.j2").render(summary, pictures=pictures)
 

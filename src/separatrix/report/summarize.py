@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.errors import in_flags
+from separatrix.errors import counted, in_flags
 from separatrix.evaluate.checks import Finding, of_bins
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation
 from separatrix.fits.inferred import Inferred
@@ -58,7 +58,7 @@ def summarize(
     """
     judged = JUDGED[held_out]
     return _judged(model, evaluation, judged, "" if held_out else FLATTERY) | {
-        "judged": judged,
+        "judged": f"{judged}s",
         "data": _data(model, data, rows, evaluation.rows if held_out else 0),
         "columns": [{"column": name, "what": in_flags(what)} for name, what in model.columns.describe()],
         "coefficients": _coefficients(model),
@@ -70,13 +70,13 @@ def summarize(
 
 def summarize_evaluation(model: Model, evaluation: Evaluation | NumberEvaluation, *, data: str) -> Summary:
     """How a model does on new rows, as `summarize` says it of the held-out ones."""
-    judged = _judged(model, evaluation, "rows") | {"data": {"source": data, "rows": evaluation.rows}}
+    judged = _judged(model, evaluation, "row") | {"data": {"source": data, "rows": evaluation.rows}}
     return judged | {"notes": [*judged["notes"], *(f"{each.text} {each.remedy}" for each in of_bins(evaluation))]}
 
 
-def _judged(model: Model, evaluation: Evaluation | NumberEvaluation, rows: str, caution: str = "") -> Summary:
+def _judged(model: Model, evaluation: Evaluation | NumberEvaluation, row: str, caution: str = "") -> Summary:
     classes = isinstance(evaluation, Evaluation)
-    rows = f"{rows}, by {model.weight}" if model.weight else rows
+    rows = counted(evaluation.rows, row) + (f", by {model.weight}," if model.weight else "")
     return {
         "title": _title(model),
         "headline": _headline(evaluation, rows) + caution,
@@ -101,12 +101,12 @@ def _headline(evaluation: Evaluation | NumberEvaluation, rows: str) -> str:
     ours, theirs = evaluation.metrics, evaluation.baseline
     if isinstance(evaluation, NumberEvaluation):
         return (
-            f"On {evaluation.rows:,} {rows} predictions are off by {ours['mae']:.4g} on average; "
+            f"On {rows} predictions are off by {ours['mae']:.4g} on average; "
             f"always predicting the training mean is off by {theirs['mae']:.4g}."
         )
     return (
-        f"Right on {100 * ours['accuracy']:.4g}% of {evaluation.rows:,} {rows}; "
-        f"always answering with the commonest class is right on {100 * theirs['accuracy']:.4g}%."
+        f"Right on {percent(ours['accuracy'])}% of {rows.rstrip(',')}; "
+        f"always answering with the commonest class is right on {percent(theirs['accuracy'])}%."
     )
 
 
@@ -258,6 +258,16 @@ def number(value: float | None) -> str:
         return f"{value:,}" if isinstance(value, int) else f"{value:g}"
     exponent = int(f"{value:.3e}".split("e")[1])
     return f"{value:.3e}" if exponent < -4 or exponent > 8 else f"{value:,.{max(0, 3 - exponent)}f}"
+
+
+def percent(share: float) -> str:
+    """A share of 1 in percent, four significant digits; 100 is all, so that less takes as many digits as it needs.
+
+    >>> percent(0.12345), percent(59_999 / 60_000), percent(1.0)
+    ('12.35', '99.998', '100')
+    """
+    texts = (f"{100 * share:.{digits}g}" for digits in range(4, 12))
+    return next((text for text in texts if text != "100"), "100")
 
 
 def align(numbers: Sequence[str], pad: str = " ", point: str = " ") -> list[str]:

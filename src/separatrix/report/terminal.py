@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from separatrix.errors import counted, listing
 from separatrix.regression.summary import pvalue
-from separatrix.report.summarize import Summary, align, number
+from separatrix.report.summarize import Summary, align, number, percent
 
 MOST_COEFFICIENTS = 20
 MOST_COLUMNS = 40
@@ -66,9 +65,7 @@ def _sizes(data: Summary) -> list[str]:
     made = f"{counted(data['columns'], 'column')}, {counted(data['features'], 'feature')}"
     lines = [f"{data['source']}: {counted(data['rows'], 'row')}, {parts}; {made}"]
     if data["rates"]:
-        shares = [
-            f"{label} {rate:.4g}%" for label, rate in zip(data["classes"], 100 * np.array(data["rates"]), strict=True)
-        ]
+        shares = [f"{label} {percent(rate)}%" for label, rate in zip(data["classes"], data["rates"], strict=True)]
         by_weight = f", by {data['weight']}" if data["weight"] else ""
         lines.append(f"training rows by class{by_weight}: {listing(shares, MOST_CLASSES)}")
     if data["offset"]:
