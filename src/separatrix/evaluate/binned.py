@@ -196,7 +196,7 @@ class Numbers:
     """Sums over pairs of an actual and a predicted number, and one pair in `step` for pictures; `+` adds other rows.
 
     `sums` are of weight, y - mean, its square and size, the residual's square and size, and rows; `mean` is that of the
-    training rows, and the baseline's prediction. `spread` is the sum of squares about the mean of these rows, and `ends`
+    training rows, and the baseline's prediction. `spread` is the sum of squares about the mean of these rows; `ends`
     are their least y and their greatest.
     """
 
