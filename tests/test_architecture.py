@@ -18,6 +18,7 @@ ROWS = [
     ["errors", "stopping", "cached"],
     ["arrays"],
     ["compressed", "arguments"],
+    ["points"],
     ["equations"],
     ["data"],
     ["engine"],

@@ -201,6 +201,25 @@ def test_data_that_cannot_be_learned_from_are_refused(Model, X, y, error, messag
         Model().fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("Model", "rate", "y", "error"),
+    [
+        (LogisticRegression, 0.1, [5, 6, 7, 5, 6, 7], TargetError),
+        (LogisticRegression, 1e5, Y_TWO + 5, DivergenceError),
+        (SoftmaxRegression, 1e5, Y_TWO + 5, DivergenceError),
+        (LinearRegression, 1e5, Y_TWO + 5, DivergenceError),
+    ],
+)
+def test_a_fit_that_is_refused_or_diverges_leaves_the_model_as_it_was(Model, rate, y, error):
+    model = Model(0.1, 50).fit(X_TWO, Y_TWO)
+    model.learning_rate = rate
+    before = vars(model).copy()
+    with pytest.raises(error):
+        model.fit(X_TWO, y)
+    assert vars(model).keys() == before.keys()
+    assert all(value is before[name] for name, value in vars(model).items())
+
+
 def test_three_classes_are_sent_to_softmax_regression():
     with pytest.raises(TargetError, match=r"y has 3 values \(0, 1, 2\): use SoftmaxRegression"):
         LogisticRegression().fit([[1.0], [2.0], [3.0]], [0, 1, 2])

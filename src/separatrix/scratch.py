@@ -41,6 +41,7 @@ from separatrix.errors import (
     TargetError,
     listing,
 )
+from separatrix.points import as_labels, as_points, distinct
 
 
 class _GradientDescent:
@@ -102,11 +103,11 @@ class LogisticRegression(_GradientDescent):
         too large, TargetError when y has not exactly two values, CellError for NaN or infinity.
         """
         X, y = as_points(X), as_labels(X, y)
-        self.classes_ = distinct(y)
-        if len(self.classes_) > 2:
-            many = f"{len(self.classes_)} values ({listing(self.classes_)})"
+        classes = distinct(y)
+        if len(classes) > 2:
+            many = f"{len(classes)} values ({listing(classes)})"
             raise TargetError(f"y has {many}: use SoftmaxRegression, or pick one against the rest.")
-        sign = np.where(y == self.classes_[1], 1.0, -1.0)
+        sign = np.where(y == classes[1], 1.0, -1.0)
         Z = with_ones(X) if self.fit_intercept else X
         A = -sign[:, None] * Z  # row i is -y_i (x_i, 1), so that A theta = -t
         mean_A = A / len(A)
@@ -118,6 +119,7 @@ class LogisticRegression(_GradientDescent):
             return log1pexp(path @ A.T).mean(axis=1)
 
         theta, self.losses_ = descend(self, gradient, mean_losses, Z, np.zeros(Z.shape[1]), LogLoss.curvature_bound)
+        self.classes_ = classes
         self._keep(theta)
         if np.all(A @ theta < 0):
             warn_of_separation()
@@ -156,8 +158,8 @@ class SoftmaxRegression(_GradientDescent):
     def fit(self, X: ArrayLike, y: ArrayLike) -> "SoftmaxRegression":
         """Learns W and b from points X (n, p) and labels y (n,); warns and raises as LogisticRegression.fit does."""
         X, y = as_points(X), as_labels(X, y)
-        self.classes_ = distinct(y)
-        k = np.searchsorted(self.classes_, y)
+        classes = distinct(y)
+        k = np.searchsorted(classes, y)
         Z = with_ones(X) if self.fit_intercept else X
         loss = SoftmaxLoss()
 
@@ -167,8 +169,9 @@ class SoftmaxRegression(_GradientDescent):
         def mean_losses(path: FloatArray) -> FloatArray:
             return np.array([loss.value(k, Z @ theta).mean() for theta in path])
 
-        start = np.zeros((Z.shape[1], len(self.classes_)))
+        start = np.zeros((Z.shape[1], len(classes)))
         theta, self.losses_ = descend(self, gradient, mean_losses, Z, start, loss.curvature_bound)
+        self.classes_ = classes
         self._keep(theta)
         if np.all(loss.margin(k, Z @ theta) > 0):
             warn_of_separation()
@@ -306,42 +309,6 @@ def checked_settings(model: _GradientDescent) -> tuple[float, int]:
     if not (isinstance(steps, Real) and 1 <= steps < np.inf and steps == int(steps)):
         raise ArgumentError(f"num_iterations={steps!r} must be a whole number, at least 1.")
     return float(rate), int(steps)
-
-
-def as_points(X: ArrayLike) -> FloatArray:
-    """X as (n, p) finite numbers, or an error that says what it is instead."""
-    try:
-        points = np.asarray(X, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise CellError(f"X must hold numbers only: {error}. Encode text and categories first.") from None
-    if points.ndim != 2 or 0 in points.shape:
-        raise ArgumentError(
-            f"X has the shape {points.shape}: it needs rows and columns. For one column use X[:, None]."
-        )
-    bad = np.argwhere(~np.isfinite(points))
-    if len(bad):
-        row, column = bad[0]
-        raise CellError(f"X[{row}, {column}] is {points[row, column]}: fill or leave out the {len(bad)} such cells.")
-    return points
-
-
-def as_labels(X: ArrayLike, y: ArrayLike) -> NDArray[Any]:
-    """y as (n,), one for each row of X, none of them NaN."""
-    labels, rows = np.asarray(y), len(np.asarray(X))
-    if labels.shape != (rows,):
-        raise ArgumentError(f"y has the shape {labels.shape}, but X has {rows} rows: y must be one label a row.")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        row = int(np.flatnonzero(~np.isfinite(labels))[0])
-        raise CellError(f"y[{row}] is {labels[row]}: leave out the rows without a label.")
-    return labels
-
-
-def distinct(y: NDArray[Any]) -> NDArray[Any]:
-    """The values of y in order, two or more."""
-    values = np.unique(y)
-    if len(values) < 2:
-        raise TargetError(f"y has one class, {values.tolist()[0]!r}: there is nothing to tell apart.")
-    return values
 
 
 def with_ones(X: FloatArray) -> FloatArray:
