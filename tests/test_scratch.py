@@ -145,6 +145,17 @@ def test_a_loss_that_swings_is_warned_of():
     assert model.losses_.min() < model.losses_[-1] < model.losses_[0]
 
 
+@pytest.mark.parametrize("seed", [2, 14, 17, 22])
+def test_a_loss_that_only_rounding_moves_is_not_warned_of(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(size=(20, 1))
+    y = rng.uniform(-3, 3) * X[:, 0] + rng.uniform(-3, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = LinearRegression(0.4 * largest_safe_rate(np.column_stack([X, np.ones(20)]), 1.0), 3000).fit(X, y)
+    assert model.losses_[-1] < 1e-28
+
+
 @pytest.mark.parametrize("K", [2, 3])
 def test_gradient_descent_walks_to_the_engines_optimum(K):
     # Weights as copies, for these models know no weights.

@@ -276,12 +276,15 @@ def report_rising(losses: FloatArray, learning_rate: float, Z: FloatArray, curva
     began, lowest, ended = losses[0], losses.min(), losses[-1]
     if ended <= lowest * (1 + 1e-6):
         return
-    safe = f"The largest safe rate for this data is {largest_safe_rate(Z, curvature_bound):.4g}"
+    largest = largest_safe_rate(Z, curvature_bound)
+    safe = f"The largest safe rate for this data is {largest:.4g}"
     if not ended <= began:  # above it, or no number at all
         raise DivergenceError(
             f"learning_rate={learning_rate:g} is too large: the mean loss went from {began:.4g} to {ended:.4g} in "
             f"{len(losses):,} iterations. {safe}; or scale the columns first."
         )
+    if learning_rate <= largest:
+        return  # a loss next to 0 goes up and down by its rounding alone
     warnings.warn(
         f"the loss went up and down and ended at {ended:.4g}, above the {lowest:.4g} it had reached: "
         f"learning_rate={learning_rate:g} is too large. {safe}.",
