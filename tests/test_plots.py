@@ -234,6 +234,41 @@ def test_class_and_feature_names_appear_as_they_are_written(ax):
     assert ax.get_xlabel().replace(r"\$", "$") == "price in $"
 
 
+def test_curves_whose_names_begin_with_an_underscore_are_in_the_legend_too(ax):
+    plots.plot_losses([0.7, 0.3], ax=ax)
+    for name in ("_", "_a"):
+        plots.plot_losses([0.7, 0.3], label=name, ax=ax)
+    assert legend_of(ax) == ["_", "_a"]
+    rates = Figure().subplots()
+    for name in ("_a", "b", "_child1"):
+        plots.plot_roc(Y, X[:, 0], label=name, ax=rates)
+    assert [text.split()[0] for text in legend_of(rates)] == ["_a", "b", "_child1"]
+    assert len({line.get_color() for line in rates.lines}) == 4
+
+
+@pytest.mark.parametrize("classes", [12, 13, 40])
+def test_a_legend_names_a_dozen_classes_and_says_how_many_more_there_are(ax, classes):
+    named = [f"class {k}" for k in range(12)]
+    more = [f"and {classes - 12} more"] if classes > 12 else []
+    plots.plot_points(X, np.arange(150) % classes, class_names=[f"class {k}" for k in range(classes)], ax=ax)
+    assert legend_of(ax) == named + more
+    rates = Figure(figsize=(5, 4), layout="constrained").subplots()
+    for k in range(classes):
+        plots.plot_roc(Y, X[:, 0], label=f"class {k}", ax=rates)
+    assert [text.split(" (")[0] for text in legend_of(rates)] == named + more
+    for drawn in (ax, rates):
+        drawn.figure.draw_without_rendering()
+        box = drawn.get_legend().get_window_extent()
+        assert drawn.figure.bbox.y0 < box.y0 < box.y1 <= drawn.figure.bbox.y1
+    assert rates.get_legend().get_window_extent().y1 < rates.bbox.y1
+
+
+def test_a_hundred_classes_differ_in_colour_or_marker(ax):
+    plots.plot_points(np.tile(X, (2, 1)), np.arange(300) % 100, ax=ax)
+    looks = {(*cloud.get_facecolor()[0], cloud.get_paths()[0].vertices.tobytes()) for cloud in clouds_of(ax)}
+    assert len(looks) == 100
+
+
 def test_a_class_keeps_its_colour_when_y_lacks_another(ax):
     plots.plot_boundary(THREE, X, SPECIES, ax=ax)
     fewer = plots.plot_boundary(THREE, X[50:], SPECIES[50:], ax=Figure().subplots()).ax_

@@ -26,11 +26,11 @@ from separatrix.plots.style import (
     HALO,
     INK,
     MANY_POINTS,
-    MARKERS,
     MUTED,
     TICK_SIZE,
     Display,
     class_colour,
+    class_marker,
     dots,
     legend_inside,
     legend_outside,
@@ -79,7 +79,7 @@ class SigmoidDisplay(Display):
 
     def _rows(self, ax: Axes, k: int) -> Any:
         eta, p = self.eta[self.y == k], self.probability[self.y == k]
-        look: dict[str, Any] = dots(len(self.eta)) | {"color": class_colour(k), "marker": MARKERS[k]}
+        look: dict[str, Any] = dots(len(self.eta)) | {"color": class_colour(k), "marker": class_marker(k)}
         if len(self.eta) <= MANY_POINTS:
             ax.vlines(eta, k, p, colors=tint(class_colour(k), 0.5), lw=0.6, zorder=1)
         small: dict[str, Any] = look | {"s": 9, "linewidths": 0}
@@ -154,7 +154,7 @@ class LossDisplay(Display):
         iterations = np.arange(1, len(self.losses) + 1)
         drawn = np.where(np.isfinite(self.losses), self.losses, np.nan)
         colour = colour or next_colour(ax)
-        label = "_" if self.label is None else plain(self.label)
+        label = "" if self.label is None else plain(self.label)
         ax.plot(iterations, drawn, color=colour, lw=1.8, marker="o" if few else "", ms=4.5, label=label)
         scale_axes(ax, drawn, few)
         name_axes(ax, "iteration", "loss")
@@ -201,7 +201,7 @@ def scale_axes(ax: Axes, losses: FloatArray, few: bool) -> None:
 def name_last(ax: Axes, iterations: IntArray, losses: FloatArray, colour: str) -> None:
     """Write the last loss on the side of the curve's end where the curve does not come from."""
     end = iterations[-1], losses[-1]
-    ax.plot(*end, "o", color=colour, ms=5, clip_on=False, label="_")
+    ax.plot(*end, "o", color=colour, ms=5, clip_on=False, label="")
     side = -1 if losses[-1] <= losses[0] else 1
     place: dict[str, Any] = {
         "textcoords": "offset points",

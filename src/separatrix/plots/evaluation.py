@@ -237,7 +237,7 @@ def wilson_interval(frequency: FloatArray, counts: IntArray) -> tuple[FloatArray
 
 def draw_diagonal(ax: Axes) -> None:
     """The line from (0, 0) to (1, 1) on a unit square."""
-    ax.plot([0, 1], [0, 1], color=MUTED, lw=1, ls="dashed", label="_", zorder=1)
+    ax.plot([0, 1], [0, 1], color=MUTED, lw=1, ls="dashed", label="", zorder=1)
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))

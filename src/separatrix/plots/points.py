@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.errors import ArgumentError, listing
 from separatrix.plots.style import (
-    MARKERS,
     Display,
     class_colour,
+    class_marker,
     dots,
     legend_outside,
     name_axes,
@@ -64,7 +64,7 @@ class PointsDisplay(Display):
         return self
 
     def _scatter(self, ax: Axes, k: int) -> Any:
-        look = dots(len(self.X)) | {"color": class_colour(k), "marker": MARKERS[k % len(MARKERS)]}
+        look = dots(len(self.X)) | {"color": class_colour(k), "marker": class_marker(k)}
         return ax.scatter(*self.X[self.y == k].T, zorder=3, **look)
 
     @classmethod

@@ -1,12 +1,15 @@
 """One look for every picture: palette, axes, legends."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 # Petroff (2021), arXiv:2107.02270: ten colours told apart with any colour vision.
@@ -21,6 +24,7 @@ LABEL_SIZE, TICK_SIZE = 10, 9
 HALO = [withStroke(linewidth=3, foreground="white")]  # keeps a number legible on points and lines
 MANY_POINTS = 2_000
 LONGEST_NAME = 32
+MOST_NAMED = 12  # in a legend: more would cover the curves, or press the axes flat
 
 
 class Display:
@@ -68,6 +72,15 @@ def class_colour(k: int) -> str:
     return PALETTE[k % len(PALETTE)]
 
 
+def class_marker(k: int) -> str:
+    """The marker of class k: where colours begin anew it is another, so that a hundred classes differ in one of them.
+
+    >>> class_marker(0), class_marker(10)
+    ('o', 's')
+    """
+    return MARKERS[(k + k // len(PALETTE)) % len(MARKERS)]
+
+
 def tint(colour: str, strength: float) -> str:
     """A colour mixed with white: strength 1 is the colour itself, 0 is white.
 
@@ -80,8 +93,13 @@ def tint(colour: str, strength: float) -> str:
 
 def next_colour(ax: Axes) -> str:
     """The accent for the first labelled curve on these axes, then the palette."""
-    drawn = sum(not str(line.get_label()).startswith("_") for line in ax.lines)
+    drawn = len(labelled(ax))
     return ACCENT if drawn == 0 else class_colour(drawn - 1)
+
+
+def labelled(ax: Axes) -> list[Line2D]:
+    """The curves with a label of their own, which may begin with "_"; of others it is "", or made by Matplotlib."""
+    return [line for line in ax.lines if not re.fullmatch(r"|_child\d+", str(line.get_label()))]
 
 
 def name_axes(ax: Axes, x: str, y: str) -> None:
@@ -100,14 +118,23 @@ def legend_outside(ax: Axes, handles: Sequence[Artist], names: Sequence[str]) ->
     row = len(names) <= 4 and sum(map(len, names)) <= 44
     place = {"bbox_to_anchor": (-0.02, 1.0), "ncols": len(names)} if row else {"bbox_to_anchor": (1.0, 1.02)}
     gaps = {"handletextpad": 0.2, "columnspacing": 1.2, "borderaxespad": 0.2}
-    look = {"frameon": False, "fontsize": TICK_SIZE, "labelcolor": INK}
-    legend = ax.legend(handles, names, loc="lower left" if row else "upper left", **place, **gaps, **look)
-    for handle in legend.legend_handles:
-        if handle is not None:
-            handle.set(alpha=1, sizes=[30])
+    legend(ax, handles, names, loc="lower left" if row else "upper left", **place, **gaps)
     ax.yaxis.set_offset_position("right")  # at the left it would be under the row
 
 
 def legend_inside(ax: Axes, loc: Literal["upper right", "lower right"]) -> None:
     """A small legend of the labelled curves, in a corner these curves leave empty."""
-    ax.legend(loc=loc, frameon=False, fontsize=TICK_SIZE, labelcolor=INK, handlelength=1.4)
+    curves = labelled(ax)
+    legend(ax, curves, [str(curve.get_label()) for curve in curves], loc=loc, handlelength=1.4)
+
+
+def legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str], **place: Any) -> None:
+    """A legend of the first few, which says how many more there are."""
+    more = len(names) - MOST_NAMED
+    if more > 0:
+        handles = [*handles[:MOST_NAMED], Line2D([], [], linestyle="")]
+        names = [*names[:MOST_NAMED], f"and {more} more"]
+    drawn = ax.legend(handles, names, frameon=False, fontsize=TICK_SIZE, labelcolor=INK, **place)
+    for handle in drawn.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set(alpha=1, sizes=[30])
