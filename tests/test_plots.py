@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.svm import SVC
 
 from separatrix import plots, scratch
+from separatrix.equations.links import sigmoid
 from separatrix.errors import ArgumentError
 from separatrix.plots.evaluation import wilson_interval
 
@@ -163,6 +165,15 @@ def test_on_the_s_curve_each_row_stands_at_its_label_and_at_its_probability(ax):
     np.testing.assert_allclose(np.sort(places, axis=0), np.sort(expected, axis=0))
 
 
+def test_a_softmax_model_of_two_classes_is_drawn_as_any_other_of_two(ax):
+    model = scratch.SoftmaxRegression(0.1, 500).fit(X, SPECIES == 1)
+    display = plots.plot_sigmoid(model, X, SPECIES == 1, ax=ax)
+    np.testing.assert_allclose(sigmoid(display.eta), display.probability, rtol=1e-12)
+    boundary = plots.plot_boundary(model, X, SPECIES == 1, ax=Figure().subplots())
+    for line in lines_of(boundary.ax_):
+        np.testing.assert_allclose(model.predict_proba(line)[:, 0], 0.5, atol=1e-9)
+
+
 def test_300_000_losses_get_logarithmic_axes_and_5_get_plain_ones_with_dots(ax):
     losses = 1 / np.arange(1, 300_001)
     long = plots.plot_losses(losses, ax=ax)
@@ -193,6 +204,20 @@ def test_a_confusion_matrix_writes_true_rows_and_predicted_columns(ax):
     at = {text.get_position(): text.get_text() for text in ax.texts}
     assert at == {(0, 0): "1", (1, 0): "1", (0, 1): "0", (1, 1): "1"}
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["cat", "dog"] == display.class_names
+
+
+@pytest.mark.parametrize("names", [(0.5, 1.5), (False, True), ("a", "b"), (-3, 10**15)])
+def test_a_confusion_matrix_counts_labels_of_any_kind(ax, names):
+    truth, predicted = np.array(names)[[0, 1, 0, 0]], np.array(names)[[0, 1, 1, 0]]
+    display = plots.plot_confusion(truth, predicted, ax=ax)
+    np.testing.assert_array_equal(display.matrix, [[2, 1], [0, 1]])
+    assert display.class_names == [str(name) for name in names]
+
+
+def test_a_confusion_matrix_of_one_class_has_one_cell_and_warns_of_nothing(ax):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert plots.plot_confusion(["a", "a"], ["a", "a"], ax=ax).matrix.tolist() == [[2]]
 
 
 def test_a_roc_curve_carries_its_arrays_and_its_area(ax):

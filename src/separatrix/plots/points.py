@@ -194,8 +194,9 @@ def ask(model: object, method: str, X: Any) -> FloatArray:
     if not hasattr(model, method):
         raise ArgumentError(f"{type(model).__name__} has no {method}. Pass a fitted classifier that has one.")
     answer = np.asarray(getattr(model, method)(X), dtype=float)
-    one_class_of_two = answer.ndim == 2 and method == "predict_proba" and answer.shape[1] == 2
-    return answer[:, 1] if one_class_of_two else answer
+    if answer.ndim < 2 or answer.shape[1] != 2:
+        return answer
+    return answer[:, 1] if method == "predict_proba" else answer[:, 1] - answer[:, 0]
 
 
 def like(X: Any, values: FloatArray) -> Any:
