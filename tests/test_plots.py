@@ -334,6 +334,14 @@ def test_a_view_without_a_boundary_says_which_class_fills_it(ax):
     assert ax.texts[0].get_text() == "no boundary in view: all is other"
 
 
+def test_losses_that_are_all_the_same_are_drawn_without_a_warning(ax):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.ChoiceDisplay(np.array([0.1, 1.0]), np.full((3, 2), 0.5)).plot(ax=ax)
+    low, high = ax.get_ylim()
+    assert low < 0.5 < high
+
+
 def test_many_points_are_pixels_within_the_svg(ax):
     cloud, labels = make_blobs(3000, centers=2, random_state=0)
     plots.plot_points(cloud, labels, ax=ax)
@@ -348,6 +356,17 @@ REFUSED = {
     r"X must hold rows and columns, but has shape \(0, 2\)": lambda ax: plots.plot_points(X[:0], Y[:0], ax=ax),
     "other than numbers": lambda ax: plots.plot_points([["a", "b"]], [0], ax=ax),
     "infinity in row 1": lambda ax: plots.plot_points([[0, 0], [np.nan, 1]], [0, 1], ax=ax),
+    "other than numbers.": lambda ax: plots.plot_points([[1j, 2], [3, 4]], [0, 1], ax=ax),
+    "other than numbers. Encode": lambda ax: plots.plot_points([[10**400, 2], [3, 4]], [0, 1], ax=ax),
+    "infinity in row 0": lambda ax: plots.plot_points(np.ma.masked_equal([[1, 2], [3, 4]], 1), [0, 1], ax=ax),
+    "y is missing in row 1, counted from 0": lambda ax: plots.plot_points(np.eye(2), [0, np.nan], ax=ax),
+    "y is missing in row 0, counted from 0": lambda ax: plots.plot_boundary(MODEL, X[:2], [None, "a"], ax=ax),
+    "y holds int and str: make all": lambda ax: plots.plot_points(np.eye(2), np.array([1, "a"], dtype=object), ax=ax),
+    "y holds lists of different lengths": lambda ax: plots.plot_points(np.eye(2), [[1], [1, 2]], ax=ax),
+    "y_true is missing in row 1": lambda ax: plots.plot_roc(["a", None], [0.2, 0.3], ax=ax),
+    "score is missing in row 0": lambda ax: plots.plot_roc([0, 1], [np.nan, 0.3], ax=ax),
+    "y_pred is missing in row 0": lambda ax: plots.plot_confusion([0, 1], np.ma.masked_equal([0, 1], 0), ax=ax),
+    r"y_true must hold one label a row, but has shape \(0,\)": lambda ax: plots.plot_confusion([], [], ax=ax),
     r"shape \(150,\), but has shape \(3,\)": lambda ax: plots.plot_boundary(MODEL, X, [0, 1, 0], ax=ax),
     "y holds 2, which the model does not know: 0, 1": lambda ax: plots.plot_boundary(MODEL, X, SPECIES, ax=ax),
     "class_names has 1 names for 2": lambda ax: plots.plot_points(X, Y, class_names=["a"], ax=ax),

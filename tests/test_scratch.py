@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.datasets import load_iris
 
 from problems import make_problem, solve
@@ -197,12 +198,23 @@ def test_classes_that_overlap_are_fitted_in_silence():
     [
         ([1.0, 2.0], [0, 1], ArgumentError, r"X has the shape \(2,\).*X\[:, None\]"),
         (np.empty((0, 2)), [], ArgumentError, r"X has the shape \(0, 2\)"),
-        ([["a"], ["b"]], [0, 1], CellError, "X must hold numbers only"),
+        ([["a"], ["b"]], [0, 1], CellError, "X must hold real numbers only, text and categories encoded: .*'a'"),
+        ([[1j], [2.0]], [0, 1], CellError, "X must hold real numbers only.*complex128"),
+        ([[10**400], [1]], [0, 1], CellError, "X must hold real numbers only.*too large"),
+        (np.array([["2020"], ["2021"]], "M8[D]"), [0, 1], CellError, r"X must hold real .*datetime64\[D\]"),
+        (csr_array([[1.0], [2.0]]), [0, 1], CellError, r"X is a sparse matrix: give X\.toarray\(\)"),
+        (np.ma.array([[1.0], [2.0]], mask=[[0], [1]]), [0, 1], CellError, r"X\[1, 0\] is nan"),
         ([[1.0], [np.nan]], [0, 1], CellError, r"X\[1, 0\] is nan"),
         ([[1.0], [np.inf]], [0, 1], CellError, r"X\[1, 0\] is inf"),
         ([[1.0], [2.0]], [0, 1, 1], ArgumentError, r"y has the shape \(3,\), but X has 2 rows"),
         ([[1.0], [2.0]], [[0], [1]], ArgumentError, r"y has the shape \(2, 1\)"),
         ([[1.0], [2.0]], [0.0, np.nan], CellError, r"y\[1\] is nan"),
+        ([[1.0], [2.0]], ["a", None], CellError, r"y\[1\] is None"),
+        ([[1.0], [2.0]], np.array([0, np.nan], dtype=object), CellError, r"y\[1\] is nan"),
+        ([[1.0], [2.0]], np.array(["2020", "NaT"], "M8[D]"), CellError, r"y\[1\] is NaT"),
+        ([[1.0], [2.0]], np.ma.array([0, 1], mask=[0, 1]), CellError, r"y\[1\] is nan"),
+        ([[1.0], [2.0]], [[1], [1, 2]], ArgumentError, "y holds lists of different lengths"),
+        ([[1.0], [2.0]], np.array([1, "a"], dtype=object), TargetError, "y holds int and str: make all labels text"),
         ([[1.0], [2.0]], [1, 1], TargetError, "y has one class, .*1"),
     ],
 )
@@ -236,9 +248,18 @@ def test_three_classes_are_sent_to_softmax_regression():
         LogisticRegression().fit([[1.0], [2.0], [3.0]], [0, 1, 2])
 
 
-def test_text_is_no_number_to_regress_on():
-    with pytest.raises(CellError, match="y must hold numbers"):
-        LinearRegression().fit([[1.0], [2.0]], ["low", "high"])
+@pytest.mark.parametrize("y", [["low", "high"], np.array([1, "high"], dtype=object), [1j, 2]])
+def test_text_is_no_number_to_regress_on(y):
+    with pytest.raises(CellError, match=r"y must hold numbers, not \[.*: to learn classes use LogisticRegression"):
+        LinearRegression().fit([[1.0], [2.0]], y)
+
+
+def test_numbers_are_regressed_on_whatever_the_type_of_the_array_that_holds_them():
+    plain = LinearRegression(0.1, 100).fit(X_TWO, Y_TWO)
+    boxed = LinearRegression(0.1, 100).fit(X_TWO, Y_TWO.astype(object))
+    np.testing.assert_array_equal(boxed.weights_, plain.weights_)
+    with pytest.raises(CellError, match=r"y\[5\] is nan"):
+        LinearRegression().fit(X_TWO, np.ma.masked_equal([0, 0, 0, 0, 0, 1], 1))
 
 
 @pytest.mark.parametrize("Model", MODELS)

@@ -169,7 +169,7 @@ def array_of(name: str, values: Any) -> NDArray:
     try:
         return np.asarray(unmasked(values))
     except ValueError:
-        raise ArgumentError(f"{name} holds lists of different lengths: give a number for each row.") from None
+        raise ArgumentError(f"{name} holds lists of different lengths: give a value for each row.") from None
 
 
 def finite_numbers(name: str, given: NDArray, shape: tuple[int, ...]) -> FloatArray:

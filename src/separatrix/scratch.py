@@ -33,7 +33,6 @@ from separatrix.equations.links import log1pexp, sigmoid, softmax
 from separatrix.equations.losses import LogLoss, SoftmaxLoss, SquaredLoss
 from separatrix.errors import (
     ArgumentError,
-    CellError,
     ConvergenceWarning,
     DivergenceError,
     NotFittedError,
@@ -41,7 +40,7 @@ from separatrix.errors import (
     TargetError,
     listing,
 )
-from separatrix.points import as_labels, as_points, distinct
+from separatrix.points import as_labels, as_numbers, as_points, distinct
 
 
 class _GradientDescent:
@@ -209,9 +208,7 @@ class LinearRegression(_GradientDescent):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> "LinearRegression":
         """Learns w and b from points X (n, p) and numbers y (n,); raises as LogisticRegression.fit does."""
-        X, y = as_points(X), as_labels(X, y)
-        if y.dtype.kind not in "biuf":
-            raise CellError(f"y must hold numbers, not {y.tolist()[0]!r}: to learn classes use LogisticRegression.")
+        X, y = as_points(X), as_labels(X, as_numbers(y))
         Z = with_ones(X) if self.fit_intercept else X
         loss = SquaredLoss()
 

@@ -64,6 +64,7 @@ class ChoiceDisplay(Display):
         )
         # A fold that a weak penalty ruins would press all others flat.
         low, high = self.losses.min(), np.quantile(self.losses, 0.95)
-        ax.set_ylim(low - 0.08 * (high - low), high + 0.12 * (high - low) or None)
+        if high > low:
+            ax.set_ylim(low - 0.08 * (high - low), high + 0.12 * (high - low))
         name_axes(ax, "C, the inverse strength of the penalty", "log loss of left-out rows")
         return self

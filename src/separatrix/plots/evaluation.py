@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.errors import ArgumentError
 from separatrix.evaluate.curves import roc
-from separatrix.plots.points import name_classes, read_labels
+from separatrix.plots.points import encode, in_order, name_classes, read_labels
 from separatrix.plots.style import (
     ACCENT,
     INK,
@@ -85,10 +85,10 @@ class ConfusionDisplay(Display):
         array([[1, 1],
                [0, 1]])
         """
-        truth = np.asarray(y_true)
-        predicted = read_labels(y_pred, len(truth))
-        classes, codes = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
-        names, K = name_classes(classes, class_names), len(classes)
+        truth = read_labels(y_true, name="y_true")
+        both = np.concatenate([truth, read_labels(y_pred, len(truth), "y_pred")])
+        classes = in_order(both)
+        codes, names, K = encode(both, classes), name_classes(classes, class_names), len(classes)
         cells = K * codes[: len(truth)] + codes[len(truth) :]
         return cls(np.bincount(cells, minlength=K * K).reshape(K, K), names).plot(ax)
 
@@ -170,9 +170,9 @@ class RocDisplay(Display):
         >>> RocDisplay.from_predictions([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.8], ax=Figure().subplots()).auc
         0.75
         """
-        truth = np.asarray(y_true)
-        scores = read_labels(score, len(truth))
-        classes = np.unique(truth)
+        truth = read_labels(y_true, name="y_true")
+        scores = read_labels(score, len(truth), "score")
+        classes = in_order(truth)
         curve = roc(truth == classes[1], scores) if len(classes) == 2 else None
         if curve is None:
             raise ArgumentError(

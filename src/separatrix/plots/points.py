@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
+from separatrix.arguments import array_of, gaps
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.errors import ArgumentError, listing
 from separatrix.plots.style import (
@@ -20,6 +21,7 @@ from separatrix.plots.style import (
     name_axes,
     plain,
 )
+from separatrix.points import no_order, real_numbers
 
 
 class Classifier(Protocol):
@@ -88,7 +90,8 @@ class PointsDisplay(Display):
         Raises
         ------
         ArgumentError
-            If the shapes do not fit, a value is not a finite number, or a list of names has the wrong length.
+            If the shapes do not fit, a value is not a finite number, a label is missing, or a list of names has the
+            wrong length.
 
         Examples
         --------
@@ -102,7 +105,7 @@ class PointsDisplay(Display):
         values, names = read_columns(X)
         labels = read_labels(y, len(values))
         given = names if feature_names is None else feature_names
-        return cls(*name_points(values, labels, np.unique(labels), given, class_names)).plot(ax)
+        return cls(*name_points(values, labels, in_order(labels), given, class_names)).plot(ax)
 
 
 def read_columns(X: Any) -> tuple[FloatArray, Sequence[str] | None]:
@@ -129,8 +132,8 @@ def read_numbers(X: Any) -> tuple[FloatArray, Sequence[str] | None]:
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     is_frame = isinstance(frame, nw.DataFrame)
     try:
-        values = np.asarray(frame.to_numpy() if is_frame else X, dtype=float)
-    except (TypeError, ValueError) as error:
+        values = real_numbers(frame.to_numpy() if is_frame else X)
+    except (TypeError, ValueError, OverflowError) as error:
         raise ArgumentError("X holds something other than numbers. Encode its columns as numbers first.") from error
     if values.ndim != 2 or len(values) == 0:
         raise ArgumentError(f"X must hold rows and columns, but has shape {values.shape}. Pass an (n, p) array.")
@@ -142,12 +145,24 @@ def read_numbers(X: Any) -> tuple[FloatArray, Sequence[str] | None]:
     return values, frame.columns if is_frame else None
 
 
-def read_labels(y: ArrayLike, rows: int) -> NDArray[Any]:
-    """y as (n,) labels, one for each row."""
-    labels = np.asarray(y)
-    if labels.shape != (rows,):
-        raise ArgumentError(f"y must hold one label a row, shape ({rows},), but has shape {labels.shape}.")
+def read_labels(y: ArrayLike, rows: int | None = None, name: str = "y") -> NDArray[Any]:
+    """y as (n,) labels, one for each row, none of them missing."""
+    labels = array_of(name, y)
+    if labels.ndim != 1 or len(labels) == 0 or rows not in (None, len(labels)):
+        due = "" if rows is None else f", shape ({rows},)"
+        raise ArgumentError(f"{name} must hold one label a row{due}, but has shape {labels.shape}.")
+    missing = np.flatnonzero(gaps(labels))
+    if missing.size:
+        raise ArgumentError(f"{name} is missing in row {listing(missing, most=3)}, counted from 0. Drop these rows.")
     return labels
+
+
+def in_order(labels: NDArray[Any]) -> NDArray[Any]:
+    """The different labels."""
+    try:
+        return np.unique(labels)
+    except TypeError:
+        raise ArgumentError(no_order(labels)) from None
 
 
 def name_points(
@@ -185,7 +200,7 @@ def name_classes(classes: NDArray[Any], class_names: Sequence[str] | None) -> li
 def classes_of(model: object, labels: NDArray[Any], count: int) -> NDArray[Any]:
     """The model's classes: `classes_`, or 0 .. K-1 for a model that keeps none, or the labels themselves."""
     codes = np.arange(count)
-    own = codes if np.isin(labels, codes).all() else np.unique(labels)
+    own = codes if np.isin(labels, codes).all() else in_order(labels)
     return np.asarray(getattr(model, "classes_", own))
 
 
