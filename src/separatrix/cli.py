@@ -214,13 +214,13 @@ def evaluate(model: Path, data: str, /) -> None:
     from separatrix.export.json import read_model
     from separatrix.report.summarize import summarize_evaluation
     from separatrix.report.terminal import show_evaluation
-    from separatrix.training import evaluate_batches, that_count
+    from separatrix.training import evaluate_batches, with_target
 
     fitted, notes, gaps = read_model(model), [], []
     with progress(f"reading {data}") as say:
         rows = open(data)
         scored = score(fitted, rows, notes, say)
-        judged = (that_count(fitted, table, rows.where, first, said.values, gaps) for first, table, said in scored)
+        judged = (with_target(fitted, table, rows.where, first, said.values, gaps) for first, table, said in scored)
         evaluation = evaluate_batches(fitted, judged)
     show_evaluation(summarize_evaluation(fitted, evaluation, data=data), Console())
     show_notes(notes)

@@ -216,14 +216,16 @@ Judged = tuple[NDArray, FloatArray, FloatArray]
 
 
 def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | NumberEvaluation:
-    """As `evaluate`, of rows that pass by: of more than EXACT_ROWS only sums and counts of binned scores are kept."""
+    """As `evaluate`, of rows that pass by, those that weigh nothing left out: of more than EXACT_ROWS only sums and
+    counts of binned scores are kept."""
     held: list[Judged] = []
     sums, edges, rows = None, None, 0
-    for batch in batches:
-        if not len(batch[0]):
+    for y, values, weight in batches:
+        counts = weight > 0
+        if not counts.any():
             continue
-        held.append(batch)
-        rows += len(batch[0])
+        held.append((y[counts], values[counts], weight[counts]))
+        rows += len(held[-1][0])
         if rows > EXACT_ROWS:
             if edges is None and model.task != "linear":
                 edges = edges_of(np.concatenate([values for _, values, _ in held]))
@@ -239,15 +241,13 @@ def evaluate_batches(model: Model, batches: Iterable[Judged]) -> Evaluation | Nu
     return evaluation_of(sums, model.target.classes, model.rates)
 
 
-def that_count(model: Model, table: Table, where: str, first_row: int, values: FloatArray, gaps: list[int]) -> Judged:
-    """What a model is judged by, of the rows of a table that have a target and a weight above 0; how many have no
-    target is added to `gaps`."""
+def with_target(model: Model, table: Table, where: str, first_row: int, values: FloatArray, gaps: list[int]) -> Judged:
+    """What a model is judged by, of the rows of a table that have a target; how many have none is added to `gaps`."""
     missing = cells_of(table, model.target.name, where, first_row).missing
     gaps.append(int(np.count_nonzero(missing)))
     y = model.target.encode(table, where, first_row, gaps=True)
     weight = weights_of(table, model.weight, where, first_row)
-    counts = ~missing & (weight > 0)
-    return y[counts], values[counts], weight[counts]
+    return y[~missing], values[~missing], weight[~missing]
 
 
 def sums_of(model: Model, edges: FloatArray | None, y: NDArray, values: FloatArray, weight: FloatArray) -> Any:
