@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,33 +19,28 @@ from separatrix.equations.hyperplane import pieces
 AHEAD = 2  # copies of some rows that wait to be multiplied
 
 
-def gram_among(
-    part: Objective,
-    source: MemorySource,
-    at: Evaluation,
-    some: IntArray,
-    unit: FloatArray,
-    t: FloatArray,
-    dtype: DTypeLike,
-) -> FloatArray:
-    """The curvature of the loss in some coefficients of columns less t (p, 1), (some, some), in their units and summed
-    over dense rows; a piece of them at a time, as their columns are copied."""
+class Those(NamedTuple):
+    """Some coefficients, by their places in a flat theta, of columns less t (p, 1), in a unit of each, and in what
+    precision."""
+
+    some: IntArray
+    unit: FloatArray
+    t: FloatArray
+    dtype: DTypeLike
+
+
+def gram_among(part: Objective, source: MemorySource, at: Evaluation, those: Those) -> FloatArray:
+    """The curvature of the loss in those coefficients, (some, some), summed over dense rows; a piece of them at a time,
+    as their columns are copied."""
     if at.theta.shape[1] > 1:
-        return gram_of_classes(part, source, at, some, unit, t, dtype)
-    copies = copies_of(part, source, at, some, unit, t, dtype)
-    return sum_of_squares(copies, len(some), dtype, source.pool).full()
+        return gram_of_classes(part, source, at, those)
+    copies = copies_of(part, source, at, those)
+    return sum_of_squares(copies, len(those.some), those.dtype, source.pool).full()
 
 
-def gram_of_classes(
-    part: Objective,
-    source: MemorySource,
-    at: Evaluation,
-    some: IntArray,
-    unit: FloatArray,
-    t: FloatArray,
-    dtype: DTypeLike,
-) -> FloatArray:
+def gram_of_classes(part: Objective, source: MemorySource, at: Evaluation, those: Those) -> FloatArray:
     """The same of several columns of eta, whose pairs threads share."""
+    some, unit, t, dtype = those
     p, K = source.n_columns, at.theta.shape[1]
     column, eta = np.divmod(some, K)
     order = np.argsort(eta, kind="stable")  # by class
@@ -78,17 +74,10 @@ def gram_of_classes(
     return H[np.ix_(place, place)]
 
 
-def copies_of(
-    part: Objective,
-    source: MemorySource,
-    at: Evaluation,
-    some: IntArray,
-    unit: FloatArray,
-    t: FloatArray,
-    dtype: DTypeLike,
-) -> Iterator[FloatArray]:
-    """diag(h)^1/2 [X - 1t' 1] in some columns and their units, h the curvature of one column of eta; some rows at a
+def copies_of(part: Objective, source: MemorySource, at: Evaluation, those: Those) -> Iterator[FloatArray]:
+    """diag(h)^1/2 [X - 1t' 1] in those columns and their units, h the curvature of one column of eta; some rows at a
     time."""
+    some, unit, t, dtype = those
     p = source.n_columns
     column = some[some < p]
     m = len(column)

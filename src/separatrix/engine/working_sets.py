@@ -19,7 +19,7 @@ from separatrix.compressed import of_scaled_rows, transposed
 from separatrix.data.block import Block, Source
 from separatrix.data.judged import share_of_entries
 from separatrix.data.memory import MemorySource
-from separatrix.engine.among import gram_among
+from separatrix.engine.among import Those, gram_among
 from separatrix.engine.duality import Prediction, duality_gap, penalises_all
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
@@ -297,7 +297,7 @@ def products(part: Objective, at: Evaluation, enough: float, room: float) -> tup
 
     def among(some: IntArray, dtype: DTypeLike) -> FloatArray:
         unit = np.sqrt(np.maximum(diagonal[some], NOTHING))
-        H = gram_among(part, source, at, some, unit, t, dtype).astype(np.float64, copy=False)
+        H = gram_among(part, source, at, Those(some, unit, t, dtype)).astype(np.float64, copy=False)
         H /= sums.weight
         added = np.zeros((P, K))
         added[:p] = part.penalty.l2[:, None]
