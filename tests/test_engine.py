@@ -374,14 +374,22 @@ def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_the_penalty_is
         assert "a sparse X" not in solve(other, "auto").trace.why
 
 
-def test_several_classes_on_sparse_rows_take_products_however_full_the_rows_are():
+@pytest.mark.parametrize("classes", [2, 3])
+def test_sparse_rows_take_products_however_full_they_are(classes):
     rng = np.random.default_rng(7)
-    X, y = rng.normal(size=(900, 90)), rng.integers(0, 3, 900)
+    X, y = rng.normal(size=(900, 90)), rng.integers(0, classes, 900)
     sparse_fit, dense = (LogisticRegression().fit(kind(X), y) for kind in (sparse.csr_array, np.asarray))
     assert (sparse_fit.trace_.solver, dense.trace_.solver) == ("conjugate-gradient", "quasi-newton")
     np.testing.assert_allclose(sparse_fit.coef_, dense.coef_, atol=1e-8)
     zeros = np.where(rng.random((900, 600)) < 0.05, 1.0, 0.0)
     assert "a sparse X" in LogisticRegression().fit(zeros, y).trace_.why  # of a dense X, those of mostly zeros
+
+
+def test_of_many_columns_no_curvature_is_made_to_certify_what_products_have_found():
+    X = sparse.random_array((20_000, 250), density=0.05, rng=np.random.default_rng(0), format="csr")
+    model = LogisticRegression().fit(X, np.arange(20_000) % 2)
+    assert (model.trace_.solver, model.certificate_.method) == ("conjugate-gradient", "duality")
+    assert model.certificate_.gap <= 1e-8
 
 
 @pytest.mark.parametrize("classes", [2, 4])

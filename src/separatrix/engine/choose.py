@@ -33,7 +33,8 @@ COPIES, COPIES_OF_A_THREAD = 6, 3
 LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of its own
 LARGEST_DENSE_CURVATURE_OF_CLASSES = 600  # of rows in memory, where products cost less than a pass over files
 LARGEST_DENSE_CURVATURE = 400  # of two classes in memory; real columns, fewer, would cost products many times as much
-LARGEST_CURVATURE_OF_ZEROS = 200  # where X is sparse, of two classes mostly zeros, and every weight has an L2 penalty
+LARGEST_CURVATURE_OF_ZEROS = 200  # where X is sparse, and every weight has an L2 penalty,
+FULL_ROWS = 15  # and its rows have no more entries, which meet in pairs in a curvature
 WEAK = 5e-5  # of a row, for C of 20,000: from weaker penalties conjugate gradients leave 1e-6 of a coefficient and more
 FEW_COLUMNS = 500  # of a dense X: its zeros cost less than to look for them
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
@@ -94,16 +95,17 @@ class Choice:
 
 
 def products_pay(source: Source, penalty: ElasticNet, classes: int) -> bool:
-    """Whether products with X without its zeros are cheap: there are few entries, of which a dense X leaves little, or
-    each pair of several classes would cost a Gram matrix of them; and every weight is held by the penalty."""
-    if not isinstance(source, MemorySource) or source.centre.any():
-        return False
-    if source.n_columns <= (LARGEST_CURVATURE_OF_ZEROS / classes if source.is_sparse else FEW_COLUMNS):
+    """Whether products with X without its zeros cost less than curvatures: of a sparse X with many columns or entries,
+    or a dense one that so leaves little; and every weight is held by the penalty."""
+    if not isinstance(source, MemorySource) or source.centre.any() or not source.n_columns:
         return False
     if penalty.has_l1 or float(penalty.l2.min()) * float(source.weight.sum()) < WEAK:
         return False
-    if source.is_sparse and classes > 1:
-        return True
+    if source.is_sparse:
+        many = source.n_columns * classes > LARGEST_CURVATURE_OF_ZEROS
+        return many or source.X.nnz > FULL_ROWS * source.n_rows
+    if source.n_columns <= FEW_COLUMNS:
+        return False
     share = share_of_entries(source.X)
     fits = share * source.n_columns * source.n_rows <= max(FEW_ENTRIES, source.room * source.n_rows / ENTRY)
     return share <= MOSTLY_ZERO and fits
@@ -165,10 +167,11 @@ def choose(
         raise ArgumentError(f"solver={shown(solver)} is no solver. Use one of: {known}.")
     if l1:
         return Choice("proximal-newton", "an L1 penalty has no derivative where a weight is zero")
-    if zeros and size > LARGEST_CURVATURE_OF_ZEROS:
+    cheap = rows * coefficients * size <= CHEAP
+    if zeros and not (cheap and size <= LARGEST_CURVATURE_OF_ZEROS):
         why = f"products with a sparse X cost less than the curvature of {size:,} coefficients"
         return Choice("conjugate-gradient", why)
-    if rows * coefficients * size <= CHEAP:
+    if cheap:
         return Choice("newton", f"the curvature of {size:,} coefficients over {rows:,} rows costs next to nothing")
     if dense and size > (LARGEST_DENSE_CURVATURE if classes == 1 else LARGEST_DENSE_CURVATURE_OF_CLASSES):
         return Choice("conjugate-gradient", f"products with X cost less than the curvature of {size:,} coefficients")

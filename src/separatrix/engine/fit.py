@@ -14,7 +14,7 @@ from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate, certify
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choice_for, products_pay
-from separatrix.engine.duality import by_strong_convexity
+from separatrix.engine.duality import by_strong_convexity, penalises_all
 from separatrix.engine.iterate import Aim, Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Evaluation, Objective
@@ -156,7 +156,9 @@ def solve(
     target = choice.target(options.tol, K)
     solver = choice.solver(objective, start.theta, start.metric, Aim(target, options.curved))
     solver = checkpoint.keeping(solver) if checkpoint else solver
-    part = start.part if K == 1 else None  # of several classes its curvature costs more than a dual bound
+    # Of several classes, or many columns, its curvature costs more than a dual bound.
+    dear = K > 1 or (choice.name == "conjugate-gradient" and penalises_all(penalty))
+    part = None if dear else start.part
     del start, theta  # which hold a sample and its curvature, and as much as the solution
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, part)
 
