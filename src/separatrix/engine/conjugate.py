@@ -177,7 +177,7 @@ def preconditioner(objective: Objective, theta: FloatArray, enough: float) -> Pr
     return at_point
 
 
-def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float = 1.0) -> Preconditioner:
+def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float) -> Preconditioner:
     """Class by class, the curvature that a sample of the rows has in the coefficients of that class alone; where the
     matrices would take much beside X, their mean for all. They are so many times as `dear`, in products, as usual.
 

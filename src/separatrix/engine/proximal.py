@@ -24,7 +24,6 @@ from separatrix.engine.near_copies import MANY_STEPS
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.quadratic_model import (
     NOTHING,
-    Curvature,
     by_root,
     matrix,
     minimise_model,
@@ -137,17 +136,24 @@ def on_all_columns_by_roots(objective: Objective, at: Evaluation) -> Solver:
     l1 = np.broadcast_to(objective.l1, at.theta.shape).ravel()
     while True:
         at = objective.rooted(at)
+        v, decrease = by_root_or_matrix(at, l1)
         w, g = at.theta.ravel(), at.gradient.ravel()
-        H = by_root(at.root)
-
-        def left(found: tuple[FloatArray, float], w: FloatArray = w, g: FloatArray = g, H: Curvature = H) -> float:
-            return squared_subgradient(found[0], g + H.times(found[0] - w), l1, np.maximum(H.diagonal, NOTHING))
-
-        v, decrease = min((minimise_model(form, w, g, l1, EXACT) for form in (H, matrix(at.curvature))), key=left)
         v = objective.cheapest(v.reshape(at.theta.shape)).ravel()
         yield Iterate(at, min(decrease, at.value), at)
         step, slope = (v - w).reshape(at.theta.shape), promised_slope(w, v, g, l1)
         at, _ = backtrack(objective, at, step, order=1, slope=slope)
+
+
+def by_root_or_matrix(at: Evaluation, l1: FloatArray) -> tuple[FloatArray, float]:
+    """The minimum of the model (n,), and the decrease, by the root of the curvature or by the curvature: by whichever
+    leaves less of the squared subgradient."""
+    w, g, H = at.theta.ravel(), at.gradient.ravel(), by_root(at.root)
+    unit = np.maximum(H.diagonal, NOTHING)
+
+    def left(found: tuple[FloatArray, float]) -> float:
+        return squared_subgradient(found[0], g + H.times(found[0] - w), l1, unit)
+
+    return min((minimise_model(form, w, g, l1, EXACT) for form in (H, matrix(at.curvature))), key=left)
 
 
 def without_flat(objective: Objective, step: FloatArray) -> FloatArray:
