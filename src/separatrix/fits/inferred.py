@@ -98,10 +98,7 @@ def fit_apart(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SeparatrixWarning)  # the result says the same, in its notes
         sample, estimate = fit(whole, 0.0, "drop")
-        left_out = repeated(whole) if sample.dropped or estimate.infinite.any() else ()
-        if len(left_out) > len(sample.dropped):  # where classes are separated, rounding can hide them
-            sample, estimate = fit(whole.without([column.name for column in left_out]), 0.0, "drop")
-    return sample, estimate, left_out
+    return sample, estimate, repeated(whole) if sample.dropped else ()
 
 
 def sample_of(X: Matrix, y: NDArray, target: Target, columns: TableColumns, beside: Beside) -> Sample:

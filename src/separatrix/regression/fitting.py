@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.block import Block
+from separatrix.data.block import Block, Source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.checkpoint import Checkpoint
@@ -112,8 +112,13 @@ def fit_classes(
     loss = cast(ClassLoss, sample.outcome.loss)
     start = np.zeros((K, p)), np.zeros(K)
     further = partial(fit_linear_model, source, loss, strength, warn=False, checkpoint=checkpoint)
+    of_fewer = partial(fit_classes, penalty=penalty, singular=singular)
     fit = further(replace(options, max_iter=PATIENCE), start)
-    found = separation_of(sample) if in_vain(fit) else None
+    vain = not penalty and in_vain(fit)
+    # To find dependent columns takes a pass, and to ask for separation many: it is asked of the columns that stay.
+    if vain and (fewer := independent(sample, source, singular)):
+        return of_fewer(fewer, checkpoint=checkpoint and checkpoint.of_fewer())
+    found = separation_of(sample) if vain else None
     if found is None and fit.status is Status.MAX_ITER:
         first, rest = fit.trace, replace(options, max_iter=options.max_iter - PATIENCE)
         fit = further(rest, (fit.coefficients, fit.intercepts))
@@ -123,12 +128,8 @@ def fit_classes(
         # A direction without an end hides another that is none: then the columns are looked at too.
         least = factor_positive(at.curvature).least
         shaky = not penalty and (least < SINGULAR or not fit.finite)
-        if shaky:
-            R = triangle_of(objective.source, lambda block: design_of(block, int(sample.intercept)))
-            dependent = dependences(R, sample.parameters)
-            if dependent:
-                fewer = without_dependent(sample, dependent, singular)
-                return fit_classes(fewer, penalty, singular, checkpoint and checkpoint.of_fewer())
+        if shaky and not vain and (fewer := independent(sample, source, singular)):
+            return of_fewer(fewer, checkpoint=checkpoint and checkpoint.of_fewer())
         rough = not penalty and K == 1 and least < ROUGH
         bread = inverse_information(objective, at.theta) if rough else inverse_of(factor_positive(total * at.curvature))
     # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
@@ -143,6 +144,14 @@ def fit_classes(
     theta = at.theta + np.where(infinite == 0, step, 0.0)
     converged = fit.status is Status.CONVERGED and not infinite.any()
     return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, separation=found)
+
+
+def independent(sample: Sample, source: Source, singular: str) -> Sample | None:
+    """The sample without columns that depend on those before them; None where none does."""
+    with one_blas_thread(), source.working() as source:
+        R = triangle_of(source, lambda block: design_of(block, int(sample.intercept)))
+    dependent = dependences(R, sample.parameters)
+    return without_dependent(sample, dependent, singular) if dependent else None
 
 
 def in_vain(fit: Fit) -> bool:
