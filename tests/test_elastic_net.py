@@ -19,7 +19,9 @@ from sklearn.linear_model import LogisticRegression as Peer
 from problems import Problem, make_problem, seeds, solve
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine import working_sets
+from separatrix.engine import bordered, working_sets
+from separatrix.engine.among import Those, gram_among
+from separatrix.engine.bordered import Bordered
 from separatrix.engine.certificate import by_duality, by_part, by_self_concordance, certify
 from separatrix.engine.choose import choose
 from separatrix.engine.duality import Prediction, fitted_bound, predicted_bound
@@ -29,7 +31,7 @@ from separatrix.engine.proximal import LARGEST, SMALL, takes_metric, without_fla
 from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model, proximal_steps
 from separatrix.engine.working_sets import SolveByProducts, on_working_sets, products, shifted
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
-from separatrix.equations.penalties import elastic_net
+from separatrix.equations.penalties import elastic_net, even
 from separatrix.errors import ArgumentError, SeparatrixWarning
 from test_certificate import LONG, all_columns, long_objective, some_rows
 
@@ -539,6 +541,29 @@ def test_several_classes_find_the_few_weights_of_columns_that_all_but_repeat_eac
     assert X.shape[1] * 3 > SMALL
     assert model.certificate_.gap <= 1e-8
     assert 0 < np.count_nonzero(model.coef_) < 300
+
+
+def test_several_classes_of_correlated_columns_need_few_factors(monkeypatch):
+    random, made, solved = np.random.default_rng(0), [], []
+    X = 0.6 * random.standard_normal((300, 80)) + random.standard_normal((300, 1))
+    y = (X @ random.standard_normal((80, 5)) / 6 + random.gumbel(size=(300, 5))).argmax(axis=1)
+    factor, solve = bordered.factor_positive, Bordered.__call__
+    monkeypatch.setattr(bordered, "factor_positive", lambda A, spare: made.append(len(A)) or factor(A, spare=spare))
+    monkeypatch.setattr(Bordered, "__call__", lambda self, some, b: solved.append(len(some)) or solve(self, some, b))
+    model = LogisticRegression(C=10.0, l1_ratio=1.0).fit(X, y)
+    assert model.certificate_.gap <= 1e-8
+    assert len(solved) > 50
+    assert len(made) < len(solved) / 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_matrix_of_several_classes_is_symmetric_to_the_last_bit(dtype):
+    random = np.random.default_rng(0)
+    source = memory_source(random.standard_normal((50, 4)), random.integers(0, 3, (50, 1)))
+    objective = Objective(source, SoftmaxLoss(), elastic_net(even(0.0, 4), 0.1), fit_intercept=True)
+    at = objective.evaluate(random.standard_normal((5, 3)), order=1)
+    H = gram_among(objective, source, at, Those(np.arange(15), np.ones(15), np.zeros((4, 1)), dtype))
+    np.testing.assert_array_equal(H, H.T)
 
 
 def test_only_the_proximal_solver_takes_an_l1_penalty():

@@ -67,8 +67,9 @@ def solve_positive(A: FloatArray, b: FloatArray, spare: bool = False) -> FloatAr
 
 
 def solve_factored(factor: Factor, b: FloatArray) -> FloatArray:
-    """A^-1 b from the factor of A, b (n,)."""
-    return potrs(factor.lower, b / factor.unit, lower=True)[0] / factor.unit if len(b) else b
+    """A^-1 b from the factor of A, b (n,) or (n, K)."""
+    unit = factor.unit if b.ndim == 1 else factor.unit[:, None]
+    return potrs(factor.lower, b / unit, lower=True)[0] / unit if b.size else b
 
 
 def inverse_of(factor: Factor) -> FloatArray:

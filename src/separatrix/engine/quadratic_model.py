@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.engine.bordered import Bordered
 from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.linear_algebra import factor_of_root, solve_factored, solve_positive
 from separatrix.equations.penalties import smallest_subgradient, soft_threshold
 
 QUICK_TURNS = 8, 25  # that change many signs at once, one for ten coefficients; then one sign, where H is a matrix
 MOST_TURNS = 100
+FEW = 200  # coefficients, whose factor takes no longer than to look for what has changed
 MOST_ONE_BY_ONE = 500  # coefficients: of more, a factor for each sign takes longer than another model
 NOTHING = 1e-100  # of a curvature; its inverse is still a number
 MOST_PROXIMAL_STEPS = 20
@@ -39,12 +42,14 @@ class Curvature:
 
 def matrix(H: FloatArray) -> Curvature:
     """H as a small matrix."""
-    return Curvature(
-        np.diagonal(H),
-        lambda d: H @ d,
-        lambda some, b: solve_positive(H[np.ix_(some, some)], b, spare=True),
-        exact=True,
-    )
+    few = len(H) <= FEW
+    solve = partial(solve_among, H) if few else Bordered(H)
+    return Curvature(np.diagonal(H), lambda d: H @ d, solve, exact=True)
+
+
+def solve_among(H: FloatArray, some: IntArray, b: FloatArray) -> FloatArray:
+    """H^-1 b on some of the coefficients."""
+    return solve_positive(H[np.ix_(some, some)], b, spare=True)
 
 
 def by_root(R: FloatArray) -> Curvature:
