@@ -417,6 +417,18 @@ def test_the_finite_end_of_an_infinite_estimate_has_the_likelihood_it_promises()
         assert_agrees(2 * (result.llf - held.llf), 3.841458820694124, 1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::separatrix.errors.SeparationWarning")
+def test_the_finite_ends_of_separated_classes_are_found_however_far_out_their_optimum_lies():
+    for seed in (133, 231, 267, 354):
+        X = np.random.default_rng(seed).normal(size=(20, 2))
+        y = 1 * (X.sum(axis=1) > 0.2)
+        ends = logit(y, X).conf_int(method="profile")
+        assert not np.isnan(ends).any()
+        for end in ends[0][np.isfinite(ends[0])]:
+            held = logit(y, X, intercept=False, offset=np.full(20, end))
+            assert_agrees(-2 * held.llf, 3.841458820694124, 1e-5)
+
+
 def test_ends_by_fits_are_those_of_venzon_and_moolgavkar():
     result = logit("y ~ x + flag", table())
     ends, objective = result.conf_int(method="profile"), result.estimate.objective

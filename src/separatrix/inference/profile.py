@@ -31,6 +31,7 @@ MOST_POLISHING = 50
 MANY = 12  # Newton steps, after which the optimum is at infinity, or all but
 AT_REST = 1e-12  # of a unit of log-likelihood: a fit that close to the optimum is one
 NEAR = 0.25  # of a unit of deviance from the optimum: a start that is none the worse for not being it
+INSIDE = 0.9  # of the fall in deviance that is sought: the farther out a start, the longer the valley back in
 FAR = 40  # doublings of a standard error, within which an end is sought by fits
 MOST_HELD = 200
 SUFFICIENT = 1e-4  # of the fall that the slope promises
@@ -145,17 +146,21 @@ def end_by_fits(objective: Objective, theta: FloatArray, contrast: FloatArray, r
         objective = replace(objective, source=source)
         weight, c = objective.add_up(total_weight), centred(objective, contrast[None])[0].ravel()
         way = newton_way(objective, np.zeros_like(theta), AT_REST / weight)
-        best, near = way[-1].value, min(NEAR, root**2 / 4.0)
+        best, near = way[-1].value, INSIDE * root**2
         start = next(at.theta for at in way if 2.0 * weight * (at.value - best) <= near)
         inside, basis = float(c @ start.ravel()), null_space(c[None])
         largest = objective.evaluate(np.zeros_like(theta), order=2).curvature
         known, failed = {inside: start}, []
 
         def lacks(t: float) -> float:
-            """How much of the fall is lacking at t, by a fit from that of the nearest t before."""
-            near = known[min(known, key=lambda before: abs(before - t))]
-            moved = near + (c * (t - c @ near.ravel()) / (c @ c)).reshape(near.shape)
-            at, converged = held_at(objective, largest, basis, moved, AT_REST / weight)
+            """How much of the fall is lacking at t, by a fit from that of the nearest t before, or, where no step leads
+            back from there, from 0."""
+            nearest = known[min(known, key=lambda before: abs(before - t))]
+            for near in (nearest, np.zeros_like(theta)):
+                moved = near + (c * (t - c @ near.ravel()) / (c @ c)).reshape(near.shape)
+                at, converged = held_at(objective, largest, basis, moved, AT_REST / weight)
+                if converged:
+                    break
             known[t] = at.theta
             failed.extend([t] * (not converged))
             return root**2 - 2.0 * weight * (at.value - best)
