@@ -20,8 +20,14 @@ from statsmodels.datasets import longley
 from problems import seeds
 from separatrix import LinearRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine.least_squares import LeastSquares, certified_gap, least_squares
-from separatrix.equations.penalties import L2
+from separatrix.engine.least_squares import (
+    LeastSquares,
+    certified_gap,
+    certify_quadratic,
+    least_squares,
+    objective_of,
+)
+from separatrix.equations.penalties import L2, elastic_net, even
 from separatrix.errors import ConvergenceWarning
 
 LONGLEY = [-3482258.63459582, 15.0618722713733, -0.0358191792925910, -2.02022980381683]
@@ -272,6 +278,31 @@ def test_a_lasso_of_fewer_rows_than_columns_goes_to_working_sets_or_else_to_a_tr
     model = LinearRegression(alpha=1e-5, l1_ratio=1.0).fit(X, y)
     assert model.trace_.solver == "qr"
     assert model.certificate_.gap <= 1e-12
+
+
+@pytest.mark.filterwarnings("error::separatrix.errors.ConvergenceWarning")
+@pytest.mark.parametrize("collinear", [False, True])
+@pytest.mark.parametrize("alpha", [1e-6, 1e-3, 0.1])
+def test_a_lasso_is_shown_to_be_exact_however_small_its_penalty_beside_the_target(alpha, collinear):
+    random = np.random.default_rng(0)
+    X = random.normal(size=(1000, 20))
+    X[:, 0] = X[:, 1:4].sum(axis=1) if collinear else X[:, 0]
+    y = 1e5 * (3 + X[:, 1] + random.normal(size=1000))
+    assert LinearRegression(alpha=alpha, l1_ratio=1.0).fit(X, y).certificate_.gap <= 1e-12 * y.var()
+
+
+@given(seeds, st.booleans(), st.sampled_from([1e-12, 1e-6, 1.0]), st.sampled_from([1e-6, 0.01, 1.0]))
+def test_no_bound_of_a_lasso_is_below_its_distance_to_the_optimum(seed, collinear, alpha, off):
+    X, y = random_data(seed, 15, 4)
+    X[:, 0] = X[:, 1] + 2 * X[:, 2] if collinear else X[:, 0]
+    source, penalty = memory_source(X, y, centre=True), elastic_net(even(alpha, 4), 1.0)
+    best = least_squares(source, 1, penalty, True)
+    objective, total = objective_of(source, penalty, True)
+    theta = np.append(best.coefficients[0], best.intercepts + best.coefficients @ source.centre)[:, None]
+    moved = theta + off * np.random.default_rng(seed).normal(size=theta.shape)
+    found, least = (objective.evaluate(each, order=1) for each in (moved, theta))
+    bound = certify_quadratic(objective, found, best.triangle, total).gap
+    assert bound >= (found.value - least.value) * (1 - 1e-9) - 1e-14
 
 
 @pytest.mark.parametrize("copies", [False, True])

@@ -304,17 +304,25 @@ def may_be_wrong_by(root: FloatArray, theta: FloatArray, q: FloatArray) -> Float
 def certify_quadratic(objective: Objective, at: Evaluation, R: FloatArray, total: float) -> Certificate:
     """How far from the optimum rounding left it, per unit weight."""
     penalty, p = objective.penalty, objective.source.n_columns
+    by_curvature = partial(certified_gap, R, objective.subgradient(at), len(at.theta) - p, p, total * penalty.l2)
     if not penalty.l1.any():
-        gap = certified_gap(R, at.gradient, len(at.theta) - p, p, total * penalty.l2) * total
-        return Certificate(gap, "the Newton decrement, exact for a quadratic")
+        return Certificate(by_curvature() * total, "the Newton decrement, exact for a quadratic")
     w = at.theta[:p]
     # The bound for classes holds here too, as (1 - c)^2 <= 1 - c: the conjugate of r^2 / 2 is quadratic.
-    gap = duality_gap(penalty, w, at.gradient[:p] - penalty.gradient(w), at.loss)
-    return Certificate(gap + rounding(at), "duality")
+    gap = duality_gap(penalty, w, at.gradient[:p] - penalty.gradient(w), at.loss) + rounding(at)
+    if gap <= PROVEN * at.loss:
+        return Certificate(gap, "duality")
+    # A penalty that is little beside the gradient's rounding keeps every dual point afar. But from a subgradient s the
+    # objective rises by s'd + d'Hd / 2 at least, wherever s is one of H's range.
+    nearer = by_curvature(beyond=ROUNDING * float(np.linalg.norm(R[:, -w.shape[1] :])) / total) * total
+    return Certificate(nearer, "a subgradient and the curvature") if nearer < gap else Certificate(gap, "duality")
 
 
-def certified_gap(R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: FloatArray) -> float:
-    """g' (R'R)^-1 g / 2, R with the penalty under it: times the total weight, the exact distance to the optimum."""
+def certified_gap(
+    R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: FloatArray, beyond: float = np.inf
+) -> float:
+    """g' (R'R)^-1 g / 2, R with the penalty under it: times the total weight, the exact distance to the optimum. inf
+    where more than so much of g, in units of the columns' lengths, is `beyond` the span of R."""
     g = np.vstack([gradient[p:], gradient[:p]])  # R has the intercept first
     if len(R) < p and alpha.all():
         return gap_of_ridge(R, g, m, alpha)
@@ -323,8 +331,9 @@ def certified_gap(R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: Fl
     root[len(R) + np.arange(len(held)), m + held] = np.sqrt(alpha[held])
     scale = np.linalg.norm(root, axis=0)
     scale[scale == 0] = 1.0
-    nu, *_ = cast(Any, lstsq((root / scale).T, g / scale[:, None], cond=ROUNDING, lapack_driver="gelsy"))
-    return 0.5 * float(np.sum(np.square(nu)))
+    A, c = (root / scale).T, g / scale[:, None]
+    nu, *_ = cast(Any, lstsq(A, c, cond=ROUNDING, lapack_driver="gelsy"))
+    return 0.5 * float(np.sum(np.square(nu))) if np.abs(A @ nu - c).max(initial=0.0) <= beyond else np.inf
 
 
 def gap_of_ridge(R: FloatArray, g: FloatArray, m: int, alpha: FloatArray) -> float:
