@@ -140,6 +140,20 @@ def test_hosmer_lemeshow_of_birth_weights_is_that_of_statas_manual():
     assert (round(found.statistic, 2), found.df, round(found.pvalue, 4)) == (9.65, 8, 0.2904)
 
 
+@pytest.mark.parametrize("row", range(7))
+def test_hosmer_lemeshow_leaves_out_rows_that_weigh_nothing(row):
+    y, p = np.array([0, 1, 1, 0, 1, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.9])
+    found = hosmer_lemeshow(y, p, 3, 1.0 * (np.arange(7) != row))
+    without = hosmer_lemeshow(np.delete(y, row), np.delete(p, row), 3)
+    assert (found.statistic, found.df) == (without.statistic, without.df)
+
+
+@pytest.mark.parametrize("groups", [2, 10.5])
+def test_hosmer_lemeshow_wants_a_whole_number_of_groups(groups):
+    with pytest.raises(ArgumentError, match="groups=.* must be"):
+        hosmer_lemeshow([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.4, 0.4, 0.7, 0.8], groups)
+
+
 def test_hosmer_lemeshow_keeps_ties_together_and_counts_frequencies():
     rng = np.random.default_rng(2)
     p = np.repeat([0.1, 0.2, 0.35, 0.5, 0.8], [5, 40, 5, 30, 20])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from separatrix.arguments import check_sample_weight
+from separatrix.arguments import check_sample_weight, check_whole
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options, fit_linear_model
@@ -89,8 +89,10 @@ def hosmer_lemeshow(
     >>> print(hosmer_lemeshow([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.4, 0.4, 0.7, 0.8], groups=3))
     Hosmer-Lemeshow chi2(1) = 1.1029, p = 0.2936, 3 groups of 2 to 2
     """
+    check_whole("groups", groups, at_least=FEWEST_GROUPS)
     y, p = check_probabilities(y, p)
     weight = check_sample_weight(sample_weight, len(y))
+    y, p, weight = y[weight > 0], p[weight > 0], weight[weight > 0]  # of others alone there is no group
     code = quantile_groups(p, weight, groups)
     n, observed, expected = (np.bincount(code, weights=weight * column) for column in (np.ones(len(y)), y, p))
     if len(n) < FEWEST_GROUPS:
