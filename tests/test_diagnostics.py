@@ -150,7 +150,7 @@ def test_hosmer_lemeshow_leaves_out_rows_that_weigh_nothing(row):
 
 @pytest.mark.parametrize("groups", [2, 10.5])
 def test_hosmer_lemeshow_wants_a_whole_number_of_groups(groups):
-    with pytest.raises(ArgumentError, match="groups=.* must be"):
+    with pytest.raises(ArgumentError, match=r"groups=.* must be"):
         hosmer_lemeshow([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.4, 0.4, 0.7, 0.8], groups)
 
 

@@ -345,6 +345,31 @@ def test_a_score_test_of_ols_is_n_r_squared_of_the_residuals():
     assert_agrees(small.score_test(data.firm.to_numpy()).statistic, len(data) * auxiliary.rsquared)
 
 
+def test_a_score_test_of_a_column_far_from_zero_keeps_its_digits():
+    data = table()
+    small, extra = logit("y ~ x", data), data.firm.to_numpy()
+    assert_agrees(small.score_test(5e9 + extra).statistic, small.score_test(extra).statistic)
+
+
+@pytest.mark.parametrize("again", ["x", "constant", "twice", "sum"])
+def test_a_score_test_of_what_the_fit_has_already_is_refused(again):
+    data = table()
+    small, z = logit("y ~ x + site", data), data.firm.to_numpy()
+    columns = {"x": 1 - 3e-6 * data.x, "constant": np.full(len(data), 0.1), "twice": np.column_stack([z, 2 * z])}
+    columns["sum"] = data.x + 1e3 * (data.site == data.site[0])
+    with pytest.raises(ArgumentError, match="is a combination of the fit's columns and those before it"):
+        small.score_test(columns[again])
+
+
+def test_a_score_test_takes_sparse_columns():
+    data = table()
+    small = logit(data.y, sparse.csr_array(data[["x"]].to_numpy()))
+    assert_agrees(
+        small.score_test(sparse.csr_array(data[["firm"]].to_numpy(float))).statistic,
+        small.score_test(data.firm.to_numpy()).statistic,
+    )
+
+
 def test_tables_hold_what_the_result_holds():
     result = logit("y ~ x + site", table())
     tidy = result.tidy(0.9)

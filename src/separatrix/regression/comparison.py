@@ -1,6 +1,7 @@
 """Fits against each other: nested pairs, term by term, and a fit against columns that it left out."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -117,18 +118,38 @@ def score_test(result: Any, columns: Any) -> Test:
         )
     Z, names = matrix_of(columns, "columns")
     sample, estimate = result.sample, result.estimate
-    if len(Z) != sample.n_rows:
-        raise ArgumentError(f"columns has {len(Z)} rows, and the fit had {sample.n_rows}: give the same ones.")
+    if Z.shape[0] != sample.n_rows:
+        raise ArgumentError(f"columns has {Z.shape[0]} rows, and the fit had {sample.n_rows}: give the same ones.")
     m, theta = Z.shape[1], estimate.theta
+    names = names or [f"column {j + 1}" for j in range(m)]
     p = len(theta) - sample.intercept
-    X = np.hstack([sample.X - estimate.objective.source.centre, Z])
+    X = np.hstack([dense(sample.X) - estimate.objective.source.centre, independent(sample, dense(Z), names)])
     source = memory_source(X, sample.outcome.y, sample.weight, centre=False, offset=sample.offset)
     objective = Objective(source, sample.outcome.loss, L2(np.zeros(p + m)), sample.intercept)
     wide = np.vstack([theta[:p], np.zeros((m, theta.shape[1])), theta[p:]])
     linear = isinstance(sample.outcome.loss, SquaredLoss)
     with at_work(objective) as working:
-        words = " = ".join([*(names or [f"column {j + 1}" for j in range(m)]), "0"])
-        return score(working, wide, words, m * theta.shape[1], result.ssr / result.nobs if linear else 1.0)
+        scale = result.ssr / result.nobs if linear else 1.0
+        return score(working, wide, " = ".join([*names, "0"]), m * theta.shape[1], scale)
+
+
+def independent(sample: Sample, Z: FloatArray, names: Sequence[str]) -> FloatArray:
+    """Columns Z (n, m) for a score test, about their means if the fit has an intercept, lest those far from 0 lose
+    their digits; ArgumentError for one that is a combination of the fit's columns and those before it."""
+    k, P, weight = int(sample.intercept), len(sample.parameters), sample.weight
+    length = np.linalg.norm(np.sqrt(weight)[:, None] * Z, axis=0)
+    Z = Z - np.average(Z, axis=0, weights=weight) if k else Z
+    X, y = np.hstack([dense(sample.X), Z]), np.zeros((sample.n_rows, 1))
+    with one_blas_thread(), memory_source(X, y, weight, centre=sample.intercept).working() as source:
+        R = triangle_of(source, lambda block: design_of(block, k))[:, P:]
+    for j, name in enumerate(names):
+        left, spread = np.linalg.norm(R[P + j :, j]), np.linalg.norm(R[k:, j])
+        if left <= max(SPANNED * spread, ROUNDING * length[j]):
+            raise ArgumentError(
+                f"{name} is a combination of the fit's columns and those before it, so nothing is left to test: leave "
+                "it out."
+            )
+    return Z
 
 
 def anova(result: Any, type: int) -> Any:
