@@ -438,6 +438,16 @@ def test_numbers_that_are_no_classes_are_refused_wherever_they_are(keep, numbers
         logit("y ~ x", keep(data))
 
 
+@pytest.mark.parametrize("keep", [pd.DataFrame, separatrix.open])
+def test_a_formula_may_use_the_functions_that_python_has(keep):
+    data = table()
+    found, known = (logit(f"ill ~ {size} + round(age)", keep(data)) for size in ("abs(x)", "np.abs(x)"))
+    assert_agrees(found.params, known.params)
+    assert pickle.loads(pickle.dumps(found.sample.recipe))(data[:3]).shape == (3, 2)
+    with pytest.raises(ColumnError, match="no column 'max'"):
+        logit("ill ~ max", keep(data))
+
+
 def test_without_formulaic_a_formula_says_what_to_install(monkeypatch):
     real = builtins.__import__
 

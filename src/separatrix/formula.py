@@ -139,7 +139,7 @@ def ols(
 def names_of_caller() -> Mapping[str, Any]:
     """What the code that called `logit` or `ols` can name."""
     frame = sys._getframe(2)
-    return ChainMap(frame.f_locals, frame.f_globals)
+    return ChainMap(frame.f_locals, frame.f_globals, frame.f_builtins)
 
 
 def is_elsewhere(data: Any) -> bool:
