@@ -362,6 +362,7 @@ def test_no_end_of_a_profile_is_nan_without_a_warning():
         (lambda d: logit("y ~ age", d).marginal_effects({"agee": 3}), ColumnError, "'agee'.* Did you mean 'age'"),
         (lambda d: logit("y ~ x", d).marginal_effects(variables=["z"]), ColumnError, "no variable 'z' in the model"),
         (lambda d: logit("y ~ site", d).marginal_effects({"site": "q"}), DataError, "levels .* not have: 'q'"),
+        (lambda d: logit("y ~ smoker", d).marginal_effects({"smoker": "no"}), ArgumentError, "must be True or False"),
         (lambda d: logit("y ~ x", d).marginal_effects({"x": "a"}), ArgumentError, "x='a' must be a finite number"),
         (lambda d: logit(d.y, d[["x"]]).marginal_effects({"x": "a"}), ArgumentError, "must be a finite number"),
         (lambda d: logit("y ~ x", d, penalty=1.0).marginal_effects(), InferenceError, "penalty='firth'"),
@@ -391,6 +392,13 @@ def test_bad_questions_are_told_in_one_line(call, error, says):
     with pytest.raises(error, match=says) as raised:
         call(table())
     assert "\n" not in str(raised.value)
+
+
+def test_a_variable_whose_method_makes_a_column_has_an_effect_and_a_date_has_none():
+    data = table().assign(day=lambda d: pd.date_range("2020-01-01", periods=len(d)))
+    found, known = (logit(formula, data).marginal_effects().effects for formula in ("y ~ x.abs()", "y ~ np.abs(x)"))
+    assert_agrees(found, known)
+    assert logit("y ~ x + C(day.dt.month)", data).marginal_effects().tidy()["term"].tolist() == ["x"]
 
 
 def test_effects_and_influence_of_infinite_estimates_are_refused():

@@ -49,7 +49,9 @@ class Encoding:
         frame, _ = frame_of(data)
         check_columns(set(self.spec.required_variables) - set(self.scope), frame)
         check_gaps(self.spec.required_variables & set(frame.columns), frame)
-        return self.of(frame)
+        X = self.of(frame)
+        check_finite(X, self.spec.column_names[self.first :])
+        return X
 
     def of(self, frame: Any) -> Matrix:
         """The columns of the design of a frame of pandas that is known to have no gaps."""
@@ -111,6 +113,8 @@ def parse(formula: str, columns: Iterable[str]) -> Any:
         raise ArgumentError(f"formula={formula!r} cannot be read: {plain(error)}") from None
     if not hasattr(parsed, "lhs") or not hasattr(parsed, "rhs"):
         raise ArgumentError(f"formula={formula!r} has no outcome: write 'y ~ x1 + x2'.")
+    if isinstance(parsed.lhs, tuple) or isinstance(parsed.rhs, tuple):
+        raise ArgumentError(f"formula={formula!r} has several parts, parted by '|': write one.")
     return parsed
 
 
@@ -258,11 +262,12 @@ def recipe_of(recipe: Any) -> Any:
 
 
 def levels_of(recipe: Any, frame: Any) -> dict[str, tuple[Any, ...]]:
-    """The variables of a formula in the order of its terms, with the levels of each category, its reference first, and
-    none of a number."""
+    """The variables of a formula but dates in the order of its terms, with the levels of each category, its reference
+    first, and none of a number."""
     spec, found = recipe_of(recipe).spec, {}
     for factor in (factor for term in spec.terms for factor in term.factors):
-        for name in sorted(spec.factor_variables.get(factor, set()) & spec.required_variables):
+        held = {name for held in spec.factor_variables.get(factor, ()) for name in (held, held.partition(".")[0])}
+        for name in sorted(name for name in held & spec.required_variables if frame[name].dtype.kind != "M"):
             levels = factor_levels(spec, factor, frame[name])
             found[name] = found.get(name) or levels
     return found
@@ -290,6 +295,8 @@ def with_values(frame: Any, values: Mapping[str, Any]) -> Any:
             if not isinstance(value, int | float | np.number) or not np.isfinite(value):
                 raise ArgumentError(f"{name}={value!r} must be a finite number, as the column {name} has.")
             return value
+        if kind.kind == "b" and value not in (False, True):
+            raise ArgumentError(f"{name}={value!r} must be True or False, as the column {name} has.")
         if isinstance(kind, pd.CategoricalDtype) and value not in kind.categories:
             raise DataError(f"{name}={value!r} is no level of the rows of the fit: {listing(kind.categories)}.")
         return pd.Series([value] * len(frame), index=frame.index, dtype=kind)
