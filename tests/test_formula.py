@@ -456,6 +456,25 @@ def test_a_formula_may_use_the_functions_that_python_has(keep):
         logit("ill ~ max", keep(data))
 
 
+@pytest.mark.parametrize("keep", [pd.DataFrame, separatrix.open])
+@pytest.mark.parametrize(
+    "terms",
+    ["age * firm", "age + I(age ** 2)", "big:times", "I(big ** 2)", "np.log(age)", "I(x * 1e5)", "poly(I(age**2), 2)"],
+)
+def test_numbers_of_few_bits_make_the_columns_that_floats_make(keep, terms):
+    data = table().assign(age=lambda d: d.age.round(), big=lambda d: 1e18 + 1e17 * d.age + 1e15 * d.times)
+    floats = data.assign(x=lambda d: d.x.astype(np.float32)).astype({"x": float})
+    few = floats.astype({"age": np.int8, "firm": np.int8, "times": np.uint8, "big": np.int64, "x": np.float32})
+    found, known = (ols(f"y ~ {terms}", keep(each)) for each in (few, floats))
+    assert_agrees(found.params, known.params, 1e-6)
+    assert_agrees(found.predict(few[:9]), known.predict(floats[:9]), 1e-9)
+
+
+def test_large_whole_numbers_that_are_levels_keep_their_names():
+    data = table().assign(id=lambda d: 10**17 + d.firm % 3)
+    assert "C(id)[T.100000000000000001]" in logit("ill ~ C(id)", data).names
+
+
 def test_without_formulaic_a_formula_says_what_to_install(monkeypatch):
     real = builtins.__import__
 

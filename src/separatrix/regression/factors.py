@@ -1,10 +1,14 @@
-"""The factors of a formula, and the names that they hold."""
+"""The factors of a formula, the names that they hold, and numbers wide enough for what they compute."""
 
 import re
 from typing import Any
 
+import numpy as np
+
 NAME = re.compile(r"'[^']*'|\"[^\"]*\"|`([^`]*)`|(?<![\w.])([^\W\d]\w*)(?!\w)(?!\s*=[^=])")
 """Of an expression a name between backticks, or one without; text between quotes has neither."""
+LEVELS = re.compile(r"(C|hashed)\(")
+SMALL = 2**15  # whole numbers, of which products of four fit 64 bits
 
 
 def factors_of(parsed: Any) -> list[Any]:
@@ -33,3 +37,20 @@ def names_in(factor: Any) -> set[str]:
     if factor.eval_method.value == "lookup":
         return {factor.expr}
     return {quoted or word for quoted, word in NAME.findall(factor.expr)} - {""}
+
+
+def widened(side: Any, frame: Any) -> Any:
+    """The frame with its numbers in 64 bits for one side of a formula: a product of int8 leaves its range and tells
+    nobody. Whole numbers that are not small are floats, unless they are levels of a category."""
+    factors = {factor for term in getattr(side, "terms", side) for factor in term.factors}
+    numbers, levels = (
+        set[str]().union(*(names_in(factor) for factor in factors if bool(LEVELS.match(factor.expr)) == told))
+        for told in (False, True)
+    )
+
+    def wide(column: Any) -> Any:
+        small = column.dtype.kind != "f" and column.min() >= -SMALL and column.max() <= SMALL
+        return column.astype(np.int64 if small else np.float64)
+
+    used = (numbers & set(frame.columns)) - levels
+    return frame.assign(**{name: wide(frame[name]) for name in used if getattr(frame[name].dtype, "kind", "") in "iuf"})

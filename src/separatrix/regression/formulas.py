@@ -19,7 +19,7 @@ from separatrix.data.frames import BACKENDS
 from separatrix.data.given import check_finite, check_lengths, well_named
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
 from separatrix.regression.categories import check_categories
-from separatrix.regression.factors import variables_of, words_of
+from separatrix.regression.factors import variables_of, widened, words_of
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.sample import INTERCEPT, Sample, complete, ways
 
@@ -231,7 +231,7 @@ def made_of(side: Any, frame: Any, scope: Mapping[str, Any], **known: Any) -> An
     from formulaic.errors import FormulaicError
 
     try:
-        return side.get_model_matrix(frame, context=scope, na_action="ignore", **known)
+        return side.get_model_matrix(widened(side, frame), context=scope, na_action="ignore", **known)
     except FormulaicError as error:
         raise ArgumentError(f"the formula cannot be computed: {plain(error)}") from None
     except Exception as error:  # of a function in the formula, whose own lines are worth seeing

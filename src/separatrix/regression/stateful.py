@@ -24,7 +24,7 @@ from separatrix.data.learn import AddUp, complete_rows
 from separatrix.engine.triangle import triangle
 from separatrix.errors import ArgumentError, SeparatrixError
 from separatrix.regression.design import DEPENDENT
-from separatrix.regression.factors import names_in, words_of
+from separatrix.regression.factors import names_in, widened, words_of
 from separatrix.regression.formulas import frame_of, parse, plain, with_scope
 
 SPLINES, SCALES = ("bs", "cr", "cs", "cc"), ("scale", "center", "standardize")
@@ -281,7 +281,7 @@ class Terms:
         parsed = parse(self.formula, self.columns)
         frame, scope = with_scope(words_of(parsed), frame_of(rows.to_native())[0], self.scope)
         remember: dict[str, Any] = {name: asking(name, TRANSFORMS[name]) for name in REMEMBER}
-        known = LayeredMapping(LayeredMapping(frame, name="data"), scope, remember, TRANSFORMS)
+        known = LayeredMapping(LayeredMapping(widened(parsed.rhs, frame), name="data"), scope, remember, TRANSFORMS)
         found: dict[str, Asked] = {}
         for factor in {factor for term in parsed.rhs for factor in term.factors}:
             if not names_in(factor) & set(remember):
