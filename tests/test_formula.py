@@ -413,6 +413,11 @@ def test_a_singular_design_names_the_combination_and_drops_what_it_is_told_to():
         (lambda d: logit("ill ~ x:age", d).predict({"x": [np.inf], "age": [0.0]}), DataError, "is nan in row 0"),
         (lambda d: logit("ill ~ x", 5), ArgumentError, "must be a dataframe or a dict"),
         (lambda d: logit("x ~ age", d), TargetError, "Use ols for numbers"),
+        (
+            lambda d: logit("text ~ age", d.assign(text=d.x.astype(str))),
+            TargetError,
+            "text has 200 different values in 200",
+        ),
         (lambda d: logit(np.ones(9), np.ones((9, 1))), TargetError, "one class"),
         (lambda d: logit([[1, -1], [2, 3]], np.ones((2, 1))), TargetError, "at least 0"),
         (lambda d: ols("ill ~ age", d), TargetError, "Use logit for classes"),

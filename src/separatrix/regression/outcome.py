@@ -99,6 +99,7 @@ def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
         check_complete(~np.isfinite(y), name)
     labels, codes = np.unique(y, return_inverse=True)
     check_whole(labels, name)
+    check_repeated(labels, len(y), name)
     return tuple((labels.astype(int) if y.dtype.kind in "fiu" else labels).tolist()), codes
 
 
@@ -108,6 +109,15 @@ def check_whole(labels: NDArray, name: str) -> None:
         raise TargetError(
             f"{name} holds {len(labels)} numbers, such as {listing(labels[:3])}, and logit is for classes. "
             "Use ols for numbers; for proportions give successes and failures."
+        )
+
+
+def check_repeated(labels: NDArray, rows: int, name: str) -> None:
+    """TargetError for labels of which most rows have one of their own: names, dates, or numbers stored as text."""
+    if len(labels) > max(MOST_CLASSES, rows / 2):
+        raise TargetError(
+            f"{name} has {len(labels)} different values in {rows} rows, such as {listing(labels[:3])}, and logit is "
+            "for classes. Group them, or make numbers of them and use ols."
         )
 
 
