@@ -324,6 +324,12 @@ def test_the_shortest_of_all_solutions_is_found_however_far_units_of_columns_are
     np.testing.assert_allclose(model.coef_, exact, rtol=1e-6, atol=1e-8 * np.abs(exact).max())
 
 
+def test_an_intercept_that_rounding_has_spoilt_is_warned_of():
+    x, y = np.random.default_rng(0).normal(size=(2, 44))
+    with pytest.warns(ConvergenceWarning, match="leave out those that others span"):
+        LinearRegression().fit(np.column_stack([2 * x, x + 1e5]), y)  # the slopes of what rounding makes of x
+
+
 def test_a_fit_that_rounding_has_spoilt_is_warned_of_with_a_remedy():
     rng = np.random.default_rng(10)
     X = rng.normal(size=(20, 100)) * 10.0 ** rng.uniform(-20, 20, 100)

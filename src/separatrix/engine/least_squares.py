@@ -120,18 +120,19 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
     objective, total = objective_of(source, penalty, fit_intercept, total)
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
     certificate = certify_quadratic(objective, at, R, total)
-    of_y, varies = (float(np.sum(np.square(part[:, m + p :]))) / total for part in (R, R[m:]))
-    if certificate.gap > LOST * varies + ROUNDING**2 * of_y:
-        warnings.warn(
-            f"rounding left the fit up to {certificate.gap:.1e} above the best mean square, beside {varies:.1e} of no "
-            "column. Give the columns units of about the same size, or leave out those that others span.",
-            ConvergenceWarning,
-            stacklevel=5,
-        )
     why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
     why = why if penalty.l1.any() else "least squares has a closed form"
     trace = trace_of("qr", why, objective, at, certificate, passes, started)
-    return uncentred(LeastSquares(w.T, b[0], rank, trace, certificate, R), source.centre)
+    found = uncentred(LeastSquares(w.T, b[0], rank, trace, certificate, R), source.centre)
+    of_y, varies = (float(np.sum(np.square(part[:, m + p :]))) / total for part in (R, R[m:]))
+    if found.certificate.gap > LOST * varies + ROUNDING**2 * of_y:
+        warnings.warn(
+            f"rounding left the fit up to {found.certificate.gap:.1e} above the best mean square, beside {varies:.1e} "
+            "of no column. Give the columns units of about the same size, or leave out those that others span.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+    return found
 
 
 def by_gram(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
