@@ -39,7 +39,8 @@ class FormulaRows:
     def at_means(self) -> "FormulaRows":
         """One row: numbers at their means, categories at their shares."""
         numbers = [name for name, levels in levels_of(self.sample.recipe, self.frame).items() if not levels]
-        means = {name: float(np.average(self.frame[name].astype(float), weights=self.weight)) for name in numbers}
+        values = {name: self.frame[name].to_numpy(dtype=float) for name in numbers}
+        means = {name: float(np.average(column, weights=self.weight)) for name, column in values.items()}
         return replace(self.at(means), single=True)
 
     def design(self, frame: Any = None) -> FloatArray:

@@ -279,7 +279,7 @@ def factor_levels(spec: Any, factor: Any, column: Any) -> tuple[Any, ...]:
     _, state = spec.encoder_state.get(factor.expr, (None, {}))
     levels = list(state.get("categories", ()))
     if not levels or not set(seen) <= set(levels):
-        return () if column.dtype.kind in "iuf" else tuple(sorted(seen))
+        return () if column.dtype.kind in "iufm" else tuple(sorted(seen))
     base = getattr(state["contrasts"].contrasts, "base", levels[0])
     base = base if base in levels else levels[0]
     return (base, *(level for level in levels if level != base))
