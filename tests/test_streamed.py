@@ -684,6 +684,16 @@ def test_findings_of_a_sample_count_all_training_rows(small):
     assert abs(ill / training.model.fit.rows - 0.02) < 0.002
 
 
+def test_a_level_that_only_rows_held_out_have_is_told_once_for_all_batches():
+    rows = 150_000
+    data = pa.table({"a": np.arange(rows) % 7, "y": np.arange(rows) % 2})
+    held_out = HoldOut("y", Settings.test_size).among(nw.from_native(data))[0]
+    level = np.where(held_out & (np.arange(rows) % 50_000 < 100), "new", np.where(np.arange(rows) % 3, "old", "older"))
+    training = train_streamed(open(data.append_column("b", pa.array(level))), "y", Settings())
+    (text,) = [finding.text for finding in training.findings if finding.code == "SX109"]
+    assert f"column 'b': {(level == 'new').sum()} rows hold 1 value unseen at fit (new)" in text
+
+
 def test_the_command_streams_files_judges_the_rows_held_out_and_predicts(run, small, tmp_path):
     files(tmp_path)
     code, out, err = run("fit", "part-*.parquet", "--target", "two", "--drop", DROP, "--stream")

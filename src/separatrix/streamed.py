@@ -20,7 +20,7 @@ from separatrix.arrays import IntArray
 from separatrix.data.beside import clusters_in, codes_of, weights_of
 from separatrix.data.cells import Numbered, Table
 from separatrix.data.dataset import Dataset
-from separatrix.data.encoders import Note
+from separatrix.data.encoders import Note, merged
 from separatrix.data.learn import Encoding, Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.parts import SpooledPart, TablePart
@@ -112,7 +112,7 @@ def train_streamed(
         iterates=not (settings.inference or settings.regression),
         evaluation=evaluation,
         held_out=settings.test_size > 0,
-        notes=[str(note) for note in notes],
+        notes=[str(note) for note in merged(notes)],
         unlabelled=learned.unlabelled,
         counts=learned.class_rows,
         weight=learned.weight if model.weight else None,
