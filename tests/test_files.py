@@ -114,6 +114,22 @@ def test_a_decimal_comma_is_read_where_semicolons_part_the_cells(write):
     assert rows(write('a,b\n"1,5",x\n"2,25",y\n')) == [("1,5", "x"), ("2,25", "y")]
 
 
+@pytest.mark.parametrize(
+    ("content", "names", "first"),
+    [
+        ("Length, cm;Width, cm;Kind\n5,1;3,5;a\n4,9;3;b\n", ["Length, cm", "Width, cm", "Kind"], (5.1, 3.5, "a")),
+        ("x, cm;y, cm\n5,1;3,5\n", ["x, cm", "y, cm"], (5.1, 3.5)),
+        ("x, y\tz\n1\t2\n", ["x, y", "z"], (1, 2)),
+        ("x, y, z;w\n1;2\n", ["x, y, z", "w"], (1, 2)),
+        ("x;y;z,w\n1,2\n", ["x;y;z", "w"], (1, 2)),
+        ('x;y,z,w\n"two\nlines",2,3\n', ["x;y", "z", "w"], ("two\nlines", 2, 3)),
+    ],
+)
+def test_a_mark_in_the_names_of_columns_need_not_part_the_cells(write, content, names, first):
+    table = table_of(str(write(content)))
+    assert (table.columns, table.row(0)) == (names, first)
+
+
 @pytest.mark.parametrize("mark", [",", ";"])
 @pytest.mark.parametrize(
     ("cells", "kind"),

@@ -20,8 +20,9 @@ from separatrix.data.calendar import DATED
 from separatrix.data.cells import MISSING
 from separatrix.errors import ColumnError, FileError
 
-DELIMITERS = ",;\t|"
+DELIMITERS = "\t;|,"
 CHUNK = 2**20  # bytes
+SOME = 2**16  # letters of the first line of cells: a longer one does not tell how it is parted
 
 GUARD = r"NOT regexp_matches({0}, '^\s*[+-]?(0\d|[nN])') AND NOT contains({0}, '_')"
 """007 is a code, as in `written`; NAN and 1_000 are numbers to DuckDB alone."""
@@ -116,7 +117,7 @@ def layouts_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Iter
 
 
 def dialect_of(path: Path) -> Dialect:
-    """What the first line that is not blank says; the delimiter is the one that parts it into most names."""
+    """What the first line that is not blank says, and of its delimiter the one below it."""
     with path.open("rb") as file:
         start = file.read(4)
     packed = next((kind for mark, kind in PACKED.items() if start.startswith(mark)), "none")
@@ -125,15 +126,31 @@ def dialect_of(path: Path) -> Dialect:
     unpack = pa.input_stream(path, compression=None if packed == "none" else packed)
     with TextIOWrapper(unpack, encoding="utf-8-sig", errors="replace") as lines:
         blank_lines, line = next(((i, line) for i, line in enumerate(lines) if line.strip()), (0, ""))
+        below = lines.readline(SOME)
     if "\0" in line or "\ufffd" in line:
         raise FileError(f"{path} is neither Parquet nor text in UTF-8; export it as CSV in UTF-8.")
     if not line:
         raise FileError(f"{path} is empty; write it anew, as Parquet, or as CSV with column names in the first line.")
-    parted = {mark: next(csv.reader([line], delimiter=mark)) for mark in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda mark: len(parted[mark]))
-    names = [name.strip() or f"column {i}" for i, name in enumerate(parted[delimiter], start=1)]
+    delimiter = delimiter_of(line, below)
+    names = [name.strip() or f"column {i}" for i, name in enumerate(parted(line, delimiter), start=1)]
     _check_names(names, path)
     return Dialect(tuple(names), delimiter, blank_lines, packed)
+
+
+def delimiter_of(names: str, cells: str) -> str:
+    """The mark that parts a line of names. Names may hold marks too, most often commas: so it is the first that parts
+    the cells below into as many, and where none does the one of most names.
+
+    >>> delimiter_of("Length, cm;Width, cm", "5,1;3,5"), delimiter_of("x, y, z;w", "1;2"), delimiter_of("a,b;c", "")
+    (';', ';', ',')
+    """
+    agreeing = (mark for mark in DELIMITERS if len(parted(names, mark)) == len(parted(cells, mark)) > 1)
+    return next(agreeing, None) or max(reversed(DELIMITERS), key=lambda mark: len(parted(names, mark)))
+
+
+def parted(line: str, mark: str) -> list[str]:
+    """The cells of a line."""
+    return next(csv.reader([line], delimiter=mark), [])
 
 
 def check_whole(path: Path) -> None:
