@@ -97,7 +97,7 @@ def train_streamed(
     with source.working() as source:
         model, inferred = fit_source(source, learned, groups, settings, watch, kept)
     notes: list[Note] = []
-    evaluation = judged(model, test_rows, learned.encoding, notes)
+    evaluation = judged(model, test_rows, learned.encoding, settings.cluster, notes)
     some = encoded(learned.encoding, learned.some)
     offset = None if some.offset is None else some.offset[:, 0]
     findings = examine(
@@ -205,11 +205,19 @@ def weighted_sum(block: Any) -> float:
     return float(block.weight @ block.y[:, 0])
 
 
-def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -> Evaluation | NumberEvaluation:
-    """How good the model is for rows that were held out, batch by batch; fills `notes`."""
+def judged(
+    model: Model, rows: Dataset, encoding: Encoding, cluster: str | None, notes: list[Note]
+) -> Evaluation | NumberEvaluation:
+    """How good the model is for rows that were held out, batch by batch; fills `notes`.
+
+    Raises CellError for one whose `cluster` is missing, as of the rows that were not held out.
+    """
+    needs = [*encoding.needs, *filter(None, [cluster])]
 
     def judge(item: tuple[Table, Numbered]) -> tuple[Judged, tuple[Note, ...]]:
         table, place = item[0], (rows.where, item[1])
+        if cluster:
+            clusters_in(table, cluster, *place)  # a gap is refused whether its row is held out or not
         said = model.predict(table, *place, unseen="pool")
         weight, y = weights_of(table, model.weight, *place), model.target.encode(table, *place, gaps=True)
         counts = encoding.which_count(table)
@@ -217,7 +225,7 @@ def judged(model: Model, rows: Dataset, encoding: Encoding, notes: list[Note]) -
 
     def batches() -> Iterator[Judged]:
         with workers(threads := thread_count()) as pool:
-            for each, said in in_order(pool, judge, rows.numbered(columns=encoding.needs), ahead=2 * threads):
+            for each, said in in_order(pool, judge, rows.numbered(columns=needs), ahead=2 * threads):
                 notes.extend(said)
                 yield each
 
