@@ -139,6 +139,18 @@ def test_rows_without_a_target_or_of_weight_0_are_no_rows_of_a_class():
     assert held_out.sum() == 12
 
 
+def test_a_batch_without_a_target_has_no_row_held_out(tmp_path):
+    rule = HoldOut("y", 0.25)
+    for none in (pa.nulls(8, pa.string()), pa.nulls(8, pa.float64()), pa.array(["?"] * 8)):
+        assert not rule.among(nw.from_native(pa.table({"y": none})))[0].any()
+    data = table()
+    pq.write_table(data.set_column(4, "y", pa.nulls(ROWS, pa.string())), tmp_path / "a.parquet")
+    pq.write_table(data, tmp_path / "b.parquet")
+    both = open(str(tmp_path / "*.parquet"))
+    found = [sum(map(len, part.batches(rows=500))) for part in both.split(rule)]
+    assert found == [ROWS + sum(map(len, open(data).split(rule)[0].batches())), 2 * ROWS - found[0]]
+
+
 def test_batches_continue_where_those_before_left_off():
     data = nw.from_native(table(), eager_only=True)
     rule, dealt, found = HoldOut("y", 0.1, seed=3), START, []

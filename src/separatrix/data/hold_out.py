@@ -81,7 +81,7 @@ class HoldOut:
         codes = cells.coded.indices.fill_null(0).to_numpy()[rows]
         rows = rows[np.argsort(codes, kind="stable")]
         ends = np.cumsum(np.bincount(codes, minlength=len(cells.coded.dictionary)))
-        for label, some in zip(cells.texts().to_pylist(), np.split(rows, ends[:-1]), strict=True):
+        for label, some in zip(cells.texts().to_pylist(), np.split(rows, ends)[:-1], strict=True):  # there may be none
             if len(some):
                 yield label, some
 
