@@ -674,6 +674,7 @@ def re_found(pattern: str, text: str) -> bool:
         ({"x": [*X[:-1], np.inf], "y": Y}, {}, CellError, "column 'x', row 40 .*inf is not a finite number"),
         ({"x": [*X[:-1], 1e200], "y": Y}, {}, CellError, "column 'x', row 40 .*200 is too large to square; rescale"),
         ({"x": X, "y": Y, "w": [0.0, 1.0, 1.0, 0.0] * 10}, {"sample_weight": "w"}, TargetError, "class 0 of target"),
+        ({"x": X, "y": Y, "w": [0.0] * 40}, {"sample_weight": "w"}, TargetError, "the weight of every row is 0"),
         ({"x": X, "z": Y}, {}, ColumnError, "no column 'y'"),
         ({"x": X, "y": Y}, {"sample_weight": "w"}, ColumnError, "no column 'w'"),
     ],

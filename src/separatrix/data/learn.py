@@ -170,10 +170,12 @@ class Question:
         """What that amounts to for a dataset of this name, of which more can be `add_up`, if its encoding asks."""
         seen, sample = reading.seen, reading.sample
         found = self._target(seen.tally, name)
+        if self.encode is not None:
+            found = found.in_order(reading.orders.get(self.target))
+        weight = seen.weights(found)  # before the columns, of which rows that all weigh nothing teach nothing
         if self.encode is None:
             encoding = self._encoding(found, seen.tally, name)
         else:
-            found = found.in_order(reading.orders.get(self.target))
             encoding = self.encode(found, seen.tally, reading.orders, _filtered(sample.rows(), sample.even()), add_up)
         rows: pa.Table = sample.rows().select(encoding.needs).to_native()
         numbered = rows.append_column(POSITION, pa.array(np.arange(len(rows))))
@@ -182,7 +184,7 @@ class Question:
         return Learned(
             encoding,
             seen.rows,
-            seen.weights(found),
+            weight,
             seen.class_rows(found),
             seen.unlabelled + reading.incomplete,
             seen.weightless,
