@@ -113,6 +113,16 @@ def arrays(classes: int = 2, seed: int = 0) -> tuple[Any, ...]:
     return X, np.array(["a", "b", "c"])[eta.argmax(axis=1)], weight, offset[:, 0] if classes == 2 else offset
 
 
+@pytest.mark.parametrize("model", [LogisticRegression(), LinearRegression(), LinearRegression(alpha=0.1, l1_ratio=0.5)])
+def test_a_block_whose_rows_all_weigh_nothing_says_nothing(model, spread):
+    X, y, weight, _ = arrays()
+    y = y == "a" if isinstance(model, LogisticRegression) else X @ [1.0, 2.0, -1.0, 0.0]
+    weight[1_100:2_200] = 0.0
+    expected = clone(model).fit(X, y, weight)
+    found = clone(model).fit(*(da.from_array(each, chunks=1_100) for each in (X, y, weight)))
+    np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-9)
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 def test_dask_arrays_give_the_fit_of_memory(classes, spread):
     X, y, weight, offset = arrays(classes)

@@ -288,4 +288,6 @@ def share_of_block(common: tuple[Blocks, NDArray | None, FloatArray], before: in
 
 def coded(y: NDArray, classes: NDArray | None) -> NDArray:
     """The codes of labels (rows,); without classes the numbers (rows, targets)."""
-    return y.astype(np.float64).reshape(len(y), -1) if classes is None else np.searchsorted(classes, y)
+    if classes is not None:
+        return np.searchsorted(classes, y)
+    return (y if y.ndim == 2 else y[:, None]).astype(np.float64)
