@@ -772,6 +772,24 @@ def test_a_checkpoint_goes_on_and_is_gone_once_the_model_is_written(run, tmp_pat
     assert (code, "is no checkpoint" in err) == (1, True)
 
 
+def test_batches_without_a_row_that_counts_change_no_answer_where_a_level_is_separated(small, monkeypatch):
+    monkeypatch.setattr(stream, "CHUNK", 1)  # batches are as small as they get
+    data = table()
+    two = np.where(np.arange(ROWS) % 40, data["two"].to_numpy(), "yes").astype(object)
+    two[:1_500] = None
+    city = np.where(np.arange(ROWS) % 40, data["city"].to_numpy(), "Pisa")
+    data = pa.table({"b": data["b"], "city": city, "two": two.tolist()})
+    streamed = train_streamed(open(data), "two", Settings(inference=True)).inferred
+    expected = train(nw.from_native(data), "two", Settings(inference=True)).inferred
+    assert streamed is not None
+    assert expected is not None
+    finite = ~expected.result.estimate.infinite.ravel().astype(bool)
+    assert 0 < finite.sum() < len(finite)
+    np.testing.assert_array_equal(streamed.result.estimate.infinite, expected.result.estimate.infinite)
+    ours, theirs = streamed.result.estimate.theta.ravel(), expected.result.estimate.theta.ravel()
+    np.testing.assert_allclose(ours[:-1][finite[:-1]], theirs[:-1][finite[:-1]], atol=1e-6)
+
+
 @pytest.mark.parametrize("weight", [None, "w"])
 def test_rows_without_a_label_or_a_weight_teach_nothing_of_the_columns(tmp_path, weight):
     random, rows = np.random.default_rng(0), 600

@@ -153,8 +153,8 @@ def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray
         moves, eta = moves_of(objective, block, directions), block_eta(block, at.theta)
         if K == 1 or not isinstance(loss, ClassLoss):
             apart = np.abs(moves)
-            value = np.reshape(loss.value(block.y, eta), (len(moves), -1)).sum(axis=1)[:, None]
-            falls = np.any(apart > rounding, axis=1) * value
+            value = loss.value(block.y, eta)
+            falls = np.any(apart > rounding, axis=1) * (value if value.ndim == 1 else value.sum(axis=1))[:, None]
         else:
             if loss.classes(K) > K:
                 moves = np.concatenate([np.zeros((len(moves), 1, m)), moves], axis=1)
@@ -173,7 +173,8 @@ def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray
 def moves_of(objective: Objective, block: Block, directions: FloatArray) -> FloatArray:
     """How far each of the directions (P K, m) moves the eta of each row, (rows, K, m)."""
     steps = directions.reshape(objective.source.n_columns + int(objective.fit_intercept), -1)
-    return block_plane(block, steps).reshape(len(block.weight), -1, directions.shape[1])
+    m = directions.shape[1]
+    return block_plane(block, steps).reshape(len(block.weight), steps.shape[1] // m, m)  # also of a block without rows
 
 
 def parts_of(objective: Objective, block: Block, directions: FloatArray) -> FloatArray:
