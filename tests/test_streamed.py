@@ -693,6 +693,14 @@ def test_a_level_that_only_rows_held_out_have_is_told_once_for_all_batches():
     assert f"column 'b': {(level == 'new').sum()} rows hold 1 value unseen at fit (new)" in text
 
 
+def test_rows_that_do_not_count_are_not_told_of_where_all_rows_are_trained_on(small):
+    rows = 3_000
+    data = pa.table({"a": np.arange(rows) % 7, "y": np.arange(rows) % 2, "w": np.arange(rows) % 3})
+    level = np.where(data["w"].to_numpy() == 0, "new", np.where(np.arange(rows) % 5, "old", "older"))
+    training = train_streamed(open(data.append_column("b", pa.array(level))), "y", Settings(weight="w", test_size=0))
+    assert not [finding.text for finding in training.findings if finding.code == "SX109"]
+
+
 def test_the_command_streams_files_judges_the_rows_held_out_and_predicts(run, small, tmp_path):
     files(tmp_path)
     code, out, err = run("fit", "part-*.parquet", "--target", "two", "--drop", DROP, "--stream")

@@ -215,13 +215,12 @@ def judged(
     needs = [*encoding.needs, *filter(None, [cluster])]
 
     def judge(item: tuple[Table, Numbered]) -> tuple[Judged, tuple[Note, ...]]:
-        table, place = item[0], (rows.where, item[1])
         if cluster:
-            clusters_in(table, cluster, *place)  # a gap is refused whether its row is held out or not
-        said = model.predict(table, *place, unseen="pool")
-        weight, y = weights_of(table, model.weight, *place), model.target.encode(table, *place, gaps=True)
-        counts = encoding.which_count(table)
-        return (y[counts], said.values[counts], weight[counts]), said.notes
+            clusters_in(item[0], cluster, rows.where, item[1])  # a gap is refused whether its row is held out or not
+        table, numbers = encoding.that_count(*item)
+        said = model.predict(table, rows.where, numbers, unseen="pool")
+        y = model.target.encode(table, rows.where, numbers)
+        return (y, said.values, weights_of(table, model.weight, rows.where, numbers)), said.notes
 
     def batches() -> Iterator[Judged]:
         with workers(threads := thread_count()) as pool:
