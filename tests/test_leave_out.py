@@ -91,8 +91,9 @@ def test_rows_too_many_for_a_fit_each_are_told_where_the_approximation_is_off(mo
         warnings.simplefilter("error")
         scores(X, y, "loo", Cs=CS)  # an L2 penalty leaves a step that is near enough
     X, y = load_iris(return_X_y=True)
-    with pytest.warns(ApproximationWarning, match=r"\d+ of 150 rows \(with C=10000\)"):
+    with pytest.warns(ApproximationWarning, match=r"\d+ of 150 rows \(with C=10000\)") as caught:
         scores(X, y, "loo", Cs=(1.0, 1e4))
+    assert caught[0].filename == __file__
 
 
 def test_the_command_finds_that_leave_one_out_is_off(monkeypatch):

@@ -168,7 +168,7 @@ class LogisticRegressionCV(LogisticRegression):
             paths = [self._paths(rows, weight, members, ratio, options) for ratio in self.l1_ratios_]
             judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
             if leave_out:
-                self.scores_ = np.array([[judge.of_left_out(path, self.Cs_, rows, kept) for path in paths]])
+                self.scores_ = np.array([judge.of_left_out(paths, self.Cs_, rows, kept, stacklevel=2)])
             else:
                 self.scores_ = np.array(self._of_folds(judge, paths, rows, folds))
             self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))

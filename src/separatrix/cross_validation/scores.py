@@ -82,14 +82,16 @@ class Judge:
         pairs = zip(path.coefficients[f], path.intercepts[f], strict=True)
         return [self.ask(with_coefficients(model, self.classes, w, b), some.X, some.y, some.weight) for w, b in pairs]
 
-    def of_left_out(self, path: Paths, Cs: FloatArray, rows: Rows, kept: BoolArray | None) -> list[float]:
-        """The score of each C with rows left out one at a time; those that are not kept, of no weight, pull nothing.
-        None is all."""
+    def of_left_out(
+        self, paths: Iterable[Paths], Cs: FloatArray, rows: Rows, kept: BoolArray | None, stacklevel: int
+    ) -> list[list[float]]:
+        """The score of each C of each path with rows left out one at a time; those that are not kept, of no weight,
+        pull nothing. None is all. `stacklevel` is that of `warn_of_untrue`."""
 
         def see(some: slice, eta: FloatArray) -> FloatArray:
             return self.sums(eta[None], rows.take(some))
 
-        def score(c: int) -> tuple[float, int]:
+        def score(path: Paths, c: int) -> tuple[float, int]:
             found = path.left_out(c, see if self.is_direct and kept is None else None)
             if found.seen is not None:
                 return float(np.divide(*found.seen)), found.untrue
@@ -99,9 +101,12 @@ class Judge:
             eta[kept] = found.eta
             return self.of_values(eta[None], rows)[0], found.untrue
 
-        scores, untrue = zip(*map(score, range(len(Cs))), strict=True)
-        warn_of_untrue(untrue, Cs, len(rows.y) if kept is None else int(np.count_nonzero(kept)))
-        return list(scores)
+        scores = []
+        for path in paths:
+            of_path, untrue = zip(*(score(path, c) for c in range(len(Cs))), strict=True)
+            scores.append(list(of_path))
+            warn_of_untrue(untrue, Cs, len(rows.y) if kept is None else int(np.count_nonzero(kept)), stacklevel + 1)
+        return scores
 
     def of_values(self, values: FloatArray, rows: Rows) -> list[float]:
         """The score of each of the decision values (fits, n, K) of these rows."""

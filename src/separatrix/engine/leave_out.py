@@ -111,8 +111,9 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options, see
     return LeftOut(eta, 0)
 
 
-def warn_of_untrue(untrue: Sequence[int], Cs: FloatArray, rows: int) -> None:
-    """One ApproximationWarning for the C under which most rows are left out untruly."""
+def warn_of_untrue(untrue: Sequence[int], Cs: FloatArray, rows: int, stacklevel: int) -> None:
+    """One ApproximationWarning for the C under which most rows are left out untruly; `stacklevel` as if the caller
+    warned itself."""
     if any(untrue):
         c = int(np.argmax(untrue))
         warnings.warn(
@@ -120,7 +121,7 @@ def warn_of_untrue(untrue: Sequence[int], Cs: FloatArray, rows: int) -> None:
             "their own predictions hard, as where there are about as many weights as rows. Use 5 folds, or leave out "
             "the largest Cs.",
             ApproximationWarning,
-            stacklevel=2,
+            stacklevel=stacklevel + 1,
         )
 
 
