@@ -446,6 +446,11 @@ def test_a_model_with_a_coefficient_missing_is_refused(run):
         ("target/classes", [True, 1], "target has labels of several kinds, True, 1"),
         ("columns/columns/1/reference", "Paris", "the reference of 'city', 'Paris', is none of its levels"),
         ("columns/columns/2/parts/month/reference", "Jul", "the reference of 'day: month', 'Jul', is none of its"),
+        ("columns/columns/2/first", "soon", "the first day of 'day', 'soon', is no date such as '2024-01-31'"),
+        ("columns/columns/2/first", "2024-01", "the first day of 'day', '2024-01', is no date"),
+        ("columns/columns/2/first", "", "the first day of 'day', '', is no date"),
+        ("columns/columns/2/first", "NaT", "the first day of 'day', 'NaT', is no date"),
+        ("columns/columns/2/zone", "Europe/Mars", "the time zone of 'day', 'Europe/Mars', is not known here"),
         ("rates", [1.0], "rates has 1 entries where 2 are due"),
     ],
 )

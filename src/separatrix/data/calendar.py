@@ -4,6 +4,7 @@ from collections.abc import Container
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+import numpy as np
 import pyarrow as pa
 
 from separatrix.data.written import pc
@@ -68,6 +69,31 @@ def in_zone(values: Any, zone: str) -> Any:
 def zone_of(kind: Any) -> str:
     """The time zone of an Arrow type; "" if it has none."""
     return (pa.types.is_timestamp(kind) and kind.tz) or ""
+
+
+def is_zone(zone: str) -> bool:
+    """Is it a time zone whose clock can be read here? So is "", none.
+
+    >>> is_zone("Europe/Oslo"), is_zone("Europe/Mars")
+    (True, False)
+    """
+    try:
+        pc.local_timestamp(pa.array([0], pa.timestamp("us", zone or "UTC")))
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def is_day(text: str) -> bool:
+    """Is it a day as NumPy writes it?
+
+    >>> is_day("2024-01-31"), is_day("2024-01")
+    (True, False)
+    """
+    try:
+        return text != "NaT" and str(np.datetime64(text, "D")) == text
+    except ValueError:
+        return False
 
 
 def _moments(values: Any) -> Any:

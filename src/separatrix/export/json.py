@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from separatrix.data.calendar import is_day, is_zone
 from separatrix.data.columns import Category, Date
 from separatrix.data.files import replacing
 from separatrix.errors import ModelError, counted, listing
@@ -79,6 +80,11 @@ def faults(model: Model) -> Iterator[str]:
         for part in [column, *(column.parts.values() if isinstance(column, Date) else [])]:
             if isinstance(part, Category) and part.reference not in part.levels:
                 yield f"the reference of {part.name!r}, {part.reference!r}, is none of its levels"
+        if isinstance(column, Date):
+            if not is_day(column.first) and ("day" in column.parts or column.first):
+                yield f"the first day of {column.name!r}, {column.first!r}, is no date such as '2024-01-31'"
+            if not is_zone(column.zone):
+                yield f"the time zone of {column.name!r}, {column.zone!r}, is not known here"
     rows = K if model.task == "multinomial" else 1
     sizes = {
         "intercepts": (model.intercepts, rows),
