@@ -141,6 +141,13 @@ def test_a_column_is_named_by_text(argument, name):
         Columns(**{argument: [name]}).fit(np.eye(4))
 
 
+def test_labels_with_fractions_are_no_classes_in_a_table_as_in_arrays():
+    frame = pd.DataFrame({"x": np.arange(40.0), "size": np.where(np.arange(40) % 3, 1.5, 1.0)})
+    for given, says in (((frame[["x"]], frame["size"]), "y"), ((frame,), "target 'size'")):
+        with pytest.raises(TargetError, match=f"Unknown label type: {says} holds numbers such as 1.5, no classes"):
+            LogisticRegression().fit(*given, target=None if len(given) > 1 else "size")
+
+
 def test_a_table_is_scored_by_its_own_target(tmp_path):
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"x": random.normal(size=300), "c": random.choice(["u", "v"], 300), "w": np.arange(300) % 3})

@@ -21,7 +21,7 @@ from separatrix.data.dataset import Dataset, is_dask, is_frame
 from separatrix.data.encoders import Note, merged
 from separatrix.data.frames import named_once
 from separatrix.data.judged import refuse_tiny
-from separatrix.data.labels import brought_text
+from separatrix.data.labels import brought_text, check_whole
 from separatrix.data.learn import Learned, Question
 from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import ROOM
@@ -33,9 +33,14 @@ def class_rows(
     estimator: Any, data: Any, y: Any, target: str, sample_weight: Any, offset: Any, columns: Any
 ) -> tuple[NDArray, TableSource, FloatArray, float]:
     """The classes of a table's target, its rows with their codes for y, (rows,), and what those of each class weigh,
-    (K,), and all, `class_weight` included; see `learned_rows`."""
+    (K,), and all, `class_weight` included; see `learned_rows`.
+
+    Raises TargetError for labels with fractions, as of arrays: scikit-learn's scores take such predictions for numbers.
+    """
     learned, source = learned_rows(estimator, data, y, target, sample_weight, offset, columns)
-    return _weighed(estimator, np.array(learned.encoding.target.classes), source, learned.weight)
+    classes = np.array(learned.encoding.target.classes)
+    check_whole(classes, slice(None), f"target {target!r}")
+    return _weighed(estimator, classes, source, learned.weight)
 
 
 def _weighed(

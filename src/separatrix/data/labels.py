@@ -83,15 +83,15 @@ def two_of(classes: NDArray, y: NDArray) -> tuple[NDArray, Any]:
     return classes, Made(lambda some: (y[some] != classes[:1]).view(np.int8), len(y), 1)
 
 
-def check_whole(y: NDArray, some: slice) -> None:
+def check_whole(y: NDArray, some: slice, name: str = "y") -> None:
     """TargetError unless some of the labels, numbers, are there and whole."""
     values = y[some]
     if values.dtype.kind == "f":
-        check_complete(gaps(values), "y", some.start)
+        check_complete(gaps(values), name, some.start)
         for number in values[(values != np.floor(values)) | np.isinf(values)][:1]:
             raise TargetError(
-                f"Unknown label type: y holds numbers such as {shown(number)}, no classes: use LinearRegression, or "
-                "make classes of them, as y > 0 does."
+                f"Unknown label type: {name} holds numbers such as {shown(number)}, no classes: use LinearRegression, "
+                "or make classes of them, as y > 0 does."
             )
 
 
