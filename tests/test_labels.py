@@ -68,6 +68,13 @@ def test_what_is_no_label_is_told_wherever_it_is(last, kind, says):
         label_codes(y)
 
 
+def test_numbers_that_are_stored_as_objects_are_told_how_to_be_labels():
+    X, y = np.arange(4.0)[:, None], np.array([1, 0, 1, 0], dtype=object)
+    with pytest.raises(TargetError, match=r"y=\[1, 0, 1, ...\] holds int as objects: give y.astype\(int\)\.$"):
+        LogisticRegression().fit(X, y)
+    assert LogisticRegression().fit(X, y.astype(int)).classes_.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("kind", ["str", "string", "category", object])
 def test_text_of_pandas_is_learned_as_that_of_numpy(kind):
     X, y = np.random.default_rng(0).normal(size=(60, 2)), np.array(["no", "yes", "maybe"] * 20)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import load_iris
@@ -215,6 +216,9 @@ def test_classes_that_overlap_are_fitted_in_silence():
         ([[1.0], [2.0]], np.ma.array([0, 1], mask=[0, 1]), CellError, r"y\[1\] is nan"),
         ([[1.0], [2.0]], [[1], [1, 2]], ArgumentError, "y holds lists of different lengths"),
         ([[1.0], [2.0]], np.array([1, "a"], dtype=object), TargetError, "y holds int and str: make all labels text"),
+        ([[1.0], [2.0]], pd.Series([[1], [0]]), TargetError, "y holds list: make all labels text, or all numbers"),
+        ([[1.0], [2.0]], pd.Series([(1,), (0,)]), TargetError, "y holds tuple: make all labels text"),
+        ([[1.0], [2.0]], pd.Series([np.eye(2), np.eye(3)]), TargetError, "y holds ndarray: make all labels text"),
         ([[1.0], [2.0]], [1, 1], TargetError, "y has one class, .*1"),
     ],
 )

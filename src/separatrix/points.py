@@ -69,8 +69,10 @@ def distinct(y: NDArray[Any]) -> NDArray[Any]:
     """The values of y in order, two or more."""
     try:
         values = np.unique(y)
-    except TypeError:
+    except (TypeError, ValueError):  # of arrays, for one
         raise TargetError(no_order(y)) from None
+    if any(np.iterable(value) and not isinstance(value, str | bytes) for value in values.tolist()):
+        raise TargetError(no_order(y))
     if len(values) < 2:
         raise TargetError(f"y has one class, {values.tolist()[0]!r}: there is nothing to tell apart.")
     return values

@@ -142,9 +142,10 @@ def different_objects(y: NDArray, values: NDArray) -> tuple[NDArray, IntArray]:
 def no_labels(y: NDArray) -> TargetError:
     """What to do about values that are not the names of classes."""
     kinds = sorted({type(label).__name__ for label in y.tolist()})
-    return TargetError(
-        f"Unknown label type: y={listed(y)} holds {' and '.join(kinds)}: make all labels text, or whole numbers."
-    )
+    remedy = "make all labels text, or whole numbers"
+    if kinds in (["int"], ["bool"]):
+        kinds, remedy = [f"{kinds[0]} as objects"], f"give y.astype({kinds[0]})"
+    return TargetError(f"Unknown label type: y={listed(y)} holds {' and '.join(kinds)}: {remedy}.")
 
 
 def recoded(codes: IntArray, place: IntArray) -> IntArray:
