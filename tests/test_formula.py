@@ -94,6 +94,29 @@ def test_a_quoted_name_is_a_column_of_a_dataset_too(terms):
     assert_agrees(there.predict(data[:9]), here.predict(data[:9]), tol=1e-7)
 
 
+@pytest.mark.parametrize("keep", [pd.DataFrame, separatrix.open])
+@pytest.mark.parametrize(
+    ("pointed", "plain"),
+    [
+        ("`x.1` + age", "x + age"),
+        ("x.1 + age", "x + age"),
+        ("np.exp(`x.1`):`a.site`", "np.exp(x):site"),
+        ("C(`a.site`) * bs(`x.1`, df=4)", "C(site) * bs(x, df=4)"),
+        ("Q('x.1') + Q('a.site')", "x + site"),
+    ],
+)
+def test_a_name_with_a_point_is_a_column(pointed, plain, keep):
+    data = table()
+    named = data.rename(columns={"x": "x.1", "site": "a.site", "ill": "ill.now"})
+    named.loc[3, "x.1"] = data.loc[3, "x"] = np.nan
+    result, want = logit(f"`ill.now` ~ {pointed}", keep(named)), logit(f"ill ~ {plain}", data)
+    assert_agrees(result.params, want.params, tol=1e-7)
+    new = named[4:9].drop(columns="ill.now")
+    assert_agrees(result.predict(new), want.predict(data[4:9]), tol=1e-7)
+    with pytest.raises(ColumnError, match=r"no column 'x.1' in the data\. Did you mean 'x.2'\? It has"):
+        result.predict(new.rename(columns={"x.1": "x.2"}))
+
+
 @pytest.mark.parametrize(
     "kind", [pd.DataFrame, pl.from_pandas, lambda d: d.astype({"site": "category", "ill": "category"})]
 )

@@ -19,7 +19,7 @@ from separatrix.data.frames import BACKENDS
 from separatrix.data.given import check_finite, check_lengths, well_named
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
 from separatrix.regression.categories import check_categories
-from separatrix.regression.factors import variables_of, widened, words_of
+from separatrix.regression.factors import names_in, needed_by, variables_of, widened, words_of
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.sample import INTERCEPT, Sample, complete, ways
 
@@ -47,8 +47,9 @@ class Encoding:
 
     def __call__(self, data: Any) -> Matrix:
         frame, _ = frame_of(data)
-        check_columns(set(self.spec.required_variables) - set(self.scope), frame)
-        check_gaps(self.spec.required_variables & set(frame.columns), frame)
+        needed = needed_by(self.spec)
+        check_columns(needed - set(self.scope), frame)
+        check_gaps(needed & set(frame.columns), frame)
         X = self.of(frame)
         check_finite(X, self.spec.column_names[self.first :])
         return X
@@ -73,7 +74,8 @@ def formula_sample(
     parsed = parse(formula, frame.columns)
     words = words_of(parsed)
     frame, scope = with_scope(words, frame, names)
-    needed = sorted((parsed.required_variables | words & set(frame.columns)) - (set(scope) - variables_of(parsed)))
+    named = needed_by(parsed.lhs, parsed.rhs) | words & set(frame.columns)
+    needed = sorted(named - (set(scope) - variables_of(parsed)))
     check_columns(needed, frame)
     given = {"weights": weights, "offset": offset, **{f"groups {k}": way for k, way in enumerate(ways(groups))}}
     beside = {
@@ -235,10 +237,8 @@ def made_of(side: Any, frame: Any, scope: Mapping[str, Any], **known: Any) -> An
     except FormulaicError as error:
         raise ArgumentError(f"the formula cannot be computed: {plain(error)}") from None
     except Exception as error:  # of a function in the formula, whose own lines are worth seeing
-        dates = [name for name in side.required_variables & set(frame.columns) if frame[name].dtype.kind in "mM"]
-        hint = (
-            f" Make numbers of the dates in {listing(sorted(dates))}, such as days since a first one." if dates else ""
-        )
+        dates = listing(sorted(name for name in needed_by(side) & {*frame} if frame[name].dtype.kind in "mM"))
+        hint = f" Make numbers of the dates in {dates}, such as days since a first one." if dates else ""
         raise ArgumentError(f"the formula cannot be computed: {plain(error)}{hint}") from error
 
 
@@ -252,7 +252,7 @@ def outcome_values(sample: Sample, data: Any) -> Any:
     recipe: Any = recipe_of(sample.recipe)
     frame, _ = frame_of(data)
     parsed = parse(str(sample.formula), frame.columns)
-    check_columns(set(parsed.lhs.required_variables) - set(recipe.scope), frame)
+    check_columns(needed_by(parsed.lhs) - set(recipe.scope), frame)
     return left_side(parsed, frame, recipe.scope)[0]
 
 
@@ -265,9 +265,9 @@ def levels_of(recipe: Any, frame: Any) -> dict[str, tuple[Any, ...]]:
     """The variables of a formula but dates in the order of its terms, with the levels of each category, its reference
     first, and none of a number."""
     spec, found = recipe_of(recipe).spec, {}
+    told = {name for name in needed_by(spec) if frame[name].dtype.kind != "M"}
     for factor in (factor for term in spec.terms for factor in term.factors):
-        held = {name for held in spec.factor_variables.get(factor, ()) for name in (held, held.partition(".")[0])}
-        for name in sorted(name for name in held & spec.required_variables if frame[name].dtype.kind != "M"):
+        for name in sorted(names_in(factor) & told):
             levels = factor_levels(spec, factor, frame[name])
             found[name] = found.get(name) or levels
     return found

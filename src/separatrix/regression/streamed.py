@@ -27,7 +27,7 @@ from separatrix.data.tally import ColumnTally, Tally
 from separatrix.data.target import Target
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
 from separatrix.regression.categories import check_categories
-from separatrix.regression.factors import factors_of, names_in, variables_of, words_of
+from separatrix.regression.factors import factors_of, names_in, needed_by, variables_of, words_of
 from separatrix.regression.formulas import Encoding, frame_of, made_of, matrix, parse, with_scope
 from separatrix.regression.formulas import sample_of as sample_of_design
 from separatrix.regression.outcome import check_whole
@@ -84,7 +84,8 @@ def formula_sample(
     weight, offsets = named("weights", weights), named("offset", offset)
     clusters = [name for way in ways(groups) for name in named("groups", way)]
     words = words_of(parsed)
-    for name in sorted(map(str, parsed.required_variables - (set(scope) - variables_of(parsed)))):
+    needed = needed_by(parsed.lhs, parsed.rhs)
+    for name in sorted(needed - (set(scope) - variables_of(parsed))):
         check_column(name, table)
     features = [name for name in table.columns if name in words and name != target]
     used = tuple(dict.fromkeys([target, *features, *weight, *offsets, *clusters]))
