@@ -1,8 +1,9 @@
 """The summary in a terminal: colours where there is a terminal, plain text where there is not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -15,9 +16,10 @@ from separatrix.report.summarize import Summary, align, number, percent
 MOST_COEFFICIENTS = 20
 MOST_COLUMNS = 40
 MOST_ESTIMATES = 40
-WIDE = 100  # columns of a terminal in which odds ratios fit beside the estimates
 MOST_CLASSES = 12
-GAP, SHORTEST = 2, 4  # blanks between columns, and a width to which labels can fold
+INDENT, GAP, SHORTEST = 2, 2, 4  # blanks before a table and between columns, and a width to which labels can fold
+LABELS = 0.28  # of the width of the terminal: what labels that long have at least
+PAIRED = "high"  # the column that stands beside the one before it
 
 
 def show(summary: Summary, console: Console) -> None:
@@ -50,10 +52,10 @@ def _judged(summary: Summary, console: Console, sizes: Sequence[str], metrics: s
         console.print(Text(line, style="dim"))
     console.print()
     console.print(Text(summary["headline"]))
-    _section(console, metrics, _metrics(summary))
+    _section(console, metrics, *_metrics(console, summary))
     if len(summary["per_class"]) > 2:
-        _section(console, "By class", _per_class(summary))
-    if summary["confusion"] and (table := _confusion(summary["confusion"], console.width - 2)):
+        _section(console, "By class", *_per_class(console, summary))
+    if summary["confusion"] and (table := _confusion(summary["confusion"], console.width - INDENT)):
         _section(console, "Confusion matrix: the true class down, the predicted across", table)
     for note in summary["notes"]:
         _indented(console, Text(f"{note.rstrip('.')}."))
@@ -78,40 +80,72 @@ def _head(console: Console, title: str) -> None:
     console.print(Text(title, style="bold"))
 
 
-def _section(console: Console, title: str, table: Table) -> None:
+def _section(console: Console, title: str, *tables: Table) -> None:
     _head(console, title)
-    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    for k, table in enumerate(tables):
+        if k:
+            console.print()
+        console.print(Padding(table, (0, 0, 0, INDENT), expand=False))
 
 
-def _table(first: str, labels: Sequence[str], columns: dict[str, list[str]], widest: int = WIDE) -> Table:
-    """Labels on the left, which fold when room is short; numbers on the right, which never do, below names that fold
-    where they are longer than the `widest` and the numbers."""
+Cells = Mapping[str, Sequence[str]]
+"""Name of a column -> its cells."""
+
+
+def _tables(console: Console, labels: Sequence[str], columns: Cells) -> list[Table]:
+    """Labels on the left, numbers on the right: one table or, where the labels of one would have no room, several below
+    each other, as in R. The points of numbers meet unless that takes one more."""
+    room = console.width - INDENT - min(max(map(cell_len, labels), default=0), int(LABELS * console.width))
+    aligned = {name: align(numbers) for name, numbers in columns.items()}
+    parts = min((_parts(cells, room) for cells in (aligned, columns)), key=len)
+    return [_table(labels, part) for part in parts]
+
+
+def _parts(columns: Cells, room: int) -> list[dict[str, Sequence[str]]]:
+    """The columns in parts that have room, in order."""
+    parts: list[dict[str, Sequence[str]]] = [{}]
+    for name, cells in columns.items():
+        pair = dict([parts[-1].popitem()] if name == PAIRED else []) | {name: cells}
+        if parts[-1] and _width(parts[-1] | pair) > room:
+            parts.append({})
+        parts[-1] |= pair
+    return parts
+
+
+def _width(columns: Cells) -> int:
+    """What columns of numbers take, with a gap before each."""
+    return sum(GAP + max(map(cell_len, (name, *cells))) for name, cells in columns.items())
+
+
+def _table(labels: Sequence[str], columns: Cells, widest: int | None = None) -> Table:
+    """Labels fold when room is short; numbers never do, below names that fold where they are longer than the `widest`
+    and the numbers."""
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
-    table.add_column(Text(first), overflow="fold")
+    table.add_column(overflow="fold")
     cells = []
     for name, numbers in columns.items():
-        aligned, header = align(numbers), Text(name, justify="right", overflow="fold", no_wrap=False)
-        width = max([min(header.cell_len, widest), *map(len, aligned)])
+        header = Text(name, justify="right", overflow="fold", no_wrap=False)
+        width = max([min(header.cell_len, widest or header.cell_len), *map(len, numbers)])
         table.add_column(header, width=width, no_wrap=True)
-        cells.append([text.rjust(width) for text in aligned])
+        cells.append([text.rjust(width) for text in numbers])
     for label, *numbers in zip(labels, *cells, strict=True):
         table.add_row(Text(label), *map(Text, numbers))
     return table
 
 
-def _metrics(summary: Summary) -> Table:
+def _metrics(console: Console, summary: Summary) -> list[Table]:
     rows = summary["metrics"]
     columns = {
         "model": [number(row["value"]) for row in rows],
         "baseline": [number(row["baseline"]) for row in rows],
     }
-    return _table("", [row["label"] for row in rows], columns)
+    return _tables(console, [row["label"] for row in rows], columns)
 
 
-def _per_class(summary: Summary) -> Table:
+def _per_class(console: Console, summary: Summary) -> list[Table]:
     rows = summary["per_class"]
     columns = {name: [number(row[name]) for row in rows] for name in ("precision", "recall", "f1", "support")}
-    return _table("class", [row["label"] for row in rows], columns)
+    return _tables(console, [row["label"] for row in rows], columns)
 
 
 def _confusion(confusion: Summary, room: int) -> Table | None:
@@ -121,7 +155,7 @@ def _confusion(confusion: Summary, room: int) -> Table | None:
     longest = max(len(count) for counts in columns for count in counts)
     if many > MOST_CLASSES or many * (longest + GAP) + SHORTEST > room:
         return None
-    return _table("", classes, dict(zip(classes, columns, strict=True)), widest=room // (many + 1) - GAP)
+    return _table(classes, dict(zip(classes, columns, strict=True)), widest=room // (many + 1) - GAP)
 
 
 def _findings(console: Console, findings: Sequence[Summary]) -> None:
@@ -190,8 +224,8 @@ def _coefficients(console: Console, summary: Summary) -> None:
     if summary["task"] != "linear":
         columns["odds ratio"] = [number(line.odds_ratio) for line in shown]
         columns["odds ratio per sd"] = [number(line.per_sd) for line in shown]
-    table = _table("", [line.label for line in shown], columns)
-    _section(console, f"Coefficients{kind}, the strongest first", table)
+    tables = _tables(console, [line.label for line in shown], columns)
+    _section(console, f"Coefficients{kind}, the strongest first", *tables)
     _more(console, len(lines) - MOST_COEFFICIENTS)
 
 
@@ -202,15 +236,11 @@ def _estimates(console: Console, estimates: Summary) -> None:
         against = f" of {part['of']} against {estimates['reference']}" if part["of"] else ""
         columns = _estimate_columns(estimates, part["rows"][:MOST_ESTIMATES])
         labels = [row["feature"] for row in part["rows"][:MOST_ESTIMATES]]
-        ratios = columns.pop("odds ratio", []) if console.width < WIDE else []
-        _section(console, f"Estimates{against}, from {many}", _table("", labels, columns))
-        # The first row is the intercept.
-        if known := [(label, ratio) for label, ratio in zip(labels[1:], ratios[1:], strict=False) if ratio]:
-            names, ratios = map(list, zip(*known, strict=True))
-            _section(console, f"Odds ratios{against}", _table("", names, {"odds ratio": ratios}))
+        _section(console, f"Estimates{against}, from {many}", *_tables(console, labels, columns))
         _more(console, len(part["rows"]) - MOST_ESTIMATES)
     if estimates["tests"]:
-        _section(console, "Tests: no effect, no lack of fit", _tests(estimates["tests"][:MOST_ESTIMATES]))
+        tables = _tests(console, estimates["tests"][:MOST_ESTIMATES])
+        _section(console, "Tests: no effect, no lack of fit", *tables)
         _more(console, len(estimates["tests"]) - MOST_ESTIMATES)
     _head(console, "What the estimates rest on")
     _indented(console, Text("; ".join(f"{fact['fact']} {number(fact['value'])}" for fact in estimates["facts"])))
@@ -237,14 +267,14 @@ def _known(value: float | None) -> str:
     return "" if value is None else number(value)
 
 
-def _tests(tests: Sequence[Summary]) -> Table:
+def _tests(console: Console, tests: Sequence[Summary]) -> list[Table]:
     columns = {
         "test": [test["method"] for test in tests],
         "statistic": [number(test["value"]) for test in tests],
         "df": [test["df"] for test in tests],
         "P": [pvalue(test["p_value"]) for test in tests],
     }
-    return _table("", [test["what"] for test in tests], columns)
+    return _tables(console, [test["what"] for test in tests], columns)
 
 
 def _fit(fit: Summary) -> list[str]:
