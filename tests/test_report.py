@@ -233,6 +233,21 @@ def test_right_on_all_rows_is_said_of_all_rows_alone(plane: Fitted):
     assert "Right on 100% of 59,999 rows;" in summarize_evaluation(plane.model, evaluation, data="new.csv")["headline"]
 
 
+def test_only_what_is_perfect_reads_so(plane: Fitted):
+    y = np.arange(60_000) % 2
+    p = np.where(np.eye(2)[y] > 0, 0.99, 0.01)
+    p[0] = [0.01, 0.99]
+    for rows, text in ((slice(None), "0.99998"), (slice(1, None), "1.000")):
+        shown = replace(plane, evaluation=evaluate_classes(y[rows], p[rows], ["no", "yes"], [0.5, 0.5]))
+        words, page = " ".join(shown.terminal().split()), shown.page
+        assert f"accuracy {text} 0.5000" in words
+        assert f"ROC AUC {text} 0.5000" in words
+        assert page.count(f'<dd class="value">{text}</dd>') >= 2
+        assert f"AUC {text}<" in page
+    read = [number(value) for value in (1.0000004, 0.99949, 0.00002, 1 - 1e-15)]
+    assert read == ["1.0000004", "0.9995", "2.000e-05", "1.000"]
+
+
 def test_a_headline_counts_one_row_as_one_and_says_by_what_they_are_weighed(linear: Fitted):
     model = msgspec.structs.replace(linear.model, weight="w")
     evaluation = evaluate_numbers([1.0], [2.0], mean=3.0)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.errors import ArgumentError
-from separatrix.evaluate.curves import roc
+from separatrix.evaluate.curves import fixed, roc
 from separatrix.plots.points import encode, in_order, name_classes, read_labels
 from separatrix.plots.style import (
     ACCENT,
@@ -147,7 +147,8 @@ class RocDisplay(Display):
         if not ax.lines:
             light_grid(ax)
             draw_diagonal(ax)
-        name = f"AUC {self.auc:.3f}" if self.label is None else f"{plain(self.label)} ({self.auc:.3f})"
+        area = fixed(self.auc, 3)
+        name = f"AUC {area}" if self.label is None else f"{plain(self.label)} ({area})"
         ax.plot(self.fpr, self.tpr, color=colour or next_colour(ax), lw=1.8, label=name, clip_on=False)
         name_axes(ax, "false-positive rate", "true-positive rate")
         legend_inside(ax, "lower right")

@@ -9,6 +9,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.errors import counted, in_flags
 from separatrix.evaluate.checks import Finding, of_bins
+from separatrix.evaluate.curves import fixed
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation
 from separatrix.fits.inferred import Inferred
 from separatrix.model import Model
@@ -247,16 +248,18 @@ def _quality(model: Model) -> str:
 
 
 def number(value: float | None) -> str:
-    """Four significant digits, for reading; a dash for what is not there.
+    """Four significant digits, for reading, and more for what is next to 1; a dash for what is not there.
 
-    >>> [number(x) for x in (0.85341, 12.0, 123456.7, 1.234e-08, 0.0, 7)]
-    ['0.8534', '12.00', '123,457', '1.234e-08', '0', '7']
+    >>> [number(x) for x in (0.85341, 12.0, 123456.7, 1.234e-08, 0.99998, 0.0, 7)]
+    ['0.8534', '12.00', '123,457', '1.234e-08', '0.99998', '0', '7']
     """
     if value is None:
         return "\N{EN DASH}"
     if isinstance(value, int) or value == 0 or not np.isfinite(value):
         return f"{value:,}" if isinstance(value, int) else f"{value:g}"
     exponent = int(f"{value:.3e}".split("e")[1])
+    if exponent == 0:
+        return fixed(value, 3)
     return f"{value:.3e}" if exponent < -4 or exponent > 8 else f"{value:,.{max(0, 3 - exponent)}f}"
 
 
