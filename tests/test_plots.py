@@ -235,6 +235,20 @@ def test_roc_curves_on_the_same_axes_share_one_diagonal(ax):
     assert len(ax.lines) == 3
 
 
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax, name: plots.plot_roc(Y, X[:, 1], label=name, ax=ax),
+        lambda ax, name: plots.plot_losses([2.0, 1.0], label=name, ax=ax),
+    ],
+)
+def test_forty_curves_on_the_same_axes_differ_in_colour_or_line(draw, ax):
+    for k in range(40):
+        draw(ax, f"curve {k}")
+    looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines if str(line.get_label()).startswith("curve")}
+    assert len(looks) == 40
+
+
 def test_calibration_draws_observed_against_predicted_with_intervals_that_hold_them(ax):
     predicted, observed, counts = np.array([0.1, 0.5, 0.9]), np.array([0.0, 0.6, 1.0]), np.array([9, 10, 11])
     plots.CalibrationDisplay(predicted, observed, counts).plot(ax=ax)

@@ -12,6 +12,7 @@ import msgspec
 import narwhals as nw
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -21,7 +22,7 @@ from separatrix.data.target import learn_target
 from separatrix.evaluate.checks import Finding, examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
 from separatrix.model import FitRecord, Model
-from separatrix.report.pictures import draw_pictures
+from separatrix.report.pictures import draw_pictures, draw_roc
 from separatrix.report.render import render
 from separatrix.report.summarize import align, number, summarize, summarize_evaluation
 from separatrix.report.terminal import show, show_evaluation
@@ -246,6 +247,16 @@ def test_only_what_is_perfect_reads_so(plane: Fitted):
         assert f"AUC {text}<" in page
     read = [number(value) for value in (1.0000004, 0.99949, 0.00002, 1 - 1e-15)]
     assert read == ["1.0000004", "0.9995", "2.000e-05", "1.000"]
+
+
+def test_the_roc_curves_of_forty_classes_differ_in_colour_or_line(plane: Fitted):
+    y = np.arange(400) % 40
+    p = np.random.default_rng(0).dirichlet(np.ones(40), len(y))
+    evaluation = evaluate_classes(y, p, [f"c{k:02}" for k in range(40)], np.full(40, 1 / 40))
+    ax = Figure().subplots()
+    draw_roc(evaluation, ax)
+    looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines if str(line.get_label()).startswith("c")}
+    assert len(looks) == 40
 
 
 def test_a_headline_counts_one_row_as_one_and_says_by_what_they_are_weighed(linear: Fitted):

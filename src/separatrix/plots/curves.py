@@ -36,7 +36,7 @@ from separatrix.plots.style import (
     legend_outside,
     light_grid,
     name_axes,
-    next_colour,
+    next_look,
     plain,
     tint,
 )
@@ -146,16 +146,16 @@ class LossDisplay(Display):
     losses: FloatArray
     label: str | None = None
 
-    def plot(self, ax: Axes | None = None, *, colour: str | None = None) -> Self:
+    def plot(self, ax: Axes | None = None, *, colour: str | None = None, line: str = "solid") -> Self:
         """Draw the curve and its last value; call again on the same axes to compare labelled curves."""
         ax = self._open(ax)
         light_grid(ax)
         few = len(self.losses) <= FEW_ITERATIONS
         iterations = np.arange(1, len(self.losses) + 1)
         drawn = np.where(np.isfinite(self.losses), self.losses, np.nan)
-        colour = colour or next_colour(ax)
+        colour, line = (colour, line) if colour else next_look(ax)
         label = "" if self.label is None else plain(self.label)
-        ax.plot(iterations, drawn, color=colour, lw=1.8, marker="o" if few else "", ms=4.5, label=label)
+        ax.plot(iterations, drawn, color=colour, ls=line, lw=1.8, marker="o" if few else "", ms=4.5, label=label)
         scale_axes(ax, drawn, few)
         name_axes(ax, "iteration", "loss")
         name_last(ax, iterations[np.isfinite(drawn)], drawn[np.isfinite(drawn)], colour)

@@ -23,7 +23,7 @@ from separatrix.plots.style import (
     legend_inside,
     light_grid,
     name_axes,
-    next_colour,
+    next_look,
     plain,
     tint,
 )
@@ -141,7 +141,7 @@ class RocDisplay(Display):
     auc: float
     label: str | None = None
 
-    def plot(self, ax: Axes | None = None, *, colour: str | None = None) -> Self:
+    def plot(self, ax: Axes | None = None, *, colour: str | None = None, line: str = "solid") -> Self:
         """Draw the curve and the diagonal of chance; call again on the same axes to compare curves."""
         ax = self._open(ax)
         if not ax.lines:
@@ -149,7 +149,8 @@ class RocDisplay(Display):
             draw_diagonal(ax)
         area = fixed(self.auc, 3)
         name = f"AUC {area}" if self.label is None else f"{plain(self.label)} ({area})"
-        ax.plot(self.fpr, self.tpr, color=colour or next_colour(ax), lw=1.8, label=name, clip_on=False)
+        colour, line = (colour, line) if colour else next_look(ax)
+        ax.plot(self.fpr, self.tpr, color=colour, ls=line, lw=1.8, label=name, clip_on=False)
         name_axes(ax, "false-positive rate", "true-positive rate")
         legend_inside(ax, "lower right")
         return self

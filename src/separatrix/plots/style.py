@@ -18,6 +18,7 @@ PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
            "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 # fmt: on
 MARKERS = "os^DvPX<>p"
+LINES = ("solid", "dashed", "dashdot", "dotted")
 INK, MUTED, FAINT = "#23272e", "#666c75", "#e4e7eb"
 ACCENT = "#a3004f"
 LABEL_SIZE, TICK_SIZE = 10, 9
@@ -81,6 +82,15 @@ def class_marker(k: int) -> str:
     return MARKERS[(k + k // len(PALETTE)) % len(MARKERS)]
 
 
+def class_line(k: int) -> str:
+    """The line of class k: another where colours begin anew.
+
+    >>> class_line(0), class_line(10)
+    ('solid', 'dashed')
+    """
+    return LINES[k // len(PALETTE) % len(LINES)]
+
+
 def tint(colour: str, strength: float) -> str:
     """A colour mixed with white: strength 1 is the colour itself, 0 is white.
 
@@ -91,10 +101,10 @@ def tint(colour: str, strength: float) -> str:
     return to_hex((red, green, blue))
 
 
-def next_colour(ax: Axes) -> str:
-    """The accent for the first labelled curve on these axes, then the palette."""
-    drawn = len(labelled(ax))
-    return ACCENT if drawn == 0 else class_colour(drawn - 1)
+def next_look(ax: Axes) -> tuple[str, str]:
+    """Colour and line: the accent for the first labelled curve on these axes, then those of classes."""
+    k = len(labelled(ax)) - 1
+    return (ACCENT, "solid") if k < 0 else (class_colour(k), class_line(k))
 
 
 def labelled(ax: Axes) -> list[Line2D]:
@@ -125,7 +135,7 @@ def legend_outside(ax: Axes, handles: Sequence[Artist], names: Sequence[str]) ->
 def legend_inside(ax: Axes, loc: Literal["upper right", "lower right"]) -> None:
     """A small legend of the labelled curves, in a corner these curves leave empty."""
     curves = labelled(ax)
-    legend(ax, curves, [str(curve.get_label()) for curve in curves], loc=loc, handlelength=1.4)
+    legend(ax, curves, [str(curve.get_label()) for curve in curves], loc=loc, handlelength=2.2)
 
 
 def legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str], **place: Any) -> None:

@@ -19,7 +19,7 @@ from separatrix.evaluate.curves import Roc
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
 from separatrix.model import Model
 from separatrix.plots import CalibrationDisplay, ChoiceDisplay, ConfusionDisplay, RocDisplay, plot_boundary, plot_losses
-from separatrix.plots.style import ACCENT, INK, MUTED, TICK_SIZE, class_colour, light_grid, name_axes, plain
+from separatrix.plots.style import ACCENT, INK, MUTED, TICK_SIZE, class_colour, class_line, light_grid, name_axes, plain
 
 Draw = Callable[[Axes], object]
 
@@ -121,7 +121,7 @@ def _class_draws(evaluation: Evaluation) -> dict[str, Draw]:
     names, bins = [str(label) for label in evaluation.classes], evaluation.calibration
     draws: dict[str, Draw] = {"confusion": ConfusionDisplay(evaluation.confusion, names).plot}
     if any(evaluation.roc):
-        draws["roc"] = partial(_draw_roc, evaluation)
+        draws["roc"] = partial(draw_roc, evaluation)
     if bins:
         draws["calibration"] = CalibrationDisplay(bins.predicted, bins.observed, bins.counts).plot
     return draws
@@ -165,13 +165,13 @@ def _draw_boundary(model: Model, X: Any, y: IntArray, ax: Axes) -> None:
     plot_boundary(_Classifier(model), X[rows], y[rows], feature_names=features, class_names=classes, ax=ax)
 
 
-def _draw_roc(evaluation: Evaluation, ax: Axes) -> None:
-    """One curve in the accent's colour, or one a class in the class's."""
+def draw_roc(evaluation: Evaluation, ax: Axes) -> None:
+    """One curve in the accent's colour, or one a class in the class's colour and line."""
     two = len(evaluation.roc) == 1
     for k, (label, curve) in enumerate(zip(evaluation.classes, evaluation.roc, strict=not two)):
         if curve:
             fpr, tpr = _thin(curve)
-            look = {"colour": None if two else class_colour(k)}
+            look = {} if two else {"colour": class_colour(k), "line": class_line(k)}
             RocDisplay(fpr, tpr, curve.auc, None if two else str(label)).plot(ax, **look)
 
 
