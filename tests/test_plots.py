@@ -214,6 +214,18 @@ def test_a_confusion_matrix_counts_labels_of_any_kind(ax, names):
     assert display.class_names == [str(name) for name in names]
 
 
+@pytest.mark.parametrize("classes", [3, 8, 12, 25])
+def test_the_names_of_a_confusion_matrix_differ_and_do_not_overlap(classes, ax):
+    names = [f"a class that is told by its end alone, number {k}" for k in range(classes)]
+    plots.plot_confusion(np.arange(classes), np.arange(classes), class_names=names, ax=ax)
+    ax.figure.draw_without_rendering()
+    labels = ax.get_xticklabels()
+    assert len({label.get_text() for label in labels}) == classes
+    height = labels[0].get_size() * ax.figure.dpi / 72
+    places = ax.transData.transform(np.column_stack([np.arange(classes), np.zeros(classes)]))[:, 0]
+    assert np.diff(places).min() * np.sin(np.radians(labels[0].get_rotation())) > height
+
+
 def test_a_confusion_matrix_of_one_class_has_one_cell_and_warns_of_nothing(ax):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -300,6 +312,17 @@ def test_a_legend_names_a_dozen_classes_and_says_how_many_more_there_are(ax, cla
         box = drawn.get_legend().get_window_extent()
         assert drawn.figure.bbox.y0 < box.y0 < box.y1 <= drawn.figure.bbox.y1
     assert rates.get_legend().get_window_extent().y1 < rates.bbox.y1
+
+
+@pytest.mark.parametrize("curves", [1, 6, 12, 40])
+def test_a_legend_covers_no_roc_curve_above_chance_and_no_line_crosses_its_names(curves, ax):
+    rate = np.linspace(0.0, 1.0, 200)
+    for k in range(curves):
+        plots.RocDisplay(rate, rate**0.7, 0.59, f"class {k}").plot(ax)
+    ax.figure.draw_without_rendering()
+    box, points = ax.get_legend().get_window_extent(), ax.transData.transform(np.column_stack([rate, rate**0.7]))
+    assert not ((points > box.min) & (points < box.max)).all(axis=1).any()
+    assert ax.get_legend().get_frame().get_alpha() > 0.8
 
 
 def test_a_hundred_classes_differ_in_colour_or_marker(ax):

@@ -119,6 +119,8 @@ def name_cells(ax: Axes, names: list[str], cell: float) -> None:
     size = min(TICK_SIZE, 0.8 * cell)
     tight = 0.6 * size * max(map(len, names)) > cell
     tilt: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if tight else {}
+    if tight and 0.6 * cell < size:  # lines of text at that angle would overlap
+        tilt |= {"rotation": 90, "va": "center"}
     ax.set_xticks(range(len(names)), names, size=size, **tilt)
     ax.set_yticks(range(len(names)), names, size=size)
     ax.tick_params(length=0)

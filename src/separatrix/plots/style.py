@@ -26,6 +26,7 @@ HALO = [withStroke(linewidth=3, foreground="white")]  # keeps a number legible o
 MANY_POINTS = 2_000
 LONGEST_NAME = 32
 MOST_NAMED = 12  # in a legend: more would cover the curves, or press the axes flat
+MOST_LARGE, SMALL_SIZE = 6, 7  # curves named in letters of the usual size, and that of more
 
 
 class Display:
@@ -51,13 +52,14 @@ class Display:
 
 
 def plain(name: object, longest: int = LONGEST_NAME) -> str:
-    """A name as text: on one line, not too long, and with no `$` that would start a formula.
+    """A name as text: on one line, not too long, and with no `$` that would start a formula. Of a long one both ends
+    are kept, as names may differ in either.
 
-    >>> plain("price ($)"), len(plain("x" * 100))
-    ('price (\\\\$)', 32)
+    >>> plain("price ($)"), plain("a name that is too long, 7", 12)
+    ('price (\\\\$)', 'a name \u2026g, 7')
     """
     text = " ".join(str(name).split())
-    text = text if len(text) <= longest else text[: longest - 1] + "\u2026"
+    text = text if len(text) <= longest else f"{text[: longest - longest // 3 - 1]}\u2026{text[-(longest // 3) :]}"
     return text.replace("$", r"\$")
 
 
@@ -135,7 +137,10 @@ def legend_outside(ax: Axes, handles: Sequence[Artist], names: Sequence[str]) ->
 def legend_inside(ax: Axes, loc: Literal["upper right", "lower right"]) -> None:
     """A small legend of the labelled curves, in a corner these curves leave empty."""
     curves = labelled(ax)
-    legend(ax, curves, [str(curve.get_label()) for curve in curves], loc=loc, handlelength=2.2)
+    names = [str(curve.get_label()) for curve in curves]
+    ground = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85, "borderpad": 0.2}
+    size = TICK_SIZE if len(names) <= MOST_LARGE else SMALL_SIZE
+    legend(ax, curves, names, loc=loc, handlelength=2.2, fontsize=size, **ground)
 
 
 def legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str], **place: Any) -> None:
@@ -144,7 +149,8 @@ def legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str], **place: A
     if more > 0:
         handles = [*handles[:MOST_NAMED], Line2D([], [], linestyle="")]
         names = [*names[:MOST_NAMED], f"and {more} more"]
-    drawn = ax.legend(handles, names, frameon=False, fontsize=TICK_SIZE, labelcolor=INK, **place)
+    look = {"frameon": False, "fontsize": TICK_SIZE, "labelcolor": INK} | place
+    drawn = ax.legend(handles, names, **look)
     for handle in drawn.legend_handles:
         if isinstance(handle, PathCollection):
             handle.set(alpha=1, sizes=[30])
