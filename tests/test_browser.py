@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 
+import numpy as np
 import pytest
 
 from separatrix import cli
@@ -92,6 +93,22 @@ def test_a_table_of_estimates_fits_the_window_or_scrolls_in_its_own_frame(page, 
     page.goto(wide_report.as_uri())
     page.set_viewport_size({"width": width, "height": 900})
     assert page.get_by_role("region", name="Estimates").locator("tbody tr").count() == 29
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [400, 950, 1400])
+def test_metrics_of_large_numbers_have_room_side_by_side(page, tmp_path, width):
+    random = np.random.default_rng(0)
+    x = random.normal(size=200)
+    rows = [f"{a:.4f},{b:.0f}" for a, b in zip(x, 7e8 * (x + random.normal(size=200)), strict=True)]
+    (tmp_path / "sales.csv").write_text("\n".join(["x,sales", *rows, ""]))
+    report = written(tmp_path, str(tmp_path / "sales.csv"), "--target", "sales", "--regression")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(report.as_uri())
+    cells = page.locator(".key div").all()
+    assert len(cells) == 3
+    for cell in cells:
+        assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
