@@ -56,7 +56,7 @@ def test_what_is_seen_in_a_sample_is_said_of_all_rows_or_of_the_sample():
     X, columns = learned(plain(30) | {"side": ["left", "right"] * 15})
     y, counts = np.array([0, 1] * 15), np.array([10_000, 100])
     findings = examine(X, y, columns, BINARY, probabilities=np.eye(2)[y], C=1.0, counts=counts)
-    assert found(findings, "SX101").text == "class 'yes' has 100 of 10,100 training rows (0.99%)."
+    assert found(findings, "SX101").text == "class 'yes' has 100 of 10,100 training rows (0.9901%)."
     assert "SX102" not in {finding.code for finding in findings}
     assert found(findings, "SX107").text.startswith("all 30 training rows of a sample are on their right side")
 
@@ -108,6 +108,15 @@ def test_a_column_that_gives_the_answer_away_is_named(sign: int):
     finding = found(examine(X, y, columns, BINARY), "SX104")
     assert finding.level == "warning"
     assert finding.text == "'bill' tells class 'yes' (AUC 1.0000)."
+
+
+def test_a_column_with_one_mistake_is_not_said_to_make_none():
+    y = np.arange(60_000) % 2
+    bill = y + np.where(np.arange(60_000) == 0, 1.0, 0.0)
+    X, columns = learned({"bill": bill, "old": bill > 0})
+    assert found(examine(X, y, columns, BINARY), "SX104").text.startswith("'bill' tells class 'yes' (AUC 0.99998)")
+    mostly = learned({"old": np.arange(60_000) > 0, "x": bill})[1]
+    assert dict(mostly.describe())["old"] == "true or false, 99.998% true"
 
 
 def test_a_strong_honest_column_is_not_called_the_answer():

@@ -329,7 +329,7 @@ def test_columns_describe_themselves_in_words():
     assert columns.describe() == [
         ("age", "number from 1 to 3, mean 2, 1 missing cell filled with the mean and flagged"),
         ("city", "category of 2 levels against 'b'"),
-        ("old", "true or false, 33.3% true"),
+        ("old", "true or false, 33.33% true"),
         ("same", "left out: constant: every row holds 1"),
     ]
 

@@ -138,6 +138,26 @@ def counted(many: int, what: str) -> str:
     return f"{many:,} {what}{'' if many == 1 else 's'}"
 
 
+def percent(share: float) -> str:
+    """A share of 1 in percent, four significant digits; 100 is all, so that less takes as many digits as it needs.
+
+    >>> percent(0.12345), percent(59_999 / 60_000), percent(1.0)
+    ('12.35', '99.998', '100')
+    """
+    texts = (f"{100 * share:.{digits}g}" for digits in range(4, 12))
+    return next((text for text in texts if text != "100"), "100")
+
+
+def fixed(value: float, places: int) -> str:
+    """A number to so many places; only 0 and 1 read so, and what is next to them takes as many more as it needs.
+
+    >>> fixed(0.75, 3), fixed(1.0, 3), fixed(0.99998, 3), fixed(0.00002, 3)
+    ('0.750', '1.000', '0.99998', '0.00002')
+    """
+    texts = [f"{value:.{digits}f}" for digits in range(places, 11)]
+    return next((text for text in texts if float(text) not in (0.0, 1.0)), texts[0])
+
+
 def no_such(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
     """The message for a name that is not there: the nearest one, and what there is.
 

@@ -15,7 +15,7 @@ from separatrix.data.cells import Cells
 from separatrix.data.matrix import Slot, Stretch
 from separatrix.data.words import hashed_words
 from separatrix.data.written import Written, pc
-from separatrix.errors import ColumnError, counted, listing
+from separatrix.errors import ColumnError, counted, listing, percent
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Boolean(Struct, frozen=True, forbid_unknown_fields=True, tag="boolean"):
         return _imputed(np.where(codes < 0, np.nan, codes % 2), self.mean, self.missing, self.name)
 
     def describe(self) -> str:
-        return f"true or false, {self.mean:.1%} true" + _filled(self.missing, [], "with that share")
+        return f"true or false, {percent(self.mean)}% true" + _filled(self.missing, [], "with that share")
 
 
 class Category(Struct, frozen=True, forbid_unknown_fields=True, tag="category"):

@@ -16,7 +16,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.columns import DROPPED, Columns, LeftOut
 from separatrix.data.target import Target
 from separatrix.equations.hyperplane import back_project
-from separatrix.errors import counted, listing
+from separatrix.errors import counted, fixed, listing, percent
 from separatrix.evaluate.codes import CODES
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation, undefined
 
@@ -148,7 +148,7 @@ def _rare_class(sizes: NDArray, weight: NDArray, unit: str, target: Target) -> l
     if shares[k] >= RARE_CLASS:
         return []
     of, by = f"{sizes[k]:,.0f} of {sizes.sum():,.0f} training {unit}s", "" if weight is sizes else " by weight"
-    text = f"class {target.classes[k]!r} has {of} ({shares[k]:.2%}{by})."
+    text = f"class {target.classes[k]!r} has {of} ({percent(shares[k])}%{by})."
     return [Finding("SX101", "note", text, "Judge by recall, precision and average precision, not by accuracy.")]
 
 
@@ -183,7 +183,7 @@ def _telling_class(cells: FloatArray, codes: IntArray, names: Sequence[str], tar
     auc = np.maximum(auc, 1 - auc)
     best = auc.max(axis=0, initial=0.0)
     told = [
-        f"{names[j]!r} tells class {target.classes[int(judged[auc[:, j].argmax()])]!r} (AUC {best[j]:.4f})"
+        f"{names[j]!r} tells class {target.classes[int(judged[auc[:, j].argmax()])]!r} (AUC {fixed(best[j], 4)})"
         for j in np.argsort(-best, kind="stable").tolist()
         if best[j] >= TELLING_AUC
     ]

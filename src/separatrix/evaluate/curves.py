@@ -28,16 +28,6 @@ class Calibration:
     counts: IntArray
 
 
-def fixed(value: float, places: int) -> str:
-    """A number to so many places; only 0 and 1 read so, and what is next to them takes as many more as it needs.
-
-    >>> fixed(0.75, 3), fixed(1.0, 3), fixed(0.99998, 3), fixed(0.00002, 3)
-    ('0.750', '1.000', '0.99998', '0.00002')
-    """
-    texts = [f"{value:.{digits}f}" for digits in range(places, 11)]
-    return next((text for text in texts if float(text) not in (0.0, 1.0)), texts[0])
-
-
 def roc(positive: ArrayLike, score: ArrayLike, weight: FloatArray | None = None) -> Roc | None:
     """The receiver operating characteristic; None when the rows hold one class only.
 

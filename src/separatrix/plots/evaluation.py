@@ -11,8 +11,8 @@ from matplotlib.ticker import FixedLocator
 from numpy.typing import ArrayLike
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.errors import ArgumentError
-from separatrix.evaluate.curves import fixed, roc
+from separatrix.errors import ArgumentError, fixed
+from separatrix.evaluate.curves import roc
 from separatrix.plots.points import encode, in_order, name_classes, read_labels
 from separatrix.plots.style import (
     ACCENT,

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from separatrix.errors import percent
 from separatrix.regression.summary import pvalue
 from separatrix.report.pictures import PICTURES
-from separatrix.report.summarize import Summary, align, number, percent
+from separatrix.report.summarize import Summary, align, number
 
 MOST_FEATURES = 300
 """Coefficients of more features than this make the file too large; they are in the model file."""

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.errors import counted, in_flags
+from separatrix.errors import counted, fixed, in_flags, percent
 from separatrix.evaluate.checks import Finding, of_bins
-from separatrix.evaluate.curves import fixed
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation
 from separatrix.fits.inferred import Inferred
 from separatrix.model import Model
@@ -261,16 +260,6 @@ def number(value: float | None) -> str:
     if exponent == 0:
         return fixed(value, 3)
     return f"{value:.3e}" if exponent < -4 or exponent > 8 else f"{value:,.{max(0, 3 - exponent)}f}"
-
-
-def percent(share: float) -> str:
-    """A share of 1 in percent, four significant digits; 100 is all, so that less takes as many digits as it needs.
-
-    >>> percent(0.12345), percent(59_999 / 60_000), percent(1.0)
-    ('12.35', '99.998', '100')
-    """
-    texts = (f"{100 * share:.{digits}g}" for digits in range(4, 12))
-    return next((text for text in texts if text != "100"), "100")
 
 
 def align(numbers: Sequence[str], pad: str = " ", point: str = " ") -> list[str]:

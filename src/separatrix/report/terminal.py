@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from separatrix.errors import counted, listing
+from separatrix.errors import counted, listing, percent
 from separatrix.regression.summary import pvalue
-from separatrix.report.summarize import Summary, align, number, percent
+from separatrix.report.summarize import Summary, align, number
 
 MOST_COEFFICIENTS = 20
 MOST_COLUMNS = 40
