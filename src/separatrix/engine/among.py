@@ -68,7 +68,7 @@ def gram_of_classes(part: Objective, source: MemorySource, at: Evaluation, those
 
             for_each(source.pool, copy, range(K))
             for_each(source.pool, add, pairs)
-    for k, m in pairs:
+    for k, m in pairs:  # of a square rounding has made other numbers above its diagonal than below
         H[own[m], own[k]] = H[own[k], own[m]].T if m < k else (H[own[k], own[k]] + H[own[k], own[k]].T) / 2
     place = np.argsort(order)
     return H[np.ix_(place, place)]

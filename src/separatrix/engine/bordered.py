@@ -9,6 +9,8 @@ where y is x_c, and what holds x_l at zero. Its Schur complement C - B' H_ff^-1 
 Murray, Saunders and Wright 1990, "A Schur-complement method for sparse quadratic programming").
 """
 
+from itertools import compress
+
 import numpy as np
 from scipy.linalg import LinAlgError
 
@@ -43,8 +45,8 @@ class Bordered:
         before[first], now[some] = True, True
         came, left = np.flatnonzero(now & ~before), np.flatnonzero(before & ~now)
         border = [*came.tolist(), *left.tolist()]
-        new = [j for j in border if j not in self.added]
-        if len(border) > BORDER * len(first) or len(new) > NEW * len(first):
+        new = np.array([j not in self.added for j in border], bool)
+        if len(border) > BORDER * len(first) or new.sum() > NEW * len(first):
             return None
         x = np.zeros(n)
         x[some] = b
@@ -53,8 +55,7 @@ class Bordered:
             return x[some]
         ridge = self.factor.ridge * self.H.diagonal()  # as the factor's, for those that came
         B = np.hstack([self.H[np.ix_(first, came)], 1.0 * (first[:, None] == left)])
-        added = solve_factored(self.factor, B[:, [border.index(j) for j in new]])
-        self.added |= zip(new, added.T, strict=True)
+        self.added |= zip(compress(border, new), solve_factored(self.factor, B[:, new]).T, strict=True)
         W = np.column_stack([self.added[j] for j in border])
         C = -B.T @ W
         C[: len(came), : len(came)] += self.H[np.ix_(came, came)] + np.diag(ridge[came])

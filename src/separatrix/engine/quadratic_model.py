@@ -42,8 +42,7 @@ class Curvature:
 
 def matrix(H: FloatArray) -> Curvature:
     """H as a small matrix."""
-    few = len(H) <= FEW
-    solve = partial(solve_among, H) if few else Bordered(H)
+    solve = partial(solve_among, H) if len(H) <= FEW else Bordered(H)
     return Curvature(np.diagonal(H), lambda d: H @ d, solve, exact=True)
 
 

@@ -19,11 +19,9 @@ from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.beside import Beside
 from separatrix.data.columns import Columns as TableColumns
 from separatrix.data.target import Target
-from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE, certify
 from separatrix.engine.checkpoint import Checkpoint
-from separatrix.engine.least_squares import certify_quadratic, design_of
-from separatrix.engine.triangle import triangle_of
+from separatrix.engine.least_squares import certify_quadratic
 from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import DataError, SeparatrixWarning
@@ -31,7 +29,7 @@ from separatrix.fits.found import Found
 from separatrix.inference.likelihood_ratio import likelihood_ratio
 from separatrix.inference.wald import Test, wald
 from separatrix.model import Errors
-from separatrix.regression.design import Dependence, dependences
+from separatrix.regression.design import Dependence, dependences_of
 from separatrix.regression.fitting import Estimate, at_work, fit_classes, fit_numbers
 from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.ols_result import OLSResult, error_variance
@@ -98,7 +96,7 @@ def fit_apart(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SeparatrixWarning)  # the result says the same, in its notes
         sample, estimate = fit(whole, 0.0, "drop")
-    return sample, estimate, repeated(whole) if sample.dropped else ()
+    return sample, estimate, tuple(dependences_of(whole)) if sample.dropped else ()
 
 
 def sample_of(X: Matrix, y: NDArray, target: Target, columns: TableColumns, beside: Beside) -> Sample:
@@ -155,13 +153,6 @@ def check_size(sample: Sample) -> None:
             f"{sample.n_rows:,} training rows are too few to infer {many:,} coefficients from: give more rows, drop "
             "columns, or fit without --inference."
         )
-
-
-def repeated(sample: Sample) -> tuple[Dependence, ...]:
-    """The columns that are linear combinations of those before them."""
-    with one_blas_thread(), sample.source().working() as source:
-        R = triangle_of(source, lambda block: design_of(block, 1))
-    return tuple(dependences(R, sample.parameters))
 
 
 def found_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Found:

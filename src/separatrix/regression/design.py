@@ -6,7 +6,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.triangle import triangle
+from separatrix.data.threads import one_blas_thread
+from separatrix.engine.least_squares import design_of
+from separatrix.engine.triangle import triangle, triangle_of
 from separatrix.errors import DataError
 from separatrix.regression.sample import INTERCEPT, Sample
 
@@ -45,6 +47,13 @@ def dependences(R: FloatArray, names: tuple[str, ...]) -> list[Dependence]:
         del kept[j]
         part = triangle(R[:, kept])
     return found
+
+
+def dependences_of(sample: Sample) -> list[Dependence]:
+    """The columns of a sample that depend on those before them; one pass."""
+    with one_blas_thread(), sample.source().working() as source:
+        R = triangle_of(source, lambda block: design_of(block, int(sample.intercept)))
+    return dependences(R, sample.parameters)
 
 
 def in_words(coefficients: FloatArray, names: list[str]) -> str:

@@ -11,13 +11,11 @@ from separatrix.cached import cached_property
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.iterate import Trace
-from separatrix.engine.least_squares import design_of
-from separatrix.engine.triangle import triangle_of
 from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError
 from separatrix.inference.jeffreys import FirthEstimate, firth_estimate
 from separatrix.inference.likelihood_ratio import likelihood_ratio
 from separatrix.inference.wald import Test, two_sided
-from separatrix.regression.design import Dependence, check_rows, dependences, without_dependent
+from separatrix.regression.design import Dependence, check_rows, dependences_of, without_dependent
 from separatrix.regression.fitting import Estimate
 from separatrix.regression.logit_result import LogitResult, log_coefficients
 from separatrix.regression.sample import Sample
@@ -174,12 +172,10 @@ def fit_result(sample: Sample, method: str, singular: str) -> FirthResult:
     with one_blas_thread():
         found = firth_estimate(source, sample.outcome.columns + 1, sample.intercept, correction=CORRECTIONS[method])
         if len(found.kept) < len(sample.names):
-            R = triangle_of(source, lambda block: design_of(block, int(sample.intercept)))
             gone = np.delete(np.array(sample.names), found.kept)
             vague = [Dependence(name, "nearly a combination of others") for name in gone]
-            return fit_result(
-                without_dependent(sample, dependences(R, sample.parameters) or vague, singular), method, singular
-            )
+            fewer = without_dependent(sample, dependences_of(sample) or vague, singular)
+            return fit_result(fewer, method, singular)
     if not found.fit.converged:
         warnings.warn(
             f"stopped after {found.fit.iterations} iterations, about {found.fit.gap:.1e} below the highest penalised "

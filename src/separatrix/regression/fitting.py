@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.block import Block, Source
+from separatrix.data.block import Block
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.checkpoint import Checkpoint
@@ -26,7 +26,7 @@ from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2, even
 from separatrix.errors import ConvergenceWarning, SeparationWarning, listing
 from separatrix.inference.separation import Separation, separation
-from separatrix.regression.design import check_rows, dependences, without_dependent
+from separatrix.regression.design import check_rows, dependences, dependences_of, without_dependent
 from separatrix.regression.sample import Sample
 
 # How far from the optimum, in the norm of the curvature per unit weight, a curvature serves: there it and the standard
@@ -116,7 +116,7 @@ def fit_classes(
     fit = further(replace(options, max_iter=PATIENCE), start)
     vain = not penalty and in_vain(fit)
     # To find dependent columns takes a pass, and to ask for separation many: it is asked of the columns that stay.
-    if vain and (fewer := independent(sample, source, singular)):
+    if vain and (fewer := independent(sample, singular)):
         return of_fewer(fewer, checkpoint=checkpoint and checkpoint.of_fewer())
     found = separation_of(sample) if vain else None
     if found is None and fit.status is Status.MAX_ITER:
@@ -128,7 +128,7 @@ def fit_classes(
         # A direction without an end hides another that is none: then the columns are looked at too.
         least = factor_positive(at.curvature).least
         shaky = not penalty and (least < SINGULAR or not fit.finite)
-        if shaky and not vain and (fewer := independent(sample, source, singular)):
+        if shaky and not vain and (fewer := independent(sample, singular)):
             return of_fewer(fewer, checkpoint=checkpoint and checkpoint.of_fewer())
         rough = not penalty and K == 1 and least < ROUGH
         bread = inverse_information(objective, at.theta) if rough else inverse_of(factor_positive(total * at.curvature))
@@ -146,11 +146,9 @@ def fit_classes(
     return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, separation=found)
 
 
-def independent(sample: Sample, source: Source, singular: str) -> Sample | None:
+def independent(sample: Sample, singular: str) -> Sample | None:
     """The sample without columns that depend on those before them; None where none does."""
-    with one_blas_thread(), source.working() as source:
-        R = triangle_of(source, lambda block: design_of(block, int(sample.intercept)))
-    dependent = dependences(R, sample.parameters)
+    dependent = dependences_of(sample)
     return without_dependent(sample, dependent, singular) if dependent else None
 
 
