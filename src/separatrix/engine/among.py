@@ -52,7 +52,8 @@ def gram_of_classes(part: Objective, source: MemorySource, at: Evaluation, those
     for block in source.blocks(slice(0, source.n_rows)):
         state = part.state_of(at, block)
         for rows in pieces(len(block.weight), len(some)):
-            weight, p_of, X = block.weight[rows], state[rows], np.empty((len(state[rows]), len(some)), dtype)
+            weight, p_of = block.weight[rows], state[rows].astype(dtype, copy=False)
+            X = np.empty((len(p_of), len(some)), dtype)
 
             def copy(k: int, block: Block = block, rows: slice = rows, X: FloatArray = X) -> None:
                 own_of = column[own[k]]
