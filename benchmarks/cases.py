@@ -92,6 +92,18 @@ def wide(read: Read, off: float = 0.0) -> Data:
     return X + random.uniform(-off, off, 20_000), y
 
 
+def spectra(read: Read, rows: int = 200, columns: int = 700, classes: int = 2) -> Data:
+    """Sums of the same twelve peaks on a line of any slope, and little noise: columns that all but repeat those beside
+    them, as those of a spectrum do. Each class has more of a peak of its own."""
+    random, place = np.random.default_rng(0), np.linspace(0.0, 1.0, columns)
+    centre, width = random.uniform(0.0, 1.0, (12, 1)), random.uniform(0.02, 0.2, (12, 1))
+    y, height = random.integers(0, classes, rows), random.gamma(3.0, 0.3, (rows, 12))
+    height[:, :classes] += 0.5 * np.eye(classes)[y]
+    line = 0.3 * random.standard_normal((rows, 1)) + 0.3 * random.standard_normal((rows, 1)) * place
+    peaks = np.exp(-(((place - centre) / width) ** 2))
+    return height @ peaks + line + 0.01 * random.standard_normal((rows, columns)), y
+
+
 def indicators(read: Read) -> Data:
     """Zeros and ones in the shape of the HIVA set, 3,845 x 1,617, columns from rare to frequent, few positives."""
     random = np.random.default_rng(0)
@@ -178,6 +190,7 @@ DATA: dict[str, Callable[[Read], Data]] = {
     "iris": setosa,
     "wide": wide,
     "wide-off-zero": partial(wide, off=50.0),
+    "spectra": spectra,
     "hiva-like": indicators,
     "rotten_tomatoes": partial(text, name="rotten_tomatoes", fields=["text"], target="category"),
     "sms_spam": partial(text, name="sms_spam", fields=["text"], target="spam"),
@@ -208,12 +221,13 @@ SPARSE_CASES = [
     Case("rotten_tomatoes-l1-hundreds", "rotten_tomatoes", 0.5, 1.0),
     Case("rotten_tomatoes-l1-thousands", "rotten_tomatoes", 3.0, 1.0),
 ]
-OTHERS = ("rows-", "columns-", "synthetic-0.5-small", "wide-off-zero")  # sets for cases of their own
+OTHERS = ("rows-", "columns-", "synthetic-0.5-small", "wide-off-zero", "spectra")  # sets for cases of their own
 SCALING = [Case(name, name) for name in DATA if name.startswith(("rows-", "columns-"))]
 PLAIN = [Case(name, name) for name in DATA if not name.startswith(OTHERS)]
 UNPENALISED = [Case("synthetic-0.5-unpenalised", "synthetic-0.5-small", np.inf)]
 WIDE = [Case("wide-l1", "wide", 1.0, 1.0), Case("wide-l1-off-zero", "wide-off-zero", 1.0, 1.0)]
-CASES = {case.name: case for case in [*PLAIN, *UNPENALISED, *SPARSE_CASES, *WIDE]}
+SPECTRA = [Case("spectra-l1", "spectra", 100.0, 1.0), Case("spectra-en", "spectra", 100.0, 0.5)]
+CASES = {case.name: case for case in [*PLAIN, *UNPENALISED, *SPARSE_CASES, *WIDE, *SPECTRA]}
 
 
 # How many times separatrix's seconds the fastest other solver should take.

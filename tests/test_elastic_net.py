@@ -377,7 +377,6 @@ def test_the_minimum_of_a_model_meets_its_conditions_by_either_solver(seed, n):
         np.diagonal(H),
         lambda d: H @ d,
         SolveByProducts(lambda some: H[np.ix_(some, some)].__matmul__, np.diagonal(H), solved=0.03),
-        exact=False,
     )
     for curvature, enough in ((matrix(H), 1e-12), (by_products, 1e-8)):
         v, decrease = minimise_model(curvature, w, g, l1, enough)
@@ -435,7 +434,7 @@ def test_a_matrix_that_is_rounding_is_made_again_in_double_precision():
         return H[np.ix_(some, some)] + (dtype == np.float32) * 1e-6 * np.diag(np.diagonal(H)[some])
 
     solve = matrix(H).solve
-    curvature = Curvature(np.diagonal(H), lambda d: H @ d, solve, exact=False, among=among, most=7)
+    curvature = Curvature(np.diagonal(H), lambda d: H @ d, solve, among=among, most=(7, 7))
     v = minimise_by_turns(curvature, np.zeros(6), g, l1, 1e-6)
     slope = g + H @ v
     outside = np.where(v == 0, np.maximum(np.abs(slope) - l1, 0), np.abs(slope + l1 * np.sign(v)))
@@ -448,7 +447,9 @@ def test_a_matrix_that_leads_astray_moves_nothing():
     random = np.random.default_rng(3)
     X = random.standard_normal((200, 6))
     H, g, l1 = X.T @ X, random.standard_normal(6), np.full(6, 0.01)
-    curvature = replace(matrix(H), exact=False, among=lambda some, dtype: np.eye(len(some)), most=7)  # far too little
+    curvature = replace(
+        matrix(H), plus=None, among=lambda some, dtype: np.eye(len(some)), most=(7, 7)
+    )  # far too little
     v = minimise_by_turns(curvature, np.zeros(6), g, l1, 1e-6)
     np.testing.assert_allclose(v, minimise_model(matrix(H), np.zeros(6), g, l1, 1e-12)[0], atol=1e-8)
 

@@ -1,7 +1,7 @@
 """The minimum of a quadratic model with an L1 part: g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, the lasso of H."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -9,41 +9,54 @@ from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.engine.bordered import Bordered
+from separatrix.engine.interior_point import minimise_inside
 from separatrix.engine.line_search import beyond_numbers
-from separatrix.engine.linear_algebra import factor_of_root, solve_factored, solve_positive
+from separatrix.engine.linear_algebra import Linear, factor_of_root, factor_positive, solve_factored, solve_positive
 from separatrix.equations.penalties import smallest_subgradient, soft_threshold
 
-QUICK_TURNS = 8, 25  # that change many signs at once, one for ten coefficients; then one sign, where H is a matrix
+FEW_TURNS = 8, 25  # of a matrix, one for ten coefficients, are quicker than the way inside
 MOST_TURNS = 100
-FEW = 200  # coefficients, whose factor takes no longer than to look for what has changed
-MOST_ONE_BY_ONE = 500  # coefficients: of more, a factor for each sign takes longer than another model
+FEW = 200  # coefficients, whose factor takes no longer than to look for what has changed, and one for each sign little
 NOTHING = 1e-100  # of a curvature; its inverse is still a number
 MOST_PROXIMAL_STEPS = 20
 SLOWS = 0.03  # the share of their whole fall below which another of them is left to Newton
 MOST_MATRICES = 5  # of one model
-SEEN = 0.1  # of the squared subgradient: a matrix that leaves more is not the model's own
+SEEN = 0.1  # of the squared subgradient: what leaves more has not found the minimum
+INSIDE = 1e-9  # of it, what a minimum from inside may leave: there the last digits take few steps
 
 
 @dataclass(frozen=True)
 class Curvature:
-    """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them, which is
-    `exact` but for rounding, or nearly right; where that is worth its cost, also as the matrix `among` some, at `most`
-    so many, made in a precision; and, where it is next to nothing along some directions, what moves a v along these to
-    its `cheapest`."""
+    """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them, or about that;
+    the `turns` that may choose signs; where it is a matrix, `plus(D)`, which divides by H + diag(D); where that is
+    worth its cost, also as the matrix `among` some, made in a precision, at `most` so many in single and in double;
+    and, where it is next to nothing along some directions, what moves a v along these to its `cheapest`."""
 
     diagonal: FloatArray
-    times: Callable[[FloatArray], FloatArray]
+    times: Linear
     solve: Callable[[IntArray, FloatArray], FloatArray]
-    exact: bool
+    turns: int = MOST_TURNS
+    plus: Callable[[FloatArray], Linear] | None = None
     among: Callable[[IntArray, DTypeLike], FloatArray] | None = None
-    most: int = 0
-    cheapest: Callable[[FloatArray], FloatArray] | None = None
+    most: tuple[int, int] = (0, 0)
+    cheapest: Linear | None = None
 
 
 def matrix(H: FloatArray) -> Curvature:
     """H as a small matrix."""
     solve = partial(solve_among, H) if len(H) <= FEW else Bordered(H)
-    return Curvature(np.diagonal(H), lambda d: H @ d, solve, exact=True)
+
+    def plus(D: FloatArray) -> Linear:
+        beside = H.copy()
+        beside[np.diag_indices(len(H))] += D
+        return partial(solve_factored, factor_positive(beside, spare=True))
+
+    return Curvature(np.diagonal(H), lambda d: H @ d, solve, few_turns(len(H)), plus)
+
+
+def few_turns(n: int) -> int:
+    """How many of a matrix of n coefficients."""
+    return int(np.clip(n // 10, *FEW_TURNS))
 
 
 def solve_among(H: FloatArray, some: IntArray, b: FloatArray) -> FloatArray:
@@ -57,38 +70,53 @@ def by_root(R: FloatArray) -> Curvature:
         np.square(R).sum(axis=0),
         lambda d: R.T @ (R @ d),
         lambda some, b: solve_factored(factor_of_root(R[:, some]), b),
-        exact=True,
+        few_turns(R.shape[1]),
+        lambda D: partial(solve_factored, factor_of_root(np.vstack([R, np.diag(np.sqrt(D))]))),
     )
 
 
 def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray, enough: float) -> FloatArray:
     """About the v of `minimise_model`: found exactly, by the matrix, among the coefficients that are to move, until no
-    others are; by products where they are many, or there is no matrix."""
-    v, slope, first, some, hoped, dtype = w, g, None, np.arange(0), 0.0, np.float32
+    others are; by products where they are many, or there is no matrix.
+
+    Where that leaves much, columns all but repeat each other: neither is single precision enough for them, nor are
+    turns, and a matrix in double is asked from inside.
+    """
+    if H.among is None:
+        return minimise_model(H, w, g, l1, enough)[0]
+    v, slope, first, some, hoped, hard = w, g, None, np.arange(0), 0.0, False
+    unit = np.maximum(H.diagonal, NOTHING)
     for _ in range(MOST_MATRICES):
         s = smallest_subgradient(v, slope, l1)
-        unit = np.maximum(H.diagonal, NOTHING)
         left, held = s**2 / unit, (v != 0) | (l1 == 0)
         first = left.sum() if first is None else first
         if left.sum() <= max(enough * first, rounding(v, H.diagonal, unit)):
             return v
-        if H.among is None or np.count_nonzero(held) >= H.most:
-            break
-        if left[some].sum() > hoped:  # columns that all but repeat each other: their matrix was rounding
-            dtype = np.float64
-        most = min(H.most, np.count_nonzero(held | (s != 0)))
-        some = np.sort(np.argsort(np.where(held, -np.inf, -left))[:most])
+        hard = hard or bool(left[some].sum() > hoped)
+        most, there = H.most[hard], v.copy()
+        if np.count_nonzero(held) <= most:
+            some = np.sort(np.argsort(np.where(held, -np.inf, -left))[: min(most, np.count_nonzero(held | (s != 0)))])
+            part, share = alone(H.among, some, hard), min(enough**2, INSIDE) if hard else enough**2
+        elif hard:
+            return minimise_model(H, v, slope, l1, enough)[0]
+        else:
+            some, part, share = np.arange(len(v)), replace(H, turns=FEW_TURNS[0]), enough
+        there[some], _ = minimise_model(part, v[some], slope[some], l1[some], share)
         hoped = SEEN * left[some].sum()
-        there = v.copy()
-        there[some], _ = minimise_model(matrix(H.among(some, dtype)), v[some], slope[some], l1[some], enough**2)
         moved, fall = step_to(H, v, there, slope, l1)
         if fall > 0:
             v, slope = there, slope + moved
-        elif dtype == np.float64:
+        elif hard:
             break
-        else:  # rounding led astray
-            dtype = np.float64
-    return minimise_model(H, v, slope, l1, enough)[0]
+        hard = hard or not fall > 0
+    return minimise_model(replace(H, turns=FEW_TURNS[0]) if hard else H, v, slope, l1, enough)[0]
+
+
+def alone(among: Callable[[IntArray, DTypeLike], FloatArray], some: IntArray, hard: bool) -> Curvature:
+    """The matrix of some coefficients, from inside where their signs are hard to choose; one of single precision may be
+    negative along what it rounds away, which from inside leads nowhere."""
+    H = matrix(among(some, np.float64 if hard else np.float32))
+    return replace(H, turns=0) if hard else replace(H, plus=None)
 
 
 @beyond_numbers
@@ -98,21 +126,26 @@ def minimise_model(
     """The v, (n,), with the least g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, with exact zeros; and the decrease from w.
 
     By turns, proximal gradient steps choose the signs, and a projected Newton step moves to the minimum that has them.
-    Where columns all but depend on each other, these choose badly, and signs change one at a time.
+    Where columns all but depend on each other, these choose badly: of few, signs change one at a time, which also ends
+    where a minimum is not the only one; of more, the minimum is sought from inside.
     """
     v, slope, decrease, first = w, g, 0.0, None
     unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
-    quick = int(np.clip(len(w) // 10, *QUICK_TURNS)) if H.exact else MOST_TURNS
-    for turn in range(MOST_TURNS if len(w) <= MOST_ONE_BY_ONE else quick):
+    inside = H.plus is not None and l1.any()
+    one_by_one = inside and H.turns > 0 and len(v) <= FEW
+    for turn in range(MOST_TURNS if one_by_one else H.turns + inside * (1 + FEW_TURNS[0])):
         size = squared_subgradient(v, slope, l1, unit)
         first = size if first is None else first
         if size <= max(enough * first, rounding(v, H.diagonal, unit)):
             break
-        one_by_one = turn >= quick
-        step = feature_sign_step if one_by_one else newton_step if turn % 2 == 0 else proximal_steps
-        v, slope, fall = step(H, v, slope, l1, unit)
+        if inside and turn == H.turns and not one_by_one:
+            v, slope, fall = inside_step(H, v, slope, l1, unit, enough * first)
+        else:
+            by_turns = newton_step if turn % 2 == 0 else proximal_steps
+            step = feature_sign_step if one_by_one and turn >= H.turns else by_turns
+            v, slope, fall = step(H, v, slope, l1, unit)
         decrease += fall
-        if one_by_one and not fall:
+        if one_by_one and turn >= H.turns and not fall:
             break
     return v, decrease
 
@@ -177,6 +210,23 @@ def feature_sign_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatA
         return v, slope, 0.0
     there = np.where(zero_at == stops[best], 0.0, v + stops[best] * d)
     return there, slope + stops[best] * moved, float(falls[best])
+
+
+def inside_step(
+    H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray, enough: float
+) -> Moved:
+    """To about the minimum, from inside, and to that of its signs; none where rounding leads higher."""
+    assert H.plus is not None
+
+    def is_minimum(v: FloatArray, slope: FloatArray) -> bool:
+        return squared_subgradient(v, slope, l1, unit) <= max(enough, rounding(v, H.diagonal, unit))
+
+    there = minimise_inside(H.times, H.plus, v, slope, l1, unit, is_minimum)
+    moved, fall = step_to(H, v, there, slope, l1)
+    if not fall > 0:
+        return v, slope, 0.0
+    v, slope, more = newton_step(H, there, slope + moved, l1, unit)
+    return v, slope, fall + more
 
 
 def bend_along(H: Curvature, d: FloatArray, moved: FloatArray) -> float:

@@ -26,6 +26,7 @@ from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import Linear, conjugate_gradients
 from separatrix.engine.objective import TRACE, Evaluation, Objective
 from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns, minimise_model, promised_slope
+from separatrix.engine.room import memory_at_hand
 from separatrix.engine.sums import Sums
 from separatrix.equations.hyperplane import back_project, gram_diagonal, pieces
 from separatrix.equations.penalties import ARRAYS
@@ -42,7 +43,8 @@ LITTLE = 0.3  # of what the first has promised a step promises no more
 MOST_PRODUCTS = 10  # of conjugate gradients, and the share of what a minimum may leave that the last may
 SOLVED = 0.3
 PRODUCTS = 1_000  # numbers of a matrix cost as much as a coefficient in the products that it saves
-FEW_BYTES = 5 * 2**23  # for matrices beside few rows, which may be some columns of many
+FEW_BYTES = 5 * 2**23  # for matrices beside few rows, which may be some columns of many,
+HARD_BYTES, HARD_SHARE = 2**29, 0.5  # or at most of the memory that is free, where without one there is no minimum
 MATRICES = 32  # bytes for each: the matrix, its part that is free, and the factor of that
 COPIED = 0.7  # of the columns of a working set: to copy more takes longer than their products save
 FULL = 0.3  # of the entries of columns: of more, products with their zeros take no longer
@@ -222,7 +224,7 @@ def gram(B: Any, t: FloatArray, bend: float, l2: FloatArray, enough: float) -> C
         few = len(some) < COPIED * len(t)
         return times_with(B[:, some], t[some], ridge[some]) if few else within(times, some, len(t))
 
-    return Curvature(diagonal, times, SolveByProducts(times_on, diagonal, SOLVED * enough), exact=False)
+    return Curvature(diagonal, times, SolveByProducts(times_on, diagonal, SOLVED * enough))
 
 
 def within(times: Linear, some: IntArray, n: int) -> Linear:
@@ -293,7 +295,7 @@ def products(part: Objective, at: Evaluation, enough: float, room: float) -> tup
     solve, source = SolveByProducts(times_on, diagonal, SOLVED * enough), part.source
     alike = cheapest if loss.flat(K).size else None
     if not isinstance(source, MemorySource) or source.is_sparse:
-        return Curvature(diagonal, times, solve, exact=False, cheapest=alike), t
+        return Curvature(diagonal, times, solve, cheapest=alike), t
 
     def among(some: IntArray, dtype: DTypeLike) -> FloatArray:
         unit = np.sqrt(np.maximum(diagonal[some], NOTHING))
@@ -308,8 +310,10 @@ def products(part: Objective, at: Evaluation, enough: float, room: float) -> tup
         return H
 
     kept = source.room * source.n_rows
-    most = int(min(PRODUCTS * P * K, (kept if np.isfinite(kept) else room) / MATRICES) ** 0.5)
-    return Curvature(diagonal, times, solve, exact=False, among=among, most=most, cheapest=alike), t
+    few, hard = kept if np.isfinite(kept) else room, min(HARD_BYTES, HARD_SHARE * memory_at_hand())
+    squares = min(PRODUCTS * P * K, few / MATRICES), min((P * K) ** 2, max(few, hard) / MATRICES)
+    most = int(squares[0] ** 0.5), int(squares[1] ** 0.5)
+    return Curvature(diagonal, times, solve, among=among, most=most, cheapest=alike), t
 
 
 class SolveByProducts:
