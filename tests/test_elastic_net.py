@@ -29,6 +29,7 @@ from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import LARGEST, SMALL, takes_metric, without_flat
 from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model, proximal_steps
+from separatrix.engine.room import Room
 from separatrix.engine.working_sets import SolveByProducts, on_working_sets, products, shifted
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net, even
@@ -411,7 +412,7 @@ def test_the_matrix_among_some_coefficients_is_their_part_of_the_curvature(K, dt
         return Objective(memory_source(X, y, weight, True, 2), loss, elastic_net(np.full(8, 0.1), 0.5), True)
 
     objective, theta = over(X), random.standard_normal((9, K)) / 3
-    H, t = products(objective, objective.evaluate(theta, order=1, keep_state=True), 0.1, np.inf)
+    H, t = products(objective, objective.evaluate(theta, order=1, keep_state=True), 0.1, Room(np.inf, np.inf))
     some = np.sort(random.permutation(theta.size)[: theta.size // 2])
     assert H.among is not None
     whole = np.column_stack([H.times(unit) for unit in np.eye(theta.size)])

@@ -15,6 +15,7 @@ from separatrix.data.memory import memory_source
 from separatrix.engine.interior_point import minimise_inside
 from separatrix.engine.objective import Objective
 from separatrix.engine.quadratic_model import matrix, squared_subgradient
+from separatrix.engine.room import Room
 from separatrix.engine.working_sets import products
 from separatrix.equations.losses import SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
@@ -98,7 +99,7 @@ def test_a_matrix_in_double_of_several_classes_is_not_negative_along_what_moves_
     source = memory_source(rng.standard_normal((200, 30)), rng.integers(0, 4, 200))
     objective = Objective(source, SoftmaxLoss(), elastic_net(np.ones(30), 1.0), True)
     at = objective.evaluate(rng.normal(size=(31, 4)), order=1, keep_state=True)
-    H, _ = products(objective, at, 0.1, np.inf)
+    H, _ = products(objective, at, 0.1, Room(np.inf, np.inf))
     assert H.among is not None
     eigenvalues = np.linalg.eigvalsh(H.among(np.arange(31 * 4), np.float64))
     assert eigenvalues[0] >= -1e-14 * eigenvalues[-1]

@@ -96,12 +96,12 @@ def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray
         most, there = H.most[hard], v.copy()
         if np.count_nonzero(held) <= most:
             some = np.sort(np.argsort(np.where(held, -np.inf, -left))[: min(most, np.count_nonzero(held | (s != 0)))])
-            part, share = alone(H.among, some, hard), min(enough**2, INSIDE) if hard else enough**2
+            share = min(enough**2, INSIDE) if hard else enough**2
+            there[some], _ = minimise_model(alone(H.among, some, hard), v[some], slope[some], l1[some], share)
         elif hard:
             return minimise_model(H, v, slope, l1, enough)[0]
         else:
-            some, part, share = np.arange(len(v)), replace(H, turns=FEW_TURNS[0]), enough
-        there[some], _ = minimise_model(part, v[some], slope[some], l1[some], share)
+            some, (there, _) = np.arange(len(v)), minimise_model(replace(H, turns=FEW_TURNS[0]), v, slope, l1, enough)
         hoped = SEEN * left[some].sum()
         moved, fall = step_to(H, v, there, slope, l1)
         if fall > 0:

@@ -1,9 +1,31 @@
 """How much memory a matrix may still take: what is foreseen need not be died of."""
 
 from importlib import import_module
+from math import isinf
 from pathlib import Path
+from typing import NamedTuple
 
 CGROUP = Path("/sys/fs/cgroup")
+FEW_BYTES = 5 * 2**23  # for matrices beside few rows, which may be some columns of many
+HARD_BYTES, HARD_SHARE = 2**29, 0.5  # beside few cells, or at most of the memory that is free, where else is no answer,
+HARD_WITH_X = 2**27  # and beside more with all of X
+
+
+class Room(NamedTuple):
+    """Bytes that matrices may take beside few rows; and where there is no answer without."""
+
+    few: float
+    hard: float
+
+
+def room_beside(X: float, kept: float) -> Room:
+    """What there is of it beside so many bytes of X, of whose rows so many may be kept, inf of few cells.
+
+    >>> room_beside(1e9, 2e8).few
+    41943040
+    """
+    hard = HARD_BYTES if isinf(kept) else HARD_WITH_X - X
+    return Room(min(FEW_BYTES, kept / 3), min(hard, HARD_SHARE * memory_at_hand()))
 
 
 def memory_at_hand() -> float:

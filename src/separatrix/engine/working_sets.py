@@ -26,7 +26,7 @@ from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import Linear, conjugate_gradients
 from separatrix.engine.objective import TRACE, Evaluation, Objective
 from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns, minimise_model, promised_slope
-from separatrix.engine.room import memory_at_hand
+from separatrix.engine.room import Room, room_beside
 from separatrix.engine.sums import Sums
 from separatrix.equations.hyperplane import back_project, gram_diagonal, pieces
 from separatrix.equations.penalties import ARRAYS
@@ -43,9 +43,8 @@ LITTLE = 0.3  # of what the first has promised a step promises no more
 MOST_PRODUCTS = 10  # of conjugate gradients, and the share of what a minimum may leave that the last may
 SOLVED = 0.3
 PRODUCTS = 1_000  # numbers of a matrix cost as much as a coefficient in the products that it saves
-FEW_BYTES = 5 * 2**23  # for matrices beside few rows, which may be some columns of many,
-HARD_BYTES, HARD_SHARE = 2**29, 0.5  # or at most of the memory that is free, where without one there is no minimum
-MATRICES = 32  # bytes for each: the matrix, its part that is free, and the factor of that
+MATRICES = 32  # bytes for each: the matrix, its part that is free, and the factor of that;
+INSIDE = 64  # in double, where it is made and that of a step inside
 COPIED = 0.7  # of the columns of a working set: to copy more takes longer than their products save
 FULL = 0.3  # of the entries of columns: of more, products with their zeros take no longer
 SINGLE = 1e-6  # of a curvature: hides the rounding of single precision
@@ -65,7 +64,7 @@ def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
     and what their models predict makes the certificate.
     """
     unit, source = objective.diagonal_bound(theta), objective.source
-    room = min(FEW_BYTES, source.n_rows * source.room / 3)
+    room = room_beside(8.0 * cells(source), source.n_rows * source.room)
     (at, state), ahead = evaluate_with_state(objective, theta), None
     promised, times = promised_by_diagonal(objective, at, unit), times_too_weak(objective, at)
     enough = STAGED if times > 1.0 else TRUNCATED
@@ -105,14 +104,14 @@ def evaluate_with_state(objective: Objective, theta: FloatArray) -> tuple[Evalua
 
 
 def on_columns(
-    objective: Objective, at: Evaluation, state: FloatArray | None, chosen: IntArray, rows: IntArray, room: float
+    objective: Objective, at: Evaluation, state: FloatArray | None, chosen: IntArray, rows: IntArray, room: Room
 ) -> tuple[Objective, Evaluation]:
     """The objective over some columns, of these `rows` of theta, and what it is at a point where all other weights are
     zero; if the columns have few zeros, for which there is `room`, with them: then their curvature can be built."""
     whole = len(chosen) == objective.source.n_columns
     part = objective.over(objective.source) if whole else objective.columns(chosen)
     source = part.source
-    fits = 8 * source.n_rows * source.n_columns <= room
+    fits = 8 * source.n_rows * source.n_columns <= room.few
     if fits and isinstance(source, MemorySource) and source.is_sparse and share_of_entries(source.X) > FULL:
         part = part.over(replace(source, X=source.X.toarray()))
     here = replace(at, theta=at.theta[rows], gradient=at.gradient[rows])
@@ -120,9 +119,9 @@ def on_columns(
     return part, here
 
 
-def steps_on(part: Objective, at: Evaluation, room: float, enough: float, most: int) -> Prediction:
+def steps_on(part: Objective, at: Evaluation, room: Room, enough: float, most: int) -> Prediction:
     """The last of `most` steps, each to about the minimum of the model there, or of fewer if one promises little; of
-    few rows, matrices may take `room` bytes."""
+    few rows, matrices may take `room`."""
     source, shape = part.source, at.theta.shape
     by_roots = shape[1] == 1 and isinstance(source, MemorySource) and source.is_sparse
     l1, first = np.broadcast_to(part.l1, shape).ravel(), None
@@ -238,8 +237,8 @@ def within(times: Linear, some: IntArray, n: int) -> Linear:
     return times_some
 
 
-def minimum_by_products(part: Objective, at: Evaluation, enough: float, room: float) -> FloatArray:
-    """The same, (P, K), for any rows and columns of eta; of few rows, matrices may take `room` bytes.
+def minimum_by_products(part: Objective, at: Evaluation, enough: float, room: Room) -> FloatArray:
+    """The same, (P, K), for any rows and columns of eta; of few rows, matrices may take `room`.
 
     The model is that of the columns less their means by h, t (p, 1), whose weights are the same, and
 
@@ -263,7 +262,7 @@ def slope_of_shifted(g: FloatArray, t: FloatArray) -> FloatArray:
     return np.vstack([g[:p] - t * g[p:].sum(axis=0), g[p:]])
 
 
-def products(part: Objective, at: Evaluation, enough: float, room: float) -> tuple[Curvature, FloatArray]:
+def products(part: Objective, at: Evaluation, enough: float, room: Room) -> tuple[Curvature, FloatArray]:
     """H at a point (P, K), of columns less t, and t (p, 1): as passes over the data, the state of whose rows it keeps
     if they are in memory; its inverse by conjugate gradients."""
     loss, (P, K), p = part.loss, at.theta.shape, part.source.n_columns
@@ -310,8 +309,8 @@ def products(part: Objective, at: Evaluation, enough: float, room: float) -> tup
         return H
 
     kept = source.room * source.n_rows
-    few, hard = kept if np.isfinite(kept) else room, min(HARD_BYTES, HARD_SHARE * memory_at_hand())
-    squares = min(PRODUCTS * P * K, few / MATRICES), min((P * K) ** 2, max(few, hard) / MATRICES)
+    few = kept if np.isfinite(kept) else room.few
+    squares = min(PRODUCTS * P * K, few / MATRICES), min((P * K) ** 2, max(few, room.hard) / INSIDE)
     most = int(squares[0] ** 0.5), int(squares[1] ** 0.5)
     return Curvature(diagonal, times, solve, among=among, most=most, cheapest=alike), t
 
