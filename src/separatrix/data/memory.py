@@ -125,7 +125,7 @@ class MemorySource:
         """How many bytes may be kept of each row: beside many dense numbers a part of what they take."""
         if self.is_sparse:
             return self.kept
-        return np.inf if self.X.size <= FEW_CELLS else KEPT * self.X.itemsize * self.n_columns
+        return np.inf if self.X.size <= FEW_CELLS else max(KEPT * self.X.nbytes, 8 * FEW_CELLS) / self.n_rows
 
     @property
     def most_rows(self) -> int:
@@ -215,18 +215,22 @@ class MemorySource:
             many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
         else:
             few = FEW_ROWS * self.outputs * 8 // self.X.itemsize
-            pairs = min(round(self.X.size / (2 * FEW_CELLS)), self.n_rows // few // 2)
+            pairs = min(round(self.n_rows * self._cells / (2 * FEW_CELLS)), self.n_rows // few // 2)
             many = 2 * pairs  # three would not be shared well by two threads
         many = min(max(many, 1), CHUNKS)
         return [slice(a, b) for a, b in pairwise(self.n_rows * i // many for i in range(many + 1))]
+
+    @property
+    def _cells(self) -> int:
+        """Of a dense row, and of what a loss makes of it."""
+        return max(self.n_columns, ETA * self.outputs)
 
     def blocks(self, chunk: slice, before: int = 0) -> Iterator[Block]:
         """The rows of a chunk in order; at least one block, even of no rows. They count from `before` on."""
         if self.is_sparse:
             step = self.n_rows if self.X.format == "csc" else SPARSE_ROWS
         else:
-            p = max(self.n_columns, 1)
-            cells, most = max(p, ETA * self.outputs), CELLS // min(self.outputs, 2)
+            p, cells, most = max(self.n_columns, 1), self._cells, CELLS // min(self.outputs, 2)
             full = max(most // cells, min(WIDE_ROWS, WIDE_CELLS // cells))
             step = COPIED // cells if self.copies else evenly(chunk.stop - chunk.start, full)
             large = self.copies and FEWEST * p > MOST_COPIED

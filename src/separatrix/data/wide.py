@@ -101,11 +101,10 @@ class WideRows:
 
 def wide_rows(source: Source) -> WideRows | None:
     """The rows of a source by their columns, where they are in memory, few and wide: dense, or stored so."""
-    if not isinstance(source, MemorySource):
+    if not isinstance(source, MemorySource) or source.n_rows >= source.n_columns:
         return None
     if source.is_sparse:
-        wide = source.X.format == "csc" and source.n_rows < source.n_columns
-        return WideRows(source) if wide and source.X.nnz > FEW_NON_ZEROS else None
+        return WideRows(source) if source.X.format == "csc" and source.X.nnz > FEW_NON_ZEROS else None
     if not isinstance(source.X, np.ndarray):
         return None
     few = FEW_COPIED if source.copies else FEW * source.outputs

@@ -1,7 +1,7 @@
 """theta <- theta - curvature^-1 gradient, by conjugate gradients: for very many coefficients, no matrix is built."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import cycle
 from typing import Any
 
@@ -19,11 +19,11 @@ from separatrix.engine.linear_algebra import conjugate_gradients
 from separatrix.engine.newton import has_room, is_broken, newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, packed, solve_packed
-from separatrix.engine.sampling import sampled
+from separatrix.engine.sampling import is_saving, sampled
 from separatrix.equations.hyperplane import pieces
 
 MOST_PRODUCTS = 500  # in one Newton step
-SOME_ROWS = 2_000  # from which a mean is judged
+FEW_ROWS = 2_000  # by which a mean is judged
 LOOSE, LESS = 0.2, 0.1  # relative residual of the first steps, and where what prepares one costs as several products
 COUNTS = 1e-8 * float(np.finfo(float).eps)  # beside F, of the square of a residual: F is flat along weak penalties
 MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
@@ -42,14 +42,15 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
     Newton's own steps go on, if there is room for their curvature.
     """
     enough = products_by_diagonal(objective, theta)
-    near = preconditioner(objective, theta, enough)
+    few = cache(partial(few_rows, objective))
+    near = preconditioner(objective, theta, enough, few)
     most = int(min(enough or MOST_PRODUCTS, MOST_PRODUCTS))
     loose = LOOSE if enough > ENOUGH else LESS
     at, products, idle = objective.evaluate(theta, order=1, keep_state=True), 0, 0
     proven = bool(objective.penalty.l2.all())
     while True:
         if proven:
-            yield Iterate(at, gap=min(strong_convexity_gap(objective, at), at.value))
+            yield Iterate(at, gap=min(strong_convexity_gap(objective, at, few), at.value))
         step, products = newton_step(objective, at, near(at, products), most, loose)
         promised = 0.5 * abs(float(np.vdot(at.gradient, step)))
         if not proven:
@@ -60,32 +61,42 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
             yield from newton(objective, at.theta, broken=True)
 
 
-def strong_convexity_gap(objective: Objective, at: Evaluation) -> float:
+Few = Callable[[], Objective]
+
+
+def few_rows(objective: Objective) -> Objective:
+    """Over few of the rows, each as heavy as those it stands for; over all, where they are not far fewer."""
+    if not is_saving(objective, FEW_ROWS):
+        return objective
+    some, times = objective.source.thinned(FEW_ROWS, np.random.default_rng(0))
+    return objective.over(some.weighing(times * some.weight))
+
+
+def strong_convexity_gap(objective: Objective, at: Evaluation, few: Few) -> float:
     """|gradient|^2 / (2 strength), summed over the weights, and about as much for the intercepts."""
-    p = objective.source.n_columns
+    p, h = objective.source.n_columns, mean_curvature(objective, at, few)
     square = np.einsum("jk,jk->j", at.gradient, at.gradient)
-    return 0.5 * float(np.sum(square[:p] / objective.penalty.l2) + np.sum(square[p:] / mean_curvature(objective, at)))
+    return 0.5 * float(np.sum(square[:p] / objective.penalty.l2) + np.sum(square[p:]) / h)
 
 
-def mean_curvature(objective: Objective, at: Evaluation) -> float:
-    """Of the loss in one of its eta, on average over rows (some will do) and classes; never zero."""
-    return max(float(mean_curvatures(objective, at, SOME_ROWS).mean()), np.finfo(float).tiny)
-
-
-def mean_curvatures(objective: Objective, at: Evaluation, some: int = 0) -> FloatArray:
-    """Of the loss in each of its eta, (K,), on average over rows, of which so many will do, if they are kept; else in a
-    pass."""
-    loss, K = objective.loss, at.theta.shape[1]
-
-    def sums(state: FloatArray) -> FloatArray:
-        return np.array([*(float(loss.second(state, k, k).sum()) for k in range(K)), float(len(state))])
-
+def mean_curvature(objective: Objective, at: Evaluation, few: Few) -> float:
+    """Of the loss in one of its eta, on average over classes and rows, of which few will do; never zero."""
     kept = objective.kept_state(at)
-    if kept is not None and some:
-        total = sums(kept[:: max(1, len(kept) // some)])
+    if kept is None:
+        mean = mean_curvatures(few(), at).mean()
     else:
-        total = objective.add_up(lambda block: sums(objective.state_of(at, block)))
-    return total[:K] / total[K]
+        mean = objective.loss.diagonal(kept[:: max(1, len(kept) // FEW_ROWS)]).mean(dtype=np.float64)
+    return max(float(mean), np.finfo(float).tiny)
+
+
+def mean_curvatures(objective: Objective, at: Evaluation) -> FloatArray:
+    """Of the loss in each of its eta, (K,), on average over rows, in a pass."""
+
+    def sums(block: Block) -> FloatArray:
+        return np.append(block.weight @ objective.loss.diagonal(objective.state_of(at, block)), block.total)
+
+    *total, weight = objective.add_up(sums)
+    return np.array(total) / weight
 
 
 def newton_step(
@@ -113,7 +124,7 @@ def residual_that_counts(value: float, loose: float = LOOSE) -> Callable[[float]
 Preconditioner = Callable[[Evaluation, int], Callable[[FloatArray], FloatArray]]
 
 
-def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Preconditioner:
+def diagonal_preconditioner(objective: Objective, theta: FloatArray, few: Few) -> Preconditioner:
     """By the curvature's diagonal, and its row of the intercept, as if all rows were as curved as their mean.
 
     That is curvature h [X 1]'[X 1] + l2 without what the centred columns know of each other: with the means m,
@@ -126,7 +137,7 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Precondi
     pool = getattr(objective.source, "pool", None) if theta.size > FEW_CELLS else None
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
-        h = mean_curvature(objective, at)
+        h = mean_curvature(objective, at, few)
         unit = np.maximum(h * square + strength, np.finfo(float).tiny)
 
         def inverse(residual: FloatArray) -> FloatArray:
@@ -160,12 +171,12 @@ def products_by_diagonal(objective: Objective, theta: FloatArray) -> float:
     return ENOUGH if K == 1 else 0
 
 
-def preconditioner(objective: Objective, theta: FloatArray, enough: float) -> Preconditioner:
+def preconditioner(objective: Objective, theta: FloatArray, enough: float, few: Few) -> Preconditioner:
     """By the diagonal, until the steps took more than enough products; then by Grams."""
     dear = max(1.0, enough / ENOUGH)
     if not enough:
         return gram_preconditioner(objective, theta, dear)
-    near, so_far = diagonal_preconditioner(objective, theta), 0
+    near, so_far = diagonal_preconditioner(objective, theta, few), 0
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
         nonlocal near, so_far
@@ -228,7 +239,7 @@ def class_grams(objective: Objective, at: Evaluation, groups: IntArray) -> Itera
     def weight(classes: IntArray) -> Callable[[Block], FloatArray]:
         def mean(block: Block) -> FloatArray:
             state = objective.state_of(at, block)
-            return block.weight * (sum(objective.loss.second(state, k, k) for k in classes) / len(classes))
+            return block.weight * objective.loss.diagonal(state)[:, classes].mean(axis=1, dtype=np.float64)
 
         return mean
 

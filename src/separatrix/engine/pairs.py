@@ -123,7 +123,7 @@ def tree_of(objective: Objective, at: Evaluation) -> tuple[FloatArray | None, Fl
     def sums(block: Block) -> FloatArray:
         state = double_state(loss, at.theta, block)
         near = [[-float(block.weight @ loss.second(state, k, m)) if k < m else 0.0 for m in range(K)] for k in range(K)]
-        h = block.weight[:, None] * np.column_stack([loss.second(state, k, k) for k in range(K)])
+        h = block.weight[:, None] * loss.diagonal(state)
         return np.vstack([near, gram_diagonal(block.X, h), np.tile(h.sum(axis=0), (P - p, 1))])
 
     near, squares = np.split(objective.add_up(sums) / at.weight, [K])

@@ -269,7 +269,7 @@ def products(part: Objective, at: Evaluation, enough: float, room: Room) -> tupl
 
     def diagonal_of(block: Block) -> Sums:
         state = part.state_of(at, block)
-        h = block.weight[:, None] * np.stack([loss.second(state, k, k) for k in range(K)], axis=1)
+        h = block.weight[:, None] * loss.diagonal(state)
         moments = np.vstack([gram_diagonal(block.X, h), back_project(block.X, h), h.sum(axis=0)])
         return Sums(float(block.weight.sum()), 0.0, moments)
 

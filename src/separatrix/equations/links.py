@@ -10,7 +10,7 @@ All hold for any argument up to 1e300 in size without overflow or warning, and t
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from separatrix.arrays import FloatArray
 
@@ -104,6 +104,22 @@ def below_top(weight: FloatArray, eta: FloatArray, top: FloatArray) -> FloatArra
     """Sum of weight (..., K) but for one entry of the maximum, which is 1: no digit is lost, as in sum - 1; (...)."""
     at_top = eta == top
     return np.where(at_top, 0.0, weight).sum(axis=-1) + (at_top.sum(axis=-1) - 1)
+
+
+def of_class(eta: FloatArray, y: NDArray) -> FloatArray:
+    """eta_y: of each row of (rows, K) the entry of its class, (rows,)."""
+    return eta[np.arange(len(y)), y]
+
+
+def of_others(p: FloatArray) -> FloatArray:
+    """Of each class the probability of the others, (..., K): 1 - p, as a sum where p is nearly 1, to keep its digits.
+
+    >>> of_others(np.array([1.0, 1e-20]))
+    array([1.e-20, 1.e+00])
+    """
+    most = p > 0.5
+    less = np.where(most, 0.0, p).sum(axis=-1, dtype=np.float64, keepdims=True)
+    return np.where(most, less, p.sum(axis=-1, dtype=np.float64, keepdims=True) - p)
 
 
 def log1p(x: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ from scipy.special import xlogy
 
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.equations.hyperplane import paired_grams
-from separatrix.equations.links import below_top, exp_below_top, log1p, log1pexp, sigmoid, softmax
+from separatrix.equations.links import below_top, exp_below_top, log1p, log1pexp, of_class, of_others, sigmoid, softmax
 
 FAR = 700.0  # exp(700) is still finite, and a probability below exp(-700) is as good as none
 
@@ -31,10 +31,10 @@ class Loss(Protocol):
     |third derivative along v| <= R |v| curvature (self-concordance; Bach 2010); `flat` spans the directions of eta,
     (K, m), along which the loss does not change; `classes` is how many there are (1 for numbers).
 
-    For passes over many rows, `together` gives value, gradient and a state (rows, K) from one exponential; of that
-    state, `second` makes the second derivative in eta_k and eta_m, (rows,), `curvature_times` the product with v, and
-    `roots` B (rows, K, any) with BB' all of them. The curvature in the coefficients, summed over weighted rows, is what
-    `of_pairs` makes of the products [X 1]' diag(h_k h_m) [X 1] of all pairs of `halves` h (rows, any): see `gram`.
+    `together` gives value, gradient and a state (rows, K) from one exponential; of that state, `second` makes the
+    second derivative in eta_k and eta_m, (rows,), `diagonal` that in each eta_k twice, (rows, K), `curvature_times` the
+    product with v, and `roots` B (rows, K, any) with BB' all of them. Of the products [X 1]' diag(h_k h_m) [X 1] of all
+    pairs of `halves` h (rows, any) `of_pairs` makes the curvature in the coefficients, summed over rows: see `gram`.
     """
 
     curvature_bound: float
@@ -45,6 +45,7 @@ class Loss(Protocol):
     def curvature(self, y: NDArray, eta: FloatArray) -> FloatArray: ...
     def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]: ...
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray: ...
+    def diagonal(self, state: FloatArray) -> FloatArray: ...
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray: ...
     def roots(self, state: FloatArray) -> FloatArray: ...
     def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray: ...
@@ -130,6 +131,9 @@ class LogLoss:
 
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
         return state[:, 0]
+
+    def diagonal(self, state: FloatArray) -> FloatArray:
+        return state
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         return state * v
@@ -217,12 +221,9 @@ class SoftmaxLoss:
 
     @np.errstate(under="ignore")
     def curvature(self, y: NDArray, eta: ArrayLike) -> FloatArray:
-        weight, _ = exp_below_top(np.asarray(eta))
-        total = weight.sum(axis=-1, keepdims=True)
-        p = weight / total
+        p, classes = softmax(eta), np.arange(np.shape(eta)[-1])
         curvature = -p[..., :, None] * p[..., None, :]
-        for k in range(p.shape[-1]):  # p (1 - p), the second factor as a sum and not as a difference
-            curvature[..., k, k] = p[..., k] * np.delete(p, k, axis=-1).sum(axis=-1)
+        curvature[..., classes, classes] = self.diagonal(p)
         return curvature
 
     def probabilities(self, eta: FloatArray) -> FloatArray:
@@ -243,8 +244,10 @@ class SoftmaxLoss:
         return value, gradient, p
 
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
-        # p (1 - p) with the second factor as a sum, which keeps its digits where p is nearly 1.
-        return state[:, k] * (np.delete(state, k, axis=1).sum(axis=1) if k == m else -state[:, m])
+        return self.diagonal(state)[:, k] if k == m else -state[:, k] * state[:, m]
+
+    def diagonal(self, state: FloatArray) -> FloatArray:
+        return state * of_others(state)
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         # Divided by the sum of p, which rounds: then constant v give zero, and no v less, in any precision of p.
@@ -253,10 +256,9 @@ class SoftmaxLoss:
 
     def roots(self, state: FloatArray) -> FloatArray:
         # diag(sqrt p) - p sqrt(p)', whose diagonal sqrt(p) (1 - p) keeps its digits where p is nearly 1.
-        root = np.sqrt(state)
+        root, classes = np.sqrt(state), np.arange(state.shape[1])
         B = -state[:, :, None] * root[:, None, :]
-        for k in range(state.shape[1]):
-            B[:, k, k] = root[:, k] * np.delete(state, k, axis=1).sum(axis=1)
+        B[:, classes, classes] = root * of_others(state)
         return B
 
     def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray:
@@ -313,6 +315,9 @@ class SquaredLoss:
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
         return state[:, k] * (k == m)
 
+    def diagonal(self, state: FloatArray) -> FloatArray:
+        return state
+
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         return state * v
 
@@ -343,8 +348,3 @@ def gram(
            [2., 1.]])
     """
     return loss.of_pairs(paired_grams(X, loss.halves(weight, state), ones, dtype), state.shape[1])
-
-
-def of_class(eta: FloatArray, y: NDArray) -> FloatArray:
-    """eta_y: of each row of (rows, K) the entry of its class, (rows,)."""
-    return eta[np.arange(len(y)), y]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from separatrix.arrays import FloatArray
-from separatrix.equations.links import softmax
+from separatrix.equations.links import of_others, softmax
 from separatrix.equations.losses import SoftmaxLoss
 
 SOFTMAX = SoftmaxLoss()
@@ -48,11 +48,11 @@ class ReferenceLoss:
         return value, gradient[:, 1:], p[:, 1:]
 
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
-        if k != m:
-            return -state[:, k] * state[:, m]
+        return self.diagonal(state)[:, k] if k == m else -state[:, k] * state[:, m]
+
+    def diagonal(self, state: FloatArray) -> FloatArray:
         # 1 - p_k is 0 where p_k rounds to 1. With the others' sum no row's curvature is negative in any direction.
-        others = sum(state[:, j] for j in range(state.shape[1]) if j != k)
-        return state[:, k] * np.maximum(1.0 - state[:, k], others)
+        return state * np.maximum(1.0 - state, of_others(state))
 
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray:
         total = np.maximum(state.sum(axis=1, dtype=np.float64, keepdims=True), 1.0)  # above which it is rounding

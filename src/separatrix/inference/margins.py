@@ -19,7 +19,7 @@ from separatrix.engine.least_squares import design_of
 from separatrix.engine.sums import block_plane, with_intercept
 from separatrix.engine.triangle import triangle_of
 from separatrix.equations.hyperplane import gram_diagonal
-from separatrix.equations.losses import of_class
+from separatrix.equations.links import of_class
 
 NOISE = 1e-14  # a margin of this size, where a row's length is 1 and so is the largest |d_j|, is rounding
 DEPENDENT = 1e-11  # of a column, what those before it leave
