@@ -11,6 +11,7 @@ from sklearn.model_selection import LeaveOneOut
 
 import problems  # noqa: F401 - one thread
 from separatrix import LogisticRegressionCV
+from separatrix.data import memory
 from separatrix.engine import leave_out
 from separatrix.errors import ApproximationWarning, TargetError
 from separatrix.settings import Settings
@@ -122,6 +123,7 @@ def test_scores_of_many_rows_are_added_up_as_they_are_left_out(monkeypatch, K, s
     y = (X @ random.standard_normal((8, K)) + random.gumbel(size=(len(X), K))).argmax(axis=1)
     weight, offset = random.random(len(X)), random.standard_normal((len(X), K if K > 2 else 1))
     kept, stepped = [], leave_out.newton_steps
+    monkeypatch.setattr(memory, "FEW_KEPT", 0)
     monkeypatch.setattr(leave_out, "newton_steps", lambda *given: kept.append(given[2].__name__) or stepped(*given))
     found = [LogisticRegressionCV(Cs=[0.01], cv="loo", scoring=scoring).fit(X, y, weight, offset).scores_]
     monkeypatch.setattr(leave_out, "LARGE", 0)

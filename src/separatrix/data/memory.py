@@ -35,7 +35,7 @@ LITTLE_MORE = 1.125  # as many, rather than a small one at the end, whose operat
 ETA = 8  # arrays of the size of eta, of which a loss makes a few, are small beside that of X
 COPIED = 2**18  # cells, where a block is a copy
 FEWEST, FEWEST_COPIED, MOST_COPIED = 64, 2, 3 * 2**18  # rows of a block; of a copy of more cells fewer, beside X
-KEPT, COPIED_PART = 0.2, 0.1  # of a dense X: bytes that may be kept of its rows, and cells that may be copied
+KEPT, FEW_KEPT, COPIED_PART = 0.2, 2**23, 0.1  # of a dense X: bytes kept of its rows, always so many; cells copied
 SPARSE_ROWS = 2**15
 CHUNKS = 16  # of blocks at most, each summed by one thread; their number depends on X alone, and so does the sum
 AHEAD = 1  # sums for each thread that are made, or wait to be added: of a curvature each is a matrix
@@ -122,10 +122,11 @@ class MemorySource:
 
     @property
     def room(self) -> float:
-        """How many bytes may be kept of each row: beside many dense numbers a part of what they take."""
+        """How many bytes may be kept of each row: beside many dense numbers some, or a part of what they take."""
         if self.is_sparse:
             return self.kept
-        return np.inf if self.X.size <= FEW_CELLS else max(KEPT * self.X.nbytes, 8 * FEW_CELLS) / self.n_rows
+        kept = np.inf if self.X.size <= FEW_CELLS else max(KEPT * self.X.itemsize * self.X.size, FEW_KEPT)
+        return kept / max(self.n_rows, 1)
 
     @property
     def most_rows(self) -> int:
@@ -208,11 +209,9 @@ class MemorySource:
 
     @cached_property
     def _chunks(self) -> list[slice]:
-        # A chunk of sparse rows must outweigh its gradient, which is dense.
-        if self.is_sparse and self.X.format == "csc":
-            many = 1
-        elif self.is_sparse:
-            many = min(self.X.nnz // (4 * max(self.n_columns, 1)), self.X.nnz // FEW_NON_ZEROS)
+        if self.is_sparse:  # a chunk of rows must outweigh its gradient, which is dense
+            each = max(4 * self.n_columns, FEW_NON_ZEROS)
+            many = 1 if self.X.format == "csc" else self.X.nnz // each
         else:
             few = FEW_ROWS * self.outputs * 8 // self.X.itemsize
             pairs = min(round(self.n_rows * self._cells / (2 * FEW_CELLS)), self.n_rows // few // 2)

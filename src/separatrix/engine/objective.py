@@ -28,6 +28,8 @@ from separatrix.engine.sums import (
     Sums,
     block_plane,
     block_sums,
+    is_level,
+    level_sums,
     slopes,
     sums_and_state,
     through_block,
@@ -90,6 +92,9 @@ class Objective:
         dtype is the precision of the products of which a curvature is made; all else is in double. With a gradient the
         state, see `state_of`, can be kept, where there is room for it, until that of another point is.
         """
+        if order == 2 and is_level(self.source, theta):
+            ones = len(theta) - self.source.n_columns
+            return self.evaluation(theta, level_sums(self.add_up, self.loss, theta, ones, dtype), spare=True)
         if order == 2 and shares_squares(self.source, *theta.shape):
             return self.evaluation(theta, self._shared_sums(self.source, theta, dtype), spare=True)
         if order == 1:

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, Matrix
-from separatrix.data.block import Block
-from separatrix.equations.hyperplane import product, project
+from separatrix.data.block import Block, Source
+from separatrix.data.memory import MemorySource
+from separatrix.equations.hyperplane import product, project, weighted_gram
 from separatrix.equations.losses import Loss, gram
 
 OfRows = Callable[[Block, FloatArray], tuple[float, FloatArray]]
@@ -68,6 +69,28 @@ def block_sums(
     sums, state = sums_and_state(block, loss, theta)
     curvature = gram(loss, block.X, block.weight, state, len(theta) - block.X.shape[1], dtype)
     return Sums(sums.weight, sums.value, sums.gradient, curvature.astype(np.float64, copy=False))
+
+
+def is_level(source: Source, theta: FloatArray) -> bool:
+    """Whether all rows in memory have the same eta, of several columns, as where a fit starts: it is the intercepts."""
+    several = theta.shape[1] > 1 and isinstance(source, MemorySource) and source.offset is None
+    return several and not theta[: source.n_columns].any()
+
+
+def level_sums(
+    add_up: Callable[[Callable[[Block], Sums]], Sums], loss: Loss, theta: FloatArray, ones: int, dtype: DTypeLike
+) -> Sums:
+    """As `block_sums` of order 2, summed over all blocks, where all rows have the same eta: of [X 1]'[X 1] alone the
+    curvature is made of all pairs of its columns."""
+    level = theta[len(theta) - ones :].sum(axis=0, keepdims=True)
+    of_row = gram(loss, np.empty((1, 0)), np.ones(1), loss.together(np.zeros(1, dtype=int), level)[2], ones=1)
+
+    def of_block(block: Block) -> Sums:
+        sums, _ = sums_and_state(block, loss, theta)
+        return replace(sums, curvature=weighted_gram(block.X, block.weight, ones, dtype).astype(np.float64, copy=False))
+
+    sums = add_up(of_block)
+    return replace(sums, curvature=sums.curvature[:, None, :, None] * of_row)
 
 
 def sums_and_state(block: Block, loss: Loss, theta: FloatArray) -> tuple[Sums, FloatArray]:
