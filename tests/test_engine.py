@@ -34,12 +34,13 @@ from separatrix.engine.linear_algebra import solve_factored, solve_positive
 from separatrix.engine.newton import left_at_zero
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.rowspace import smallest_space
-from separatrix.engine.sums import Sums, block_sums
-from separatrix.equations.losses import LogLoss
+from separatrix.engine.sums import Sums, block_sums, is_level
+from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning
 
 few = settings(max_examples=25)
+FIFTY = SoftmaxLoss(), L2(np.full(20, 1e-3)), True  # classes, of 20 columns
 
 
 def random_theta(problem: Problem, seed: int) -> np.ndarray:
@@ -84,6 +85,35 @@ def test_gradient_and_curvature_are_the_slopes_of_the_objective(problem, seed):
     np.testing.assert_allclose(
         objective.curvature_times(kept, v).ravel(), curved, rtol=1e-5, atol=1e-6 * np.abs(at.curvature).max()
     )
+
+
+@given(problems(), seeds)
+def test_a_curvature_where_all_rows_are_level_is_the_sum_of_theirs(problem, seed):
+    problem = replace(problem, offset=None)
+    theta, source = random_theta(problem, seed), problem.objective().source
+    theta[: problem.X.shape[1]] = 0.0
+    assert is_level(source, theta) == (problem.columns_of_eta > 1)
+    assert not is_level(replace(source, offset=np.ones((len(problem.y), theta.shape[1]))), theta)
+    at, whole = problem.objective().evaluate(theta, order=2), block_sums(problem.block, problem.loss, theta, order=2)
+    penalty = np.zeros_like(theta)
+    penalty[: problem.X.shape[1]] = problem.objective().penalty.curvature(theta[: problem.X.shape[1]])
+    curvature = whole.curvature.reshape(at.curvature.shape) / whole.weight + np.diag(penalty.ravel())
+    held = at.curvature - curvature  # along what the loss does not see
+    flat = np.kron(np.eye(len(theta)), problem.loss.flat(theta.shape[1]))
+    held -= flat @ (flat.T @ held)
+    np.testing.assert_allclose(held, 0.0, atol=1e-13 * np.abs(curvature).max())
+
+
+def test_a_mean_curvature_asks_few_rows_where_no_state_is_kept():
+    rng = np.random.default_rng(0)
+    y = np.sort(rng.integers(0, 50, 60_000))
+    objective = Objective(memory_source(rng.normal(size=(50, 20))[y] / 4 + rng.normal(size=(60_000, 20)), y), *FIFTY)
+    at = objective.evaluate(rng.normal(size=(21, 50)) / 4, order=1, keep_state=True)
+    assert objective.kept_state(at) is None
+    passes = objective.passes
+    of_few = conjugate.mean_curvature(objective, at, lambda: conjugate.few_rows(objective))
+    assert objective.passes == passes
+    assert of_few == pytest.approx(conjugate.mean_curvatures(objective, at).mean(), rel=0.05)
 
 
 @given(problems(), seeds)
@@ -219,6 +249,12 @@ def test_blocks_of_rows_are_about_as_large_as_they_should_be_and_none_is_far_sma
     blocks = -(-rows // even)
     assert blocks <= 1 or even >= step / 2
     assert rows - (blocks - 1) * even > even - blocks
+
+
+def test_threads_share_the_rows_of_many_classes_however_few_the_columns():
+    source = memory_source(np.ones((20_000, 16)), np.zeros(20_000, dtype=int))
+    assert source.is_small
+    assert not replace(source, outputs=26).is_small
 
 
 def test_gradient_descent_does_not_leap_from_side_to_side_of_a_valley():

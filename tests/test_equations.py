@@ -191,6 +191,28 @@ def test_softmax_loss_and_its_derivatives_are_exact(row_and_class):
     assert_exact(SOFTMAX.curvature(labels, eta), [[p[k] * ((k == l) - p[l]) for l in K] for k in K])  # noqa: E741
 
 
+@given(eta_rows())
+def test_the_diagonal_of_a_curvature_is_exact_however_certain_a_class(row_and_class):
+    row, y = row_and_class
+    p = exp_shares(row)
+    (_, _, state), (_, _, others) = (
+        SOFTMAX.together(np.array([y]), row[None]),
+        REFERENCE.together(np.array([y]), row[None]),
+    )
+    assert_exact(SOFTMAX.diagonal(state), [q * (1 - q) for q in p])
+    p = exp_shares(np.append(0.0, row))[1:]
+    np.testing.assert_allclose(REFERENCE.diagonal(others)[0], [float(q * (1 - q)) for q in p], rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("loss", [SOFTMAX, REFERENCE, LOG, SQUARED], ids=lambda loss: type(loss).__name__)
+def test_whole_numbers_are_numbers(loss):
+    eta = np.array([[0, 40], [-3, 3]]) if loss in (SOFTMAX, REFERENCE) else np.array([0, 40])
+    for function in (loss.value, loss.gradient, loss.curvature):
+        np.testing.assert_array_equal(function(np.array([0, 1]), eta), function(np.array([0, 1]), eta.astype(float)))
+    for link in (sigmoid, log1pexp, softmax, logsumexp):
+        np.testing.assert_array_equal(link(eta), link(eta.astype(float)))
+
+
 @pytest.mark.parametrize("y", [0.0, 1.0, 0.3])
 @given(eta=small_etas)
 def test_log_loss_derivatives_are_the_slopes_of_what_they_differentiate(y, eta):

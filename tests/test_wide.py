@@ -77,3 +77,6 @@ def test_rows_that_are_many_or_narrow_go_by_blocks():
     assert wide_rows(memory_source(np.ones((1_000, 2_000)), np.ones((1_000, 1)))) is None
     assert wide_rows(memory_source(np.ones((50, 2_000)), np.ones((50, 1)))) is None
     assert wide_rows(memory_source(np.ones((50, 40_000)), np.ones((50, 1)))) is not None
+    many_classes = replace(memory_source(np.ones((3_000, 800)), np.zeros(3_000)), outputs=100)
+    assert wide_rows(many_classes) is None
+    assert wide_rows(replace(memory_source(np.ones((800, 3_000)), np.zeros(800)), outputs=100)) is not None

@@ -69,7 +69,7 @@ def softmax(eta: ArrayLike) -> FloatArray:
     >>> softmax([1e9, 0.0, -1e9])
     array([1., 0., 0.])
     """
-    weight, _ = exp_below_top(np.asarray(eta))
+    weight, _ = exp_below_top(np.asarray(eta, dtype=float))
     return weight / weight.sum(axis=-1, keepdims=True)
 
 
@@ -79,7 +79,7 @@ def logsumexp(eta: ArrayLike) -> FloatArray:
     >>> logsumexp([1e9, 1e9]) - 1e9
     np.float64(0.693147...)
     """
-    eta = np.asarray(eta)
+    eta = np.asarray(eta, dtype=float)
     weight, top = exp_below_top(eta)
     return top[..., 0] + log1p(below_top(weight, eta, top))
 
@@ -93,11 +93,15 @@ def exp_below_top(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
     top = eta.max(axis=-1, keepdims=True)
     below = eta - top
     back = below - eta
-    lost = (eta - (below - back)) - (top + back)
+    lost = below - back  # (eta - (below - back)) - (top + back), in place: of many classes each is a large array
+    np.subtract(eta, lost, out=lost)
+    back += top
+    lost -= back
     with np.errstate(under="ignore"):
-        weight = np.exp(below)
+        weight = np.exp(below, out=below)
         lost *= weight
-        return weight + lost, top
+        weight += lost
+    return weight, top
 
 
 def below_top(weight: FloatArray, eta: FloatArray, top: FloatArray) -> FloatArray:

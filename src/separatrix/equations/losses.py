@@ -214,10 +214,10 @@ class SoftmaxLoss:
     third_bound = 2**0.5  # the range of v over the classes is at most sqrt(2) |v|
 
     def value(self, y: NDArray, eta: ArrayLike) -> FloatArray:
-        return self.together(y, np.asarray(eta))[0]
+        return self.together(y, np.asarray(eta, dtype=float))[0]
 
     def gradient(self, y: NDArray, eta: ArrayLike) -> FloatArray:
-        return self.together(y, np.asarray(eta))[1]
+        return self.together(y, np.asarray(eta, dtype=float))[1]
 
     @np.errstate(under="ignore")
     def curvature(self, y: NDArray, eta: ArrayLike) -> FloatArray:
