@@ -104,6 +104,24 @@ def spectra(read: Read, rows: int = 200, columns: int = 700, classes: int = 2) -
     return height @ peaks + line + 0.01 * random.standard_normal((rows, columns)), y
 
 
+def embeddings(read: Read, rows: int = 10_000, columns: int = 256, classes: int = 100) -> Data:
+    """Rows of length 1 about a centre of each class, less and less far along each direction, as those that a network
+    makes of pictures or texts."""
+    random = np.random.default_rng(0)
+    far = np.arange(1.0, columns + 1.0) ** -0.7
+    centres, y = 1.3 * random.standard_normal((classes, columns)), random.integers(0, classes, rows)
+    X = (centres[y] + random.standard_normal((rows, columns))) * far
+    X @= np.linalg.qr(random.standard_normal((columns, columns)))[0]
+    return X / np.linalg.norm(X, axis=1, keepdims=True), y
+
+
+def letters(read: Read, rows: int = 20_000, columns: int = 16, classes: int = 26) -> Data:
+    """Whole numbers from 0 to 15 in the shape of the Letter set, 20,000 x 16, of which a class has its own mean."""
+    random = np.random.default_rng(0)
+    centres, y = random.normal(7.0, 2.0, (classes, columns)), random.integers(0, classes, rows)
+    return np.clip(np.rint(random.normal(centres[y], 2.0)), 0.0, 15.0), y
+
+
 def indicators(read: Read) -> Data:
     """Zeros and ones in the shape of the HIVA set, 3,845 x 1,617, columns from rare to frequent, few positives."""
     random = np.random.default_rng(0)
@@ -191,6 +209,8 @@ DATA: dict[str, Callable[[Read], Data]] = {
     "wide": wide,
     "wide-off-zero": partial(wide, off=50.0),
     "spectra": spectra,
+    "embeddings": embeddings,
+    "letters": letters,
     "hiva-like": indicators,
     "rotten_tomatoes": partial(text, name="rotten_tomatoes", fields=["text"], target="category"),
     "sms_spam": partial(text, name="sms_spam", fields=["text"], target="spam"),

@@ -1,8 +1,7 @@
 """theta <- theta - curvature^-1 gradient, by conjugate gradients: for very many coefficients, no matrix is built."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache, partial
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from separatrix.data.threads import in_order
 from separatrix.data.wide import AHEAD
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
-from separatrix.engine.line_search import backtrack
+from separatrix.engine.line_search import backtrack, not_too_far
 from separatrix.engine.linear_algebra import conjugate_gradients
 from separatrix.engine.newton import has_room, is_broken, newton
 from separatrix.engine.objective import Evaluation, Objective
@@ -56,6 +55,7 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
         if not proven:
             yield Iterate(at, gap=min(promised, at.value))
         here, (at, _) = at, backtrack(objective, at, step, order=1, keep_state=True)
+        at = not_too_far(objective, here, at)
         idle = 0 if at.value < here.value else idle + 1
         if (idle > 1 or is_broken(promised, here, at)) and has_room(objective, at.theta.size):
             yield from newton(objective, at.theta, broken=True)
@@ -74,29 +74,24 @@ def few_rows(objective: Objective) -> Objective:
 
 def strong_convexity_gap(objective: Objective, at: Evaluation, few: Few) -> float:
     """|gradient|^2 / (2 strength), summed over the weights, and about as much for the intercepts."""
-    p, h = objective.source.n_columns, mean_curvature(objective, at, few)
+    p, h = objective.source.n_columns, mean_curvatures(objective, at, few).mean()
     square = np.einsum("jk,jk->j", at.gradient, at.gradient)
     return 0.5 * float(np.sum(square[:p] / objective.penalty.l2) + np.sum(square[p:]) / h)
 
 
-def mean_curvature(objective: Objective, at: Evaluation, few: Few) -> float:
-    """Of the loss in one of its eta, on average over classes and rows, of which few will do; never zero."""
+def mean_curvatures(objective: Objective, at: Evaluation, few: Few) -> FloatArray:
+    """Of the loss in each of its eta, (K,), on average over few rows: of those whose state is kept, or of others, whose
+    state is made. Never zero."""
     kept = objective.kept_state(at)
-    if kept is None:
-        mean = mean_curvatures(few(), at).mean()
+    if kept is not None:
+        mean = objective.loss.diagonal(kept[:: max(1, len(kept) // FEW_ROWS)]).mean(axis=0, dtype=np.float64)
     else:
-        mean = objective.loss.diagonal(kept[:: max(1, len(kept) // FEW_ROWS)]).mean(dtype=np.float64)
-    return max(float(mean), np.finfo(float).tiny)
-
-
-def mean_curvatures(objective: Objective, at: Evaluation) -> FloatArray:
-    """Of the loss in each of its eta, (K,), on average over rows, in a pass."""
-
-    def sums(block: Block) -> FloatArray:
-        return np.append(block.weight @ objective.loss.diagonal(objective.state_of(at, block)), block.total)
-
-    *total, weight = objective.add_up(sums)
-    return np.array(total) / weight
+        some = few()
+        *total, weight = some.add_up(
+            lambda block: np.append(block.weight @ some.loss.diagonal(some.state_of(at, block)), block.total)
+        )
+        mean = np.array(total) / weight
+    return np.maximum(mean, np.finfo(float).tiny)
 
 
 def newton_step(
@@ -137,7 +132,7 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray, few: Few) -
     pool = getattr(objective.source, "pool", None) if theta.size > FEW_CELLS else None
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
-        h = mean_curvature(objective, at, few)
+        h = mean_curvatures(objective, at, few).mean()
         unit = np.maximum(h * square + strength, np.finfo(float).tiny)
 
         def inverse(residual: FloatArray) -> FloatArray:
@@ -175,27 +170,27 @@ def preconditioner(objective: Objective, theta: FloatArray, enough: float, few: 
     """By the diagonal, until the steps took more than enough products; then by Grams."""
     dear = max(1.0, enough / ENOUGH)
     if not enough:
-        return gram_preconditioner(objective, theta, dear)
+        return gram_preconditioner(objective, theta, dear, few)
     near, so_far = diagonal_preconditioner(objective, theta, few), 0
 
     def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
         nonlocal near, so_far
         so_far += products
         if so_far > enough >= so_far - products:
-            near, products = gram_preconditioner(objective, at.theta, dear), int(MANY_PRODUCTS * dear) + 1
+            near, products = gram_preconditioner(objective, at.theta, dear, few), int(MANY_PRODUCTS * dear) + 1
         return near(at, products)
 
     return at_point
 
 
-def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float) -> Preconditioner:
+def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float, few: Few) -> Preconditioner:
     """Class by class, the curvature that a sample of the rows has in the coefficients of that class alone; where the
     matrices would take much beside X, their mean for all. They are so many times as `dear`, in products, as usual.
 
-    At first as if all its rows were as curved as their mean, which takes one Gram matrix, beside which there must be
-    memory for each class; once a step needed many products, with one for each class, computed afresh whenever a step
-    needs many again. If it does with fresh ones, the sample misses what few rows know, as where classes are nearly
-    separated: from then on they are of all rows.
+    At first as if all its rows were as curved as their mean, which takes one Gram matrix, and a factor for all classes
+    that are about as curved; beside them there must be memory for each class. Once a step needed many products, with
+    one for each class, computed afresh whenever a step needs many again. If it does with fresh ones, the sample misses
+    what few rows know, as where classes are nearly separated: from then on they are of all rows.
     """
     (P, K), p = theta.shape, objective.source.n_columns
     some = sampled(objective, theta, SAMPLE * P, np.random.default_rng(0)).weighted
@@ -213,22 +208,35 @@ def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float) ->
         if products > (MANY_PRODUCTS if by_class else SOME_PRODUCTS) * dear or not (by_class or each):
             even, by_class, fresh = None, None, True  # before others are made: each takes as much
             there = at if some is objective else some.evaluate(at.theta, order=1, keep_state=True)
-            by_class = [packed(gram, strength) for gram in class_grams(some, there, groups)]
-        elif by_class is None and even is None:
-            even = some.half_gram(P - p, lambda block: block.weight, np.float32)
-        near = by_class or [
-            packed(partial(even.times, h), strength) for h in of_groups(mean_curvatures(objective, at), groups)
-        ]
-        return lambda residual: objective.canonical(
-            np.column_stack([solve_packed(factor, r) for factor, r in zip(cycle(near), residual.T, strict=False)])
-        )
+            grams = zip(groups, class_grams(some, there, groups), strict=True)
+            by_class = [(group, packed(gram, strength)) for group, gram in grams]
+        near = by_class
+        if near is None:
+            even = even or some.half_gram(P - p, lambda block: block.weight, np.float32)
+            by_level = levels(mean_curvatures(objective, at, few))
+            near = [(group, packed(partial(even.times, h), strength)) for group, h in by_level]
+
+        def inverse(residual: FloatArray) -> FloatArray:
+            towards = np.empty_like(residual)
+            for group, factor in near:
+                towards[:, group] = solve_packed(factor, residual[:, group])
+            return objective.canonical(towards)
+
+        return inverse
 
     return at_point
 
 
-def of_groups(h: FloatArray, groups: IntArray) -> Sequence[float]:
-    """The mean in each group of classes, as numbers that leave a matrix its precision."""
-    return h[groups].mean(axis=1).tolist()
+def levels(h: FloatArray) -> Iterator[tuple[IntArray, float]]:
+    """Classes that are about as curved as each other, and their mean: those near the same power of two.
+
+    >>> [(group.tolist(), float(mean)) for group, mean in levels(np.array([0.01, 0.25, 0.011]))]
+    [([0, 2], 0.0105), ([1], 0.25)]
+    """
+    level = np.rint(np.log2(h))
+    for each in np.unique(level):
+        group = np.flatnonzero(level == each)
+        yield group, float(h[group].mean())
 
 
 def class_grams(objective: Objective, at: Evaluation, groups: IntArray) -> Iterator[Callable[[], Half]]:

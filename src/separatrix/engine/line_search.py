@@ -20,6 +20,7 @@ Valued = TypeVar("Valued", bound=HasValue)
 
 SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo; Nocedal and Wright 2006, eq. 3.6a)
 SHORTEST = 2.0**-40
+TOO_FAR = 0.5  # of the slope by which the objective fell: so it rises
 FAR_TOO_MUCH = 100.0  # times the objective
 UNSEEN = 256.0 * np.finfo(float).eps  # a fall by so little, against the objective, may drown in its rounding
 beyond_numbers = np.errstate(over="ignore", divide="ignore", invalid="ignore")
@@ -62,6 +63,23 @@ def backtrack(
         return at, length
     short = order == 2 and found.curvature is None
     return objective.evaluate(found.theta, order, keep_state, dtype) if short else found, length
+
+
+def not_too_far(objective: Objective, here: Evaluation, there: Evaluation) -> Evaluation:
+    """Where a step led; or if the objective rises there by most of the slope by which it fell, the minimum of the cubic
+    through both ends (Nocedal and Wright 2006, eq. 3.59), where that is lower.
+
+    So Newton's step leads from where many classes are all as likely as each other, and the next ones from side to side.
+    """
+    step = there.theta - here.theta
+    fall, rise = -float(np.vdot(here.gradient, step)), float(np.vdot(there.gradient, step))
+    if rise <= TOO_FAR * fall:
+        return there
+    bend = 3.0 * (here.value - there.value) + rise - fall
+    root = (bend**2 + fall * rise) ** 0.5
+    length = 1.0 - (rise + root - bend) / (rise + fall + 2.0 * root)
+    between = objective.evaluate(here.theta + length * step, order=1, keep_state=True)
+    return between if between.value < there.value else there
 
 
 def first_fall(
