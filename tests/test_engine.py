@@ -4,7 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import repeat
 from operator import add
@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer
@@ -29,7 +29,7 @@ from separatrix.engine import conjugate
 from separatrix.engine.choose import SOLVERS, choose
 from separatrix.engine.fit import Options, fit_linear_model, warn_of
 from separatrix.engine.iterate import Iterate, Status, minimise
-from separatrix.engine.line_search import backtrack
+from separatrix.engine.line_search import backtrack, less_steep, lowest_of_cubic
 from separatrix.engine.linear_algebra import solve_factored, solve_positive
 from separatrix.engine.newton import left_at_zero
 from separatrix.engine.objective import Evaluation, Objective
@@ -345,6 +345,58 @@ def test_a_step_whose_fall_drowns_in_rounding_is_taken_where_it_leaves_little_of
     x = np.array([[1e-8]])
     _, length = backtrack(cast("Objective", Rounded()), Evaluation(x, 1.0 + 5e-17, 1.0, x), -times * x, 1)
     assert (length == 1.0) is taken
+
+
+@dataclass
+class Place:
+    """Of a loss exp(-rate x) and a penalty x^2 / 2 on the way from 0 to `end`, where it is at a length of 1."""
+
+    x: float
+    rate: float
+
+    @property
+    def value(self) -> float:
+        return float(np.exp(-self.rate * self.x) + self.x**2 / 2)
+
+    @property
+    def slope(self) -> float:
+        return float(-self.rate * np.exp(-self.rate * self.x) + self.x)
+
+
+@given(st.floats(1.0, 50.0), st.floats(0.5, 100.0), st.floats(0.01, 1.0))
+def test_a_step_ends_where_little_of_its_slope_is_left(rate, end, length):
+    start, found, tries = Place(0.0, rate), Place(length * end, rate), []
+
+    def there(length: float) -> Place:
+        assert 0.0 < length < 1.0
+        tries.append(length)
+        return Place(length * end, rate)
+
+    best = less_steep(start.value, end * start.slope, there, lambda place: end * place.slope, found, length)
+    assert best.value <= found.value
+    assert len(tries) <= 8
+    before = best.slope < 0 and best.x >= end / 2  # twice as far is beyond the step
+    last_was_no_lower = tries and Place(tries[-1] * end, rate).value >= best.value
+    assert abs(best.slope) <= 0.1 * abs(start.slope) or before or last_was_no_lower or len(tries) == 8
+
+
+@given(st.tuples(*[st.floats(-10, 10)] * 3), st.floats(0.1, 5), st.floats(0.1, 5))
+def test_the_lowest_point_of_a_cubic_is_found_from_its_ends(shape, before, after):
+    cubic = np.polynomial.Polynomial([0.0, 0.0, 1.0 + abs(shape[0]), shape[1] / 10.0])  # lowest at 0, of places nearby
+    slope = cubic.deriv()
+    low, high = ((x, cubic(x), slope(x)) for x in (-before / 10.0, after / 10.0))
+    assume(low[2] < 0 < high[2])
+    assert lowest_of_cubic(low, high) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "p", "K"), [(1_000, 40, 50), (400, 1_000, 20)])
+def test_newtons_steps_of_many_classes_do_not_go_from_side_to_side(n, p, K):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, K, n)
+    X = (1.3 * rng.normal(size=(K, p))[y] + rng.normal(size=(n, p))) * np.arange(1.0, p + 1.0) ** -0.7
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    for C in (3.0, 100.0):  # without it 8 to 13
+        assert LogisticRegression(C=C, tol=1e-6, solver="conjugate-gradient").fit(X, y).n_iter_ <= 7
 
 
 def blas_threads() -> set[int]:

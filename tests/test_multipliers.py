@@ -176,3 +176,14 @@ def test_words_of_texts_are_told_apart_as_without_multipliers(monkeypatch):
     there = LogisticRegression(tol=1e-12).fit(X, y)
     np.testing.assert_allclose(here.coef_, there.coef_, atol=1e-7)
     assert here.certificate_.gap < 1e-12
+
+
+def test_steps_of_many_classes_lead_neither_too_far_nor_back_by_little():
+    random = np.random.default_rng(0)
+    y = random.integers(0, 20, 400)
+    of_class = (np.repeat(np.arange(400), 3), (10 * y[:, None] + random.integers(0, 10, (400, 3))).ravel())
+    X = sparse.random_array((400, 3_000), density=0.01, rng=random, format="csr")
+    X += sparse.csr_array((random.random(1_200), of_class), shape=X.shape)
+    for C in (10.0, 1_000.0):  # without `less_steep` 12 each
+        model = LogisticRegression(C=C, tol=1e-6).fit(sparse.csc_array(X), y)
+        assert model.n_iter_ <= 9

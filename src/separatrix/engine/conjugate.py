@@ -13,7 +13,7 @@ from separatrix.data.threads import in_order
 from separatrix.data.wide import AHEAD
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import Iterate, Solver
-from separatrix.engine.line_search import backtrack, not_too_far
+from separatrix.engine.line_search import far_enough
 from separatrix.engine.linear_algebra import conjugate_gradients
 from separatrix.engine.newton import has_room, is_broken, newton
 from separatrix.engine.objective import Evaluation, Objective
@@ -54,8 +54,7 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
         promised = 0.5 * abs(float(np.vdot(at.gradient, step)))
         if not proven:
             yield Iterate(at, gap=min(promised, at.value))
-        here, (at, _) = at, backtrack(objective, at, step, order=1, keep_state=True)
-        at = not_too_far(objective, here, at)
+        here, at = at, far_enough(objective, at, step)
         idle = 0 if at.value < here.value else idle + 1
         if (idle > 1 or is_broken(promised, here, at)) and has_room(objective, at.theta.size):
             yield from newton(objective, at.theta, broken=True)

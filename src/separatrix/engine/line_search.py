@@ -20,7 +20,7 @@ Valued = TypeVar("Valued", bound=HasValue)
 
 SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo; Nocedal and Wright 2006, eq. 3.6a)
 SHORTEST = 2.0**-40
-TOO_FAR = 0.5  # of the slope by which the objective fell: so it rises
+LEFT, MOST_TRIES = 0.1, 8  # of a slope, more is steep; and points that are tried after a first fall
 FAR_TOO_MUCH = 100.0  # times the objective
 UNSEEN = 256.0 * np.finfo(float).eps  # a fall by so little, against the objective, may drown in its rounding
 beyond_numbers = np.errstate(over="ignore", divide="ignore", invalid="ignore")
@@ -65,21 +65,65 @@ def backtrack(
     return objective.evaluate(found.theta, order, keep_state, dtype) if short else found, length
 
 
-def not_too_far(objective: Objective, here: Evaluation, there: Evaluation) -> Evaluation:
-    """Where a step led; or if the objective rises there by most of the slope by which it fell, the minimum of the cubic
-    through both ends (Nocedal and Wright 2006, eq. 3.59), where that is lower.
+def far_enough(objective: Objective, at: Evaluation, direction: NDArray[np.floating]) -> Evaluation:
+    """As `backtrack`, with the gradient and if there is room the state kept, but `less_steep` if a few more tries find
+    such a point: each costs a pass, and the next direction of conjugate gradients many."""
 
-    So Newton's step leads from where many classes are all as likely as each other, and the next ones from side to side.
+    def there(length: float) -> Evaluation:
+        return objective.evaluate(at.theta + length * direction, order=1, keep_state=True)
+
+    def slope(there: Evaluation) -> float:
+        return float(np.vdot(there.gradient, direction))
+
+    found, length = backtrack(objective, at, direction, order=1, keep_state=True)
+    if found is at:
+        return at
+    best = less_steep(at.value, slope(at), there, slope, found, length)
+    lost = objective.kept is not None and objective.kept_state(best) is None
+    return objective.evaluate(best.theta, order=1, keep_state=True) if lost else best
+
+
+def less_steep(
+    value: float,
+    slope: float,
+    there: Callable[[float], Valued],
+    slope_at: Callable[[Valued], float],
+    found: Valued,
+    length: float,
+) -> Valued:
+    """What a step of this length found, to where an objective of this value and slope has fallen; or ever lower points
+    along it, while more than a tenth of the slope is left, up or down, but none farther than a length of 1.
+
+    Newton's step leads too far from where many classes are all as likely, to where all probabilities are 0 or 1: next
+    steps go from side to side, or back by ever the least share that a first fall asks for. Beyond the lowest point the
+    cubic through both ends says where it is (Nocedal and Wright 2006, eq. 3.59); before it, twice as far is tried.
     """
-    step = there.theta - here.theta
-    fall, rise = -float(np.vdot(here.gradient, step)), float(np.vdot(there.gradient, step))
-    if rise <= TOO_FAR * fall:
-        return there
-    bend = 3.0 * (here.value - there.value) + rise - fall
-    root = (bend**2 + fall * rise) ** 0.5
-    length = 1.0 - (rise + root - bend) / (rise + fall + 2.0 * root)
-    between = objective.evaluate(here.theta + length * step, order=1, keep_state=True)
-    return between if between.value < there.value else there
+    low = 0.0, value, slope
+    for _ in range(MOST_TRIES):
+        here = length, found.value, slope_at(found)
+        if abs(here[2]) <= LEFT * abs(slope):
+            break
+        if here[2] > 0:
+            length = lowest_of_cubic(low, here)
+        else:
+            low, length = here, 2.0 * length
+        if length >= 1.0 or (point := there(length)).value >= found.value:
+            break
+        found = point
+    return found
+
+
+def lowest_of_cubic(low: tuple[float, float, float], high: tuple[float, float, float]) -> float:
+    """Where between two points, each a place with a value and a slope, down at the first and up at the other, the cubic
+    through both is lowest.
+
+    >>> lowest_of_cubic((0.0, 1.0, -2.0), (4.0, 9.0, 6.0))  # of (x - 1)^2
+    1.0
+    """
+    (a, value, fall), (b, there, rise) = low, high
+    bend = fall + rise - 3.0 * (there - value) / (b - a)
+    root = max(bend * bend - fall * rise, 0.0) ** 0.5
+    return b - (b - a) * (rise + root - bend) / (rise - fall + 2.0 * root)
 
 
 def first_fall(

@@ -31,7 +31,7 @@ from separatrix.data.wide import AHEAD, WideRows
 from separatrix.engine.conjugate import conjugate_newton, residual_that_counts
 from separatrix.engine.duality import tilt_serves
 from separatrix.engine.iterate import Iterate, Solver
-from separatrix.engine.line_search import first_fall
+from separatrix.engine.line_search import first_fall, less_steep
 from separatrix.engine.linear_algebra import conjugate_gradients
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import weighed
@@ -239,14 +239,14 @@ class Problem:
         shift = -inverse @ (at.r.sum(axis=0) + self.bent(at, plane).sum(axis=0))
         plane = plane + shift
 
-        def there(length: float, _: bool) -> Point:
+        def there(length: float, _: bool = False) -> Point:
             return self.point(at.weights + length * step, at.intercepts + length * shift)
 
         def slope(at: Point) -> float:
             return float(np.vdot(at.r, plane)) + self.space.l2 * inner(multipliers_of(at.weights), step)
 
-        found, _ = first_fall(at.value, slope(at), there, lambda there: abs(slope(there)))
-        return found or at, products
+        found, length = first_fall(at.value, slope(at), there, lambda there: abs(slope(there)))
+        return less_steep(at.value, slope(at), there, slope, found, length) if found else at, products
 
 
 def multiplier_newton(objective: Objective, theta: FloatArray) -> Solver:
