@@ -229,8 +229,8 @@ def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float, fe
 def levels(h: FloatArray) -> Iterator[tuple[IntArray, float]]:
     """Classes that are about as curved as each other, and their mean: those near the same power of two.
 
-    >>> [(group.tolist(), float(mean)) for group, mean in levels(np.array([0.01, 0.25, 0.011]))]
-    [([0, 2], 0.0105), ([1], 0.25)]
+    >>> [(group.tolist(), mean) for group, mean in levels(np.array([4.0, 100.0, 5.0]))]
+    [([0, 2], 4.5), ([1], 100.0)]
     """
     level = np.rint(np.log2(h))
     for each in np.unique(level):
