@@ -52,6 +52,14 @@ def test_a_rare_class_is_named_with_its_share():
     assert f"{noise(rate=0.03).sum()} of 600" in finding.text
 
 
+def test_of_many_classes_each_has_few_rows_and_only_far_fewer_are_rare():
+    X, columns = learned(plain(600))
+    forty, y = Target("species", [f"s{k}" for k in range(40)]), np.arange(600) % 40
+    assert "SX101" not in {finding.code for finding in examine(X, y, columns, forty)}
+    y = np.where((y == 7) & (np.arange(600) > 40), 8, y)
+    assert found(examine(X, y, columns, forty), "SX101").text == "class 's7' has 1 of 600 training rows (0.1667%)."
+
+
 def test_what_is_seen_in_a_sample_is_said_of_all_rows_or_of_the_sample():
     X, columns = learned(plain(30) | {"side": ["left", "right"] * 15})
     y, counts = np.array([0, 1] * 15), np.array([10_000, 100])

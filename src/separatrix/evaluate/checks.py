@@ -20,7 +20,7 @@ from separatrix.errors import counted, fixed, listing, percent
 from separatrix.evaluate.codes import CODES
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation, undefined
 
-RARE_CLASS = 0.05
+RARE_CLASS = 0.1  # of the rows that each class would have if all had the same number
 ROWS_PER_FEATURE = 10
 TELLING_AUC = 0.99
 COLLINEAR = 0.999
@@ -145,7 +145,7 @@ def _dense(X: Any) -> FloatArray:
 def _rare_class(sizes: NDArray, weight: NDArray, unit: str, target: Target) -> list[Finding]:
     shares = weight / weight.sum()
     k = int(shares.argmin())
-    if shares[k] >= RARE_CLASS:
+    if shares[k] * len(shares) >= RARE_CLASS:
         return []
     of, by = f"{sizes[k]:,.0f} of {sizes.sum():,.0f} training {unit}s", "" if weight is sizes else " by weight"
     text = f"class {target.classes[k]!r} has {of} ({percent(shares[k])}%{by})."

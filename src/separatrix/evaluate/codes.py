@@ -13,10 +13,11 @@ class Code(NamedTuple):
 CODES = {
     "SX101": Code(
         "a class is rare",
-        "Fewer than 5 % of the training rows are of the rarest class. Accuracy then says little: always "
-        "answering with the common class is right almost every time. Read recall, precision and average "
-        "precision, and choose the probability threshold by what a miss and a false alarm cost. The "
-        "probabilities themselves stay calibrated; resampling or reweighting the rows would spoil that.",
+        "The rarest class has fewer than a tenth of the training rows that it would have if all had the same "
+        "number: of two classes, fewer than 5 %. Accuracy then says little: always answering with the common "
+        "class is right almost every time. Read recall, precision and average precision, and choose the "
+        "probability threshold by what a miss and a false alarm cost. The probabilities themselves stay "
+        "calibrated; resampling or reweighting the rows would spoil that.",
     ),
     "SX102": Code(
         "few rows for each coefficient",
