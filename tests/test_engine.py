@@ -111,10 +111,10 @@ def test_a_mean_curvature_asks_few_rows_where_no_state_is_kept():
     at = objective.evaluate(rng.normal(size=(21, 50)) / 4, order=1, keep_state=True)
     assert objective.kept_state(at) is None
     passes = objective.passes
-    of_few = conjugate.mean_curvatures(objective, at, lambda: conjugate.few_rows(objective))
+    of_few = conjugate.mean_curvatures(objective, at, conjugate.few_rows(objective))
     assert objective.passes == passes
-    np.testing.assert_allclose(of_few, conjugate.mean_curvatures(objective, at, lambda: objective), rtol=0.3)
-    assert of_few.mean() == pytest.approx(conjugate.mean_curvatures(objective, at, lambda: objective).mean(), rel=0.05)
+    np.testing.assert_allclose(of_few, conjugate.mean_curvatures(objective, at, objective), rtol=0.3)
+    assert of_few.mean() == pytest.approx(conjugate.mean_curvatures(objective, at, objective).mean(), rel=0.05)
 
 
 @given(problems(), seeds)

@@ -1,7 +1,7 @@
 """theta <- theta - curvature^-1 gradient, by conjugate gradients: for very many coefficients, no matrix is built."""
 
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,16 +41,17 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
     Newton's own steps go on, if there is room for their curvature.
     """
     enough = products_by_diagonal(objective, theta)
-    few = cache(partial(few_rows, objective))
-    near = preconditioner(objective, theta, enough, few)
+    near = preconditioner(objective, theta, enough)
     most = int(min(enough or MOST_PRODUCTS, MOST_PRODUCTS))
     loose = LOOSE if enough > ENOUGH else LESS
     at, products, idle = objective.evaluate(theta, order=1, keep_state=True), 0, 0
+    few = few_rows(objective) if objective.kept is None else objective
     proven = bool(objective.penalty.l2.all())
     while True:
+        h = mean_curvatures(objective, at, few)
         if proven:
-            yield Iterate(at, gap=min(strong_convexity_gap(objective, at, few), at.value))
-        step, products = newton_step(objective, at, near(at, products), most, loose)
+            yield Iterate(at, gap=min(strong_convexity_gap(objective.penalty.l2, at, h), at.value))
+        step, products = newton_step(objective, at, near(at, h, products), most, loose)
         promised = 0.5 * abs(float(np.vdot(at.gradient, step)))
         if not proven:
             yield Iterate(at, gap=min(promised, at.value))
@@ -58,9 +59,6 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
         idle = 0 if at.value < here.value else idle + 1
         if (idle > 1 or is_broken(promised, here, at)) and has_room(objective, at.theta.size):
             yield from newton(objective, at.theta, broken=True)
-
-
-Few = Callable[[], Objective]
 
 
 def few_rows(objective: Objective) -> Objective:
@@ -71,23 +69,22 @@ def few_rows(objective: Objective) -> Objective:
     return objective.over(some.weighing(times * some.weight))
 
 
-def strong_convexity_gap(objective: Objective, at: Evaluation, few: Few) -> float:
-    """|gradient|^2 / (2 strength), summed over the weights, and about as much for the intercepts."""
-    p, h = objective.source.n_columns, mean_curvatures(objective, at, few).mean()
+def strong_convexity_gap(l2: FloatArray, at: Evaluation, h: FloatArray) -> float:
+    """|gradient|^2 / (2 strength), summed over the weights, and about as much for the intercepts, by their mean
+    curvatures."""
     square = np.einsum("jk,jk->j", at.gradient, at.gradient)
-    return 0.5 * float(np.sum(square[:p] / objective.penalty.l2) + np.sum(square[p:]) / h)
+    return 0.5 * float(np.sum(square[: len(l2)] / l2) + np.sum(square[len(l2) :]) / h.mean())
 
 
-def mean_curvatures(objective: Objective, at: Evaluation, few: Few) -> FloatArray:
-    """Of the loss in each of its eta, (K,), on average over few rows: of those whose state is kept, or of others, whose
-    state is made. Never zero."""
+def mean_curvatures(objective: Objective, at: Evaluation, few: Objective) -> FloatArray:
+    """Of the loss in each of its eta, (K,), on average over few rows: some whose state is kept, or those of `few`,
+    whose state is made. Never zero."""
     kept = objective.kept_state(at)
     if kept is not None:
         mean = objective.loss.diagonal(kept[:: max(1, len(kept) // FEW_ROWS)]).mean(axis=0, dtype=np.float64)
     else:
-        some = few()
-        *total, weight = some.add_up(
-            lambda block: np.append(block.weight @ some.loss.diagonal(some.state_of(at, block)), block.total)
+        *total, weight = few.add_up(
+            lambda block: np.append(block.weight @ few.loss.diagonal(few.state_of(at, block)), block.total)
         )
         mean = np.array(total) / weight
     return np.maximum(mean, np.finfo(float).tiny)
@@ -115,10 +112,11 @@ def residual_that_counts(value: float, loose: float = LOOSE) -> Callable[[float]
     return lambda start: max(start * min(loose, abs(start) ** 0.25) ** 2, COUNTS * value)
 
 
-Preconditioner = Callable[[Evaluation, int], Callable[[FloatArray], FloatArray]]
+Preconditioner = Callable[[Evaluation, FloatArray, int], Callable[[FloatArray], FloatArray]]
+"""Of a point, the mean curvatures there (K,), and in how many products the last step was found."""
 
 
-def diagonal_preconditioner(objective: Objective, theta: FloatArray, few: Few) -> Preconditioner:
+def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Preconditioner:
     """By the curvature's diagonal, and its row of the intercept, as if all rows were as curved as their mean.
 
     That is curvature h [X 1]'[X 1] + l2 without what the centred columns know of each other: with the means m,
@@ -130,8 +128,8 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray, few: Few) -
     mean, square = objective.column_moments()
     pool = getattr(objective.source, "pool", None) if theta.size > FEW_CELLS else None
 
-    def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
-        h = mean_curvatures(objective, at, few).mean()
+    def at_point(at: Evaluation, curvatures: FloatArray, products: int) -> Callable[[FloatArray], FloatArray]:
+        h = curvatures.mean()
         unit = np.maximum(h * square + strength, np.finfo(float).tiny)
 
         def inverse(residual: FloatArray) -> FloatArray:
@@ -165,24 +163,24 @@ def products_by_diagonal(objective: Objective, theta: FloatArray) -> float:
     return ENOUGH if K == 1 else 0
 
 
-def preconditioner(objective: Objective, theta: FloatArray, enough: float, few: Few) -> Preconditioner:
+def preconditioner(objective: Objective, theta: FloatArray, enough: float) -> Preconditioner:
     """By the diagonal, until the steps took more than enough products; then by Grams."""
     dear = max(1.0, enough / ENOUGH)
     if not enough:
-        return gram_preconditioner(objective, theta, dear, few)
-    near, so_far = diagonal_preconditioner(objective, theta, few), 0
+        return gram_preconditioner(objective, theta, dear)
+    near, so_far = diagonal_preconditioner(objective, theta), 0
 
-    def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
+    def at_point(at: Evaluation, curvatures: FloatArray, products: int) -> Callable[[FloatArray], FloatArray]:
         nonlocal near, so_far
         so_far += products
         if so_far > enough >= so_far - products:
-            near, products = gram_preconditioner(objective, at.theta, dear, few), int(MANY_PRODUCTS * dear) + 1
-        return near(at, products)
+            near, products = gram_preconditioner(objective, at.theta, dear), int(MANY_PRODUCTS * dear) + 1
+        return near(at, curvatures, products)
 
     return at_point
 
 
-def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float, few: Few) -> Preconditioner:
+def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float) -> Preconditioner:
     """Class by class, the curvature that a sample of the rows has in the coefficients of that class alone; where the
     matrices would take much beside X, their mean for all. They are so many times as `dear`, in products, as usual.
 
@@ -201,7 +199,7 @@ def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float, fe
     by_class: Any = None
     fresh = False
 
-    def at_point(at: Evaluation, products: int) -> Callable[[FloatArray], FloatArray]:
+    def at_point(at: Evaluation, curvatures: FloatArray, products: int) -> Callable[[FloatArray], FloatArray]:
         nonlocal even, by_class, fresh, some
         some, fresh = objective if fresh and products > MANY_PRODUCTS * dear else some, False
         if products > (MANY_PRODUCTS if by_class else SOME_PRODUCTS) * dear or not (by_class or each):
@@ -212,8 +210,7 @@ def gram_preconditioner(objective: Objective, theta: FloatArray, dear: float, fe
         near = by_class
         if near is None:
             even = even or some.half_gram(P - p, lambda block: block.weight, np.float32)
-            by_level = levels(mean_curvatures(objective, at, few))
-            near = [(group, packed(partial(even.times, h), strength)) for group, h in by_level]
+            near = [(group, packed(partial(even.times, h), strength)) for group, h in levels(curvatures)]
 
         def inverse(residual: FloatArray) -> FloatArray:
             towards = np.empty_like(residual)

@@ -75,10 +75,11 @@ def far_enough(objective: Objective, at: Evaluation, direction: NDArray[np.float
     def slope(there: Evaluation) -> float:
         return float(np.vdot(there.gradient, direction))
 
-    found, length = backtrack(objective, at, direction, order=1, keep_state=True)
+    first = slope(at)
+    found, length = backtrack(objective, at, direction, order=1, keep_state=True, slope=first)
     if found is at:
         return at
-    best = less_steep(at.value, slope(at), there, slope, found, length)
+    best = less_steep(at.value, first, there, slope, found, length)
     lost = objective.kept is not None and objective.kept_state(best) is None
     return objective.evaluate(best.theta, order=1, keep_state=True) if lost else best
 

@@ -245,8 +245,9 @@ class Problem:
         def slope(at: Point) -> float:
             return float(np.vdot(at.r, plane)) + self.space.l2 * inner(multipliers_of(at.weights), step)
 
-        found, length = first_fall(at.value, slope(at), there, lambda there: abs(slope(there)))
-        return less_steep(at.value, slope(at), there, slope, found, length) if found else at, products
+        first = slope(at)
+        found, length = first_fall(at.value, first, there, lambda there: abs(slope(there)))
+        return less_steep(at.value, first, there, slope, found, length) if found else at, products
 
 
 def multiplier_newton(objective: Objective, theta: FloatArray) -> Solver:

@@ -77,8 +77,7 @@ def project(X: Matrix, w: FloatArray) -> FloatArray:
 def product(A: Matrix, B: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """A B, for A dense or sparse, in a thread beside others: NumPy's @ holds Python's lock all the while where the
     result has few numbers, as a gradient has, and its dot never does; but dot copies what is cut from a larger array,
-    across. Of A = X' the product is made as B'X, row by row of X, in half to two thirds of the time. It may be written
-    to `out`.
+    across. Of A = X' and several columns it is made as B'X, which BLAS does faster. It may be written to `out`.
 
     >>> product(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
