@@ -1,6 +1,7 @@
 """What callers may give to the estimators, and the one line they are told where it cannot be."""
 
 import datetime
+import re
 import warnings
 from typing import Any
 
@@ -13,6 +14,7 @@ import scipy.sparse as sps
 
 import problems  # noqa: F401 - one thread
 from separatrix import (
+    Columns,
     FirthLogisticRegression,
     LinearRegression,
     LogisticRegression,
@@ -64,16 +66,66 @@ def one_line(call: Any) -> SeparatrixError:
 # the number of threads
 
 
-@pytest.mark.parametrize("name", ["SEPARATRIX_NUM_THREADS", "OMP_NUM_THREADS"])
-def test_the_number_of_threads_is_blamed_on_the_variable_that_has_it(monkeypatch, name):
-    monkeypatch.delenv("SEPARATRIX_NUM_THREADS", raising=False)
-    monkeypatch.setenv(name, "abc")
-    with pytest.raises(ArgumentError, match=rf"\${name}='abc' must be a whole number, at least 1"):
+def test_the_number_of_threads_is_blamed_on_the_variable_that_has_it(monkeypatch):
+    monkeypatch.setenv("SEPARATRIX_NUM_THREADS", "abc")
+    with pytest.raises(ArgumentError, match=r"\$SEPARATRIX_NUM_THREADS='abc' must be a whole number, at least 1"):
         thread_count()
     with pytest.raises(ArgumentError, match="n_threads='x' must be"):
         thread_count("x")  # pyright: ignore[reportArgumentType]
-    monkeypatch.setenv(name, " 2 ")
+    monkeypatch.setenv("SEPARATRIX_NUM_THREADS", " 2 ")
     assert thread_count() == 2
+
+
+@pytest.mark.parametrize(("told", "threads"), [(" 5 ", 5), ("7,2", 7), ("abc", None), ("0", None), ("", None)])
+def test_of_openmp_s_own_variable_the_first_number_counts_and_what_is_none_is_passed_over(monkeypatch, told, threads):
+    monkeypatch.delenv("SEPARATRIX_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = thread_count()
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert thread_count() == (threads or cores)
+
+
+# parameters
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", [np.float16(1e-5), np.float32(2e-39), np.float16(0.1), 10**20])
+def test_a_parameter_is_the_number_that_it_is_whatever_its_type(number):
+    for given, plain in (({"C": number}, {"C": float(number)}), ({"l1_ratio": number}, {"l1_ratio": float(number)})):
+        if "C" in given or number < 1:
+            expected = LogisticRegression(**plain).fit(X, Y)
+            np.testing.assert_array_equal(LogisticRegression(**given).fit(X, Y).coef_, expected.coef_)
+    if number < 1:
+        lasso = LinearRegression(alpha=number, l1_ratio=number).fit(X, NUMBERS)
+        plain = LinearRegression(alpha=float(number), l1_ratio=float(number)).fit(X, NUMBERS)
+        np.testing.assert_array_equal(lasso.coef_, plain.coef_)
+
+
+@pytest.mark.parametrize("value", [np.timedelta64(1, "s"), np.complex128(1), 1j])
+def test_a_duration_or_a_complex_number_is_no_parameter(value):
+    for model in (LogisticRegression(C=value), LogisticRegression(tol=value), LinearRegression(alpha=value)):
+        assert "must be a number" in str(one_line(lambda model=model: model.fit(X, Y)))
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), LinearRegression()])
+def test_columns_are_told_of_tables_alone(model):
+    with pytest.raises(ArgumentError, match=r"columns=Columns\(drop=\['a'\]\) is for a table whose target is named"):
+        model.fit(FRAME, Y, columns=Columns(drop=["a"]))
+
+
+def test_the_remedy_for_a_missing_y_is_one_that_the_model_has():
+    for Model in (LogisticRegression, LinearRegression):
+        assert "fit(X, y), or fit(table, target='...')" in str(one_line(lambda Model=Model: Model().fit(X, None)))
+        assert "fit('a.csv', target='...')" in str(one_line(lambda Model=Model: Model().fit("a.csv", Y)))
+    for Model in (LogisticRegressionCV, FirthLogisticRegression):
+        assert "target=" not in str(one_line(lambda Model=Model: Model().fit(X, None)))
+        assert "target=" not in str(one_line(lambda Model=Model: Model().fit("a.csv", Y)))
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), LogisticRegressionCV(Cs=2, cv=2)])
+def test_labels_of_another_kind_are_named_where_they_are_to_be_judged(model):
+    message = str(one_line(lambda: model.fit(X, Y).score(X, Y.astype(str))))
+    assert re.search(r"y=\['1', .* cannot be compared|the default scoring cannot score these rows", message)
 
 
 # cells
@@ -102,6 +154,7 @@ def test_the_number_of_threads_is_blamed_on_the_variable_that_has_it(monkeypatch
         (pl.LazyFrame({"a": X[:, 0]}), DataError, r"LazyFrame are not here yet: get them by \.collect\(\)"),
         (pd.DataFrame(X, columns=["a", "a", "b"]), ColumnError, "2 columns have the name 'a'"),
         (pd.DataFrame(X, columns=["a", 1, 2]), ColumnError, "names of text and of other types: make all of them text"),
+        (np.full(X.shape, np.longdouble("1e400")), CellError, r"X\[0, 0\] is inf: leave the row out"),
         ((X * 1e6).astype("datetime64[s]"), DataError, r"X is of type datetime64\[s\]: times are no numbers"),
         ((X * 1e6).astype("timedelta64[s]"), DataError, r"X is of type timedelta64\[s\]: times"),
         (FRAME.assign(t=pd.date_range("2020", periods=60)), ColumnError, "column 't' of X is of type datetime64"),
@@ -119,13 +172,15 @@ def test_the_number_of_threads_is_blamed_on_the_variable_that_has_it(monkeypatch
         (pd.DataFrame(with_cell(3, 1, HUGE, object)), CellError, "column '1' of X is a whole number beyond"),
         (X + 1j, DataError, "Complex data not supported: X has complex numbers"),
         (sps.csr_array(X + 1j), DataError, "Complex data not supported"),
+        (FRAME.astype("Sparse[float]"), ColumnError, r"column 'a' of X is of type Sparse\[.*, which leaves out nan: a"),
+        (FRAME.astype(pd.SparseDtype(float, 1.0)), ColumnError, "which leaves out 1.0: a sparse column leaves out 0"),
         (FRAME.assign(b=1j), DataError, "Complex data not supported"),
         (X[:, 0], DataError, r"X has shape \(60,\), and must have two dimensions: .* X.reshape\(-1, 1\) is one column"),
         (X[:, :, None], DataError, r"X has shape \(60, 3, 1\), and must have two dimensions"),
         (X[:0], DataError, r"X has no rows: 0 sample\(s\)"),
         (X[:, :0], DataError, r"X has no columns: 0 feature\(s\)"),
         ([[1.0, 2.0], [3.0]] * 30, DataError, r"X\[1\] has 1 cells, and X\[0\] has 2"),
-        ("data.csv", ArgumentError, r"X='data.csv' is text: .* fit\('data.csv', target='...'\)"),
+        ("data.csv", ArgumentError, "X='data.csv' is text: "),
         (None, ArgumentError, "X is a NoneType: give rows and columns"),
         ({"a": X[:, 0]}, ArgumentError, "X is a dict: give rows and columns"),
         (3.0, ArgumentError, "X is a float: give rows and columns"),

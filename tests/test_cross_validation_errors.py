@@ -9,11 +9,18 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_classification
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
+from sklearn.metrics import accuracy_score, f1_score, make_scorer
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_val_score,
+)
 
 import problems  # noqa: F401 - one thread
-from separatrix import LogisticRegressionCV
+from separatrix import LogisticRegression, LogisticRegressionCV
 from separatrix.cross_validation.estimator import warn_of_gaps
 from separatrix.errors import ArgumentError, ConvergenceWarning, SeparationWarning, SeparatrixError, TargetError
 from separatrix.settings import Settings, check_settings
@@ -205,6 +212,15 @@ def test_labels_of_two_classes_need_no_word_for_the_positive_one():
             LogisticRegressionCV(Cs=FEW_CS, scoring=scoring).fit(X, each).scores_ for each in (Y, names)
         )
         np.testing.assert_allclose(by_code, by_name)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_mean_over_classes_needs_no_positive_label():
+    names, macro = np.array(["n", "y"])[Y], make_scorer(f1_score, average="macro")
+    expected = cross_val_score(LogisticRegression(C=1.0), X, names, cv=FOLDS, scoring="f1_macro")
+    for scoring in (macro, "f1_macro"):
+        found = LogisticRegressionCV(Cs=[1.0], cv=FOLDS, scoring=scoring).fit(X, names)
+        np.testing.assert_allclose(found.scores_.ravel(), expected)
 
 
 def test_a_fit_without_refit_keeps_nothing_of_the_fit_before():

@@ -314,6 +314,21 @@ def test_linear_regression_is_scikit_learns(fit_intercept):
     assert ours.rank_ == 10
 
 
+@pytest.mark.parametrize("solver", ["auto", "newton", "conjugate-gradient"])
+@pytest.mark.parametrize("C", [1.0, np.inf])
+@pytest.mark.filterwarnings("error")
+def test_a_warm_start_after_the_columns_have_changed_their_units_arrives_too(C, solver):
+    X, y = load_breast_cancer(return_X_y=True)
+    X, y = StandardScaler().fit_transform(X[:, :3]), y + (X[:, 0] > 20)
+    for rows in (y < 2, y < 3):
+        warm = LogisticRegression(C=C, solver=solver, warm_start=True).fit(X[rows], y[rows])
+        for factor in (1e6, 1e-6):
+            warm.fit(factor * X[rows], y[rows])
+            cold = LogisticRegression(C=C, solver=solver).fit(factor * X[rows], y[rows])
+            found, expected = (model.predict_proba(factor * X[rows]) for model in (warm, cold))
+            np.testing.assert_allclose(found, expected, atol=1e-7)
+
+
 def test_ten_times_more_columns_than_rows_are_fitted_too():
     X, y = make_classification(60, 600, n_informative=20, random_state=0)
     assert_same_coefficients(LogisticRegression(C=0.1).fit(X, y), peer(C=0.1, solver="lbfgs").fit(X, y), tol=1e-6)

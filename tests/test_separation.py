@@ -1,5 +1,6 @@
 """Separation: the findings against exact enumeration, the literature's sets, and what must not matter."""
 
+import re
 import warnings
 from itertools import combinations
 
@@ -11,11 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.linalg import qr
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_breast_cancer, load_iris
 
 import separatrix
 from separatrix import LogisticRegression, detect_separation
-from separatrix.errors import ArgumentError, DataError, SeparationWarning, TargetError
+from separatrix.errors import ArgumentError, ConvergenceWarning, DataError, SeparationWarning, TargetError
 from separatrix.inference import doubt
 
 few = settings(max_examples=60)
@@ -401,6 +402,19 @@ def test_a_fit_of_partly_separated_classes_warns_of_it_in_words_and_not_of_slow_
     assert [warning.category for warning in caught] == [SeparationWarning]
     assert caught[0].filename == __file__
     assert model.separation_.infinite.tolist() == [np.inf, 0]
+
+
+def test_the_labels_of_a_fit_that_stopped_early_are_not_called_trustworthy():
+    X, y = load_breast_cancer(return_X_y=True)
+    with pytest.warns((SeparationWarning, ConvergenceWarning)) as caught:
+        model = LogisticRegression(C=np.inf, max_iter=5).fit(X, y)
+    first, second = (str(warning.message) for warning in caught)
+    assert model.score(X, y) < 1
+    assert "Their size cannot be trusted" in first
+    assert re.match("stopped after 5 iterations, at most .*Raise max_iter", second)
+    with pytest.warns(SeparationWarning, match="The labels can be trusted") as caught:
+        assert model.set_params(max_iter=100).fit(X, y).score(X, y) == 1
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])

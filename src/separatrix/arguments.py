@@ -27,7 +27,7 @@ def check_number(
 ) -> None:
     """ArgumentError unless the value is a number in its range."""
     limit = f"above {above}" if above > -np.inf else f"at least {at_least}"
-    fine = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    fine = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, (bool, np.timedelta64))
     if isinstance(value, int) and abs(value) > LARGEST_INT:
         raise ArgumentError(f"{name} is {BEYOND}.")
     if not (fine and value > above and value >= at_least and (infinite or value < np.inf)):  # as NaN is not
@@ -182,7 +182,8 @@ def finite_numbers(name: str, given: NDArray, shape: tuple[int, ...]) -> FloatAr
             f"{' and each class or target' if len(shape) == 2 else ''}."
         )
     try:
-        numbers = np.ascontiguousarray(given, dtype=np.float64)
+        with np.errstate(over="ignore"):  # what is beyond a double is found below
+            numbers = np.ascontiguousarray(given, dtype=np.float64)
     except (TypeError, ValueError):
         raise ArgumentError(f"{name}={listed(given)} must be numbers, and some are not.") from None
     except OverflowError:

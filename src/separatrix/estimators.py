@@ -5,6 +5,7 @@ They hold no mathematics: equations/ has the formulas, engine/ finds the minimum
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import isinf
 from typing import Any, Self
 
 import numpy as np
@@ -167,7 +168,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         with all_or_nothing(self):
             if target is None:
                 given = X, y, sample_weight, offset
-                found = class_blocks(self, *given) or self._of_arrays(*brought(*given))
+                found = class_blocks(self, *given, columns) or self._of_arrays(*brought(*given))
             else:
                 found = class_rows(self, X, y, target, sample_weight, offset, columns)
             self._with_offset = offset is not None
@@ -201,7 +202,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             keep_names(self, None, X.shape[1])
         else:
             X, y = checked_rows(self, X, y)
-        if np.isinf(self.C):
+        if isinf(self.C):
             check_not_tiny(X, given)
         self.classes_, codes = made_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
@@ -224,7 +225,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
         """One fit, or with "ovr" one for each class against the rest; the penalty's strength is per unit weight."""
         K, p = len(self.classes_), source.n_columns
-        penalty = elastic_net(even(strength, p), self.l1_ratio or 0.0)
+        penalty = elastic_net(even(strength, p), float(self.l1_ratio or 0.0))
 
         def one(code: Callable[[NDArray], NDArray], loss: ClassLoss, rows: slice) -> Fit:
             start = self._start(p, rows)
@@ -275,7 +276,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_l1_ratio("l1_ratio", 0.0 if self.l1_ratio is None else self.l1_ratio)
         check_choice("multi_class", self.multi_class, MULTI_CLASS)
         seed = 0 if self.random_state is None else int(random_of(self.random_state).randint(2**31))
-        return Options(self.solver, self.tol, int(self.max_iter), self.fit_intercept, seed), 1.0 / self.C
+        return Options(self.solver, float(self.tol), int(self.max_iter), self.fit_intercept, seed), 1.0 / float(self.C)
 
     def _one_vs_rest(self) -> bool:
         return self.multi_class == "ovr"

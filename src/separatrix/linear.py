@@ -86,11 +86,11 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         with all_or_nothing(self):
             if target is None:
                 given = X, y, sample_weight, offset
-                found = number_blocks(self, *given) or self._of_arrays(*brought(*given))
+                found = number_blocks(self, *given, columns) or self._of_arrays(*brought(*given))
                 source, targets = found
             else:
                 source = number_rows(self, X, y, target, sample_weight, offset, columns)
-            penalty = elastic_net(even(self.alpha, source.n_columns), self.l1_ratio)
+            penalty = elastic_net(even(self.alpha, source.n_columns), float(self.l1_ratio))
             fit = least_squares(source, targets or 1, penalty, self.fit_intercept)
             self.coef_ = fit.coefficients if targets else fit.coefficients[0]
             self.intercept_ = fit.intercepts if targets else float(fit.intercepts[0])

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite
 from os import PathLike
 from typing import Any
 
@@ -9,9 +10,9 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.arguments import listed
+from separatrix.arguments import listed, shown
 from separatrix.arrays import FloatArray
-from separatrix.checked import about_complex, check_given, weight_of_classes
+from separatrix.checked import check_given, weight_of_classes
 from separatrix.data import dataset
 from separatrix.data.beside import given
 from separatrix.data.blocks import Labelled, array_of_dask, labelled
@@ -27,6 +28,7 @@ from separatrix.data.partitions import TableSource, learned_source
 from separatrix.data.stream import ROOM
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixWarning, counted
+from separatrix.explained import about_complex
 
 
 def class_rows(
@@ -110,11 +112,11 @@ def learned_rows(
 
 
 def class_blocks(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
+    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, columns: Any
 ) -> tuple[NDArray, TableSource, FloatArray, float] | None:
     """As `class_rows`, of Dask arrays, or a Dask dataframe of numbers, and labels y; None for other data, and for so
     few that they are better brought here."""
-    found = _blocks(estimator, X, y, sample_weight, offset, regression=False, held=bool(np.isfinite(estimator.C)))
+    found = _blocks(estimator, X, y, sample_weight, offset, columns, regression=False, held=isfinite(estimator.C))
     return (
         None
         if found is None or found.classes is None
@@ -123,17 +125,23 @@ def class_blocks(
 
 
 def number_blocks(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
+    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, columns: Any
 ) -> tuple[TableSource, int | None] | None:
     """The same with numbers y, and the number of targets, None for y (rows,)."""
-    found = _blocks(estimator, X, y, sample_weight, offset, regression=True, held=bool(estimator.alpha))
+    found = _blocks(estimator, X, y, sample_weight, offset, columns, regression=True, held=bool(estimator.alpha))
     return None if found is None else (found.source, found.columns_of_eta if np.ndim(y) == 2 else None)
 
 
 def _blocks(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, regression: bool, held: bool
+    estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, columns: Any, regression: bool, held: bool
 ) -> Labelled | None:
-    """The blocks of Dask arrays; `held` says that a penalty holds every weight."""
+    """The blocks of Dask arrays; `held` says that a penalty holds every weight. ArgumentError where a fit to X and y is
+    told what is to become of `columns`."""
+    if columns is not None:
+        raise ArgumentError(
+            f"columns={shown(columns)} is for a table whose target is named: fit(table, target='...', columns=...). To "
+            "X and y, give the columns that are meant, or a pipeline that begins with separatrix.Columns."
+        )
     forget_columns(estimator, X)
     if not is_dask(X):
         return None

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, log_loss, make_scorer
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.checked import about_gaps, about_shape
 from separatrix.cross_validation.folds import Folds
 from separatrix.data.memory import some_rows
 from separatrix.data.some import longest_run
@@ -22,6 +21,7 @@ from separatrix.equations.links import log1pexp
 from separatrix.equations.losses import LogLoss
 from separatrix.errors import ArgumentError, no_such
 from separatrix.estimators import LogisticRegression
+from separatrix.explained import about_gaps, about_shape
 
 FEWEST, MOST_CELLS = 128, 2**17  # rows that are scored at a time; of wide ones fewer, as they are copied
 AT_ONCE = 10  # arrays of the size of the decision values, of which a score makes a few
@@ -145,7 +145,8 @@ class Judge:
                 raise
             if fault := about_shape(X, y) or about_gaps(y):
                 raise fault from None
-            raise ArgumentError(f"scoring={self.scoring!r} cannot score {self._why_not(error)}") from error
+            name = "the default scoring" if self.scoring is None else f"scoring={self.scoring!r}"
+            raise ArgumentError(f"{name} cannot score {self._why_not(error)}") from error
         try:
             return float(score)
         except (TypeError, ValueError):
@@ -224,9 +225,11 @@ DIRECT: dict[Any, Callable[[DecisionValues, FloatArray, IntArray], NDArray]] = {
 def told_labels(scorer: Any, classes: NDArray) -> Any:
     """The scorer, with the labels there are where its metric wants to know, as scikit-learn does it."""
     known = inspect.signature(scorer._score_func).parameters if is_of_metric(scorer) else {}
-    told = {"labels": classes} if "labels" in known else {}
+    told: dict[str, Any] = {"labels": classes} if "labels" in known else {}
     if len(classes) == 2 and "pos_label" in known and (told or known["pos_label"].default not in classes.tolist()):
-        told["pos_label"] = classes[-1]
+        over = known["average"].default if "average" in known else None  # f1_score's is, unless told, of one class
+        of_one = over != "binary" or scorer._kwargs.get("average", over) == over
+        told["pos_label"] = classes[-1] if of_one else None
     if not told:
         return scorer
     return make_scorer(

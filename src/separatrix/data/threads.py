@@ -24,17 +24,21 @@ B = TypeVar("B")
 
 
 def thread_count(asked: int | None = None) -> int:
-    """`asked`, else $SEPARATRIX_NUM_THREADS, else $OMP_NUM_THREADS (which joblib sets), else this process's cores.
+    """`asked`, else $SEPARATRIX_NUM_THREADS, else the first number of $OMP_NUM_THREADS (which joblib sets), else this
+    process's cores.
 
     >>> thread_count(3)
     3
     """
-    names = "SEPARATRIX_NUM_THREADS", "OMP_NUM_THREADS"
-    told: dict[str, Any] = {f"${name}": value for name in names if (value := os.environ.get(name, "").strip())}
-    for name, number in ({"n_threads": asked} if asked is not None else told).items():
+    own = os.environ.get("SEPARATRIX_NUM_THREADS", "").strip()
+    if asked is not None or own:
+        name, number = ("n_threads", asked) if asked is not None else ("$SEPARATRIX_NUM_THREADS", own)
         if not str(number).isdecimal() or int(number) < 1:
             raise ArgumentError(f"{name}={shown(number)} must be a whole number, at least 1.")
         return int(number)
+    of_openmp = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # of each level of nesting a number
+    if of_openmp.isdecimal() and int(of_openmp) > 0:
+        return int(of_openmp)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

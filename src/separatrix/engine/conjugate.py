@@ -18,11 +18,10 @@ from separatrix.engine.linear_algebra import conjugate_gradients
 from separatrix.engine.newton import has_room, is_broken, newton
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, packed, solve_packed
-from separatrix.engine.sampling import is_saving, sampled
+from separatrix.engine.sampling import FEW_ROWS, few_rows, sampled
 from separatrix.equations.hyperplane import pieces
 
 MOST_PRODUCTS = 500  # in one Newton step
-FEW_ROWS = 2_000  # by which a mean is judged
 LOOSE, LESS = 0.2, 0.1  # relative residual of the first steps, and where what prepares one costs as several products
 COUNTS = 1e-8 * float(np.finfo(float).eps)  # beside F, of the square of a residual: F is flat along weak penalties
 MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
@@ -59,14 +58,6 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
         idle = 0 if at.value < here.value else idle + 1
         if (idle > 1 or is_broken(promised, here, at)) and has_room(objective, at.theta.size):
             yield from newton(objective, at.theta, broken=True)
-
-
-def few_rows(objective: Objective) -> Objective:
-    """Over few of the rows, each as heavy as those it stands for; over all, where they are not far fewer."""
-    if not is_saving(objective, FEW_ROWS):
-        return objective
-    some, times = objective.source.thinned(FEW_ROWS, np.random.default_rng(0))
-    return objective.over(some.weighing(times * some.weight))
 
 
 def strong_convexity_gap(l2: FloatArray, at: Evaluation, h: FloatArray) -> float:

@@ -20,7 +20,7 @@ from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.proximal import centred_for, takes_metric
 from separatrix.engine.rowspace import Space, smallest_space
-from separatrix.engine.sampling import Start, is_saving, rows_of_sample, sample_start, start_at
+from separatrix.engine.sampling import Start, few_rows, is_saving, rows_of_sample, sample_start, start_at
 from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.equations.penalties import ElasticNet
@@ -91,7 +91,8 @@ def fit_linear_model(
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
-        choice, solution = solve(objective, theta_of(objective, source, space, start), options, watch, checkpoint)
+        theta = or_zero(objective, theta_of(objective, source, space, start))
+        choice, solution = solve(objective, theta, options, watch, checkpoint)
         lost = len(start[0]) * space.rounding
         if lost > NEGLIGIBLE * options.tol:
             w, b = np.split(solution.at.theta, [space.source.n_columns])
@@ -198,8 +199,17 @@ def theta_of(objective: Objective, source: Source, space: Space, start: tuple[Fl
     return objective.canonical(np.vstack(parts[: 1 + objective.fit_intercept]))
 
 
+def or_zero(objective: Objective, theta: FloatArray) -> FloatArray:
+    """A start, or zero where few of the rows say that it is better: weights for columns in other units may lead to
+    where next to nothing bends, and no step leads back."""
+    if not theta.any():
+        return theta
+    few, zero = few_rows(objective), np.zeros_like(theta)
+    return theta if few.evaluate(theta, order=0).value <= few.evaluate(zero, order=0).value else zero
+
+
 def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
-    """The warnings a fit deserves, each with its remedy; `stacklevel` as if the caller warned itself."""
+    """The warning a fit deserves, with its remedy; `stacklevel` as if the caller warned itself."""
     if fit.separated:
         warnings.warn(
             "no finite fit exists: a hyperplane has every row of every class on its own side, so without a penalty "
@@ -208,7 +218,17 @@ def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
             SeparationWarning,
             stacklevel=stacklevel + 1,
         )
-    elif fit.status is Status.ROUNDING:
+    else:
+        endless = (
+            " Without a penalty, some weights may grow without end, where classes are all but separated or columns all "
+            "but repeat each other: a finite C stops that, and separatrix.detect_separation tells which they are."
+        )
+        warn_of_stop(fit, tol, stacklevel + 1, "" if fit.finite else endless)
+
+
+def warn_of_stop(fit: Fit, tol: float, stacklevel: int, further: str = "") -> None:
+    """The warning of a fit that stopped before it was near enough, and what else there is to say then."""
+    if fit.status is Status.ROUNDING:
         gap, loss = fit.certificate.gap, fit.trace.steps[-1].objective
         warnings.warn(
             f"stopped after {fit.iterations} iterations, at most {gap:.1e} above the best mean loss (asked: "
@@ -217,10 +237,6 @@ def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
             stacklevel=stacklevel + 1,
         )
     elif fit.status is not Status.CONVERGED:
-        endless = (
-            " Without a penalty, some weights may grow without end, where classes are all but separated or columns all "
-            "but repeat each other: a finite C stops that, and separatrix.detect_separation tells which they are."
-        )
         gap = f"at most {fit.certificate.gap:.1e} above the best mean loss (asked: {tol:.0e})"
         if fit.status is Status.STUCK:
             gap = f"about {fit.trace.steps[-1].gap:.1e} and {gap}"
@@ -231,7 +247,7 @@ def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
         else:
             remedy = "Raise max_iter, or see trace_ for how fast the loss still falls."
         warnings.warn(
-            f"stopped after {fit.iterations} iterations, {gap}. {remedy}{'' if fit.finite else endless}",
+            f"stopped after {fit.iterations} iterations, {gap}. {remedy}{further}",
             ConvergenceWarning,
             stacklevel=stacklevel + 1,
         )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
-from separatrix.engine.fit import Fit, warn_of
+from separatrix.engine.fit import Fit, warn_of, warn_of_stop
 from separatrix.engine.iterate import Status
 from separatrix.errors import SeparationWarning
 from separatrix.inference.separation import Separation, separation
@@ -57,13 +57,17 @@ def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float, stacklevel: int) -
                     stacklevel=stacklevel + 1,
                 )
         else:
+            good = fit.separated or fit.status is not Status.MAX_ITER
+            labels = "The labels can be trusted, the size of these weights cannot."
             warnings.warn(
                 f"no finite fit exists: {one.reason}. Without a penalty these weights grow without end: "
-                f"{one.estimates}. The labels can be trusted, the size of these weights cannot. Use "
-                f"FirthLogisticRegression, or a finite C.",
+                f"{one.estimates}. {labels if good else 'Their size cannot be trusted.'} Use FirthLogisticRegression, "
+                "or a finite C.",
                 SeparationWarning,
                 stacklevel=stacklevel + 1,
             )
+            if not good:
+                warn_of_stop(fit, tol, stacklevel + 1)
 
 
 def is_left_open(fit: Fit) -> bool:
