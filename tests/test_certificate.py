@@ -18,7 +18,7 @@ from separatrix.engine.certificate import (
     by_self_concordance,
     certify,
 )
-from separatrix.engine.duality import fitted_bound
+from separatrix.engine.duality import fitted_bound, tilt_against
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.row_reach import farthest_row, least_reach, reaches
 from separatrix.equations.losses import SoftmaxLoss, SquaredLoss
@@ -473,3 +473,9 @@ def test_of_more_columns_than_rows_the_certificate_knows_what_one_large_column_o
     tall = LogisticRegression(C=C / 2, tol=1e-13).fit(np.vstack([X, X]), np.tile(y, 2))
     assert wide.certificate_.gap <= 1e-8
     assert objective(wide) - objective(tall) <= wide.certificate_.gap + 2e-14  # the rounding of eta here, of 1e18
+
+
+def test_no_shift_of_intercepts_is_sought_where_next_to_no_curvature_says_how_far():
+    condition = np.array([0.1])
+    np.testing.assert_array_equal(tilt_against(np.full((1, 1), 1e-316), condition), [0.0])
+    np.testing.assert_allclose(tilt_against(np.full((1, 1), 0.2), condition), [-0.5])

@@ -292,6 +292,35 @@ def test_a_working_set_finds_the_optimum_over_all_columns(K, l1_ratio, form):
     assert 0 < np.count_nonzero(fit.coefficients) < fit.coefficients.size / 2
 
 
+def test_several_classes_of_sparse_columns_need_few_products_though_a_shift_of_all_costs_next_to_nothing(monkeypatch):
+    rng, products = np.random.default_rng(0), []
+    X = sparse.random(3_000, 600, 0.02, random_state=0, format="csr")
+    W = rng.normal(size=(600, 4)) * (rng.uniform(size=(600, 1)) < 0.1) * 3.0
+    y = (X @ W + rng.gumbel(size=(3_000, 4))).argmax(axis=1)
+    times = Objective.curvature_times
+
+    def counted(self: Objective, *arguments: Any) -> Any:
+        products.append(self)
+        return times(self, *arguments)
+
+    monkeypatch.setattr(Objective, "curvature_times", counted)
+    fit = solve(Problem(X, y, np.ones(3_000), 4, np.full(600, 0.01 / 3_000), l1_ratio=1.0), tol=1e-6)
+    assert fit.certificate.gap <= 1e-6
+    assert len(products) < 400  # else 1,100
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_weights_of_a_column_end_where_their_common_shift_costs_least(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(47, 7)) * 10.0 ** rng.integers(-3, 4, size=7), np.arange(47) % 4
+    model = LogisticRegression(C=1e6, l1_ratio=0.5).fit(X, y)
+    w, penalty = model.coef_.T, elastic_net(np.full(7, 1e-6), 0.5)
+    np.testing.assert_allclose(penalty.shifted(w), w, atol=1e-8 * np.abs(w).max())
+    again = model.fit(X[::-1], y[::-1]).coef_.T
+    np.testing.assert_allclose(again * X.std(axis=0)[:, None], w * X.std(axis=0)[:, None], atol=1e-7)
+    np.testing.assert_array_equal(again == 0, w == 0)
+
+
 @pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_array])
 def test_a_working_set_may_be_all_of_the_sparse_columns(form):
     rng = np.random.default_rng(0)

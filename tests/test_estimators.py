@@ -314,6 +314,19 @@ def test_linear_regression_is_scikit_learns(fit_intercept):
     assert ours.rank_ == 10
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [7e7, 1.7e12, 1.7e18])
+@pytest.mark.parametrize("parameters", [{}, {"C": np.inf}, {"l1_ratio": 1.0}, {"solver": "conjugate-gradient"}])
+def test_a_large_constant_column_changes_nothing(parameters, value):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X[:, :3])
+    wide = np.column_stack([X, np.full(len(y), value)])
+    expected = LogisticRegression(**parameters).fit(X, y).predict_proba(X)
+    model = LogisticRegression(**parameters).fit(wide, y)
+    assert model.certificate_.gap <= 1e-8
+    np.testing.assert_allclose(model.predict_proba(wide), expected, atol=1e-9)
+
+
 @pytest.mark.parametrize("solver", ["auto", "newton", "conjugate-gradient"])
 @pytest.mark.parametrize("C", [1.0, np.inf])
 @pytest.mark.filterwarnings("error")

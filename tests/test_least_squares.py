@@ -20,13 +20,8 @@ from statsmodels.datasets import longley
 from problems import seeds
 from separatrix import LinearRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine.least_squares import (
-    LeastSquares,
-    certified_gap,
-    certify_quadratic,
-    least_squares,
-    objective_of,
-)
+from separatrix.engine.least_squares import LeastSquares, least_squares, objective_of
+from separatrix.engine.quadratic_gap import certified_gap, certify_quadratic
 from separatrix.equations.penalties import L2, elastic_net, even
 from separatrix.errors import ConvergenceWarning
 
@@ -260,13 +255,30 @@ def test_sparse_rows_of_thousands_of_columns_are_fitted_by_products_to_the_same_
     assert many.intercept_ == pytest.approx(few.intercept_, rel=1e-9)
 
 
-def test_the_bound_of_a_wide_ridge_is_not_below_the_distance_to_its_optimum():
+def test_the_bound_of_a_wide_ridge_is_not_below_the_distance_to_its_optimum_and_exact_if_that_is_asked():
     rng = np.random.default_rng(1)
-    X, y, alpha = rng.normal(size=(20, 50)) + 3.0, rng.normal(size=(20, 1)), np.full(50, 0.7)
+    X, y, alpha = rng.normal(size=(20, 50)) + 3.0, rng.normal(size=(20, 1)), rng.uniform(0.5, 0.9, 50)
     R = np.linalg.qr(np.hstack([np.ones((20, 1)), X, y]), mode="r")
     A, g = np.hstack([np.ones((20, 1)), X]), rng.normal(size=(51, 1))
     H = A.T @ A + np.diag(np.append(0.0, alpha))
-    assert certified_gap(R, np.vstack([g[1:], g[:1]]), 1, 50, alpha) >= 0.5 * np.vdot(g, np.linalg.solve(H, g))
+    distance, slope = 0.5 * np.vdot(g, np.linalg.solve(H, g)), np.vstack([g[1:], g[:1]])
+    assert certified_gap(R, slope, 1, 50, alpha, enough=np.inf) >= distance
+    assert certified_gap(R, slope, 1, 50, alpha, enough=0.0) == pytest.approx(distance, rel=1e-12)
+    H, R = H[1:, 1:], np.linalg.qr(np.hstack([X, y]), mode="r")
+    distance = 0.5 * np.vdot(g[1:], np.linalg.solve(H, g[1:]))
+    assert certified_gap(R, g[1:], 0, 50, alpha, enough=0.0) == pytest.approx(distance, rel=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("spread", [1e5, 1e7])
+def test_seconds_since_1970_among_more_columns_than_rows_are_no_cause_for_a_warning(spread, fit_intercept):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 30))
+    X[:, 3] = spread * (170.0 + rng.uniform(size=20))
+    y = 100 * X[:, 0] + rng.normal(size=20)
+    model = LinearRegression(alpha=1.0, fit_intercept=fit_intercept).fit(X, y)
+    assert model.certificate_.gap <= 1e-9 * y.var()
 
 
 def test_a_lasso_of_fewer_rows_than_columns_goes_to_working_sets_or_else_to_a_triangle():

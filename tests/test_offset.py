@@ -340,3 +340,31 @@ def test_several_classes_need_a_column_of_the_offset_for_each():
 def test_a_source_without_an_offset_gives_its_blocks_none():
     source = memory_source(np.zeros((3, 1)), np.zeros((3, 1)))
     assert source.add_up(lambda block: block.offset is None)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("C", [1.0, np.inf])
+def test_many_columns_find_the_optimum_far_from_where_an_offset_starts_them(C):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2_500, 450))
+    y = (X[:, 0] + rng.logistic(size=2_500) > 0).astype(int)
+    plain = LogisticRegression(C=C, solver="newton").fit(X, y)
+    moved = LogisticRegression(C=C, solver="conjugate-gradient").fit(X, y, offset=np.full(2_500, 500.0))
+    np.testing.assert_allclose(moved.coef_, plain.coef_, atol=1e-6)
+    assert moved.intercept_ + 500.0 == pytest.approx(plain.intercept_, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("solver", ["conjugate-gradient", "newton", "quasi-newton", "auto"])
+def test_rows_so_far_out_that_no_probability_moves_are_brought_back(solver):
+    X, y, offset = [[0.5], [0.02], [1.0], [-0.05]], [0, 1, 1, 1], [-800.0, -1700.0, -1300.0, -1100.0]
+    model = LogisticRegression(solver=solver).fit(X, y, offset=offset)
+    assert model.trace_.steps[-1].objective == pytest.approx(224.9712, rel=1e-6)
+    assert model.certificate_.gap <= 1e-8
+
+
+@pytest.mark.parametrize("size", [5.0, 20.0, 80.0, 1000.0])
+def test_where_wrong_rows_hold_each_other_no_error_is_claimed_that_is_less_than_the_true_one(size):
+    model = LogisticRegression().fit(np.zeros((4, 1)), [0, 1, 0, 1], offset=[size, 0.0, size, 0.0])
+    assert abs(model.intercept_[0] + size / 2.0) <= model.certificate_.coef_error[-1, 0]
+    assert np.isfinite(model.certificate_.coef_error[-1, 0]) == (size <= 20.0)

@@ -72,6 +72,11 @@ class Source(Protocol):
     @property
     def centre(self) -> FloatArray: ...
     @property
+    def offset(self) -> FloatArray | None:
+        """What is added to eta, of all rows or of those at hand, (.., K); None where nothing is."""
+        ...
+
+    @property
     def in_memory(self) -> bool:
         """Whether its rows are in this process."""
         ...

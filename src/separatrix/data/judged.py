@@ -12,6 +12,7 @@ from separatrix.equations.hyperplane import pieces
 from separatrix.errors import CellError
 
 FAR = 100.0  # a dense column whose mean is this many standard deviations from zero is centred
+LARGE = float(np.finfo(float).eps) ** -0.5
 MOST_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
 CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
 TINY = 1e-150  # whose square is near the least number there is
@@ -32,7 +33,8 @@ def rows_to_judge(X: NDArray) -> NDArray:
 
 
 def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
-    """About the mean of each column that lies so many standard deviations from zero, else 0; (p,).
+    """About the mean of each column that lies so many standard deviations from zero, else 0, as of one that is the same
+    in all rows, but large: its weight and an intercept would be alike but for rounding; (p,).
 
     Judged from some rows: any centre near the rows will do. Moments are taken about the first row: about zero, the
     square of a timestamp would swamp its spread.
@@ -45,7 +47,8 @@ def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
         mean = moved.sum(axis=0) / len(moved)
         spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", moved, moved) / len(moved) - mean**2, 0.0))
         mean += first
-        centre[columns] = np.where((np.abs(mean) > far * spread) & (spread > 0), mean, 0.0)
+        away = np.abs(mean)
+        centre[columns] = np.where((away > far * spread) & ((spread > 0) | (away > LARGE)), mean, 0.0)
     return centre if centre.any() else np.broadcast_to(0.0, centre.shape)  # which takes no room beside few rows
 
 

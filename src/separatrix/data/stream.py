@@ -43,6 +43,10 @@ class Elsewhere:
     cells: float
 
     @property
+    def offset(self) -> FloatArray | None:
+        return self.at_hand.offset
+
+    @property
     def n_columns(self) -> int:
         return self.at_hand.n_columns
 

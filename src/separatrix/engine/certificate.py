@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.decrement import decrement
+from separatrix.engine.decrement import GRADIENT_SEEN, decrement, nu_at_most
 from separatrix.engine.duality import Prediction, by_strong_convexity, dual_bound, penalises_all
 from separatrix.engine.linear_algebra import factor_positive
 from separatrix.engine.near_copies import (
@@ -43,8 +43,7 @@ from separatrix.engine.row_reach import farthest_along, least_reach, longest_row
 
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 FAR_UNIT = 1e-50  # and one that is looked into no further
-GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding,
-INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # and of an inverse (a column) as much times its condition
+INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # of an inverse (a column), times its condition, may be rounding
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 LITTLE_MORE = 10.0  # times as large a gap, for errors that are bounded, too
 CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
@@ -171,7 +170,7 @@ def by_self_concordance(
     nu, rounded = float(np.hypot(nu, np.linalg.norm(r @ U))), float(np.hypot(rounded, far))
     lost = np.inf if factor.ridge else size**2 * CURVATURE_SEEN * len(unit)  # of H where it is least, to rounding
     singular = lost > 1.0 and beyond is None
-    nu = nu if singular else nu_at_most(nu, lost, rounded, at, unit.reshape(at.theta.shape))
+    nu = nu if singular else nu_at_most(objective, at, nu, lost, rounded, unit.reshape(at.theta.shape))
     inverse /= unit[:, None]
     inverse /= unit
 
@@ -214,13 +213,6 @@ def distance_from(metric: Evaluation, at: Evaluation, flat: FloatArray) -> float
     return float(max(away @ metric.curvature @ away, 0.0)) ** 0.5
 
 
-def nu_at_most(nu: float, lost: float, rounded: float, at: Evaluation, unit: FloatArray) -> float:
-    """nu, and what rounding may hide of it: of H, of the gradient, and of eta, where large weights cancel;
-    `unit` is the root of H's diagonal, (P, K) or (P, 1)."""
-    eta = float(np.sum(np.abs(at.theta) * unit))
-    return nu * (1.0 + lost) ** 0.5 + GRADIENT_SEEN * (rounded + eta)
-
-
 def concordant(
     at: Evaluation, nu: float, t: float, S: float, long: FloatArray | None = None, along: float = 0.0
 ) -> Certificate:
@@ -243,7 +235,7 @@ def by_pairs(objective: Objective, at: Evaluation) -> Certificate | None:
     lost = pairs.size**2 * CURVATURE_SEEN * P
     if lost > 1.0:
         return None
-    nu = nu_at_most(pairs.nu, lost, pairs.spread, at, pairs.unit[:, None])
+    nu = nu_at_most(objective, at, pairs.nu, lost, pairs.spread, pairs.unit[:, None])
     for reach in (partial(longest_row, far=pairs.far), partial(farthest_by, pairs=pairs)):
         S = objective.loss.third_bound * reach(objective)
         t = S * nu * (1.0 + INVERSE_SEEN * P * pairs.size**2)

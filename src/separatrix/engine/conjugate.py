@@ -69,7 +69,8 @@ def strong_convexity_gap(l2: FloatArray, at: Evaluation, h: FloatArray) -> float
 
 def mean_curvatures(objective: Objective, at: Evaluation, few: Objective) -> FloatArray:
     """Of the loss in each of its eta, (K,), on average over few rows: some whose state is kept, or those of `few`,
-    whose state is made. Never zero."""
+    whose state is made. Never next to nothing: where every row is far from the boundary, its inverse would be no step.
+    """
     kept = objective.kept_state(at)
     if kept is not None:
         mean = objective.loss.diagonal(kept[:: max(1, len(kept) // FEW_ROWS)]).mean(axis=0, dtype=np.float64)
@@ -78,7 +79,7 @@ def mean_curvatures(objective: Objective, at: Evaluation, few: Objective) -> Flo
             lambda block: np.append(block.weight @ few.loss.diagonal(few.state_of(at, block)), block.total)
         )
         mean = np.array(total) / weight
-    return np.maximum(mean, np.finfo(float).tiny)
+    return np.maximum(mean, np.finfo(float).eps * objective.loss.curvature_bound)
 
 
 def newton_step(

@@ -3,9 +3,14 @@
 import numpy as np
 
 from separatrix.arrays import FloatArray
+from separatrix.data.block import Block
 from separatrix.engine.linear_algebra import Factor, solve_positive
 from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.sums import block_eta
+from separatrix.equations.hyperplane import gram_diagonal
 
+GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding
+USUAL = 10.0  # an offset, with which no row's curvature is next to nothing
 MOST_TURNS = 3  # until every column that a step must know of is known
 
 
@@ -56,3 +61,34 @@ def along_flat(objective: Objective, at: Evaluation, r: FloatArray, nu: float, f
     moved = np.zeros_like(at.theta)
     moved[:p] = after - before
     return nu + float(np.linalg.norm(factor.half_solve(moved.ravel()))), along
+
+
+def nu_at_most(objective: Objective, at: Evaluation, nu: float, lost: float, rounded: float, unit: FloatArray) -> float:
+    """nu, and what rounding may hide of it: of H, of the gradient, and of eta, where large weights cancel;
+    `unit` is the root of H's diagonal, (P, K) or (P, 1)."""
+    eta = float(np.sum(np.abs(at.theta) * unit))
+    return nu * (1.0 + lost) ** 0.5 + GRADIENT_SEEN * (rounded * opposed(objective, at, unit) + eta)
+
+
+def opposed(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
+    """How many times larger than a `unit` of their coefficient the slopes are whose sum is the gradient, at most, and
+    at least 1; of rows without a large offset, which are not looked at, 1.
+
+    The slope of a row, r x, is no larger than sqrt(h) x, but where it is on the wrong side: then h is next to nothing.
+    Rows on the right side, which have as much curvature as slope, balance those: unless offsets hold several so far on
+    wrong sides that they balance each other. One pass.
+    """
+    source = objective.source
+    usual = source.offset is None or (source.in_memory and np.abs(source.offset).max() <= USUAL)
+    if usual or objective.loss.third_bound == 0:
+        return 1.0
+
+    def slopes(block: Block) -> FloatArray:
+        _, r, _ = objective.loss.together(block.y, block_eta(block, at.theta))
+        sizes = np.abs(r, out=r)
+        sizes *= block.weight[:, None]
+        of_columns = gram_diagonal(block.X, sizes)
+        return np.vstack([of_columns, *[sizes.sum(axis=0)] * (1 + len(at.theta) - len(of_columns))])
+
+    *squares, total = objective.add_up(slopes) / at.weight
+    return max(1.0, float(np.max(np.sqrt(np.array(squares) * total) / unit)))

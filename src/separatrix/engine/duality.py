@@ -46,6 +46,7 @@ from separatrix.equations.penalties import ElasticNet
 
 MET = 1e-10  # of a condition, what rounding may leave
 WIDEST_TILT = 1.0  # beyond which tilted probabilities may be none
+NOTHING = 1e-100  # of a curvature; its inverse is still a number
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def predict(ahead: Prediction, fit_intercept: bool, r: FloatArray) -> float | No
 
     sums = part.add_up(predicted)
     if fit_intercept and (unmet := np.abs(sums.gradient).max()) > np.finfo(float).eps * sums.weight:
-        tilt += np.linalg.lstsq(sums.curvature, -sums.gradient)[0]
+        tilt += tilt_against(sums.curvature, sums.gradient)
         sums = part.add_up(predicted)
         if np.abs(sums.gradient).max() > MET * unmet + np.finfo(float).eps * sums.weight:
             return None
@@ -120,11 +121,11 @@ def fitted_bound(objective: Objective, at: Evaluation) -> float | None:
     p, divergence, tilted = objective.source.n_columns, 0.0, None
     if len(at.gradient) > p:
         V, effect = intercepts(objective, at)
-        tilt = np.linalg.lstsq(V, -at.gradient[-1])[0]
+        tilt = tilt_against(V, at.gradient[-1])
         tilted = effect(tilt)
         tilted += at.gradient
         if not is_met(tilted[-1], at.gradient[-1]):  # by the rounding of a state in single precision
-            more = np.linalg.lstsq(V, -tilted[-1])[0]
+            more = tilt_against(V, tilted[-1])
             tilt += more
             tilted += effect(more)
         divergence = float(tilt @ V @ tilt)
@@ -134,6 +135,12 @@ def fitted_bound(objective: Objective, at: Evaluation) -> float | None:
     for some in pieces(*w.shape):
         gradient[some] -= objective.penalty.columns(some).gradient(w[some])
     return duality_gap(objective.penalty, w, gradient[:p], at.loss, divergence)
+
+
+def tilt_against(V: FloatArray, condition: FloatArray) -> FloatArray:
+    """The shift of the intercepts, (K,), that to first order meets a condition which is off by so much, by their second
+    derivatives V (K, K); zero where these are next to nothing: no shift moves probabilities that are 0 or 1."""
+    return np.linalg.lstsq(V, -condition)[0] if np.abs(V).max() > NOTHING else np.zeros_like(condition)
 
 
 def tilt_serves(tilt: FloatArray, left: FloatArray, condition: FloatArray) -> bool:

@@ -20,21 +20,20 @@ import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import Any, cast
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import lstsq, solve_triangular
+from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine import double_double
-from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate, rounding
+from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
 from separatrix.engine.complete import complete
 from separatrix.engine.conjugate import conjugate_newton
-from separatrix.engine.duality import duality_gap, penalises_all
+from separatrix.engine.duality import penalises_all
 from separatrix.engine.fit import rounded, rounding_of
 from separatrix.engine.in_triangle import elastic_net, minimum_norm, ridge
 from separatrix.engine.iterate import Status, Step, Trace, minimise
@@ -49,6 +48,7 @@ from separatrix.engine.preconditioned import (
     preconditioned,
 )
 from separatrix.engine.proximal import centred_for, proximal_newton
+from separatrix.engine.quadratic_gap import PROVEN, certify_quadratic
 from separatrix.engine.triangle import ROUNDING, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
@@ -56,8 +56,7 @@ from separatrix.errors import ConvergenceWarning
 
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
 ALL_DIGITS = 1e-14  # of the mean square, where no column is used
-PROVEN = 1e-12  # of the variance of y: a bound that is worse leaves the fit to a triangle,
-NEARLY_PROVEN = 1e-9  # and that to one in memory, where it is on disk
+NEARLY_PROVEN = 1e-9  # of it, what leaves the fit to a triangle in memory, where it is on disk; PROVEN, to any
 LOST = 1e-6  # of it: a bound that is worse is worth a warning
 TRIANGLES, MOST_OF_X = 11, 0.25  # about as large is what a triangle in memory takes; a share of X for it
 MOST_ITERATIONS = 1_000
@@ -300,48 +299,3 @@ def may_be_wrong_by(root: FloatArray, theta: FloatArray, q: FloatArray) -> Float
     through_fit = np.linalg.norm(inverse, axis=1)[:, None] * np.abs(theta).sum(axis=0)
     through_residual = np.abs(inverse @ inverse.T).sum(axis=1)[:, None] * length
     return np.finfo(float).eps * (through_fit + through_residual)
-
-
-def certify_quadratic(objective: Objective, at: Evaluation, R: FloatArray, total: float) -> Certificate:
-    """How far from the optimum rounding left it, per unit weight."""
-    penalty, p = objective.penalty, objective.source.n_columns
-    by_curvature = partial(certified_gap, R, objective.subgradient(at), len(at.theta) - p, p, total * penalty.l2)
-    if not penalty.l1.any():
-        return Certificate(by_curvature() * total, "the Newton decrement, exact for a quadratic")
-    w = at.theta[:p]
-    # The bound for classes holds here too, as (1 - c)^2 <= 1 - c: the conjugate of r^2 / 2 is quadratic.
-    gap = duality_gap(penalty, w, at.gradient[:p] - penalty.gradient(w), at.loss) + rounding(at)
-    if gap <= PROVEN * at.loss:
-        return Certificate(gap, "duality")
-    # A penalty that is little beside the gradient's rounding keeps every dual point afar. But from a subgradient s the
-    # objective rises by s'd + d'Hd / 2 at least, wherever s is one of H's range.
-    nearer = by_curvature(beyond=ROUNDING * float(np.linalg.norm(R[:, -w.shape[1] :])) / total) * total
-    return Certificate(nearer, "a subgradient and the curvature") if nearer < gap else Certificate(gap, "duality")
-
-
-def certified_gap(
-    R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: FloatArray, beyond: float = np.inf
-) -> float:
-    """g' (R'R)^-1 g / 2, R with the penalty under it: times the total weight, the exact distance to the optimum. inf
-    where more than so much of g, in units of the columns' lengths, is `beyond` the span of R."""
-    g = np.vstack([gradient[p:], gradient[:p]])  # R has the intercept first
-    if len(R) < p and alpha.all():
-        return gap_of_ridge(R, g, m, alpha)
-    held = np.flatnonzero(alpha)
-    root = np.vstack([R[:, : p + m], np.zeros((len(held), p + m))])
-    root[len(R) + np.arange(len(held)), m + held] = np.sqrt(alpha[held])
-    scale = np.linalg.norm(root, axis=0)
-    scale[scale == 0] = 1.0
-    A, c = (root / scale).T, g / scale[:, None]
-    nu, *_ = cast(Any, lstsq(A, c, cond=ROUNDING, lapack_driver="gelsy"))
-    return 0.5 * float(np.sum(np.square(nu))) if np.abs(A @ nu - c).max(initial=0.0) <= beyond else np.inf
-
-
-def gap_of_ridge(R: FloatArray, g: FloatArray, m: int, alpha: FloatArray) -> float:
-    """An upper bound on that: less the intercept's part, which leaves g_w - mean(x) g_b of the weights, the curvature
-    is at least alpha."""
-    if not m:
-        return 0.5 * float(np.sum(np.square(g) / alpha[:, None]))
-    mean = R[0, 1 : 1 + len(alpha)] / R[0, 0]
-    of_weights = g[1:] - mean[:, None] * g[0]
-    return 0.5 * float(np.sum(np.square(of_weights) / alpha[:, None]) + np.sum(np.square(g[0] / R[0, 0])))

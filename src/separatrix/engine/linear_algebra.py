@@ -16,6 +16,7 @@ potrf, potri, potrs, trtrs = get_lapack_funcs(("potrf", "potri", "potrs", "trtrs
 SINGULAR = 1e-5  # a `Factor.least` that may be rounding
 ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
 RANK = 1e-12  # of a singular value, below which it is rounding
+EPSILON = float(np.finfo(float).eps)
 RIDGES = np.array([0.0, *10.0 ** np.arange(1, 17, 2)])  # times the rounding of a unit
 
 
@@ -141,11 +142,11 @@ def conjugate_gradients(
     direction = near(residual) if direction is None else direction
     x = np.zeros_like(direction)
     size = float(inner(residual, direction))
-    products, small = 0, enough(size)
+    products, small, square = 0, enough(size), size  # of the direction, in the norm of what is near A
     while size > small and products < most:
         product, products = times(direction), products + 1
         bend = float(inner(product, direction))
-        if not bend > 0:  # A is zero along it: every row is where its loss has rounded to a straight line
+        if not bend > EPSILON * square:  # A is zero along it: every row is where its loss has rounded to a line
             return (x if x.any() else direction), products
         length = size / bend
         for some in pieces_of(residual):
@@ -157,6 +158,7 @@ def conjugate_gradients(
         for some in pieces_of(direction):
             direction[some] *= size / before
             direction[some] += towards[some]
+        square = size + (size / before) ** 2 * square
         if course is not None:
             course.append((length, size / before))
     return x, products

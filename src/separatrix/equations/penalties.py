@@ -96,16 +96,24 @@ class ElasticNet:
         return there[np.arange(len(w)), costs.argmin(axis=1)]
 
     def settled(self, w: FloatArray) -> FloatArray:
-        """w with the weights of a column (K,) shifted together, where many shifts cost the same, to the one of two with
-        which one more weight is zero that has the smaller squares: so the answer is one."""
-        K = w.shape[1]
-        if K % 2 or not self.has_l1:
+        """w with the weights of a column (K,) shifted together to where they cost least; where many shifts cost the
+        same, to the one of two with which one more weight is zero that has the smaller squares: so the answer is one.
+        """
+        if not self.has_l1:
             return w
-        ends = np.sort(w, axis=1)[:, K // 2 - 1 : K // 2 + 1]  # an L1 part is least with its median zero
-        there = w[:, None, :] - ends[:, :, None]
-        nearer = there[np.arange(len(w)), np.sum(there**2, axis=2).argmin(axis=1)]
-        many = (self.l1 > 0) & (self.l2 == 0) & (ends[:, 0] <= 0) & (ends[:, 1] >= 0)
-        return np.where(many[:, None], nearer, w)
+        K, settled = w.shape[1], w.copy()
+        weighted = np.flatnonzero(w.any(axis=1))
+        for some in pieces(len(weighted), 2 * K * K):
+            own = weighted[some]
+            there = self.columns(own).shifted(w[own])
+            if K % 2 == 0:  # an L1 part is least with its median zero
+                ends = np.sort(there, axis=1)[:, K // 2 - 1 : K // 2 + 1]
+                ties = there[:, None, :] - ends[:, :, None]
+                nearer = ties[np.arange(len(own)), np.sum(ties**2, axis=2).argmin(axis=1)]
+                many = (self.l1[own] > 0) & (self.l2[own] == 0) & (ends[:, 0] <= 0) & (ends[:, 1] >= 0)
+                there = np.where(many[:, None], nearer, there)
+            settled[own] = there
+        return settled
 
     def fenchel_gap(self, w: FloatArray, g: FloatArray, times: float = 1.0) -> float:
         """h(w) + h*(g) - w'g >= 0, and 0 where g, so many times, is a subgradient of h at w.

@@ -21,7 +21,7 @@ from separatrix.data.columns import Columns as TableColumns
 from separatrix.data.target import Target
 from separatrix.engine.certificate import LARGEST_CURVATURE, certify
 from separatrix.engine.checkpoint import Checkpoint
-from separatrix.engine.least_squares import certify_quadratic
+from separatrix.engine.quadratic_gap import certify_quadratic
 from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import DataError, SeparatrixWarning

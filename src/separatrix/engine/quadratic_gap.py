@@ -1,0 +1,70 @@
+"""How far rounding left a quadratic objective from its optimum, by the triangle R of its rows: H = R'R."""
+
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+from scipy.linalg import lstsq, solve_triangular
+
+from separatrix.arrays import FloatArray
+from separatrix.engine.certificate import Certificate, rounding
+from separatrix.engine.duality import duality_gap
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.triangle import ROUNDING
+
+PROVEN = 1e-12  # of the mean square, or the variance of y: a bound that is worse is worth another
+
+
+def certify_quadratic(objective: Objective, at: Evaluation, R: FloatArray, total: float) -> Certificate:
+    """How far from the optimum rounding left it, per unit weight."""
+    penalty, p = objective.penalty, objective.source.n_columns
+    m, enough = len(at.theta) - p, PROVEN * at.loss / total
+    by_curvature = partial(certified_gap, R, objective.subgradient(at), m, p, total * penalty.l2, enough)
+    if not penalty.l1.any():
+        return Certificate(by_curvature() * total, "the Newton decrement, exact for a quadratic")
+    w = at.theta[:p]
+    # The bound for classes holds here too, as (1 - c)^2 <= 1 - c: the conjugate of r^2 / 2 is quadratic.
+    gap = duality_gap(penalty, w, at.gradient[:p] - penalty.gradient(w), at.loss) + rounding(at)
+    if gap <= PROVEN * at.loss:
+        return Certificate(gap, "duality")
+    # A penalty that is little beside the gradient's rounding keeps every dual point afar. But from a subgradient s the
+    # objective rises by s'd + d'Hd / 2 at least, wherever s is one of H's range.
+    nearer = by_curvature(beyond=ROUNDING * float(np.linalg.norm(R[:, -w.shape[1] :])) / total) * total
+    return Certificate(nearer, "a subgradient and the curvature") if nearer < gap else Certificate(gap, "duality")
+
+
+def certified_gap(
+    R: FloatArray, gradient: FloatArray, m: int, p: int, alpha: FloatArray, enough: float, beyond: float = np.inf
+) -> float:
+    """g' (R'R)^-1 g / 2, R with the penalty under it: times the total weight, the exact distance to the optimum. inf
+    where more than so much of g, in units of the columns' lengths, is `beyond` the span of R."""
+    g = np.vstack([gradient[p:], gradient[:p]])  # R has the intercept first
+    if len(R) < p and alpha.all():
+        return gap_of_ridge(R, g, m, alpha, enough)
+    held = np.flatnonzero(alpha)
+    root = np.vstack([R[:, : p + m], np.zeros((len(held), p + m))])
+    root[len(R) + np.arange(len(held)), m + held] = np.sqrt(alpha[held])
+    scale = np.linalg.norm(root, axis=0)
+    scale[scale == 0] = 1.0
+    A, c = (root / scale).T, g / scale[:, None]
+    nu, *_ = cast(Any, lstsq(A, c, cond=ROUNDING, lapack_driver="gelsy"))
+    return 0.5 * float(np.sum(np.square(nu))) if np.abs(A @ nu - c).max(initial=0.0) <= beyond else np.inf
+
+
+def gap_of_ridge(R: FloatArray, g: FloatArray, m: int, alpha: FloatArray, enough: float) -> float:
+    """That of weights whose columns are more than rows: less the intercept's part, which leaves g_w - mean(x) g_b of
+    them. At most what the penalty alone says, if that is little enough; else exactly, in the space of the rows."""
+    p, of_intercept, of_weights = len(alpha), 0.0, g[m:]
+    if m:
+        of_intercept = 0.5 * float(np.sum(np.square(g[0] / R[0, 0])))
+        of_weights = of_weights - (R[0, 1 : 1 + p] / R[0, 0])[:, None] * g[0]
+    unit = np.sqrt(alpha)[:, None]
+    pull = of_weights / unit
+    by_penalty = 0.5 * float(np.sum(np.square(pull))) + of_intercept
+    if by_penalty <= enough:
+        return by_penalty
+    basis, T = np.linalg.qr(R[m:, m : m + p].T / unit)
+    along = basis.T @ pull
+    U = np.linalg.qr(np.vstack([np.eye(len(T)), T.T]), mode="r")
+    squares = np.square(pull - basis @ along).sum() + np.square(solve_triangular(U, along, trans=1)).sum()
+    return 0.5 * float(squares) + of_intercept
