@@ -17,7 +17,7 @@ from separatrix.errors import ArgumentError, InferenceWarning
 from separatrix.inference.collinearity import collinearity
 from separatrix.inference.diagnostics import influence
 from separatrix.inference.goodness import calibration_line, hosmer_lemeshow
-from separatrix.inference.rare_events import king_zeng, prior_correction, rare_event_bias
+from separatrix.inference.rare_events import prior_correction, rare_event_bias
 
 LAST = [1, 2, 3, 0]  # statsmodels' coefficients with the constant last, as ours are
 
@@ -244,15 +244,9 @@ def test_the_rare_events_bias_is_half_the_derivative_of_jeffreys_penalty_through
     np.testing.assert_allclose(rare_event_bias(target, theta)[:, 0], -np.linalg.solve(H, gradient), rtol=1e-6)
 
 
-def test_king_zeng_corrects_both_and_says_what_it_cannot():
+def test_a_rare_event_bias_is_that_of_two_classes():
     X, y, _ = zero_one()
-    target = objective(X, y, LogLoss())
-    theta = theta_of(glm(X, y).params, target.source)
-    corrected = king_zeng(target, theta, prior=0.01, sample_rate=y.mean())
-    expected = theta - rare_event_bias(target, theta)
-    np.testing.assert_allclose(corrected[:-1], expected[:-1])
-    assert corrected[-1, 0] == pytest.approx(prior_correction(expected[-1, 0], y.mean(), 0.01))
-    with pytest.raises(ArgumentError, match=r"prior=1\.5 must be below 1"):
-        king_zeng(target, theta, prior=1.5, sample_rate=0.5)
     with pytest.raises(ArgumentError, match="two classes"):
-        king_zeng(objective(X, y, SquaredLoss()), theta)
+        rare_event_bias(objective(X, y, SquaredLoss()), np.zeros((4, 1)))
+    with pytest.raises(ArgumentError, match=r"prior=1\.5 must be below 1"):
+        prior_correction(0.0, 0.5, 1.5)

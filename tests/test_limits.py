@@ -1,10 +1,23 @@
 """Regressions at the limits of what can be said: no intercept, no rows left over, few clusters."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from separatrix import logit, ols
-from separatrix.errors import DataError, InferenceError, InferenceWarning, SeparationWarning
+from separatrix import FirthLogisticRegression, logit, ols
+from separatrix.data.memory import memory_source
+from separatrix.errors import (
+    ArgumentError,
+    ColumnError,
+    DataError,
+    InferenceError,
+    InferenceWarning,
+    SeparationWarning,
+    TargetError,
+)
+from separatrix.inference.collinearity import collinearity
+from separatrix.inference.goodness import hosmer_lemeshow
+from separatrix.inference.likelihood_ratio import likelihood_ratio
 
 
 def made(n: int = 120, seed: int = 0) -> dict[str, np.ndarray]:
@@ -245,3 +258,59 @@ def test_weights_that_sum_to_less_than_the_parameters_leave_nothing():
     assert np.isnan([*result.bse, result.rsquared_adj]).all()
     with pytest.warns(InferenceWarning, match=r"1.2 observations for 2 parameters"):
         logit("y ~ x", d, weights=np.full(120, 0.01))
+
+
+CLASSES, NUMBERS = logit("y ~ x + z", made()), ols("number ~ x + z", made())
+FRAME = pd.DataFrame({"x": made()["x"], "z": made()["z"]})
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "message"),
+    [
+        (lambda: hosmer_lemeshow([0, 1], [0.5]), ArgumentError, r"y \(2,\) and p \(1,\) must be two equally long"),
+        (lambda: hosmer_lemeshow([0, 1], [0.5, 1.5]), ArgumentError, r"p\[1\]=1.5 must be between 0 and 1"),
+        (lambda: likelihood_ratio(-10.0, -12.0, 1, "x"), ArgumentError, "has the smaller log-likelihood .* nested"),
+        (lambda: CLASSES.wald_test("x = 0, 2*x = 0"), ArgumentError, "one of its conditions follows from the others"),
+        (
+            lambda: collinearity(memory_source(np.ones((3, 2)), np.zeros((3, 1))), ["a"]),
+            ArgumentError,
+            "names has 1 entries, and X has 2 columns",
+        ),
+        (lambda: CLASSES.score_test(np.ones((5, 1))), ArgumentError, "columns has 5 rows, and the fit had 120"),
+        (lambda: CLASSES.marginal_effects(at={"x": "far"}), ArgumentError, "x='far' must be a finite number"),
+        (lambda: NUMBERS.predict(of="x"), ArgumentError, "of='x' must be 'mean' or 'observation'"),
+        (lambda: NUMBERS.conf_int(method="profile"), ArgumentError, "method='profile' must be 'wald'"),
+        (lambda: logit("y + x + z ~ x", made()), ArgumentError, r"the outcome 'y \+ x \+ z' has 3 terms"),
+        (lambda: logit(np.ones((5, 2, 2)), np.ones((5, 1))), TargetError, r"y has shape \(5, 2, 2\): give one value"),
+        (lambda: ols(np.ones((5, 2)), np.arange(5.0)[:, None]), TargetError, r"y has shape \(5, 2\): ols explains one"),
+        (lambda: logit(made()["y"], FRAME).predict(FRAME[["x"]]), ColumnError, "no column 'z' in the data"),
+        (lambda: logit(made()["y"], FRAME).predict(np.ones((3, 1))), DataError, "X has 1 columns, and the fit had 2"),
+        (
+            lambda: logit(np.arange(20) > 9, np.arange(20.0)[:, None], alpha_correction="king-zeng"),
+            InferenceError,
+            "takes a bias from finite estimates, and some are not",
+        ),
+        (
+            lambda: FirthLogisticRegression().fit(FRAME, made()["y"]).conf_int(method="x"),
+            ArgumentError,
+            "method='x' must be 'profile' or 'wald'",
+        ),
+        (
+            lambda: FirthLogisticRegression().fit(np.eye(10, 2_100), np.arange(10) % 2),
+            ArgumentError,
+            "needs the information of 2,101 coefficients, too large a matrix",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_of_a_regression_is_said_in_words(ask, error, message):
+    with pytest.raises(error, match=message):
+        ask()
+
+
+def test_a_linear_regression_has_the_residuals_and_likelihoods_of_its_outcome():
+    y = made()["number"]
+    spread = np.square(y - y.mean()).mean()
+    assert NUMBERS.llnull == pytest.approx(-0.5 * len(y) * (np.log(2 * np.pi * spread) + 1))
+    np.testing.assert_array_equal(NUMBERS.predict(), NUMBERS.fittedvalues)
+    np.testing.assert_allclose(NUMBERS.resid_deviance, y - NUMBERS.fittedvalues)
+    assert repr(NUMBERS) == str(NUMBERS.summary())

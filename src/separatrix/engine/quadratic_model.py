@@ -132,20 +132,22 @@ def minimise_model(
     v, slope, decrease, first = w, g, 0.0, None
     unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
     inside = H.plus is not None and l1.any()
-    one_by_one = inside and H.turns > 0 and len(v) <= FEW
-    for turn in range(MOST_TURNS if one_by_one else H.turns + inside * (1 + FEW_TURNS[0])):
+    few = inside and H.turns > 0 and len(v) <= FEW
+    for turn in range(MOST_TURNS if few else H.turns + inside * (1 + FEW_TURNS[0])):
         size = squared_subgradient(v, slope, l1, unit)
         first = size if first is None else first
         if size <= max(enough * first, rounding(v, H.diagonal, unit)):
             break
-        if inside and turn == H.turns and not one_by_one:
+        one_by_one = few and turn >= H.turns
+        if one_by_one:
+            v, slope, fall = feature_sign_step(H, v, slope, l1, unit)
+        elif inside and turn == H.turns:
             v, slope, fall = inside_step(H, v, slope, l1, unit, enough * first)
         else:
-            by_turns = newton_step if turn % 2 == 0 else proximal_steps
-            step = feature_sign_step if one_by_one and turn >= H.turns else by_turns
+            step = newton_step if turn % 2 == 0 else proximal_steps
             v, slope, fall = step(H, v, slope, l1, unit)
         decrease += fall
-        if one_by_one and turn >= H.turns and not fall:
+        if one_by_one and not fall:
             break
     return v, decrease
 

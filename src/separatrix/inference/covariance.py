@@ -42,12 +42,6 @@ HETEROSCEDASTIC = ("HC0", "HC1", "HC2", "HC3")
 COVARIANCES = ("nonrobust", *HETEROSCEDASTIC, "cluster")
 
 
-def information(objective: Objective, theta: FloatArray) -> FloatArray:
-    """The curvature of the total negative log-likelihood at theta, (P K, P K); one pass."""
-    at = objective.evaluate(theta, order=2)
-    return at.curvature * at.weight
-
-
 def heteroscedastic(
     objective: Objective, theta: FloatArray, bread: FloatArray, kind: str, frequency: Frequency = None
 ) -> FloatArray:

@@ -8,8 +8,6 @@ A case-control sample changes the intercept alone. The bias is of the estimates 
 probabilities that are too small (their equation 7, and 16 with equal weights; McCullagh and Nelder 1989, section 15.2).
 """
 
-import numpy as np
-
 from separatrix.arguments import check_number
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
@@ -53,18 +51,3 @@ def rare_event_bias(objective: Objective, theta: FloatArray) -> FloatArray:
         )
 
     return inverse[:, 0, :, 0] @ objective.add_up(pulls)
-
-
-def king_zeng(
-    objective: Objective, theta: FloatArray, prior: float | None = None, sample_rate: float = 0.5
-) -> FloatArray:
-    """theta (P, 1) less its bias, and with the intercept for a population of which `prior` is the rate of events.
-
-    Raises ArgumentError as its two parts do, and for a prior without an intercept to correct.
-    """
-    corrected = theta - rare_event_bias(objective, theta)
-    if prior is not None:
-        if not objective.fit_intercept:
-            raise ArgumentError(f"prior={prior!r} corrects the intercept, and this model has none.")
-        corrected[-1] = prior_correction(float(corrected[-1, 0]), sample_rate, prior)
-    return np.asarray(corrected)

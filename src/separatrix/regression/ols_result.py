@@ -151,10 +151,10 @@ class OLSResult(DiagnosedResult):
         `offset` is (n,), the name of a column, or a number for all; without it, that of the fit by its name. Raises
         ColumnError or DataError for data that lack what the fit had: a column, a value in it, or the offset.
         """
-        if data is None and interval is None:
-            return self.fittedvalues
         if of not in ("mean", "observation"):
             raise ArgumentError(f"of={of!r} must be 'mean' or 'observation'.")
+        if data is None and interval is None:
+            return self.fittedvalues
         eta, X = self._eta(data, offset)
         if interval is None:
             return eta[:, 0]
