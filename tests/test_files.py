@@ -193,6 +193,19 @@ def test_a_ragged_csv_names_its_line(write, row):
     assert f"line 1002 ('{row}'): cells found {found}, columns named in the first line 2" in refusal(path)
 
 
+@pytest.mark.parametrize("others", ["\n", "\r\n"])
+def test_a_line_that_ends_unlike_the_first_is_named(write, others):
+    other = "\r\n" if others == "\n" else "\n"
+    path = write(f"a,b{others}" + f"1,2{others}" * 500 + f"5,6{other}" + f"3,4{others}" * 500 + "7,8")
+    assert "line 502: does not end as the first line does; save it with line ends of one kind" in refusal(path)
+    packed = write(gzip.compress(path.read_bytes(), mtime=0), "data.csv.gz")
+    assert "is not regular CSV" in refusal(packed)
+
+
+def test_a_ragged_line_is_shown_whatever_ends_it(write):
+    assert "line 3 ('3'): cells found 1" in refusal(write("a,b\r\n1,2\r\n3\r\n"))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

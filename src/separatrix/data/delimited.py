@@ -182,7 +182,7 @@ def refuse_twins(names: list[str], path: Path | str) -> None:
 def explain(message: str, data: str) -> str:
     """DuckDB's many lines about what it could not read, as one: the file, the line and the remedy."""
     path = re.search(r"^  file = (.+)$", message, re.M)
-    line = re.search(r"on Line: (\d+)\nOriginal Line: (.{0,40})", message)
+    line = re.search(r"on Line: (\d+)\nOriginal Line: \n?(.{0,40})", message)  # after "\\r\\n", its "\\n" comes first
     place = (path[1] if path else data) + (f", line {line[1]} ({line[2]!r})" if line else "")
     if counted := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message):
         due, found = counted.groups()
@@ -192,10 +192,23 @@ def explain(message: str, data: str) -> str:
     if "utf-8" in message:
         return f"{place}: not text in UTF-8; save the file as UTF-8."
     if "invalid state" in message:
-        return f"{place} is not regular CSV: mixed line ends, or a quote out of place; save it anew."
+        if path and (number := unlike_end(Path(path[1]))):
+            return f"{place}, line {number}: does not end as the first line does; save it with line ends of one kind."
+        return f"{place} is not regular CSV: a quote is out of place; save it anew."
     if "Maximum line size" in message:
         return f"{place}: longer than 2 MB; is a quote not closed?"
     return f"{place} cannot be read ({message.splitlines()[0].rstrip('. ')}); is it damaged or cut short?"
+
+
+def unlike_end(path: Path) -> int | None:
+    """The number of the first line that does not end as the first one does, by line feed alone or not; None where all
+    do, or the file is compressed."""
+    with path.open("rb") as lines:
+        first = next(lines, b"")
+        if first.startswith(tuple(PACKED)):
+            return None
+        ends = ((number, line.endswith(b"\r\n")) for number, line in enumerate(lines, start=2) if line.endswith(b"\n"))
+        return next((number for number, returns in ends if returns != first.endswith(b"\r\n")), None)
 
 
 def _check_names(names: list[str], path: Path) -> None:
