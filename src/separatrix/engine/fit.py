@@ -91,8 +91,7 @@ def fit_linear_model(
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
-        theta = or_zero(objective, theta_of(objective, source, space, start))
-        choice, solution = solve(objective, theta, options, watch, checkpoint)
+        choice, solution = solve(objective, begun(objective, source, space, start), options, watch, checkpoint)
         lost = len(start[0]) * space.rounding
         if lost > NEGLIGIBLE * options.tol:
             w, b = np.split(solution.at.theta, [space.source.n_columns])
@@ -110,7 +109,9 @@ def fit_linear_model(
         p = space.source.n_columns
         w, b = np.split(objective.canonical(solution.at.theta), [p])  # along flat directions only the penalty leads
         flat = loss.flat(w.shape[1])
-        coefficients = space.back(space.penalty.settled(w) if flat.size else w).T
+        if flat.size:
+            space.penalty.settle(w)  # of a point that nothing reads any more
+        coefficients = space.back(w).T
         intercepts = b.sum(axis=0) - coefficients @ source.centre
         intercepts -= flat @ (flat.T @ intercepts)
     moved = rounding_of(intercepts, coefficients, source.centre)
@@ -199,9 +200,10 @@ def theta_of(objective: Objective, source: Source, space: Space, start: tuple[Fl
     return objective.canonical(np.vstack(parts[: 1 + objective.fit_intercept]))
 
 
-def or_zero(objective: Objective, theta: FloatArray) -> FloatArray:
-    """A start, or zero where few of the rows say that it is better: weights for columns in other units may lead to
-    where next to nothing bends, and no step leads back."""
+def begun(objective: Objective, source: Source, space: Space, start: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """theta (P, K) at a start, or zero where few of the rows say that it is better: weights for columns in other units
+    may lead to where next to nothing bends, and no step leads back."""
+    theta = theta_of(objective, source, space, start)
     if not theta.any():
         return theta
     few, zero = few_rows(objective), np.zeros_like(theta)

@@ -95,14 +95,11 @@ class ElasticNet:
         costs = l1 * np.abs(there).sum(axis=2) + 0.5 * l2 * np.sum(there**2, axis=2)
         return there[np.arange(len(w)), costs.argmin(axis=1)]
 
-    def settled(self, w: FloatArray) -> FloatArray:
-        """w with the weights of a column (K,) shifted together to where they cost least; where many shifts cost the
-        same, to the one of two with which one more weight is zero that has the smaller squares: so the answer is one.
-        """
-        if not self.has_l1:
-            return w
-        K, settled = w.shape[1], w.copy()
-        weighted = np.flatnonzero(w.any(axis=1))
+    def settle(self, w: FloatArray) -> None:
+        """Shifts the weights of each column (K,) together to where they cost least; where many shifts cost the same, to
+        the one of two with which one more weight is zero that has the smaller squares: so the answer is one. In place,
+        as beside few rows w is large."""
+        K, weighted = w.shape[1], np.flatnonzero(w.any(axis=1)) if self.has_l1 else np.arange(0)
         for some in pieces(len(weighted), 2 * K * K):
             own = weighted[some]
             there = self.columns(own).shifted(w[own])
@@ -112,8 +109,7 @@ class ElasticNet:
                 nearer = ties[np.arange(len(own)), np.sum(ties**2, axis=2).argmin(axis=1)]
                 many = (self.l1[own] > 0) & (self.l2[own] == 0) & (ends[:, 0] <= 0) & (ends[:, 1] >= 0)
                 there = np.where(many[:, None], nearer, there)
-            settled[own] = there
-        return settled
+            w[own] = there
 
     def fenchel_gap(self, w: FloatArray, g: FloatArray, times: float = 1.0) -> float:
         """h(w) + h*(g) - w'g >= 0, and 0 where g, so many times, is a subgradient of h at w.
