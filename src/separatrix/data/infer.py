@@ -248,7 +248,10 @@ def _ambiguous_dates(tally: ColumnTally) -> LeftOut | None:
     if not pc.all(pc.match_substring_regex(tally.levels.values, AMBIGUOUS)).as_py():
         return None
     first = tally.kinds["text"].value.strip()
-    return LeftOut(tally.name, f"dates such as {first}, day and month in doubt; write them like 2024-01-31 to use them")
+    return LeftOut(
+        tally.name,
+        f"dates such as {first}, whose order of day and month is not guessed; write them like 2024-01-31 to use them",
+    )
 
 
 def _left_out_of_text(tally: ColumnTally) -> LeftOut | None:
