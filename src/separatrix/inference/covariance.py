@@ -32,7 +32,7 @@ from separatrix.engine.linear_algebra import ROUGH, factor_positive
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
 from separatrix.engine.triangle import triangle_of
-from separatrix.equations.hyperplane import paired_grams
+from separatrix.equations.hyperplane import beside_ones, paired_grams
 from separatrix.errors import ArgumentError, DataError
 
 Frequency = FloatArray | Literal["weight"] | None
@@ -46,7 +46,7 @@ def heteroscedastic(
     objective: Objective, theta: FloatArray, bread: FloatArray, kind: str, frequency: Frequency = None
 ) -> FloatArray:
     """HC0 to HC3, (P K, P K), from the bread I^-1; frequency (rows,) or None for ones. One pass."""
-    power = {"HC2": 0.5, "HC3": 1.0}.get(kind, 0.0)
+    power, ones = {"HC2": 0.5, "HC3": 1.0}.get(kind, 0.0), len(theta) - objective.source.n_columns
     blocks = bread.reshape(*theta.shape, *theta.shape)
 
     def pulls(block: Block) -> FloatArray:
@@ -61,12 +61,12 @@ def heteroscedastic(
         return roots
 
     def meat(block: Block) -> FloatArray:
-        return paired_grams(block.X, pulls(block), len(theta) - block.X.shape[1])
+        return paired_grams(block.X, pulls(block), ones)
 
     n = observations(objective, frequency)
     factor = small_sample(n, theta.size) if kind == "HC1" else 1.0
     if theta.shape[1] == 1 and factor_positive(bread).least < ROUGH:
-        R = triangle_of(objective.source, lambda block: pulls(block) * design(block, len(theta)))
+        R = triangle_of(objective.source, lambda block: pulls(block) * beside_ones(block.X, ones))
         return factor * sandwich(R, bread)
     return factor * bread @ objective.add_up(meat).reshape(bread.shape) @ bread
 
@@ -173,13 +173,8 @@ def scores(block: Block, objective: Objective, theta: FloatArray) -> FloatArray:
     """weight * gradient of each row's loss in theta.ravel(), (rows, P K)."""
     _, gradient, _ = objective.loss.together(block.y, block_eta(block, theta))
     pull = gradient * block.weight[:, None]
-    return (design(block, len(theta))[:, :, None] * pull[:, None, :]).reshape(len(pull), theta.size)
-
-
-def design(block: Block, P: int) -> FloatArray:
-    """[X 1] of a block, (rows, P), dense: without the ones, if P has no place for them."""
-    X = block.X.toarray() if sparse.issparse(block.X) else block.X
-    return np.hstack([X, np.ones((len(X), P - X.shape[1]))])
+    X = beside_ones(block.X, len(theta) - block.X.shape[1])
+    return (X[:, :, None] * pull[:, None, :]).reshape(len(pull), theta.size)
 
 
 def indicator(codes: IntArray, many: int) -> Any:
