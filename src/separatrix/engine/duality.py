@@ -196,7 +196,7 @@ def intercept_effects(objective: Objective, theta: FloatArray) -> FloatArray:
         _, _, state = loss.together(block.y, block_eta(block, theta))
         shifted = (block.weight[:, None] * loss.curvature_times(state, unit[None, :]) for unit in np.eye(K))
         gradients = [with_intercept(block.transposed, shift, len(theta)).ravel() for shift in shifted]
-        return np.append(np.concatenate(gradients), block.weight.sum())
+        return np.append(np.concatenate(gradients), block.total)
 
     sums = objective.add_up(effects)
     return (sums[:-1] / sums[-1]).reshape(K, *theta.shape)

@@ -39,11 +39,6 @@ def inverse_curvature(objective: Objective, theta: FloatArray) -> FloatArray:
     return inverse.reshape(*theta.shape, *theta.shape)
 
 
-def total_weight(block: Block) -> float:
-    """The weight of a block."""
-    return float(block.weight.sum())
-
-
 def row_curvatures(loss: Loss, state: FloatArray) -> FloatArray:
     """The second derivative of each row's loss in eta, (rows, K, K), from the loss's state (rows, K)."""
     K = range(state.shape[1])

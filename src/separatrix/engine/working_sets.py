@@ -271,7 +271,7 @@ def products(part: Objective, at: Evaluation, enough: float, room: Room) -> tupl
         state = part.state_of(at, block)
         h = block.weight[:, None] * loss.diagonal(state)
         moments = np.vstack([gram_diagonal(block.X, h), back_project(block.X, h), h.sum(axis=0)])
-        return Sums(float(block.weight.sum()), 0.0, moments)
+        return Sums(block.total, 0.0, moments)
 
     sums = part.add_up(diagonal_of)
     square, first, bend = np.split(sums.gradient / sums.weight, [p, 2 * p])

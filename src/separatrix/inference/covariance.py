@@ -27,7 +27,7 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.engine.leverage import LEVERAGE_ONE, leverages, row_curvatures, total_weight
+from separatrix.engine.leverage import LEVERAGE_ONE, leverages, row_curvatures
 from separatrix.engine.linear_algebra import ROUGH, factor_positive
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
@@ -193,5 +193,5 @@ def frequencies(block: Block, frequency: Frequency) -> FloatArray:
 def observations(objective: Objective, frequency: Frequency) -> float:
     """How many observations there are."""
     if isinstance(frequency, str):
-        return objective.source.add_up(total_weight)
+        return objective.source.add_up(lambda block: block.total)
     return float(objective.source.n_rows) if frequency is None else float(frequency.sum())

@@ -187,7 +187,7 @@ def marginal_effects(
         T = bends(p, J) if isinstance(loss, ClassLoss) else 0.0 * J[..., None]
         here = Here(block, loss, theta, centre, eta, J, T)
         each = [np.append(effect, gradient) for effect, gradient in (change.sums(here) for change in changes)]
-        return np.concatenate([[block.weight.sum()], *each])
+        return np.concatenate([[block.total], *each])
 
     weight, *rest = objective.add_up(sums) if source is None else source.add_up(sums)
     C = response(loss, np.zeros((1, theta.shape[1])))[0].shape[1]

@@ -19,7 +19,6 @@ from scipy.optimize import brentq
 
 from separatrix.arrays import FloatArray
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.leverage import total_weight
 from separatrix.engine.linear_algebra import solve_positive
 from separatrix.engine.newton import newton
 from separatrix.engine.objective import Evaluation, Objective
@@ -125,7 +124,7 @@ def profile(objective: Objective, theta: FloatArray, roots: FloatArray, contrast
     check_profiled(objective, chosen)
     with one_blas_thread(), objective.source.working() as source:
         objective = replace(objective, source=source)
-        weight = objective.add_up(total_weight)
+        weight = objective.add_up(lambda block: block.total)
         best, start = optimum(objective, theta, weight)
         sides = centred(objective, chosen)
         goals = [Goal(c, z, weight, best.value) for c in sides for z in roots]
@@ -144,7 +143,7 @@ def end_by_fits(objective: Objective, theta: FloatArray, contrast: FloatArray, r
     """
     with one_blas_thread(), objective.source.working() as source:
         objective = replace(objective, source=source)
-        weight, c = objective.add_up(total_weight), centred(objective, contrast[None])[0].ravel()
+        weight, c = objective.add_up(lambda block: block.total), centred(objective, contrast[None])[0].ravel()
         way = newton_way(objective, np.zeros_like(theta), AT_REST / weight)
         best, near = way[-1].value, INSIDE * root**2
         start = next(at.theta for at in way if 2.0 * weight * (at.value - best) <= near)
