@@ -39,7 +39,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.sums import Sums, block_eta, block_plane, with_intercept
+from separatrix.engine.sums import Sums, block_eta, block_plane, block_state, with_intercept
 from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import gram
 from separatrix.equations.penalties import ElasticNet
@@ -193,7 +193,7 @@ def intercept_effects(objective: Objective, theta: FloatArray) -> FloatArray:
     K, loss = theta.shape[1], objective.loss
 
     def effects(block: Block) -> FloatArray:
-        _, _, state = loss.together(block.y, block_eta(block, theta))
+        state = block_state(block, loss, theta)
         shifted = (block.weight[:, None] * loss.curvature_times(state, unit[None, :]) for unit in np.eye(K))
         gradients = [with_intercept(block.transposed, shift, len(theta)).ravel() for shift in shifted]
         return np.append(np.concatenate(gradients), block.total)

@@ -33,7 +33,7 @@ from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
-from separatrix.engine.sums import block_eta
+from separatrix.engine.sums import block_eta, block_state
 from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import gram
 from separatrix.errors import ApproximationWarning
@@ -200,8 +200,7 @@ def without_each(objective: Objective, theta: FloatArray, options: Options) -> C
 
 def own_curvature(objective: Objective, row: Block, theta: FloatArray) -> FloatArray:
     """What a block's loss adds to the curvature, (P K, P K)."""
-    state = objective.loss.together(row.y, block_eta(row, theta))[2]
-    ones = len(theta) - row.X.shape[1]
+    state, ones = block_state(row, objective.loss, theta), len(theta) - row.X.shape[1]
     return gram(objective.loss, row.X, row.weight, state, ones).reshape(theta.size, theta.size)
 
 

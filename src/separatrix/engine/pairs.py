@@ -34,7 +34,7 @@ from separatrix.engine.near_copies import columns_of_sums
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, Packed, packed, solve_packed
 from separatrix.engine.shared import squares_of
-from separatrix.engine.sums import block_eta
+from separatrix.engine.sums import block_state
 from separatrix.equations.hyperplane import beside_ones, gram_diagonal, pieces
 from separatrix.equations.losses import Loss
 
@@ -121,7 +121,7 @@ def tree_of(objective: Objective, at: Evaluation) -> tuple[FloatArray | None, Fl
     (P, K), p, loss = at.theta.shape, objective.source.n_columns, objective.loss
 
     def sums(block: Block) -> FloatArray:
-        state = double_state(loss, at.theta, block)
+        state = block_state(block, loss, at.theta)
         near = [[-float(block.weight @ loss.second(state, k, m)) if k < m else 0.0 for m in range(K)] for k in range(K)]
         h = block.weight[:, None] * loss.diagonal(state)
         return np.vstack([near, gram_diagonal(block.X, h), np.tile(h.sum(axis=0), (P - p, 1))])
@@ -152,13 +152,8 @@ def slopes_of(gradient: FloatArray, B: FloatArray, scale: FloatArray) -> tuple[F
 
 def edge_weight(loss: Loss, theta: FloatArray, d: FloatArray, block: Block) -> FloatArray:
     """The weight of each row times p_k p_m of an edge d, (rows,)."""
-    state, k, m = double_state(loss, theta, block), int(d.argmax()), int(d.argmin())
+    state, k, m = block_state(block, loss, theta), int(d.argmax()), int(d.argmin())
     return block.weight * loss.second(state, k, m) * (1.0 if k == m else -1.0)
-
-
-def double_state(loss: Loss, theta: FloatArray, block: Block) -> FloatArray:
-    """The state of a block's rows, (rows, K): what is kept is in single precision, which is for models alone."""
-    return loss.together(block.y, block_eta(block, theta))[2]
 
 
 def inverse_of(factor: Half) -> Half:

@@ -129,6 +129,11 @@ def block_eta(block: Block, theta: FloatArray) -> FloatArray:
     return eta
 
 
+def block_state(block: Block, loss: Loss, theta: FloatArray) -> FloatArray:
+    """The loss's state of the rows of a block, (rows, K), in double: what is kept of it is for models alone."""
+    return loss.together(block.y, block_eta(block, theta))[2]
+
+
 def block_plane(block: Block, theta: FloatArray) -> FloatArray:
     """X w + b for the rows of a block, (rows, K): eta without its offset, and what a step of theta adds to eta."""
     p = block.X.shape[1]

@@ -20,7 +20,7 @@ from separatrix.engine.iterate import Status, Trace
 from separatrix.engine.least_squares import design_of, least_squares
 from separatrix.engine.linear_algebra import ROUGH, SINGULAR, factor_positive, inverse_of, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.sums import block_eta
+from separatrix.engine.sums import block_eta, block_state
 from separatrix.engine.triangle import triangle_of
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2, even
@@ -64,14 +64,7 @@ class Estimate:
 
     def eta(self) -> FloatArray:
         """The linear predictor of every row in memory, (n, K); one pass."""
-        eta = np.empty((self.objective.source.n_rows, self.theta.shape[1]))
-
-        def fill(block: Block) -> float:
-            eta[block.rows] = block_eta(block, self.theta)
-            return 0.0
-
-        self.objective.add_up(fill)
-        return eta
+        return self.objective.by_rows(partial(block_eta, theta=self.theta), self.theta.shape[1])
 
 
 def translation(centre: FloatArray, P: int) -> FloatArray:
@@ -180,8 +173,7 @@ def inverse_information(objective: Objective, theta: FloatArray) -> FloatArray:
     m = int(objective.fit_intercept)
 
     def weighted(block: Block) -> FloatArray:
-        state = objective.loss.together(block.y, block_eta(block, theta))[2]
-        return np.sqrt(state) * design_of(block, m)
+        return np.sqrt(block_state(block, objective.loss, theta)) * design_of(block, m)
 
     return inverse_gram(triangle_of(objective.source, weighted), m)
 
