@@ -10,6 +10,7 @@ is minus or plus the root of the chi-squared quantile (Cox and Snell 1989; McCul
 
 import warnings
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -129,7 +130,8 @@ def profile(objective: Objective, theta: FloatArray, roots: FloatArray, contrast
         sides = centred(objective, chosen)
         goals = [Goal(c, z, weight, best.value) for c in sides for z in roots]
         many = max(1, CELLS // theta.size**2)
-        ends = [end for i in range(0, len(goals), many) for end in seek(objective, start, goals[i : i + many])]
+        largest = cache(partial(curvature_at_zero, objective, theta.shape))
+        ends = [end for i in range(0, len(goals), many) for end in seek(objective, start, largest, goals[i : i + many])]
     warn_of(ends)
     estimates = np.array([np.sum(c * best.theta) for c in sides])
     return Profile(roots, estimates, np.reshape(ends, (len(sides), len(roots))), objective.passes)
@@ -148,7 +150,7 @@ def end_by_fits(objective: Objective, theta: FloatArray, contrast: FloatArray, r
         best, near = way[-1].value, INSIDE * root**2
         start = next(at.theta for at in way if 2.0 * weight * (at.value - best) <= near)
         inside, basis = float(c @ start.ravel()), null_space(c[None])
-        largest = objective.evaluate(np.zeros_like(theta), order=2).curvature
+        largest = curvature_at_zero(objective, theta.shape)
         known, failed = {inside: start}, []
 
         def lacks(t: float) -> float:
@@ -171,6 +173,11 @@ def end_by_fits(objective: Objective, theta: FloatArray, contrast: FloatArray, r
             return np.nan
         found: Any = brentq(lacks, inside, outside, xtol=1e-9 * stride)
         return np.nan if failed else float(found)
+
+
+def curvature_at_zero(objective: Objective, shape: tuple[int, int]) -> FloatArray:
+    """That at theta = 0 (P, K), the largest of classes without an offset; one pass."""
+    return objective.evaluate(np.zeros(shape), order=2).curvature
 
 
 def held_at(

@@ -15,7 +15,7 @@ d = (slope' - slope) c'a with slope'^2 = 2 (F* + z^2 / (2 W) - F + g'B g / 2) / 
 largest, as the logistic's is, enough of it makes a model that F stays below, whose steps never lead too deep.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import add
@@ -60,10 +60,11 @@ class Goal:
 
 @dataclass(frozen=True)
 class Metric:
-    """A curvature near the objective's, (n, n), and its factor with `damping` times the one at theta = 0 added."""
+    """A curvature near the objective's, (n, n), and its factor with `damping` times the largest added, which is asked
+    for where that is more than none."""
 
     curvature: FloatArray
-    largest: FloatArray
+    largest: Callable[[], FloatArray]
     factor: Factor
     damping: float = 0.0
     pairs: tuple[Pair, ...] = ()
@@ -75,8 +76,8 @@ class Metric:
     def damped(self, damping: float) -> "Metric":
         """With another damping, of less than DAMPING none; it forgets the pairs."""
         damping = 0.0 if damping < DAMPING else damping
-        factor = factor_positive(self.curvature + damping * self.largest)
-        return Metric(self.curvature, self.largest, factor, damping)
+        stiffer = self.curvature + damping * self.largest() if damping else self.curvature
+        return Metric(self.curvature, self.largest, factor_positive(stiffer), damping)
 
     def between(self, at: Evaluation, there: Evaluation) -> "Metric":
         """The metric after a step: the curvature there, less damped, where it is known, else corrected by the step."""
@@ -122,10 +123,11 @@ class Seeker:
         return abs(self.value - float(np.sum(self.goal.c * self.start.theta)))
 
 
-def seek(objective: Objective, start: Evaluation, goals: Sequence[Goal]) -> list[float]:
-    """The contrast's value at each goal; all seekers go in the same passes."""
-    largest = objective.evaluate(np.zeros_like(start.theta), order=2).curvature
-    metric = Metric(start.curvature, largest, factor_positive(start.curvature))
+def seek(
+    objective: Objective, start: Evaluation, largest: Callable[[], FloatArray], goals: Sequence[Goal]
+) -> list[float]:
+    """The contrast's value at each goal; all seekers go in the same passes. The largest curvature is that at 0."""
+    metric = Metric(start.curvature, largest, start.factor)
     steps = [step_from(goal, start, metric) for goal in goals]
     pairs = zip(goals, steps, strict=True)
     seekers = [Seeker(goal, start, start, metric, step, abs(step.advance)) for goal, step in pairs]
