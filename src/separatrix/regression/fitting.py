@@ -18,7 +18,7 @@ from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
 from separatrix.engine.least_squares import design_of, least_squares
-from separatrix.engine.linear_algebra import ROUGH, SINGULAR, factor_positive, inverse_of, solve_factored
+from separatrix.engine.linear_algebra import ROUGH, SINGULAR, inverse_of, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_state
 from separatrix.engine.triangle import triangle_of
@@ -119,12 +119,12 @@ def fit_classes(
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
         at, step = polish(objective, fit)
         # A direction without an end hides another that is none: then the columns are looked at too.
-        least = factor_positive(at.curvature).least
+        least = at.factor.least
         shaky = not penalty and (least < SINGULAR or not fit.finite)
         if shaky and not vain and (fewer := independent(sample, singular)):
             return of_fewer(fewer, checkpoint=checkpoint and checkpoint.of_fewer())
         rough = not penalty and K == 1 and least < ROUGH
-        bread = inverse_information(objective, at.theta) if rough else inverse_of(factor_positive(total * at.curvature))
+        bread = inverse_information(objective, at.theta) if rough else inverse_of(at.factor) / total
     # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
     if found is None and (shaky or not fit.finite):
         found = separation_of(sample)
@@ -180,7 +180,7 @@ def inverse_information(objective: Objective, theta: FloatArray) -> FloatArray:
 
 def newton_step(at: Evaluation) -> FloatArray:
     """-curvature^-1 gradient, (P, K)."""
-    return solve_factored(factor_positive(at.curvature), -at.gradient.ravel()).reshape(at.theta.shape)
+    return solve_factored(at.factor, -at.gradient.ravel()).reshape(at.theta.shape)
 
 
 def separation_of(sample: Sample) -> Separation | None:
