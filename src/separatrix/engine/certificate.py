@@ -27,7 +27,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.decrement import GRADIENT_SEEN, decrement, nu_at_most
-from separatrix.engine.duality import Prediction, by_strong_convexity, dual_bound, penalises_all
+from separatrix.engine.duality import Prediction, by_strong_convexity, dual_bound
 from separatrix.engine.linear_algebra import factor_positive
 from separatrix.engine.near_copies import (
     CURVATURE_SEEN,
@@ -108,13 +108,13 @@ def certify(
     if metric is not None:
         bounds.append(by_self_concordance(objective, at, metric))
     wanted = bounds[-1].coef_error is None and (bounds[-1].gap > tolerance or objective.penalty.l2.all())
-    if wanted and penalises_all(objective.penalty):
+    if wanted and objective.penalty.holds_all:
         bounds.append(by_duality(objective, at, ahead))
     best = min(bounds, key=lambda bound: bound.gap)
     # Where every weight is penalised, a dual bound will do, some steps further on.
-    most = CHEAP_CURVATURE if penalises_all(objective.penalty) else LARGEST_CURVATURE
+    most = CHEAP_CURVATURE if objective.penalty.holds_all else LARGEST_CURVATURE
     if metric is None and best.gap > tolerance and at.theta.size <= most:
-        if not (objective.penalty.has_l1 or objective.penalty.l2.any()) and objective.smallest_margin(at.theta) > 0:
+        if objective.penalty.is_none and objective.smallest_margin(at.theta) > 0:
             return best  # there is no optimum, and what F tends to is 0
         pairs = by_pairs(objective, at)
         if pairs and (pairs.gap <= tolerance or not last):

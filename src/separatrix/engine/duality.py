@@ -60,11 +60,6 @@ class Prediction:
     reached: FloatArray
 
 
-def penalises_all(penalty: ElasticNet) -> bool:
-    """Whether every weight is penalised, without which there is no dual bound."""
-    return bool(np.all((penalty.l1 > 0) | (penalty.l2 > 0)))
-
-
 def dual_bound(objective: Objective, at: Evaluation, ahead: Prediction | None = None) -> float | None:
     """How far F is above the bound, at most, by what a step to here predicted if there is one, else by what is fitted;
     None where the intercept is too far from its optimum for one."""

@@ -14,7 +14,7 @@ from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import Certificate, certify
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choice_for, products_pay
-from separatrix.engine.duality import by_strong_convexity, penalises_all
+from separatrix.engine.duality import by_strong_convexity
 from separatrix.engine.iterate import Aim, Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Evaluation, Objective
@@ -84,7 +84,6 @@ def fit_linear_model(
     there is no penalty and the plane that was found has every row on its right side, which proves that no finite
     optimum exists.
     """
-    penalised = bool(penalty.has_l1 or penalty.l2.any())
     if isinstance(source, MemorySource):
         source = replace(source, outputs=len(start[0]))
     source = centred_for(source, penalty, len(start[0]), options.fit_intercept)
@@ -104,7 +103,8 @@ def fit_linear_model(
         elif lost:
             gap = (solution.certificate.gap**0.5 + lost**0.5) ** 2
             solution = replace(solution, certificate=replace(solution.certificate, gap=gap))
-        finite = penalised or solution.certificate.coef_error is not None  # Newton's decrement proves a minimum nearby
+        # Newton's decrement proves a minimum nearby.
+        finite = not penalty.is_none or solution.certificate.coef_error is not None
         separated = not finite and objective.smallest_margin(solution.at.theta) > 0
         p = space.source.n_columns
         w, b = np.split(objective.canonical(solution.at.theta), [p])  # along flat directions only the penalty leads
@@ -159,7 +159,7 @@ def solve(
     solver = choice.solver(objective, start.theta, start.metric, Aim(target, options.curved))
     solver = checkpoint.keeping(solver) if checkpoint else solver
     # Of several classes, or many columns, its curvature costs more than a dual bound.
-    dear = K > 1 or (choice.name == "conjugate-gradient" and penalises_all(penalty))
+    dear = K > 1 or (choice.name == "conjugate-gradient" and penalty.holds_all)
     part = None if dear else start.part
     del start, theta  # which hold a sample and its curvature, and as much as the solution
     return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, part)

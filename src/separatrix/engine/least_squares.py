@@ -33,7 +33,6 @@ from separatrix.engine import double_double
 from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
 from separatrix.engine.complete import complete
 from separatrix.engine.conjugate import conjugate_newton
-from separatrix.engine.duality import penalises_all
 from separatrix.engine.fit import rounded, rounding_of
 from separatrix.engine.in_triangle import elastic_net, minimum_norm, ridge
 from separatrix.engine.iterate import Status, Step, Trace, minimise
@@ -106,13 +105,13 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
     length = np.linalg.norm(R[:, m : m + p], axis=0)
     still = np.linalg.norm(R_x, axis=0) <= ROUNDING * length  # constant: what the intercept leaves of them is rounding
     R_x = np.where(still, 0.0, R_x) if still.any() else R_x
-    if penalty.l1.any():
+    if penalty.has_l1:
         w, rank = elastic_net(R_x, q, penalty)
     else:
         w, rank = ridge(R_x, q, penalty.l2) if penalty.l2.all() else minimum_norm(R_x, q, length)
     b = (R[:m, m + p :] - R[:m, m : m + p] @ w) / R[:m, :m] if m else np.zeros((1, targets))
     passes = 1
-    if 0 < rank == p and not penalty.l1.any() and not penalty.l2.any():
+    if 0 < rank == p and penalty.is_none:
         theta, refinements = in_all_digits(source, R, np.vstack([b[:m], w]), m)
         w, b, passes = theta[m:], theta[:m] if m else b, passes + refinements
     total = float(R[0, 0]) ** 2 if m else None
@@ -120,7 +119,7 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
     certificate = certify_quadratic(objective, at, R, total)
     why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
-    why = why if penalty.l1.any() else "least squares has a closed form"
+    why = why if penalty.has_l1 else "least squares has a closed form"
     trace = trace_of("qr", why, objective, at, certificate, passes, started)
     found = uncentred(LeastSquares(w.T, b[0], rank, trace, certificate, R), source.centre)
     of_y, varies = (float(np.sum(np.square(part[:, m + p :]))) / total for part in (R, R[m:]))
@@ -222,7 +221,7 @@ def trace_of(
 def is_wide(source: Source, penalty: ElasticNet) -> bool:
     """Whether a triangle of all columns would be large, or take long, and can be done without: every weight is
     penalised."""
-    if not isinstance(source, MemorySource) or not penalises_all(penalty):
+    if not isinstance(source, MemorySource) or not penalty.holds_all:
         return False
     p = source.n_columns
     if p <= LARGEST_CURVATURE and not (source.n_rows < p and is_large(source)):
@@ -232,7 +231,7 @@ def is_wide(source: Source, penalty: ElasticNet) -> bool:
 
 def is_low(source: Source, penalty: ElasticNet) -> bool:
     """Whether rows in memory are fewer than columns, of which all are penalised."""
-    return isinstance(source, MemorySource) and source.n_rows < source.n_columns and penalises_all(penalty)
+    return isinstance(source, MemorySource) and source.n_rows < source.n_columns and penalty.holds_all
 
 
 def by_products(

@@ -171,7 +171,7 @@ def with_each(objective: Objective, theta: FloatArray) -> FloatArray:
 
 def on_support(objective: Objective, theta: FloatArray) -> tuple[Objective, FloatArray]:
     """Without the columns that an L1 part gave no weight: a row more or less is taken not to change them."""
-    if not objective.l1.any():
+    if not objective.penalty.has_l1:
         return objective, theta
     p = objective.source.n_columns
     chosen = np.flatnonzero(theta[:p].any(axis=1))
@@ -207,7 +207,7 @@ def own_curvature(objective: Objective, row: Block, theta: FloatArray) -> FloatA
 @beyond_numbers
 def end_of(objective: Objective, theta: FloatArray, metric: FloatArray | None, options: Options) -> FloatArray:
     """The optimum, about, from a start with a curvature there, if that is known."""
-    solver: Solver = (proximal_newton if objective.l1.any() else quasi_newton)(objective, theta, metric)
+    solver: Solver = (proximal_newton if objective.penalty.has_l1 else quasi_newton)(objective, theta, metric)
     before = np.inf
     for number, iterate in enumerate(solver):
         stalled = before / 2 < iterate.gap <= options.tol

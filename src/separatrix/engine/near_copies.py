@@ -125,7 +125,7 @@ def unit_of_rows(objective: Objective, at: Evaluation, unit: FloatArray, size: f
     """The most that the units of columns, (P K,), can be, if next to it there is next to no curvature in a column or
     along another direction, as where all the rows of a level run off, and nothing is penalised; one pass at most.
     `size` is the root of the norm of the inverse of H / unit unit'."""
-    if objective.penalty.has_l1 or objective.penalty.l2.any():
+    if not objective.penalty.is_none:
         return None
     if unit.min() > RUN_OFF * unit.max() and size * RUN_OFF < 1.0:
         return None

@@ -20,7 +20,7 @@ def certify_quadratic(objective: Objective, at: Evaluation, R: FloatArray, total
     penalty, p = objective.penalty, objective.source.n_columns
     m, enough = len(at.theta) - p, PROVEN * at.loss / total
     by_curvature = partial(certified_gap, R, objective.subgradient(at), m, p, total * penalty.l2, enough)
-    if not penalty.l1.any():
+    if not penalty.has_l1:
         return Certificate(by_curvature() * total, "the Newton decrement, exact for a quadratic")
     w = at.theta[:p]
     # The bound for classes holds here too, as (1 - c)^2 <= 1 - c: the conjugate of r^2 / 2 is quadratic.

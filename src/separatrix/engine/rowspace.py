@@ -57,7 +57,7 @@ def smallest_space(source: Source, penalty: ElasticNet, classes: int = 1, weakes
     """A space with fewer coefficients for each of the `classes` columns of eta, if every weight has an L2 penalty
     alone, and the rows are in memory and fewer than the columns; else the space as it is, without its zeros if they are
     so many that this pays under the `weakest` penalty."""
-    if not isinstance(source, MemorySource) or penalty.l1.any() or not penalty.l2.all():
+    if not isinstance(source, MemorySource) or penalty.has_l1 or not penalty.l2.all():
         return Space(source, penalty)
     if not source.n_rows < source.n_columns:
         zeros = products_pay(source, weakest or penalty, classes)

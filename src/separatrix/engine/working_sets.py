@@ -20,7 +20,7 @@ from separatrix.data.block import Block, Source
 from separatrix.data.judged import share_of_entries
 from separatrix.data.memory import MemorySource
 from separatrix.engine.among import Those, gram_among
-from separatrix.engine.duality import Prediction, duality_gap, penalises_all
+from separatrix.engine.duality import Prediction, duality_gap
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear_algebra import Linear, conjugate_gradients
@@ -177,7 +177,7 @@ def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> floa
     The square, because without an L2 part that gap falls with the distance to the optimum and the decrease with its
     square: an estimate that is small enough for the coefficients is then small enough for the certificate.
     """
-    if penalises_all(objective.penalty):
+    if objective.penalty.holds_all:
         w = at.theta[: objective.source.n_columns]
         gradient = at.gradient[: len(w)]
         if objective.penalty.l2.any():

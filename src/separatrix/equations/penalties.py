@@ -49,6 +49,16 @@ class ElasticNet:
         """Whether some column has an L1 part."""
         return bool(self.l1.any())
 
+    @cached_property
+    def is_none(self) -> bool:
+        """Whether no weight is penalised."""
+        return not (self.has_l1 or self.l2.any())
+
+    @cached_property
+    def holds_all(self) -> bool:
+        """Whether every weight is penalised, without which there is no dual bound."""
+        return bool(np.all((self.l1 > 0) | (self.l2 > 0)))
+
     def gradient(self, w: FloatArray) -> FloatArray:
         """Of the smooth part, (p, K)."""
         return self.l2[:, None] * w

@@ -215,7 +215,7 @@ def warn_of(ends: list[float]) -> None:
 
 def check_profiled(objective: Objective, contrasts: FloatArray) -> None:
     """ArgumentError where no profile exists."""
-    if objective.penalty.l1.any():
+    if objective.penalty.has_l1:
         raise ArgumentError("the profile of a fit with an L1 penalty has corners, and no interval follows from it.")
     if np.any(np.abs(contrasts @ objective.loss.flat(contrasts.shape[2])) > 1e-12):
         raise ArgumentError(
