@@ -40,6 +40,7 @@ from separatrix.checked import (
     weight_of_classes,
 )
 from separatrix.data.block import Source
+from separatrix.data.classes import against, codes_for, columns_of_eta, loss_of
 from separatrix.data.given import check_moderate
 from separatrix.data.judged import check_not_tiny
 from separatrix.data.labels import check_two_classes, made_codes, weight_by_class
@@ -48,7 +49,7 @@ from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax
-from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
+from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import elastic_net, even
 from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
 from separatrix.tables import brought, class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
@@ -232,11 +233,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             fit = fit_linear_model(source.recoded(code, rows), loss, penalty, options, start, warn=False)
             return replace(fit, at=None)  # a gradient may be large beside few rows
 
-        if K == 2:
-            return [one(of_two, LogLoss(), slice(None))]
-        if not self._one_vs_rest():
-            return [one(lambda codes: codes, SoftmaxLoss(), slice(None))]
-        return [one(against(k), LogLoss(), slice(k, k + 1)) for k in range(K)]
+        if K > 2 and self._one_vs_rest():
+            return [one(against(k), loss_of(2), slice(k, k + 1)) for k in range(K)]
+        return [one(codes_for(K), loss_of(K), slice(None))]
 
     def _separation(self, fits: list[Fit], source: Source) -> Any:
         """What linear programming says where a fit leaves it open whether its optimum is finite, for each of several
@@ -255,7 +254,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return found[0] if len(fits) == 1 else found
 
     def _columns_of_eta(self) -> int:
-        return 1 if len(self.classes_) == 2 else len(self.classes_)
+        return columns_of_eta(len(self.classes_))
 
     def _start(self, p: int, rows: slice) -> tuple[FloatArray, FloatArray]:
         """Zero, or with warm_start the last coefficients if they fit and are finite; of the classes in `rows`."""
@@ -327,21 +326,3 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def against(k: int) -> Callable[[NDArray], NDArray]:
-    """Makes 1 of the codes that are k and 0 of the others, (rows, 1), as `LogLoss` codes them, in a byte each.
-
-    >>> against(1)(np.array([1, 0, 2])).ravel()
-    array([1, 0, 0], dtype=int8)
-    """
-    return lambda codes: (codes == k)[:, None].view(np.int8)
-
-
-def of_two(codes: NDArray) -> NDArray:
-    """The codes 0 and 1 of two classes as `LogLoss` takes them, (rows, 1), in a byte each.
-
-    >>> of_two(np.array([1, 0], dtype=np.int8)).ravel()
-    array([1, 0], dtype=int8)
-    """
-    return codes[:, None].astype(np.int8, copy=False)

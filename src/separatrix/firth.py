@@ -16,6 +16,7 @@ from separatrix.arguments import (
 )
 from separatrix.arrays import FloatArray
 from separatrix.checked import all_or_nothing, check_fitted, checked_rows
+from separatrix.data.classes import codes_for, columns_of_eta
 from separatrix.data.judged import check_not_tiny
 from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import memory_source
@@ -96,13 +97,11 @@ class FirthLogisticRegression(LogisticRegression):
             weight = check_sample_weight(sample_weight, X.shape[0])
             K = len(self.classes_)
             check_two_classes(self.classes_, weight_by_class(codes, K, weight))
-            offset = check_offset(offset, X.shape[0], 1 if K == 2 else K, FARTHEST)
+            offset = check_offset(offset, X.shape[0], columns_of_eta(K), FARTHEST)
             self._with_offset = offset is not None
             offset = offset if offset is None or K == 2 else offset[:, 1:] - offset[:, :1]
-            labels = codes[:, None] * 1.0 if K == 2 else codes
-            source = memory_source(
-                X, labels, weight, centre=self.fit_intercept, n_threads=self.n_threads, offset=offset
-            )
+            y, threads = codes_for(K)(codes), self.n_threads
+            source = memory_source(X, y, weight, centre=self.fit_intercept, n_threads=threads, offset=offset)
             with one_blas_thread():
                 self._fitted = firth_estimate(source, K, self.fit_intercept, int(self.max_iter), self.correction)
             self._keep(self._fitted, K)

@@ -14,11 +14,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 import separatrix
 from separatrix.arrays import IntArray
 from separatrix.data.beside import clusters_in, codes_of, weights_of
 from separatrix.data.cells import Numbered, Table
+from separatrix.data.classes import codes_for
 from separatrix.data.dataset import Dataset
 from separatrix.data.encoders import Note, merged
 from separatrix.data.learn import Encoding, Learned, Question
@@ -36,9 +38,7 @@ from separatrix.evaluate.checks import examine
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation
 from separatrix.fits.inferred import Inferred, errors_of, found_of, infer_sample, source_sample
 from separatrix.fits.penalised import (
-    as_column,
     classes_of_source,
-    codes_for,
     numbers_of_source,
     penalty_in_units,
     spreads_of_source,
@@ -175,8 +175,7 @@ def fit_source(
     their regression with its errors, by clusters of codes (rows,) if there are any."""
     encoding, n, weight = learned.encoding, learned.rows, learned.weight
     target, columns, K = encoding.target, encoding.columns, len(encoding.target.classes)
-    scales = spreads_of_source(source.recoded(as_column))
-    code = codes_for(K) if K else as_column
+    scales, code = spreads_of_source(source), codes_for(K) if K else as_column
     penalty, l1_ratio = penalty_in_units(scales, settings.l1_ratio), settings.l1_ratio
     rates = weight / weight.sum() if K else np.array([source.recoded(code).add_up(weighted_sum) / weight.sum()])
     inferred = errors = None
@@ -198,6 +197,11 @@ def fit_source(
         scale = weight.sum() / n if settings.weight else 1.0
         found = numbers_of_source(source.recoded(code), penalty.times(scale), settings.C, l1_ratio, watch)
     return model_of(found, target, columns, scales, rates, n, settings, errors), inferred
+
+
+def as_column(y: NDArray) -> NDArray:
+    """Numbers (rows,) as a column."""
+    return y[:, None] * 1.0
 
 
 def weighted_sum(block: Any) -> float:

@@ -35,16 +35,16 @@ from separatrix.cross_validation.scores import (
     scorer_of,
     with_coefficients,
 )
+from separatrix.data.classes import against, codes_for, columns_of_eta, loss_of
 from separatrix.data.labels import made_codes
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members
 from separatrix.engine.leave_out import LeftOut
 from separatrix.engine.path import Paths, fit_paths
-from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net, even
 from separatrix.errors import ArgumentError, ConvergenceWarning
-from separatrix.estimators import LogisticRegression, against, of_two
+from separatrix.estimators import LogisticRegression
 from separatrix.tables import table_labels
 
 MOST_CS = 10_000  # to try: a larger number is meant as a C
@@ -210,12 +210,10 @@ class LogisticRegressionCV(LogisticRegression):
             source = memory_source(X, codes, weight, self.fit_intercept, self.n_threads, own)
             return fit_paths(source.recoded(code), loss, columns, penalty, Cs, members, options)
 
-        if K == 2:
-            return walk(of_two, LogLoss(), 1, offset)
-        if not self._one_vs_rest():
-            return walk(lambda codes: codes, SoftmaxLoss(), K, offset)
-        own = [None if offset is None else offset[:, [k]] for k in range(K)]
-        return side_by_side([walk(against(k), LogLoss(), 1, own[k]) for k in range(K)])
+        if K > 2 and self._one_vs_rest():
+            own = [None if offset is None else offset[:, [k]] for k in range(K)]
+            return side_by_side([walk(against(k), loss_of(2), 1, own[k]) for k in range(K)])
+        return walk(codes_for(K), loss_of(K), columns_of_eta(K), offset)
 
     def _of_folds(self, judge: Judge, paths: list[Paths], rows: Rows, folds: Folds) -> list[list[list[float]]]:
         """The scores of each fold's fits on its test rows: on threads they would wait for each other."""

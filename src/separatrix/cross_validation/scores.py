@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, log_lo
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cross_validation.folds import Folds
+from separatrix.data.classes import columns_of_eta
 from separatrix.data.memory import some_rows
 from separatrix.data.some import longest_run
 from separatrix.data.threads import one_blas_thread
@@ -249,7 +250,7 @@ def with_coefficients(model: LogisticRegression, classes: NDArray, w: FloatArray
 
 def decision_values(classes: NDArray, multi_class: str) -> DecisionValues:
     """The model that takes decision values of these classes in place of X."""
-    K = 1 if len(classes) == 2 else len(classes)
+    K = columns_of_eta(len(classes))
     model = DecisionValues(multi_class=multi_class)
     with_coefficients(model, classes, np.zeros((K, 1)), np.zeros(K))
     return model

@@ -24,6 +24,7 @@ from separatrix.arguments import (
 )
 from separatrix.arrays import FLOATS, FloatArray
 from separatrix.compressed import csr_of_sums
+from separatrix.data.classes import columns_of_eta
 from separatrix.data.client import current_client, hush_all, reachable
 from separatrix.data.cluster import ClusterSource, Deal, Share, result_of, submitted
 from separatrix.data.dataset import is_dask, is_frame
@@ -51,7 +52,7 @@ class Labelled:
         """How many linear predictors there are: for two classes one, for more as many, else one for each target."""
         if self.classes is None:
             return self.source.at_hand.y.shape[1]
-        return len(self.classes) if len(self.classes) > 2 else 1
+        return columns_of_eta(len(self.classes))
 
     @property
     def offsets(self) -> int:

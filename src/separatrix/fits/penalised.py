@@ -12,6 +12,7 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.data.beside import Beside
 from separatrix.data.block import Source
+from separatrix.data.classes import codes_for, columns_of_eta, loss_of
 from separatrix.data.memory import memory_source
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options, fit_linear_model
@@ -19,7 +20,7 @@ from separatrix.engine.iterate import Step
 from separatrix.engine.least_squares import least_squares
 from separatrix.engine.objective import Objective
 from separatrix.engine.selection import Folds, Selection, select_C
-from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
+from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import ElasticNet, elastic_net
 from separatrix.errors import ApproximationWarning, SeparatrixWarning
 from separatrix.fits.found import Found
@@ -94,31 +95,6 @@ def numbers_of_source(source: Source, penalty: ElasticNet, C: float | None, l1_r
     watch(found.trace.steps[-1])
     used = 1.0 / strength if strength else None
     return Found(found.coefficients, found.intercepts, found.trace, found.certificate, used, l1_ratio)
-
-
-def loss_of(K: int) -> ClassLoss:
-    """The loss of K classes."""
-    return LogLoss() if K == 2 else SoftmaxLoss()
-
-
-def columns_of_eta(K: int) -> int:
-    """How many linear predictors K classes have."""
-    return 1 if K == 2 else K
-
-
-def codes_for(K: int) -> Callable[[NDArray], NDArray]:
-    """Makes y as the loss of K classes wants it of their codes (n,)."""
-    return as_column if K == 2 else as_codes
-
-
-def as_column(y: NDArray) -> NDArray:
-    """(n, 1) of numbers."""
-    return y[:, None] * 1.0
-
-
-def as_codes(y: NDArray) -> NDArray:
-    """Codes as they are."""
-    return y
 
 
 def strength_of(C: float | None) -> float:
