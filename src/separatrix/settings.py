@@ -58,6 +58,11 @@ class Settings:
         return [name for name in (self.offset, self.weight, self.frequency, self.cluster) if name is not None]
 
     @property
+    def counted_by(self) -> str | None:
+        """The column that says what a row counts, of either kind."""
+        return self.weight or self.frequency
+
+    @property
     def columns(self) -> dict[str, Any]:
         """What is told of columns, as `Columns.learn` takes it."""
         names = ("categorical", "numeric", "text", "date", "floor", "text_width", "unseen")

@@ -142,8 +142,7 @@ def first_of(read: Callable[[Dataset], T], rows: Dataset, dataset: Dataset) -> T
 def question_of(target: str, settings: Settings) -> Question:
     """What the first reading is to find out."""
     offset = (settings.offset,) if settings.offset else ()
-    weight = settings.weight or settings.frequency
-    return Question(target, weight, offset, settings.positive, settings.regression, settings.columns)
+    return Question(target, settings.counted_by, offset, settings.positive, settings.regression, settings.columns)
 
 
 def turned(dataset: Dataset, learned: Learned) -> Iterable[str]:
@@ -182,7 +181,7 @@ def fit_source(
     if settings.inference:
         if settings.weight:  # only ratios mean something: a row is one observation
             source, weight = source.reweighed(np.array([n / weight.sum()])), weight * n / weight.sum()
-        counted = bool(settings.weight or settings.frequency) or getattr(source, "distinct", False)
+        counted = bool(settings.counted_by) or getattr(source, "distinct", False)
         sample = source_sample(source.recoded(code), target, columns, weight, groups, counted, n)
         inferred = infer_sample(sample, settings.errors, settings.weight is not None, checkpoint)
         found = found_of(inferred.result, columns.feature_names)

@@ -9,6 +9,7 @@ from functools import partial, reduce
 from operator import add
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -120,8 +121,8 @@ def train(
 
 def hold_out(settings: Settings, target: str) -> HoldOut:
     """The rule of which rows are held out."""
-    weight = settings.weight or settings.frequency
-    return HoldOut(target, settings.test_size, settings.seed, by_class=not settings.regression, weight=weight)
+    of_class = not settings.regression
+    return HoldOut(target, settings.test_size, settings.seed, by_class=of_class, weight=settings.counted_by)
 
 
 def fit(
@@ -179,16 +180,15 @@ def model_of(
         fit=found.record(rows),
         metrics={},
         offset=settings.offset,
-        weight=settings.weight or settings.frequency,
+        weight=settings.counted_by,
         errors=errors,
     )
 
 
 def beside_of(table: Table, settings: Settings, where: str) -> Beside:
     """The weights, offset and clusters of the rows of a table, as far as the settings name columns for them."""
-    weight = settings.weight or settings.frequency
     return Beside(
-        weight_of(table, weight, where) if weight else None,
+        weight_of(table, settings.counted_by, where) if settings.counted_by else None,
         offset_of(table, settings.offset, where) if settings.offset else None,
         cluster_of(table, settings.cluster, where) if settings.cluster else None,
     )
@@ -259,8 +259,6 @@ def sums_of(model: Model, edges: FloatArray | None, y: NDArray, values: FloatArr
 
 def with_metrics(model: Model, evaluation: Evaluation | NumberEvaluation) -> Model:
     """The model with what it reached on held-out rows."""
-    import msgspec
-
     return msgspec.structs.replace(model, metrics=dict(evaluation.metrics))
 
 

@@ -77,7 +77,7 @@ def classes_of_source(
         warnings.simplefilter("ignore", SeparatrixWarning)
         penalty = penalty.times(strength / total)
         found = fit_linear_model(source, loss_of(K), penalty, options, start, watch, checkpoint=checkpoint)
-    used = 1.0 / strength if strength else None
+    used = C if strength else None
     return Found(found.coefficients, found.intercepts, found.trace, found.certificate, used, l1_ratio)
 
 
@@ -93,7 +93,7 @@ def numbers_of_source(source: Source, penalty: ElasticNet, C: float | None, l1_r
     strength = strength_of(C)
     found = least_squares(source, 1, penalty.times(strength), fit_intercept=True)
     watch(found.trace.steps[-1])
-    used = 1.0 / strength if strength else None
+    used = C if strength else None
     return Found(found.coefficients, found.intercepts, found.trace, found.certificate, used, l1_ratio)
 
 
