@@ -48,7 +48,7 @@ from separatrix.data.made import weight_of_rows
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.equations.hyperplane import linear_predictor
-from separatrix.equations.links import log1pexp, logsumexp, sigmoid, softmax
+from separatrix.equations.links import log1pexp, logsumexp, softmax
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import elastic_net, even
 from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
@@ -304,7 +304,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         """P(class | row), (rows, K), rows that sum to 1."""
         eta = self._eta(X, offset)
         if eta.shape[1] == 1:
-            return np.hstack([sigmoid(-eta), sigmoid(eta)])
+            return loss_of(2).probabilities(eta)
         # One-vs-rest divides its K sigmoids by their sum, which is softmax of their logarithms.
         return softmax(-log1pexp(-eta) if self._one_vs_rest() else eta)
 

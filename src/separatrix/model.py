@@ -10,11 +10,11 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.data.beside import offset_of
 from separatrix.data.cells import Numbered
+from separatrix.data.classes import loss_of
 from separatrix.data.columns import Columns, Table, Unseen
 from separatrix.data.encoders import Note
 from separatrix.data.target import Target
 from separatrix.equations.hyperplane import linear_predictor
-from separatrix.equations.links import sigmoid, softmax
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError, InferenceError
@@ -117,9 +117,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def mean(self, X: Matrix, offset: FloatArray | None = None) -> FloatArray:
         """Of encoded rows, P(class | row) in the order of `target.classes`, (rows, classes); or numbers, (rows, 1)."""
         eta = self.eta(X, offset)
-        if self.task == "linear":
-            return eta
-        return softmax(eta) if self.task == "multinomial" else np.hstack([sigmoid(-eta), sigmoid(eta)])
+        return eta if self.task == "linear" else loss_of(len(self.target.classes)).probabilities(eta)
 
     def interval(self, X: Matrix, offset: FloatArray | None, level: float, of: Of = "mean") -> Interval:
         """Lower and upper limit of what `mean` says of encoded rows, NaN for rows that have a feature whose estimate is

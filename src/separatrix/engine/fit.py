@@ -193,17 +193,13 @@ def errors_at(error: FloatArray, w: FloatArray, moved: float) -> FloatArray:
     return np.broadcast_to(error, (len(error), w.shape[1]))
 
 
-def theta_of(objective: Objective, source: Source, space: Space, start: tuple[FloatArray, FloatArray]) -> FloatArray:
-    """theta (P, K) for columns that were shifted by the source's centre, in the space where the problem is solved."""
-    coefficients, intercepts = start
-    parts = [space.there(coefficients.T), (intercepts + coefficients @ source.centre)[None, :]]
-    return objective.canonical(np.vstack(parts[: 1 + objective.fit_intercept]))
-
-
 def begun(objective: Objective, source: Source, space: Space, start: tuple[FloatArray, FloatArray]) -> FloatArray:
-    """theta (P, K) at a start, or zero where few of the rows say that it is better: weights for columns in other units
-    may lead to where next to nothing bends, and no step leads back."""
-    theta = theta_of(objective, source, space, start)
+    """theta (P, K) at a start, for columns less the source's centre and in the space where the problem is solved; or
+    zero where few of the rows say that it is better: weights for columns in other units may lead to where next to
+    nothing bends, and no step leads back."""
+    coefficients, intercepts = start
+    b = (intercepts + coefficients @ source.centre)[None, :]
+    theta = objective.canonical(np.vstack([space.there(coefficients.T), b[: int(objective.fit_intercept)]]))
     if not theta.any():
         return theta
     few, zero = few_rows(objective), np.zeros_like(theta)
