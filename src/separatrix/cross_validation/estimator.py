@@ -170,7 +170,9 @@ class LogisticRegressionCV(LogisticRegression):
             if leave_out:
                 self.scores_ = np.array([judge.of_left_out(paths, self.Cs_, rows, kept, stacklevel=2)])
             else:
-                self.scores_ = np.array(self._of_folds(judge, paths, rows, folds))
+                # Not on threads, where folds would wait for each other.
+                scores = [[judge.of_path(path, f, rows, folds) for path in paths] for f in folds.numbers]
+                self.scores_ = np.array(scores)
             self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
             warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
             of_all = [(path.coefficients[0], path.intercepts[0]) for path in paths]
@@ -215,13 +217,8 @@ class LogisticRegressionCV(LogisticRegression):
             return side_by_side([walk(against(k), loss_of(2), 1, own[k]) for k in range(K)])
         return walk(codes_for(K), loss_of(K), columns_of_eta(K), offset)
 
-    def _of_folds(self, judge: Judge, paths: list[Paths], rows: Rows, folds: Folds) -> list[list[list[float]]]:
-        """The scores of each fold's fits on its test rows: on threads they would wait for each other."""
-        return [[judge.of_path(path, f, rows, folds) for path in paths] for f in folds.numbers]
-
     def _keep_paths(self, paths: list[Paths], folds: slice) -> None:
         """The attributes that tell of the fits of the folds."""
-
         self.gaps_ = np.stack([path.gaps[folds] for path in paths], axis=1)
         self.n_iter_ = np.stack([path.iterations[folds] for path in paths], axis=1)
         (F, Cs, K, p), ones = paths[0].coefficients[folds].shape, int(self.fit_intercept)

@@ -203,10 +203,10 @@ def intercept_curvature(objective: Objective, at: Evaluation) -> FloatArray:
     def curvature(block: Block) -> Sums:
         none = np.empty((len(block.weight), 0))
         V = gram(objective.loss, none, block.weight, objective.state_of(at, block), ones=1)
-        return Sums(block.total, 0.0, V[0, :, 0, :])
+        return Sums(block.total, 0.0, curvature=V[0, :, 0, :])
 
     sums = objective.add_up(curvature)
-    return sums.gradient / sums.weight
+    return sums.curvature / sums.weight
 
 
 def intercept_effect(objective: Objective, at: Evaluation, shift: FloatArray) -> FloatArray:

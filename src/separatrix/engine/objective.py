@@ -224,10 +224,10 @@ class Objective:
         diagonal[:p] = self.loss.curvature_bound * self.column_moments()[1] + self.penalty.l2[:, None]
         return np.where(diagonal > 0, diagonal, 1.0)
 
-    def add_up(self, function: Any, combine: Any = None) -> Any:
+    def add_up(self, function: Any, *combine: Any) -> Any:
         """One pass: the function of every block, summed, or combined as told."""
         self.passes += 1
-        return self.source.add_up(function) if combine is None else self.source.add_up(function, combine)
+        return self.source.add_up(function, *combine)
 
     def through_rows(self, theta: FloatArray, of_rows: OfRows) -> Sums:
         """Of rows and their plane X w + b, (rows, K), of_rows makes a number and r (rows, K): the sum of the numbers,

@@ -7,7 +7,7 @@ the sandwich (Binder 1983, "On the variances of asymptotically normal estimators
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -30,7 +30,7 @@ from separatrix.inference.likelihood_ratio import likelihood_ratio
 from separatrix.inference.wald import Test, wald
 from separatrix.model import Errors
 from separatrix.regression.design import Dependence, dependences_of
-from separatrix.regression.fitting import Estimate, at_work, fit_classes, fit_numbers
+from separatrix.regression.fitting import at_work, fit_classes, fit_numbers
 from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.ols_result import OLSResult, error_variance
 from separatrix.regression.outcome import Outcome
@@ -80,23 +80,16 @@ def infer_sample(whole: Sample, covariance: str, sampling: bool, checkpoint: Che
     check_size(whole)
     linear = not whole.outcome.classes
     fit = fit_numbers if linear else partial(fit_classes, checkpoint=checkpoint)
-    sample, estimate, left_out = fit_apart(whole, fit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SeparatrixWarning)  # the result says the same, in its notes
+        sample, estimate = fit(whole, 0.0, "drop")
+    left_out = tuple(dependences_of(whole)) if sample.dropped else ()  # what says nothing of its own
     scale = error_variance(sample, estimate) if linear else 1.0
     # A row of a sampling weight is one observation, so its score is not a sum over so many of them.
     observed = replace(sample, frequency=None) if sampling else sample
     cov = covariance_of(observed, estimate, covariance, scale)
     result = (OLSResult if linear else LogitResult)(sample, estimate, covariance, cov)
     return Inferred(result, left_out, sampling)
-
-
-def fit_apart(
-    whole: Sample, fit: Callable[[Sample, float, str], tuple[Sample, Estimate]]
-) -> tuple[Sample, Estimate, tuple[Dependence, ...]]:
-    """The fit of the columns that say something of their own, and those that do not."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SeparatrixWarning)  # the result says the same, in its notes
-        sample, estimate = fit(whole, 0.0, "drop")
-    return sample, estimate, tuple(dependences_of(whole)) if sample.dropped else ()
 
 
 def sample_of(X: Matrix, y: NDArray, target: Target, columns: TableColumns, beside: Beside) -> Sample:
