@@ -77,15 +77,14 @@ class Spill:
             self.records[number] = Record(file, start, last - start, kinds)
 
     @contextmanager
-    def read(self, number: int) -> Iterator[list[NDArray | None]]:
-        """The arrays of a record, for as long as the context lasts: after it their memory is used again."""
+    def read(self, number: int) -> Iterator[list[Any]]:
+        """The arrays of a record, or None, for as long as the context lasts: after it their memory is used again."""
         record = self.records[number]
         buffer = self.buffers.pop() if self.buffers else np.empty(0, np.uint8)
         if len(buffer) < record.size:
             buffer = np.empty(record.size, np.uint8)
         _read_at(record.file, buffer[: record.size], record.start, self.lock)
-        arrays: list[NDArray | None] = []
-        at = 0
+        arrays, at = [], 0
         for kind in record.kinds:
             arrays.append(None if kind is None else np.ndarray(kind[1], kind[0], buffer, min(at, len(buffer))))
             at += room(arrays[-1])

@@ -108,19 +108,19 @@ class Basis:
         along = np.empty((self.rank, V.shape[1]))
         stretches = list(pieces(len(V), max(V.shape[1], 1), STRETCH))
         for number, at in enumerate(self.places):
-            with self.files.read(2 * number) as arrays:
-                Q = cast(FloatArray, arrays[0]).T
+            with self.files.read(2 * number) as (transposed,):
+                Q = transposed.T
                 along[at] = sum(in_order(self.pool, partial(pulled, Q, V), stretches, ahead=4), 0.0)
                 for_each(self.pool, partial(take_from, V, Q, along[at]), stretches)
         return along
 
     def times(self, c: FloatArray) -> FloatArray:
         """Q c of c (rank, T)."""
-        total: FloatArray | float = 0.0
+        total: Any = 0.0
         for number, at in enumerate(self.places):
             with self.files.read(2 * number) as (transposed,):
-                total = total + cast(FloatArray, transposed).T @ c[at]
-        return cast(FloatArray, total)
+                total = total + transposed.T @ c[at]
+        return total
 
     def columns(self, some: slice) -> FloatArray:
         """Q of some of its columns, (m, w), a copy."""
@@ -129,7 +129,7 @@ class Basis:
             low, high = max(at.start, some.start) - at.start, min(at.stop, some.stop) - at.start
             if low < high:
                 with self.files.read(2 * number) as (transposed,):
-                    parts.append(cast(FloatArray, transposed)[low:high].copy())
+                    parts.append(transposed[low:high].copy())
         return np.vstack(parts).T
 
     def solve(self, b: FloatArray, transposed: bool = False) -> FloatArray:
@@ -140,7 +140,7 @@ class Basis:
             if at.start == at.stop:
                 continue
             with self.files.read(2 * number + 1) as arrays:
-                above, own = (cast(FloatArray, each)[:, : at.stop - at.start] for each in arrays)
+                above, own = (each[:, : at.stop - at.start] for each in arrays)
                 if transposed:
                     x[at] -= above.T @ x[: at.start]
                 x[at], _ = trtrs(own, x[at], trans=transposed)
@@ -158,7 +158,7 @@ class Basis:
             if low < high:
                 with self.files.read(2 * number + 1) as arrays:
                     theirs = slice(at.stop - at.start + low - first, at.stop - at.start + high - first)
-                    b[: at.stop, low - some.start : high - some.start] = np.vstack(cast(Any, arrays))[:, theirs]
+                    b[: at.stop, low - some.start : high - some.start] = np.vstack(arrays)[:, theirs]
         directions = np.zeros((len(kept) + len(self.spanned), b.shape[1]), order="F")
         directions[kept] = -self.solve(b)
         directions[self.spanned[some], np.arange(b.shape[1])] = 1.0

@@ -8,10 +8,9 @@ keeps in memory that it has to spare, and takes back when it has none.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, get_lapack_funcs
@@ -42,12 +41,6 @@ class Panels:
         """Columns of a panel."""
         return WIDTH // np.dtype(self.dtype).itemsize
 
-    @contextmanager
-    def read(self, number: int) -> Iterator[FloatArray]:
-        """A panel, (rows, columns), for as long as the context lasts."""
-        with self.files.read(number) as arrays:
-            yield cast(FloatArray, arrays[0])
-
     def solve(self, b: FloatArray) -> FloatArray:
         """A^-1 b, b (n, K)."""
         scaled, size = normalised(b, self.unit[:, None])
@@ -55,7 +48,7 @@ class Panels:
         numbers = range(len(self.files.records))
         for transposed, order in ((False, numbers), (True, reversed(numbers))):
             for number in order:
-                with self.read(number) as L:
+                with self.files.read(number) as (L,):
                     solve_with(L, x[number * self.width :], transposed)
         return x * size
 
@@ -121,7 +114,7 @@ def add_panel(
     np.fill_diagonal(panel, diagonal + ridge * np.finfo(panel.dtype).eps * own)
     panels.unit[first : first + k] = np.sqrt(own)
     for number in range(first // width):
-        with panels.read(number) as L:
+        with panels.files.read(number) as (L,):
             shared(partial(take_off, L=L[first - number * width :]), n - first, pool)
     L, failed = potrf(panel[:k], lower=True, clean=True)
     if not failed:
