@@ -243,7 +243,7 @@ def fit_numbers(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     objective = Objective(source, sample.outcome.loss, L2(even(penalty / total, p)), sample.intercept)
     bread = inverse_gram(R, m) if not penalty else np.full((p + m, p + m), np.nan)
     none = np.zeros(theta.shape, dtype=int)
-    loss = total * objective.evaluate(theta, order=0).loss
+    loss = total * fit.trace.steps[-1].loss
     return sample, Estimate(objective, theta, bread, loss, none, fit.trace, True, fit.triangle)
 
 
