@@ -21,6 +21,15 @@ def compressed(kind: str, shape: tuple[int, int], data: FloatArray, indices: Int
     return X
 
 
+def dense(X: Matrix) -> Any:
+    """X with its zeros: itself, or the array that a sparse one is.
+
+    >>> dense(sparse.csr_array([[0.0, 2.0]]))
+    array([[0., 2.]])
+    """
+    return X.toarray() if sparse.issparse(X) else X
+
+
 def transposed(X: Matrix) -> Matrix:
     """X', a view of X, dense or sparse.
 

@@ -5,9 +5,9 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
+from separatrix.compressed import dense
 from separatrix.data.beside import offset_of
 from separatrix.data.cells import Numbered
 from separatrix.data.classes import loss_of
@@ -140,7 +140,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def _interval(self, X: Matrix, offset: FloatArray | None, level: float, of: Of, errors: Errors) -> Interval:
         eta, covariance, centre = self.eta(X, offset), np.array(errors.covariance), np.array(errors.centre)
         if centre.any():
-            X = (X.toarray() if sparse.issparse(X) else X) - centre
+            X = dense(X) - centre
         if self.task == "linear":
             noise = (errors.error_variance or 0.0) if of == "observation" else 0.0
             return mean_interval(X, eta, covariance, level, errors.df, noise)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from separatrix.arguments import LARGEST, is_moderate, unmasked
 from separatrix.arrays import FloatArray, Matrix
-from separatrix.compressed import csr_of_sums
+from separatrix.compressed import csr_of_sums, dense
 from separatrix.data.frames import check_distinct, check_here, names_of
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.errors import CellError, ColumnError, DataError
@@ -144,8 +144,7 @@ def first_beyond(X: Matrix, n_threads: int | None = 1) -> tuple[int, int, float]
         if all(in_order(pool, is_moderate, parts, ahead=PARTS)):
             return None
     for first in range(0, X.shape[0], SEARCHED):
-        some = X[first : first + SEARCHED]
-        some = some.toarray() if sparse.issparse(some) else some
+        some = dense(X[first : first + SEARCHED])
         for row, column in np.argwhere(~(np.abs(some) <= np.float64(LARGEST)))[:1].tolist():
             return first + row, column, float(some[row, column])
     return None

@@ -22,10 +22,10 @@ from functools import partial
 from time import perf_counter
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
+from separatrix.compressed import dense
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
@@ -270,8 +270,8 @@ def rows_of(block: Block, intercept: int) -> FloatArray:
 
 def design_of(block: Block, intercept: int) -> FloatArray:
     """sqrt(weight) [1 X] of a block, dense."""
-    X = block.X.toarray() if sparse.issparse(block.X) else block.X
-    return np.sqrt(block.weight)[:, None] * np.hstack([np.ones((len(X), intercept)), X])
+    ones = np.ones((len(block.weight), intercept))
+    return np.sqrt(block.weight)[:, None] * np.hstack([ones, dense(block.X)])
 
 
 def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int) -> tuple[FloatArray, int]:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
-from separatrix.compressed import csr_rows, of_entries, of_scaled_rows, transposed
+from separatrix.compressed import csr_rows, dense, of_entries, of_scaled_rows, transposed
 from separatrix.errors import ArgumentError
 
 FEW_ROWS = 2**2
@@ -103,7 +103,7 @@ def beside_ones(X: Matrix, ones: int) -> FloatArray:
     >>> beside_ones(np.array([[5.0]]), 1)
     array([[5., 1.]])
     """
-    return np.hstack([X.toarray() if sparse.issparse(X) else X, np.ones((X.shape[0], ones))])
+    return np.hstack([dense(X), np.ones((X.shape[0], ones))])
 
 
 def back_project(X: Matrix, r: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
+from separatrix.compressed import dense
 from separatrix.data.block import Block, Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.least_squares import design_of
@@ -136,8 +137,7 @@ class Margins:
         """R of the QR decomposition of all rows whose margin is below a bound, (.., P (K - 1)); one pass."""
 
         def still(block: Block) -> FloatArray:
-            rows = self.rows(block, *np.nonzero(self.of(block, d) < below))
-            return rows.toarray() if sparse.issparse(rows) else rows
+            return dense(self.rows(block, *np.nonzero(self.of(block, d) < below)))
 
         return triangle_of(self.source, still)
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
-from separatrix.arrays import FloatArray, Matrix
+from separatrix.arrays import FloatArray
+from separatrix.compressed import dense
 from separatrix.data.frames import dataframe
 from separatrix.data.given import matrix_of
 from separatrix.data.memory import memory_source
@@ -101,11 +101,6 @@ def beyond(large: Sample, small: Sample) -> list[str]:
     apart, spread, length = (np.linalg.norm(R[k:, P:], axis=0) for k in (P, m, 0))
     names = [*small.parameters[: ones.shape[1]], *small.names]
     return [names[j] for j in np.flatnonzero(apart > np.maximum(SPANNED * spread, ROUNDING * length))]
-
-
-def dense(X: Matrix) -> FloatArray:
-    """X as an array."""
-    return X.toarray() if sparse.issparse(X) else np.asarray(X)
 
 
 def score_test(result: Any, columns: Any) -> Test:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
+from separatrix.compressed import dense
 from separatrix.errors import ArgumentError, ColumnError, InferenceError, no_such
 from separatrix.inference.effects import Change, MarginalEffects, Slope, Step, at_rows, column_changes, marginal_effects
 from separatrix.regression.fitting import at_work
@@ -106,8 +107,7 @@ class ArrayRows:
     def changes(self, name: str) -> list[Change]:
         """The slope of a column, or the step of one that is 0 or 1."""
         j = self.names.index(name)
-        column: Any = self.sample.X[:, [j]]
-        column = column.toarray() if sparse.issparse(column) else column
+        column = dense(self.sample.X[:, [j]])
         return [column_changes(self.names, [j] if zero_one(column) else [])[j]]
 
 
