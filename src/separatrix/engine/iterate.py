@@ -1,4 +1,5 @@
-"""One loop for every solver: a solver is a generator of iterates, and what happens between two of them."""
+"""The loop of a fit, whatever the solver, to a certified end: a solver is a generator of iterates, and what happens
+between two of them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
