@@ -274,7 +274,7 @@ class Course:
     @beyond_numbers
     def solved(self, objective: Objective, choice: Choice, theta: FloatArray) -> Point:
         """One fit, from theta on; or from zero, if steps from there ended where they lower nothing."""
-        target = choice.target(self.options.tol)
+        target = choice.target(self.options.tol, self.K)
 
         def found_from(start: FloatArray) -> Solution:
             solver = choice.solver(objective, start, aim=Aim(target))

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from separatrix.arrays import FloatArray, IntArray, Matrix
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.cached import cached_property
-from separatrix.compressed import transposed
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.wide import wide_rows
@@ -28,6 +27,7 @@ from separatrix.engine.sums import (
     Sums,
     block_plane,
     block_sums,
+    column_moments,
     is_level,
     level_sums,
     slopes,
@@ -36,7 +36,7 @@ from separatrix.engine.sums import (
     with_intercept,
 )
 from separatrix.engine.triangle import triangle, triangle_of
-from separatrix.equations.hyperplane import beside_ones, gram_diagonal, pieces, product, weighted_gram
+from separatrix.equations.hyperplane import beside_ones, pieces, weighted_gram
 from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.equations.penalties import ARRAYS, ElasticNet, scaled
 
@@ -185,22 +185,8 @@ class Objective:
 
     def column_moments(self) -> tuple[FloatArray, FloatArray]:
         """The weighted mean of every column and of its square, (p, 1) each; one pass."""
-
-        def moments(X: Matrix, weight: FloatArray) -> FloatArray:
-            both = np.empty((X.shape[1], 2))
-            both[:, :1] = product(transposed(X), weight[:, None])
-            both[:, 1:] = gram_diagonal(X, weight[:, None])
-            return both
-
         self.passes += 1
-        if (wide := wide_rows(self.source)) is not None:
-            both, total = np.empty((self.source.n_columns, 2)), wide.rows.total
-            wide.fill(both, partial(moments, weight=wide.rows.weight))
-        else:
-            sums = self.source.add_up(lambda block: Sums(block.total, 0.0, moments(block.X, block.weight)))
-            both, total = sums.gradient, sums.weight
-        both /= total
-        return both[:, :1], both[:, 1:]
+        return column_moments(self.source)
 
     def half_gram(self, ones: int, weight: Callable[[Block], FloatArray], dtype: DTypeLike) -> Half:
         """[X 1]' diag(weight) [X 1] over the sum of the rows' own weights, in one pass and the precision of dtype."""

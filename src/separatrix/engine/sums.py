@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, Matrix
+from separatrix.compressed import transposed
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
-from separatrix.equations.hyperplane import product, project, weighted_gram
+from separatrix.data.wide import wide_rows
+from separatrix.equations.hyperplane import gram_diagonal, product, project, weighted_gram
 from separatrix.equations.losses import Loss, gram
 
 OfRows = Callable[[Block, FloatArray], tuple[float, FloatArray]]
@@ -149,3 +151,22 @@ def with_intercept(transposed: Matrix, r: FloatArray, P: int) -> FloatArray:
     product(transposed, r, sums[:p])
     sums[p:] = r.T.sum(axis=1)
     return sums
+
+
+def column_moments(source: Source) -> tuple[FloatArray, FloatArray]:
+    """The weighted mean of every column and of its square, (p, 1) each; one pass."""
+
+    def moments(X: Matrix, weight: FloatArray) -> FloatArray:
+        both = np.empty((X.shape[1], 2))
+        both[:, :1] = product(transposed(X), weight[:, None])
+        both[:, 1:] = gram_diagonal(X, weight[:, None])
+        return both
+
+    if (wide := wide_rows(source)) is not None:
+        both, total = np.empty((source.n_columns, 2)), wide.rows.total
+        wide.fill(both, partial(moments, weight=wide.rows.weight))
+    else:
+        sums = source.add_up(lambda block: Sums(block.total, 0.0, moments(block.X, block.weight)))
+        both, total = sums.gradient, sums.weight
+    both /= total
+    return both[:, :1], both[:, 1:]

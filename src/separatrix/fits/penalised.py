@@ -18,9 +18,8 @@ from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.iterate import Step
 from separatrix.engine.least_squares import least_squares
-from separatrix.engine.objective import Objective
 from separatrix.engine.selection import Folds, Selection, select_C
-from separatrix.equations.losses import LogLoss
+from separatrix.engine.sums import column_moments
 from separatrix.equations.penalties import ElasticNet, elastic_net
 from separatrix.errors import ApproximationWarning, SeparatrixWarning
 from separatrix.fits.found import Found
@@ -111,7 +110,7 @@ def penalty_in_units(scales: FloatArray, l1_ratio: float) -> ElasticNet:
 
 def spreads_of_source(source: Source) -> FloatArray:
     """The standard deviation of each column of rows wherever they are, (p,); one pass."""
-    mean, square = Objective(source, LogLoss(), elastic_net(np.zeros(source.n_columns), 0.0), True).column_moments()
+    mean, square = column_moments(source)
     return np.sqrt(np.maximum(square - mean**2, 0.0))[:, 0]
 
 
