@@ -20,7 +20,7 @@ import problems  # noqa: F401 - one thread
 from separatrix import LogisticRegression, LogisticRegressionCV
 from separatrix.cross_validation.folds import stratified
 from separatrix.data.memory import memory_source
-from separatrix.engine import course
+from separatrix.engine import course, leave_out
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members
 from separatrix.engine.path import fit_paths
@@ -28,7 +28,7 @@ from separatrix.engine.selection import select_C
 from separatrix.equations.hyperplane import PIECE_CELLS
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
-from separatrix.errors import ArgumentError, ConvergenceWarning, SeparatrixWarning
+from separatrix.errors import ApproximationWarning, ArgumentError, ConvergenceWarning, SeparatrixWarning
 
 FEW_CS = (0.01, 1.0, 10.0)
 SETS = {"breast_cancer": load_breast_cancer, "iris": load_iris, "wine": load_wine}
@@ -484,3 +484,45 @@ def test_a_fit_that_is_stuck_where_the_one_before_has_led_starts_anew():
         )
 
     assert objective(w, b) <= objective(alone.coef_, alone.intercept_) * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("how", [{}, {"solver": "conjugate-gradient"}, {"l1_ratios": [0.5]}])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_a_fold_has_not_seen_the_rows_that_judge_it_where_classes_are_separated(form, how, classes):
+    """Labels of noise: at the optimum of all rows the loss of a fold is within tol of its least, too."""
+    rng = np.random.default_rng(0)
+    X, y = form(rng.normal(size=(40, 60))), rng.integers(0, classes, 40)
+    found = LogisticRegressionCV(Cs=[1.0, 1e4], tol=1e-2, cv=4, scoring="neg_log_loss", **how).fit(X, y)
+    how = {name.removesuffix("s"): np.ravel(value)[0] for name, value in how.items()}
+    for f, (train, test) in enumerate(StratifiedKFold(4).split(np.zeros(40), y)):
+        alone = LogisticRegression(C=1e4, tol=1e-10, **how).fit(X[train], y[train])
+        assert found.scores_[f, 0, 1] == pytest.approx(-log_loss(y[test], alone.predict_proba(X[test])), rel=0.05)
+
+
+@pytest.mark.parametrize("cv", [4, "loo"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_without_a_penalty_separated_rows_are_judged_by_planes_that_have_not_seen_them(classes, cv):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 40)), rng.integers(0, classes, 30)
+    for Cs in ([np.inf], [1.0, np.inf]):
+        with pytest.warns(SeparatrixWarning) if len(Cs) == 1 else warnings.catch_warnings():
+            warnings.simplefilter("ignore" if len(Cs) > 1 else "always")
+            found = LogisticRegressionCV(Cs=Cs, cv=cv, scoring="accuracy").fit(X, y)
+        assert found.scores_[..., -1].mean() < 0.75  # of labels that are noise
+
+
+def test_rows_whose_own_fits_would_take_too_long_are_left_out_by_no_knowledge_of_them(monkeypatch):
+    monkeypatch.setattr(leave_out, "MOST_WORK", 0)
+    X, y = np.arange(10.0)[:, None], np.repeat([0, 1], 5)
+    with pytest.warns(ApproximationWarning, match="wrong for up to 10 of 10 rows"):
+        found = LogisticRegressionCV(Cs=[1.0, np.inf], cv="loo", scoring="neg_log_loss").fit(X, y)
+    assert found.scores_[0, 0, 1] == pytest.approx(-np.log(2))
+    assert found.C_ == 1.0
+
+
+def test_the_iterations_of_a_fit_that_is_cut_short_are_those_it_was_given():
+    X, y = make_classification(200, 30, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        found = LogisticRegressionCV(Cs=[1.0, 100.0], cv=3, solver="newton-cg", max_iter=2).fit(X, y)
+    assert found.n_iter_.max() == 2

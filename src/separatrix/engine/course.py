@@ -27,7 +27,7 @@ from separatrix.data.some import positions
 from separatrix.data.threads import in_order
 from separatrix.engine.choose import Choice, choice_for
 from separatrix.engine.conjugate import class_grams
-from separatrix.engine.descent import Descent, Learnt
+from separatrix.engine.descent import Descent, Learnt, settled
 from separatrix.engine.family import Asked, Family, with_strength
 from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members, Patterns, groups_of, sums_at
@@ -38,7 +38,7 @@ from separatrix.engine.objective import Objective
 from separatrix.engine.packed import Packed, packed
 from separatrix.engine.quasi_newton import MOST_PAIRS, precision, quasi_newton
 from separatrix.engine.sampling import Start, sample_start
-from separatrix.engine.stops import Point, Stop, refine
+from separatrix.engine.stops import Point, Stop, points_of, refine
 from separatrix.equations.losses import ClassLoss, LogLoss
 from separatrix.equations.penalties import ElasticNet
 
@@ -82,8 +82,25 @@ class Course:
         return Objective(source, self.loss, penalty, self.options.fit_intercept)
 
     def walk(self, Cs: FloatArray) -> Iterator[list[Point]]:
-        """The fits of every fold, for each of the Cs as they come: increasing."""
+        """The fits of every fold, for each of the Cs as they come: increasing.
+
+        Without a penalty, a plane that has all rows on their sides is an end for a fold, too: one that has seen the
+        rows which are left out to judge it. Such a fold goes on from its own last point, or zero.
+        """
         choice = choice_for(self.options.solver, self.source, *self.shape, l1=self.penalty.has_l1, zeros=self.zeros)
+        last = None
+        for C, points in zip(Cs, self.walk_by(choice, Cs), strict=True):
+            if np.isinf(C):
+                for f in range(1, self.members.fits):
+                    objective = self.objective(f, C)
+                    if objective.smallest_margin(points[0].theta) > 0:
+                        start = last[f].theta if last else np.zeros(self.shape)
+                        points[f] = self.solved(objective, choice, start)
+            yield points
+            last = points
+
+    def walk_by(self, choice: Choice, Cs: FloatArray) -> Iterator[list[Point]]:
+        """The same, by what suits the solver: each fold from what is known of all rows."""
         small = choice.name in ("newton", "quasi-newton")
         if small and self.at_once > 1:
             return self.in_parts(Cs)
@@ -273,17 +290,23 @@ class Course:
 
     @beyond_numbers
     def solved(self, objective: Objective, choice: Choice, theta: FloatArray) -> Point:
-        """One fit, from theta on; or from zero, if steps from there ended where they lower nothing."""
-        target = choice.target(self.options.tol, self.K)
+        """One fit, from theta on, until it has `settled`; or from zero, if steps from there ended where they lower
+        nothing."""
 
-        def found_from(start: FloatArray) -> Solution:
-            solver = choice.solver(objective, start, aim=Aim(target))
-            return minimise(objective, solver, self.options.tol, target, self.options.max_iter)
+        def found_from(start: FloatArray, tol: float, most: int) -> Solution:
+            target = choice.target(tol, self.K)
+            return minimise(objective, choice.solver(objective, start, aim=Aim(target)), tol, target, most)
 
-        found = found_from(theta)
-        if found.status is Status.STUCK and theta.any():
-            found = min(found, found_from(np.zeros(self.shape)), key=lambda each: each.at.value)
-        return Point(found.at.theta, found.certificate.gap, len(found.steps))
+        tol, most, iterations = self.options.tol, self.options.max_iter, 0
+        while True:
+            found = found_from(theta, tol, most - iterations)
+            if found.status is Status.STUCK and theta.any():
+                found = min(found, found_from(np.zeros(self.shape), tol, most), key=lambda each: each.at.value)
+            theta, iterations = found.at.theta, iterations + found.steps[-1].iteration
+            enough = float(settled(self.options.tol, found.at.value, not objective.penalty.is_none))
+            if found.status is not Status.CONVERGED or tol <= enough or iterations >= most:
+                return Point(theta, found.certificate.gap, max(iterations, 1))
+            tol = 0.5 * enough
 
     def in_step(self, Cs: FloatArray, choice: Choice) -> Iterator[list[Point]]:
         """The folds side by side, from where `path` would start them, by the curvature of all rows at their optimum: X
@@ -325,9 +348,3 @@ class Course:
         found = not self.source.is_little(len(rows) * self.source.n_columns)
         shared = self.beside or (found and len(rows) >= MANY * self.source.n_rows)
         return None if shared else self.source.looked_up(rows)
-
-
-def points_of(fits: Descent, tol: float) -> list[Point]:
-    """Where each fit ended."""
-    ends = zip(fits.ends(tol)[:, :, None], fits.gap.tolist(), np.maximum(fits.iterations, 1).tolist(), strict=True)
-    return [Point(*end) for end in ends]

@@ -16,12 +16,20 @@ from separatrix.engine.quasi_newton import Pair, inverse_times, precision, with_
 CHORDS = 3  # steps that cost as much as one with a new curvature
 SLIGHT = 0.01  # of the objective: of a fall by so little the slopes at both ends tell as much, at half of the cost
 NOTHING = 1e-4  # of tol: what a fit may be above its optimum after the step that is not looked at
+SETTLED = 1e-4  # of the objective: a fit that may be farther above its optimum goes on
 
 
-def needs_no_look(slope: FloatArray | float, value: FloatArray | float, tol: float) -> Any:
+def needs_no_look(slope: FloatArray | float, value: FloatArray | float, tol: FloatArray | float) -> Any:
     """Whether Newton's step promises no more than tol, and little of the objective: it then lowers it surely. A step
     from where rows are all but separated promises all of it, and may lead anywhere."""
     return -0.5 * slope <= np.minimum(tol, SLIGHT * value)
+
+
+def settled(tol: float, value: FloatArray | float, penalised: BoolArray | bool) -> Any:
+    """tol, or what is little of an objective of this value if that is less: where rows are all but separated the
+    optimum of all rows is within tol of a fold's own, and has seen what the fold leaves out. Without a penalty such an
+    objective only tends to zero."""
+    return np.where(penalised, np.minimum(tol, SETTLED * np.asarray(value)), tol)
 
 
 @dataclass
@@ -112,7 +120,12 @@ class Descent:
 
     def arrived(self, tol: float) -> BoolArray:
         """Which fits are within tol of their optimum, and next to nothing above it after the step that is aimed."""
-        return (self.gap <= tol) & (self.rate * self.gap <= NOTHING * tol)
+        near = self.near(tol)
+        return (self.gap <= near) & (self.rate * self.gap <= NOTHING * near)
+
+    def near(self, tol: float) -> FloatArray:
+        """How far above its optimum each fit may end, (M,)."""
+        return settled(tol, self.value, self.strength > 0)
 
     def run(self, tol: float, max_iter: int) -> "Descent":
         """Every fit until it has arrived, or max_iter steps were taken."""
@@ -120,8 +133,8 @@ class Descent:
             active = np.flatnonzero(~(self.arrived(tol) | self.stuck | (self.iterations >= max_iter)))
             if not len(active):
                 return self
-            rate = self.rate[active]
-            chord = (rate <= KEEP) | (self.gap[active] * rate**CHORDS <= NOTHING * tol) | (self.learnt is not None)
+            rate, enough = self.rate[active], NOTHING * self.near(tol)[active]
+            chord = (rate <= KEEP) | (self.gap[active] * rate**CHORDS <= enough) | (self.learnt is not None)
             for order, some in ((1, active[chord]), (2, active[~chord])):
                 if len(some):
                     self.advance(some, order)
@@ -162,7 +175,7 @@ class Descent:
 
     def ends(self, tol: float) -> FloatArray:
         """theta of each fit, (M, P), after the step that is not looked at, where one is due."""
-        unseen = needs_no_look(self.slope, self.value, tol)
+        unseen = needs_no_look(self.slope, self.value, self.near(tol))
         return np.where(unseen[:, None], self.theta + self.step, self.theta)
 
     def under(self, strength: FloatArray, some: IntArray) -> "Descent":

@@ -26,6 +26,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
+from separatrix.engine.descent import SETTLED
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Solver
 from separatrix.engine.leverage import inverse_curvature, leverages, row_curvatures
@@ -42,9 +43,9 @@ AT_ONCE = 10  # fits, which show how far off the steps of the other rows are
 NEAR_ENOUGH = 0.01  # of the loss of all rows left out: what may be missed
 MOST_WORK = 5 * 10**9  # multiplications, about, for what each fit cannot do without: a second or a few
 FEWEST, MATRICES = 2**10, 2**15  # rows at a time, and cells of K x K matrices, one for each
+STEPS = 25  # from zero to where the loss of separated rows is nothing, about
 LARGE = 2 * 8  # bytes for each number of eta: it may be half of what may be kept
 HELD_ALONE = 1e-12  # beyond what a row can do: one that holds a direction alone has a finite step, far too long
-SETTLED = 1e-4  # of the objective: a fit that may be farther above its optimum goes on
 NEAR = 0.01  # of tol: as each of Newton's steps squares the gap, it costs less than one more
 
 
@@ -69,6 +70,8 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options, see
     Rows are left out by fits in the order of what the step adds to their loss, until the steps of the last of them
     missed next to nothing, and those of the others would, were they off by the share that was seen last.
     """
+    if objective.penalty.is_none and objective.smallest_margin(theta) > 0:
+        return from_zero(objective, theta, options)
     value = objective.evaluate(theta, order=0).value
     if options.tol > SETTLED * value > 0:  # as of rows that are all but separated: the path may have stopped far away
         options = replace(options, tol=SETTLED * value)
@@ -109,6 +112,18 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options, see
         misses = misses[1], float(np.abs(loss[some] - step).sum())
         shares = shares[1], misses[1] / max(float(added[some].sum()), np.finfo(float).tiny)
     return LeftOut(eta, 0)
+
+
+def from_zero(objective: Objective, theta: FloatArray, options: Options) -> LeftOut:
+    """The same where theta has every row on its side, and nothing is penalised: any such plane is an end for the other
+    rows, and this one has seen the row, so each is left out by a fit from zero. Of rows that this would take too long
+    for eta is 0, of which none has seen anything."""
+    eta = np.zeros((objective.source.n_rows, theta.shape[1]))
+    without = without_each(objective, np.zeros_like(theta), options)
+    most = min(MOST_WORK // (STEPS * work_of_fit(len(eta), theta.size)), len(eta))
+    for i in range(most):
+        eta[i] = without(i)
+    return LeftOut(eta, len(eta) - most)
 
 
 def warn_of_untrue(untrue: Sequence[int], Cs: FloatArray, rows: int, stacklevel: int) -> None:

@@ -281,7 +281,8 @@ class Objective:
             return -np.inf
 
         def smallest(block: Block) -> float:
-            return float(loss.margin(block.y, block_plane(block, theta)).min(initial=np.inf))
+            margins = loss.margin(block.y, block_plane(block, theta))[block.weight > 0]
+            return float(margins.min(initial=np.inf))
 
         return self.add_up(smallest, min)
 

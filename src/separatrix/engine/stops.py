@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.descent import NOTHING, needs_no_look
+from separatrix.engine.descent import NOTHING, Descent, needs_no_look, settled
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Iterate
 from separatrix.engine.linear_algebra import solve_positive
@@ -56,12 +56,13 @@ def with_more(at: Evaluation, more: ElasticNet) -> Evaluation:
 def refine(objective: Objective, start: Iterate, options: Options, rate: float = KEEP) -> Stop:
     """Newton's method until its estimated gap is within tol and one more step, which costs no pass, is to leave next to
     nothing of it: the share of it that the step before has left."""
-    iterate, number, before, arrived = start, 0, None, False
+    iterate, number, before, arrived, tol = start, 0, None, False, options.tol
     for number, iterate in enumerate(newton(objective, start.at.theta, start)):
         if before is not None:
             rate = min(iterate.gap / before, 1.0)
         before = max(iterate.gap, np.finfo(float).tiny)
-        arrived = iterate.gap <= options.tol and rate * iterate.gap <= NOTHING * options.tol
+        tol = float(settled(options.tol, iterate.at.value, not objective.penalty.is_none))
+        arrived = iterate.gap <= tol and rate * iterate.gap <= NOTHING * tol
         if arrived or number >= options.max_iter:
             break
     at, metric, theta = iterate.at, iterate.metric or iterate.at, iterate.at.theta
@@ -69,5 +70,11 @@ def refine(objective: Objective, start: Iterate, options: Options, rate: float =
         at = metric = objective.evaluate(theta, order=2)
     else:
         step = solve_positive(metric.curvature, -at.gradient.ravel()).reshape(theta.shape)
-        theta = theta + step if needs_no_look(float(np.vdot(at.gradient, step)), at.value, options.tol) else theta
+        theta = theta + step if needs_no_look(float(np.vdot(at.gradient, step)), at.value, tol) else theta
     return Stop(Point(theta, iterate.gap, max(number, 1)), arrived, at, metric, objective.penalty, rate)
+
+
+def points_of(fits: Descent, tol: float) -> list[Point]:
+    """Where each fit ended."""
+    ends = zip(fits.ends(tol)[:, :, None], fits.gap.tolist(), np.maximum(fits.iterations, 1).tolist(), strict=True)
+    return [Point(*end) for end in ends]
