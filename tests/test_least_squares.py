@@ -337,9 +337,10 @@ def test_the_shortest_of_all_solutions_is_found_however_far_units_of_columns_are
 
 
 def test_an_intercept_that_rounding_has_spoilt_is_warned_of():
-    x, y = np.random.default_rng(0).normal(size=(2, 44))
+    x = np.random.default_rng(0).integers(0, 8, 44)
     with pytest.warns(ConvergenceWarning, match="leave out those that others span"):
-        LinearRegression().fit(np.column_stack([2 * x, x + 1e5]), y)  # the slopes of what rounding makes of x
+        found = LinearRegression().fit(x[:, None] + 1e15, x)
+    assert found.coef_ == pytest.approx(1.0)
 
 
 def test_a_fit_that_rounding_has_spoilt_is_warned_of_with_a_remedy():
@@ -348,3 +349,35 @@ def test_a_fit_that_rounding_has_spoilt_is_warned_of_with_a_remedy():
     X[:, 50:] = X[:, :50]
     with pytest.warns(ConvergenceWarning, match="units of about the same size"):
         LinearRegression(fit_intercept=False).fit(X, 1e6 + rng.normal(size=20))
+
+
+@pytest.mark.parametrize("shift", [30.0, 300.0, 1e4, 1e6, 1e8])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_column_that_is_another_shifted_far_adds_nothing_to_a_fit(shift, seed):
+    """Its cells are rounded where they lie: their differences to the other's are rounding of the larger."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(18, 2)), rng.normal(size=18)
+    found, alone = LinearRegression().fit(np.column_stack([X, X[:, 0] + shift]), y), LinearRegression().fit(X, y)
+    eta = found.predict(np.column_stack([X, X[:, 0] + shift]))
+    np.testing.assert_allclose(eta, alone.predict(X), atol=1e-15 * shift + 1e-12)
+    assert found.rank_ == 2
+    assert np.abs(found.coef_).max() < 1.0
+
+
+def test_a_day_number_and_a_decimal_year_are_one_column():
+    rng = np.random.default_rng(0)
+    day = rng.integers(0, 3650, 1000).astype(float)
+    X = np.column_stack([day, 2010 + day / 365.25, rng.normal(size=1000)])
+    y = day / 1000 + X[:, 2] + rng.normal(size=1000)
+    found = LinearRegression().fit(X, y)
+    np.testing.assert_allclose(found.predict(X), LinearRegression().fit(X[:, ::2], y).predict(X[:, ::2]), atol=1e-11)
+    assert found.rank_ == 2
+
+
+def test_a_column_of_seconds_hides_no_difference_of_other_columns():
+    rng = np.random.default_rng(0)
+    x, seen = rng.normal(size=(2, 500))
+    X = np.column_stack([x, x + 1e-7 * seen, 1.6e9 + rng.integers(0, 1000, 500)])
+    found = LinearRegression().fit(X, x + seen)
+    assert found.rank_ == 3
+    np.testing.assert_allclose(found.predict(X), x + seen, atol=1e-5)

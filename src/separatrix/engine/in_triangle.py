@@ -5,7 +5,7 @@ from typing import Any, cast
 import numpy as np
 from scipy.linalg import qr, solve_triangular
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.engine.proximal import EXACT
 from separatrix.engine.quadratic_model import matrix, minimise_model
 from separatrix.engine.triangle import ROUNDING
@@ -14,21 +14,25 @@ from separatrix.equations.penalties import ElasticNet
 MOST_ROUNDS = 100  # of some dozen changes of sign each
 
 
-def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, int]:
-    """The w with the least |R w - q|, of those the one with the least |w|; and the rank of R.
+def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, IntArray]:
+    """The w with the least |R w - q|, of those the one with the least |w|; and as many columns of R
+    as its rank, which make the others.
 
     Columns, unless they are zeros, are scaled to unit length before their rank is judged, so that units do not matter.
-    `length` (p,) is theirs before the intercept was taken out of them: rounding is relative to it.
+    `length` (p,) is theirs before the intercept was taken out of them: rounding is relative to it, and a column that
+    others make has theirs, too.
 
     As many columns as the rank span the others, A_other = A_own M of the scaled ones: any w will do for which, in their
     units, w_own + M w_other is the solution that uses these columns alone.
     """
     unit = np.linalg.norm(R, axis=0)
     scale = np.where(unit > 0, unit, 1.0)
-    tolerance = ROUNDING * np.max(length / scale, where=unit > 0, initial=1.0)
+    rounding = ROUNDING * np.where(unit > 0, np.maximum(length / scale, 1.0), 1.0)
     Q, T, order = cast(Any, qr(R / scale, mode="economic", pivoting=True))
     diagonal = np.abs(np.diagonal(T))
-    rank = int(np.count_nonzero(diagonal > tolerance * diagonal.max(initial=0.0)))
+    rank = int(np.count_nonzero(diagonal > ROUNDING * diagonal.max(initial=0.0)))
+    made = solve_triangular(T[:rank, :rank], np.eye(rank)) if rank else T  # a column k less others, made of length 1
+    rank = int(np.cumprod(np.linalg.norm(rounding[order[:rank], None] * made[:rank], axis=0) < 1.0).sum())
     own, other = np.split(order, [rank])
     w = np.zeros((len(unit), q.shape[1]))
     if rank:
@@ -38,9 +42,10 @@ def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[Floa
             w[own] = alone / scale[own, None]
         else:
             M = solve_triangular(T, T_other)
-            M[np.abs(M) <= tolerance] = 0.0  # rounding, which the smallest weights would heed
+            seen = np.hypot(rounding[other], np.linalg.norm(rounding[own, None] * M, axis=0))
+            M[np.abs(M) <= seen] = 0.0  # rounding, which the smallest weights would heed
             w[order] = shortest(np.vstack([np.diag(scale[own]), (M * scale[other]).T]), alone)
-    return w, rank
+    return w, own
 
 
 def shortest(rows: FloatArray, c: FloatArray) -> FloatArray:

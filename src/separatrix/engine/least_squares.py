@@ -55,8 +55,9 @@ from separatrix.errors import ConvergenceWarning
 
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
 ALL_DIGITS = 1e-14  # of the mean square, where no column is used
-NEARLY_PROVEN = 1e-9  # of it, what leaves the fit to a triangle in memory, where it is on disk; PROVEN, to any
-LOST = 1e-6  # of it: a bound that is worse is worth a warning
+CELLS = 4.0 * float(np.finfo(float).eps)  # of a column's size: what its cells may be off that are made of others
+NEARLY_PROVEN = 1e-9  # of the variance of y, what leaves the fit to a triangle in memory, not on disk; PROVEN, to any
+LOST = 1e-6  # of that: a bound that is worse is worth a warning
 TRIANGLES, MOST_OF_X = 11, 0.25  # about as large is what a triangle in memory takes; a share of X for it
 MOST_ITERATIONS = 1_000
 FEW_ITERATIONS = 50  # after which a triangle is made
@@ -102,13 +103,18 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
     m, p = int(fit_intercept), source.n_columns
     R = triangle_of(source, lambda block: rows_of(block, m))
     R_x, q = R[m:, m : m + p], R[m:, m + p :]
-    length = np.linalg.norm(R[:, m : m + p], axis=0)
+    length, far = np.linalg.norm(R[:, m : m + p], axis=0), np.abs(source.centre * R[:m, :m].sum())
+    length = np.hypot(length, CELLS / ROUNDING * far)
     still = np.linalg.norm(R_x, axis=0) <= ROUNDING * length  # constant: what the intercept leaves of them is rounding
     R_x = np.where(still, 0.0, R_x) if still.any() else R_x
+    own = None  # columns that make all others
     if penalty.has_l1:
         w, rank = elastic_net(R_x, q, penalty)
+    elif penalty.l2.all():
+        w, rank = ridge(R_x, q, penalty.l2)
     else:
-        w, rank = ridge(R_x, q, penalty.l2) if penalty.l2.all() else minimum_norm(R_x, q, length)
+        w, own = minimum_norm(R_x, q, length)
+        rank = len(own)
     b = (R[:m, m + p :] - R[:m, m : m + p] @ w) / R[:m, :m] if m else np.zeros((1, targets))
     passes = 1
     if 0 < rank == p and penalty.is_none:
@@ -117,7 +123,7 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
     total = float(R[0, 0]) ** 2 if m else None
     objective, total = objective_of(source, penalty, fit_intercept, total)
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
-    certificate = certify_quadratic(objective, at, R, total)
+    certificate = certify_quadratic(objective, at, R, total, own)
     why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
     why = why if penalty.has_l1 else "least squares has a closed form"
     trace = trace_of("qr", why, objective, at, certificate, passes, started)

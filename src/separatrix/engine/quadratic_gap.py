@@ -6,7 +6,7 @@ from typing import Any, cast
 import numpy as np
 from scipy.linalg import lstsq, solve_triangular
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.engine.certificate import Certificate, rounding
 from separatrix.engine.duality import duality_gap
 from separatrix.engine.objective import Evaluation, Objective
@@ -15,11 +15,18 @@ from separatrix.engine.triangle import ROUNDING
 PROVEN = 1e-12  # of the mean square, or the variance of y: a bound that is worse is worth another
 
 
-def certify_quadratic(objective: Objective, at: Evaluation, R: FloatArray, total: float) -> Certificate:
-    """How far from the optimum rounding left it, per unit weight."""
-    penalty, p = objective.penalty, objective.source.n_columns
+def certify_quadratic(
+    objective: Objective, at: Evaluation, R: FloatArray, total: float, own: IntArray | None = None
+) -> Certificate:
+    """How far from the optimum rounding left it, per unit weight; if not all, of those columns of their `own` that make
+    the others, from which these are but rounding."""
+    penalty, p, g = objective.penalty, objective.source.n_columns, objective.subgradient(at)
     m, enough = len(at.theta) - p, PROVEN * at.loss / total
-    by_curvature = partial(certified_gap, R, objective.subgradient(at), m, p, total * penalty.l2, enough)
+    if own is not None and len(own) < p:
+        g, of_own = g[np.append(own, np.arange(p, p + m))], R[:, np.append(np.arange(m), m + own)]
+        by_curvature = partial(certified_gap, of_own, g, m, len(own), total * penalty.l2[own], enough)
+    else:
+        by_curvature = partial(certified_gap, R, g, m, p, total * penalty.l2, enough)
     if not penalty.has_l1:
         return Certificate(by_curvature() * total, "the Newton decrement, exact for a quadratic")
     w = at.theta[:p]
