@@ -28,7 +28,7 @@ from separatrix.settings import Settings, check_settings
 X, Y = make_classification(60, 5, random_state=0)
 FEW_CS = (0.01, 1.0, 10.0)
 FOLDS = list(StratifiedKFold(3).split(X, Y))
-NO_GROUPS = r"needs groups: give cv the list that .*split\(X, y, groups\)"
+NO_GROUPS = r"needs groups: fit\(X, y, groups="
 
 
 def said(y: Any = Y, fit: Any = (), of: Any = X, **parameters: Any) -> str:
@@ -89,6 +89,7 @@ def test_a_fold_whose_score_is_no_number_is_left_out_of_the_mean():
         (2.5, "cv=2.5 must be a number of folds"),
         (100, "cv=100 is more folds than the 60 rows"),
         ("foo", "cv='foo' must be a number of folds"),
+        (b"5", "cv=b'5' must be a number of folds"),
         ([1, 2], r"fold 1 of cv is 1: cv must be .* \(train, test\)"),
         ([(np.arange(50), [70])], r"test rows of fold 1 of cv .* 70, .* 60 rows"),
         ([FOLDS[0], ([-61, 2], [1])], r"training rows of fold 2 of cv .* -61, .* 60 rows"),
@@ -107,6 +108,24 @@ def test_a_fold_whose_score_is_no_number_is_left_out_of_the_mean():
 )
 def test_folds_without_meaning_are_refused_by_name_and_value(cv, says):
     assert re.search(says, said(cv=cv))
+
+
+def test_groups_go_to_the_splitter():
+    groups = np.arange(60) % 6
+    model = LogisticRegressionCV(Cs=FEW_CS, cv=GroupKFold(3))
+    listed = clone(model).set_params(cv=list(GroupKFold(3).split(X, Y, groups))).fit(X, Y)
+    np.testing.assert_array_equal(model.fit(X, Y, groups=groups).scores_, listed.scores_)
+
+
+@pytest.mark.parametrize(("cv", "groups"), [(3, np.arange(60)), (FOLDS, np.arange(60)), (GroupKFold(3), [1, 2, 3])])
+def test_groups_that_split_no_rows_are_refused(cv, groups):
+    with pytest.raises(ArgumentError, match=r"groups=.* must be one for each of the 60 rows, for a cv that splits"):
+        LogisticRegressionCV(cv=cv).fit(X, Y, groups=groups)
+
+
+def test_a_scorer_of_ones_own_sees_the_C_that_it_scores():
+    model = LogisticRegressionCV(Cs=[1.0, 2.0], l1_ratios=[0.25], cv=3, scoring=lambda model, X, y: model.C)
+    np.testing.assert_array_equal(model.fit(X, Y).scores_, [[[1.0, 2.0]]] * 3)
 
 
 def test_masks_negative_rows_and_generators_are_folds_too():
@@ -163,6 +182,7 @@ def test_a_generator_that_is_used_up_is_said_to_be():
         ({"Cs": [1.0, np.nan]}, r"Cs\[1\]=nan must be a number above 0"),
         ({"Cs": {"a": 1}}, "Cs={'a': 1} must be a number of Cs, or a list"),
         ({"l1_ratios": [0, 2]}, r"l1_ratios\[1\]=2 must be at most 1"),
+        ({"Cs": [[1, 2], [3]]}, r"Cs\[0\]=\[1, 2\] must be a number above 0"),
         ({"l1_ratios": -1}, "l1_ratios=-1 must be a number at least 0"),
         ({"l1_ratios": []}, r"l1_ratios=\[\] is empty"),
         ({"l1_ratios": "elasticnet"}, "l1_ratios='elasticnet' must be"),

@@ -517,3 +517,18 @@ def test_the_bound_on_probabilities_knows_what_rounding_of_far_columns_does(offs
     model, exact = LogisticRegression().fit(X, y), LogisticRegression(tol=1e-13).fit(X - [offset, 0], y)
     off = np.abs(model.predict_proba(X) - exact.predict_proba(X - [offset, 0])).max()
     assert off <= model.certificate_.probability_error + exact.certificate_.probability_error
+
+
+@pytest.mark.parametrize(
+    ("y", "says"),
+    [
+        (np.ma.array([1.0, 2.0, 4.0], mask=[True, False, False]), "y is missing in row 0"),
+        ([1.0, 2.0, 1e300], r"y\[2\]=1e\+300 is beyond 1e\+90"),
+        (np.arange(3).astype("datetime64[D]"), "times are no numbers"),
+        (["a", "b", "c"], "y\\[0\\]='a' is no number"),
+    ],
+)
+def test_a_score_takes_the_numbers_that_a_fit_takes(y, says):
+    model = LinearRegression().fit([[1.0], [2.0], [4.0]], [1.0, 2.0, 4.0])
+    with pytest.raises(TargetError, match=says):
+        model.score([[1.0], [2.0], [4.0]], y)

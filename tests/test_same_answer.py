@@ -146,6 +146,25 @@ def test_multiplying_all_weights_changes_nothing(problem):
     assert_same_fit(solve(replace(problem, weight=problem.weight * 1e6)), solve(problem))
 
 
+@pytest.mark.parametrize("size", [1e-60, 1e60])
+@pytest.mark.parametrize("how", [{}, {"solver": "quasi-newton"}, {"solver": "newton-cg"}])
+def test_weights_may_be_of_any_size(how, size):
+    """Single precision, in which curvatures are made, has no such numbers."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(600, 150)), rng.integers(0, 3, 600)
+    found = LogisticRegression(C=1.0 / size, **how).fit(X, y, sample_weight=np.full(600, size))
+    np.testing.assert_allclose(found.coef_, LogisticRegression(**how).fit(X, y).coef_, atol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-25, 1e25])
+@pytest.mark.parametrize("how", [{"solver": "quasi-newton"}, {"solver": "newton-cg"}])
+def test_columns_may_be_in_any_unit(how, unit):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 30)), rng.integers(0, 2, 300)
+    found = LogisticRegression(C=unit**-2, **how).fit(X * unit, y)
+    np.testing.assert_allclose(found.coef_ * unit, LogisticRegression(**how).fit(X, y).coef_, atol=1e-9)
+
+
 @few
 @given(problems(penalised=False), st.lists(st.integers(-8, 8), min_size=4, max_size=4))
 def test_the_units_of_a_column_only_divide_its_coefficient(problem, powers):

@@ -404,3 +404,14 @@ def test_columns_of_zeros_alone_are_fitted_without_a_penalty(K, kind, multi_clas
     X = kind(np.zeros((6, 2)))
     model = LogisticRegression(C=np.inf, fit_intercept=False, multi_class=multi_class).fit(X, np.arange(6) % K)
     assert not model.coef_.any()
+
+
+@pytest.mark.parametrize("solver", ["newton", "quasi-newton", "conjugate-gradient"])
+def test_a_fit_of_separated_classes_ends_where_its_loss_is_within_tol_of_zero(solver):
+    """No coefficients are nearer to an optimum, as there is none."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 40)), rng.integers(0, 3, 60)
+    with pytest.warns(SeparationWarning):
+        found = LogisticRegression(C=np.inf, solver=solver).fit(X, y)
+    *_, before, last = found.trace_.column("loss")
+    assert last <= 1e-8 < before

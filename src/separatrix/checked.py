@@ -34,6 +34,7 @@ from separatrix.errors import (
     ColumnError,
     DataError,
     NotFittedError,
+    SeparatrixError,
     SeparatrixWarning,
     TargetError,
 )
@@ -119,10 +120,12 @@ def warn_of_no_offset(estimator: Any, offset: Any, stacklevel: int) -> None:
 
 def judged(score: Callable[..., float], y: Any, predicted: NDArray, sample_weight: Any) -> float:
     """A score of predictions, of rows with weights (rows,), or a number or None for the same weight each."""
-    weight = None if sample_weight is None else check_sample_weight(sample_weight, len(predicted))
+    weight, y = None if sample_weight is None else check_sample_weight(sample_weight, len(predicted)), unmasked(y)
     try:
         with np.errstate(invalid="ignore"):  # of a cast of NaN, which is named below
             return float(score(y, predicted, sample_weight=weight))
+    except SeparatrixError:
+        raise
     except (TypeError, ValueError, OverflowError) as error:
         why = f"y={listed(y)} cannot be compared with predictions, {listed(predicted)}: {str(error).splitlines()[0]}"
         raise about_shape(predicted, y) or about_gaps(y) or DataError(why) from None

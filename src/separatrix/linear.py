@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 
@@ -14,6 +15,7 @@ from separatrix.checked import (
     checked_matrix,
     checked_rows,
     judged,
+    numbers_of,
     warn_of_no_offset,
 )
 from separatrix.data.block import Source
@@ -129,9 +131,14 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         y, by its target."""
         y, sample_weight = table_labels(self, X, y, sample_weight)
         warn_of_no_offset(self, offset, stacklevel=2)
-        return judged(r2_score, y, self.predict(X, 0 if offset is None else offset), sample_weight)
+        return judged(share_explained, y, self.predict(X, 0 if offset is None else offset), sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def share_explained(y: Any, predicted: NDArray, sample_weight: Any) -> float:
+    """R squared of y as numbers."""
+    return float(r2_score(numbers_of(np.asarray(y)), predicted, sample_weight=sample_weight))

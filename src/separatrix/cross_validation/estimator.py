@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -95,8 +96,7 @@ class LogisticRegressionCV(LogisticRegression):
     The attributes have the shapes of scikit-learn's `use_legacy_attributes=False`. Warns with ConvergenceWarning if
     fits came to max_iter before tol, with SeparationWarning if the training rows of a fold lack a class, and with
     ApproximationWarning if "loo" is known to be far off. Raises ArgumentError for parameters without meaning, and
-    TargetError if the training rows of a fold have one class. For groups, give cv the list that `GroupKFold().split(X,
-    y, groups)` makes.
+    TargetError if the training rows of a fold have one class.
 
     >>> from sklearn.datasets import load_breast_cancer
     >>> X, y = load_breast_cancer(return_X_y=True)
@@ -137,11 +137,17 @@ class LogisticRegressionCV(LogisticRegression):
         self.n_threads = n_threads
 
     def fit(  # pyright: ignore[reportIncompatibleMethodOverride]: of arrays alone
-        self, X: Any, y: Any, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Chooses C and l1_ratio on X (rows, p), dense, sparse or a dataframe, and labels y (rows,), and fits.
 
-        An offset is that of `LogisticRegression.fit`; it is in the predictions that are scored, too.
+        An offset is that of `LogisticRegression.fit`; it is in the predictions that are scored, too. Groups (rows,) are
+        for a cv that splits by them, such as GroupKFold().
         """
         with all_or_nothing(self):
             for name in ("trace_", "certificate_", "separation_"):
@@ -157,7 +163,7 @@ class LogisticRegressionCV(LogisticRegression):
             self._with_offset = offset is not None
             rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
             weight, _ = self._weighed(codes, weight)
-            folds = Folds(Members.all(X.shape[0])) if leave_out else folds_of(self.cv, X, y, codes)
+            folds = Folds(Members.all(X.shape[0])) if leave_out else folds_of(self.cv, X, y, codes, groups)
             counts = check_training_rows(folds, self.classes_, codes, weight)
             if leave_out:
                 check_left_out(self.classes_, counts[0], codes, weight)
@@ -171,8 +177,9 @@ class LogisticRegressionCV(LogisticRegression):
                 self.scores_ = np.array([judge.of_left_out(paths, self.Cs_, rows, kept, stacklevel=2)])
             else:
                 # Not on threads, where folds would wait for each other.
-                scores = [[judge.of_path(path, f, rows, folds) for path in paths] for f in folds.numbers]
-                self.scores_ = np.array(scores)
+                ratios = list(zip(self.l1_ratios_, paths, strict=True))
+                of_fold = partial(judge.of_path, self.Cs_, rows=rows, folds=folds)
+                self.scores_ = np.array([[of_fold(*each, f) for each in ratios] for f in folds.numbers])
             self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
             warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
             of_all = [(path.coefficients[0], path.intercepts[0]) for path in paths]
@@ -282,7 +289,7 @@ def grid_of_Cs(Cs: Any) -> FloatArray:
         if Cs > MOST_CS:
             raise ArgumentError(f"Cs={Cs} is a number of Cs to try, at most {MOST_CS:,}: for one C give [{Cs}].")
         return np.logspace(-4, 4, int(Cs))
-    if np.ndim(Cs) == 0 and not isinstance(Cs, (float, np.floating, np.ndarray)):
+    if not are_several(Cs) and not isinstance(Cs, (float, np.floating, np.ndarray)):
         raise ArgumentError(f"Cs={Cs!r} must be a number of Cs, or a list of numbers above 0, or inf.")
     return grid_of("Cs", Cs, check_C)
 
@@ -292,11 +299,17 @@ def grid_of_ratios(l1_ratios: Any) -> FloatArray:
     return grid_of("l1_ratios", [0.0] if l1_ratios is None else l1_ratios, check_l1_ratio)
 
 
+def are_several(values: Any) -> bool:
+    """Whether these are a list, be it of lists."""
+    return np.iterable(values) and not isinstance(values, (str, bytes, dict))
+
+
 def grid_of(name: str, values: Any, check: Callable[[str, Any], None]) -> FloatArray:
     """The values, or the one, of which each passes the check; ArgumentError if there is nothing to choose from."""
-    grid = list(values) if np.ndim(values) else [values]
+    several = are_several(values)
+    grid = list(values) if several else [values]
     for i, value in enumerate(grid):
-        check(name if np.ndim(values) == 0 else f"{name}[{i}]", value)
+        check(f"{name}[{i}]" if several else name, value)
     if not grid:
         raise ArgumentError(f"{name}={values!r} is empty, with nothing to choose from: give at least one number.")
     return np.array(grid, dtype=np.float64)

@@ -51,7 +51,7 @@ def is_loo(cv: Any) -> bool:
     if is_number(cv) and int(cv) < 2:
         raise ArgumentError(f"cv={cv} must be at least 2 folds, or 'loo' for one row at a time.")
     splits = hasattr(cv, "split") and not isinstance(cv, type)
-    if isinstance(cv, str) or not (cv is None or is_number(cv) or splits or np.iterable(cv)):
+    if isinstance(cv, (str, bytes)) or not (cv is None or is_number(cv) or splits or np.iterable(cv)):
         raise ArgumentError(f"cv={cv!r} {WHAT}")
     return False
 
@@ -61,8 +61,14 @@ def is_number(cv: Any) -> bool:
     return isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)
 
 
-def folds_of(cv: Any, X: Any, y: NDArray, codes: Any) -> Folds:
-    """The rows of each fold, by scikit-learn's rules, codes their classes; ArgumentError where there are none."""
+def folds_of(cv: Any, X: Any, y: NDArray, codes: Any, groups: Any = None) -> Folds:
+    """The rows of each fold, by scikit-learn's rules, codes their classes; ArgumentError where there are none, or
+    groups for a cv that asks for none."""
+    if groups is not None and (not hasattr(cv, "split") or np.shape(groups) != (len(y),)):
+        raise ArgumentError(
+            f"groups={shown(groups)} must be one for each of the {len(y)} rows, for a cv that splits by them, such as "
+            "GroupKFold()."
+        )
     cv = 5 if cv is None else cv
     if is_number(cv):
         if cv > len(y):
@@ -72,7 +78,7 @@ def folds_of(cv: Any, X: Any, y: NDArray, codes: Any) -> Folds:
 
     def training_rows() -> Iterator[BoolArray]:
         yield np.ones(len(y), dtype=bool)
-        for f, pair in enumerate(split(cv, X, y) if hasattr(cv, "split") else cv, start=1):
+        for f, pair in enumerate(split(cv, X, y, groups) if hasattr(cv, "split") else cv, start=1):
             if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
                 raise ArgumentError(f"fold {f} of cv is {shown(pair)}: cv {WHAT}")
             train = np.zeros(len(y), dtype=bool)
@@ -129,9 +135,9 @@ def counted(codes: Any) -> tuple[IntArray, IntArray]:
     return counts, first
 
 
-def split(cv: Any, X: Any, y: NDArray) -> Iterator[Any]:
+def split(cv: Any, X: Any, y: NDArray, groups: Any) -> Iterator[Any]:
     """What a splitter of scikit-learn makes of the rows, fold by fold; ArgumentError where it makes nothing."""
-    folds = iter(cv.split(X, y))
+    folds = iter(cv.split(X, y) if groups is None else cv.split(X, y, groups))
     while True:
         try:
             with warnings.catch_warnings():  # of a class that some fold lacks: that is said of the fold
@@ -142,8 +148,7 @@ def split(cv: Any, X: Any, y: NDArray) -> Iterator[Any]:
         except ValueError as error:
             why = " ".join(str(error).split())
             if "group" in why:
-                name = type(cv).__name__
-                why = f"it needs groups: give cv the list that {name}(..).split(X, y, groups) makes."
+                why = "it needs groups: fit(X, y, groups=...), one for each row."
             raise ArgumentError(f"cv={cv!r} cannot split the {len(y)} rows: {why}") from error
         yield fold
 

@@ -65,8 +65,8 @@ class Judge:
     classes: NDArray
     multi_class: str
 
-    def of_path(self, path: Paths, f: int, rows: Rows, folds: Folds) -> list[float]:
-        """The score of each fit of fold f on its test rows; NaN if none of them counts."""
+    def of_path(self, Cs: FloatArray, l1_ratio: float, path: Paths, f: int, rows: Rows, folds: Folds) -> list[float]:
+        """The score of the fit of fold f for each C on its test rows; NaN if none of them counts."""
         fits, K, p = path.coefficients[f].shape
         if rows.weight is not None and not any(rows.weight[test].any() for test in folds.some_of_test(f)):
             return [np.nan] * fits
@@ -79,9 +79,11 @@ class Judge:
         some = rows.take(folds.test(f))
         if is_of_metric(self.scorer) or rows.offset is not None:
             return self.of_values(values_along(path, f, some), some)
-        model = LogisticRegression(multi_class=self.multi_class)
-        pairs = zip(path.coefficients[f], path.intercepts[f], strict=True)
-        return [self.ask(with_coefficients(model, self.classes, w, b), some.X, some.y, some.weight) for w, b in pairs]
+        scores = []
+        for C, w, b in zip(Cs.tolist(), path.coefficients[f], path.intercepts[f], strict=True):
+            model = LogisticRegression(C=C, l1_ratio=float(l1_ratio), multi_class=self.multi_class)
+            scores.append(self.ask(with_coefficients(model, self.classes, w, b), some.X, some.y, some.weight))
+        return scores
 
     def of_left_out(
         self, paths: Iterable[Paths], Cs: FloatArray, rows: Rows, kept: BoolArray | None, stacklevel: int

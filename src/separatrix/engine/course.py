@@ -207,7 +207,7 @@ class Course:
             if -0.5 * float(np.vdot(at.gradient, step)) > USUAL * at.value:
                 found, nowhere = backtrack(whole, at, step, order=0)[0], whole.evaluate(np.zeros(self.shape), order=0)
                 theta = min(found, nowhere, key=attrgetter("value")).theta
-            dtype = precision(factor.least)
+            dtype = precision(factor.least, factor.unit)
         P, fold = family.P, np.zeros(len(Cs), dtype=np.intp)
         asked = Asked(theta.T, fold[:1], order=2, dtype=dtype)
         sums = family.sums(asked) if apart is None else family.sums_of_folds(asked, apart)[:, 0]

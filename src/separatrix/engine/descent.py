@@ -145,7 +145,9 @@ class Descent:
         trial = self.theta[some] + length[:, None] * step
         slight = -slope * length <= SLIGHT * np.abs(value)
         valued = order == 2 or not slight.all()
-        dtype = precision(self.factors.least[some].min()) if order == 2 else np.float64
+        dtype = np.float64
+        if order == 2:
+            dtype = precision(self.factors.least[some].min(), self.factors.unit[some])
         asked = Asked(trial, self.fold[some], order, valued, dtype)
         there = self.family.at(asked, self.strength[some])
         along = np.einsum("mp,mp->m", there.gradient, step)

@@ -28,6 +28,7 @@ from separatrix.errors import ConvergenceWarning, SeparationWarning
 
 EPSILON = float(np.finfo(float).eps)
 NEGLIGIBLE = 0.01  # of tol
+LARGEST_MEAN = 1e12  # of weights, whose products with squares of cells single precision still has
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def fit_linear_model(
     optimum exists.
     """
     if isinstance(source, MemorySource):
-        source = replace(source, outputs=len(start[0]))
+        source = replace(of_usual_weight(source)[0], outputs=len(start[0]))
     source = centred_for(source, penalty, len(start[0]), options.fit_intercept)
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty, len(start[0]))
@@ -191,6 +192,15 @@ def errors_at(error: FloatArray, w: FloatArray, moved: float) -> FloatArray:
         error[some] += EPSILON * (size.max(axis=1, keepdims=True) if shared else size)
     error[len(w) :] += moved
     return np.broadcast_to(error, (len(error), w.shape[1]))
+
+
+def of_usual_weight(source: MemorySource) -> tuple[MemorySource, float]:
+    """The rows with weights whose mean single precision has, and what they were divided by. What is per unit weight
+    stays as it is."""
+    mean = float(source.weight.sum()) / source.n_rows
+    if 1.0 / LARGEST_MEAN < mean < LARGEST_MEAN:
+        return source, 1.0
+    return source.weighing(np.asarray(source.weight) / mean), mean
 
 
 def begun(objective: Objective, source: Source, space: Space, start: tuple[FloatArray, FloatArray]) -> FloatArray:

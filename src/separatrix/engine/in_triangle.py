@@ -31,8 +31,9 @@ def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[Floa
     Q, T, order = cast(Any, qr(R / scale, mode="economic", pivoting=True))
     diagonal = np.abs(np.diagonal(T))
     rank = int(np.count_nonzero(diagonal > ROUNDING * diagonal.max(initial=0.0)))
-    made = solve_triangular(T[:rank, :rank], np.eye(rank)) if rank else T  # a column k less others, made of length 1
-    rank = int(np.cumprod(np.linalg.norm(rounding[order[:rank], None] * made[:rank], axis=0) < 1.0).sum())
+    if rank:  # column k less what those before it make of it is made of length 1, its rounding too
+        made = rounding[order[:rank], None] * solve_triangular(T[:rank, :rank], np.eye(rank))
+        rank = int(np.cumprod(np.linalg.norm(made, axis=0) < 1.0).sum())
     own, other = np.split(order, [rank])
     w = np.zeros((len(unit), q.shape[1]))
     if rank:

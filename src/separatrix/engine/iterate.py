@@ -129,6 +129,12 @@ def ignore(step: Step) -> None:
     """The watch that does nothing."""
 
 
+def has_no_end(objective: Objective, at: Evaluation, tolerance: float) -> bool:
+    """Whether a loss within the tolerance of zero falls for ever, as nothing is penalised and every row is on its side:
+    no coefficients are nearer to an optimum than these."""
+    return at.value <= tolerance and objective.penalty.is_none and objective.smallest_margin(at.theta) > 0
+
+
 def minimise(
     objective: Objective,
     solver: Solver,
@@ -167,7 +173,7 @@ def minimise(
         idle = idle + 1 if no_lower and least / 2 <= iterate.gap else 0
         before, least, value = iterate.gap, min(least, iterate.gap), min(value, at.value)
         stuck, over = idle >= MOST_IDLE, number >= max_iter
-        if iterate.gap <= target or stalled or stuck or over:
+        if iterate.gap <= target or stalled or stuck or over or has_no_end(objective, at, tolerance):
             last = stalled or stuck or over
             certificate = (
                 certify(objective, at, iterate.metric, tolerance, None if last else part, iterate.ahead, last)

@@ -11,7 +11,7 @@ from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.choose import products_pay
 from separatrix.engine.course import Course
-from separatrix.engine.fit import Options
+from separatrix.engine.fit import Options, of_usual_weight
 from separatrix.engine.groups import Members
 from separatrix.engine.leave_out import LeftOut, See, leave_one_out
 from separatrix.engine.line_search import beyond_numbers
@@ -65,6 +65,8 @@ def fit_paths(
     def of_all(name: str) -> NDArray:
         return np.array([[getattr(point, name) for point in points] for points in walk]).swapaxes(0, 1)
 
+    source, mean = of_usual_weight(source)
+    Cs = Cs * mean
     order = np.argsort(Cs, kind="stable")
     with one_blas_thread(), centred_for(source, penalty, K, options.fit_intercept).working() as source:
         weakest = penalty.times(1.0 / (Cs.max() * source.weight.sum()))

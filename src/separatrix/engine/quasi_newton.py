@@ -22,6 +22,7 @@ WEIGHTS = 1.2  # beside the weights of rows, of two classes; both of timings, as
 LOSS_OF_ROW = 36  # the entries of X whose products cost as much as the loss of a row and class, and
 STEP = 400_000  # those that cost as much as what surrounds a pass
 WORTH = 0.001  # the share of the gap that a step with a fresh curvature may leave
+WIDEST = 1e12  # of a unit: cells may be some thousand times as large, or as small
 SINGLE = 0.01  # the least conditional standard deviation, of 1 without the other columns, that single precision knows
 
 Pair = tuple[FloatArray, FloatArray]
@@ -51,7 +52,7 @@ def quasi_newton(
         last = aim.curved and gap * gap <= aim.gap * (before if before < np.inf else fresh * at.value)
         keep = share_to_keep(cost, gap, at.value, aim.gap)
         order = 1 if gap <= keep * before and length == 1.0 and not last else 2
-        dtype = np.float64 if last else precision(factor.least)
+        dtype = np.float64 if last else precision(factor.least, factor.unit)
         there, length = backtrack(objective, at, step, order, dtype=dtype)
         if is_broken(gap, at, there) or (number >= MANY_STEPS and factor.least < SINGULAR):
             yield from newton(objective, there.theta, broken=True)
@@ -64,9 +65,10 @@ def quasi_newton(
         at = there
 
 
-def precision(least: float) -> type[np.floating]:
-    """That of the products of a curvature whose factor has such a least conditional standard deviation."""
-    return np.float32 if least >= SINGLE else np.float64
+def precision(least: float, unit: FloatArray) -> type[np.floating]:
+    """That of the products of a curvature whose factor has such a least conditional standard deviation, and units whose
+    squares single precision may not have."""
+    return np.float32 if least >= SINGLE and unit.min() > 1.0 / WIDEST and unit.max() < WIDEST else np.float64
 
 
 def with_pair(pairs: list[Pair], step: FloatArray, change: FloatArray) -> list[Pair]:
