@@ -29,11 +29,7 @@ def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[Floa
     scale = np.where(unit > 0, unit, 1.0)
     rounding = ROUNDING * np.where(unit > 0, np.maximum(length / scale, 1.0), 1.0)
     Q, T, order = cast(Any, qr(R / scale, mode="economic", pivoting=True))
-    diagonal = np.abs(np.diagonal(T))
-    rank = int(np.count_nonzero(diagonal > ROUNDING * diagonal.max(initial=0.0)))
-    if rank:  # column k less what those before it make of it is made of length 1, its rounding too
-        made = rounding[order[:rank], None] * solve_triangular(T[:rank, :rank], np.eye(rank))
-        rank = int(np.cumprod(np.linalg.norm(made, axis=0) < 1.0).sum())
+    rank = rank_of(T, rounding[order])
     own, other = np.split(order, [rank])
     w = np.zeros((len(unit), q.shape[1]))
     if rank:
@@ -47,6 +43,18 @@ def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[Floa
             M[np.abs(M) <= seen] = 0.0  # rounding, which the smallest weights would heed
             w[order] = shortest(np.vstack([np.diag(scale[own]), (M * scale[other]).T]), alone)
     return w, own
+
+
+def rank_of(T: FloatArray, rounding: FloatArray) -> int:
+    """Of a triangle of columns of unit length, those that matter most first, how many are more than rounding, (p,) of
+    each: less what those before it make of a column, it is that of all of them."""
+    diagonal = np.abs(np.diagonal(T))
+    rank = int(np.count_nonzero(diagonal > ROUNDING * diagonal.max(initial=0.0)))
+    if not rank:
+        return 0
+    made = solve_triangular(T[:rank, :rank], np.eye(rank).T, overwrite_b=True)  # such a column, of length 1, is made so
+    made *= rounding[:rank, None]
+    return int(np.cumprod(np.linalg.norm(made, axis=0) < 1.0).sum())
 
 
 def shortest(rows: FloatArray, c: FloatArray) -> FloatArray:
