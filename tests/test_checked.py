@@ -356,7 +356,7 @@ def test_weights_that_cannot_be_summed_are_told_in_one_line(Model, weight, messa
         (Y[:4], None, "y has 4 rows, and X has 60"),
         (None, None, "y=None: give the y of these rows"),
         ([*Y[:2], np.nan, *Y[3:]], None, "y is missing in row 2"),
-        (["a"] * 60, None, "string"),
+        (["a"] * 60, None, r"string|y\[0\]='a' is no number"),
         (Y, -np.ones(60), r"sample_weight\[0\]=-1 must be at least 0"),
         (Y, np.ones(4), r"sample_weight=.* has shape \(4,\)"),
     ],
