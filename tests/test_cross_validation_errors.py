@@ -117,7 +117,9 @@ def test_groups_go_to_the_splitter():
     np.testing.assert_array_equal(model.fit(X, Y, groups=groups).scores_, listed.scores_)
 
 
-@pytest.mark.parametrize(("cv", "groups"), [(3, np.arange(60)), (FOLDS, np.arange(60)), (GroupKFold(3), [1, 2, 3])])
+@pytest.mark.parametrize(
+    ("cv", "groups"), [(3, np.arange(60)), ("loo", np.arange(60)), (FOLDS, Y), (GroupKFold(3), [1, 2, 3])]
+)
 def test_groups_that_split_no_rows_are_refused(cv, groups):
     with pytest.raises(ArgumentError, match=r"groups=.* must be one for each of the 60 rows, for a cv that splits"):
         LogisticRegressionCV(cv=cv).fit(X, Y, groups=groups)

@@ -21,7 +21,6 @@ from separatrix.arguments import (
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.checked import all_or_nothing, check_fitted, checked_rows
 from separatrix.cross_validation.folds import (
-    Folds,
     check_left_out,
     check_test_rows,
     check_training_rows,
@@ -163,7 +162,7 @@ class LogisticRegressionCV(LogisticRegression):
             self._with_offset = offset is not None
             rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
             weight, _ = self._weighed(codes, weight)
-            folds = Folds(Members.all(X.shape[0])) if leave_out else folds_of(self.cv, X, y, codes, groups)
+            folds = folds_of(self.cv, X, y, codes, groups)
             counts = check_training_rows(folds, self.classes_, codes, weight)
             if leave_out:
                 check_left_out(self.classes_, counts[0], codes, weight)

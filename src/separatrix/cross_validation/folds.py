@@ -62,13 +62,11 @@ def is_number(cv: Any) -> bool:
 
 
 def folds_of(cv: Any, X: Any, y: NDArray, codes: Any, groups: Any = None) -> Folds:
-    """The rows of each fold, by scikit-learn's rules, codes their classes; ArgumentError where there are none, or
-    groups for a cv that asks for none."""
-    if groups is not None and (not hasattr(cv, "split") or np.shape(groups) != (len(y),)):
-        raise ArgumentError(
-            f"groups={shown(groups)} must be one for each of the {len(y)} rows, for a cv that splits by them, such as "
-            "GroupKFold()."
-        )
+    """The rows of each fold, by scikit-learn's rules, codes their classes; with "loo" of all rows alone.
+    ArgumentError where there are none, or groups that split none."""
+    check_groups(groups, cv, len(y))
+    if is_loo(cv):
+        return Folds(Members.all(len(y)))
     cv = 5 if cv is None else cv
     if is_number(cv):
         if cv > len(y):
@@ -91,6 +89,16 @@ def folds_of(cv: Any, X: Any, y: NDArray, codes: Any, groups: Any = None) -> Fol
         used = " A generator is used up by the first fit: give a list." if hasattr(cv, "__next__") else ""
         raise ArgumentError(f"cv={cv!r} has no folds: give a (train, test) for each, or a number of folds.{used}")
     return Folds(members, tests)
+
+
+def check_groups(groups: Any, cv: Any, rows: int) -> None:
+    """ArgumentError unless groups are None, or one for each row, and cv a splitter, which may ask for them."""
+    splits = hasattr(cv, "split") and not isinstance(cv, str)
+    if groups is not None and not (splits and np.ndim(groups) == 1 and len(groups) == rows):
+        raise ArgumentError(
+            f"groups={shown(groups)} must be one for each of the {rows} rows, for a cv that splits by them, such as "
+            "GroupKFold()."
+        )
 
 
 def stratified(cv: int, codes: Any) -> Folds:
