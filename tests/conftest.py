@@ -1,6 +1,11 @@
 """What every test runs under."""
 
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 from hypothesis import settings
@@ -32,3 +37,30 @@ def run(monkeypatch, capsys, tmp_path):
         return code, captured.out, captured.err
 
     return command
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """What `separatrix fit` writes: its arguments, and a table as data.csv -> the folder, made once."""
+
+    @cache
+    def folder(*arguments, table):
+        place, quiet = tmp_path_factory.mktemp("made"), StringIO()
+        with chdir(place), pytest.MonkeyPatch.context() as patch, redirect_stdout(quiet), redirect_stderr(quiet):
+            if table is not None:
+                Path("data.csv").write_text(table)
+            patch.setattr(sys, "argv", ["separatrix", "fit", *arguments])
+            cli.main()
+        return place
+
+    return folder
+
+
+@pytest.fixture
+def fitted(run, made):
+    """Puts what a fit has written where `run` runs: for tests of what can be done with a model."""
+
+    def copied(*arguments, table=None):
+        copytree(made(*arguments, table=table), ".", dirs_exist_ok=True)
+
+    return copied

@@ -156,6 +156,7 @@ def test_one_reference_is_enough_where_its_dual_proves_it():
     assert not lowest(runs[1:], False).agreed
 
 
+@pytest.mark.slow
 def test_a_fit_that_outlasts_its_limit_is_killed_and_says_so(tmp_path):
     folder = prepare("columns-300", reader(None), True, tmp_path)
     result = run(Job(str(folder), "saga", 1.0, 0.0, 1e-14, 1, limit=0.05))
@@ -172,6 +173,7 @@ def test_with_patience_other_solvers_are_given_so_many_times_the_tightest_fit():
     assert short.seconds == 5.0
 
 
+@pytest.mark.slow
 def test_an_argument_that_a_peer_refuses_is_shown_in_its_own_words(tmp_path):
     folder = prepare("iris", reader(None), False, tmp_path)
     result = run(Job(str(folder), "separatrix", -1.0, 0.0, 1e-6))
@@ -195,6 +197,7 @@ def test_the_command_measures_saves_and_prints_a_case(tmp_path):
     assert table(record) in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from problems import Problem, make_problem, solve
+from seldom import seldom
 from separatrix import LogisticRegression
 from separatrix.data.memory import memory_source
 from separatrix.engine.certificate import (
@@ -136,6 +137,7 @@ def test_no_certified_gap_is_below_the_true_gap():
                 assert certify(objective, objective.evaluate(theta, order)).gap >= gap
 
 
+@pytest.mark.slow
 def test_each_bound_holds_by_itself_wherever_it_is_asked():
     for seed, (problem, best) in enumerate(solved_problems()):
         objective = problem.objective()
@@ -169,7 +171,7 @@ def test_a_point_too_far_for_a_bound_is_known_without_a_pass():
     assert objective.passes == 1
 
 
-@pytest.mark.parametrize(("certificate", "least"), [(by_self_concordance, 500), (by_pairs, 400)])
+@pytest.mark.parametrize(("certificate", "least"), [(by_self_concordance, 500), *seldom((by_pairs, 400))])
 def test_coefficient_and_probability_errors_hold(certificate, least):
     checked = 0
     for seed, (problem, best) in enumerate(solved_problems()):
@@ -204,6 +206,7 @@ def spanned_by(random: np.random.Generator, X: np.ndarray) -> np.ndarray:
     return np.hstack([1e4 * twice, several, ones])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("K", [2, 3])
 def test_columns_that_are_sums_of_others_change_no_bound_by_pairs(K):
     for seed in range(20):
@@ -234,7 +237,7 @@ def test_columns_that_are_sums_of_others_change_no_bound_by_pairs(K):
             assert np.abs(p - best_p).max() <= same.probability_error <= 3.0 * bound.probability_error + 1e-12
 
 
-@pytest.mark.parametrize("solver", ["auto", "quasi-newton", "conjugate-gradient"])
+@pytest.mark.parametrize("solver", ["auto", *seldom("quasi-newton", "conjugate-gradient")])
 def test_only_coefficients_with_no_part_in_a_sum_of_columns_have_a_bound_and_it_holds(solver):
     known = 0
     for seed in range(40):
@@ -266,6 +269,7 @@ def test_columns_that_are_sums_of_others_but_for_little_are_not_left_out():
         assert by_pairs(objective, objective.evaluate(np.zeros((5, 1)), order=1)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("K", [2, 4])
 def test_many_coefficients_without_a_penalty_are_certified_without_a_curvature_of_all(K, twice, monkeypatch):
@@ -363,7 +367,7 @@ def test_every_solver_ends_with_a_gap_that_is_true(solver):
         assert true_gap(problem, theta, best) <= fit.certificate.gap <= 1e-6
 
 
-@pytest.mark.parametrize("solver", ["auto", "conjugate-gradient"])
+@pytest.mark.parametrize("solver", ["auto", *seldom("conjugate-gradient")])
 def test_bounds_hold_where_columns_all_but_repeat_each_other(solver):
     """Weights of 1e4 to 1e11 cancel: the truth is known in terms of the difference of the columns, which is exact."""
     with_errors = 0
@@ -434,6 +438,7 @@ def some_rows(problem: Problem, seed: int) -> Objective:
     return problem.rows(np.random.default_rng(seed).random(len(problem.y)) < 0.5).objective()
 
 
+@pytest.mark.slow
 def test_the_curvature_of_some_rows_bounds_the_gap_and_the_coefficients_over_all():
     checked = 0
     for seed, (problem, best) in enumerate(solved_problems()):

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from seldom import seldom
+
 
 def customers(rows=200, seed=0):
     """A CSV with a number, a category, gaps, and a target that depends on both."""
@@ -36,7 +38,9 @@ def test_help_answers_before_anything_heavy_is_imported():
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(("data", "C"), [("breast_cancer", "0.05"), ("digits", "0.05"), ("diabetes", "0.0003")])
+@pytest.mark.parametrize(
+    ("data", "C"), [("breast_cancer", "0.05"), *seldom(("digits", "0.05")), ("diabetes", "0.0003")]
+)
 def test_an_l1_penalty_leaves_coefficients_out_and_says_how_many(run, data, C):
     code, out, err = run("fit", data, "--l1-ratio", "0.5", "--C", C)
     assert (code, err.count("Traceback")) == (0, 0)
@@ -50,7 +54,7 @@ def test_an_l1_penalty_leaves_coefficients_out_and_says_how_many(run, data, C):
 
 @pytest.mark.parametrize(
     ("given", "by", "folds"),
-    [(["--cv"], "5 folds", 5), (["--cv", "3"], "3 folds", 3), (["--cv", "loo"], "leave-one-out", 1)],
+    [(["--cv"], "5 folds", 5), *seldom((["--cv", "3"], "3 folds", 3)), (["--cv", "loo"], "leave-one-out", 1)],
 )
 def test_cv_chooses_C_on_rows_left_out_and_says_how(run, tmp_path, given, by, folds):
     code, out, _ = run("fit", "breast_cancer", *given)
@@ -166,8 +170,8 @@ def test_the_terminal_says_what_was_done_to_each_column_and_shows_the_confusion_
     assert "Confusion matrix" in out
 
 
-def test_a_fitted_model_predicts_and_is_judged_on_new_rows(run):
-    assert run("fit", written(customers()), "--target", "left")[0] == 0
+def test_a_fitted_model_predicts_and_is_judged_on_new_rows(run, fitted):
+    fitted("data.csv", "--target", "left", table=customers())
     code, out, _ = run("predict", "model.json", written(customers(50, seed=1), "new.csv"))
     lines = out.splitlines()
     assert (code, len(lines)) == (0, 51)
@@ -215,8 +219,8 @@ def test_rows_of_weight_zero_have_a_target_and_are_not_judged_by(run, regression
     assert "no row has a target, and a w above 0: there is nothing to judge the model by" in err
 
 
-def test_predictions_can_be_written_as_parquet_and_as_csv(run):
-    run("fit", written(customers()), "--target", "left")
+def test_predictions_can_be_written_as_parquet_and_as_csv(run, fitted):
+    fitted("data.csv", "--target", "left", table=customers())
     assert run("predict", "model.json", "data.csv", "--out", "p.parquet")[0] == 0
     assert run("predict", "model.json", "data.csv", "--out", "p.csv")[0] == 0
     table = pq.read_table("p.parquet")
@@ -224,8 +228,8 @@ def test_predictions_can_be_written_as_parquet_and_as_csv(run):
     assert Path("p.csv").read_text().count("\n") == table.num_rows + 1 == 201
 
 
-def test_predictions_are_packed_as_their_name_says(run):
-    run("fit", written(customers()), "--target", "left")
+def test_predictions_are_packed_as_their_name_says(run, fitted):
+    fitted("data.csv", "--target", "left", table=customers())
     for name in ("p.csv", "p.csv.gz", "P.CSV.ZST"):
         assert run("predict", "model.json", "data.csv", "--out", name)[0] == 0
     plain = Path("p.csv").read_bytes()
@@ -234,15 +238,15 @@ def test_predictions_are_packed_as_their_name_says(run):
 
 
 @pytest.mark.parametrize("name", ["p.xlsx", "p.json", "csv", "p.gz", "/dev/null"])
-def test_a_kind_of_file_that_cannot_be_written_is_refused(run, name):
-    run("fit", written(customers()), "--target", "left")
+def test_a_kind_of_file_that_cannot_be_written_is_refused(run, fitted, name):
+    fitted("data.csv", "--target", "left", table=customers())
     code, _, err = run("predict", "model.json", "data.csv", "--out", name)
     assert (code, err.count("\n")) == (2, 1)
     assert f"out={name} is no kind of file that can be written: let its name end in .csv, .csv.gz, .csv.zst" in err
 
 
-def test_no_input_is_written_over(run):
-    run("fit", written(customers()), "--target", "left")
+def test_no_input_is_written_over(run, fitted):
+    fitted("data.csv", "--target", "left", table=customers())
     Path("link.csv").symlink_to("data.csv")
     Path("report.html").write_text(customers())
     fitted = Path("model.json").read_bytes()
@@ -383,16 +387,16 @@ def test_bad_input_gets_one_line_that_says_what_and_where(case, run, tmp_path):
     assert set(tmp_path.iterdir()) == before
 
 
-def test_new_data_without_a_needed_column_names_it(run):
-    run("fit", written(customers()), "--target", "left")
+def test_new_data_without_a_needed_column_names_it(run, fitted):
+    fitted("data.csv", "--target", "left", table=customers())
     code, _, err = run("predict", "model.json", written("age,town\n30,Rome\n", "new.csv"))
     assert code == 1
     assert "'city'" in err
     assert "new.csv" in err
 
 
-def test_an_unseen_category_says_how_many_rows_and_what_it_did(run):
-    run("fit", written(customers()), "--target", "left")
+def test_an_unseen_category_says_how_many_rows_and_what_it_did(run, fitted):
+    fitted("data.csv", "--target", "left", table=customers())
     code, out, err = run("predict", "model.json", written("age,city\n30,Paris\n40,Paris\n50,Oslo\n", "new.csv"))
     assert code == 0
     assert "'city': 2 rows hold 1 value unseen at fit (Paris)" in err
@@ -400,8 +404,8 @@ def test_an_unseen_category_says_how_many_rows_and_what_it_did(run):
     assert len(out.splitlines()) == 4
 
 
-def test_text_for_a_number_in_new_data_names_its_row(run):
-    run("fit", written(customers()), "--target", "left")
+def test_text_for_a_number_in_new_data_names_its_row(run, fitted):
+    fitted("data.csv", "--target", "left", table=customers())
     code, _, err = run("predict", "model.json", written("age,city\n30,Rome\nold,Oslo\n", "new.csv"))
     assert code == 1
     for words in ("'age'", "row 2", "'old'"):
@@ -427,8 +431,8 @@ def test_a_damaged_or_foreign_model_is_refused(content, said, run):
     assert len(err.strip().splitlines()) == 1
 
 
-def test_a_model_with_a_coefficient_missing_is_refused(run):
-    run("fit", "iris")
+def test_a_model_with_a_coefficient_missing_is_refused(run, fitted):
+    fitted("iris")
     model = json.loads(Path("model.json").read_text())
     model["model"]["coefficients"][1].pop()
     Path("model.json").write_text(json.dumps(model))
@@ -454,10 +458,10 @@ def test_a_model_with_a_coefficient_missing_is_refused(run):
         ("rates", [1.0], "rates has 1 entries where 2 are due"),
     ],
 )
-def test_a_model_whose_parts_do_not_go_together_is_refused(place, value, said, run):
+def test_a_model_whose_parts_do_not_go_together_is_refused(place, value, said, run, fitted):
     first, *rows = customers().splitlines()
     dated = [f"{row},2024-{1 + i % 5:02d}-01" for i, row in enumerate(rows)]
-    assert run("fit", written("\n".join([f"{first},day", *dated])), "--target", "left")[0] == 0
+    fitted("data.csv", "--target", "left", table="\n".join([f"{first},day", *dated]))
     content = json.loads(Path("model.json").read_text())
     *way, last = place.split("/")
     changed = content["model"]
@@ -470,17 +474,17 @@ def test_a_model_whose_parts_do_not_go_together_is_refused(place, value, said, r
     assert f"model.json is damaged: {said}" in err
 
 
-def test_a_prediction_that_fails_leaves_the_old_file_as_it_was(run):
-    run("fit", "iris")
+def test_a_prediction_that_fails_leaves_the_old_file_as_it_was(run, fitted):
+    fitted("iris")
     Path("p.csv").write_text("old")
     assert run("predict", "model.json", "wine", "--out", "p.csv")[0] == 1
     assert Path("p.csv").read_text() == "old"
     assert {path.name for path in Path().iterdir()} == {"model.json", "report.html", "p.csv"}
 
 
-@pytest.mark.parametrize("command", [("predict", "model.json", "iris"), ("evaluate", "model.json", "iris")])
-def test_output_that_has_no_room_is_said_in_one_line(run, command):
-    run("fit", "iris")
+@pytest.mark.parametrize("command", [("predict", "model.json", "iris"), *seldom((("evaluate", "model.json", "iris"),))])
+def test_output_that_has_no_room_is_said_in_one_line(run, fitted, command):
+    fitted("iris")
     program = "from separatrix.cli import main; main()"
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([sys.executable, "-c", program, *command], stdout=full, stderr=subprocess.PIPE, text=True)

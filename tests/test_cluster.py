@@ -24,6 +24,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 import separatrix
+from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression, logit, ols
 from separatrix.data import blocks, cluster, collapse, learn, partitions, parts, stream
 from separatrix.data import client as clients
@@ -80,14 +81,17 @@ def on(client: Any, data: pa.Table, folder: Path, files: int = 3) -> Any:
     return replace(written(data, folder, files, 331), client=client)
 
 
-@pytest.mark.parametrize("name", CASES)
+OFTEN = ("binary", "multinomial", "offset", "linear", "L1")
+
+
+@pytest.mark.parametrize("name", [*OFTEN, *seldom(*sorted(CASES.keys() - OFTEN))])
 def test_files_on_workers_give_the_fit_of_memory(name, spread, tmp_path):
     case = CASES[name]
     data = features(table(rows=ROWS), case.target, case.own)
     assert_same(case.fit(on(spread, data, tmp_path)), case.fit(data), 1e-9)
 
 
-@pytest.mark.parametrize("name", ["binary", "offsets", "linear"])
+@pytest.mark.parametrize("name", ["offsets", *seldom("binary", "linear")])
 def test_a_dask_dataframe_gives_the_fit_of_memory(name, spread):
     case = CASES[name]
     data = features(table(rows=ROWS), case.target, case.own)
@@ -113,6 +117,7 @@ def arrays(classes: int = 2, seed: int = 0) -> tuple[Any, ...]:
     return X, np.array(["a", "b", "c"])[eta.argmax(axis=1)], weight, offset[:, 0] if classes == 2 else offset
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [LogisticRegression(), LinearRegression(), LinearRegression(alpha=0.1, l1_ratio=0.5)])
 def test_a_block_whose_rows_all_weigh_nothing_says_nothing(model, spread):
     X, y, weight, _ = arrays()
@@ -123,7 +128,7 @@ def test_a_block_whose_rows_all_weigh_nothing_says_nothing(model, spread):
     np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-9)
 
 
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("classes", [*seldom(2), 3])
 def test_dask_arrays_give_the_fit_of_memory(classes, spread):
     X, y, weight, offset = arrays(classes)
     model = LogisticRegression(class_weight="balanced").fit(X, y, weight, offset)
@@ -347,6 +352,7 @@ def test_a_fit_that_is_killed_in_a_pass_on_workers_goes_on_there_to_the_same_ans
 # how much the answers differ
 
 
+@pytest.mark.slow
 def test_of_columns_that_repeat_others_predictions_agree_where_coefficients_need_not(spread, tmp_path):
     data = features(table(rows=ROWS), "two").drop_columns(["far", "city"])
     data = data.append_column("twice", pa.array(2.0 * np.array(data["b"]) + np.array(data["c"])))
@@ -362,9 +368,8 @@ def test_of_columns_that_repeat_others_predictions_agree_where_coefficients_need
     ("target", "covariance", "options"),
     [
         ("two", "nonrobust", {}),
-        ("two", "HC0", {"weights": "weight", "offset": "o1"}),
-        ("two", "HC2", {}),
-        ("three", "nonrobust", {"offset": ["o1", "o2"], "weights": "weight"}),
+        *seldom(("two", "HC0", {"weights": "weight", "offset": "o1"}), ("two", "HC2", {})),
+        *seldom(("three", "nonrobust", {"offset": ["o1", "o2"], "weights": "weight"})),
         ("three", "HC1", {"weights": "weight"}),
     ],
 )
@@ -383,6 +388,7 @@ def test_a_formula_has_the_standard_errors_of_memory(target, options, covariance
     np.testing.assert_allclose(fit.predict(new), other.predict(new, offset=offset))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "told"), [("two", {"cluster": "c"}), ("three", {"weight": "weight"}), ("amount", {"weight": "weight"})]
 )
@@ -397,6 +403,7 @@ def test_the_regression_of_a_command_has_the_standard_errors_of_this_process(spr
     np.testing.assert_allclose(there.model.coefficients, here.model.coefficients, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_linear_regression_by_a_formula_and_of_arrays_has_the_standard_errors_of_memory(spread, tmp_path):
     data, formula = table(rows=ROWS), "amount ~ a + np.log(b) + C(city) * c"
     fit = ols(formula, on(spread, data, tmp_path), covariance="HC2", weights="weight")
@@ -412,6 +419,7 @@ def test_a_linear_regression_by_a_formula_and_of_arrays_has_the_standard_errors_
         ols(da.from_array(X[:, :2], chunks=(1_000, -1)), rows)
 
 
+@pytest.mark.slow
 def test_a_dask_dataframe_and_clusters_have_the_standard_errors_of_memory(spread):
     frame = table(rows=ROWS).to_pandas()
     fit = logit("two ~ a + b", dd.from_pandas(frame, npartitions=4), covariance="cluster", groups="city")
@@ -428,6 +436,7 @@ def test_splines_and_scales_on_workers_are_those_of_memory(spread, tmp_path):
     np.testing.assert_allclose(fit.params, other.params, rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_nested_formulas_are_compared_on_workers(spread, tmp_path):
     data = table(rows=ROWS)
     rows, frame = on(spread, data, tmp_path), data.to_pandas()
@@ -445,6 +454,7 @@ def test_logit_of_dask_arrays_has_the_standard_errors_of_memory(spread):
     np.testing.assert_allclose(fit.bse, other.bse, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_separation_is_found_on_workers(spread):
     X, *_ = arrays()
     y = np.where(X[:, 0] > 0.5, "yes", "no")
@@ -455,6 +465,7 @@ def test_separation_is_found_on_workers(spread):
     assert model.separation_.infinite[0] == np.inf
 
 
+@pytest.mark.slow
 def test_clusters_need_block_sums_and_the_codes_of_rows_alone(spread, tmp_path):
     data = features(table(rows=ROWS), "two").drop_columns(["far"])  # of which the centres would differ
     _, source = partitions.learned_source(on(spread, data, tmp_path), learn.Question("two"))
@@ -536,6 +547,7 @@ def test_a_partition_of_another_type_is_named(spread):
     assert "of the Dask dataframe does not hold what" in refusal(DataError, LogisticRegression().fit, frame, target="y")
 
 
+@pytest.mark.slow
 def test_partitions_without_rows_are_none(spread):
     frame = features(table(rows=ROWS), "two").to_pandas()
     parts = dd.from_pandas(frame, npartitions=5)
@@ -667,6 +679,7 @@ def test_one_weight_or_offset_for_all_rows_of_dask_is_that_of_each(spread):
     np.testing.assert_allclose(model.intercept_, other.intercept_, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_class_without_a_row_that_counts_is_a_class_on_workers_too(spread):
     X, y, *_ = arrays()
     y, weight = np.where(np.arange(ROWS) % 900 == 7, "z", y), np.where(np.arange(ROWS) % 900 == 7, 0.0, 1.0)

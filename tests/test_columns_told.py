@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import separatrix
+from seldom import seldom
 from separatrix import Columns, LinearRegression, LogisticRegression
 from separatrix.data.columns import Category, Date, LeftOut, Number, Text
 from separatrix.errors import ArgumentError, CellError, ColumnError, SeparatrixWarning, TargetError
@@ -93,7 +94,7 @@ def test_what_has_no_meaning_is_refused_in_words(run, told, code, said):
     assert said in err
 
 
-@pytest.mark.parametrize("way", [(), ("--stream",)])
+@pytest.mark.parametrize("way", [(), *seldom((("--stream",),))])
 def test_a_column_that_turns_from_file_to_file_is_a_finding_with_its_row(run, way):
     random = np.random.default_rng(0)
     for name, k in (("k-1.csv", lambda row: row % 9), ("k-2.csv", lambda row: "v3")):

@@ -184,6 +184,7 @@ def test_the_corrected_intercept_brings_the_mean_probability_to_the_observed_sha
         assert np.abs(corrected.coef_ - plain.coef_).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_columns_far_from_zero_and_columns_that_others_make_up_change_nothing():
     X, y = SETS[0].X, SETS[0].y
     plain = FirthLogisticRegression().fit(X, y)

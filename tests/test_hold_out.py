@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seldom import seldom
 from separatrix.data import partitions
 from separatrix.data.client import connected
 from separatrix.data.dataset import open
@@ -48,7 +49,7 @@ def written(folder: Path, kind: str, files: int) -> str:
 SOURCES = [("csv", 1), ("csv", 3), ("parquet", 1), ("parquet", 3)]
 
 
-@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize("weight", [*seldom(None), "w"])
 @pytest.mark.parametrize("regression", [False, True])
 def test_the_same_rows_are_held_out_in_memory_and_in_files_of_any_kind_and_number(tmp_path, weight, regression):
     rule = HoldOut("a" if regression else "y", 0.3, seed=5, by_class=not regression, weight=weight)
@@ -65,6 +66,7 @@ def test_the_same_rows_are_held_out_in_memory_and_in_files_of_any_kind_and_numbe
             np.testing.assert_array_equal(batch["row"].to_numpy() + 1, numbers)
 
 
+@pytest.mark.slow
 def test_the_command_gives_one_model_of_a_table_wherever_it_is(run, tmp_path):
     models = {}
     ways = {

@@ -131,7 +131,7 @@ def test_where_columns_are_collinear_the_smallest_solution_is_taken_as_numpy_tak
     centred = (X - X.mean(axis=0), y - y.mean(axis=0)) if intercept else (X, y)
     w, _, true_rank, _ = np.linalg.lstsq(*centred, rcond=1e-10)
     assert found.rank == true_rank
-    assert found.certificate.gap < 1e-25
+    assert found.certificate.gap < 1e-25 * (1 + np.abs(w).max() ** 2)  # of nearly collinear columns weights are large
     np.testing.assert_allclose(found.coefficients.T, w, atol=1e-7 * (1 + np.abs(w).max()))
     np.testing.assert_allclose(found.intercepts, (y.mean(axis=0) - X.mean(axis=0) @ w) * intercept, atol=1e-6)
 

@@ -10,6 +10,7 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import LeaveOneOut
 
 import problems  # noqa: F401 - one thread
+from seldom import seldom
 from separatrix import LogisticRegressionCV
 from separatrix.data import memory
 from separatrix.engine import leave_out
@@ -34,6 +35,7 @@ def scores(X: Any, y: Any, cv: Any, **parameters: Any) -> Any:
     return model.fit(X, y).scores_.mean(axis=0)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("l1_ratio", "seed"), [(0.5, 0), (1.0, 1)])
 def test_with_an_l1_part_and_more_columns_than_rows_leave_one_out_is_that_of_the_fits(seed, l1_ratio):
     X, y = drawn(30, 150, seed)
@@ -41,8 +43,7 @@ def test_with_an_l1_part_and_more_columns_than_rows_leave_one_out_is_that_of_the
     np.testing.assert_allclose(scores(X, y, "loo", **same), scores(X, y, LeaveOneOut(), **same), rtol=0.03)
 
 
-@pytest.mark.parametrize("K", [2, 3])
-@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+@pytest.mark.parametrize(("l1_ratio", "K"), [(0.0, 2), (0.0, 3), (1.0, 2), *seldom((1.0, 3))])
 def test_rows_that_hold_a_direction_almost_alone_are_left_out_by_a_fit_each(l1_ratio, K):
     X, y = drawn(60, 15, 3, K)
     same = {"Cs": (1.0, 30.0), "l1_ratios": (l1_ratio,)}
@@ -53,7 +54,7 @@ def test_rows_that_hold_a_direction_almost_alone_are_left_out_by_a_fit_each(l1_r
     ("kind", "l1_ratio", "seed"),
     [
         ("iris", 0.0, 0),
-        pytest.param("iris", 1.0, 1, marks=pytest.mark.slow),
+        *seldom(("iris", 1.0, 1)),
         ("one of iris", 0.0, 1),
         ("one of iris", 1.0, 0),
         ("cauchy", 0.0, 0),
@@ -116,7 +117,7 @@ def test_a_class_of_one_row_cannot_be_left_out(others):
 
 
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy"])
-@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("K", [2, *seldom(3)])
 def test_scores_of_many_rows_are_added_up_as_they_are_left_out(monkeypatch, K, scoring):
     random = np.random.default_rng(0)
     X = random.standard_normal((140_000, 8))

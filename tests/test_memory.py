@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression, LogisticRegressionCV
 
 MOST = 0.3  # of the bytes of X
@@ -36,23 +37,21 @@ def peak(fit: Callable[[], Any]) -> int:
 @pytest.mark.parametrize(
     ("shape", "dtype", "arguments"),
     [
-        pytest.param((6_000_000, 5, 2), np.int16, {}, marks=pytest.mark.slow),
+        *seldom(((6_000_000, 5, 2), np.int16, {})),
         ((4_200_000, 2, 2), np.float64, {}),
         ((2_000_000, 4, 2), np.float64, {"class_weight": "balanced"}),
         ((600_000, 30, 2), np.float32, {}),
         ((1_000_000, 30, 2), np.int16, {}),
         ((300_000, 30, 2), np.float64, {"l1_ratio": 1.0, "C": 0.01}),
-        pytest.param((200_000, 50, 10), np.float64, {"l1_ratio": 1.0, "C": 0.001, "tol": 1e-4}, marks=pytest.mark.slow),
+        *seldom(((200_000, 50, 10), np.float64, {"l1_ratio": 1.0, "C": 0.001, "tol": 1e-4})),
         ((300_000, 30, 4), np.float64, {}),
-        ((300_000, 30, 4), np.float64, {"multi_class": "ovr"}),
-        pytest.param((300_000, 50, 8), np.float32, {"tol": 1e-4}, marks=pytest.mark.slow),
-        pytest.param((40_000, 190, 3), np.float64, {}, marks=pytest.mark.slow),
-        ((16_000, 600, 2), np.float64, {}),
+        *seldom(((300_000, 30, 4), np.float64, {"multi_class": "ovr"}), ((300_000, 50, 8), np.float32, {"tol": 1e-4})),
+        *seldom(((40_000, 190, 3), np.float64, {}), ((16_000, 600, 2), np.float64, {})),
         ((4_000, 1_900, 2), np.float64, {}),
         ((900, 12_000, 2), np.float64, {}),
-        ((900, 12_000, 5), np.float64, {"tol": 1e-4}),
+        *seldom(((900, 12_000, 5), np.float64, {"tol": 1e-4})),
         ((80, 100_000, 3), np.float64, {}),
-        pytest.param((16_000, 600, 2), np.float64, {"l1_ratio": 0.5, "C": 0.05, "tol": 1e-4}, marks=pytest.mark.slow),
+        *seldom(((16_000, 600, 2), np.float64, {"l1_ratio": 0.5, "C": 0.05, "tol": 1e-4})),
     ],
     ids=str,
 )
@@ -66,10 +65,8 @@ def test_no_fit_of_dense_rows_takes_more_than_30_percent_of_x_beside_x(shape, dt
     ("shape", "dtype", "share"),
     [
         ((4_000, 1_900), np.float64, 0.09),
-        ((5_000, 1_600), np.float64, 0.14),
-        ((8_000, 1_900), np.float32, 0.1),
-        pytest.param((60_000, 1_000), np.int8, 0.08, marks=pytest.mark.slow),
-        pytest.param((60_000, 1_000), np.bool_, 0.01, marks=pytest.mark.slow),
+        *seldom(((5_000, 1_600), np.float64, 0.14), ((8_000, 1_900), np.float32, 0.1)),
+        *seldom(((60_000, 1_000), np.int8, 0.08), ((60_000, 1_000), np.bool_, 0.01)),
     ],
     ids=str,
 )
@@ -94,12 +91,11 @@ def test_labels_of_text_take_little(of):
         ((20_000, 400), 0.0, 0.0),
         ((6_000, 1_300), 0.0, 0.0),
         ((6_000, 1_300), 1.0, 0.0),
-        ((6_000, 1_300), 100.0, 0.5),
+        *seldom(((6_000, 1_300), 100.0, 0.5)),
         ((1_900, 4_000), 0.0, 0.0),
         ((80, 100_000), 0.0, 0.0),
         ((80, 100_000), 1.0, 0.0),
-        ((1_900, 4_000), 1.0, 0.0),
-        ((2_800, 2_800), 0.1, 0.0),
+        *seldom(((1_900, 4_000), 1.0, 0.0), ((2_800, 2_800), 0.1, 0.0)),
     ],
     ids=str,
 )
@@ -108,6 +104,7 @@ def test_nor_does_a_linear_one(shape, alpha, l1_ratio):
     assert peak(lambda: LinearRegression(alpha=alpha, l1_ratio=l1_ratio).fit(X, y)) <= MOST * X.nbytes
 
 
+@pytest.mark.slow
 def test_nor_does_one_of_as_many_rows_as_columns_one_of_them_there_twice():
     X, y = rows(2_801, 2_800)
     X[:, 0] = X[:, -1]
@@ -121,6 +118,7 @@ def test_fewer_rows_than_columns_with_an_l1_part_take_no_triangle():
     assert peak(lambda: LinearRegression(alpha=100.0, l1_ratio=0.5).fit(X, y)) <= X.nbytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "shape"),
     [
@@ -142,14 +140,19 @@ def test_rows_that_weigh_nothing_are_not_copied_away(model, shape):
     ("shape", "arguments"),
     [
         ((100_000, 80, 2), {"Cs": 4, "cv": 4}),
-        ((100_000, 80, 2), {"Cs": 4, "cv": 4, "scoring": "neg_log_loss"}),
-        ((25_000, 300, 2), {"Cs": 8, "cv": 3, "tol": 1e-4}),
-        pytest.param((1_400_000, 6, 2), {"Cs": 2, "cv": 3}, marks=pytest.mark.slow),
+        *seldom(
+            ((100_000, 80, 2), {"Cs": 4, "cv": 4, "scoring": "neg_log_loss"}),
+            ((25_000, 300, 2), {"Cs": 8, "cv": 3, "tol": 1e-4}),
+        ),
+        *seldom(((1_400_000, 6, 2), {"Cs": 2, "cv": 3})),
         ((250, 30_000, 2), {"Cs": 2, "cv": 3}),
-        ((1_000_000, 10, 2), {"Cs": 2, "cv": "loo"}),
-        pytest.param((400_000, 20, 4), {"Cs": [0.01], "cv": "loo", "tol": 1e-4}, marks=pytest.mark.slow),
-        ((16_000, 600, 2), {"Cs": [0.1], "cv": 2, "tol": 1e-3}),
-        ((250_000, 30, 4), {"Cs": [0.01], "cv": 2, "tol": 1e-2}),
+        *seldom(
+            ((1_000_000, 10, 2), {"Cs": 2, "cv": "loo"}), ((400_000, 20, 4), {"Cs": [0.01], "cv": "loo", "tol": 1e-4})
+        ),
+        *seldom(
+            ((16_000, 600, 2), {"Cs": [0.1], "cv": 2, "tol": 1e-3}),
+            ((250_000, 30, 4), {"Cs": [0.01], "cv": 2, "tol": 1e-2}),
+        ),
     ],
     ids=str,
 )

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from seldom import seldom
 from separatrix.data.builtin import builtin
 from separatrix.data.columns import Columns
 from separatrix.data.target import learn_target
@@ -138,7 +139,7 @@ def coefficient_of(summary: dict[str, Any], feature: str) -> dict[str, Any]:
     return row
 
 
-@pytest.mark.parametrize("name", ["binary", "digits", "linear", "hostile"])
+@pytest.mark.parametrize("name", ["binary", *seldom("digits"), "linear", "hostile"])
 def test_a_summary_survives_json(name: str, request: pytest.FixtureRequest):
     summary = request.getfixturevalue(name).summary
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
@@ -349,7 +350,7 @@ def test_a_page_is_whole_small_and_asks_no_host(name: str, request: pytest.Fixtu
     assert not re.search(r"url\((?!#|['\"]?data:)|@import", html)
 
 
-@pytest.mark.parametrize("name", ["binary", "plane", "digits", "linear", "hostile"])
+@pytest.mark.parametrize("name", ["binary", "plane", *seldom("digits"), "linear", "hostile"])
 def test_a_page_is_accessible(name: str, request: pytest.FixtureRequest):
     page = Page(request.getfixturevalue(name).page)
     ids = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)

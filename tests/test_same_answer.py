@@ -15,6 +15,7 @@ from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 
 from problems import Problem, assert_same_fit, make_problem, problems, seeds, solve
+from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.data import memory
 from separatrix.engine.choose import SOLVERS, SYNONYMS
@@ -110,7 +111,7 @@ def test_the_order_of_the_rows_does_not_matter(problem, solver, seed):
     assert_same_fit(exactly(problem.rows(order), solver), exactly(problem), same(solver))
 
 
-@pytest.mark.parametrize("rows", [1, 7, 64])
+@pytest.mark.parametrize("rows", [1, *seldom(7), 64])
 @pytest.mark.parametrize("form", ["row by row", "CSR"])
 @pytest.mark.parametrize("solver", sorted(SOLVERS))
 def test_the_split_into_blocks_and_chunks_does_not_matter(solver, form, rows, monkeypatch):
@@ -272,7 +273,7 @@ def fitted_bits(X: np.ndarray, y: np.ndarray) -> bytes:
     return bits(LogisticRegression(n_threads=2).fit(X, y))
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", [*seldom("loky"), "threading"])
 def test_fits_under_joblib_have_the_bits_of_one_alone(backend):
     X, y, _ = many_rows("multinomial")
     jobs = (delayed(fitted_bits)(X, y) for _ in range(4))
@@ -302,6 +303,7 @@ assert fitted_bits(X, y) == alone
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="fork is safe on Linux alone")
 def test_a_forked_process_fits_the_same_bits_even_while_its_parent_is_fitting():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=120)

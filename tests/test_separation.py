@@ -15,6 +15,7 @@ from scipy.linalg import qr
 from sklearn.datasets import load_breast_cancer, load_iris
 
 import separatrix
+from seldom import seldom
 from separatrix import LogisticRegression, detect_separation
 from separatrix.errors import ArgumentError, ConvergenceWarning, DataError, SeparationWarning, TargetError
 from separatrix.inference import doubt
@@ -244,7 +245,7 @@ def pair_margins(eta, y):
     return (own[:, None] - eta)[np.arange(eta.shape[1]) != y[:, None]].min()
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [0, 1, 2, *seldom(*range(3, 12))])
 def test_rows_that_run_off_by_a_hair_are_at_no_point_taken_for_a_finite_optimum(seed):
     rng = np.random.default_rng(seed)
     X = 10.0 + rng.normal(size=(127, 5))
@@ -305,7 +306,9 @@ def test_rare_indicators_beside_columns_of_large_units_need_no_linear_program(mo
     assert np.flatnonzero(found.infinite).tolist() == [40, 41]
 
 
-@pytest.mark.parametrize(("seed", "p"), [(3, 4), (10, 4), (11, 5), (12, 4), (21, 4), (26, 4), (31, 5), (61, 4)])
+@pytest.mark.parametrize(
+    ("seed", "p"), [(3, 4), (10, 4), (11, 5), (12, 4), *seldom((21, 4), (26, 4), (31, 5), (61, 4))]
+)
 def test_the_gap_is_no_less_than_the_truth_where_rows_run_off_and_columns_depend_on_others(seed, p):
     X, y = layered(np.random.default_rng(seed), 100, p, groups=2)
     found = detect_separation(X, y)

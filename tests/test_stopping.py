@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from seldom import seldom
+
 PROGRAM = """
 import signal, sys
 from separatrix import __main__
@@ -32,14 +34,14 @@ __main__.main()
 FIT = ["fit", "--query", "select * from 'old.parquet'", "--target", "y", "--stream"]
 PREDICT = ["predict", "old.json", "old.parquet", "--out", "p.csv"]
 MOMENTS = [
-    (FIT, "cyclopts/__init__.py:<module>"),
-    pytest.param(FIT, "tempfile.py:mkdtemp", marks=pytest.mark.slow),
-    pytest.param(FIT, "data/parts.py:spool", marks=pytest.mark.slow),
+    *seldom((FIT, "cyclopts/__init__.py:<module>"), (FIT, "tempfile.py:mkdtemp")),
+    *seldom((FIT, "data/parts.py:spool")),
     (FIT, "engine/iterate.py:minimise"),
-    (FIT, "report/render.py:render"),
-    pytest.param(PREDICT, "export/predictions.py:prediction_table", marks=pytest.mark.slow),
-    (PREDICT, "pathlib.py:replace"),
-    (["evaluate", "old.json", "old.parquet"], "evaluate/metrics.py:evaluate_classes"),
+    *seldom((FIT, "report/render.py:render"), (PREDICT, "export/predictions.py:prediction_table")),
+    *seldom(
+        (PREDICT, "pathlib.py:replace"),
+        (["evaluate", "old.json", "old.parquet"], "evaluate/metrics.py:evaluate_classes"),
+    ),
 ]
 
 
@@ -82,7 +84,7 @@ def test_ctrl_c_at_any_moment_is_one_line_and_no_file(folder, command, moment):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals here")
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), pytest.param("SIGHUP", 129, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), *seldom(("SIGHUP", 129))])
 def test_to_be_told_to_end_is_the_same(folder, name, code):
     said = stopped(folder, getattr(signal, name), "engine/iterate.py:minimise", FIT)
     assert said == (code, "separatrix: stopped; no file was written\n", set())
@@ -124,6 +126,7 @@ def test_a_stopped_fit_leaves_no_folder_that_it_made(folder):
     assert (code, new) == (143, set())
 
 
+@pytest.mark.slow
 def test_model_and_report_come_together_or_not_at_all(folder):
     code, err, new = stopped(folder, signal.SIGINT, "pathlib.py:replace", FIT)
     assert (code, err) == (130, "separatrix: stopped; model.json and report.html written before\n")
@@ -132,6 +135,7 @@ def test_model_and_report_come_together_or_not_at_all(folder):
         (folder / name).unlink()
 
 
+@pytest.mark.slow
 def test_a_stopped_fit_says_that_it_goes_on_from_its_checkpoint(folder):
     command = ["fit", "old.parquet", "--target", "y", "--checkpoint", "kept"]
     code, err, new = stopped(folder, signal.SIGTERM, "report/render.py:render", command)
@@ -141,6 +145,7 @@ def test_a_stopped_fit_says_that_it_goes_on_from_its_checkpoint(folder):
     (folder / "kept").rmdir()
 
 
+@pytest.mark.slow
 def test_a_signal_that_whoever_started_it_has_ignored_stays_ignored(folder):
     program, number = PROGRAM.replace("signal.SIG_DFL", "signal.SIG_IGN"), str(int(signal.SIGINT))
     command = [sys.executable, "-c", program, number, "evaluate/metrics.py:evaluate_classes"]

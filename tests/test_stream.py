@@ -24,6 +24,7 @@ import pytest
 from sklearn.base import clone
 
 import separatrix
+from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.data import alike, collapse, learn, reservoir, spill, stream
 from separatrix.data.dataset import Dataset
@@ -156,7 +157,10 @@ def assert_same(model: Any, other: Any, tol: float) -> None:
     np.testing.assert_allclose(model.intercept_, other.intercept_, atol=tol * scale + 2 * shift)
 
 
-@pytest.mark.parametrize("name", CASES)
+OFTEN = ("binary", "multinomial", "offset", "linear", "L1")  # of CASES
+
+
+@pytest.mark.parametrize("name", [*OFTEN, *seldom(*sorted(CASES.keys() - OFTEN))])
 @pytest.mark.usefixtures("small_room")
 def test_any_split_into_files_gives_the_fit_of_memory(name, tmp_path):
     case, data = CASES[name], table()
@@ -772,6 +776,7 @@ def test_thousands_of_coefficients_are_those_of_memory_to_1e7(tmp_path):
     assert_same(model, in_memory(case, model, data), 1e-7)
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_pass_leaves_nothing_on_the_disk(tmp_path):
     data, scratch = big(tmp_path / "set", 500_000), tmp_path / "tmp"
     scratch.mkdir()
@@ -803,6 +808,7 @@ LogisticRegression().fit(separatrix.open({data!r}), target="y")
     assert os.listdir(scratch) == []
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_is_survived_by_a_fit_and_named_by_a_copy(tmp_path):
     data, scratch = big(tmp_path / "set", 250_000), tmp_path / "tmp"
     scratch.mkdir()

@@ -25,6 +25,8 @@ from scipy.special import softmax as scipy_softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
+from seldom import seldom
+
 TUTORIAL = Path(__file__).parents[1] / "tutorial"
 CHAPTERS = sorted(path.name for path in TUTORIAL.glob("[0-9]*.py"))
 
@@ -54,7 +56,10 @@ def unit_vectors(count: int) -> np.ndarray:
     return w / np.linalg.norm(w, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
+LONG = ("07_iris.py", "10_softmax.py")
+
+
+@pytest.mark.parametrize("name", [name for name in CHAPTERS if name not in LONG] + seldom(*LONG))
 def test_a_chapter_runs_without_a_warning_and_draws_the_pictures_it_names(name, read):
     chapter = read(name[:2])
     named = re.findall(r"picture: .*?(\w+\.png)", chapter.output)
@@ -133,6 +138,7 @@ def test_chapter_6_arrives_where_scikit_learn_does_and_names_a_rate_that_is_safe
     assert np.all(np.diff(model.losses_) < 0)
 
 
+@pytest.mark.slow
 def test_chapter_7_has_the_accuracy_of_the_classic_call_on_classes_that_are_separable(read):
     chapter = read("07")
     assert (chapter.model.learning_rate, chapter.model.num_iterations) == (0.1, 300_000)
@@ -182,6 +188,7 @@ def test_chapter_9_fits_the_line_of_numpy_and_a_curve_that_a_far_point_does_not_
     assert chapter.straight.max() > 1
 
 
+@pytest.mark.slow
 def test_chapter_10_has_sigmoids_that_do_not_sum_to_1_and_a_softmax_that_does(read):
     chapter = read("10")
     assert np.sum(np.abs(chapter.sums - 1) > 0.1) > 75  # of 150 flowers

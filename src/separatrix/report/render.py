@@ -1,11 +1,16 @@
 """The summary as one HTML file that opens from disk: no request to any host, pictures inside."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 from separatrix.errors import percent
 from separatrix.regression.summary import pvalue
 from separatrix.report.pictures import PICTURES
 from separatrix.report.summarize import Summary, align, number
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MOST_FEATURES = 300
 """Coefficients of more features than this make the file too large; they are in the model file."""
@@ -19,6 +24,12 @@ def render(summary: Summary, pictures: Mapping[str, str]) -> str:
     summary : what `summarize` made; escaped.
     pictures : what `draw_pictures` made, name -> SVG; trusted as it is.
     """
+    return _template().render(summary, pictures=pictures, captioned=_captioned(summary["judged"]))
+
+
+@cache
+def _template() -> "Template":
+    """The page, compiled once for all reports of a process."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -35,8 +46,8 @@ def render(summary: Summary, pictures: Mapping[str, str]) -> str:
         "pvalue": pvalue,
         "percent": percent,
     }
-    environment.globals |= {"most_features": MOST_FEATURES, "captioned": _captioned(summary["judged"])}
-    return environment.get_template("report.html.j2").render(summary, pictures=pictures)
+    environment.globals["most_features"] = MOST_FEATURES
+    return environment.get_template("report.html.j2")
 
 
 def _captioned(rows: str) -> dict[str, tuple[str, str]]:
