@@ -16,7 +16,7 @@ from separatrix import cli
 # On cores that other tests use too, the threads of a small matrix product wait for each other, fifty times too long;
 # and how long an example takes then says nothing.
 threadpool_limits(1)
-settings.register_profile("shared cores", deadline=None)
+settings.register_profile("shared cores", deadline=None, max_examples=50)
 settings.load_profile("shared cores")
 
 

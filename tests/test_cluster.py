@@ -534,6 +534,7 @@ def broken(number: int) -> pd.DataFrame:
     return pd.DataFrame({"x": np.arange(5.0), "y": [0, 1, 0, 1, 1]})
 
 
+@pytest.mark.slow
 def test_a_partition_that_cannot_be_made_is_named(spread):
     frame = dd.from_map(broken, range(4), meta=broken(0))
     message = refusal(DataError, LogisticRegression().fit, frame, target="y")

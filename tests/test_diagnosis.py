@@ -338,6 +338,7 @@ def test_a_profile_that_never_falls_is_open_on_both_sides():
     assert found[1, 1].tolist() == [-np.inf, np.inf]
 
 
+@pytest.mark.slow
 def test_no_end_of_a_profile_is_nan_without_a_warning():
     unsaid = []
     for seed in (0, 3, 8, 12, 18, 20, 27, 33):  # of which some let curvatures vanish to the last digit

@@ -111,7 +111,7 @@ def test_the_order_of_the_rows_does_not_matter(problem, solver, seed):
     assert_same_fit(exactly(problem.rows(order), solver), exactly(problem), same(solver))
 
 
-@pytest.mark.parametrize("rows", [1, *seldom(7), 64])
+@pytest.mark.parametrize("rows", [7, *seldom(1, 64)])
 @pytest.mark.parametrize("form", ["row by row", "CSR"])
 @pytest.mark.parametrize("solver", sorted(SOLVERS))
 def test_the_split_into_blocks_and_chunks_does_not_matter(solver, form, rows, monkeypatch):

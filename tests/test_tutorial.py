@@ -149,6 +149,7 @@ def test_chapter_7_has_the_accuracy_of_the_classic_call_on_classes_that_are_sepa
     assert program.status == 0
 
 
+@pytest.mark.slow
 def test_chapter_7_shows_weights_that_never_stop_growing_and_a_loss_that_never_stops_falling(read):
     chapter = read("07")
     table = re.findall(r"^ *(\d+) +([\d.]+) +([\d.]+) +[\d.]+$", chapter.output, flags=re.M)
