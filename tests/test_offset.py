@@ -74,6 +74,20 @@ def test_a_constant_offset_only_shifts_the_intercept(C, size, solver):
     np.testing.assert_allclose(moved.intercept_ + size, b, atol=1e-6)
 
 
+@pytest.mark.parametrize("solver", ["newton", "quasi-newton"])
+@pytest.mark.parametrize(
+    ("seed", "shape", "size", "C"),
+    [(66, (30, 4), 1e3, 10.0), (72, (8, 2), 900.0, 0.2), (80, (10, 3), 500.0, 2.0), (279, (8, 2), 900.0, 0.2)],
+)
+def test_rows_that_an_offset_sets_far_on_their_wrong_sides_are_fitted(seed, shape, size, C, solver):
+    X, y, _, offset = overlapping(*shape, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = LogisticRegression(C=C, solver=solver).fit(X, y, offset=size * offset)
+    known = LogisticRegression(C=C, solver="conjugate-gradient").fit(X, y, offset=size * offset)
+    np.testing.assert_allclose(model.coef_, known.coef_, atol=1e-6 * np.abs(known.coef_).max())
+
+
 @pytest.mark.parametrize("size", [1.0, 30.0, 1e3])
 def test_an_offset_along_a_column_only_shifts_its_coefficient(size):
     X, y, weight, offset = overlapping()

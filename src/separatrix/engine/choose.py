@@ -5,6 +5,7 @@ docs/solvers.md has the table of all names, scikit-learn's among them. Every sol
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -42,8 +43,8 @@ ENTRY, FEW_ENTRIES = 12, 2**20  # bytes of one and its place, beside a dense X; 
 LOOSE = 1e-6  # a gap that is asked for to save a pass
 
 SOLVERS: dict[str, Callable[..., Solver]] = {
-    "newton": newton,
-    "quasi-newton": quasi_newton,
+    "newton": partial(newton, otherwise=truncated_newton),
+    "quasi-newton": partial(quasi_newton, otherwise=truncated_newton),
     "conjugate-gradient": truncated_newton,
     "gradient-descent": gradient_descent,
     "proximal-newton": proximal_newton,

@@ -84,6 +84,21 @@ def far_enough(objective: Objective, at: Evaluation, direction: NDArray[np.float
     return objective.evaluate(best.theta, order=1, keep_state=True) if lost else best
 
 
+def between(
+    objective: Objective, at: Evaluation, there: Evaluation, direction: NDArray[np.floating], length: float, order: int
+) -> Evaluation:
+    """As `far_enough`, of a point that a step of this length has led to, beyond where it is lowest; of an order."""
+
+    def slope(there: Evaluation) -> float:
+        return float(np.vdot(there.gradient, direction))
+
+    def point(length: float) -> Evaluation:
+        return objective.evaluate(at.theta + length * direction, order=1)
+
+    found = less_steep(at.value, slope(at), point, slope, there, length)
+    return objective.evaluate(found.theta, order) if order == 2 and found is not there else found
+
+
 def less_steep(
     value: float,
     slope: float,
@@ -108,7 +123,7 @@ def less_steep(
             length = lowest_of_cubic(low, here)
         else:
             low, length = here, 2.0 * length
-        if length >= 1.0 or (point := there(length)).value >= found.value:
+        if not (length < 1.0 and (point := there(length)).value < found.value):
             break
         found = point
     return found
@@ -122,7 +137,8 @@ def lowest_of_cubic(low: tuple[float, float, float], high: tuple[float, float, f
     1.0
     """
     (a, value, fall), (b, there, rise) = low, high
-    bend = fall + rise - 3.0 * (there - value) / (b - a)
+    fall, rise = (b - a) * fall, (b - a) * rise  # of slopes as steep as steps are short, squares would be no numbers
+    bend = fall + rise - 3.0 * (there - value)
     root = max(bend * bend - fall * rise, 0.0) ** 0.5
     return b - (b - a) * (rise + root - bend) / (rise - fall + 2.0 * root)
 
@@ -159,9 +175,11 @@ def slope_left(objective: Objective, at: Evaluation, direction: NDArray[np.float
 
 
 def shorter(value: float, slope: float, there: float) -> float:
-    """Where between 0 and 1 to try next: at the minimum of the parabola through what is known, but not at the ends.
+    """Where between 0 and 1 to try next: at the minimum of the parabola through what is known, but not at the ends; and
+    near 0 where it is a straight line, or not known.
 
-    >>> shorter(value=1.0, slope=-1.0, there=2.0)
-    0.25
+    >>> shorter(value=1.0, slope=-1.0, there=2.0), shorter(value=1.0, slope=1.0, there=2.0)
+    (0.25, 0.1)
     """
-    return min(max(-0.5 * slope / (there - value - slope), 0.1), 0.5)
+    bend = there - value - slope
+    return min(max(0.1, -0.5 * slope / bend), 0.5) if bend else 0.1

@@ -1,5 +1,6 @@
 """theta <- theta - curvature^-1 gradient, by Cholesky: for few columns."""
 
+from collections.abc import Callable
 from itertools import count
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.engine.certificate import LARGEST_CURVATURE, rounding
 from separatrix.engine.iterate import Iterate, Solver
-from separatrix.engine.line_search import backtrack
+from separatrix.engine.line_search import backtrack, between
 from separatrix.engine.linear_algebra import SINGULAR, solve_factored
 from separatrix.engine.near_copies import MANY_STEPS, Apart, smallest_directions, taken_apart
 from separatrix.engine.objective import Evaluation, Objective
@@ -15,10 +16,18 @@ from separatrix.engine.objective import Evaluation, Objective
 KEEP = 0.001  # a step that leaves less than this share of the gap keeps the curvature for the next
 HELD_AT_ONCE = 64  # bytes for each number of a curvature, with its factor and sums
 FEW_BYTES = 2**22  # that it may take beside any X
+MUCH = 1e-3  # of the objective, for a step to promise: the optimum is far
+LITTLE = 0.1  # of what a step promised, for the objective to fall
 MOST_LEFT = 0.5  # of a slope, that a longer step makes up for
 
 
-def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None, broken: bool = False) -> Solver:
+def newton(
+    objective: Objective,
+    theta: FloatArray,
+    start: Iterate | None = None,
+    broken: bool = False,
+    otherwise: Callable[[Objective, FloatArray], Solver] | None = None,
+) -> Solver:
     """Newton's method, shortened until the objective falls (Boyd and Vandenberghe 2004, algorithm 9.5).
 
     A curvature costs some gradients, so it is computed afresh only where the last one has done too little (the chord
@@ -27,7 +36,8 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
     one is, too (`left_at_zero`). The estimated gap is half the squared Newton decrement, or the objective itself where
     that is less: the losses of classification are never negative. A `start` that is known, with gradient and metric,
     saves the first pass. Steps that lower nothing, here or before this (`broken`), may be of a curvature that is
-    rounding: then it is taken apart.
+    rounding: then it is taken apart. Far from the optimum, where rows lie so far on their wrong sides that next to
+    nothing bends, it is none at all, and steps go on `otherwise`.
     """
     at = start.at if start else objective.evaluate(theta, order=2)
     metric = (start and start.metric) or at
@@ -39,6 +49,8 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
             asked, apart = True, curvature_apart(objective, at)
             if apart:
                 yield from newton_apart(objective, at, apart)
+        if broken and otherwise and before > MUCH * at.value:
+            yield from otherwise(objective, at.theta)
         step = solve_factored(metric.factor, -at.gradient.ravel()).reshape(at.theta.shape)
         slope = float(np.vdot(at.gradient, step))
         gap = min(-0.5 * slope, at.value)
@@ -48,8 +60,11 @@ def newton(objective: Objective, theta: FloatArray, start: Iterate | None = None
         if order == 2:
             metric.let_go_of_factor()  # as the next one is about to be made
         here, (at, taken) = at, backtrack(objective, at, step, order, length)
+        left = float(np.vdot(at.gradient, step)) / slope if slope else 0.0
+        if left < -MOST_LEFT and here.value - at.value < LITTLE * gap:  # from side to side
+            at, left = between(objective, here, at, step, taken, order), 0.0
+        left = left if taken == length else 0.0
         broken = is_broken(gap, here, at)
-        left = float(np.vdot(at.gradient, step)) / slope if slope and taken == length else 0.0
         if at.curvature is not None:
             metric = at
 

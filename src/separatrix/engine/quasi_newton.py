@@ -1,7 +1,7 @@
 """theta <- theta - B gradient, B near the inverse curvature: a sample's, corrected by what the steps have shown."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -30,7 +30,11 @@ Pair = tuple[FloatArray, FloatArray]
 
 
 def quasi_newton(
-    objective: Objective, theta: FloatArray, metric: FloatArray | None = None, aim: Aim = UNTIL_THE_END
+    objective: Objective,
+    theta: FloatArray,
+    metric: FloatArray | None = None,
+    aim: Aim = UNTIL_THE_END,
+    otherwise: Callable[[Objective, FloatArray], Solver] | None = None,
 ) -> Solver:
     """BFGS of limited memory (Nocedal 1980) from a metric that knows the scales and correlations of the columns.
 
@@ -54,8 +58,9 @@ def quasi_newton(
         order = 1 if gap <= keep * before and length == 1.0 and not last else 2
         dtype = np.float64 if last else precision(factor.least, factor.unit)
         there, length = backtrack(objective, at, step, order, dtype=dtype)
-        if is_broken(gap, at, there) or (number >= MANY_STEPS and factor.least < SINGULAR):
-            yield from newton(objective, there.theta, broken=True)
+        uphill = gap < 0.0  # where the metric is rounding
+        if uphill or is_broken(gap, at, there) or (number >= MANY_STEPS and factor.least < SINGULAR):
+            yield from newton(objective, there.theta, broken=True, otherwise=otherwise)
         if there is at or order == 1:
             pairs, before = with_pair(pairs, there.theta - at.theta, there.gradient - at.gradient), gap
         else:
