@@ -13,6 +13,7 @@ from sklearn.linear_model import ElasticNet as Peer
 
 from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression, detect_separation
+from separatrix.engine.near_copies import smallest_directions
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning, SeparatrixWarning
 
@@ -416,3 +417,13 @@ def test_a_fit_of_separated_classes_ends_where_its_loss_is_within_tol_of_zero(so
         found = LogisticRegression(C=np.inf, solver=solver).fit(X, y)
     *_, before, last = found.trace_.column("loss")
     assert last <= 1e-8 < before
+
+
+@pytest.mark.parametrize("least", [1e-13, 6e-13, 1e-12])
+@pytest.mark.parametrize("columns", [12, 20, 40])
+def test_columns_that_are_all_alike_but_for_rounding_have_directions_at_right_angles(columns, least):
+    H = np.full((columns, columns), 1.0 - least)
+    np.fill_diagonal(H, 1.0)
+    Z = smallest_directions(H, np.ones(columns))
+    np.testing.assert_allclose(Z.T @ Z, np.eye(columns - 1), atol=1e-13)
+    np.testing.assert_allclose(Z.sum(axis=0), 0.0, atol=1e-13)

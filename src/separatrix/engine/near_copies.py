@@ -69,7 +69,8 @@ def smallest_directions(H: FloatArray, unit: FloatArray, most: float = CURVATURE
     H /= unit[:, None]
     H /= unit
     reflections, diagonal, beside, strengths, _ = sytrd(H.T, lower=True, lwork=int(sytrd_lwork(n)[0]), overwrite_a=True)
-    Z = eigh_tridiagonal(diagonal, beside, select="v", select_range=(-2.0, most * n))[1]
+    least = {"select": "v", "select_range": (-2.0, most * n), "lapack_driver": "stemr"}
+    Z = eigh_tridiagonal(diagonal, beside, **least)[1]
     for i in reversed(range(n - 1)):
         reflections[i + 1, i] = 1.0
         v = reflections[i + 1 :, i]
