@@ -412,6 +412,15 @@ def test_text_for_a_number_in_new_data_names_its_row(run, fitted):
         assert words in err
 
 
+def test_a_word_among_decimal_commas_is_named_and_not_the_numbers_before_it(run, fitted):
+    fitted("data.csv", "--target", "left", table=customers().replace(",", ";"))
+    rows = "".join(f"{age},5;Rome\n" for age in range(30, 40))
+    assert run("predict", "model.json", written(f"age;city\n{rows}", "new.csv"))[0] == 0
+    code, _, err = run("predict", "model.json", written(f"age;city\n{rows}old;Oslo\n", "new.csv"))
+    assert code == 1
+    assert "row 11 of new.csv: 'old' is not a number" in err
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

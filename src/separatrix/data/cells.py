@@ -99,7 +99,11 @@ class Cells:
             raise ColumnError(self.holds("numbers"))
         if pa.types.is_dictionary(self.values.type):
             numbers = self.spread(read_numbers(self.texts(), written), np.nan)
-            self.refuse(np.isnan(numbers) & ~self.missing, f"is not a number; {remedy}")
+            strange = np.isnan(numbers) & ~self.missing
+            if strange.any() and written == "plain":  # a word leaves decimal commas beside it as text: it is to blame
+                word = strange & np.isnan(self.spread(read_numbers(self.texts(), "comma"), np.nan))
+                strange = word if word.any() else strange
+            self.refuse(strange, f"is not a number; {remedy}")
         else:
             numbers = as_floats(self.values)
         if excess := self.excess(numbers):
