@@ -17,7 +17,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, eigh_tridiagonal, get_blas_funcs, get_lapack_funcs
+from scipy.linalg import LinAlgError, eigh, eigh_tridiagonal, get_blas_funcs, get_lapack_funcs
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block
@@ -69,8 +69,11 @@ def smallest_directions(H: FloatArray, unit: FloatArray, most: float = CURVATURE
     H /= unit[:, None]
     H /= unit
     reflections, diagonal, beside, strengths, _ = sytrd(H.T, lower=True, lwork=int(sytrd_lwork(n)[0]), overwrite_a=True)
-    least = {"select": "v", "select_range": (-2.0, most * n), "lapack_driver": "stemr"}
-    Z = eigh_tridiagonal(diagonal, beside, **least)[1]
+    least = {"select": "v", "select_range": (-2.0, most * n)}
+    try:
+        Z = eigh_tridiagonal(diagonal, beside, **least)[1]
+    except LinAlgError:  # of many that are about as small it may miss one; this one, which takes as much as H, does not
+        Z = eigh_tridiagonal(diagonal, beside, **least, lapack_driver="stemr")[1]
     for i in reversed(range(n - 1)):
         reflections[i + 1, i] = 1.0
         v = reflections[i + 1 :, i]
