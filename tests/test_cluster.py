@@ -48,7 +48,7 @@ from separatrix.errors import (
 from separatrix.inference.covariance import clustered
 from separatrix.settings import Settings
 from separatrix.streamed import train_streamed
-from test_stream import CASES, NAMES, Case, assert_same, categories, features, frauds, table, written
+from test_stream import CASES, MOST_OFTEN, Case, assert_same, categories, features, frauds, table, written
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -81,7 +81,7 @@ def on(client: Any, data: pa.Table, folder: Path, files: int = 3) -> Any:
     return replace(written(data, folder, files, 331), client=client)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MOST_OFTEN)
 def test_files_on_workers_give_the_fit_of_memory(name, spread, tmp_path):
     case = CASES[name]
     data = features(table(rows=ROWS), case.target, case.own)

@@ -138,7 +138,7 @@ CASES = {
     "lasso": Case("amount", LinearRegression(alpha=30.0, l1_ratio=1.0)),
 }
 OFTEN = ("binary", "multinomial", "offset", "linear", "L1")
-NAMES = [*OFTEN, *seldom(*sorted(CASES.keys() - OFTEN))]
+MOST_OFTEN = [*OFTEN, *seldom(*sorted(CASES.keys() - OFTEN))]
 
 
 def in_memory(case: Case, model: Any, data: pa.Table) -> Any:
@@ -159,7 +159,7 @@ def assert_same(model: Any, other: Any, tol: float) -> None:
     np.testing.assert_allclose(model.intercept_, other.intercept_, atol=tol * scale + 2 * shift)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MOST_OFTEN)
 @pytest.mark.usefixtures("small_room")
 def test_any_split_into_files_gives_the_fit_of_memory(name, tmp_path):
     case, data = CASES[name], table()
