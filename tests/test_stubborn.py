@@ -427,3 +427,28 @@ def test_columns_that_are_all_alike_but_for_rounding_have_directions_at_right_an
     Z = smallest_directions(H, np.ones(columns))
     np.testing.assert_allclose(Z.T @ Z, np.eye(columns - 1), atol=1e-13)
     np.testing.assert_allclose(Z.sum(axis=0), 0.0, atol=1e-13)
+
+
+@pytest.mark.parametrize("C", [1.0, *seldom(np.inf)])
+@pytest.mark.parametrize("code", [-999_999.0, *seldom(1e8), 1e10])
+def test_rows_of_a_code_for_what_is_missing_do_not_hide_the_curvature_of_the_others(code, C):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(200, 6))
+        y = X @ rng.normal(size=6) + 2 * rng.logistic(size=200) > 0
+        X[rng.integers(200, size=1 + seed % 3)] = code
+        model = LogisticRegression(C=C).fit(X, y)
+        assert model.certificate_.gap <= 1e-8
+
+
+@pytest.mark.filterwarnings("ignore::separatrix.errors.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["auto", *seldom("newton", "quasi-newton")])
+def test_cells_of_a_code_leave_several_classes_their_optimum_though_nothing_proves_it(solver):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(200, 8))
+        y = (X @ rng.normal(size=(8, 3)) + 2 * rng.gumbel(size=(200, 3))).argmax(axis=1)
+        X[rng.random(X.shape) < 0.02] = 1e10
+        fits = [LogisticRegression(solver=solver).fit(rows, y) for rows in (X, np.where(X > 1e9, 1e6, X))]
+        # To have any weight but next to none costs a cell of a code more than it gains, however large the code.
+        assert fits[0].trace_.column("objective")[-1] <= fits[1].trace_.column("objective")[-1] + 1e-4

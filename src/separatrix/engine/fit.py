@@ -249,8 +249,9 @@ def warn_of_stop(fit: Fit, tol: float, stacklevel: int, further: str = "") -> No
         if fit.status is Status.STUCK:
             gap = f"about {fit.trace.steps[-1].gap:.1e} and {gap}"
             remedy = (
-                "Rounding lets no step lower it, as where columns all but repeat each other, and more iterations "
-                "change nothing: leave out such columns, or use a smaller C."
+                "Rounding lets no step lower it, as where columns all but repeat each other, or a number that stands "
+                "for a missing one is millions of times as large as the others of its column, and more iterations "
+                "change nothing: leave out such columns and numbers, or use a smaller C."
             )
         else:
             remedy = "Raise max_iter, or see trace_ for how fast the loss still falls."

@@ -110,6 +110,16 @@ def factor_of_root(R: FloatArray) -> Factor:
     return Factor(np.asfortranarray((T * np.where(np.diagonal(T) < 0, -1.0, 1.0)[:, None]).T), unit)
 
 
+def solve_rooted(R: FloatArray, b: FloatArray) -> FloatArray:
+    """x (n,) with R'R x = b, but for what b has along directions of which R (m, n), of columns of unit length, holds no
+    more than rounding: along those x is zero."""
+    unit = np.linalg.norm(R, axis=0)
+    unit[unit == 0] = 1.0
+    _, s, Vt = svd(R / unit, full_matrices=False)
+    V = Vt[s > RANK * s.max(initial=0.0)]
+    return V.T @ (V @ (b / unit) / s[: len(V)] ** 2) / unit
+
+
 def null_space(R: FloatArray) -> FloatArray:
     """An orthonormal basis (n, m) of {d : R d = 0}, R (.., n)."""
     if not len(R):

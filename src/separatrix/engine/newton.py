@@ -9,14 +9,16 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.certificate import LARGEST_CURVATURE, rounding
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack, between
-from separatrix.engine.linear_algebra import SINGULAR, solve_factored
+from separatrix.engine.linear_algebra import SINGULAR, solve_factored, solve_rooted
 from separatrix.engine.near_copies import MANY_STEPS, Apart, smallest_directions, taken_apart
 from separatrix.engine.objective import Evaluation, Objective
 
 KEEP = 0.001  # a step that leaves less than this share of the gap keeps the curvature for the next
+MOST_PRODUCTS = 2e10  # of the rows of a root with each other's columns: some seconds
 HELD_AT_ONCE = 64  # bytes for each number of a curvature, with its factor and sums
 FEW_BYTES = 2**22  # that it may take beside any X
 MUCH = 1e-3  # of the objective, for a step to promise: the optimum is far
+NEXT_TO_NOTHING = 1e-10  # of it: as much may be of the rounding of columns that are sums of others
 LITTLE = 0.1  # of what a step promised, for the objective to fall
 MOST_LEFT = 0.5  # of a slope, that a longer step makes up for
 
@@ -36,25 +38,29 @@ def newton(
     one is, too (`left_at_zero`). The estimated gap is half the squared Newton decrement, or the objective itself where
     that is less: the losses of classification are never negative. A `start` that is known, with gradient and metric,
     saves the first pass. Steps that lower nothing, here or before this (`broken`), may be of a curvature that is
-    rounding: then it is taken apart. Far from the optimum, where rows lie so far on their wrong sides that next to
-    nothing bends, it is none at all, and steps go on `otherwise`.
+    rounding: then it is taken apart, and where that is not enough, or steps near the optimum gain little, made of its
+    root. Far from the optimum, where rows lie so far on their wrong sides that next to nothing bends, it is none at
+    all, and steps go on `otherwise`.
     """
     at = start.at if start else objective.evaluate(theta, order=2)
     metric = (start and start.metric) or at
     # The metric of a known start may be old: the second step shows what it is worth.
     before, left = np.inf if start else 0.0, 0.0 if start or theta.any() else left_at_zero(objective, at)
-    asked = False
+    asked = slow = False
     for number in count():
         if (number >= MANY_STEPS or broken) and not asked and metric.factor.least < SINGULAR:
             asked, apart = True, curvature_apart(objective, at)
             if apart:
                 yield from newton_apart(objective, at, apart)
+        if number >= MANY_STEPS and slow and metric.factor.least < SINGULAR and has_time(objective, at):
+            yield from newton_rooted(objective, at)
         if broken and otherwise and before > MUCH * at.value:
             yield from otherwise(objective, at.theta)
         step = solve_factored(metric.factor, -at.gradient.ravel()).reshape(at.theta.shape)
         slope = float(np.vdot(at.gradient, step))
         gap = min(-0.5 * slope, at.value)
         yield Iterate(at, gap, metric)
+        slow = NEXT_TO_NOTHING * at.value < gap <= MUCH * at.value and gap > MOST_LEFT * before
         order, before = 1 if gap <= KEEP * before else 2, gap
         length = 1.0 / (1.0 - min(max(left, 0.0), MOST_LEFT))
         if order == 2:
@@ -80,15 +86,32 @@ def has_room(objective: Objective, size: int) -> bool:
     return size <= LARGEST_CURVATURE if np.isinf(beside) else HELD_AT_ONCE * size**2 <= max(beside, FEW_BYTES)
 
 
+def has_time(objective: Objective, at: Evaluation) -> bool:
+    """Whether the root of a curvature is made in some seconds."""
+    return objective.source.n_rows * at.theta.shape[1] * at.theta.size**2 <= MOST_PRODUCTS
+
+
 def newton_apart(objective: Objective, at: Evaluation, apart: Apart) -> Solver:
     """The same steps where columns all but repeat each other: rounding of the curvature itself hides how far their
     weights are to go."""
-    while True:
+    for number in count():
+        if number >= MANY_STEPS and has_time(objective, at):
+            yield from newton_rooted(objective, at)
         g = at.gradient.ravel()
         step = -solve_factored(apart.held.factor, g) - apart.beyond @ (g @ apart.beyond)
         yield Iterate(at, min(-0.5 * float(g @ step), at.value))
         at, _ = backtrack(objective, at, step.reshape(at.theta.shape), order=1)
         apart = curvature_apart(objective, at) or apart
+
+
+def newton_rooted(objective: Objective, at: Evaluation) -> Solver:
+    """The same steps by the root of the curvature, of rows that are never squared: for rows of which some are so many
+    times as large as others that beside theirs the curvature of those is rounding."""
+    while True:
+        at = objective.rooted(at)
+        step = solve_rooted(at.root, -at.gradient.ravel()).reshape(at.theta.shape)
+        yield Iterate(at, min(-0.5 * float(np.vdot(at.gradient, step)), at.value), at)
+        at, _ = backtrack(objective, at, step, order=1)
 
 
 def curvature_apart(objective: Objective, at: Evaluation) -> Apart | None:

@@ -176,7 +176,7 @@ class Objective:
             B = np.sqrt(block.weight / at.weight)[:, None, None] * self.loss.roots(self.state_of(at, block))
             return np.einsum("ij,ikc->icjk", X, B).reshape(-1, P * K)
 
-        R = triangle_of(self.source, rows)
+        R = triangle_of(self.source, rows, K)
         w, flat, l2 = at.theta[: self.source.n_columns], self.loss.flat(K), np.zeros((P, K))
         l2[: len(w)] = self.penalty.curvature(w)
         held = np.sqrt(self._along_flat(np.square(R).sum(axis=0).reshape(P, K), TRACE_OF_ROOT))

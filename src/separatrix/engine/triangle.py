@@ -19,13 +19,14 @@ PANEL = 32
 (tpqrt,) = get_lapack_funcs(("tpqrt",), dtype=np.float64)
 
 
-def triangle_of(source: Source, rows: Callable[[Block], FloatArray]) -> FloatArray:
-    """R of the rows that are made of every block; one pass."""
+def triangle_of(source: Source, rows: Callable[[Block], FloatArray], classes: int = 1) -> FloatArray:
+    """R of the rows that are made of every block, for each row so many, of so many times its columns; one pass."""
 
     def parts(blocks: Iterator[Block]) -> Iterator[FloatArray]:
-        return (rows(each) for block in blocks for each in block.pieces(CELLS))
+        return (rows(each) for block in blocks for each in block.pieces(CELLS // classes**2))
 
-    if source.n_columns >= WIDE and isinstance(source, MemorySource):  # a triangle of each thread would take too much
+    # A triangle of each thread would take too much.
+    if source.n_columns * classes >= WIDE and isinstance(source, MemorySource):
         return reduced(parts(source.blocks(slice(0, source.n_rows))))
     return source.add_up(lambda block: reduced(parts(iter([block]))), lambda a, b: reduced(iter([a, b])))
 
