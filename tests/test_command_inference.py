@@ -365,7 +365,7 @@ def test_where_every_estimate_is_infinite_there_is_no_covariance(run):
 
 
 @pytest.mark.parametrize("way", [[], ["--stream"], ["--inference"], ["--inference", "--stream"]], ids=" ".join)
-@pytest.mark.parametrize("unit", [1e-3, *seldom(1e7), 1e13])
+@pytest.mark.parametrize("unit", [1e13, *seldom(1e-3, 1e7)])
 def test_a_linear_fit_is_exact_in_any_unit_of_its_target(run, way, unit):
     random = np.random.default_rng(0)
     x = random.normal(size=200)
@@ -499,7 +499,7 @@ def test_an_offset_is_in_the_fit_and_its_column_is_no_feature(outcome):
     assert training.model.offset == "exposure"
 
 
-@pytest.mark.parametrize("given", [[], ["--cv", "3"], ["--inference"]])
+@pytest.mark.parametrize("given", [[], *seldom(["--cv", "3"]), ["--inference"]])
 def test_predictions_add_the_offset_and_need_its_column(run, given):
     frame = patients()[["age", "city", "exposure", "left"]]
     frame.to_csv("data.csv", index=False)

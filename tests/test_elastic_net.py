@@ -35,7 +35,7 @@ from separatrix.engine.working_sets import SolveByProducts, on_working_sets, pro
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net, even
 from separatrix.errors import ArgumentError, SeparatrixWarning
-from test_certificate import LONG, all_columns, long_objective, some_rows
+from test_certificate import LONG, all_columns, long_derivatives, long_objective, some_rows
 
 few = settings(max_examples=25)
 l1_ratios = st.sampled_from([0.3, 1.0])
@@ -78,7 +78,8 @@ def long_subgradient(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, n
     """The smallest subgradient in extended precision, and the Hessian (P, L, P, L) of the smooth part."""
     l1, smooth = strengths(problem)
     free = slice(1, None) if problem.K == 2 else slice(None)
-    _, gradient, hessian, _ = long_objective(smooth, all_columns(problem, theta))
+    every = all_columns(problem, theta)
+    gradient, hessian = long_derivatives(smooth, every, long_objective(smooth, every)[1])
     g = gradient[:, free]
     inside = np.sign(g) * np.maximum(np.abs(g) - l1, 0)
     return np.where(theta == 0, inside, g + l1 * np.sign(theta)), hessian[:, free, :, free]

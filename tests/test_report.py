@@ -65,7 +65,7 @@ def fitted(table: Any, target_name: str, *, keep: list[str] | None = None, **opt
     )
     kinds = {0: "linear", 2: "binary"}
     if target.classes:
-        peer = LogisticRegression(max_iter=5_000).fit(X, y)
+        peer = LogisticRegression(tol=0.01, max_iter=1_000).fit(X, y)
         rates = (np.bincount(y) / len(y)).tolist()
         evaluation = evaluate_classes(truth, peer.predict_proba(new), target.classes, rates)
     else:
@@ -338,7 +338,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-@pytest.mark.parametrize("name", ["binary", "plane", "digits", "linear", "hostile"])
+@pytest.mark.parametrize("name", ["binary", "plane", *seldom("digits"), "linear", "hostile"])
 def test_a_page_is_whole_small_and_asks_no_host(name: str, request: pytest.FixtureRequest):
     html = request.getfixturevalue(name).page
     page = Page(html)

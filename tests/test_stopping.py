@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from seldom import seldom
@@ -46,15 +48,15 @@ MOMENTS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(made):
     """A table, and a model of it."""
-    folder = tmp_path_factory.mktemp("stopped")
-    made = "copy (select i % 7 as x, (i % 7 + 3 * random() > 4)::int as y from range(300) t(i)) to 'old.parquet'"
-    subprocess.run([sys.executable, "-c", f"import duckdb; duckdb.sql({made!r})"], cwd=folder, check=True)
-    fit = [sys.executable, "-m", "separatrix", "fit", "old.parquet", "--target", "y"]
-    subprocess.run(fit, cwd=folder, check=True, capture_output=True)
+    x = np.arange(300) % 7
+    table = pd.DataFrame({"x": x, "y": (x + np.random.default_rng(0).uniform(0, 3, 300) > 4).astype(int)})
+    folder = made("data.csv", "--target", "y", table=table.to_csv(index=False))
+    table.to_parquet(folder / "old.parquet")
     (folder / "model.json").rename(folder / "old.json")
     (folder / "report.html").unlink()
+    (folder / "data.csv").unlink()
     (folder / "tmp").mkdir()
     return folder
 
@@ -84,7 +86,7 @@ def test_ctrl_c_at_any_moment_is_one_line_and_no_file(folder, command, moment):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals here")
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), *seldom(("SIGHUP", 129))])
+@pytest.mark.parametrize(("name", "code"), seldom(("SIGTERM", 143), ("SIGHUP", 129)))
 def test_to_be_told_to_end_is_the_same(folder, name, code):
     said = stopped(folder, getattr(signal, name), "engine/iterate.py:minimise", FIT)
     assert said == (code, "separatrix: stopped; no file was written\n", set())
