@@ -9,6 +9,7 @@ from shutil import copytree
 
 import pytest
 from hypothesis import settings
+from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
 from separatrix import cli
@@ -20,11 +21,17 @@ settings.register_profile("shared cores", deadline=None, max_examples=50)
 settings.load_profile("shared cores")
 
 
+def quickly_drawn(patch):
+    """Leaves out what takes half of a report's time: to lay its pictures out, which others test."""
+    patch.setattr("separatrix.report.pictures.Figure", lambda figsize, layout: Figure(figsize))
+
+
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
     """Runs the command in an empty folder; returns exit code, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
+    quickly_drawn(monkeypatch)
 
     def command(*arguments):
         monkeypatch.setattr(sys, "argv", ["separatrix", *map(str, arguments)])
@@ -49,6 +56,7 @@ def made(tmp_path_factory):
         with chdir(place), pytest.MonkeyPatch.context() as patch, redirect_stdout(quiet), redirect_stderr(quiet):
             if table is not None:
                 Path("data.csv").write_text(table)
+            quickly_drawn(patch)
             patch.setattr(sys, "argv", ["separatrix", "fit", *arguments])
             cli.main()
         return place

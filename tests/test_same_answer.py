@@ -276,7 +276,7 @@ def fitted_bits(X: np.ndarray, y: np.ndarray) -> bytes:
 
 @pytest.mark.parametrize("backend", [*seldom("loky"), "threading"])
 def test_fits_under_joblib_have_the_bits_of_one_alone(backend):
-    X, y, _ = many_rows("multinomial")
+    X, y, _ = many_rows("binary")
     jobs = (delayed(fitted_bits)(X, y) for _ in range(4))
     assert set(Parallel(n_jobs=2, backend=backend, timeout=120)(jobs)) == {fitted_bits(X, y)}
 

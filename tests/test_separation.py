@@ -20,7 +20,7 @@ from separatrix import LogisticRegression, detect_separation
 from separatrix.errors import ArgumentError, ConvergenceWarning, DataError, SeparationWarning, TargetError
 from separatrix.inference import doubt
 
-few = settings(max_examples=60)
+few = settings(max_examples=30)
 
 
 def small_sets(classes: int):
