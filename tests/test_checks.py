@@ -1,17 +1,24 @@
 """Each finding: when it speaks, what it names, and when it keeps quiet."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from separatrix.data.columns import Columns
 from separatrix.data.target import Target
-from separatrix.evaluate.checks import CODES, Finding, examine
+from separatrix.evaluate.checks import examine
+from separatrix.evaluate.codes import CODES, Finding
+from separatrix.evaluate.far_numbers import far_of
 from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
+from separatrix.export.json import read_model
 
 ROWS = 600
 BINARY = Target("ill", ["no", "yes"])
@@ -176,6 +183,48 @@ def test_collinear_columns_are_named_together():
     finding = found(examine(X, noise(), columns, BINARY), "SX106")
     assert "'age', 'age_in_months'" in finding.text
     assert "dose" not in finding.text
+
+
+def test_a_number_far_from_all_others_is_named_with_its_rows_and_how_to_read_it_as_missing():
+    data = plain()
+    data["age"][[3, 50, 51]] = -9999
+    data['the "dose"'] = np.where(np.arange(ROWS) == 9, 1e10, data.pop("dose"))
+    X, columns = learned(data)
+    age, dose = [finding for finding in examine(X, noise(), columns, BINARY) if finding.code == "SX116"]
+    low, high = np.delete(data["age"], [3, 50, 51]).min(), data["age"].max()
+    assert age.text.startswith(f"'age' holds -9999 in 3 of 600 training rows, and its other numbers lie from {low:.6g}")
+    assert age.text.endswith(f"to {high:.6g}.")
+    assert '(nullif("age", -9999) as "age") from "FILE"' in age.remedy
+    assert '(nullif("the ""dose""", 10000000000) as "the ""dose""")' in dose.remedy
+    assert "3 of a sample of 600" in examine(X, noise(), columns, BINARY, counts=np.array([900, 300]))[-2].text
+
+
+@given(st.lists(st.floats(-50, 50), min_size=8, unique=True), st.booleans(), st.integers(1, 4))
+def test_a_code_is_found_at_either_end_or_both_in_whatever_order(others, both, times):
+    ends = [-9999.0, 9999.0] if both else [9999.0]
+    numbers = np.random.default_rng(0).permutation([*others, *ends * times])
+    assert [far[:2] for far in far_of(numbers)] == [(end, times) for end in ends]
+
+
+def test_numbers_that_spread_far_or_are_few_or_missing_are_no_codes():
+    heavy = np.exp(2 * draw().normal(size=ROWS))
+    filled = np.where(np.arange(ROWS) % 3 == 0, np.nan, draw().normal(1e6, 1.0, size=ROWS))
+    data = {"heavy": heavy, "score": draw().integers(1, 10, size=ROWS), "flag": draw().integers(2, size=ROWS)}
+    data |= {"old": draw().integers(17, 100, size=ROWS), "five": draw().choice([0, 1, 2, 3, 999], ROWS)}
+    X, columns = learned(data | {"filled": filled.tolist()})
+    assert "SX116" not in {finding.code for finding in examine(X, noise(), columns, BINARY)}
+
+
+def test_the_query_that_a_finding_tells_reads_the_code_as_missing(run):
+    frame = pd.DataFrame({"temp": np.round(draw().normal(11, 6, size=200), 1), "fog": noise(200)})
+    frame.loc[[4, 5, 6, 90], "temp"] = -9999
+    frame.to_csv("fogs.csv", index=False)
+    out = " ".join(run("fit", "fogs.csv", "--target", "fog")[1].split())
+    assert read_model("model.json").columns.columns[0].missing == 0
+    query = re.search(r"--query '(.*?)'", out)[1].replace("FILE", "fogs.csv")
+    code, out, _ = run("fit", "--query", query, "--target", "fog")
+    assert (code, "SX116" in out) == (0, False)
+    assert read_model("model.json").columns.columns[0].missing > 0
 
 
 def test_separated_classes_without_a_penalty_are_a_warning():

@@ -20,7 +20,8 @@ from seldom import seldom
 from separatrix.data.builtin import builtin
 from separatrix.data.columns import Columns
 from separatrix.data.target import learn_target
-from separatrix.evaluate.checks import Finding, examine
+from separatrix.evaluate.checks import examine
+from separatrix.evaluate.codes import Finding
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
 from separatrix.model import FitRecord, Model
 from separatrix.report.pictures import draw_pictures, draw_roc

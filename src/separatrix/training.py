@@ -27,7 +27,8 @@ from separatrix.engine.iterate import Step, ignore
 from separatrix.engine.selection import check_folds
 from separatrix.errors import ArgumentError, DataError
 from separatrix.evaluate.binned import Numbers, binned, edges_of, evaluation_of, number_evaluation_of, numbers
-from separatrix.evaluate.checks import Finding, examine
+from separatrix.evaluate.checks import examine
+from separatrix.evaluate.codes import Finding
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers
 from separatrix.fits.found import Found
 from separatrix.fits.inferred import Inferred, errors_of, found_of, infer

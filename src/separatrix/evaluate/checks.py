@@ -4,7 +4,6 @@ Each check is a function that returns the findings it has, most often none; `exa
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +16,8 @@ from separatrix.data.columns import DROPPED, Columns, LeftOut
 from separatrix.data.target import Target
 from separatrix.equations.hyperplane import back_project
 from separatrix.errors import counted, fixed, listing, percent
-from separatrix.evaluate.codes import CODES
+from separatrix.evaluate.codes import Finding
+from separatrix.evaluate.far_numbers import far_numbers
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation, undefined
 
 RARE_CLASS = 0.1  # of the rows that each class would have if all had the same number
@@ -32,20 +32,6 @@ FEWEST_TO_JUDGE = 10
 SAMPLE_ROWS, SAMPLE_CELLS = 50_000, 1_500_000
 """Ranks and correlations are taken from at most this many rows and cells: a fraction of a second."""
 MOST_FEATURES_FOR_PAIRS = 300
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing worth knowing: what was found, where, and what to do about it."""
-
-    code: str
-    level: Literal["note", "warning"]
-    text: str
-    remedy: str
-
-    @property
-    def title(self) -> str:
-        return CODES[self.code].title
 
 
 def examine(
@@ -117,6 +103,7 @@ def examine(
     ]
     codes = y.astype(np.int64) if target.classes else np.zeros(len(y), dtype=np.int64)
     counts = np.bincount(codes, minlength=max(len(target.classes), 1)) if counts is None else counts
+    findings += _far(cells, columns, counts.sum())
     sizes, unit = (weight, "observation") if frequency and weight is not None else (counts, "row")
     if target.classes:
         findings += [
@@ -276,6 +263,21 @@ def _separated(p: FloatArray | None, codes: IntArray, C: float | None, rows: int
             Finding("SX107", "warning", text, "Fit with a penalty: a finite C, without --inference; 1 is the default.")
         ]
     return [Finding("SX107", "note", text, f"The penalty (C = {C:g}) alone sets the size of the coefficients.")]
+
+
+def _far(cells: FloatArray, columns: Columns, rows: int) -> list[Finding]:
+    """Numbers so far from all others of their column that they may stand for what is missing."""
+    of, findings = "" if len(cells) == rows else "a sample of ", []
+    for name, number, times, low, high in far_numbers(cells, columns):
+        code, quoted = f"{number:.15g}", name.replace('"', '""')
+        text = (
+            f"{name!r} holds {code} in {times:,} of {of}{len(cells):,} training rows, and its other numbers lie from "
+            f"{low:.6g} to {high:.6g}."
+        )
+        query = f"""--query 'select * replace (nullif("{quoted}", {code}) as "{quoted}") from "FILE"'"""
+        remedy = f"If it stands for what is missing, empty those cells, or have them read as empty: {query}."
+        findings.append(Finding("SX116", "warning", text, remedy))
+    return findings
 
 
 def _unconverged(gap: float, tol: float, iterates: bool) -> list[Finding]:

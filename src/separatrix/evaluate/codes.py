@@ -1,6 +1,7 @@
 """The table of coded findings: a title for each, which is shown, and a paragraph for who asks what it means."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 
 class Code(NamedTuple):
@@ -111,4 +112,25 @@ CODES = {
         "after the hardest the rest are left as they are, though their steps are known to be wrong. The C chosen may "
         "then be too large. Folds have no such limit.",
     ),
+    "SX116": Code(
+        "a number far from all others",
+        "The least or the largest number of a column is further from all others than those are from each other, "
+        "if it is written in nines alone, or else a hundred times as far. Many files have such a number for what "
+        "is missing, as -9999, or where a point was lost. A model is a sum of the numbers it is given, so a few such "
+        "cells decide the coefficient of the column, and all that its other numbers tell is lost.",
+    ),
 }
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing worth knowing: what was found, where, and what to do about it."""
+
+    code: str
+    level: Literal["note", "warning"]
+    text: str
+    remedy: str
+
+    @property
+    def title(self) -> str:
+        return CODES[self.code].title

@@ -8,7 +8,8 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.errors import counted, fixed, in_flags, percent
-from separatrix.evaluate.checks import Finding, of_bins
+from separatrix.evaluate.checks import of_bins
+from separatrix.evaluate.codes import Finding
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation
 from separatrix.fits.inferred import Inferred
 from separatrix.model import Model
