@@ -1,6 +1,7 @@
 """Each finding: when it speaks, what it names, and when it keeps quiet."""
 
 import re
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -185,18 +186,27 @@ def test_collinear_columns_are_named_together():
     assert "dose" not in finding.text
 
 
-def test_a_number_far_from_all_others_is_named_with_its_rows_and_how_to_read_it_as_missing():
+def test_numbers_far_from_all_others_are_named_with_their_rows_and_how_to_read_them_as_missing():
     data = plain()
     data["age"][[3, 50, 51]] = -9999
-    data['the "dose"'] = np.where(np.arange(ROWS) == 9, 1e10, data.pop("dose"))
+    data['the patient\'s "dose"'] = np.where(np.arange(ROWS) == 9, 1e10, data.pop("dose"))
+    data["paid"] = [f"1,{i % 7}00.5" for i in range(ROWS - 1)] + ["99,999,999"]
     X, columns = learned(data)
-    age, dose = [finding for finding in examine(X, noise(), columns, BINARY) if finding.code == "SX116"]
+    finding = found(examine(X, noise(), columns, BINARY), "SX116")
     low, high = np.delete(data["age"], [3, 50, 51]).min(), data["age"].max()
-    assert age.text.startswith(f"'age' holds -9999 in 3 of 600 training rows, and its other numbers lie from {low:.6g}")
-    assert age.text.endswith(f"to {high:.6g}.")
-    assert '(nullif("age", -9999) as "age") from "FILE"' in age.remedy
-    assert '(nullif("the ""dose""", 10000000000) as "the ""dose""")' in dose.remedy
-    assert "3 of a sample of 600" in examine(X, noise(), columns, BINARY, counts=np.array([900, 300]))[-2].text
+    assert finding.text.startswith(
+        f"of 600 training rows, 'age' holds -9999 in 3 rows (the others from {low:.6g} to {high:.6g}), "
+    )
+    assert "dose" in finding.text
+    assert "99999999 in 1 row (the others from 1000.5 to 1600.5)" in finding.text
+    option, query = shlex.split(finding.remedy[finding.remedy.index("--query") :])
+    assert (option, query) == (
+        "--query",
+        'select * replace (nullif("age", -9999) as "age", '
+        'nullif("the patient\'s ""dose""", 10000000000) as "the patient\'s ""dose""") from "FILE".',
+    )
+    some = found(examine(X, noise(), columns, BINARY, counts=np.array([900, 300])), "SX116")
+    assert some.text.startswith("of a sample of 600 training rows, ")
 
 
 @given(st.lists(st.floats(-50, 50), min_size=8, unique=True), st.booleans(), st.integers(1, 4))

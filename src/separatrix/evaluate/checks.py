@@ -17,7 +17,7 @@ from separatrix.data.target import Target
 from separatrix.equations.hyperplane import back_project
 from separatrix.errors import counted, fixed, listing, percent
 from separatrix.evaluate.codes import Finding
-from separatrix.evaluate.far_numbers import far_numbers
+from separatrix.evaluate.far_numbers import far_numbers, read_as_missing
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation, undefined
 
 RARE_CLASS = 0.1  # of the rows that each class would have if all had the same number
@@ -32,6 +32,7 @@ FEWEST_TO_JUDGE = 10
 SAMPLE_ROWS, SAMPLE_CELLS = 50_000, 1_500_000
 """Ranks and correlations are taken from at most this many rows and cells: a fraction of a second."""
 MOST_FEATURES_FOR_PAIRS = 300
+MOST_NAMED = 4
 
 
 def examine(
@@ -266,18 +267,15 @@ def _separated(p: FloatArray | None, codes: IntArray, C: float | None, rows: int
 
 
 def _far(cells: FloatArray, columns: Columns, rows: int) -> list[Finding]:
-    """Numbers so far from all others of their column that they may stand for what is missing."""
-    of, findings = "" if len(cells) == rows else "a sample of ", []
-    for name, number, times, low, high in far_numbers(cells, columns):
-        code, quoted = f"{number:.15g}", name.replace('"', '""')
-        text = (
-            f"{name!r} holds {code} in {times:,} of {of}{len(cells):,} training rows, and its other numbers lie from "
-            f"{low:.6g} to {high:.6g}."
-        )
-        query = f"""--query 'select * replace (nullif("{quoted}", {code}) as "{quoted}") from "FILE"'"""
-        remedy = f"If it stands for what is missing, empty those cells, or have them read as empty: {query}."
-        findings.append(Finding("SX116", "warning", text, remedy))
-    return findings
+    if not (found := far_numbers(cells, columns)):
+        return []
+    told = [f"{column.name!r} holds {' and '.join(map(str, far))}" for column, far in found]
+    of, option = "" if len(cells) == rows else "a sample of ", read_as_missing(found[:MOST_NAMED])
+    text = f"of {of}{len(cells):,} training rows, {listing(told, most=MOST_NAMED)}."
+    remedy = "If it stands for what is missing, empty those cells" + (
+        f", or have them read so: {option}" if option else ""
+    )
+    return [Finding("SX116", "warning", text, f"{remedy}.")]
 
 
 def _unconverged(gap: float, tol: float, iterates: bool) -> list[Finding]:

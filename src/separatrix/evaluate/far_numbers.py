@@ -1,5 +1,8 @@
 """Numbers that lie far from all others of their column, as a code for what is missing does: -9999, or 99999999."""
 
+from collections.abc import Iterable
+from functools import reduce
+from shlex import quote
 from typing import NamedTuple
 
 import numpy as np
@@ -7,41 +10,48 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.columns import Columns
 from separatrix.data.encoders import Number
+from separatrix.errors import counted
 
 FEWEST = 5  # different other numbers, for their reach to say anything
 FAR = 100.0  # times as far from the others as those reach,
 FAR_OF_NINES = 1.0  # or of one that is written in nines, as such codes are
 
 
-class FarNumber(NamedTuple):
-    """A number of a column, in how many rows it is, and from where to where the others lie."""
+class Far(NamedTuple):
+    """A number, in how many rows it is, and from where to where the others lie."""
 
-    column: str
     number: float
     rows: int
     low: float
     high: float
 
+    @property
+    def written(self) -> str:
+        return f"{self.number:.15g}"
 
-def far_numbers(cells: FloatArray, columns: Columns) -> list[FarNumber]:
-    """The least and the largest number of each column where they are far off, of encoded rows (n, p).
+    def __str__(self) -> str:
+        return f"{self.written} in {counted(self.rows, 'row')} (the others from {self.low:.6g} to {self.high:.6g})"
 
-    >>> far_of([20.0, 25.5, 31.0, 18.0, 44.0, 999.0, 27.0, 999.0, 30.0])
-    [(999.0, 2, 18.0, 44.0)]
-    """
+
+def far_numbers(cells: FloatArray, columns: Columns) -> list[tuple[Number, list[Far]]]:
+    """The columns whose least or largest number is far off, and those numbers, of encoded rows (n, p)."""
     found, place = [], 0
     for column in columns.columns:
         if isinstance(column, Number):
             own = cells[:, place]
             own = own[own != column.mean] if column.missing else own  # which fills the gaps
-            found += [FarNumber(column.name, *far) for far in far_of(own)]
+            if far := far_of(own):
+                found.append((column, far))
         place += len(column.feature_names)
     return found
 
 
-def far_of(numbers: FloatArray | list[float]) -> list[tuple[float, int, float, float]]:
-    """Of numbers (n,) the least and the largest where they are far off: with how often each is there, and the least and
-    the largest of the others."""
+def far_of(numbers: FloatArray | list[float]) -> list[Far]:
+    """Of numbers (n,) the least and the largest where they are far off.
+
+    >>> [str(far) for far in far_of([20.0, 25.5, 31.0, 18.0, 44.0, 999.0, 27.0, 999.0, 30.0])]
+    ['999 in 2 rows (the others from 18 to 44)']
+    """
     values, times = (each.tolist() for each in np.unique(numbers, return_counts=True))
     others = values[1:-1]
     if len(others) < FEWEST:
@@ -49,9 +59,9 @@ def far_of(numbers: FloatArray | list[float]) -> list[tuple[float, int, float, f
     reach, far = others[-1] - others[0], []
     for end, beside, low, high in ((0, 1, others[0], values[-1]), (-1, -2, values[0], others[-1])):
         if abs(values[end] - values[beside]) > (FAR_OF_NINES if is_of_nines(values[end]) else FAR) * reach:
-            far.append((values[end], times[end], low, high))
-    # Where both ends are far, each is none of the other's others.
-    return far if len(far) < 2 else [(value, count, others[0], others[-1]) for value, count, *_ in far]
+            far.append(Far(values[end], times[end], low, high))
+    # Where both ends are far, neither is one of the other's others.
+    return far if len(far) < 2 else [each._replace(low=others[0], high=others[-1]) for each in far]
 
 
 def is_of_nines(number: float) -> bool:
@@ -61,3 +71,14 @@ def is_of_nines(number: float) -> bool:
     (True, True, False)
     """
     return set(f"{abs(number):.15g}") - {"."} == {"9"}
+
+
+def read_as_missing(found: Iterable[tuple[Number, list[Far]]]) -> str:
+    """The option that reads such numbers as missing, for a shell; nothing of columns that are text."""
+    plain = [(column.name, far) for column, far in found if column.written == "plain" and not column.marks]
+    replaced = []
+    for name, far in plain:
+        quoted = '"' + name.replace('"', '""') + '"'
+        without = reduce(lambda cell, each: f"nullif({cell}, {each.written})", far, quoted)
+        replaced.append(f"{without} as {quoted}")
+    return "--query " + quote(f'select * replace ({", ".join(replaced)}) from "FILE"') if replaced else ""
