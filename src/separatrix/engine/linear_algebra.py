@@ -102,20 +102,25 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
     raise LinAlgError("the curvature holds NaN or infinity")
 
 
-def factor_of_root(R: FloatArray) -> Factor:
-    """The factor of R'R, R (m, n), which is not multiplied out; a column that others span has a rounding of its own."""
+def of_unit_columns(R: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """R with its columns divided by their lengths, and these, (n,): 1 for a column of zeros."""
     unit = np.linalg.norm(R, axis=0)
     unit[unit == 0] = 1.0
-    T = triangle(np.vstack([R / unit, np.finfo(float).eps * np.eye(len(unit))]))
+    return R / unit, unit
+
+
+def factor_of_root(R: FloatArray) -> Factor:
+    """The factor of R'R, R (m, n), which is not multiplied out; a column that others span has a rounding of its own."""
+    scaled, unit = of_unit_columns(R)
+    T = triangle(np.vstack([scaled, np.finfo(float).eps * np.eye(len(unit))]))
     return Factor(np.asfortranarray((T * np.where(np.diagonal(T) < 0, -1.0, 1.0)[:, None]).T), unit)
 
 
 def solve_rooted(R: FloatArray, b: FloatArray) -> FloatArray:
     """x (n,) with R'R x = b, but for what b has along directions of which R (m, n), of columns of unit length, holds no
     more than rounding: along those x is zero."""
-    unit = np.linalg.norm(R, axis=0)
-    unit[unit == 0] = 1.0
-    _, s, Vt = svd(R / unit, full_matrices=False)
+    scaled, unit = of_unit_columns(R)
+    _, s, Vt = svd(scaled, full_matrices=False)
     V = Vt[s > RANK * s.max(initial=0.0)]
     return V.T @ (V @ (b / unit) / s[: len(V)] ** 2) / unit
 
