@@ -235,6 +235,12 @@ def test_the_query_that_a_finding_tells_reads_the_code_as_missing(run):
     code, out, _ = run("fit", "--query", query, "--target", "fog")
     assert (code, "SX116" in out) == (0, False)
     assert read_model("model.json").columns.columns[0].missing > 0
+    frame.replace(-9999, np.nan).to_csv("emptied.csv", index=False)
+    for command in ("predict", "evaluate"):
+        by_query = run(command, "model.json", "--query", query)
+        emptied = run(command, "model.json", "emptied.csv")
+        assert by_query == (0, emptied[1].replace("emptied.csv", "the query"), emptied[2])
+        assert by_query[1] != run(command, "model.json", "fogs.csv")[1].replace("fogs.csv", "the query")
 
 
 def test_separated_classes_without_a_penalty_are_a_warning():

@@ -491,6 +491,17 @@ def test_a_prediction_that_fails_leaves_the_old_file_as_it_was(run, fitted):
     assert {path.name for path in Path().iterdir()} == {"model.json", "report.html", "p.csv"}
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_new_rows_are_a_file_or_what_answers_a_query(run, fitted, command):
+    fitted("iris")
+    for rows, told in ((["iris", "--query", "select 1"], "give one of the two"), ([], "no data: give a file")):
+        code, _, err = run(command, "model.json", *rows)
+        assert (code, told in err, err.count("\n")) == (2, True, 1)
+    code, _, err = run(command, "model.json", "--query", "select 'long' as sepal_length from range(3)")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "the query" in err
+
+
 @pytest.mark.parametrize("command", [("predict", "model.json", "iris"), *seldom((("evaluate", "model.json", "iris"),))])
 def test_output_that_has_no_room_is_said_in_one_line(run, fitted, command):
     fitted("iris")

@@ -16,7 +16,7 @@ from rich.console import Console
 import separatrix
 from separatrix.errors import ArgumentError, SeparatrixError, counted, listing
 from separatrix.messages import complain, in_words, progress, show_notes, tell
-from separatrix.options import ColumnOptions, Flag, SourceOptions, Whole, folds, names
+from separatrix.options import ColumnOptions, Flag, QueryOptions, SourceOptions, Whole, folds, names
 
 if TYPE_CHECKING:
     from separatrix.data.columns import Table
@@ -152,9 +152,10 @@ def fit(
 @app.command
 def predict(
     model: Path,
-    data: str,
+    data: str | None = None,
     /,
     *,
+    rows: Annotated[QueryOptions | None, Parameter(name="*")] = None,
     interval: float | None = None,
     of: Literal["mean", "observation"] = "mean",
     out: Path | None = None,
@@ -166,7 +167,7 @@ def predict(
     model
         A model.json written by fit.
     data
-        New rows, like those of fit; the target is not needed.
+        New rows, like those of fit; the target is not needed. Or leave it out and give a --query.
     interval
         A level such as 0.95: how far each probability, or mean, may be off for the rows of the fit being a sample. It
         needs a model that was fitted with --inference.
@@ -175,7 +176,6 @@ def predict(
     out
         A file to write, .csv, .csv.gz, .csv.zst or .parquet; without it, CSV goes to standard output.
     """
-    from separatrix.data.dataset import open
     from separatrix.export.json import read_model
     from separatrix.export.predictions import ending_of, prediction_table, write_predictions
 
@@ -184,21 +184,23 @@ def predict(
     if of == "observation" and interval is None:
         raise ArgumentError("of=observation is a kind of interval: give its level too, for example --interval 0.95.")
     fitted, notes = read_model(model), []
-    with progress(f"predicting {data}") as say:
-        new = open(data)
+    with progress(f"predicting {data or 'the query'}") as say:
+        new = (rows or QueryOptions()).open(data)
         if out:
             new.refuse(out, others=[model])
         scored = score(fitted, new, notes, say, interval, of)
-        rows = write_predictions((prediction_table(fitted, said, first) for first, _, said in scored), out)
+        written = write_predictions((prediction_table(fitted, said, first) for first, _, said in scored), out)
     show_notes(notes)
     if interval is not None and fitted.errors and (infinite := fitted.errors.infinite):
         tell(f"note: rows with {listing(infinite)} have no interval: these estimates are infinite", style="yellow")
     if out:
-        tell(f"{rows:,} predictions in {out}")
+        tell(f"{written:,} predictions in {out}")
 
 
 @app.command
-def evaluate(model: Path, data: str, /) -> None:
+def evaluate(
+    model: Path, data: str | None = None, /, *, rows: Annotated[QueryOptions | None, Parameter(name="*")] = None
+) -> None:
     """Judge a model on new rows whose target is known: metrics beside a baseline, and the confusion matrix.
 
     Rows without a target are left out, and counted.
@@ -208,21 +210,20 @@ def evaluate(model: Path, data: str, /) -> None:
     model
         A model.json written by fit.
     data
-        New rows with the target, like those of fit.
+        New rows with the target, like those of fit. Or leave it out and give a --query.
     """
-    from separatrix.data.dataset import open
     from separatrix.export.json import read_model
     from separatrix.report.summarize import summarize_evaluation
     from separatrix.report.terminal import show_evaluation
     from separatrix.training import evaluate_batches, with_target
 
-    fitted, notes, gaps = read_model(model), [], []
-    with progress(f"reading {data}") as say:
-        rows = open(data)
-        scored = score(fitted, rows, notes, say)
-        judged = (with_target(fitted, table, rows.where, first, said.values, gaps) for first, table, said in scored)
+    fitted, notes, gaps, name = read_model(model), [], [], data or "the query"
+    with progress(f"reading {name}") as say:
+        new = (rows or QueryOptions()).open(data)
+        scored = score(fitted, new, notes, say)
+        judged = (with_target(fitted, table, new.where, first, said.values, gaps) for first, table, said in scored)
         evaluation = evaluate_batches(fitted, judged)
-    show_evaluation(summarize_evaluation(fitted, evaluation, data=data), Console())
+    show_evaluation(summarize_evaluation(fitted, evaluation, data=name), Console())
     show_notes(notes)
     if without := sum(gaps):
         tell(f"note: {counted(without, 'row')} without a target left out", style="yellow")

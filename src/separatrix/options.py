@@ -64,8 +64,8 @@ class ColumnOptions:
 
 
 @dataclass(frozen=True)
-class SourceOptions:
-    """Where the rows are, and who reads them.
+class QueryOptions:
+    """Rows that answer a query.
 
     Parameters
     ----------
@@ -73,6 +73,24 @@ class SourceOptions:
         SQL for DuckDB instead of data: "select * from 'sales.parquet' where year > 2020".
     database
         A DuckDB database that the query is about; it is only read.
+    """
+
+    query: str | None = None
+    database: Path | None = None
+
+    def open(self, data: str | None, client: Any = None) -> "Dataset":
+        """The data, or what answers the query."""
+        from separatrix.data.dataset import open
+
+        return open(data, query=self.query, database=self.database, client=client)
+
+
+@dataclass(frozen=True)
+class SourceOptions(QueryOptions):
+    """Where the rows are, and who reads them.
+
+    Parameters
+    ----------
     stream
         Read the rows again and again instead of holding them in memory; so it is for more than 50 million cells.
     scheduler
@@ -83,8 +101,6 @@ class SourceOptions:
         A folder that keeps the last iterate: a fit that was stopped goes on when the same command is given again.
     """
 
-    query: str | None = None
-    database: Path | None = None
     stream: Flag = False
     scheduler: str | None = None
     workers: Whole | None = None
@@ -93,15 +109,13 @@ class SourceOptions:
     @contextmanager
     def opened(self, data: str | None) -> "Iterator[Dataset]":
         """The data, on the workers of a cluster if so told, for as long as the context lasts."""
-        from separatrix.data.dataset import open
-
         if self.scheduler is None and self.workers is None:
-            yield open(data, query=self.query, database=self.database)
+            yield self.open(data)
             return
         from separatrix.data.client import connected
 
         with connected(self.scheduler, self.workers) as client:
-            yield open(data, query=self.query, database=self.database, client=client)
+            yield self.open(data, client)
 
     def stays(self, dataset: "Dataset") -> bool:
         """Whether the rows stay where they are."""

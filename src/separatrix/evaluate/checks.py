@@ -273,7 +273,7 @@ def _far(cells: FloatArray, columns: Columns, rows: int) -> list[Finding]:
     of, option = "" if len(cells) == rows else "a sample of ", read_as_missing(found[:MOST_NAMED])
     text = f"of {of}{len(cells):,} training rows, {listing(told, most=MOST_NAMED)}."
     remedy = "If it stands for what is missing, empty those cells, and those of rows to be predicted"
-    return [Finding("SX116", "warning", text, f"{remedy}{option and f'; here this reads them so: {option}'}.")]
+    return [Finding("SX116", "warning", text, f"{remedy}{option and f'; all commands read them so by {option}'}.")]
 
 
 def _unconverged(gap: float, tol: float, iterates: bool) -> list[Finding]:
