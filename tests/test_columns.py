@@ -498,7 +498,7 @@ def test_a_time_in_text_may_tell_its_zone_and_counts_by_the_clock_on_the_wall(zo
     assert isinstance(zoned, Date)
 
 
-@pytest.mark.parametrize("wrong", ["unknown", "2020-02-31", "17"])
+@pytest.mark.parametrize("wrong", ["unknown", "2020-02-31", "31.2.2020", "17"])
 def test_one_wrong_cell_among_many_dates_is_named_with_its_remedy(wrong):
     cells = [f"2024-01-{1 + row % 15:02d}" for row in range(99)] + [wrong]
     with pytest.raises(CellError, match=f"'when', row 100 of the data: '{wrong}' is not a date.*categorical=..when"):
@@ -508,14 +508,23 @@ def test_one_wrong_cell_among_many_dates_is_named_with_its_remedy(wrong):
 
 
 @pytest.mark.parametrize(
-    "cell", ["{month:02d}/{day:02d}/2020", "{day}.{month}.2020", "{day:02d}-{month:02d}-2020 10:30"]
+    "cell", ["{month:02d}/{day:02d}/2020", "{month}.{day}.2020", "{day:02d}-{month:02d}-2020 10:30"]
 )
 def test_dates_that_can_mean_two_days_are_left_out_with_the_way_to_write_them(cell):
-    cells = [cell.format(month=1 + row % 12, day=1 + row % 28) for row in range(400)]
+    cells = [cell.format(month=1 + row % 12, day=1 + (row + 12) % 28) for row in range(400)]
     column = only(when=cells)
     assert isinstance(column, LeftOut)
     assert f"dates such as {cells[0]}" in column.reason
     assert "write them like 2024-01-31" in column.reason
+
+
+@pytest.mark.parametrize(("form", "time"), [("%d.%m.%Y", ""), ("%d.%m.%Y %H:%M", "T%H:%M:00"), (" %-d.%-m.%Y ", "")])
+def test_dates_with_points_are_the_same_column_as_in_iso(form, time):
+    days = [datetime.datetime(2023, 12, 20, 7) + datetime.timedelta(days=row, hours=row) for row in range(90)]
+    pointed, iso = (only(when=[f"{day:{each}}" for day in days]) for each in (form, f"%Y-%m-%d{time}"))
+    assert pointed == iso
+    assert isinstance(iso, Date)
+    assert iso.first == "2023-12-20"
 
 
 def test_a_word_beside_few_dates_makes_a_category():

@@ -20,14 +20,18 @@ NAMES: dict[DatePart, list[str]] = {
 }
 """What the parts that are categories can be, in the order of their codes."""
 
-DATED = r"^\s*\d\d\d\d[/-]\d\d?[/-]\d\d?([ T]([01]\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?\s*$"
-"""2024-01-31, 2024/1/31 23:59, 2024-01-31T23:59:59.123456789Z: the dates in text that can mean only one thing."""
+TIME = r"([ T]([01]\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?\s*$"
+DATED = r"^\s*\d\d\d\d[/-]\d\d?[/-]\d\d?" + TIME
+"""2024-01-31, 2024/1/31 23:59, 2024-01-31T23:59:59.123456789Z: the dates in text that can mean only one thing,"""
+POINTED = r"^\s*\d\d?\.\d\d?\.\d\d\d\d" + TIME
+"""and 31.1.2024, 31.01.2024 23:59: with points the day is first wherever dates are written so."""
 ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
 """Those of them that Arrow reads as they are."""
 AMBIGUOUS = r"^\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{4}([ T]\d{1,2}:\d\d.*)?\s*$"
 """01/02/2024 and the like: of January or of February."""
 MADE_ISO = (
     (r"(:\d\d(?:\.\d{1,6})?)\d* ?(?:Z|[+-]\d\d(?::?\d\d)?)?$", r"\1"),
+    (r"^(\d{1,2})\.(\d{1,2})\.(\d{4})", r"\3-\2-\1"),
     (r"^(\d{4})[/-](\d{1,2})[/-](\d{1,2})($|[ T])", r"\1-\2-\3\4"),
     (r"^(\d{4})-(\d)-", r"\1-0\2-"),
     (r"^(\d{4}-\d\d)-(\d)($|[ T])", r"\1-0\2\3"),
@@ -103,14 +107,15 @@ def _moments(values: Any) -> Any:
     return pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.int64())
 
 
-def iso_dates(texts: Any) -> Any:
-    """Arrow text as timestamps by the clock on the wall, null where it is no ISO date.
+def dates_in(texts: Any) -> Any:
+    """Arrow text as timestamps by the clock on the wall, null where it is no date that can mean only one thing.
 
-    >>> iso_dates(pa.array(["2024-01-31 12:30", "2024-01-31T12:30:00Z", "2024-02-30", "soon"])).is_valid().to_pylist()
+    >>> dates_in(pa.array(["2024-01-31 12:30", "31.1.2024 12:30", "2024-02-30", "01/02/2024"])).is_valid().to_pylist()
     [True, True, False, False]
     """
     trimmed = pc.utf8_trim_whitespace(texts)
-    dated = pc.if_else(pc.match_substring_regex(trimmed, DATED), trimmed, pa.scalar(None, trimmed.type))
+    clear = pc.or_(pc.match_substring_regex(trimmed, DATED), pc.match_substring_regex(trimmed, POINTED))
+    dated = pc.if_else(clear, trimmed, pa.scalar(None, trimmed.type))
     if pc.any(pc.invert(pc.match_substring_regex(dated, ISO))).as_py():
         for pattern, replacement in MADE_ISO:
             dated = pc.replace_substring_regex(dated, pattern=pattern, replacement=replacement)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from separatrix.arguments import LARGEST
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
-from separatrix.data.calendar import iso_dates
+from separatrix.data.calendar import dates_in
 from separatrix.data.places import row_of
 from separatrix.data.written import PLAIN, Written, pc, read_numbers
 from separatrix.errors import CellError, ColumnError, no_such
@@ -119,7 +119,7 @@ class Cells:
         return f"{self.place(beyond)} {why}"
 
     def dates(self) -> Any:
-        """The cells as an Arrow array of dates or times; ISO dates in text count.
+        """The cells as an Arrow array of dates or times; text that is dates counts.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Cells:
             return pa.nulls(len(self.values), pa.timestamp("us"))
         if self.kind not in ("text", "category"):
             raise ColumnError(self.holds("dates"))
-        dates = iso_dates(self.texts()).take(self.coded.indices)
+        dates = dates_in(self.texts()).take(self.coded.indices)
         strange = dates.is_null().to_numpy(zero_copy_only=False) & ~self.missing
         self.refuse(strange, "is not a date like 2024-01-31; fix the cell")
         return dates
@@ -230,7 +230,7 @@ def _by_value(text: Any) -> Any:
     numeric = pc.if_else(pc.match_substring_regex(text, PLAIN), pc.utf8_trim_whitespace(text), None)
     small = pc.utf8_lower(text)
     boolean = pc.is_in(small, value_set=pa.array(["true", "false"], pa.large_string()))
-    numbers, dates = pc.cast(numeric, pa.float64()), iso_dates(text)
+    numbers, dates = pc.cast(numeric, pa.float64()), dates_in(text)
     return pc.coalesce(as_text(numbers), as_text(dates), pc.if_else(boolean, small, text))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import json
 from msgspec.structs import replace
 
-from separatrix.data.calendar import AMBIGUOUS, NAMES, NUMBERS, PARTS, DatePart, iso_dates
+from separatrix.data.calendar import AMBIGUOUS, NAMES, NUMBERS, PARTS, DatePart, dates_in
 from separatrix.data.counts import Moments, Reading
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
 from separatrix.data.places import row_of
@@ -232,7 +232,7 @@ def _refuse_nearly_dates(tally: ColumnTally) -> None:
     """CellError for the first cell that is no date, where nearly all others are."""
     if tally.dates.count < NEARLY_ALL * tally.known:
         return
-    if tally.levels is not None and pc.count(iso_dates(tally.levels.values)).as_py() < FEW_NUMBERS:
+    if tally.levels is not None and pc.count(dates_in(tally.levels.values)).as_py() < FEW_NUMBERS:
         return
     strange = min((some for kind, some in tally.kinds.items() if kind != "dates"), key=lambda some: some.after)
     place = f"column {tally.name!r}, {row_of(strange.where, strange.row)}: {strange.value!r}"

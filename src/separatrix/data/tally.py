@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from separatrix.arguments import LARGEST, is_moderate
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, iso_dates, part_of, zone_of
+from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, dates_in, part_of, zone_of
 from separatrix.data.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
 from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
@@ -260,7 +260,7 @@ def _integer(kind: Any) -> Any:
 def _with_texts(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> ColumnTally:
     texts, many = cells.texts(), _of_each(cells, counts)
     held = many > 0  # a mark of a missing cell is not
-    dates = iso_dates(texts)
+    dates = dates_in(texts)
     dated = dates.is_valid().to_numpy(zero_copy_only=False) & held
     levels = Levels(cells.coded.dictionary.filter(pa.array(held)), many[held]).few(cells.kind)
     numbers = {way: read_numbers(texts, way) for way in WAYS}
