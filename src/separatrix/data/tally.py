@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from separatrix.arguments import LARGEST, is_moderate
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, dates_in, part_of, zone_of
+from separatrix.data.calendar import NUMBERS, PARTS, DatePart, dates_in, has_part, part_of, zone_of
 from separatrix.data.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
 from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
