@@ -104,8 +104,22 @@ def check_given(X: Any) -> None:
     for name, kind in kinds:
         if is_of_times(kind):
             raise ColumnError(f"column {name!r} of X is of type {kind}: {NO_NUMBERS}")
+    check_fill(kinds)
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise DataError(f"X is of type {X.dtype}: {NO_NUMBERS}")
+
+
+def check_fill(kinds: list[tuple[Any, Any]]) -> None:
+    """ColumnError where all columns are sparse, and one leaves out another value than 0, as NaN is."""
+    left_out = [(name, kind, getattr(kind, "fill_value", None)) for name, kind in kinds]
+    if any(fill is None for *_, fill in left_out):
+        return
+    for name, kind, fill in left_out:
+        if fill != 0:
+            raise ColumnError(
+                f"column {name!r} of X is of type {kind}, which leaves out {fill}: a sparse column leaves out 0. "
+                "Make it dense, X.sparse.to_dense(), or of type pandas.SparseDtype(float, 0)."
+            )
 
 
 def warn_of_no_offset(estimator: Any, offset: Any, stacklevel: int) -> None:

@@ -56,7 +56,7 @@ def about_X(X: Any) -> Exception | None:
         for row, length in enumerate(lengths):
             if length != lengths[0]:
                 return DataError(f"X[{row}] has {length} cells, and X[0] has {lengths[0]}: give as many of each.")
-    if found := about_complex(X) or about_fill(X):
+    if found := about_complex(X):
         return found
     shape = getattr(X, "shape", None) or np.shape(X)
     if len(shape) != 2:
@@ -74,18 +74,6 @@ def about_complex(X: Any) -> Exception | None:
     if not any(getattr(kind, "kind", "") == "c" for kind in kinds):
         return None
     return DataError("Complex data not supported: X has complex numbers. Give real and imaginary parts a column each.")
-
-
-def about_fill(X: Any) -> Exception | None:
-    """What is wrong with X, if it has sparse columns that leave out another value than 0, by its types alone."""
-    for name, kind in kinds_of(X):
-        left_out = getattr(kind, "fill_value", 0)
-        if left_out != 0:  # as NaN is
-            return ColumnError(
-                f"column {name!r} of X is of type {kind}, which leaves out {left_out}: a sparse column leaves out 0. "
-                "Make it dense, X.sparse.to_dense(), or of type pandas.SparseDtype(float, 0)."
-            )
-    return None
 
 
 def no_number(X: Any) -> Exception | None:
