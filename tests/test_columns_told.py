@@ -25,7 +25,7 @@ def orders(rows=300):
     rng = np.random.default_rng(0)
     lines = ["ordered,price,city,comment,late"]
     for i in range(rows):
-        day = np.datetime64("2023-01-01") + int(rng.integers(0, 365))
+        day = np.datetime64("2023-01-01") + np.timedelta64(int(rng.integers(0, 365)), "D")
         hurry = rng.random() < 0.5
         said = f"{'please hurry with this one' if hurry else 'take all the time you need'} {i} many thanks"
         city = f"c{rng.geometric(0.2)}" if i else "c99"
