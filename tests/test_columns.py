@@ -507,15 +507,42 @@ def test_one_wrong_cell_among_many_dates_is_named_with_its_remedy(wrong):
     assert isinstance(Columns.learn(data, target="y", categorical=["when"]).columns[0], Category)
 
 
-@pytest.mark.parametrize(
-    "cell", ["{month:02d}/{day:02d}/2020", "{month}.{day}.2020", "{day:02d}-{month:02d}-2020 10:30"]
-)
+SLASHED = [("%d/%m/%Y", "31/01/2024"), ("%m-%d-%Y %-H:%M", "01/31/2024"), (" %-m/%-d/%Y ", "01/31/2024")]
+
+
+@pytest.mark.parametrize(("form", "like"), SLASHED)
+def test_a_day_above_12_tells_the_order_of_day_and_month(form, like):
+    days = [datetime.datetime(2023, 12, 1, 7) + datetime.timedelta(days=row, hours=row) for row in range(90)]
+    texts, iso = ([f"{day:{each}}" for day in days] for each in (form, "%Y-%m-%d" + " %H:%M" * ("H" in form)))
+    told, plain = only(when=texts), only(when=iso)
+    assert isinstance(told, Date)
+    assert msgspec.structs.replace(told, order="") == plain
+    assert f"written like {like}, by its" in told.describe()
+    columns = Columns.learn(table(when=texts, y=[0, 1] * 45), target="y")
+    rows = [f"{datetime.datetime(2024, 2, 1):{form}}", "2024-02-01", None]  # which alone may be of January
+    np.testing.assert_array_equal(*columns.encode(table(when=rows)).X[:2])
+    with pytest.raises(CellError, match=f"'soon' is not a date like {like}; fix the cell"):
+        columns.encode(table(when=["soon"]))
+
+
+def test_one_cell_that_is_neither_way_is_enough_to_tell_the_order():
+    texts = [f"{1 + row % 12:02d}/{1 + row % 11:02d}/2020" for row in range(400)]
+    assert isinstance(only(when=texts), LeftOut)
+    assert only(when=[*texts, "12/31/2020", "2020-12-30"]).order == "month first"
+
+
+@pytest.mark.parametrize("cell", ["{month:02d}/{day:02d}/2020", "{day:02d}-{month:02d}-2020 10:30"])
 def test_dates_that_can_mean_two_days_are_left_out_with_the_way_to_write_them(cell):
-    cells = [cell.format(month=1 + row % 12, day=1 + (row + 12) % 28) for row in range(400)]
+    cells = [cell.format(month=1 + row % 12, day=1 + row % 11) for row in range(400)]
     column = only(when=cells)
     assert isinstance(column, LeftOut)
     assert f"dates such as {cells[0]}" in column.reason
     assert "write them like 2024-01-31" in column.reason
+
+
+def test_dates_of_which_some_are_day_first_and_some_month_first_are_no_dates():
+    cells = [f"{1 + row % 28:02d}/{1 + row % 28:02d}/2020" for row in range(400)]
+    assert not isinstance(only(when=cells), Date)
 
 
 @pytest.mark.parametrize(("form", "time"), [("%d.%m.%Y", ""), ("%d.%m.%Y %H:%M", "T%H:%M:00"), (" %-d.%-m.%Y ", "")])

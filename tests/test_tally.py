@@ -60,6 +60,7 @@ tables = st.fixed_dictionaries(
         "preis": column(st.sampled_from(["1,5", "1.234,5", "12", "1,234"]), pa.string()),
         "date": column(st.integers(0, 60).map(lambda day: START + datetime.timedelta(days=day)), pa.timestamp("us")),
         "text date": column(st.integers(10, 31).map(lambda day: f"2024-01-{day}"), pa.string()),
+        "slashed": column(st.sampled_from(["31/01/2024", "1/2/2024", "2-2-2024 9:05", "2024-01-30"]), pa.string()),
         "nested": column(st.lists(st.integers(0, 3)), pa.list_(pa.int64())),
     }
 )

@@ -10,6 +10,8 @@ import pyarrow as pa
 from separatrix.data.written import pc
 
 DatePart = Literal["day", "year", "month", "weekday", "hour"]
+DateOrder = Literal["", "day first", "month first"]
+"""How text is read in which day and month may be either: 01/02/2024; "" not at all."""
 PARTS: tuple[DatePart, ...] = get_args(DatePart)
 NUMBERS: Container[str] = ("day", "year")
 
@@ -23,18 +25,22 @@ NAMES: dict[DatePart, list[str]] = {
 TIME = r"([ T]([01]\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?\s*$"
 DATED = r"^\s*\d\d\d\d[/-]\d\d?[/-]\d\d?" + TIME
 """2024-01-31, 2024/1/31 23:59, 2024-01-31T23:59:59.123456789Z: the dates in text that can mean only one thing,"""
-POINTED = r"^\s*\d\d?\.\d\d?\.\d\d\d\d" + TIME
-"""and 31.1.2024, 31.01.2024 23:59: with points the day is first wherever dates are written so."""
+SHORT_TIME = TIME.replace(r"([01]\d|", r"(\d|[01]\d|")
+POINTED = r"^\s*\d\d?\.\d\d?\.\d\d\d\d" + SHORT_TIME
+"""and 31.1.2024, 31.01.2024 9:59: with points the day is first wherever dates are written so."""
+SLASHED = r"^\s*\d\d?[/-]\d\d?[/-]\d\d\d\d" + SHORT_TIME
+"""31/01/2024, 1-31-2024 9:59: what a column of them means, a day above 12 may tell."""
+DATE_LIKE: dict[DateOrder, str] = {"": "2024-01-31", "day first": "31/01/2024", "month first": "01/31/2024"}
+ORDERS: dict[DateOrder, str] = {"day first": r"\3-\2-\1", "month first": r"\3-\1-\2"}
 ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
 """Those of them that Arrow reads as they are."""
-AMBIGUOUS = r"^\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{4}([ T]\d{1,2}:\d\d.*)?\s*$"
-"""01/02/2024 and the like: of January or of February."""
 MADE_ISO = (
     (r"(:\d\d(?:\.\d{1,6})?)\d* ?(?:Z|[+-]\d\d(?::?\d\d)?)?$", r"\1"),
     (r"^(\d{1,2})\.(\d{1,2})\.(\d{4})", r"\3-\2-\1"),
     (r"^(\d{4})[/-](\d{1,2})[/-](\d{1,2})($|[ T])", r"\1-\2-\3\4"),
     (r"^(\d{4})-(\d)-", r"\1-0\2-"),
     (r"^(\d{4}-\d\d)-(\d)($|[ T])", r"\1-0\2\3"),
+    (r"^(\d{4}-\d\d-\d\d[ T])(\d):", r"\10\2:"),
 )
 """What makes the others so. A time counts by the clock on the wall: Z or +01:00 behind it is left aside, and so is what
 is less than a microsecond."""
@@ -107,22 +113,31 @@ def _moments(values: Any) -> Any:
     return pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.int64())
 
 
-def dates_in(texts: Any) -> Any:
-    """Arrow text as timestamps by the clock on the wall, null where it is no date that can mean only one thing.
+def dates_in(texts: Any, order: DateOrder = "") -> Any:
+    """Arrow text as timestamps by the clock on the wall, null where it is no date that can mean only one thing, or does
+    in this order of day and month.
 
-    >>> dates_in(pa.array(["2024-01-31 12:30", "31.1.2024 12:30", "2024-02-30", "01/02/2024"])).is_valid().to_pylist()
-    [True, True, False, False]
+    >>> written = pa.array(["2024-01-31 12:30", "31.1.2024 12:30", "2024-02-30", "01/31/2024", "01/02/2024"])
+    >>> [dates_in(written, order).is_valid().to_pylist() for order in ("", "month first")]
+    [[True, True, False, False, False], [True, True, False, True, True]]
     """
     trimmed = pc.utf8_trim_whitespace(texts)
     clear = pc.or_(pc.match_substring_regex(trimmed, DATED), pc.match_substring_regex(trimmed, POINTED))
+    clear = pc.or_(clear, are_slashed(trimmed)) if order else clear
     dated = pc.if_else(clear, trimmed, pa.scalar(None, trimmed.type))
     if pc.any(pc.invert(pc.match_substring_regex(dated, ISO))).as_py():
-        for pattern, replacement in MADE_ISO:
+        slashed = ((r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})", ORDERS[order]),) if order else ()
+        for pattern, replacement in (*slashed, *MADE_ISO):
             dated = pc.replace_substring_regex(dated, pattern=pattern, replacement=replacement)
     try:
         return pc.cast(dated, pa.timestamp("us"))
     except pa.ArrowInvalid:  # one is in no calendar; Arrow does not say which
         return pa.array([text and _date_or_none(text) for text in dated.to_pylist()], pa.timestamp("us"))
+
+
+def are_slashed(texts: Any) -> Any:
+    """Which of Arrow text are dates but for the order of day and month."""
+    return pc.match_substring_regex(texts, SLASHED)
 
 
 def _date_or_none(text: str) -> datetime | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from separatrix.arguments import LARGEST
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
-from separatrix.data.calendar import dates_in
+from separatrix.data.calendar import DATE_LIKE, DateOrder, dates_in
 from separatrix.data.places import row_of
 from separatrix.data.written import PLAIN, Written, pc, read_numbers
 from separatrix.errors import CellError, ColumnError, no_such
@@ -118,8 +118,8 @@ class Cells:
         why = "is too large to square; rescale the column," if finite else "is not a finite number;"
         return f"{self.place(beyond)} {why}"
 
-    def dates(self) -> Any:
-        """The cells as an Arrow array of dates or times; text that is dates counts.
+    def dates(self, order: DateOrder = "") -> Any:
+        """The cells as an Arrow array of dates or times; text that is dates counts, in this order of day and month.
 
         Raises
         ------
@@ -134,9 +134,9 @@ class Cells:
             return pa.nulls(len(self.values), pa.timestamp("us"))
         if self.kind not in ("text", "category"):
             raise ColumnError(self.holds("dates"))
-        dates = dates_in(self.texts()).take(self.coded.indices)
+        dates = dates_in(self.texts(), order).take(self.coded.indices)
         strange = dates.is_null().to_numpy(zero_copy_only=False) & ~self.missing
-        self.refuse(strange, "is not a date like 2024-01-31; fix the cell")
+        self.refuse(strange, f"is not a date like {DATE_LIKE[order]}; fix the cell")
         return dates
 
     def spread(self, each: NDArray, gap: Any) -> NDArray:

@@ -9,7 +9,18 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.calendar import DatePart
+from separatrix.data.calendar import (
+    NUMBERS,
+    ORDERS,
+    PARTS,
+    DateOrder,
+    DatePart,
+    are_slashed,
+    dates_in,
+    has_part,
+    part_of,
+    zone_of,
+)
 from separatrix.data.cells import Kind, as_floats, as_text, is_text
 from separatrix.data.written import pc
 
@@ -158,9 +169,38 @@ class Dates:
     counts: Mapping[DatePart, Counter[int]] = field(default_factory=dict)
     zone: str = ""
 
+    @classmethod
+    def of(cls, different: Any, counts: IntArray) -> "Dates":
+        """Of different dates and how often each is there."""
+        numbers: dict[DatePart, Moments] = {}
+        counters: dict[DatePart, Counter[int]] = {}
+        for part in PARTS:
+            if has_part(different.type, part):
+                codes = part_of(different, part)
+                if part in NUMBERS:
+                    numbers[part] = Moments.of(as_floats(codes), counts)
+                else:
+                    rows = np.bincount(codes.to_numpy().astype(np.int64), counts)
+                    counters[part] = Counter({code: int(many) for code, many in enumerate(rows) if many})
+        return cls(int(counts.sum()), numbers, counters, zone_of(different.type))
+
     def __add__(self, other: "Dates") -> "Dates":
         numbers, counts = merged(self.numbers, other.numbers), merged(self.counts, other.counts)
         return Dates(self.count + other.count, numbers, counts, self.zone if self.count else other.zone)
+
+
+def dates_in_orders(texts: Any, counts: IntArray) -> dict[DateOrder, Dates]:
+    """Of different texts, and how often each is there, those that are dates but for the order of day and month, as what
+    they are in each order; nothing where there are none."""
+    among = are_slashed(texts).to_numpy(zero_copy_only=False)
+    if not among.any():
+        return {}
+    some, many, found = texts.filter(pa.array(among)), counts[among], {}
+    for order in ORDERS:
+        dates = dates_in(some, order)
+        valid = dates.is_valid()
+        found[order] = Dates.of(dates.filter(valid), many[valid.to_numpy(zero_copy_only=False)])
+    return found
 
 
 def merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from scipy import sparse
 
 from separatrix.arrays import BoolArray, FloatArray
-from separatrix.data.calendar import NAMES, NUMBERS, DatePart, has_part, in_zone, part_of
+from separatrix.data.calendar import DATE_LIKE, NAMES, NUMBERS, DateOrder, DatePart, has_part, in_zone, part_of
 from separatrix.data.cells import Cells
 from separatrix.data.matrix import Slot, Stretch
 from separatrix.data.words import hashed_words
@@ -177,8 +177,9 @@ class Category(Struct, frozen=True, forbid_unknown_fields=True, tag="category"):
 
 class Date(Struct, frozen=True, forbid_unknown_fields=True, tag="date"):
     """A date or time as those of its parts that vary: days since the `first` and the year as numbers; month, weekday
-    and hour as categories, by the clock of the `zone` of the fit if it had one. Missing cells count as the mean day
-    and the reference levels, and are flagged if some were missing at fit."""
+    and hour as categories, by the clock of the `zone` of the fit if it had one. `order` says how text is read in which
+    day and month may be either. Missing cells count as the mean day and the reference levels, and are flagged if some
+    were missing at fit."""
 
     name: str
     first: str
@@ -186,6 +187,7 @@ class Date(Struct, frozen=True, forbid_unknown_fields=True, tag="date"):
     missing: int = 0
     marks: list[str] = []
     zone: str = ""
+    order: DateOrder = ""
 
     @property
     def numbers(self) -> int:
@@ -198,7 +200,7 @@ class Date(Struct, frozen=True, forbid_unknown_fields=True, tag="date"):
         return [*names, _flag(self.name)] if self.missing else names
 
     def encode(self, cells: Cells) -> Part:
-        dates, slots, notes, features = in_zone(cells.dates(), self.zone), [], [], 0
+        dates, slots, notes, features = in_zone(cells.dates(self.order), self.zone), [], [], 0
         for part, column in self.parts.items():
             if not has_part(dates.type, part):
                 raise ColumnError(cells.holds("times of day" if part == "hour" else "dates"))
@@ -214,6 +216,7 @@ class Date(Struct, frozen=True, forbid_unknown_fields=True, tag="date"):
         what = f"date from {self.first} on" if self.first else "time of day"
         flagged = f", {_gaps(self.missing, self.marks)} flagged" if self.missing else ""
         zone = f" of {self.zone}" if self.zone else ""
+        what += f" written like {DATE_LIKE[self.order]}" if self.order else ""
         return f"{what}, by its {listing(self.parts) or 'gaps'}{zone}{flagged}"
 
     def _cells(self, dates: Any, part: DatePart) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import json
 from msgspec.structs import replace
 
-from separatrix.data.calendar import AMBIGUOUS, NAMES, NUMBERS, PARTS, DatePart, dates_in
+from separatrix.data.calendar import NAMES, NUMBERS, PARTS, DateOrder, DatePart, dates_in
 from separatrix.data.counts import Moments, Reading
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
 from separatrix.data.places import row_of
@@ -133,7 +133,7 @@ def category(tally: ColumnTally, rules: Rules) -> Column:
     return Category(tally.name, levels, reference, tally.missing, pooled, floor if pooled else 0, _marks(tally))
 
 
-def date(tally: ColumnTally, rules: Rules) -> Column:
+def date(tally: ColumnTally, rules: Rules, order: DateOrder = "") -> Column:
     """A date as those of its parts that are wanted and vary; left out if there are none."""
     if not rules.date:
         return LeftOut(tally.name, f"a date or time: its type is {tally.type}")
@@ -148,7 +148,7 @@ def date(tally: ColumnTally, rules: Rules) -> Column:
         same = tally.levels is not None and len(tally.levels) == 1
         vary = "never varies" if len(wanted) == 1 else "never vary"
         return category(tally, rules) if same else LeftOut(tally.name, f"constant: its {' and '.join(wanted)} {vary}")
-    return Date(tally.name, first, parts, tally.missing, _marks(tally), tally.dates.zone)
+    return Date(tally.name, first, parts, tally.missing, _marks(tally), tally.dates.zone, order)
 
 
 def _date_part(tally: ColumnTally, part: DatePart, first: str) -> Number | Category | None:
@@ -223,9 +223,7 @@ def _from_text(tally: ColumnTally, rules: Rules) -> Column:
     if tally.dates.count == tally.known:
         return date(tally, rules)
     _refuse_nearly_dates(tally)
-    if ambiguous := _ambiguous_dates(tally):
-        return ambiguous
-    return _left_out_of_text(tally) or category(tally, rules)
+    return _slashed_dates(tally, rules) or _left_out_of_text(tally) or category(tally, rules)
 
 
 def _refuse_nearly_dates(tally: ColumnTally) -> None:
@@ -241,16 +239,20 @@ def _refuse_nearly_dates(tally: ColumnTally) -> None:
     )
 
 
-def _ambiguous_dates(tally: ColumnTally) -> LeftOut | None:
-    """Text that is all dates in an order that may be either, of too many days for a category."""
-    if tally.levels is None or len(tally.levels) <= FEW_LEVELS:
-        return None
-    if not pc.all(pc.match_substring_regex(tally.levels.values, AMBIGUOUS)).as_py():
+def _slashed_dates(tally: ColumnTally, rules: Rules) -> Column | None:
+    """Text that is all dates in one order of day and month; left out where either will do, if it is of too many days
+    for a category."""
+    read: list[tuple[DateOrder, ColumnTally]] = [(order, tally.with_dates_in(order)) for order in tally.slashed]
+    whole = [each for each in read if each[1].dates.count == tally.known]
+    if len(whole) == 1:
+        [(order, column)] = whole
+        return date(column, rules, order)
+    if not whole or tally.levels is None or len(tally.levels) <= FEW_LEVELS:
         return None
     first = tally.kinds["text"].value.strip()
     return LeftOut(
         tally.name,
-        f"dates such as {first}, whose order of day and month is not guessed; write them like 2024-01-31 to use them",
+        f"dates such as {first}, of which no day above 12 tells the order; write them like 2024-01-31 to use them",
     )
 
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from separatrix.arguments import LARGEST, is_moderate
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.calendar import NUMBERS, PARTS, DatePart, dates_in, has_part, part_of, zone_of
+from separatrix.data.calendar import DateOrder, dates_in
 from separatrix.data.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
-from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
+from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, dates_in_orders, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
 from separatrix.data.places import row_of
 from separatrix.data.turns import Kinds, joined, kinds_of
@@ -37,6 +37,7 @@ class ColumnTally:
     rows, missing : how many cells, and how many of them are missing; `marks`: which marks of MISSING they hold
     readings : the cells as numbers; of text, in each way it may be written
     dates : the cells as dates
+    slashed : of text, the cells that are dates but for the order of day and month, in each order
     levels : the different values; None if they are too many (MOST_LEVELS, MOST_LETTERS; MOST_NUMBERS, WIDEST)
     letters : characters of text in all
     rising : of whole numbers without gaps, do they rise from row to row? None of others
@@ -54,6 +55,7 @@ class ColumnTally:
     marks: frozenset[str] = frozenset()
     readings: dict[Written, Reading] = field(default_factory=dict)
     dates: Dates = field(default_factory=Dates)
+    slashed: dict[DateOrder, Dates] = field(default_factory=dict)
     levels: Levels | None = None
     letters: int = 0
     rising: Rising | None = None
@@ -65,6 +67,10 @@ class ColumnTally:
     def known(self) -> int:
         """Cells that are not missing."""
         return self.rows - self.missing
+
+    def with_dates_in(self, order: DateOrder) -> "ColumnTally":
+        """It with those cells among its dates that are some in this order of day and month."""
+        return replace(self, dates=self.dates + self.slashed[order])
 
     def __add__(self, other: "ColumnTally") -> "ColumnTally":
         main = self if self.known or not other.known else other  # a column without cells is of any kind
@@ -78,6 +84,7 @@ class ColumnTally:
             marks=self.marks | other.marks,
             readings=merged(self.readings, other.readings),
             dates=self.dates + other.dates,
+            slashed=merged(self.slashed, other.slashed),
             levels=levels,
             letters=self.letters + other.letters,
             rising=_both(self.rising, other.rising),
@@ -247,7 +254,7 @@ def _with_dates(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> 
     ticks = pc.cast(pc.cast(different, _integer(different.type)), pa.int64()).to_numpy()
     return replace(
         counted,
-        dates=_dates(different, many),
+        dates=Dates.of(different, many),
         levels=Levels(different, many).few("date"),
         digest=digest(cells.spread(hash_bits(ticks.view(np.uint64)), np.uint64(0))),
     )
@@ -269,7 +276,8 @@ def _with_texts(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> 
     return replace(
         counted,
         readings={way: _reading(cells, texts, many, numbers[way]) for way in WAYS},
-        dates=_dates(dates.filter(pa.array(dated)), many[dated]),
+        dates=Dates.of(dates.filter(pa.array(dated)), many[dated]),
+        slashed=dates_in_orders(texts.filter(pa.array(held)), many[held]),
         levels=levels,
         letters=int(many @ pc.utf8_length(texts).to_numpy()),
         digest=None if levels is None else digest(cells.spread(hash_texts(texts), np.uint64(0))),
@@ -291,25 +299,6 @@ def _reading(cells: Cells, texts: Any, counts: IntArray, numbers: FloatArray) ->
     return Reading(
         Moments.of(numbers[fine], counts[fine]), excess, strange, bool(are_codes(some).any()), units_of(some)
     )
-
-
-def _dates(different: Any, counts: IntArray) -> Dates:
-    """Of different dates and how often each is there."""
-    numbers: dict[DatePart, Moments] = {}
-    counters: dict[DatePart, Counter[int]] = {}
-    for part in PARTS:
-        if has_part(different.type, part):
-            codes = part_of(different, part)
-            if part in NUMBERS:
-                numbers[part] = Moments.of(as_floats(codes), counts)
-            else:
-                counters[part] = _counter(codes, counts)
-    return Dates(int(counts.sum()), numbers, counters, zone_of(different.type))
-
-
-def _counter(codes: Any, counts: IntArray) -> Counter[int]:
-    rows = _bincount(codes.to_numpy().astype(np.int64), counts)
-    return Counter({code: int(many) for code, many in enumerate(rows) if many})
 
 
 def _of_each(cells: Cells, counts: IntArray | None) -> IntArray:
