@@ -491,6 +491,32 @@ def test_a_prediction_that_fails_leaves_the_old_file_as_it_was(run, fitted):
     assert {path.name for path in Path().iterdir()} == {"model.json", "report.html", "p.csv"}
 
 
+def test_letters_that_a_terminal_lacks_stop_nothing(run, fitted):
+    fitted("iris", "--positive", "setosa")
+    program = "from separatrix.cli import main; main()"
+    command = [sys.executable, "-c", program, "evaluate", "model.json", "iris"]
+    done = [
+        subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding})
+        for encoding in ("utf-8", "ascii")
+    ]
+    assert [each.returncode for each in done] == [0, 0]
+    text = done[0].stdout.decode()
+    assert not text.isascii()
+    assert done[1].stdout.decode() == text.encode("ascii", "replace").decode()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")
+def test_a_file_whose_name_is_no_utf_8_is_refused_with_the_remedy(run, fitted):
+    fitted("iris")
+    strange = os.fsdecode(b"m\xe4rz.csv")
+    Path(strange).write_text(customers())
+    told = "is not in UTF-8: rename the file, or set PYTHONUTF8=1"
+    for arguments in (["fit", strange, "--target", "left"], ["predict", "model.json", "iris", "--out", strange]):
+        code, _, err = run(*arguments)
+        assert (code, told in err, err.count("\n")) == (1, True, 1)
+    assert Path(strange).read_text() == customers()
+
+
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_new_rows_are_a_file_or_what_answers_a_query(run, fitted, command):
     fitted("iris")

@@ -7,6 +7,7 @@ the model, 2 wrong usage, and where it was stopped, by Ctrl-C or a signal (`sepa
 import os
 import sys
 from collections.abc import Callable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -315,6 +316,8 @@ def write_results(training: "Training", data: str, model_file: Path, page: Path)
 
 def main() -> None:
     """Runs the command, and turns what went wrong into one line and an exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a letter that the terminal's encoding lacks is no fault
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # here, where it can still be said that there is no room

@@ -128,6 +128,8 @@ def find(data: str, wanted: str = f"a CSV or Parquet file, or a built-in set: {l
         raise FileError(f"{data} is a folder; name a file in it, or several by a glob: {Path(data) / '*.csv'}.")
     paths = [Path(data)] if os.path.isfile(data) else sorted(Path(name) for name in glob.glob(data, recursive=True))
     if paths := [path for path in paths if path.is_file()]:
+        for path in paths:
+            check_name(path)
         return paths
     if os.path.exists(data):
         raise FileError(f"{data} is a pipe or a device, which can't be read twice: save what it says to a file first.")
@@ -137,6 +139,14 @@ def find(data: str, wanted: str = f"a CSV or Parquet file, or a built-in set: {l
     guess = f" Did you mean {near[0]!r}?" if near else ""
     what = "matches" if glob.has_magic(data) else "is called"
     raise FileError(f"no file {what} {data!r}.{guess} Name {wanted}.")
+
+
+def check_name(path: Path) -> None:
+    """FileError for bytes in its name that are no UTF-8, by which libraries below cannot open it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise FileError(f"the name of {str(path)!r} is not in UTF-8: rename the file, or set PYTHONUTF8=1.") from None
 
 
 def _are_parquet(paths: list[Path]) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow.csv import CSVWriter
 from pyarrow.parquet import ParquetWriter
 
-from separatrix.data.files import replacing
+from separatrix.data.files import check_name, replacing
 from separatrix.errors import ArgumentError, listing
 from separatrix.model import Model, Prediction
 
@@ -54,11 +54,12 @@ def write_predictions(tables: Iterable[pa.Table], out: Path | None) -> int:
 
 
 def ending_of(out: Path) -> str:
-    """The one of ENDINGS that a name has; ArgumentError where it has none of them.
+    """The one of ENDINGS that a name has; ArgumentError where it has none of them, FileError where it is no UTF-8.
 
     >>> ending_of(Path("new.2026.CSV.gz"))
     '.csv.gz'
     """
+    check_name(out)
     for ending in ENDINGS:
         if out.name.lower().endswith(ending):
             return ending
