@@ -540,6 +540,13 @@ def test_dates_that_can_mean_two_days_are_left_out_with_the_way_to_write_them(ce
     assert "write them like 2024-01-31" in column.reason
 
 
+@pytest.mark.parametrize("wrong", ["31/02/2024", "unknown"])
+def test_one_wrong_cell_among_many_dates_with_slashes_is_named(wrong):
+    cells = [f"{1 + row % 28:02d}/{1 + row % 12:02d}/2024" for row in range(99)] + [wrong]
+    with pytest.raises(CellError, match=f"'when', row 100 of the data: '{wrong}' is not a date like 31/01/2024; fix"):
+        only(when=cells)
+
+
 def test_dates_of_which_some_are_day_first_and_some_month_first_are_no_dates():
     cells = [f"{1 + row % 28:02d}/{1 + row % 28:02d}/2020" for row in range(400)]
     assert not isinstance(only(when=cells), Date)

@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -123,7 +123,7 @@ def dates_in(texts: Any, order: DateOrder = "") -> Any:
     """
     trimmed = pc.utf8_trim_whitespace(texts)
     clear = pc.or_(pc.match_substring_regex(trimmed, DATED), pc.match_substring_regex(trimmed, POINTED))
-    clear = pc.or_(clear, are_slashed(trimmed)) if order else clear
+    clear = pc.or_(clear, pc.match_substring_regex(trimmed, SLASHED)) if order else clear
     dated = pc.if_else(clear, trimmed, pa.scalar(None, trimmed.type))
     if pc.any(pc.invert(pc.match_substring_regex(dated, ISO))).as_py():
         slashed = ((r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})", ORDERS[order]),) if order else ()
@@ -135,9 +135,14 @@ def dates_in(texts: Any, order: DateOrder = "") -> Any:
         return pa.array([text and _date_or_none(text) for text in dated.to_pylist()], pa.timestamp("us"))
 
 
-def are_slashed(texts: Any) -> Any:
-    """Which of Arrow text are dates but for the order of day and month."""
-    return pc.match_substring_regex(texts, SLASHED)
+def dates_in_orders(texts: Any) -> dict[DateOrder, Any]:
+    """Arrow text as the dates that can mean only one thing, under ""; and where there are some of which day and month
+    may be either, as what those are in each order, null where it is none of them."""
+    slashed, found = pc.match_substring_regex(texts, SLASHED), cast(dict[DateOrder, Any], {"": dates_in(texts)})
+    if pc.any(slashed).as_py():
+        some = pc.if_else(slashed, texts, pa.scalar(None, texts.type))
+        found |= {order: dates_in(some, order) for order in ORDERS}
+    return found
 
 
 def _date_or_none(text: str) -> datetime | None:

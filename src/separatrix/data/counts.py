@@ -11,12 +11,8 @@ import pyarrow as pa
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.calendar import (
     NUMBERS,
-    ORDERS,
     PARTS,
-    DateOrder,
     DatePart,
-    are_slashed,
-    dates_in,
     has_part,
     part_of,
     zone_of,
@@ -187,20 +183,6 @@ class Dates:
     def __add__(self, other: "Dates") -> "Dates":
         numbers, counts = merged(self.numbers, other.numbers), merged(self.counts, other.counts)
         return Dates(self.count + other.count, numbers, counts, self.zone if self.count else other.zone)
-
-
-def dates_in_orders(texts: Any, counts: IntArray) -> dict[DateOrder, Dates]:
-    """Of different texts, and how often each is there, those that are dates but for the order of day and month, as what
-    they are in each order; nothing where there are none."""
-    among = are_slashed(texts).to_numpy(zero_copy_only=False)
-    if not among.any():
-        return {}
-    some, many, found = texts.filter(pa.array(among)), counts[among], {}
-    for order in ORDERS:
-        dates = dates_in(some, order)
-        valid = dates.is_valid()
-        found[order] = Dates.of(dates.filter(valid), many[valid.to_numpy(zero_copy_only=False)])
-    return found
 
 
 def merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:

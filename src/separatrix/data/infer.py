@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import json
 from msgspec.structs import replace
 
-from separatrix.data.calendar import NAMES, NUMBERS, PARTS, DateOrder, DatePart, dates_in
+from separatrix.data.calendar import DATE_LIKE, NAMES, NUMBERS, PARTS, DateOrder, DatePart, dates_in
 from separatrix.data.counts import Moments, Reading
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
 from separatrix.data.places import row_of
@@ -226,16 +226,19 @@ def _from_text(tally: ColumnTally, rules: Rules) -> Column:
     return _slashed_dates(tally, rules) or _left_out_of_text(tally) or category(tally, rules)
 
 
-def _refuse_nearly_dates(tally: ColumnTally) -> None:
-    """CellError for the first cell that is no date, where nearly all others are."""
+def _refuse_nearly_dates(tally: ColumnTally, order: DateOrder = "") -> None:
+    """CellError for the first cell that is no date, where nearly all others are, in this order of day and month."""
     if tally.dates.count < NEARLY_ALL * tally.known:
         return
-    if tally.levels is not None and pc.count(dates_in(tally.levels.values)).as_py() < FEW_NUMBERS:
+    if tally.levels is not None and pc.count(dates_in(tally.levels.values, order)).as_py() < FEW_NUMBERS:
         return
-    strange = min((some for kind, some in tally.kinds.items() if kind != "dates"), key=lambda some: some.after)
-    place = f"column {tally.name!r}, {row_of(strange.where, strange.row)}: {strange.value!r}"
+    strange = [some for kind, some in tally.kinds.items() if kind != "dates"]
+    if not strange:  # but dates in the other order
+        return
+    first = min(strange, key=lambda some: some.after)
+    place = f"column {tally.name!r}, {row_of(first.where, first.row)}: {first.value!r}"
     raise CellError(
-        f"{place} is not a date like 2024-01-31; fix the cell, or fit with Columns(categorical={[tally.name]})."
+        f"{place} is not a date like {DATE_LIKE[order]}; fix the cell, or fit with Columns(categorical={[tally.name]})."
     )
 
 
@@ -247,9 +250,12 @@ def _slashed_dates(tally: ColumnTally, rules: Rules) -> Column | None:
     if len(whole) == 1:
         [(order, column)] = whole
         return date(column, rules, order)
+    if not whole:
+        for order, column in read:
+            _refuse_nearly_dates(column, order)
     if not whole or tally.levels is None or len(tally.levels) <= FEW_LEVELS:
         return None
-    first = tally.kinds["text"].value.strip()
+    first = tally.kinds["dates"].value.strip()
     return LeftOut(
         tally.name,
         f"dates such as {first}, of which no day above 12 tells the order; write them like 2024-01-31 to use them",

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from separatrix.arguments import LARGEST, is_moderate
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.data.calendar import DateOrder, dates_in
+from separatrix.data.calendar import DateOrder, dates_in_orders
 from separatrix.data.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
-from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, dates_in_orders, merged
+from separatrix.data.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
 from separatrix.data.places import row_of
 from separatrix.data.turns import Kinds, joined, kinds_of
@@ -267,8 +267,10 @@ def _integer(kind: Any) -> Any:
 def _with_texts(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> ColumnTally:
     texts, many = cells.texts(), _of_each(cells, counts)
     held = many > 0  # a mark of a missing cell is not
-    dates = dates_in(texts)
-    dated = dates.is_valid().to_numpy(zero_copy_only=False) & held
+    read = dates_in_orders(texts)
+    dated = [dates.is_valid().to_numpy(zero_copy_only=False) & held for dates in read.values()]
+    known = zip(read.items(), dated, strict=True)
+    dates = {order: Dates.of(each.filter(pa.array(which)), many[which]) for (order, each), which in known}
     levels = Levels(cells.coded.dictionary.filter(pa.array(held)), many[held]).few(cells.kind)
     numbers = {way: read_numbers(texts, way) for way in WAYS}
     plain = not np.isnan(numbers["plain"][held]).any()
@@ -276,15 +278,15 @@ def _with_texts(counted: ColumnTally, cells: Cells, counts: IntArray | None) -> 
     return replace(
         counted,
         readings={way: _reading(cells, texts, many, numbers[way]) for way in WAYS},
-        dates=Dates.of(dates.filter(pa.array(dated)), many[dated]),
-        slashed=dates_in_orders(texts.filter(pa.array(held)), many[held]),
+        dates=dates.pop(""),
+        slashed=dates,
         levels=levels,
         letters=int(many @ pc.utf8_length(texts).to_numpy()),
         digest=None if levels is None else digest(cells.spread(hash_texts(texts), np.uint64(0))),
         as_numbers=digest(hash_numbers(cells.spread(numbers["plain"], np.nan)))
         if levels is not None and plain
         else None,
-        kinds=kinds_of(cells, many, numeric, dated) if cells.kind == "text" else {},
+        kinds=kinds_of(cells, many, numeric, np.logical_or.reduce(dated)) if cells.kind == "text" else {},
     )
 
 
