@@ -30,10 +30,12 @@ POINTED = r"^\s*\d\d?\.\d\d?\.\d\d\d\d" + SHORT_TIME
 """and 31.1.2024, 31.01.2024 9:59: with points the day is first wherever dates are written so."""
 SLASHED = r"^\s*\d\d?[/-]\d\d?[/-]\d\d\d\d" + SHORT_TIME
 """31/01/2024, 1-31-2024 9:59: what a column of them means, a day above 12 may tell."""
-DATE_LIKE: dict[DateOrder, str] = {"": "2024-01-31", "day first": "31/01/2024", "month first": "01/31/2024"}
 ORDERS: dict[DateOrder, str] = {"day first": r"\3-\2-\1", "month first": r"\3-\1-\2"}
+"""How their three numbers are put to begin with the year."""
+DATE_LIKE: dict[DateOrder, str] = {"": "2024-01-31", "day first": "31/01/2024", "month first": "01/31/2024"}
+"""An example of each, for messages."""
 ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
-"""Those of them that Arrow reads as they are."""
+"""The dates that Arrow reads as they are."""
 MADE_ISO = (
     (r"(:\d\d(?:\.\d{1,6})?)\d* ?(?:Z|[+-]\d\d(?::?\d\d)?)?$", r"\1"),
     (r"^(\d{1,2})\.(\d{1,2})\.(\d{4})", r"\3-\2-\1"),
