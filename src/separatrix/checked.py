@@ -111,14 +111,13 @@ def check_given(X: Any) -> None:
 
 def check_fill(kinds: list[tuple[Any, Any]]) -> None:
     """ColumnError where all columns are sparse, and one leaves out another value than 0, as NaN is."""
-    left_out = [(name, kind, getattr(kind, "fill_value", None)) for name, kind in kinds]
-    if any(fill is None for *_, fill in left_out):
-        return
-    for name, kind, fill in left_out:
-        if fill != 0:
+    if not all(hasattr(kind, "fill_value") for _, kind in kinds):
+        return  # they become dense
+    for name, kind in kinds:
+        if kind.fill_value != 0:
             raise ColumnError(
-                f"column {name!r} of X is of type {kind}, which leaves out {fill}: a sparse column leaves out 0. "
-                "Make it dense, X.sparse.to_dense(), or of type pandas.SparseDtype(float, 0)."
+                f"column {name!r} of X is of type {kind}, which leaves out {kind.fill_value}: a sparse column leaves "
+                "out 0. Make it dense, X.sparse.to_dense(), or of type pandas.SparseDtype(float, 0)."
             )
 
 

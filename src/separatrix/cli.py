@@ -185,7 +185,7 @@ def predict(
     if of == "observation" and interval is None:
         raise ArgumentError("of=observation is a kind of interval: give its level too, for example --interval 0.95.")
     fitted, notes = read_model(model), []
-    with progress(f"predicting {data or 'the query'}") as say:
+    with progress("reading new rows") as say:
         new = (rows or QueryOptions()).open(data)
         if out:
             new.refuse(out, others=[model])
@@ -218,13 +218,13 @@ def evaluate(
     from separatrix.report.terminal import show_evaluation
     from separatrix.training import evaluate_batches, with_target
 
-    fitted, notes, gaps, name = read_model(model), [], [], data or "the query"
-    with progress(f"reading {name}") as say:
+    fitted, notes, gaps = read_model(model), [], []
+    with progress("reading new rows") as say:
         new = (rows or QueryOptions()).open(data)
         scored = score(fitted, new, notes, say)
         judged = (with_target(fitted, table, new.where, first, said.values, gaps) for first, table, said in scored)
         evaluation = evaluate_batches(fitted, judged)
-    show_evaluation(summarize_evaluation(fitted, evaluation, data=name), Console())
+    show_evaluation(summarize_evaluation(fitted, evaluation, data=new.name), Console())
     show_notes(notes)
     if without := sum(gaps):
         tell(f"note: {counted(without, 'row')} without a target left out", style="yellow")

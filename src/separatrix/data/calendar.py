@@ -1,8 +1,8 @@
 """Parts of dates and times: the day, year, month, weekday and hour, as Arrow arrays."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from datetime import datetime
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -22,23 +22,26 @@ NAMES: dict[DatePart, list[str]] = {
 }
 """What the parts that are categories can be, in the order of their codes."""
 
-TIME = r"([ T]([01]\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?\s*$"
+TIME = r"([ T]([01]?\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?\s*$"
 DATED = r"^\s*\d\d\d\d[/-]\d\d?[/-]\d\d?" + TIME
-"""2024-01-31, 2024/1/31 23:59, 2024-01-31T23:59:59.123456789Z: the dates in text that can mean only one thing,"""
-SHORT_TIME = TIME.replace(r"([01]\d|", r"(\d|[01]\d|")
-POINTED = r"^\s*\d\d?\.\d\d?\.\d\d\d\d" + SHORT_TIME
+"""2024-01-31, 2024/1/31 9:59, 2024-01-31T23:59:59.123456789Z: the dates in text that can mean only one thing,"""
+POINTED = r"^\s*\d\d?\.\d\d?\.\d\d\d\d" + TIME
 """and 31.1.2024, 31.01.2024 9:59: with points the day is first wherever dates are written so."""
-SLASHED = r"^\s*\d\d?[/-]\d\d?[/-]\d\d\d\d" + SHORT_TIME
+SLASHED = r"^\s*\d\d?[/-]\d\d?[/-]\d\d\d\d" + TIME
 """31/01/2024, 1-31-2024 9:59: what a column of them means, a day above 12 may tell."""
-ORDERS: dict[DateOrder, str] = {"day first": r"\3-\2-\1", "month first": r"\3-\1-\2"}
-"""How their three numbers are put to begin with the year."""
+BY_POINTS = (r"^(\d\d?)\.(\d\d?)\.(\d{4})", r"\3-\2-\1")
+YEAR_FIRST: dict[DateOrder, Sequence[tuple[str, str]]] = {
+    "": [BY_POINTS],
+    "day first": [(r"^(\d\d?)[./-](\d\d?)[./-](\d{4})", r"\3-\2-\1")],
+    "month first": [BY_POINTS, (r"^(\d\d?)[/-](\d\d?)[/-](\d{4})", r"\3-\1-\2")],
+}
+"""What puts the year first in both."""
 DATE_LIKE: dict[DateOrder, str] = {"": "2024-01-31", "day first": "31/01/2024", "month first": "01/31/2024"}
 """An example of each, for messages."""
 ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
 """The dates that Arrow reads as they are."""
 MADE_ISO = (
     (r"(:\d\d(?:\.\d{1,6})?)\d* ?(?:Z|[+-]\d\d(?::?\d\d)?)?$", r"\1"),
-    (r"^(\d{1,2})\.(\d{1,2})\.(\d{4})", r"\3-\2-\1"),
     (r"^(\d{4})[/-](\d{1,2})[/-](\d{1,2})($|[ T])", r"\1-\2-\3\4"),
     (r"^(\d{4})-(\d)-", r"\1-0\2-"),
     (r"^(\d{4}-\d\d)-(\d)($|[ T])", r"\1-0\2\3"),
@@ -127,9 +130,10 @@ def dates_in(texts: Any, order: DateOrder = "") -> Any:
     clear = pc.or_(pc.match_substring_regex(trimmed, DATED), pc.match_substring_regex(trimmed, POINTED))
     clear = pc.or_(clear, pc.match_substring_regex(trimmed, SLASHED)) if order else clear
     dated = pc.if_else(clear, trimmed, pa.scalar(None, trimmed.type))
-    if pc.any(pc.invert(pc.match_substring_regex(dated, ISO))).as_py():
-        slashed = ((r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})", ORDERS[order]),) if order else ()
-        for pattern, replacement in (*slashed, *MADE_ISO):
+    for rules in (YEAR_FIRST[order], MADE_ISO):
+        if pc.all(pc.match_substring_regex(dated, ISO), min_count=0).as_py():
+            break
+        for pattern, replacement in rules:
             dated = pc.replace_substring_regex(dated, pattern=pattern, replacement=replacement)
     try:
         return pc.cast(dated, pa.timestamp("us"))
@@ -140,10 +144,11 @@ def dates_in(texts: Any, order: DateOrder = "") -> Any:
 def dates_in_orders(texts: Any) -> dict[DateOrder, Any]:
     """Arrow text as the dates that can mean only one thing, under ""; and where there are some of which day and month
     may be either, as what those are in each order, null where it is none of them."""
-    slashed, found = pc.match_substring_regex(texts, SLASHED), cast(dict[DateOrder, Any], {"": dates_in(texts)})
+    found: dict[DateOrder, Any] = {"": dates_in(texts)}
+    slashed = pc.match_substring_regex(texts, SLASHED)
     if pc.any(slashed).as_py():
         some = pc.if_else(slashed, texts, pa.scalar(None, texts.type))
-        found |= {order: dates_in(some, order) for order in ORDERS}
+        found |= {order: dates_in(some, order) for order in YEAR_FIRST if order}
     return found
 
 

@@ -9,14 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.calendar import (
-    NUMBERS,
-    PARTS,
-    DatePart,
-    has_part,
-    part_of,
-    zone_of,
-)
+from separatrix.data.calendar import NUMBERS, PARTS, DatePart, has_part, part_of, zone_of
 from separatrix.data.cells import Kind, as_floats, as_text, is_text
 from separatrix.data.written import pc
 

@@ -184,7 +184,7 @@ def open(
     ------
     FileError
         A file is missing, empty, ragged or damaged (the message names the file and line), does not go with the others,
-        or the query fails.
+        or has a name that is no UTF-8; or the query fails.
     ColumnError
         Two columns have the same name, or two files differ in a column.
     ArgumentError

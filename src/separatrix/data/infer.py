@@ -253,7 +253,8 @@ def _slashed_dates(tally: ColumnTally, rules: Rules) -> Column | None:
     if not whole:
         for order, column in read:
             _refuse_nearly_dates(column, order)
-    if not whole or tally.levels is None or len(tally.levels) <= FEW_LEVELS:
+        return None
+    if tally.levels is None or len(tally.levels) <= FEW_LEVELS:
         return None
     first = tally.kinds["dates"].value.strip()
     return LeftOut(
