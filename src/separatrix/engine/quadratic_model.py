@@ -30,7 +30,8 @@ class Curvature:
     """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them, or about that;
     the `turns` that may choose signs; where it is a matrix, `plus(D)`, which divides by H + diag(D); where that is
     worth its cost, also as the matrix `among` some, made in a precision, at `most` so many in single and in double;
-    and, where it is next to nothing along some directions, what moves a v along these to its `cheapest`."""
+    where it is next to nothing along some directions, what moves a v along these to its `cheapest`; and a way to choose
+    `signs`, where there is a better one than proximal steps."""
 
     diagonal: FloatArray
     times: Linear
@@ -40,6 +41,7 @@ class Curvature:
     among: Callable[[IntArray, DTypeLike], FloatArray] | None = None
     most: tuple[int, int] = (0, 0)
     cheapest: Linear | None = None
+    signs: "Way | None" = None
 
 
 def matrix(H: FloatArray) -> Curvature:
@@ -125,7 +127,8 @@ def minimise_model(
 ) -> tuple[FloatArray, float]:
     """The v, (n,), with the least g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, with exact zeros; and the decrease from w.
 
-    By turns, proximal gradient steps choose the signs, and a projected Newton step moves to the minimum that has them.
+    By turns, proximal gradient steps choose the signs, and a projected Newton step moves to the minimum that has them;
+    a better way to choose them comes first, and may do without Newton.
     Where columns all but depend on each other, these choose badly: of few, signs change one at a time, which also ends
     where a minimum is not the only one; of more, the minimum is sought from inside.
     """
@@ -133,6 +136,7 @@ def minimise_model(
     unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
     inside = H.plus is not None and l1.any()
     few = inside and H.turns > 0 and len(v) <= FEW
+    by_turns = (H.signs, newton_step) if H.signs else (newton_step, proximal_steps)
     for turn in range(MOST_TURNS if few else H.turns + inside * (1 + FEW_TURNS[0])):
         size = squared_subgradient(v, slope, l1, unit)
         first = size if first is None else first
@@ -144,8 +148,7 @@ def minimise_model(
         elif inside and turn == H.turns:
             v, slope, fall = inside_step(H, v, slope, l1, unit, enough * first)
         else:
-            step = newton_step if turn % 2 == 0 else proximal_steps
-            v, slope, fall = step(H, v, slope, l1, unit)
+            v, slope, fall = by_turns[turn % 2](H, v, slope, l1, unit)
         decrease += fall
         if one_by_one and not fall:
             break
@@ -164,6 +167,8 @@ def rounding(v: FloatArray, diagonal: FloatArray, unit: FloatArray) -> float:
 
 Moved = tuple[FloatArray, FloatArray, float]
 """A new v, the slope of the model there, and how far the model with the L1 part fell."""
+Way = Callable[[Curvature, FloatArray, FloatArray, FloatArray, FloatArray], Moved]
+"""To that of H, a v, the slope there, the L1 part and the units of the coefficients."""
 
 
 def newton_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:

@@ -20,6 +20,7 @@ from separatrix.data.block import Block, Source
 from separatrix.data.judged import share_of_entries
 from separatrix.data.memory import MemorySource
 from separatrix.engine.among import Those, gram_among
+from separatrix.engine.coordinates import ByCoordinates, is_asked_for
 from separatrix.engine.duality import Prediction, duality_gap
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
@@ -223,7 +224,8 @@ def gram(B: Any, t: FloatArray, bend: float, l2: FloatArray, enough: float) -> C
         few = len(some) < COPIED * len(t)
         return times_with(B[:, some], t[some], ridge[some]) if few else within(times, some, len(t))
 
-    return Curvature(diagonal, times, SolveByProducts(times_on, diagonal, SOLVED * enough))
+    signs = ByCoordinates(B, t, bend, ridge, enough) if is_asked_for() else None
+    return Curvature(diagonal, times, SolveByProducts(times_on, diagonal, SOLVED * enough), signs=signs)
 
 
 def within(times: Linear, some: IntArray, n: int) -> Linear:
