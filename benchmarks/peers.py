@@ -5,6 +5,7 @@ penalises the intercept like a coefficient. Dividing by C * rows gives the scali
 and alpha = 1 / (C * rows).
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +39,15 @@ def separatrix(X: Matrix, y: NDArray, C: float, l1_ratio: float, tol: float, fit
     model = LogisticRegression(C=C, l1_ratio=l1_ratio, tol=tol, max_iter=1_000, fit_intercept=fit_intercept).fit(X, y)
     trace: Any = model.trace_  # one, for one softmax model
     return Answer(model.coef_, model.intercept_, trace.passes)
+
+
+def separatrix_numba(X: Matrix, y: NDArray, C: float, l1_ratio: float, tol: float, **options: Any) -> Answer:
+    """With what its extra compiles."""
+    os.environ["SEPARATRIX_NUMBA"] = "1"
+    try:
+        return separatrix(X, y, C, l1_ratio, tol, **options)
+    finally:
+        del os.environ["SEPARATRIX_NUMBA"]
 
 
 def scikit_learn(
@@ -126,6 +136,11 @@ def for_glum(problem: Problem) -> str:
     return "two classes only" if problem.classes > 2 else with_hessian(problem)
 
 
+def for_separatrix_numba(problem: Problem) -> str:
+    compiles = problem.sparse and problem.l1_ratio and problem.classes == 2
+    return "" if compiles else "compiles nothing of it"
+
+
 def for_skglm(problem: Problem) -> str:
     if problem.classes > 2:
         return "two classes only"
@@ -154,7 +169,7 @@ def for_statsmodels(problem: Problem) -> str:
 @dataclass(frozen=True)
 class Peer:
     """A solver: the module it needs, the tolerances and the numbers of threads to try, and `unfit`, which says in words
-    why it does not apply to a problem, or nothing."""
+    why it does not apply to a problem, or nothing; `columns` of a problem that has it compile all that it ever does."""
 
     name: str
     module: str
@@ -163,6 +178,7 @@ class Peer:
     tolerances: tuple[float, ...] = TOLERANCES
     threads: tuple[int, ...] = (2, 1)
     penalises_intercept: bool = False
+    columns: int = 5
 
     @property
     def installed(self) -> bool:
@@ -179,9 +195,11 @@ def liblinear(name: str, unfit: Callable[[Problem], str], dual: bool) -> Peer:
     return Peer(name, "sklearn", fit, unfit, threads=(1,), penalises_intercept=True)
 
 
+# separatrix's tol bounds the gap of the mean loss itself, so that rare positives (a small loss) need a small one.
+GAPS = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
 ALL = [
-    # separatrix's tol bounds the gap of the mean loss itself, so that rare positives (a small loss) need a small one.
-    Peer("separatrix", "separatrix", separatrix, tolerances=(1e-4, 1e-6, 1e-8, 1e-10, 1e-12)),
+    Peer("separatrix", "separatrix", separatrix, tolerances=GAPS),
+    Peer("separatrix-numba", "numba", separatrix_numba, for_separatrix_numba, tolerances=GAPS, columns=600),
     scikit("lbfgs", smooth),
     scikit("newton-cg", smooth),
     scikit("newton-cholesky", for_newton_cholesky),
@@ -195,4 +213,5 @@ ALL = [
     Peer("statsmodels", "statsmodels", statsmodels, for_statsmodels),
 ]
 PEERS = {peer.name: peer for peer in ALL}
+OURS = {"separatrix", "separatrix-numba"}
 SCIKIT_LEARN = {peer.name for peer in ALL if peer.module == "sklearn"}

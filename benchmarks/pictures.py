@@ -5,6 +5,7 @@ from math import ceil
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.peers import OURS as SEPARATRIX
 from benchmarks.report import Record, Row, order, ours, ratio, ratio_value, seconds, time_of
 
 # Petroff (2021), arXiv:2107.02270: ten colours told apart with any colour vision.
@@ -43,7 +44,7 @@ def bars(panel: Axes, record: Record) -> None:
     for height, row in enumerate(reversed(rows)):
         value = ratio_value(row, own)
         length = value or spent(row) / own["run"]["seconds"]
-        colour = OURS if row is own else PALETTE[0] if value else "white"
+        colour = OURS if row["peer"] in SEPARATRIX else PALETTE[0] if value else "white"
         panel.barh(height, length - FLOOR, left=FLOOR, color=colour, edgecolor=GREY, hatch="" if value else "////")
         panel.text(length * 1.15, height, ratio(row, own), va="center", fontsize=7)
     panel.set_xscale("log")
@@ -52,7 +53,7 @@ def bars(panel: Axes, record: Record) -> None:
     panel.set_yticks(range(len(rows)), [row["peer"] for row in reversed(rows)], fontsize=7)
     panel.tick_params(axis="x", labelsize=7)
     panel.spines[["top", "right"]].set_visible(False)
-    panel.set_title(f"{record['name']}, {record['rows']:,} x {record['columns']:,}: {seconds(own)} s", fontsize=8)
+    panel.set_title(f"{record['name']}, {record['rows']:,} x {record['columns']:,}: {seconds(own)} s", fontsize=7)
 
 
 def spent(row: Row) -> float:
