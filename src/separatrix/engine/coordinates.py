@@ -23,7 +23,7 @@ from separatrix.errors import ArgumentError, SeparatrixError
 
 SWEEPS = 10  # at a time, which Newton's step on the support follows,
 TIMES = 3  # as often: what is not found by then is of columns that are much alike, for which proximal steps are better
-SOLVED = 0.3  # of what the minimum of the model may leave
+SOLVED = 1e-3  # of what a minimum may leave: sweeps cost little beside passes over all columns, which that saves
 
 
 def is_asked_for() -> bool:
