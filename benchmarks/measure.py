@@ -57,7 +57,7 @@ def run(job: Job, path: str | None = None) -> Run:
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.measure", json.dumps(asdict(job))]
     environment = os.environ | {f"{pool}_NUM_THREADS": str(job.threads) for pool in POOLS}
     searched = filter(None, [path, os.environ.get("PYTHONPATH")])
-    environment |= {"PYTHONPATH": os.pathsep.join(searched)}
+    environment |= {"PYTHONPATH": os.pathsep.join(searched), "SEPARATRIX_NUMBA": "0"}  # a peer of its own asks for it
     try:
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=job.limit + OVERHEAD
