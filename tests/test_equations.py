@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 from problems import seeds
+from separatrix.equations import hyperplane
 from separatrix.equations.hyperplane import (
     back_project,
     gram_diagonal,
@@ -24,6 +25,7 @@ from separatrix.equations.hyperplane import (
     row_squares,
     scratch,
     signed_distance,
+    sparse_grams,
     weighted_gram,
 )
 from separatrix.equations.links import log1pexp, logit, logsumexp, sigmoid, softmax
@@ -447,12 +449,27 @@ def test_sparse_and_dense_rows_give_the_same_products(seed, density):
     np.testing.assert_allclose(linear_predictor(S, w, 1.0), linear_predictor(X, w, 1.0), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(back_project(S, r), back_project(X, r), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(weighted_gram(S, h), weighted_gram(X, h), rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(paired_grams(S, r, ones=1), paired_grams(X, r, ones=1), rtol=1e-12, atol=1e-12)
+    for grams in (paired_grams, sparse_grams):
+        np.testing.assert_allclose(grams(S, r, ones=1), paired_grams(X, r, ones=1), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(gram_diagonal(S, r), gram_diagonal(X, r), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(row_squares(S, w), row_squares(X, w), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(
         signed_distance(S, w[:, 0], 2.0), signed_distance(X, w[:, 0], 2.0), rtol=1e-12, atol=1e-12
     )
+
+
+@pytest.mark.parametrize(("rows", "density", "pair_by_pair"), [(5_000, 0.05, 1), (5_000, 0.4, 0), (3_000, 0.05, 0)])
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_array])
+def test_sparse_rows_that_are_few_or_hardly_sparse_are_multiplied_as_dense_ones(
+    rows, density, pair_by_pair, kind, monkeypatch
+):
+    rng, asked = np.random.default_rng(0), []
+    monkeypatch.setattr(hyperplane, "sparse_grams", lambda *given: asked.append(given) or sparse_grams(*given))
+    X = kind(sparse.random_array((rows, 30), density=density, rng=rng))
+    roots = rng.normal(size=(rows, 3))
+    expected = paired_grams(X.toarray(), roots, ones=1)
+    np.testing.assert_allclose(paired_grams(X, roots, ones=1), expected, rtol=1e-10, atol=1e-10)
+    assert len(asked) == pair_by_pair
 
 
 @given(seeds)

@@ -68,7 +68,7 @@ def csr_rows(X: Matrix, some: slice) -> Matrix:
     >>> csr_rows(sparse.csr_array([[0.0, 2.0], [3.0, 0.0]]), slice(1, 2)).toarray()
     array([[3., 0.]])
     """
-    if some == slice(0, X.shape[0]):
+    if some.start == 0 and some.stop >= X.shape[0]:
         return X
     first, last = X.indptr[some.start], X.indptr[some.stop]
     indptr = X.indptr[some.start : some.stop + 1] - first

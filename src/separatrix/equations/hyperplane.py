@@ -26,6 +26,7 @@ from separatrix.errors import ArgumentError
 
 FEW_ROWS = 2**2
 PIECE_ROWS, PIECE_CELLS = 2**10, 2**17  # that are scaled and multiplied at a time, while they are in cache
+FEW_PRODUCTS, DENSE = 2**22, 1 / 6  # of a sparse X: up to so many, or from such a share of entries, BLAS is faster
 A_COLUMN = 8  # entries for each column, else to add up sums of columns takes longer than to make them
 SQUARED_ROWS = 2**8  # at least, that are multiplied by a square at a time: more would be no faster
 
@@ -162,11 +163,14 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
     (rows, p), K = X.shape, roots.shape[1]
     P = p + ones
     if sparse.issparse(X):
-        return sparse_grams(X, roots, ones)
+        if rows * P**2 > FEW_PRODUCTS and X.nnz < DENSE * rows * p:
+            return sparse_grams(X, roots, ones)
+        X, dtype = X.tocsr(), np.float64  # its columns may lie far from zero, where single precision is not enough
     gram = np.empty(0)
     with np.errstate(over="ignore", invalid="ignore"):
         for some in pieces(max(rows, 1), K * P):
-            flat = scaled_copies(X[some], roots[some], scratch((len(roots[some]), K, P), dtype))
+            here = dense(csr_rows(X, some) if sparse.issparse(X) else X[some])
+            flat = scaled_copies(here, roots[some], scratch((len(roots[some]), K, P), dtype))
             square = product(flat.T, flat)
             gram = np.add(gram, square, out=gram) if some.start else square
     if np.dtype(dtype) != np.float64 and not np.isfinite(gram).all():  # beyond 1e19 a square is no single number
