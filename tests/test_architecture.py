@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -53,10 +54,15 @@ def part_of(module: str) -> str:
     return module.split(".")[1]
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports_of(path: Path) -> set[str]:
     """Every module of the package that a file imports, at its top or inside a function."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -72,7 +78,7 @@ def definitions() -> list[tuple[str, ast.stmt]]:
     return [
         (f"{name_of(path)}.{node.name}", node)
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, kinds)
     ]
 
@@ -130,11 +136,11 @@ def test_everything_public_says_what_it_is():
     silent = [
         f"{name_of(path)}.{node.name}"
         for path in MODULES
-        for node in public_definitions(ast.parse(path.read_text()))
+        for node in public_definitions(tree_of(path))
         if not ast.get_docstring(node)
     ]
     assert silent == []
-    assert [name_of(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+    assert [name_of(path) for path in MODULES if not ast.get_docstring(tree_of(path))] == []
 
 
 def public_definitions(tree: ast.Module) -> list[ast.FunctionDef | ast.ClassDef]:

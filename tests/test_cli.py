@@ -295,6 +295,7 @@ def test_one_class_of_numbers_can_be_set_against_the_rest(run):
     assert set(pq.read_table("p.parquet")["prediction"].to_pylist()) == {"not 3", "3"}
 
 
+@pytest.mark.slow
 def test_predicted_numbers_are_of_one_type_whatever_a_batch_holds(run):
     rows = [f"{k + 0.1 * (i % 7)},{(1, 1.5, 2.5)[k]}" for k in range(3) for i in range(70_000)]
     assert run("fit", written("\n".join(["x,y", *rows])), "--target", "y", "--tol", "1e-3")[0] == 0
@@ -491,6 +492,7 @@ def test_a_prediction_that_fails_leaves_the_old_file_as_it_was(run, fitted):
     assert {path.name for path in Path().iterdir()} == {"model.json", "report.html", "p.csv"}
 
 
+@pytest.mark.slow
 def test_letters_that_a_terminal_lacks_stop_nothing(run, fitted):
     fitted("iris", "--positive", "setosa")
     program = "from separatrix.cli import main; main()"

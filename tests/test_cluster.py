@@ -685,6 +685,7 @@ def test_a_class_without_a_row_that_counts_is_a_class_on_workers_too(spread):
     assert list(model.classes_) == list(LogisticRegression().fit(X[:, :3], y, weight).classes_)
 
 
+@pytest.mark.slow
 def test_categories_of_dask_that_are_numbers_stay_categories(spread):
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"x": random.standard_normal(ROWS), "c": random.integers(0, 4, ROWS)})

@@ -50,7 +50,7 @@ SOURCES = [("csv", 1), ("csv", 3), ("parquet", 1), ("parquet", 3)]
 
 
 @pytest.mark.parametrize("weight", [*seldom(None), "w"])
-@pytest.mark.parametrize("regression", [False, True])
+@pytest.mark.parametrize("regression", [False, *seldom(True)])
 def test_the_same_rows_are_held_out_in_memory_and_in_files_of_any_kind_and_number(tmp_path, weight, regression):
     rule = HoldOut("a" if regression else "y", 0.3, seed=5, by_class=not regression, weight=weight)
     inside = nw.from_native(table(), eager_only=True)

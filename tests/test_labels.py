@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.data.labels import brought_text, label_codes, weight_by_class
 from separatrix.data.made import Made, weight_of_rows
@@ -184,7 +185,7 @@ def test_class_weights_beside_few_columns_are_those_of_each_row(sample_weight):
 
 
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, ">i8", np.float32, np.float64, ">f8", object])
-@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("classes", [*seldom(2), 4])
 def test_labels_of_any_kind_beside_one_column_are_the_same_rows(kind, classes):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(200_000, 1)), rng.integers(classes, size=200_000)

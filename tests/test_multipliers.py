@@ -73,7 +73,7 @@ def test_the_optimum_is_that_of_the_weights(strength, fit_intercept, n_threads, 
     np.testing.assert_allclose(here.coefficients.sum(axis=0), 0.0, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *seldom(1), 2])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("strength", [1e-1, 1e-4])
 def test_each_iterate_knows_a_bound_that_is_never_below_its_gap(strength, fit_intercept, seed):

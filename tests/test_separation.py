@@ -245,7 +245,7 @@ def pair_margins(eta, y):
     return (own[:, None] - eta)[np.arange(eta.shape[1]) != y[:, None]].min()
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, *seldom(*range(3, 12))])
+@pytest.mark.parametrize("seed", [0, *seldom(*range(1, 12))])
 def test_rows_that_run_off_by_a_hair_are_at_no_point_taken_for_a_finite_optimum(seed):
     rng = np.random.default_rng(seed)
     X = 10.0 + rng.normal(size=(127, 5))

@@ -66,7 +66,7 @@ tables = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tables, st.lists(st.integers(0, ROWS), max_size=4))
 def test_any_split_of_the_rows_teaches_the_same(cells, cuts):
     data = table(**cells, row=range(ROWS), x=[2.0, 1.0] * (ROWS // 2), copy=cells["level"], y=[0, 1] * (ROWS // 2))
@@ -86,7 +86,7 @@ def test_any_split_of_the_rows_teaches_the_same(cells, cuts):
             assert_same_moments(reading.moments, other.readings[way].moments)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tables, st.integers(1, ROWS - 1))
 def test_what_some_rows_settle_is_not_looked_at_again_and_nothing_else_is_learned(cells, cut):
     x, y = [2.0, 1.0] * (ROWS // 2), [0, 1] * (ROWS // 2)
@@ -103,7 +103,7 @@ def test_what_some_rows_settle_is_not_looked_at_again_and_nothing_else_is_learne
     assert one == other
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tables, st.integers(0, ROWS), st.integers(0, ROWS))
 def test_addition_is_associative(cells, first, second):
     a, b, c = batches(table(**cells), [first, second])
@@ -118,7 +118,7 @@ def test_addition_is_associative(cells, first, second):
             assert_same_moments(reading.moments, other.columns[name].readings[way].moments)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(tables, st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=3 * ROWS))
 def test_rows_that_are_counted_say_what_each_of_them_would(cells, chosen):
     data = table(**cells, copy=cells["level"]).drop("nested")[chosen]
