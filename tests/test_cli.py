@@ -531,6 +531,7 @@ def test_new_rows_are_a_file_or_what_answers_a_query(run, fitted, command):
 
 
 @pytest.mark.parametrize("command", [("predict", "model.json", "iris"), *seldom((("evaluate", "model.json", "iris"),))])
+@pytest.mark.slow
 def test_output_that_has_no_room_is_said_in_one_line(run, fitted, command):
     fitted("iris")
     program = "from separatrix.cli import main; main()"

@@ -539,6 +539,7 @@ def test_a_partition_that_cannot_be_made_is_named(spread):
     )
 
 
+@pytest.mark.slow
 def test_a_partition_of_another_type_is_named(spread):
     frame = dd.from_map(broken, [0, 1], meta=broken(0).astype({"x": "datetime64[ns]"}))
     assert "of the Dask dataframe does not hold what" in refusal(DataError, LogisticRegression().fit, frame, target="y")

@@ -519,7 +519,7 @@ def test_predictions_add_the_offset_and_need_its_column(run, given):
 
 
 @pytest.mark.parametrize("way", [[], ["--stream"]], ids=["memory", "stream"])
-@pytest.mark.parametrize("separated", ["by the offset", "by a column"])
+@pytest.mark.parametrize("separated", ["by the offset", *seldom("by a column")])
 def test_an_offset_that_separates_the_classes_is_not_taken_for_the_columns(run, way, separated):
     random = np.random.default_rng(0)
     x, yes = random.normal(size=200), np.arange(200) % 2 == 0

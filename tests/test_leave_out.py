@@ -98,6 +98,7 @@ def test_rows_too_many_for_a_fit_each_are_told_where_the_approximation_is_off(mo
     assert caught[0].filename == __file__
 
 
+@pytest.mark.slow
 def test_the_command_finds_that_leave_one_out_is_off(monkeypatch):
     monkeypatch.setattr(leave_out, "MOST_WORK", 0)
     X, y = drawn(60, 200, 0)

@@ -321,6 +321,7 @@ def test_rows_that_differ_are_not_collapsed_and_one_look_tells(tmp_path):
     assert collapse.recounted(found, counter(opened)) is None
 
 
+@pytest.mark.slow
 def test_collapsing_ends_when_there_are_too_many_distinct_rows(monkeypatch, tmp_path, small_room):
     opened = written(categories().drop_columns(["w"]), tmp_path / "set", 3, 5_000)
     monkeypatch.setattr(alike, "MOST", 50)
