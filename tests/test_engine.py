@@ -463,15 +463,25 @@ def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_the_penalty_is
         assert "a sparse X" not in solve(other, "auto").trace.why
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_sparse_rows_take_products_however_full_they_are(classes):
+@pytest.mark.parametrize(
+    ("columns", "share", "classes", "solver"),
+    [
+        (90, 1.0, 2, "quasi-newton"),
+        (90, 0.2, 3, "quasi-newton"),
+        (90, 0.15, 3, "conjugate-gradient"),
+        (200, 0.2, 2, "conjugate-gradient"),
+        (90, 0.3, 8, "conjugate-gradient"),
+    ],
+)
+def test_hardly_sparse_rows_take_a_curvature_where_as_many_pairs_of_columns_cost_less_than_products(
+    columns, share, classes, solver
+):
     rng = np.random.default_rng(7)
-    X, y = rng.normal(size=(900, 90)), rng.integers(0, classes, 900)
+    X = np.where(rng.random((900, columns)) < share, rng.normal(size=(900, columns)), 0.0)
+    y = rng.integers(0, classes, 900)
     sparse_fit, dense = (LogisticRegression().fit(kind(X), y) for kind in (sparse.csr_array, np.asarray))
-    assert (sparse_fit.trace_.solver, dense.trace_.solver) == ("conjugate-gradient", "quasi-newton")
+    assert sparse_fit.trace_.solver == solver
     np.testing.assert_allclose(sparse_fit.coef_, dense.coef_, atol=1e-8)
-    zeros = np.where(rng.random((900, 600)) < 0.05, 1.0, 0.0)
-    assert "a sparse X" in LogisticRegression().fit(zeros, y).trace_.why  # of a dense X, those of mostly zeros
 
 
 def test_of_many_columns_no_curvature_is_made_to_certify_what_products_have_found():

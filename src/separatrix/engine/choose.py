@@ -23,6 +23,7 @@ from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
 from separatrix.engine.room import memory_at_hand
+from separatrix.equations.hyperplane import is_hardly_sparse
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ArgumentError, listing
 
@@ -35,7 +36,8 @@ LARGEST_CURVATURE_OF_CLASSES = 1_000  # each pair of classes costs a product of 
 LARGEST_DENSE_CURVATURE_OF_CLASSES = 600  # of rows in memory, where products cost less than a pass over files
 LARGEST_DENSE_CURVATURE = 400  # of two classes in memory; real columns, fewer, would cost products many times as much
 LARGEST_CURVATURE_OF_ZEROS = 200  # where X is sparse, and every weight has an L2 penalty,
-FULL_ROWS = 15  # and its rows have no more entries, which meet in pairs in a curvature
+FULL_ROWS = 15  # and its rows have no more entries, which meet in pairs in a curvature;
+PAIRS_OF_AN_ENTRY = 700  # or, where it is hardly sparse, of columns: BLAS multiplies them as fast as steps an entry
 WEAK = 5e-5  # of a row, for C of 20,000: from weaker penalties conjugate gradients leave 1e-6 of a coefficient and more
 FEW_COLUMNS = 500  # of a dense X: its zeros cost less than to look for them
 MOSTLY_ZERO = 0.15  # an entry of a sparse X takes the time of about six of a dense one
@@ -102,6 +104,9 @@ def products_pay(source: Source, penalty: ElasticNet, classes: int) -> bool:
         return False
     if penalty.has_l1 or float(penalty.l2.min()) * float(source.weight.sum()) < WEAK:
         return False
+    if source.is_sparse and is_hardly_sparse(source.X):
+        dear = source.n_columns**2 * source.n_rows > PAIRS_OF_AN_ENTRY * source.X.nnz
+        return dear or (classes > 1 and source.n_columns * classes > LARGEST_DENSE_CURVATURE_OF_CLASSES)
     if source.is_sparse:
         many = source.n_columns * classes > LARGEST_CURVATURE_OF_ZEROS
         return many or source.X.nnz > FULL_ROWS * source.n_rows

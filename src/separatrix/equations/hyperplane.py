@@ -26,7 +26,8 @@ from separatrix.errors import ArgumentError
 
 FEW_ROWS = 2**2
 PIECE_ROWS, PIECE_CELLS = 2**10, 2**17  # that are scaled and multiplied at a time, while they are in cache
-FEW_PRODUCTS, DENSE = 2**22, 1 / 6  # of a sparse X: up to so many, or from such a share of entries, BLAS is faster
+FEW_PRODUCTS = 2**22  # of rows and pairs of columns: of so many even a sparse X is multiplied faster as a dense one
+HARDLY = 1 / 6  # the share of entries from which it is in any case
 A_COLUMN = 8  # entries for each column, else to add up sums of columns takes longer than to make them
 SQUARED_ROWS = 2**8  # at least, that are multiplied by a square at a time: more would be no faster
 
@@ -163,7 +164,7 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
     (rows, p), K = X.shape, roots.shape[1]
     P = p + ones
     if sparse.issparse(X):
-        if rows * P**2 > FEW_PRODUCTS and X.nnz < DENSE * rows * p:
+        if rows * P**2 > FEW_PRODUCTS and not is_hardly_sparse(X):
             return sparse_grams(X, roots, ones)
         X, dtype = X.tocsr(), np.float64  # its columns may lie far from zero, where single precision is not enough
     gram = np.empty(0)
@@ -176,6 +177,15 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
     if np.dtype(dtype) != np.float64 and not np.isfinite(gram).all():  # beyond 1e19 a square is no single number
         return paired_grams(X, roots, ones)
     return gram.reshape(K, P, K, P).transpose(1, 0, 3, 2)
+
+
+def is_hardly_sparse(X: Matrix) -> bool:
+    """Whether a sparse X has so many entries that its dense rows are multiplied faster.
+
+    >>> is_hardly_sparse(sparse.csr_array(np.eye(5))), is_hardly_sparse(sparse.csr_array(np.eye(7)))
+    (True, False)
+    """
+    return X.nnz >= HARDLY * X.shape[0] * X.shape[1]
 
 
 def sparse_grams(X: Matrix, roots: FloatArray, ones: int) -> FloatArray:
