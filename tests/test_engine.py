@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from problems import Problem, assert_same_fit, make_problem, problems, seeds, solve
 from separatrix import LogisticRegression
-from separatrix.compressed import csr_rows, of_entries, transposed
+from separatrix.compressed import csr_rows, full_columns, of_entries, transposed
 from separatrix.data.memory import CELLS, evenly, memory_source
 from separatrix.data.some import csr_of
 from separatrix.data.threads import one_blas_thread, workers
@@ -445,6 +445,14 @@ def test_rows_of_a_sparse_matrix_and_their_transpose_are_views_however_few(kind)
         np.testing.assert_array_equal(of_entries(rows, -rows.data).toarray(), -expected)
         for view in (rows, transposed(rows), of_entries(rows, -rows.data)):
             assert np.shares_memory(view.indices, X.indices) == bool(rows.nnz)
+
+
+@given(seeds, st.integers(0, 3), st.sampled_from([1, 2, 31, 32, 33, 100]))
+def test_full_columns_are_those_with_an_entry_in_every_row(seed, full, rows):
+    rng = np.random.default_rng(seed)
+    X = np.where(rng.random((rows, 6)) < 0.7, 1.0, 0.0)
+    X[:, rng.choice(6, full, replace=False)] = 2.0
+    np.testing.assert_array_equal(full_columns(sparse.csr_array(X)), np.flatnonzero(X.all(axis=0)))
 
 
 def test_dense_rows_of_mostly_zeros_are_fitted_by_products_unless_the_penalty_is_very_weak():

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from mpmath import exp, log, lu_solve, matrix, mpf, workdps
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.linear_model import ElasticNet as Peer
 
 from seldom import seldom
-from separatrix import LinearRegression, LogisticRegression, detect_separation
+from separatrix import LinearRegression, LogisticRegression, LogisticRegressionCV, detect_separation
 from separatrix.engine.near_copies import smallest_directions
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning, SeparatrixWarning
@@ -53,6 +54,55 @@ def test_full_columns_of_a_sparse_matrix_off_zero_take_few_steps_without_an_inte
     for kind in (np.asarray, sparse.csr_array, sparse.csc_array):
         model = LogisticRegression(l1_ratio=1.0, fit_intercept=False, max_iter=25).fit(kind(X + 100), y)
         assert model.certificate_.gap <= 1e-8
+
+
+def numbers_beside_levels(off: Any, classes: int, rows: int = 3_000, levels: int = 400) -> tuple[Any, Any]:
+    """A sparse X of a category's indicators and three columns of numbers, so far off zero; and classes."""
+    rng = np.random.default_rng(0)
+    levels_of_rows = rng.integers(0, levels, rows)
+    of_levels = sparse.csr_array((np.ones(rows), levels_of_rows, np.arange(rows + 1)), shape=(rows, levels))
+    numbers = rng.normal(size=(rows, 3))
+    eta = rng.normal(size=(levels, classes))[levels_of_rows] + numbers @ rng.normal(size=(3, classes))
+    y = (eta + rng.gumbel(size=eta.shape)).argmax(axis=1)
+    return sparse.csr_array(sparse.hstack([of_levels, sparse.csr_array(numbers * [1e7, 3.0, 1e-3] + off)])), y
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("options", [{}, {"C": 100.0}, {"l1_ratio": 0.5, "C": 0.1}])
+def test_numbers_off_zero_beside_many_levels_take_no_more_steps_than_numbers_about_zero(classes, options):
+    off = [1.6e9, 2015.0, 0.1]
+    far, near = (
+        LogisticRegression(**options).fit(*numbers_beside_levels(centre, classes)) for centre in (off, [0.0] * 3)
+    )
+    assert far.certificate_.gap <= 1e-8
+    assert far.trace_.column("passes")[-1] <= near.trace_.column("passes")[-1] + 3
+    unit = np.append(np.ones(400), [1e7, 3.0, 1e-3])
+    np.testing.assert_allclose(far.coef_ * unit, near.coef_ * unit, atol=1e-5)
+    np.testing.assert_allclose(far.intercept_ + far.coef_[:, -3:] @ off, near.intercept_, atol=1e-5)
+
+
+def test_a_sparse_matrix_with_full_columns_off_zero_is_fitted_like_a_dense_one_by_every_estimator():
+    X, y = numbers_beside_levels([300.0, 3_000.0, 2.0], 2, rows=400, levels=30)
+    X = sparse.csr_array(X.multiply(np.append(np.ones(30), [1e-7, 1.0, 1e3])))
+    given, rng = X.copy(), np.random.default_rng(1)
+    weight, offset = rng.uniform(0.5, 2.0, 400), rng.normal(size=400)
+    for estimator in (
+        LogisticRegression(C=10.0),
+        LogisticRegression(C=10.0, fit_intercept=False),
+        LogisticRegression(l1_ratio=1.0, C=0.5),
+        LinearRegression(alpha=0.1),
+        LinearRegression(alpha=0.01, l1_ratio=0.5),
+    ):
+        ours, dense = (clone(estimator).fit(form, y, weight, offset=offset) for form in (X, X.toarray()))
+        np.testing.assert_allclose(ours.coef_, dense.coef_, atol=1e-7)
+        np.testing.assert_allclose(ours.predict(X, offset=offset), dense.predict(X, offset=offset), atol=1e-6)
+        again = clone(estimator).set_params(**({"warm_start": True} if "warm_start" in ours.get_params() else {}))
+        np.testing.assert_allclose(again.fit(X, y).fit(X, y, weight, offset=offset).coef_, ours.coef_, atol=1e-7)
+    for how in (3, "loo"):
+        ours, dense = (LogisticRegressionCV(Cs=[0.1, 10.0], cv=how).fit(form, y) for form in (X, X.toarray()))
+        np.testing.assert_allclose(ours.scores_, dense.scores_, atol=1e-6)
+        np.testing.assert_allclose(ours.coef_, dense.coef_, atol=1e-6)
+    np.testing.assert_array_equal(X.data, given.data)
 
 
 @pytest.mark.parametrize("seed", [5, 64, *seldom(10, 41)])

@@ -12,6 +12,7 @@ from separatrix.arrays import FloatArray, IntArray, Matrix
 sparsetools: Any = _sparsetools
 KINDS: dict[str, Any] = {"csr": sparse.csr_array, "csc": sparse.csc_array}
 OTHER = {"csr": "csc", "csc": "csr"}
+SHOWN = 2**5  # rows
 
 
 def compressed(kind: str, shape: tuple[int, int], data: FloatArray, indices: IntArray, indptr: IntArray) -> Matrix:
@@ -73,6 +74,19 @@ def csr_rows(X: Matrix, some: slice) -> Matrix:
     first, last = X.indptr[some.start], X.indptr[some.stop]
     indptr = X.indptr[some.start : some.stop + 1] - first
     return compressed("csr", (some.stop - some.start, X.shape[1]), X.data[first:last], X.indices[first:last], indptr)
+
+
+def full_columns(X: Matrix) -> IntArray:
+    """The columns of a CSR matrix that have an entry in every row. The first rows show at once that most have none.
+
+    >>> full_columns(sparse.csr_array([[0.0, 2.0, 1.0], [3.0, 1.0, 0.0]]))
+    array([1]...)
+    """
+    n, full = X.shape[0], np.arange(0)
+    for i in range(min(n, SHOWN)):
+        there = X.indices[X.indptr[i] : X.indptr[i + 1]]
+        full = np.intersect1d(full, there) if i else np.unique(there)
+    return full[np.bincount(X.indices, minlength=X.shape[1])[full] == n] if len(full) else full
 
 
 def csr_of_sums(X: Any) -> Any:

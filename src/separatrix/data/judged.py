@@ -26,10 +26,10 @@ def share_of_entries(X: Any) -> float:
     return np.count_nonzero(some != 0) / max(some.size, 1)
 
 
-def rows_to_judge(X: NDArray) -> NDArray:
-    """Some of the rows, by which columns are judged."""
+def rows_to_judge(X: Any) -> Any:
+    """Some of the rows, by which columns are judged; X dense or sparse."""
     rows = min(MOST_ROWS, max(FEWEST_ROWS, CELLS // max(X.shape[1], 1)))
-    return X[:: max(1, len(X) // rows)]
+    return X[:: max(1, X.shape[0] // rows)]
 
 
 def far_columns(X: NDArray, far: float = FAR) -> FloatArray:

@@ -52,8 +52,8 @@ class MemorySource:
     Weights that are all the same need be there once, as np.broadcast_to has them; others, and y, may be `Made`.
     Blocks leave room for `outputs` columns of eta. `distinct` rows are counted ones: each stands for all that are like
     it, by its weight. `kept` are the bytes that may be kept of each row, of sparse rows that were made of dense ones.
-
-    X is never copied whole: each block is widened to double, and shifted by `centre`, as it is used.
+    A dense X is never copied whole: each block is widened to double, and shifted by `centre`, as it is used. A sparse
+    one is there less its `centre`.
     """
 
     X: Any

@@ -100,7 +100,9 @@ class Choice:
 def products_pay(source: Source, penalty: ElasticNet, classes: int) -> bool:
     """Whether products with X without its zeros cost less than curvatures: of a sparse X with many columns or entries,
     or a dense one that so leaves little; and every weight is held by the penalty."""
-    if not isinstance(source, MemorySource) or source.centre.any() or not source.n_columns:
+    if not isinstance(source, MemorySource) or not source.n_columns:
+        return False
+    if source.centre.any() and not source.is_sparse:  # it would fill what is zero
         return False
     if penalty.has_l1 or float(penalty.l2.min()) * float(source.weight.sum()) < WEAK:
         return False

@@ -14,8 +14,9 @@ import numpy as np
 from scipy.linalg import get_blas_funcs
 
 from separatrix.arrays import FloatArray
+from separatrix.compressed import full_columns, of_entries
 from separatrix.data.block import Source
-from separatrix.data.judged import far_columns
+from separatrix.data.judged import far_columns, rows_to_judge
 from separatrix.data.memory import NEAR, MemorySource
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, Iterate, Solver
 from separatrix.engine.line_search import backtrack
@@ -61,14 +62,32 @@ def centred_for(source: AnySource, penalty: ElasticNet, K: int, fit_intercept: b
     intercept undoes it.
 
     Steps choose signs by the diagonal of the curvature, which does not know what columns off zero have in common: the
-    intercept. Of sparse columns the model takes it out; dense blocks are copied for it.
+    intercept. Of sparse columns the model takes it out; dense blocks are copied for it. The entries of sparse columns
+    that have one in every row, and lie off zero, are shifted under any penalty: beside them conjugate gradients hardly
+    see the others.
     """
-    if not isinstance(source, MemorySource) or source.is_sparse or not (penalty.has_l1 and fit_intercept):
+    if not isinstance(source, MemorySource) or not fit_intercept or penalty.is_none:
         return source
-    if takes_all(source, (source.n_columns + 1, K)):
+    if source.is_sparse:
+        return full_columns_centred(source)
+    if not penalty.has_l1 or takes_all(source, (source.n_columns + 1, K)):
         return source
     centre = far_columns(source.X, NEAR)
     return replace(source, centre=centre) if np.count_nonzero(centre) > FEW_FAR else source
+
+
+def full_columns_centred(source: MemorySource) -> MemorySource:
+    """A sparse source whose columns off zero are shifted to about zero if they have an entry in every row."""
+    full = full_columns(source.X)
+    if not len(full):
+        return source
+    centre = np.zeros(source.n_columns)
+    centre[full] = far_columns(rows_to_judge(source.X)[:, full].toarray(), NEAR)
+    if not centre.any():
+        return source
+    entries = centre.take(source.X.indices)
+    np.subtract(source.X.data, entries, out=entries)
+    return replace(source, X=of_entries(source.X, entries), centre=centre)
 
 
 def takes_all(source: Source, shape: tuple[int, int]) -> bool:

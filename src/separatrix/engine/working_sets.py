@@ -114,7 +114,7 @@ def on_columns(
     source = part.source
     fits = 8 * source.n_rows * source.n_columns <= room.few
     if fits and isinstance(source, MemorySource) and source.is_sparse and share_of_entries(source.X) > FULL:
-        part = part.over(replace(source, X=source.X.toarray()))
+        part = part.over(replace(source, X=source.X.toarray(), centre=np.zeros(source.n_columns)))
     here = replace(at, theta=at.theta[rows], gradient=at.gradient[rows])
     part.kept = None if state is None else (here.theta, state)
     return part, here
