@@ -10,8 +10,6 @@ import pytest
 from seldom import seldom
 from separatrix import cli
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.skipif(

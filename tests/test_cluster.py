@@ -50,8 +50,6 @@ from separatrix.settings import Settings
 from separatrix.streamed import train_streamed
 from test_stream import CASES, MOST_OFTEN, Case, assert_same, categories, features, frauds, table, written
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")

@@ -29,8 +29,6 @@ from separatrix.report.render import render
 from separatrix.report.summarize import align, number, summarize, summarize_evaluation
 from separatrix.report.terminal import show, show_evaluation
 
-pytestmark = pytest.mark.xdist_group("report")
-
 
 @dataclass(frozen=True)
 class Fitted:
