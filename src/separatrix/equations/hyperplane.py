@@ -26,8 +26,9 @@ from separatrix.errors import ArgumentError
 
 FEW_ROWS = 2**2
 PIECE_ROWS, PIECE_CELLS = 2**10, 2**17  # that are scaled and multiplied at a time, while they are in cache
-FEW_PRODUCTS = 2**22  # of rows and pairs of columns: of so many even a sparse X is multiplied faster as a dense one
-HARDLY = 1 / 6  # the share of entries from which it is in any case
+FEW_PRODUCTS = 2**22  # of rows and pairs of columns: of so many even a sparse X is multiplied faster as a dense one,
+A_CELL = 32  # where to fill a cell takes as long as so many,
+HARDLY = 1 / 6  # and from this share of entries in any case
 A_COLUMN = 8  # entries for each column, else to add up sums of columns takes longer than to make them
 SQUARED_ROWS = 2**8  # at least, that are multiplied by a square at a time: more would be no faster
 
@@ -164,7 +165,7 @@ def paired_grams(X: Matrix, roots: FloatArray, ones: int = 0, dtype: DTypeLike =
     (rows, p), K = X.shape, roots.shape[1]
     P = p + ones
     if sparse.issparse(X):
-        if rows * P**2 > FEW_PRODUCTS and not is_hardly_sparse(X):
+        if rows * P * (P + A_CELL) > FEW_PRODUCTS and not is_hardly_sparse(X):
             return sparse_grams(X, roots, ones)
         X, dtype = X.tocsr(), np.float64  # its columns may lie far from zero, where single precision is not enough
     gram = np.empty(0)
