@@ -3,7 +3,7 @@
 They hold no mathematics: equations/ has the formulas, engine/ finds the minimum.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import isinf
 from typing import Any, Self
@@ -46,12 +46,14 @@ from separatrix.data.judged import check_not_tiny
 from separatrix.data.labels import check_two_classes, made_codes, weight_by_class
 from separatrix.data.made import weight_of_rows
 from separatrix.data.memory import memory_source
-from separatrix.engine.fit import Fit, Options, fit_linear_model
+from separatrix.engine.fit import Fit, Options
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.links import log1pexp, logsumexp, softmax
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import elastic_net, even
+from separatrix.inference.aside import fit_aside
 from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
+from separatrix.inference.recession import Recession
 from separatrix.tables import brought, class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
 
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -181,8 +183,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         """The attributes of a fit to such rows, as `_of_arrays` finds; `stacklevel` as if the caller warned itself."""
         self.classes_, source, by_class, weight = found
         with source.working() as source:
-            fits = self._fits(source, strength / weight, options)
-            apart = self._separation(fits, source)
+            fits, known = zip(*self._fits(source, strength / weight, options), strict=True)
+            apart = self._separation(fits, known, source)
         warn_of_fits(fits, apart, self.tol, stacklevel + 1)
         self.separation_ = apart if (any(apart) if isinstance(apart, tuple) else apart) else None
         if self.fit_intercept and self.separation_ is None:
@@ -223,22 +225,22 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_two_classes(self.classes_, total)
         return weight, total
 
-    def _fits(self, source: Source, strength: float, options: Options) -> list[Fit]:
-        """One fit, or with "ovr" one for each class against the rest; the penalty's strength is per unit weight."""
+    def _fits(self, source: Source, strength: float, options: Options) -> list[tuple[Fit, Recession | None]]:
+        """One fit, or with "ovr" one for each class against the rest, and where its likelihood never falls, if that is
+        known then; the penalty's strength is per unit weight."""
         K, p = len(self.classes_), source.n_columns
         penalty = elastic_net(even(strength, p), float(self.l1_ratio or 0.0))
 
-        def one(code: Callable[[NDArray], NDArray], loss: ClassLoss, rows: slice) -> Fit:
-            start = self._start(p, rows)
-            fit = fit_linear_model(source.recoded(code, rows), loss, penalty, options, start, warn=False)
-            return replace(fit, at=None)  # a gradient may be large beside few rows
+        def one(code: Callable[[NDArray], NDArray], loss: ClassLoss, rows: slice) -> tuple[Fit, Recession | None]:
+            fit, known = fit_aside(source.recoded(code, rows), loss, penalty, options, self._start(p, rows))
+            return replace(fit, at=None), known  # a gradient may be large beside few rows
 
         if K > 2 and self._one_vs_rest():
             return [one(against(k), loss_of(2), slice(k, k + 1)) for k in range(K)]
         return [one(codes_for(K), loss_of(K), slice(None))]
 
-    def _separation(self, fits: list[Fit], source: Source) -> Any:
-        """What linear programming says where a fit leaves it open whether its optimum is finite, for each of several
+    def _separation(self, fits: Sequence[Fit], known: Sequence[Recession | None], source: Source) -> Any:
+        """What keeps an optimum from being finite, where a fit leaves it open whether one does, for each of several
         fits; else None, as where that is not asked."""
         if all(fit.finite for fit in fits):
             return None
@@ -248,8 +250,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         if len(fits) > 1:
             cases = [(source.recoded(against(k)), ["another", label]) for k, label in enumerate(labels)]
         found = tuple(
-            separation_of(fit, rows, classes, names, self.fit_intercept)
-            for fit, (rows, classes) in zip(fits, cases, strict=True)
+            separation_of(fit, rows, classes, names, self.fit_intercept, directions)
+            for fit, directions, (rows, classes) in zip(fits, known, cases, strict=True)
         )
         return found[0] if len(fits) == 1 else found
 

@@ -77,9 +77,11 @@ def fit_linear_model(
     watch: Callable[[Step], Any] = ignore,
     warn: bool = True,
     checkpoint: Checkpoint | None = None,
+    idle: FloatArray | None = None,
 ) -> Fit:
     """Minimises sum(weight * loss) / sum(weight) + penalty from `start` = (coefficients (K, p), intercepts (K,)), or
-    from where a checkpoint has it that the fit was stopped; each iterate is kept there.
+    from where a checkpoint has it that the fit was stopped; each iterate is kept there. For
+    `idle` see `Objective`.
 
     Warns, unless told not to, with ConvergenceWarning when max_iter is reached first, and with SeparationWarning when
     there is no penalty and the plane that was found has every row on its right side, which proves that no finite
@@ -91,6 +93,7 @@ def fit_linear_model(
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
+        objective.idle = idle if space.source is source else None
         choice, solution = solve(objective, begun(objective, source, space, start), options, watch, checkpoint)
         lost = len(start[0]) * space.rounding
         if lost > NEGLIGIBLE * options.tol:

@@ -75,13 +75,18 @@ class Evaluation:
 
 @dataclass
 class Objective:
-    """F and its derivatives over a source; counts the readings of the data in `passes`."""
+    """F and its derivatives over a source; counts the readings of the data in `passes`.
+
+    Of some coefficients it may be known that others make up for them in all rows. They are to be left as they are, and
+    have a curvature to hold them, `idle` (P, K), which is 0 for the others.
+    """
 
     source: Source
     loss: Loss
     penalty: ElasticNet
     fit_intercept: bool
     passes: int = 0
+    idle: FloatArray | None = None
     kept: tuple[FloatArray, FloatArray] | None = field(default=None, init=False, repr=False)  # theta and its state
 
     def evaluate(
@@ -180,6 +185,8 @@ class Objective:
         w, flat, l2 = at.theta[: self.source.n_columns], self.loss.flat(K), np.zeros((P, K))
         l2[: len(w)] = self.penalty.curvature(w)
         held = np.sqrt(self._along_flat(np.square(R).sum(axis=0).reshape(P, K), TRACE_OF_ROOT))
+        if self.idle is not None:
+            l2 += self.idle
         R = triangle(np.vstack([R, np.diag(np.sqrt(l2.ravel())), np.kron(np.diag(held), flat.T)]))
         return replace(at, curvature=R.T @ R, root=R)
 
@@ -264,6 +271,8 @@ class Objective:
         if flat.size:
             curvature[np.arange(P), :, np.arange(P), :] += self._along_flat(diagonal)[:, None, None] * (flat @ flat.T)
         diagonal[: len(w)] += self.penalty.curvature(w)
+        if self.idle is not None:
+            diagonal += self.idle
         return curvature
 
     def _along_flat(self, diagonal: FloatArray, trace: float = TRACE) -> FloatArray:

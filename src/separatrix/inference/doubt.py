@@ -13,21 +13,32 @@ from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.fit import Fit, warn_of, warn_of_stop
 from separatrix.engine.iterate import Status
 from separatrix.errors import SeparationWarning
+from separatrix.inference.recession import Recession, recession, recession_alone
 from separatrix.inference.separation import Separation, separation
 
 LITTLE = 2.0**24  # bytes
 
 
 def separation_of(
-    fit: Fit, source: Source, classes: Sequence[Any], names: Sequence[str], fit_intercept: bool
+    fit: Fit,
+    source: Source,
+    classes: Sequence[Any],
+    names: Sequence[str],
+    fit_intercept: bool,
+    known: Recession | None = None,
 ) -> Separation | None:
-    """The separation that keeps a fit from an optimum, or is of no kind, of a source with class codes for y; None where
-    there is an optimum, or where to ask would take more time than a fit or, beside the rows, much memory."""
-    coefficients = len(fit.intercepts) * (source.n_columns + int(fit_intercept))
-    if fit.finite or coefficients > LARGEST_CURVATURE:
+    """The separation that keeps a fit from an optimum, or is of no kind, of a source with class codes for y, in
+    directions that may be `known`. Where to find them would take more time than a fit or, beside the rows, much memory,
+    what single columns show; None where that is nothing, or there is an optimum."""
+    if fit.finite:
         return None
-    room = max(source.room * source.n_rows, LITTLE)
-    return separation(source, classes, names, fit_intercept, room)
+    with source.working() as source:
+        ones, room = int(fit_intercept), max(source.room * source.n_rows, LITTLE)
+        few = len(fit.intercepts) * (source.n_columns + ones) <= LARGEST_CURVATURE
+        if known is None and few:
+            known = recession(source, len(classes), ones, room)
+        known = known or recession_alone(source, len(classes), ones)
+        return known and separation(source, classes, names, fit_intercept, known)
 
 
 def warn_of_classes(classes: NDArray, weight: FloatArray, stacklevel: int) -> None:
@@ -59,8 +70,9 @@ def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float, stacklevel: int) -
         else:
             good = fit.separated or fit.status is not Status.MAX_ITER
             labels = "The labels can be trusted, the size of these weights cannot."
+            these = "these weights" if one.whole else "these weights, and maybe others,"
             warnings.warn(
-                f"no finite fit exists: {one.reason}. Without a penalty these weights grow without end: "
+                f"no finite fit exists: {one.reason}. Without a penalty {these} grow without end: "
                 f"{one.estimates}. {labels if good else 'Their size cannot be trusted.'} Use FirthLogisticRegression, "
                 "or a finite C.",
                 SeparationWarning,

@@ -23,6 +23,7 @@ from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.linear_algebra import null_space, solve_positive
 from separatrix.engine.objective import Objective
 from separatrix.equations.penalties import elastic_net, even
+from separatrix.inference.lone import lone_columns
 from separatrix.inference.margins import NOISE, Margins, combined, of_independent, reach
 
 STEPS = 15, 100  # by the first rows have run far enough, and curvature is not yet rounding; some fits take the others
@@ -30,28 +31,47 @@ GAIN = 0.5  # of a margin by a Newton step, that tells a row that runs off
 FRACTIONS = 10.0 ** -np.arange(8)  # of a direction that is added to one before it
 
 
-def interior(margins: Margins) -> FloatArray | None:
+def interior(margins: Margins, known: FloatArray | None = None) -> FloatArray | None:
     """A direction (P, K - 1) of scaled columns, which are independent, in the relative interior of the cone: its
-    largest entry 1, or 0 where the cone holds no other. None where fits leave that open, or rows are not in memory."""
+    largest entry 1, or 0 where the cone holds no other. None where fits leave that open, or rows are not in memory.
+    One of the cone may be `known`."""
     source, ones = margins.source, margins.ones
     if not isinstance(source, MemorySource):
         return None
-    d = outermost(margins, source)
+    d = outermost(margins, source) if known is None else known
     if d is None or not d.any() or not len(still_rows := margins.still_rows(d)):
         return d
 
     rest, own = of_independent(Margins(source.looked_up(still_rows), margins.K, ones))
-    found = interior(rest)
+    found = interior(rest, alone(rest) if margins.K == 2 else None)
     if found is None or not found.any():
         return None if found is None else d
     further = np.zeros_like(d)
     further[own] = found / rest.scale * margins.scale[own]
-    still = rest.still_count(found)
+    return joined(margins, d, combined(further), rest.still_count(found))
+
+
+def joined(margins: Margins, d: FloatArray, further: FloatArray, still: int) -> FloatArray | None:
+    """A direction of scaled columns, and a little of a further one of the rows that it does not move, that leaves so
+    few margins at 0; None where rounding lets no such sum be found."""
     for fraction in FRACTIONS:
-        both = combined(d, fraction * combined(further))
+        both = combined(d, fraction * further)
         if margins.extremes(both)[0] >= -NOISE and margins.still_count(both) <= still:
             return both
     return None
+
+
+def alone(margins: Margins) -> FloatArray | None:
+    """The direction, if there is one, along which columns each take a class away from the others by themselves."""
+    source, K = margins.source, margins.K
+    lone = lone_columns(source, K, margins.ones)
+    if not len(lone):
+        return None
+    own = lone.column < source.n_columns  # each as long as rows are on average
+    lengths = np.where(own, 1.0 / margins.scale[np.minimum(lone.column, source.n_columns - 1), 0], 0.5)
+    w, b = lone.steps(lengths, source.centre, K)
+    d = np.vstack([w, np.tile(b + source.centre @ w, (margins.ones, 1))]) * margins.scale
+    return combined(d[:, 1:] - d[:, :1])
 
 
 def outermost(margins: Margins, source: MemorySource) -> FloatArray | None:

@@ -29,7 +29,7 @@ from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
 from separatrix.engine.linear_algebra import null_space
-from separatrix.inference.faces import interior
+from separatrix.inference.faces import alone, interior
 from separatrix.inference.margins import NOISE, Margins, combined, of_independent, reach, stacked
 
 TOLERANCE = 1e-10  # of the solver, the least that HiGHS takes
@@ -44,12 +44,14 @@ MATRICES, PROGRAM = 12, 120  # of all coefficients, as large as which are a null
 @dataclass(frozen=True)
 class Recession:
     """A direction d (P, K - 1) in the relative interior of the cone D, in the units of the source's columns, 0 if D
-    holds no other; which of its entries can be other than 0 in D, (P, K - 1); and how many of all margins are 0."""
+    holds no other; which of its entries can be other than 0 in D, (P, K - 1); and how many of all margins are 0. If it
+    is not `whole`, D was not searched through: more entries may be other than 0."""
 
     direction: FloatArray
     moves: BoolArray
     still: int
     margins: int
+    whole: bool = True
 
 
 def recession(source: Source, K: int, ones: int, room: float = np.inf) -> Recession | None:
@@ -68,16 +70,24 @@ def recession(source: Source, K: int, ones: int, room: float = np.inf) -> Recess
     return Recession(direction, moves, part.still, part.margins)
 
 
+def recession_alone(source: Source, K: int, ones: int) -> Recession | None:
+    """What columns show that do it alone, which takes a few passes however many there are; None where none does."""
+    margins = Margins(source, K, ones)
+    if (d := alone(margins)) is None:
+        return None
+    return Recession(d / margins.scale, d != 0, margins.still_count(d), margins.still_count(0.0 * d), whole=False)
+
+
 def recession_of(margins: Margins, programs: bool) -> Recession | None:
     """As `recession`, of columns that are independent; None where it takes linear programs, and these may not be."""
-    d = np.zeros((len(margins.scale), margins.K - 1))
-    c, count = margins.total(d)
-    still = count
-    found = interior(margins) if d.size > MANY else None
+    d, lone = np.zeros((len(margins.scale), margins.K - 1)), alone(margins)
+    count = margins.still_count(d)
+    # Of several classes a fit does not tell which of them a row is to be kept for.
+    found = interior(margins, lone) if d.size > MANY and (lone is None or margins.K == 2) else None
     if found is not None:
         d, still = found, margins.still_count(found)
     elif programs:
-        d, still = by_programs(margins, c, count)
+        d, still = by_programs(margins, d if lone is None else lone)
     else:
         return None
     if not d.any():
@@ -112,12 +122,12 @@ def generic(margins: Margins, d: FloatArray, basis: FloatArray | None, moves: Bo
     return d
 
 
-def by_programs(margins: Margins, c: FloatArray, still: int) -> tuple[FloatArray, int]:
-    """The direction, as a sum of those that programs find, and how many margins are 0 at it, of all that are at 0.
+def by_programs(margins: Margins, d: FloatArray) -> tuple[FloatArray, int]:
+    """The direction, as a sum of those that programs find to one that is known, d, and how many margins are 0 at it.
 
     Each has to gain more than rounding lets it lose, and to leave fewer margins at 0: else nothing may ever end it.
     """
-    d = np.zeros(c.shape)
+    c, still = margins.total(d)
     while still and (further := ray(margins, c)) is not None:
         there = combined(d, further)
         left, fewer = margins.total(there)

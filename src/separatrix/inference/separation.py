@@ -3,21 +3,22 @@
 The finding is `separatrix.inference.recession`'s; here it gets its names and its words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 
 from separatrix.arguments import check_complete, check_flag, check_sample_weight, gaps, listed, unmasked
-from separatrix.arrays import FloatArray
+from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.given import matrix_of
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, TargetError, listing
+from separatrix.inference.lone import lone_columns
 from separatrix.inference.recession import NOISE, Margins, Recession, ray, recession
 
 KINDS = {
@@ -47,6 +48,7 @@ class Separation:
         Along it no row's class gets less likely, and as many as possible get more so without end; 0 for "none".
     columns, classes : the names of the columns, the labels in order
     sentences : what makes it so, in words
+    whole : whether all was looked for: if not, as of thousands of coefficients in a fit, what single columns show
     """
 
     kind: str
@@ -57,13 +59,15 @@ class Separation:
     columns: tuple[str, ...]
     classes: tuple[Any, ...]
     sentences: tuple[str, ...]
+    whole: bool = True
 
     def __bool__(self) -> bool:
         """Whether some estimate is infinite."""
         return self.kind != "none"
 
     def __str__(self) -> str:
-        return KINDS[self.kind] + (f": {self.reason}. Infinite: {self.estimates}" if self else "")
+        least = "" if self.whole else ", at least"
+        return KINDS[self.kind] + (f": {self.reason}. Infinite{least}: {self.estimates}" if self else "")
 
     @property
     def reason(self) -> str:
@@ -114,21 +118,22 @@ def detect_separation(
         raise TargetError(f"y has one class, {classes.tolist()[0]!r}, in the rows that count: nothing to tell apart.")
     source = memory_source(cells[np.flatnonzero(weight)], y_codes, centre=fit_intercept)
     names = names or [f"x{j}" for j in range(cells.shape[1])]
-    found = separation(source, classes.tolist(), names, fit_intercept)
-    assert found is not None  # as there is no limit
-    return found
+    return separation(source, classes.tolist(), names, fit_intercept)
 
 
 def separation(
-    source: Source, classes: Sequence[Any], columns: Sequence[str], fit_intercept: bool, room: float = np.inf
-) -> Separation | None:
-    """The same of a source whose y are the codes of the classes: 0 .. K - 1, (rows,) or (rows, 1). None where to find
-    it would take more than so many bytes."""
+    source: Source,
+    classes: Sequence[Any],
+    columns: Sequence[str],
+    fit_intercept: bool,
+    known: Recession | None = None,
+) -> Separation:
+    """The same of a source whose y are the codes of the classes: 0 .. K - 1, (rows,) or (rows, 1), in directions that
+    may be `known`."""
     ones, K = int(fit_intercept), len(classes)
     with one_blas_thread(), source.working() as source:
-        found = recession(source, K, ones, room)
-        if found is None:
-            return None
+        found = known or recession(source, K, ones)
+        assert found is not None  # as there is no limit
         kind = "none" if found.still == found.margins else "quasi" if found.still else "complete"
         sentences = () if kind == "none" else told(source, found, classes, columns, ones)
     w, b = original(source, found.direction, ones)
@@ -143,7 +148,7 @@ def separation(
         return float(b[0]) + 0.0 if K == 2 else np.append(0.0, b) + 0.0
 
     parts = shaped(signs_w), numbers(signs_b), shaped(w), numbers(b)
-    return Separation(kind, *parts, tuple(columns), tuple(classes), sentences)
+    return Separation(kind, *parts, tuple(columns), tuple(classes), sentences, found.whole)
 
 
 def leads(source: Source, K: int, ones: int, contrast: FloatArray) -> bool:
@@ -194,36 +199,33 @@ def told(
     counts = source.add_up(lambda block: np.bincount(block.codes, minlength=len(classes)))
     if not counts.all():
         return tuple(f"no row that counts is of class {classes[k]!r}" for k in np.flatnonzero(counts == 0).tolist())
-    alone = [half for half in single_columns(source, found, len(classes), columns, ones) if found.still or half.strict]
+    alone = single_columns(source, found, len(classes), columns, ones)
     if not alone and len(classes) > 2:
         return (of_many(source, found, columns, ones),)
-    halves = alone[:MOST_SENTENCES] or [combination(source, found, columns, ones)]
+    halves = [half() for half in alone[:MOST_SENTENCES]] or [combination(source, found, columns, ones)]
     sentences = [of_half(source, half, classes, ones) for half in halves]
     more = len(alone) - MOST_SENTENCES
     return tuple(sentences + ([f"and {more} more like it"] if more > 0 else []))
 
 
-def single_columns(source: Source, found: Recession, K: int, columns: Sequence[str], ones: int) -> list[Half]:
-    """Every column of which one threshold has a class on one side and the others on the other, or on it."""
-    ends, p = class_extremes(source, K), source.n_columns
-    halves = []
-    for k in [1] if K == 2 else range(K):
-        others = np.delete(ends, k, axis=1).max(axis=1)
-        for j in np.flatnonzero(found.moves[:p].any(axis=1)).tolist():
-            for sign, (own, rest) in ((1.0, (0, 1)), (-1.0, (1, 0))):
-                # ends[0] is minus the smallest values, ends[1] the largest.
-                low, high = -ends[own, k, j], others[rest, j]
-                if not np.isfinite([low, high]).all():  # a class without rows
-                    continue
-                if low < high or (low == high and ends[0, k, j] + others[1, j] == 0 == ends[1, k, j] + others[0, j]):
-                    continue
-                low, high = sign * low + source.centre[j], sign * high + source.centre[j]
-                t = middle(low, high) if ones else 0.0
-                if min(low, high) <= t <= max(low, high):
-                    halves.append(
-                        Half(columns[j], sign * unit(p, j), sign * t, k, ">" if sign > 0 else "<", low != high)
-                    )
+def single_columns(
+    source: Source, found: Recession, K: int, columns: Sequence[str], ones: int
+) -> list[Callable[[], Half]]:
+    """What makes the half-space of every column that tells a class from the others alone; with no other direction."""
+    lone, p, halves = lone_columns(source, K, ones, coded=False), source.n_columns, []
+    moves: BoolArray = np.any(found.moves[:p], axis=1)
+    for j, k, sign, *ends in lone.findings():
+        low, high = (sign * end + float(source.centre[j]) for end in ends)
+        t = middle(low, high) if ones else 0.0
+        strict = low != high
+        if moves[j] and (found.still or strict) and min(low, high) <= t <= max(low, high):
+            halves.append(partial(half_space, j, columns[j], p, sign, t, k, strict))
     return halves
+
+
+def half_space(j: int, column: str, p: int, sign: float, t: float, label: int, strict: bool) -> Half:
+    """The rows of which a column, the j-th of p, lies on one side of t."""
+    return Half(column, sign * unit(p, j), sign * t, label, ">" if sign > 0 else "<", strict)
 
 
 def unit(p: int, j: int) -> FloatArray:
@@ -231,20 +233,6 @@ def unit(p: int, j: int) -> FloatArray:
     e = np.zeros(p)
     e[j] = 1.0
     return e
-
-
-def class_extremes(source: Source, K: int) -> FloatArray:
-    """Minus the smallest and the largest value of each (shifted) column in each class, (2, K, p); one pass."""
-
-    def extremes(block: Block) -> FloatArray:
-        ends = np.full((2, K, block.X.shape[1]), -np.inf)
-        for k, rows in ((k, block.X[np.flatnonzero(block.codes == k)]) for k in range(K)):
-            if rows.shape[0]:
-                low, high = rows.min(axis=0), rows.max(axis=0)
-                ends[:, k] = (-low.toarray(), high.toarray()) if sparse.issparse(rows) else (-low, high)
-        return ends
-
-    return source.add_up(extremes, np.maximum)
 
 
 def middle(low: float, high: float) -> float:

@@ -25,6 +25,8 @@ from separatrix.engine.triangle import triangle_of
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2, even
 from separatrix.errors import ConvergenceWarning, SeparationWarning, listing
+from separatrix.inference.aside import fit_aside
+from separatrix.inference.recession import Recession
 from separatrix.inference.separation import Separation, separation
 from separatrix.regression.design import check_rows, dependences, dependences_of, without_dependent
 from separatrix.regression.sample import Sample
@@ -106,16 +108,18 @@ def fit_classes(
     start = np.zeros((K, p)), np.zeros(K)
     further = partial(fit_linear_model, source, loss, strength, warn=False, checkpoint=checkpoint)
     of_fewer = partial(fit_classes, penalty=penalty, singular=singular)
-    fit = further(replace(options, max_iter=PATIENCE), start)
+    first = replace(options, max_iter=PATIENCE)
+    aside = fit_aside(source, loss, strength, first, start) if checkpoint is None else None
+    fit, known = aside or (further(first, start), None)
     vain = not penalty and in_vain(fit)
     # To find dependent columns takes a pass, and to ask for separation many: it is asked of the columns that stay.
     if vain and (fewer := independent(sample, singular)):
         return of_fewer(fewer, checkpoint=checkpoint and checkpoint.of_fewer())
-    found = separation_of(sample) if vain else None
+    found = separation_of(sample, known) if vain or known else None
     if found is None and fit.status is Status.MAX_ITER:
-        first, rest = fit.trace, replace(options, max_iter=options.max_iter - PATIENCE)
+        rest, trace = replace(options, max_iter=options.max_iter - PATIENCE), fit.trace
         fit = further(rest, (fit.coefficients, fit.intercepts))
-        fit = replace(fit, trace=first.then(fit.trace))
+        fit = replace(fit, trace=trace.then(fit.trace))
     with at_work(Objective(source, loss, strength, sample.intercept)) as objective:
         at, step = polish(objective, fit)
         # A direction without an end hides another that is none: then the columns are looked at too.
@@ -183,11 +187,12 @@ def newton_step(at: Evaluation) -> FloatArray:
     return solve_factored(at.factor, -at.gradient.ravel()).reshape(at.theta.shape)
 
 
-def separation_of(sample: Sample) -> Separation | None:
-    """What keeps the estimates of a sample from being finite, by linear programming; None if nothing does."""
-    if (len(sample.names) + 1) * sample.outcome.columns > LARGEST_CURVATURE:
+def separation_of(sample: Sample, known: Recession | None = None) -> Separation | None:
+    """What keeps the estimates of a sample from being finite, in directions that may be `known`; None if nothing
+    does."""
+    if known is None and (len(sample.names) + 1) * sample.outcome.columns > LARGEST_CURVATURE:
         return None
-    return separation(sample.labelled(), sample.outcome.classes, sample.names, sample.intercept) or None
+    return separation(sample.labelled(), sample.outcome.classes, sample.names, sample.intercept, known) or None
 
 
 def infinite_estimates(found: Separation | None, shape: tuple[int, int], intercept: bool) -> IntArray:

@@ -1,0 +1,225 @@
+"""Fits without a penalty, less what single columns carry off.
+
+A level of a category that only ever occurs with one class has a weight that grows without end, and takes the loss of
+its rows to zero; of several classes a level may lack but one, whose probability in its rows falls to zero. Newton's
+steps follow such weights by about 1 each. But they are known beforehand (`separatrix.inference.lone`): what the
+objective tends to is that of the rows without those classes, which an offset takes from them. So that is minimised,
+which has a minimum where nothing else separates the classes, and then the weights are made so large that next to
+nothing is left of what was set aside.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from separatrix.arrays import BoolArray, FloatArray
+from separatrix.data.block import Block, Source
+from separatrix.data.memory import MemorySource
+from separatrix.data.some import picked, positions
+from separatrix.engine.certificate import Certificate
+from separatrix.engine.fit import EPSILON, Fit, Options, fit_linear_model, rounded
+from separatrix.engine.objective import Objective
+from separatrix.engine.sums import block_eta
+from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
+from separatrix.equations.penalties import ElasticNet
+from separatrix.inference.faces import joined
+from separatrix.inference.lone import Lone, lone_columns
+from separatrix.inference.margins import Margins, combined
+from separatrix.inference.recession import Recession
+
+FAR, LITTLE = 25.0, 0.01  # a margin that leaves next to nothing of a loss, 1e-11, or little of tol if that is less
+UNEVEN = 1e3  # times as far beyond its threshold as another row, for rounding to leave digits enough
+AWAY = np.int16(-10_000)  # an offset with which a class is as good as gone, in few bytes
+BYTES = AWAY.itemsize / 8  # of a cell
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Columns that carry a class off from rows, and those that do it in the rows where that leaves several classes, and
+    so on, in `turns`; which classes of which rows are `gone`, (rows, K); and weights, (P, K), of which the rest does
+    not depend, if all others are free."""
+
+    turns: tuple[Lone, ...]
+    gone: BoolArray
+    idle: BoolArray
+
+    def moves(self, centre: FloatArray) -> BoolArray:
+        """Which coefficients the columns move, (P, K)."""
+        ones = len(self.idle) - len(centre)
+        return np.any([lone.moves(centre, self.gone.shape[1], ones) for lone in self.turns], axis=0)
+
+
+def fit_aside(
+    source: Source, loss: ClassLoss, penalty: ElasticNet, options: Options, start: tuple[FloatArray, FloatArray]
+) -> tuple[Fit, Recession | None]:
+    """As `separatrix.engine.fit.fit_linear_model`, without its warnings; and in which directions the likelihood never
+    falls, if something was set aside and the rest proves to have one optimum."""
+    asked = penalty.is_none and isinstance(loss, (LogLoss, SoftmaxLoss)) and options.solver == "auto"
+    with source.working() as source:
+        K, ones = loss.classes(len(start[0])), int(options.fit_intercept)
+        if not asked or not isinstance(source, MemorySource) or (aside := aside_of(source, K, ones)) is None:
+            return fit_linear_model(source, loss, penalty, options, start, warn=False), None
+        bound = Objective(source, loss, penalty, options.fit_intercept).diagonal_bound(np.zeros((len(aside.idle), 1)))
+        rest = replace(source, offset=offset_of(source, aside))
+        fit = fit_linear_model(
+            rest, loss, penalty, options, start, warn=False, idle=bound * aside.idle[:, -len(start[0]) :]
+        )
+        far = max(FAR, -float(np.log(LITTLE * options.tol)))
+        steps = steps_aside(source, aside, fit, far)
+        whole = with_steps(source, aside, fit, steps, (K - 1) * float(np.exp(-far)))
+        errors = fit.certificate.coef_error
+        known = fit.finite and errors is not None and np.isfinite(errors).all()
+        return whole, recession_along(source, aside, steps) if known else None
+
+
+def aside_of(source: MemorySource, K: int, ones: int) -> Aside | None:
+    """What is to be set aside; None where that is nothing, or leaves not every class, or takes much room."""
+    p, turns = source.n_columns, []
+    gone, idle, rows, rest = np.zeros((source.n_rows, K), bool), np.zeros((p + ones, K), bool), slice(None), source
+    while len(lone := that_meet(lone_columns(rest, K, ones), source.is_sparse)):
+        if not source.is_little(round(BYTES * gone.size)):
+            return None
+        there = gone[rows]
+        uneven, more = carried_off(rest, lone, there)
+        gone[rows] = there
+        lone = lone.only(more)
+        rows = positions(len(gone), lambda some: gone[some].sum(axis=1) < K - 1)
+        if uneven or not all(has_classes(y, K) for y in (source.y, picked(source.y, rows))):
+            return None
+        if not len(lone):
+            break
+        turns.append(lone)
+        make_idle(idle, lone, p)
+        rest = source.looked_up(rows)
+    return Aside(tuple(turns), gone, idle) if turns else None
+
+
+def that_meet(lone: Lone, is_sparse: bool) -> Lone:
+    """Those whose threshold other rows are on, of a sparse X where that is 0."""
+    return lone.only((lone.low == lone.high) & ((lone.low == 0) | (not is_sparse)))
+
+
+def has_classes(y: Any, K: int) -> bool:
+    """Whether there are all labels, and no shares of them."""
+    return np.array_equal(np.unique(np.asarray(y)), np.arange(K))
+
+
+def carried_off(source: MemorySource, lone: Lone, gone: BoolArray) -> tuple[bool, BoolArray]:
+    """Sets which classes of which rows such columns carry off, (rows, K); and says whether of one the farthest row is
+    far farther beyond its threshold than the nearest, and which of them do more than was known."""
+
+    def reach(block: Block) -> FloatArray:
+        """Minus how far the nearest row is beyond each threshold, how far the farthest, and whether one is new."""
+        row, which, beyond = lone.beyond(block)
+        here, code, label = gone[block.rows], block.codes, lone.label[which]
+        here[np.arange(len(here)), code] = True
+        own = code[row] == label
+        new = np.where(own, ~here[row].all(axis=1), ~here[row, label])
+        here[row[own]] = True
+        here[row, label] = True
+        here[np.arange(len(here)), code] = False
+        ends = np.full((3, len(lone)), -np.inf)
+        for end, numbers in zip(ends, (-beyond, beyond, np.where(new, 1.0, -np.inf)), strict=True):
+            np.maximum.at(end, which, numbers)
+        return ends
+
+    near, far, new = source.add_up(reach, np.maximum)
+    return bool((far > -UNEVEN * near).any()), new > 0
+
+
+def make_idle(idle: BoolArray, lone: Lone, p: int) -> None:
+    """Marks a weight for each finding, (P, K), that can be left as it is, as the others make up for it: of a run that
+    of a column which is needed for nothing else."""
+    own = lone.column < p
+    idle[lone.column[own], lone.label[own]] = True
+    for run, k in zip((lone.column[~own] - p).tolist(), lone.label[~own].tolist(), strict=True):
+        columns = lone.runs.of(run)
+        idle[columns[~idle[columns, k]][:1], k] = True
+
+
+def offset_of(source: MemorySource, aside: Aside) -> Any:
+    """The offset (rows, columns of eta) that takes from rows the classes that are gone."""
+    gone = aside.gone
+    away = AWAY * (gone[:, 1:].astype(np.int16) - gone[:, :1]) if gone.shape[1] == 2 else AWAY * gone
+    return away if source.offset is None else away + source.offset
+
+
+def steps_aside(source: MemorySource, aside: Aside, fit: Fit, far: float) -> list[tuple[FloatArray, FloatArray]]:
+    """What is to be added to the weights (K, p) and intercepts (K,) of the rest for each turn, (1, p) and (1,) of two
+    classes: so much that every margin that is gone is `far`, or more."""
+    outputs, (n, K), p = len(fit.intercepts), aside.gone.shape, source.n_columns
+    theta = np.zeros((len(aside.idle), outputs))
+    theta[:p] = fit.coefficients.T
+    theta[p:] = fit.intercepts + source.centre @ theta[:p]
+    rows, steps = source.looked_up(positions(n, lambda some: np.any(aside.gone[some], axis=1))), []
+    for lone in reversed(aside.turns):
+
+        def longest(block: Block, lone: Lone = lone) -> FloatArray:
+            row, which, beyond = lone.beyond(block)
+            eta, every, code = np.zeros((len(block.weight), K)), np.arange(len(block.weight)), block.codes
+            eta[:, K - outputs :] = block_eta(block, theta)
+            own, label, others = eta[every, code], lone.label[which], eta.copy()
+            others[every, code] = -np.inf
+            against = np.where(code[row] == label, others.max(axis=1)[row], eta[row, label])
+            lengths = np.zeros(len(lone))
+            np.maximum.at(lengths, which, (far - own[row] + against) / beyond)
+            return lengths
+
+        w, b = lone.steps(rows.add_up(longest, np.maximum), source.centre, K)
+        w, b = (w[:, 1:], b[1:]) if outputs == 1 else (w - w.mean(axis=1, keepdims=True), b - b.mean())
+        theta[:p] += w
+        theta[p:] += b + source.centre @ w
+        steps.append((w.T, b))
+    return steps[::-1]
+
+
+def with_steps(
+    source: MemorySource, aside: Aside, fit: Fit, steps: list[tuple[FloatArray, FloatArray]], left: float
+) -> Fit:
+    """The fit of all rows, of that of the rest and the steps, which leave no more loss of what was set aside than so
+    much."""
+    w, b = (np.sum(parts, axis=0) for parts in zip(*steps, strict=True))
+    own, moves = fit.certificate, aside.moves(source.centre)
+    error, probability = own.coef_error, own.probability_error
+    if error is not None:
+        error = np.where(moves.any(axis=1, keepdims=True), np.inf, error)
+    certificate = Certificate(
+        own.gap + left,
+        f"{own.method}, of what columns do not carry off",
+        error,
+        None if probability is None else max(probability, left),
+    )
+    moved = EPSILON * float(np.linalg.norm(np.abs(b) + np.abs(w) @ np.abs(source.centre)))
+    rows = int(np.count_nonzero(aside.gone.any(axis=1)))
+    why = f"{fit.trace.why}; in {rows:,} rows columns carry classes off by themselves, and are set aside"
+    return replace(
+        fit,
+        coefficients=fit.coefficients + w,
+        intercepts=fit.intercepts + b,
+        trace=replace(fit.trace, why=why, passes=fit.trace.passes + 4 * len(steps)),
+        certificate=rounded(certificate, LogLoss(), moved),
+        finite=False,
+        at=None,
+    )
+
+
+def recession_along(source: MemorySource, aside: Aside, steps: list[tuple[FloatArray, FloatArray]]) -> Recession | None:
+    """The directions in which the likelihood never falls, which the steps span; None where no sum of several is found
+    that rounding leaves among them."""
+    (n, K), p = aside.gone.shape, source.n_columns
+    ones = len(aside.idle) - p
+    margins, moves, count = Margins(source, K, ones), aside.moves(source.centre), n * (K - 1)
+
+    def direction(w: FloatArray, b: FloatArray) -> FloatArray:
+        d = np.vstack([w.T, np.tile(b + w @ source.centre, (ones, 1))]) * margins.scale
+        return combined(d if K == 2 else d[:, 1:] - d[:, :1])
+
+    d = direction(*steps[0])
+    for step in steps[1:]:
+        both = joined(margins, d, direction(*step), margins.still_count(d) - 1)
+        if both is None:
+            return None
+        d = both
+    moves = moves[:, 1:] if K == 2 else moves[:, 1:] | moves[:, :1]
+    return Recession(d / margins.scale, moves, count - int(np.count_nonzero(aside.gone)), count)
