@@ -17,7 +17,7 @@ from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.some import picked, positions
-from separatrix.engine.certificate import Certificate
+from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
 from separatrix.engine.fit import EPSILON, Fit, Options, fit_linear_model, rounded
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
@@ -37,12 +37,14 @@ BYTES = AWAY.itemsize / 8  # of a cell
 @dataclass(frozen=True)
 class Aside:
     """Columns that carry a class off from rows, and those that do it in the rows where that leaves several classes, and
-    so on, in `turns`; which classes of which rows are `gone`, (rows, K); and weights, (P, K), of which the rest does
-    not depend, if all others are free."""
+    so on, in `turns`; which classes of which rows are `gone`, (rows, K); weights, (P, K), for which the others make up
+    in the rest; and whether it shows that none of these columns is a combination of others, with no runs that are
+    full."""
 
     turns: tuple[Lone, ...]
     gone: BoolArray
     idle: BoolArray
+    independent: bool
 
     def moves(self, centre: FloatArray) -> BoolArray:
         """Which coefficients the columns move, (P, K)."""
@@ -60,28 +62,30 @@ def fit_aside(
         K, ones = loss.classes(len(start[0])), int(options.fit_intercept)
         if not asked or not isinstance(source, MemorySource) or (aside := aside_of(source, K, ones)) is None:
             return fit_linear_model(source, loss, penalty, options, start, warn=False), None
-        bound = Objective(source, loss, penalty, options.fit_intercept).diagonal_bound(np.zeros((len(aside.idle), 1)))
-        rest = replace(source, offset=offset_of(source, aside))
-        fit = fit_linear_model(
-            rest, loss, penalty, options, start, warn=False, idle=bound * aside.idle[:, -len(start[0]) :]
-        )
+        rest, idle = replace(source, offset=offset_of(source, aside)), 1.0 * aside.idle[:, -len(start[0]) :]
+        idle *= Objective(rest, loss, penalty, options.fit_intercept).diagonal_bound(idle)
+        fit = fit_linear_model(rest, loss, penalty, options, start, warn=False, idle=idle)
         far = max(FAR, -float(np.log(LITTLE * options.tol)))
         steps = steps_aside(source, aside, fit, far)
         whole = with_steps(source, aside, fit, steps, (K - 1) * float(np.exp(-far)))
+        if whole.certificate.gap > options.tol and aside.idle.size <= LARGEST_CURVATURE:
+            begin, before = (whole.coefficients, whole.intercepts), whole.trace
+            whole = fit_linear_model(source, loss, penalty, options, begin, warn=False)
+            return replace(whole, trace=before.then(whole.trace)), None
         errors = fit.certificate.coef_error
-        known = fit.finite and errors is not None and np.isfinite(errors).all()
+        known = aside.independent and fit.finite and errors is not None and np.isfinite(errors).all()
         return whole, recession_along(source, aside, steps) if known else None
 
 
 def aside_of(source: MemorySource, K: int, ones: int) -> Aside | None:
     """What is to be set aside; None where that is nothing, or leaves not every class, or takes much room."""
-    p, turns = source.n_columns, []
+    p, turns, independent = source.n_columns, [], True
     gone, idle, rows, rest = np.zeros((source.n_rows, K), bool), np.zeros((p + ones, K), bool), slice(None), source
     while len(lone := that_meet(lone_columns(rest, K, ones), source.is_sparse)):
         if not source.is_little(round(BYTES * gone.size)):
             return None
         there = gone[rows]
-        uneven, more = carried_off(rest, lone, there)
+        uneven, more, alone = carried_off(rest, lone, there)
         gone[rows] = there
         lone = lone.only(more)
         rows = positions(len(gone), lambda some: gone[some].sum(axis=1) < K - 1)
@@ -89,10 +93,11 @@ def aside_of(source: MemorySource, K: int, ones: int) -> Aside | None:
             return None
         if not len(lone):
             break
+        make_idle(idle, lone, p, first=not turns)
         turns.append(lone)
-        make_idle(idle, lone, p)
+        independent &= alone and not len(lone.full)
         rest = source.looked_up(rows)
-    return Aside(tuple(turns), gone, idle) if turns else None
+    return Aside(tuple(turns), gone, idle, independent) if turns else None
 
 
 def that_meet(lone: Lone, is_sparse: bool) -> Lone:
@@ -105,12 +110,15 @@ def has_classes(y: Any, K: int) -> bool:
     return np.array_equal(np.unique(np.asarray(y)), np.arange(K))
 
 
-def carried_off(source: MemorySource, lone: Lone, gone: BoolArray) -> tuple[bool, BoolArray]:
-    """Sets which classes of which rows such columns carry off, (rows, K); and says whether of one the farthest row is
-    far farther beyond its threshold than the nearest, and which of them do more than was known."""
+def carried_off(source: MemorySource, lone: Lone, gone: BoolArray) -> tuple[bool, BoolArray, bool]:
+    """Sets which classes of which rows such columns carry off, (rows, K). Says whether the farthest row of one is far
+    farther beyond its threshold than the nearest; which of them do more than was known; and whether each has a row in
+    which no other does anything."""
+    columns, place = np.unique(lone.column, return_inverse=True)
 
-    def reach(block: Block) -> FloatArray:
-        """Minus how far the nearest row is beyond each threshold, how far the farthest, and whether one is new."""
+    def reach(block: Block) -> tuple[FloatArray, BoolArray]:
+        """Minus how far the nearest row is beyond each threshold, how far the farthest, and whether one is new; and of
+        each column whether it has a row of its own."""
         row, which, beyond = lone.beyond(block)
         here, code, label = gone[block.rows], block.codes, lone.label[which]
         here[np.arange(len(here)), code] = True
@@ -122,20 +130,25 @@ def carried_off(source: MemorySource, lone: Lone, gone: BoolArray) -> tuple[bool
         ends = np.full((3, len(lone)), -np.inf)
         for end, numbers in zip(ends, (-beyond, beyond, np.where(new, 1.0, -np.inf)), strict=True):
             np.maximum.at(end, which, numbers)
-        return ends
+        row, column = np.divmod(np.unique(row.astype(np.int64) * len(columns) + place[which]), len(columns))
+        alone = np.bincount(row, minlength=len(here))[row] == 1
+        return ends, np.bincount(column[alone], minlength=len(columns)) > 0
 
-    near, far, new = source.add_up(reach, np.maximum)
-    return bool((far > -UNEVEN * near).any()), new > 0
+    (near, far, new), alone = source.add_up(reach, lambda a, b: (np.maximum(a[0], b[0]), a[1] | b[1]))
+    return bool((far > -UNEVEN * near).any()), new > 0, bool(alone.all())
 
 
-def make_idle(idle: BoolArray, lone: Lone, p: int) -> None:
+def make_idle(idle: BoolArray, lone: Lone, p: int, first: bool) -> None:
     """Marks a weight for each finding, (P, K), that can be left as it is, as the others make up for it: of a run that
-    of a column which is needed for nothing else."""
-    own = lone.column < p
+    of a column which is needed for nothing else. So it does, at `first`, for runs that span the intercept."""
+    own, K = lone.column < p, idle.shape[1]
     idle[lone.column[own], lone.label[own]] = True
-    for run, k in zip((lone.column[~own] - p).tolist(), lone.label[~own].tolist(), strict=True):
+    runs = list(zip((lone.column[~own] - p).tolist(), lone.label[~own].tolist(), strict=True))
+    for run, k in runs + [(run, k) for run in lone.full.tolist() for k in range(1, K) if first]:
         columns = lone.runs.of(run)
         idle[columns[~idle[columns, k]][:1], k] = True
+    weights = idle[:p]
+    weights[weights.sum(axis=1) >= K - 1] = True  # where no row is left, the last class is not held by the others
 
 
 def offset_of(source: MemorySource, aside: Aside) -> Any:
@@ -183,7 +196,10 @@ def with_steps(
     own, moves = fit.certificate, aside.moves(source.centre)
     error, probability = own.coef_error, own.probability_error
     if error is not None:
-        error = np.where(moves.any(axis=1, keepdims=True), np.inf, error)
+        lone = aside.turns[0]
+        free = moves.any(axis=1) | np.isin(np.arange(len(moves)), lone.runs.columns[np.isin(lone.runs.run, lone.full)])
+        free[source.n_columns :] |= len(lone.full) > 0
+        error = np.where(free[:, None], np.inf, error)
     certificate = Certificate(
         own.gap + left,
         f"{own.method}, of what columns do not carry off",

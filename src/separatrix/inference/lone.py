@@ -25,7 +25,7 @@ GLANCE, FEWEST = 2**20, 32  # cells, and rows, that are looked at first
 class Lone:
     """Of each finding, (m,): the `column` x, the class `label`, and the `sign` with which sign x is `low` or more in
     the class, and `high` or less in the others: high <= low. Of columns less the centre, p of them, behind which those
-    come that are 1 where all of a run are 0."""
+    come that are 1 where all of a run are 0; of `full` runs they never are."""
 
     column: IntArray
     label: IntArray
@@ -33,13 +33,15 @@ class Lone:
     low: FloatArray
     high: FloatArray
     runs: Runs
+    full: IntArray
 
     def __len__(self) -> int:
         return len(self.column)
 
     def only(self, some: BoolArray) -> "Lone":
         """Some of them."""
-        return Lone(self.column[some], self.label[some], self.sign[some], self.low[some], self.high[some], self.runs)
+        column, label, sign = self.column[some], self.label[some], self.sign[some]
+        return Lone(column, label, sign, self.low[some], self.high[some], self.runs, self.full)
 
     def findings(self) -> Iterator[tuple[int, int, float, float, float]]:
         """One after the other."""
@@ -98,8 +100,10 @@ def lone_columns(source: Source, K: int, ones: int, coded: bool = True) -> Lone:
         among = runs.columns[np.isin(runs.run, maybe(class_extremes(few, K, runs.zeros)))]
     runs = runs_of(source, among) if ones and coded else Runs.none()
     ends = class_extremes(source.columns(some) if len(some) < p else source, K) if len(some) else np.zeros((2, K, 0))
+    full = np.empty(0, np.intp)
     if len(runs):
-        ends = np.concatenate([ends, class_extremes(source, K, runs.zeros)], axis=2)
+        zeros = class_extremes(source, K, runs.zeros)
+        ends, full = np.concatenate([ends, zeros], axis=2), np.flatnonzero(zeros[1].max(axis=0) == 0)
     low, high = apart(ends)
     parted = (high <= low) & np.isfinite(low) & np.isfinite(high) & (low != high).any(axis=2, keepdims=True)
     parted[:, len(some) :] &= (low == 0)[:, len(some) :]
@@ -109,7 +113,7 @@ def lone_columns(source: Source, K: int, ones: int, coded: bool = True) -> Lone:
         parted[0] = False
     label, j, turned = np.nonzero(parted)
     columns = np.append(some, p + np.arange(len(runs)))
-    return Lone(columns[j], label, 1.0 - 2.0 * turned, low[parted], high[parted], runs)
+    return Lone(columns[j], label, 1.0 - 2.0 * turned, low[parted], high[parted], runs, full)
 
 
 def maybe(ends: FloatArray) -> IntArray:
