@@ -202,7 +202,7 @@ def test_a_class_that_a_group_never_has_leaves_a_bound_although_groups_span_the_
         with pytest.warns(SeparationWarning, match="of class 0"):
             model = LogisticRegression(C=np.inf, solver=solver).fit(X, y)
         assert model.certificate_.gap <= 1e-8
-        assert model.certificate_.coef_error is None
+        assert not is_bounded(model.certificate_.coef_error, 3)
         assert np.abs(model.coef_).max() < 1e3
 
 
@@ -223,11 +223,17 @@ def test_a_level_of_one_class_leaves_a_bound_on_what_the_others_lose(K, solver):
         certificate, loss = model.certificate_, model.trace_.steps[-1].objective
         assert loss - others.mean() * best.trace_.steps[-1].objective <= certificate.gap + 1e-13
         assert certificate.gap <= 1e-8
-        assert certificate.coef_error is None
+        assert not is_bounded(certificate.coef_error, -2)
+
+
+def is_bounded(error, column):
+    """Whether the coefficients of a column have a bound on how far they are from those of an optimum."""
+    return error is not None and np.isfinite(error[column]).any()
 
 
 def test_a_fit_that_may_have_no_optimum_says_so_where_to_ask_would_take_much_memory(monkeypatch):
-    monkeypatch.setattr("separatrix.inference.doubt.separation", lambda *_: None)  # as where there is no room
+    for question in ("recession", "recession_alone"):  # as where there is no room
+        monkeypatch.setattr(f"separatrix.inference.doubt.{question}", lambda *_: None)
     rng = np.random.default_rng(0)
     groups = [np.eye(k)[rng.integers(k, size=1_000)] for k in (20, 10)]
     X = np.hstack(groups)

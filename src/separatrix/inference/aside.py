@@ -38,13 +38,14 @@ BYTES = AWAY.itemsize / 8  # of a cell
 class Aside:
     """Columns that carry a class off from rows, and those that do it in the rows where that leaves several classes, and
     so on, in `turns`; which classes of which rows are `gone`, (rows, K); weights, (P, K), for which the others make up
-    in the rest; and whether it shows that none of these columns is a combination of others, with no runs that are
-    full."""
+    in the rest, `idle`; coefficients of which others make up for some, `free` (P,); and whether it shows that what the
+    columns move is all that can be moved without a loss, if no other weights of the rest make up for each other."""
 
     turns: tuple[Lone, ...]
     gone: BoolArray
     idle: BoolArray
-    independent: bool
+    free: BoolArray
+    all_of_it: bool
 
     def moves(self, centre: FloatArray) -> BoolArray:
         """Which coefficients the columns move, (P, K)."""
@@ -73,17 +74,22 @@ def fit_aside(
             whole = fit_linear_model(source, loss, penalty, options, begin, warn=False)
             return replace(whole, trace=before.then(whole.trace)), None
         errors = fit.certificate.coef_error
-        known = aside.independent and fit.finite and errors is not None and np.isfinite(errors).all()
+        known = aside.all_of_it and fit.finite and errors is not None and np.isfinite(errors).all()
         return whole, recession_along(source, aside, steps) if known else None
 
 
 def aside_of(source: MemorySource, K: int, ones: int) -> Aside | None:
     """What is to be set aside; None where that is nothing, or leaves not every class, or takes much room."""
-    p, turns, independent = source.n_columns, [], True
+    p, turns, all_of_it = source.n_columns, [], True
     gone, idle, rows, rest = np.zeros((source.n_rows, K), bool), np.zeros((p + ones, K), bool), slice(None), source
-    while len(lone := that_meet(lone_columns(rest, K, ones), source.is_sparse)):
-        if not source.is_little(round(BYTES * gone.size)):
-            return None
+    free = np.zeros(p + ones, bool)
+    while True:
+        lone = lone_columns(rest, K, ones)
+        held = hold_constant(idle, free, lone, ones)
+        all_of_it &= not (turns and held)
+        lone = that_meet(lone, source.is_sparse)
+        if not len(lone) or not source.is_little(round(BYTES * gone.size)):
+            break
         there = gone[rows]
         uneven, more, alone = carried_off(rest, lone, there)
         gone[rows] = there
@@ -93,11 +99,13 @@ def aside_of(source: MemorySource, K: int, ones: int) -> Aside | None:
             return None
         if not len(lone):
             break
-        make_idle(idle, lone, p, first=not turns)
+        if not turns:
+            all_of_it &= not hold_full(idle, free, lone, ones)
+        hold_lone(idle, lone, p)
         turns.append(lone)
-        independent &= alone and not len(lone.full)
+        all_of_it &= alone
         rest = source.looked_up(rows)
-    return Aside(tuple(turns), gone, idle, independent) if turns else None
+    return Aside(tuple(turns), gone, idle, free, all_of_it) if turns else None
 
 
 def that_meet(lone: Lone, is_sparse: bool) -> Lone:
@@ -138,13 +146,34 @@ def carried_off(source: MemorySource, lone: Lone, gone: BoolArray) -> tuple[bool
     return bool((far > -UNEVEN * near).any()), new > 0, bool(alone.all())
 
 
-def make_idle(idle: BoolArray, lone: Lone, p: int, first: bool) -> None:
-    """Marks a weight for each finding, (P, K), that can be left as it is, as the others make up for it: of a run that
-    of a column which is needed for nothing else. So it does, at `first`, for runs that span the intercept."""
+def hold_constant(idle: BoolArray, free: BoolArray, lone: Lone, ones: int) -> bool:
+    """Marks the weights of columns that are the same in all rows, for which the intercept makes up if there is one;
+    and says whether there are new ones."""
+    constant = np.append(lone.constant, np.full(ones, np.nan))
+    zero, same = constant == 0, (constant != 0) & np.isfinite(constant) & (ones > 0)
+    new = (zero & ~idle.all(axis=1)) | (same & ~idle[:, 1:].all(axis=1))
+    idle[zero] = True
+    idle[same, 1:] = True
+    free |= new
+    free[len(constant) - ones :] |= (same & new).any()
+    return bool(new.any())
+
+
+def hold_full(idle: BoolArray, free: BoolArray, lone: Lone, ones: int) -> bool:
+    """Marks a weight, for each class but one, of each run that makes up for the intercept; whether there are any."""
+    for run in lone.full.tolist():
+        columns = lone.runs.of(run)
+        for k in range(1, idle.shape[1]):
+            idle[columns[~idle[columns, k]][:1], k] = True
+        free[columns] = free[len(free) - ones :] = True
+    return len(lone.full) > 0
+
+
+def hold_lone(idle: BoolArray, lone: Lone, p: int) -> None:
+    """Marks a weight for each finding: of a run that of a column which is needed for nothing else."""
     own, K = lone.column < p, idle.shape[1]
     idle[lone.column[own], lone.label[own]] = True
-    runs = list(zip((lone.column[~own] - p).tolist(), lone.label[~own].tolist(), strict=True))
-    for run, k in runs + [(run, k) for run in lone.full.tolist() for k in range(1, K) if first]:
+    for run, k in zip((lone.column[~own] - p).tolist(), lone.label[~own].tolist(), strict=True):
         columns = lone.runs.of(run)
         idle[columns[~idle[columns, k]][:1], k] = True
     weights = idle[:p]
@@ -196,10 +225,7 @@ def with_steps(
     own, moves = fit.certificate, aside.moves(source.centre)
     error, probability = own.coef_error, own.probability_error
     if error is not None:
-        lone = aside.turns[0]
-        free = moves.any(axis=1) | np.isin(np.arange(len(moves)), lone.runs.columns[np.isin(lone.runs.run, lone.full)])
-        free[source.n_columns :] |= len(lone.full) > 0
-        error = np.where(free[:, None], np.inf, error)
+        error = np.where((aside.free | moves.any(axis=1))[:, None], np.inf, error)
     certificate = Certificate(
         own.gap + left,
         f"{own.method}, of what columns do not carry off",

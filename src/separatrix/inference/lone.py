@@ -25,7 +25,8 @@ GLANCE, FEWEST = 2**20, 32  # cells, and rows, that are looked at first
 class Lone:
     """Of each finding, (m,): the `column` x, the class `label`, and the `sign` with which sign x is `low` or more in
     the class, and `high` or less in the others: high <= low. Of columns less the centre, p of them, behind which those
-    come that are 1 where all of a run are 0; of `full` runs they never are."""
+    come that are 1 where all of a run are 0; of `full` runs they never are. And what each column is in all rows, NaN
+    where that is not the same, `constant` (p,)."""
 
     column: IntArray
     label: IntArray
@@ -34,6 +35,7 @@ class Lone:
     high: FloatArray
     runs: Runs
     full: IntArray
+    constant: FloatArray
 
     def __len__(self) -> int:
         return len(self.column)
@@ -41,7 +43,7 @@ class Lone:
     def only(self, some: BoolArray) -> "Lone":
         """Some of them."""
         column, label, sign = self.column[some], self.label[some], self.sign[some]
-        return Lone(column, label, sign, self.low[some], self.high[some], self.runs, self.full)
+        return Lone(column, label, sign, self.low[some], self.high[some], self.runs, self.full, self.constant)
 
     def findings(self) -> Iterator[tuple[int, int, float, float, float]]:
         """One after the other."""
@@ -100,7 +102,8 @@ def lone_columns(source: Source, K: int, ones: int, coded: bool = True) -> Lone:
         among = runs.columns[np.isin(runs.run, maybe(class_extremes(few, K, runs.zeros)))]
     runs = runs_of(source, among) if ones and coded else Runs.none()
     ends = class_extremes(source.columns(some) if len(some) < p else source, K) if len(some) else np.zeros((2, K, 0))
-    full = np.empty(0, np.intp)
+    constant, full = np.full(p, np.nan), np.empty(0, np.intp)
+    constant[some] = np.where(ends.max(axis=1).sum(axis=0) == 0, ends[1].max(axis=0), np.nan)
     if len(runs):
         zeros = class_extremes(source, K, runs.zeros)
         ends, full = np.concatenate([ends, zeros], axis=2), np.flatnonzero(zeros[1].max(axis=0) == 0)
@@ -113,7 +116,7 @@ def lone_columns(source: Source, K: int, ones: int, coded: bool = True) -> Lone:
         parted[0] = False
     label, j, turned = np.nonzero(parted)
     columns = np.append(some, p + np.arange(len(runs)))
-    return Lone(columns[j], label, 1.0 - 2.0 * turned, low[parted], high[parted], runs, full)
+    return Lone(columns[j], label, 1.0 - 2.0 * turned, low[parted], high[parted], runs, full, constant)
 
 
 def maybe(ends: FloatArray) -> IntArray:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block, Source
 
 MOST = 64  # the longest
@@ -31,6 +31,10 @@ class Runs:
     def __len__(self) -> int:
         return int(self.run[-1]) + 1 if len(self.run) else 0
 
+    def only(self, some: BoolArray) -> "Runs":
+        """Some of the columns."""
+        return Runs(self.columns[some], np.unique(self.run[some], return_inverse=True)[1], self.centre[some])
+
     def of(self, run: int) -> IntArray:
         """The columns of one."""
         return self.columns[self.run == run]
@@ -44,20 +48,20 @@ class Runs:
 
 
 def runs_of(source: Source, columns: IntArray) -> Runs:
-    """The longest runs among some of the columns, of two or more; one pass."""
+    """The longest runs among some of the columns, of two or more, without those that are never 1; one pass."""
     centre = source.centre[columns]
 
     def seen(block: Block) -> FloatArray:
-        """Of each column, minus the first other one that is 1 where it is; and whether it has other cells than 0 or
-        1, (2, m)."""
+        """Of each column, minus the first other one that is 1 where it is; and whether it has cells that are 1, and
+        that are neither 0 nor 1, (3, m)."""
         row, column, other = ones_of(block, columns, centre)
-        found = np.full((2, len(columns)), -np.inf)
+        found = np.full((3, len(columns)), -np.inf)
+        found[1, column], found[2, other] = 1.0, 1.0
         same = np.flatnonzero(row[1:] == row[:-1])
         np.maximum.at(found[0], column[same], -1.0 * column[same + 1])
-        found[1, other] = 1.0
         return found
 
-    following, other = source.add_up(seen, np.maximum) if len(columns) else np.full((2, 0), -np.inf)
+    following, some, other = source.add_up(seen, np.maximum) if len(columns) else np.full((3, 0), -np.inf)
     starts, end = [], -1.0
     for j, (before, own) in enumerate(zip(np.diff(columns, prepend=-2).tolist(), (-following).tolist(), strict=True)):
         if j >= end or before > 1 or other[j] > 0:
@@ -68,7 +72,8 @@ def runs_of(source: Source, columns: IntArray) -> Runs:
     longest = np.sort(np.argsort(-lengths, kind="stable")[:MOST])
     longest = longest[lengths[longest] > 1]
     places = np.concatenate([np.arange(starts[i], starts[i] + lengths[i]) for i in longest] or [np.empty(0, np.intp)])
-    return Runs(columns[places], np.repeat(np.arange(len(longest)), lengths[longest]), centre[places])
+    run = np.repeat(np.arange(len(longest)), lengths[longest])
+    return Runs(columns[places], run, centre[places]).only(some[places] > 0)
 
 
 def ones_of(block: Block, columns: IntArray, centre: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
