@@ -155,14 +155,15 @@ def found_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Found:
     w[:, places(sample, features)] = estimate.theta[:-1].T
     b = estimate.theta[-1] - estimate.theta[:-1].T @ estimate.objective.source.centre
     with at_work(estimate.objective) as objective:
-        if isinstance(result, OLSResult):
+        if estimate.infinite.any():
+            assert estimate.certificate is not None
+            certificate = estimate.certificate
+        elif isinstance(result, OLSResult):
             assert estimate.triangle is not None
             at = objective.evaluate(estimate.theta, order=1)
             certificate = certify_quadratic(objective, at, estimate.triangle, sample.total)
         else:
             certificate = certify(objective, objective.evaluate(estimate.theta, order=2))
-    if estimate.infinite.any():
-        certificate = replace(certificate, method="losses are never negative, and infinite estimates have no optimum")
     if len(w) > 1:
         w, b = np.vstack([np.zeros(w.shape[1]), w]), np.append(0.0, b)
     return Found(w, b, estimate.trace, certificate)

@@ -23,6 +23,7 @@ from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import ElasticNet
+from separatrix.equations.reference import ReferenceLoss
 from separatrix.inference.faces import joined
 from separatrix.inference.lone import Lone, lone_columns
 from separatrix.inference.margins import Margins, combined
@@ -58,12 +59,13 @@ def fit_aside(
 ) -> tuple[Fit, Recession | None]:
     """As `separatrix.engine.fit.fit_linear_model`, without its warnings; and in which directions the likelihood never
     falls, if something was set aside and the rest proves to have one optimum."""
-    asked = penalty.is_none and isinstance(loss, (LogLoss, SoftmaxLoss)) and options.solver == "auto"
+    asked = penalty.is_none and isinstance(loss, (LogLoss, ReferenceLoss, SoftmaxLoss)) and options.solver == "auto"
     with source.working() as source:
         K, ones = loss.classes(len(start[0])), int(options.fit_intercept)
         if not asked or not isinstance(source, MemorySource) or (aside := aside_of(source, K, ones)) is None:
             return fit_linear_model(source, loss, penalty, options, start, warn=False), None
-        rest, idle = replace(source, offset=offset_of(source, aside)), 1.0 * aside.idle[:, -len(start[0]) :]
+        outputs = len(start[0])
+        rest, idle = replace(source, offset=offset_of(source, aside, outputs)), 1.0 * idle_of(aside, outputs)
         idle *= Objective(rest, loss, penalty, options.fit_intercept).diagonal_bound(idle)
         fit = fit_linear_model(rest, loss, penalty, options, start, warn=False, idle=idle)
         far = max(FAR, -float(np.log(LITTLE * options.tol)))
@@ -180,10 +182,22 @@ def hold_lone(idle: BoolArray, lone: Lone, p: int) -> None:
     weights[weights.sum(axis=1) >= K - 1] = True  # where no row is left, the last class is not held by the others
 
 
-def offset_of(source: MemorySource, aside: Aside) -> Any:
-    """The offset (rows, columns of eta) that takes from rows the classes that are gone."""
-    gone = aside.gone
-    away = AWAY * (gone[:, 1:].astype(np.int16) - gone[:, :1]) if gone.shape[1] == 2 else AWAY * gone
+def idle_of(aside: Aside, outputs: int) -> BoolArray:
+    """The idle weights by columns of eta, (P, outputs). Where the first class has none, another's is idle instead of
+    its."""
+    idle, K = aside.idle, aside.idle.shape[1]
+    if outputs == K:
+        return idle
+    others = idle[:, 1:].copy()
+    some = np.flatnonzero(idle[:, 0] & ~idle.all(axis=1))
+    others[some, others[some].argmin(axis=1)] = True
+    return others
+
+
+def offset_of(source: MemorySource, aside: Aside, outputs: int) -> Any:
+    """The offset (rows, outputs) that takes from rows the classes that are gone."""
+    away = AWAY * aside.gone
+    away = away if outputs == away.shape[1] else away[:, 1:] - away[:, :1]
     return away if source.offset is None else away + source.offset
 
 
@@ -209,7 +223,10 @@ def steps_aside(source: MemorySource, aside: Aside, fit: Fit, far: float) -> lis
             return lengths
 
         w, b = lone.steps(rows.add_up(longest, np.maximum), source.centre, K)
-        w, b = (w[:, 1:], b[1:]) if outputs == 1 else (w - w.mean(axis=1, keepdims=True), b - b.mean())
+        if outputs < K:
+            w, b = w[:, 1:] - w[:, :1], b[1:] - b[0]
+        else:
+            w, b = w - w.mean(axis=1, keepdims=True), b - b.mean()
         theta[:p] += w
         theta[p:] += b + source.centre @ w
         steps.append((w.T, b))
@@ -255,7 +272,7 @@ def recession_along(source: MemorySource, aside: Aside, steps: list[tuple[FloatA
 
     def direction(w: FloatArray, b: FloatArray) -> FloatArray:
         d = np.vstack([w.T, np.tile(b + w @ source.centre, (ones, 1))]) * margins.scale
-        return combined(d if K == 2 else d[:, 1:] - d[:, :1])
+        return combined(d if d.shape[1] < K else d[:, 1:] - d[:, :1])
 
     d = direction(*steps[0])
     for step in steps[1:]:
@@ -263,5 +280,5 @@ def recession_along(source: MemorySource, aside: Aside, steps: list[tuple[FloatA
         if both is None:
             return None
         d = both
-    moves = moves[:, 1:] if K == 2 else moves[:, 1:] | moves[:, :1]
+    moves = moves[:, 1:] | moves[:, :1]
     return Recession(d / margins.scale, moves, count - int(np.count_nonzero(aside.gone)), count)

@@ -98,7 +98,7 @@ def lone_columns(source: Source, K: int, ones: int, coded: bool = True) -> Lone:
     rows, some, among = max(GLANCE // max(p, 1), FEWEST), np.arange(p), np.arange(p)
     if isinstance(source, MemorySource) and rows < source.n_rows:
         few = source.looked_up(np.linspace(0, source.n_rows - 1, rows).astype(np.intp))
-        some, runs = maybe(class_extremes(few, K)), runs_of(few, among)
+        some, runs = maybe(class_extremes(few, K)), runs_of(few, among, empty=True)
         among = runs.columns[np.isin(runs.run, maybe(class_extremes(few, K, runs.zeros)))]
     runs = runs_of(source, among) if ones and coded else Runs.none()
     ends = class_extremes(source.columns(some) if len(some) < p else source, K) if len(some) else np.zeros((2, K, 0))

@@ -47,8 +47,9 @@ class Runs:
         return zeros
 
 
-def runs_of(source: Source, columns: IntArray) -> Runs:
-    """The longest runs among some of the columns, of two or more, without those that are never 1; one pass."""
+def runs_of(source: Source, columns: IntArray, empty: bool = False) -> Runs:
+    """The longest runs among some of the columns, of two or more, with those that are never 1 only if `empty` ones are
+    asked for; one pass."""
     centre = source.centre[columns]
 
     def seen(block: Block) -> FloatArray:
@@ -73,7 +74,7 @@ def runs_of(source: Source, columns: IntArray) -> Runs:
     longest = longest[lengths[longest] > 1]
     places = np.concatenate([np.arange(starts[i], starts[i] + lengths[i]) for i in longest] or [np.empty(0, np.intp)])
     run = np.repeat(np.arange(len(longest)), lengths[longest])
-    return Runs(columns[places], run, centre[places]).only(some[places] > 0)
+    return Runs(columns[places], run, centre[places]).only(empty | (some[places] > 0))
 
 
 def ones_of(block: Block, columns: IntArray, centre: FloatArray) -> tuple[IntArray, IntArray, IntArray]:

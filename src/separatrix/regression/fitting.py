@@ -13,7 +13,7 @@ from scipy.linalg import solve_triangular
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.certificate import LARGEST_CURVATURE
+from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
@@ -46,7 +46,8 @@ class Estimate:
     """theta (P, K) for columns less the source's centre, the intercept its last row; bread is the inverse of their
     information (P K, P K) per unit of scale, loss the total, triangle R of least squares.
 
-    `infinite` (P, K) is the sign of coefficients that have no finite estimate, else 0, and `separation` says why.
+    `infinite` (P, K) is the sign of coefficients that have no finite estimate, else 0, and `separation` says why. What
+    the engine proved of a fit is its `certificate`; theta is no farther from the optimum.
     """
 
     objective: Objective
@@ -58,6 +59,7 @@ class Estimate:
     converged: bool
     triangle: FloatArray | None = None
     separation: Separation | None = None
+    certificate: Certificate | None = None
 
     @property
     def translation(self) -> FloatArray:
@@ -140,7 +142,8 @@ def fit_classes(
     objective = Objective(source, loss, strength, sample.intercept)
     theta = at.theta + np.where(infinite == 0, step, 0.0)
     converged = fit.status is Status.CONVERGED and not infinite.any()
-    return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, separation=found)
+    known = {"separation": found, "certificate": fit.certificate}
+    return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, **known)
 
 
 def independent(sample: Sample, singular: str) -> Sample | None:
