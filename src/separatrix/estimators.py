@@ -103,8 +103,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     certificate_ : Certificate
         Proven upper bound on the gap, and how it was obtained. One for each class with "ovr".
     separation_ : Separation or None
-        Which coefficients have no finite optimum with C=inf, and why; None where all have. With "ovr" one for each
-        class, or None.
+        Which coefficients have no finite optimum with C=inf, and why; None where all have. Of more than 2,000, those
+        that single columns show; it is `whole` if all were looked for. With "ovr" one for each class, or None.
     n_iter_ : (1,) or, with "ovr", (K,);  n_features_in_;  feature_names_in_
 
     Notes

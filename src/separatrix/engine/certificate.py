@@ -13,8 +13,10 @@ and minimising the right side over r, with t = S nu < 1,
 An L1 part lies above its tangents: any subgradient may stand for g. Along a flat direction, such as the same shift of
 a column's weights in all classes, the loss does not change: there H may be anything, if g has no part along it; and
 what it has adds at most its square / (2 l2), for there F bends as the L2 part does. An offset moves eta, and no step
-moves the offset: nothing changes. And no row's loss lies below its tangent either, so H need not be of all rows. H and
-S may be those of some rows alone, which count for what they count for in F.
+moves the offset: nothing changes. Where coefficients make up for an idle one in all rows, F is the same along a
+direction that moves it: of the points there one is meant, and what holds it there is not in H of the others. And no
+row's loss lies below its tangent either, so H need not be of all rows. H and S may be those of some rows alone, which
+count for what they count for in F.
 
 From duality there is another: `separatrix.engine.duality`. And F* >= 0, so F itself is one.
 """
@@ -55,7 +57,8 @@ class Certificate:
     """An upper bound on objective - optimum, per unit weight, and how it was obtained.
 
     coef_error (P, K) bounds the distance of each coefficient (the intercept last) to the optimum's, inf where no bound
-    is known, and probability_error that of any fitted probability of a row seen in the fit; None where there is none.
+    is known, or that is infinite or not the only one; and probability_error that of any fitted probability of a row
+    seen in the fit; None where there is none.
 
     Without a penalty, columns of which sums cancel to less than 1e-12 of their parts are taken to repeat each other but
     for rounding: what such a difference could tell of the classes is not in the bound.

@@ -28,6 +28,7 @@ from separatrix.inference.faces import joined
 from separatrix.inference.lone import Lone, lone_columns
 from separatrix.inference.margins import Margins, combined
 from separatrix.inference.recession import Recession
+from separatrix.inference.runs import add_up_pieces
 
 FAR, LITTLE = 25.0, 0.01  # a margin that leaves next to nothing of a loss, 1e-11, or little of tol if that is less
 UNEVEN = 1e3  # times as far beyond its threshold as another row, for rounding to leave digits enough
@@ -144,7 +145,7 @@ def carried_off(source: MemorySource, lone: Lone, gone: BoolArray) -> tuple[bool
         alone = np.bincount(row, minlength=len(here))[row] == 1
         return ends, np.bincount(column[alone], minlength=len(columns)) > 0
 
-    (near, far, new), alone = source.add_up(reach, lambda a, b: (np.maximum(a[0], b[0]), a[1] | b[1]))
+    (near, far, new), alone = add_up_pieces(source, reach, lambda a, b: (np.maximum(a[0], b[0]), a[1] | b[1]))
     return bool((far > -UNEVEN * near).any()), new > 0, bool(alone.all())
 
 
@@ -222,7 +223,7 @@ def steps_aside(source: MemorySource, aside: Aside, fit: Fit, far: float) -> lis
             np.maximum.at(lengths, which, (far - own[row] + against) / beyond)
             return lengths
 
-        w, b = lone.steps(rows.add_up(longest, np.maximum), source.centre, K)
+        w, b = lone.steps(add_up_pieces(rows, longest, np.maximum), source.centre, K)
         if outputs < K:
             w, b = w[:, 1:] - w[:, :1], b[1:] - b[0]
         else:

@@ -16,9 +16,9 @@ from scipy import sparse
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
-from separatrix.inference.runs import Runs, runs_of
+from separatrix.inference.runs import Runs, add_up_pieces, runs_of
 
-GLANCE, FEWEST = 2**20, 32  # cells, and rows, that are looked at first
+GLANCE, FEWEST = 2**18, 32  # cells, and rows, that are looked at first
 
 
 @dataclass(frozen=True)
@@ -144,4 +144,4 @@ def class_extremes(source: Source, K: int, cells: Callable[[Block], Any] = lambd
                 ends[:, k] = (-low.toarray(), high.toarray()) if sparse.issparse(rows) else (-low, high)
         return ends
 
-    return source.add_up(extremes, np.maximum)
+    return add_up_pieces(source, extremes, np.maximum)

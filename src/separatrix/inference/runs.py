@@ -3,7 +3,10 @@
 The levels of a category are such a run, but for the one that its coding leaves out, which is where all of them are 0.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +15,14 @@ from scipy import sparse
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block, Source
 
+T = TypeVar("T")
 MOST = 64  # the longest
+CELLS = 2**16  # of a piece of a block: what is asked of each cell takes more room than it
+
+
+def add_up_pieces(source: Source, function: Callable[[Block], T], combine: Callable[[Any, Any], Any]) -> T:
+    """function of every piece of a block, combined; one pass."""
+    return source.add_up(lambda block: reduce(combine, map(function, block.pieces(CELLS))), combine)
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ def runs_of(source: Source, columns: IntArray, empty: bool = False) -> Runs:
         np.maximum.at(found[0], column[same], -1.0 * column[same + 1])
         return found
 
-    following, some, other = source.add_up(seen, np.maximum) if len(columns) else np.full((3, 0), -np.inf)
+    following, some, other = add_up_pieces(source, seen, np.maximum) if len(columns) else np.full((3, 0), -np.inf)
     starts, end = [], -1.0
     for j, (before, own) in enumerate(zip(np.diff(columns, prepend=-2).tolist(), (-following).tolist(), strict=True)):
         if j >= end or before > 1 or other[j] > 0:
