@@ -142,6 +142,32 @@ def test_a_threshold_other_than_zero_and_columns_far_from_zero_are_no_obstacle(m
     assert abs(mean_loss(model, far, y) - mean_loss(near, X, y)) < 1e-9
 
 
+@pytest.mark.parametrize("spread", [1e-2, 1e-5])
+def test_without_an_intercept_numbers_far_from_zero_bring_back_nothing_that_was_set_aside(spread):
+    rng = np.random.default_rng(0)
+    level, z = rng.integers(4, size=300), rng.normal(size=(300, 1))
+    y = (2 * z[:, 0] + rng.logistic(size=300) > 0).astype(int)
+    y[level == 3] = 1
+    levels, some = np.eye(4)[level], level < 3
+    model = quiet_fit(np.hstack([levels, 1e4 + spread * z]), y, fit_intercept=False)
+    rest = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-12).fit(
+        np.hstack([levels, z])[some][:, [0, 1, 2, 4]], y[some]
+    )
+    lowest = some.mean() * rest.trace_.steps[-1].objective
+    assert model.trace_.steps[-1].objective <= lowest + model.certificate_.gap + 1e-12
+    assert np.array_equal(np.isinf(model.separation_.infinite), [False, False, False, True, False])
+
+
+def test_rows_that_are_far_on_their_side_without_the_column_that_carries_them_off_are_no_obstacle():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=200), np.zeros(200)])
+    y = (X[:, 0] + 0.1 * rng.logistic(size=200) > 0).astype(int)
+    X[0], y[0] = (50.0, 1.0), 1
+    model = quiet_fit(X, y)
+    assert "set aside" in model.trace_.why
+    assert np.array_equal(model.separation_.infinite, [0.0, np.inf])
+
+
 def test_numbers_that_lie_at_very_unequal_distances_are_left_to_newtons_steps():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(200, 2)), rng.integers(0, 2, 200)

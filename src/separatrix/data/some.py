@@ -30,9 +30,16 @@ class Chosen:
 
     def __getitem__(self, some: Any) -> NDArray:
         rows, columns = some if isinstance(some, tuple) else (some, slice(None))
-        X = self.X[:, columns] if self.columns is None else self.X
-        X = X[rows] if self.rows is None else rows_of(X, self.rows[rows])
-        return X if self.columns is None else X.take(self.columns[columns], axis=1)
+        if self.columns is None:
+            X = self.X[:, columns]
+            return X[rows] if self.rows is None else rows_of(X, self.rows[rows])
+        if self.rows is None:
+            return self.X[rows].take(self.columns[columns], axis=1)
+        found, chosen = self.rows[rows], self.columns[columns]
+        out = np.empty((len(found), len(chosen)), self.dtype)
+        for some in pieces(len(found), self.X.shape[1]):  # whole rows of all columns would be a copy of X
+            rows_of(self.X, found[some]).take(chosen, axis=1, out=out[some], mode="clip")
+        return out
 
     def only(self, rows: IntArray | None = None, columns: IntArray | None = None) -> "Chosen":
         """Of these rows and columns some."""

@@ -32,7 +32,8 @@ from separatrix.inference.runs import add_up_pieces
 
 FAR, LITTLE = 25.0, 0.01  # a margin that leaves next to nothing of a loss, 1e-11, or little of tol if that is less
 UNEVEN = 1e3  # times as far beyond its threshold as another row, for rounding to leave digits enough
-AWAY = np.int16(-10_000)  # an offset with which a class is as good as gone, in few bytes
+AWAY = np.int16(-30_000)  # an offset with which a class is as good as gone, in few bytes,
+HELD = 1_000.0  # if the plane leaves so much of it
 BYTES = AWAY.itemsize / 8  # of a cell
 
 
@@ -70,12 +71,11 @@ def fit_aside(
         idle *= Objective(rest, loss, penalty, options.fit_intercept).diagonal_bound(idle)
         fit = fit_linear_model(rest, loss, penalty, options, start, warn=False, idle=idle)
         far = max(FAR, -float(np.log(LITTLE * options.tol)))
-        steps = steps_aside(source, aside, fit, far)
+        steps, held = steps_aside(source, aside, fit, far)
         whole = with_steps(source, aside, fit, steps, (K - 1) * float(np.exp(-far)))
-        if whole.certificate.gap > options.tol and aside.idle.size <= LARGEST_CURVATURE:
-            begin, before = (whole.coefficients, whole.intercepts), whole.trace
-            whole = fit_linear_model(source, loss, penalty, options, begin, warn=False)
-            return replace(whole, trace=before.then(whole.trace)), None
+        unproven = whole.certificate.gap > options.tol and aside.idle.size <= LARGEST_CURVATURE
+        if unproven or not held:  # as where some columns are combinations of others
+            return fit_linear_model(source, loss, penalty, options, start, warn=False), None
         errors = fit.certificate.coef_error
         known = aside.all_of_it and fit.finite and errors is not None and np.isfinite(errors).all()
         return whole, recession_along(source, aside, steps) if known else None
@@ -202,28 +202,45 @@ def offset_of(source: MemorySource, aside: Aside, outputs: int) -> Any:
     return away if source.offset is None else away + source.offset
 
 
-def steps_aside(source: MemorySource, aside: Aside, fit: Fit, far: float) -> list[tuple[FloatArray, FloatArray]]:
+def steps_aside(
+    source: MemorySource, aside: Aside, fit: Fit, far: float
+) -> tuple[list[tuple[FloatArray, FloatArray]], bool]:
     """What is to be added to the weights (K, p) and intercepts (K,) of the rest for each turn, (1, p) and (1,) of two
-    classes: so much that every margin that is gone is `far`, or more."""
+    classes: so much that every margin that is gone is `far`, or more. And whether the plane of the rest leaves those
+    classes where the offset has them."""
     outputs, (n, K), p = len(fit.intercepts), aside.gone.shape, source.n_columns
     theta = np.zeros((len(aside.idle), outputs))
     theta[:p] = fit.coefficients.T
     theta[p:] = fit.intercepts + source.centre @ theta[:p]
-    rows, steps = source.looked_up(positions(n, lambda some: np.any(aside.gone[some], axis=1))), []
+    some, steps = positions(n, lambda some: np.any(aside.gone[some], axis=1)), []
+    rows = source.looked_up(some)
+
+    def eta_of(block: Block) -> tuple[FloatArray, FloatArray]:
+        """eta of all classes, and of the row's own."""
+        eta = np.zeros((len(block.weight), K))
+        eta[:, K - outputs :] = block_eta(block, theta)
+        return eta, eta[np.arange(len(eta)), block.codes]
+
+    def least(block: Block) -> float:
+        eta, own = eta_of(block)
+        margin = np.where(aside.gone[some[block.rows]], own[:, None] - eta, np.inf)
+        return float(margin.min(initial=np.inf))
+
+    held = add_up_pieces(rows, least, min) > HELD + float(AWAY)
     for lone in reversed(aside.turns):
 
         def longest(block: Block, lone: Lone = lone) -> FloatArray:
             row, which, beyond = lone.beyond(block)
-            eta, every, code = np.zeros((len(block.weight), K)), np.arange(len(block.weight)), block.codes
-            eta[:, K - outputs :] = block_eta(block, theta)
-            own, label, others = eta[every, code], lone.label[which], eta.copy()
-            others[every, code] = -np.inf
+            eta, own = eta_of(block)
+            code, label, others = block.codes, lone.label[which], eta.copy()
+            others[np.arange(len(eta)), code] = -np.inf
             against = np.where(code[row] == label, others.max(axis=1)[row], eta[row, label])
-            lengths = np.zeros(len(lone))
+            lengths = np.ones(len(lone))
             np.maximum.at(lengths, which, (far - own[row] + against) / beyond)
             return lengths
 
-        w, b = lone.steps(add_up_pieces(rows, longest, np.maximum), source.centre, K)
+        lengths = add_up_pieces(rows, longest, np.maximum)
+        w, b = lone.steps(lengths, source.centre, K)
         if outputs < K:
             w, b = w[:, 1:] - w[:, :1], b[1:] - b[0]
         else:
@@ -231,7 +248,7 @@ def steps_aside(source: MemorySource, aside: Aside, fit: Fit, far: float) -> lis
         theta[:p] += w
         theta[p:] += b + source.centre @ w
         steps.append((w.T, b))
-    return steps[::-1]
+    return steps[::-1], held
 
 
 def with_steps(

@@ -28,7 +28,8 @@ from separatrix.inference.margins import NOISE, Margins, combined, of_independen
 
 STEPS = 15, 100  # by the first rows have run far enough, and curvature is not yet rounding; some fits take the others
 GAIN = 0.5  # of a margin by a Newton step, that tells a row that runs off
-FRACTIONS = 10.0 ** -np.arange(8)  # of a direction that is added to one before it
+GOLDEN = 0.6180339887498949  # of whose multiples no two have the same part after the point
+FRACTIONS = GOLDEN * 10.0 ** -np.arange(8)  # of a direction that is added to one before it, and makes up for none of it
 
 
 def interior(margins: Margins, known: FloatArray | None = None) -> FloatArray | None:
@@ -67,8 +68,9 @@ def alone(margins: Margins) -> FloatArray | None:
     lone = lone_columns(source, K, margins.ones)
     if not len(lone):
         return None
-    own = lone.column < source.n_columns  # each as long as rows are on average
-    lengths = np.where(own, 1.0 / margins.scale[np.minimum(lone.column, source.n_columns - 1), 0], 0.5)
+    scale = margins.scale[np.minimum(lone.column, source.n_columns - 1), 0]
+    lengths = 1.0 / np.where(lone.column < source.n_columns, scale, 2.0)
+    lengths *= 1.0 + GOLDEN * np.arange(len(lone)) % 1.0  # all different, lest some make up for others
     w, b = lone.steps(lengths, source.centre, K)
     d = np.vstack([w, np.tile(b + source.centre @ w, (margins.ones, 1))]) * margins.scale
     return combined(d[:, 1:] - d[:, :1])

@@ -3,6 +3,7 @@
 The finding is `separatrix.inference.recession`'s; here it gets its names and its words.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, TargetError, listing
 from separatrix.inference.lone import lone_columns
 from separatrix.inference.recession import NOISE, Margins, Recession, ray, recession
+from separatrix.inference.runs import add_up_pieces
 
 KINDS = {
     "none": "no separation: every coefficient has a finite estimate",
@@ -304,7 +306,7 @@ def sides(source: Source, half: Half, K: int, ones: int) -> tuple[int, int, int,
         clear = np.where(own, margin.min(axis=1), margin[:, half.label]) > NOISE
         return np.array([np.sum(clear & own), np.sum(clear & ~own), np.sum(own), np.sum(~own)])
 
-    inside, outside, own, others = source.add_up(numbers)
+    inside, outside, own, others = add_up_pieces(source, numbers, operator.add)
     return int(inside), int(outside), int(own), int(others)
 
 
