@@ -186,6 +186,11 @@ def test_other_solvers_and_penalties_are_given_all_rows():
             assert "set aside" not in model.fit(X, y).trace_.why
 
 
+def test_a_name_that_means_auto_elsewhere_sets_aside_as_auto_does():
+    X, y = categories(1, 2)
+    assert np.array_equal(quiet_fit(X, y, solver="lbfgs").coef_, quiet_fit(X, y).coef_)
+
+
 def test_weights_and_offsets_count_in_what_is_set_aside():
     X, y = categories(1, 3)
     rng = np.random.default_rng(1)

@@ -119,6 +119,11 @@ def products_pay(source: Source, penalty: ElasticNet, classes: int) -> bool:
     return share <= MOSTLY_ZERO and fits
 
 
+def meant(solver: object) -> str:
+    """The name here of a solver that has one elsewhere; "" of what is no name."""
+    return SYNONYMS.get(solver, solver) if isinstance(solver, str) else ""
+
+
 def choice_for(solver: str, source: Source, coefficients: int, classes: int, l1: bool, zeros: bool = False) -> Choice:
     """As `choose`, of a problem over these rows."""
     return choose(
@@ -155,7 +160,7 @@ def choose(
     >>> choose("auto", 31, 1)
     Choice(name='quasi-newton', why='the curvature of 31 coefficients is a small matrix')
     """
-    name = SYNONYMS.get(solver, solver) if isinstance(solver, str) else ""
+    name = meant(solver)
     if l1 and name in SOLVERS and name != "proximal-newton":
         raise ArgumentError(f"solver={solver!r} cannot minimise an L1 penalty. Use 'auto' or 'proximal-newton'.")
     size = coefficients * classes

@@ -18,6 +18,7 @@ from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.some import picked, positions
 from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
+from separatrix.engine.choose import meant
 from separatrix.engine.fit import EPSILON, Fit, Options, fit_linear_model, rounded
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
@@ -32,7 +33,7 @@ from separatrix.inference.runs import add_up_pieces
 
 FAR, LITTLE = 25.0, 0.01  # a margin that leaves next to nothing of a loss, 1e-11, or little of tol if that is less
 UNEVEN = 1e3  # times as far beyond its threshold as another row, for rounding to leave digits enough
-AWAY = np.int16(-30_000)  # an offset with which a class is as good as gone, in few bytes,
+AWAY = np.int16(-3_000)  # an offset with which a class is as good as gone, in few bytes and of few digits of eta,
 HELD = 1_000.0  # if the plane leaves so much of it
 BYTES = AWAY.itemsize / 8  # of a cell
 
@@ -61,7 +62,9 @@ def fit_aside(
 ) -> tuple[Fit, Recession | None]:
     """As `separatrix.engine.fit.fit_linear_model`, without its warnings; and in which directions the likelihood never
     falls, if something was set aside and the rest proves to have one optimum."""
-    asked = penalty.is_none and isinstance(loss, (LogLoss, ReferenceLoss, SoftmaxLoss)) and options.solver == "auto"
+    asked = (
+        penalty.is_none and isinstance(loss, (LogLoss, ReferenceLoss, SoftmaxLoss)) and meant(options.solver) == "auto"
+    )
     with source.working() as source:
         K, ones = loss.classes(len(start[0])), int(options.fit_intercept)
         if not asked or not isinstance(source, MemorySource) or (aside := aside_of(source, K, ones)) is None:
@@ -73,7 +76,7 @@ def fit_aside(
         far = max(FAR, -float(np.log(LITTLE * options.tol)))
         steps, held = steps_aside(source, aside, fit, far)
         whole = with_steps(source, aside, fit, steps, (K - 1) * float(np.exp(-far)))
-        unproven = whole.certificate.gap > options.tol and aside.idle.size <= LARGEST_CURVATURE
+        unproven = whole.certificate.gap > options.tol and idle.size <= LARGEST_CURVATURE
         if unproven or not held:  # as where some columns are combinations of others
             return fit_linear_model(source, loss, penalty, options, start, warn=False), None
         errors = fit.certificate.coef_error
