@@ -36,6 +36,7 @@ UNEVEN = 1e3  # times as far beyond its threshold as another row, for rounding t
 AWAY = np.int16(-3_000)  # an offset with which a class is as good as gone, in few bytes and of few digits of eta,
 HELD = 1_000.0  # if the plane leaves so much of it
 BYTES = AWAY.itemsize / 8  # of a cell
+LOSSES = LogLoss, ReferenceLoss, SoftmaxLoss  # from whose rows a class can be taken
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,10 @@ def fit_aside(
 ) -> tuple[Fit, Recession | None]:
     """As `separatrix.engine.fit.fit_linear_model`, without its warnings; and in which directions the likelihood never
     falls, if something was set aside and the rest proves to have one optimum."""
-    asked = (
-        penalty.is_none and isinstance(loss, (LogLoss, ReferenceLoss, SoftmaxLoss)) and meant(options.solver) == "auto"
-    )
+    asked = penalty.is_none and isinstance(loss, LOSSES) and meant(options.solver) == "auto"
     with source.working() as source:
         K, ones = loss.classes(len(start[0])), int(options.fit_intercept)
+        asked = asked and source.n_rows > source.n_columns  # of fewer rows mostly every one is carried off
         if not asked or not isinstance(source, MemorySource) or (aside := aside_of(source, K, ones)) is None:
             return fit_linear_model(source, loss, penalty, options, start, warn=False), None
         outputs = len(start[0])

@@ -71,9 +71,10 @@ def recession(source: Source, K: int, ones: int, room: float = np.inf) -> Recess
 
 
 def recession_alone(source: Source, K: int, ones: int) -> Recession | None:
-    """What columns show that do it alone, which takes a few passes however many there are; None where none does."""
+    """What columns show that do it alone, which takes a few passes however many there are; None where none does, or
+    there are no more rows than columns, so that most do."""
     margins = Margins(source, K, ones)
-    if (d := alone(margins)) is None:
+    if source.n_rows <= source.n_columns or (d := alone(margins)) is None:
         return None
     return Recession(d / margins.scale, d != 0, margins.still_count(d), margins.still_count(0.0 * d), whole=False)
 

@@ -21,8 +21,13 @@ CELLS = 2**16  # of a piece of a block: what is asked of each cell takes more ro
 
 
 def add_up_pieces(source: Source, function: Callable[[Block], T], combine: Callable[[Any, Any], Any]) -> T:
-    """function of every piece of a block, combined; one pass."""
-    return source.add_up(lambda block: reduce(combine, map(function, block.pieces(CELLS))), combine)
+    """function of every piece of a dense block, or of a sparse one, combined; one pass."""
+
+    def of_block(block: Block) -> T:
+        pieces = [block] if sparse.issparse(block.X) else block.pieces(CELLS)
+        return reduce(combine, map(function, pieces))
+
+    return source.add_up(of_block, combine)
 
 
 @dataclass(frozen=True)
