@@ -16,7 +16,8 @@ Each program is solved on few rows. Those that its solution violates most are ad
 of the data each. Margins are divided by their row's length, columns by their root mean square. A solution is exact
 only to the solver's tolerance, so it is projected onto {margins of its tight rows = 0}; where that leaves D, the
 program is solved once more around it, magnified (Gleixner, Steffy and Wolter 2016, "Iterative refinement for linear
-programming", INFORMS J. Comput. 28). Where coefficients are many, fits are asked first (`separatrix.inference.faces`).
+programming", INFORMS J. Comput. 28). What columns show by themselves is known beforehand (`separatrix.inference.lone`);
+where coefficients are many, fits are asked first (`separatrix.inference.faces`).
 """
 
 from dataclasses import dataclass

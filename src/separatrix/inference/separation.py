@@ -213,7 +213,8 @@ def told(
 def single_columns(
     source: Source, found: Recession, K: int, columns: Sequence[str], ones: int
 ) -> list[Callable[[], Half]]:
-    """What makes the half-space of every column that tells a class from the others alone; with no other direction."""
+    """What makes the half-space of every column that tells a class from the others alone; if no row is on any border,
+    of those columns of which none is on theirs."""
     lone, p, halves = lone_columns(source, K, ones, coded=False), source.n_columns, []
     moves: BoolArray = np.any(found.moves[:p], axis=1)
     for j, k, sign, *ends in lone.findings():

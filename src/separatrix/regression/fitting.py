@@ -46,8 +46,8 @@ class Estimate:
     """theta (P, K) for columns less the source's centre, the intercept its last row; bread is the inverse of their
     information (P K, P K) per unit of scale, loss the total, triangle R of least squares.
 
-    `infinite` (P, K) is the sign of coefficients that have no finite estimate, else 0, and `separation` says why. What
-    the engine proved of a fit is its `certificate`; theta is no farther from the optimum.
+    `infinite` (P, K) is the sign of coefficients that have no finite estimate, else 0, and `separation` says why. The
+    `certificate` is the engine's, of the fit from which the last steps led to theta.
     """
 
     objective: Objective
@@ -142,8 +142,8 @@ def fit_classes(
     objective = Objective(source, loss, strength, sample.intercept)
     theta = at.theta + np.where(infinite == 0, step, 0.0)
     converged = fit.status is Status.CONVERGED and not infinite.any()
-    known = {"separation": found, "certificate": fit.certificate}
-    return sample, Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged, **known)
+    estimate = Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged)
+    return sample, replace(estimate, separation=found, certificate=fit.certificate)
 
 
 def independent(sample: Sample, singular: str) -> Sample | None:
