@@ -57,8 +57,8 @@ class Certificate:
     """An upper bound on objective - optimum, per unit weight, and how it was obtained.
 
     coef_error (P, K) bounds the distance of each coefficient (the intercept last) to the optimum's, inf where no bound
-    is known, or the optimum's own is infinite or one of many; and probability_error that of any fitted probability of a row
-    seen in the fit; None where there is none.
+    is known, or the optimum's own is infinite or one of many; and probability_error that of any fitted probability of a
+    row seen in the fit; None where there is none.
 
     Without a penalty, columns of which sums cancel to less than 1e-12 of their parts are taken to repeat each other but
     for rounding: what such a difference could tell of the classes is not in the bound.
