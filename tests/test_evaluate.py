@@ -164,6 +164,27 @@ def test_the_area_under_the_roc_curve_is_the_share_of_pairs_ranked_right():
     assert curve.auc == pytest.approx(np.mean(wins))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("digits", [1, 9])
+def test_the_roc_curve_is_scikit_learns_without_the_points_that_lie_in_line(digits, weighted):
+    rng = np.random.default_rng(3)
+    positive, weight = rng.random(200) < 0.4, weights(200, weighted)
+    score = np.round(rng.normal(size=200) + positive, digits)
+    curve, theirs = roc(positive, score, weight), peer.roc_curve(positive, score, sample_weight=weight)
+    assert curve is not None
+    fpr, tpr = np.array([curve.fpr, curve.tpr]).round(12)
+    points = set(zip(*np.round(theirs[:2], 12).tolist(), strict=True))
+    ours = set(zip(fpr.tolist(), tpr.tolist(), strict=True))
+    assert ours <= points
+    cross = np.diff(curve.fpr)[1:] * np.diff(curve.tpr)[:-1] - np.diff(curve.fpr)[:-1] * np.diff(curve.tpr)[1:]
+    assert np.abs(cross).min() > 1e-9
+    for right, up in points - ours:
+        after = np.searchsorted(fpr + tpr, right + up)
+        (x, y), (X, Y) = (fpr[after - 1], tpr[after - 1]), (fpr[after], tpr[after])
+        assert (right - x) * (Y - y) == pytest.approx((X - x) * (up - y), abs=1e-12)
+    assert set(curve.thresholds) <= set(theirs[2])
+
+
 def test_rows_of_one_class_have_no_roc_curve():
     assert roc([True, True], [0.1, 0.9]) is None
 

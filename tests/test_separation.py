@@ -230,7 +230,7 @@ def test_many_columns_that_separate_completely_need_no_linear_program(K, store, 
     X = rng.normal(size=(400, 100))
     y = (X @ rng.normal(size=(100, K)) + 0.1 * rng.gumbel(size=(400, K))).argmax(axis=1)
     X += 5.0 * fit_intercept
-    monkeypatch.setattr("separatrix.inference.recession.linprog", None)
+    monkeypatch.setattr("scipy.optimize.linprog", None)
     found = detect_separation(store(X), y, fit_intercept=fit_intercept)
     assert found.kind == "complete"
     d = np.reshape(found.direction, (-1, 100))
@@ -275,7 +275,7 @@ def layered(rng, n, p, groups):
 def test_many_columns_of_which_few_separate_some_rows_need_no_linear_program(store, monkeypatch):
     X, y = layered(np.random.default_rng(3), 600, 80, groups=2)
     X[:, 7] = X[:, 8] - X[:, 9]
-    monkeypatch.setattr("separatrix.inference.recession.linprog", None)
+    monkeypatch.setattr("scipy.optimize.linprog", None)
     found = detect_separation(store(X), y)
     assert found.kind == "quasi"
     eta = X @ found.direction + found.direction_intercept
@@ -300,7 +300,7 @@ def test_rare_indicators_beside_columns_of_large_units_need_no_linear_program(mo
     y = (X[:, 1] + X[:, 30] + rng.logistic(size=5_000) > 0).astype(int)
     X[:, 40] = X[:, 41] = 0.0
     X[3, 40], X[7:17, 41], y[3], y[7:17] = 1.0, 1.0, 0, 0
-    monkeypatch.setattr("separatrix.inference.recession.linprog", None)
+    monkeypatch.setattr("scipy.optimize.linprog", None)
     found = detect_separation(X, y)
     assert found.kind == "quasi"
     assert np.flatnonzero(found.infinite).tolist() == [40, 41]
@@ -340,7 +340,7 @@ def test_many_columns_and_classes_that_overlap_are_proved_to_by_a_fit_even_if_co
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2_000, 40))
     X = np.hstack([X, X[:, :5]])
-    monkeypatch.setattr("separatrix.inference.recession.linprog", None)
+    monkeypatch.setattr("scipy.optimize.linprog", None)
     assert detect_separation(X, rng.integers(0, 3, 2_000)).kind == "none"
 
 

@@ -16,7 +16,7 @@ from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray
 from separatrix.data.target import Label
 from separatrix.equations.links import sigmoid
-from separatrix.evaluate.curves import Calibration, Roc
+from separatrix.evaluate.curves import Calibration, average_precision, roc_of
 from separatrix.evaluate.metrics import (
     Evaluation,
     NumberEvaluation,
@@ -128,7 +128,8 @@ def evaluation_of(counts: Binned, classes: Sequence[Label], rates: ArrayLike) ->
     """What `evaluate_classes` says, of counts."""
     rows = counts.rows.astype(np.int64)
     per_class = class_rows(rows, counts.weight, classes)
-    curves = tuple(roc_of(both[0], both[1], ends) for both, ends in zip(counts.scores, counts.edges, strict=True))
+    lower = np.pad(counts.edges, ((0, 0), (1, 0)))
+    curves = tuple(roc_of(others, own, least) for (others, own), least in zip(counts.scores, lower, strict=True))
     total = counts.weight.sum()
     metrics: dict[str, float | None] = {
         "accuracy": float(np.trace(counts.weight) / total),
@@ -160,23 +161,6 @@ def baseline_metrics(counts: Binned, classes: Sequence[Label], rates: ArrayLike)
     rates = np.asarray(rates, dtype=float)
     p = np.tile(rates / rates.sum(), (len(known), 1))
     return evaluate_classes(known, p, classes, rates, sample_weight=weight[known]).metrics
-
-
-def roc_of(others: FloatArray, own: FloatArray, edges: FloatArray) -> Roc | None:
-    """The curve through the lower ends of the bins that hold rows, (bins,) each, highest score first."""
-    if not others.any() or not own.any():
-        return None
-    filled = np.flatnonzero(others + own)[::-1]
-    fpr, tpr = (np.append(0.0, np.cumsum(part[filled]) / part.sum()) for part in (others, own))
-    lower_ends = np.append(0.0, edges)[filled]
-    return Roc(fpr, tpr, np.append(np.inf, lower_ends), float(np.trapezoid(tpr, fpr)))
-
-
-def average_precision(others: FloatArray, own: FloatArray) -> float:
-    """The mean precision at the rows of the class, in the order of their bins."""
-    found, wrong = np.cumsum(own[::-1]), np.cumsum(others[::-1])
-    precision = np.divide(found, found + wrong, out=np.zeros_like(found), where=found > 0)
-    return float(own[::-1] @ precision / found[-1])
 
 
 def calibration_of(counts: Binned, groups: int = 10) -> Calibration:

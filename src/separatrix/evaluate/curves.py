@@ -1,4 +1,4 @@
-"""Curves over the decision threshold, as arrays: ROC and calibration."""
+"""Curves over the decision threshold, as arrays: ROC and calibration; of rows, or of what rows of a score weigh."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -46,13 +46,40 @@ def roc(positive: ArrayLike, score: ArrayLike, weight: FloatArray | None = None)
     >>> curve.auc
     0.75
     """
-    from sklearn.metrics import auc, roc_curve
+    scores, others, own = by_score(positive, score, weight)
+    return roc_of(others, own, scores)
 
-    positive = np.asarray(positive, dtype=bool)
-    if positive.all() or not positive.any():
+
+def by_score(
+    positive: ArrayLike, score: ArrayLike, weight: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The scores that rows have, (s,), rising, and what the rows of the others and of the positive class weigh at each.
+
+    >>> by_score([False, True, True], [0.5, 0.5, 0.9])
+    (array([0.5, 0.9]), array([1., 0.]), array([1., 1.]))
+    """
+    positive, (scores, at) = np.asarray(positive, dtype=bool), np.unique(score, return_inverse=True)
+    weight = np.ones(len(positive)) if weight is None else weight
+    others, own = (1.0 * np.bincount(at, weight * part, len(scores)) for part in (~positive, positive))
+    return scores, others, own
+
+
+def roc_of(others: FloatArray, own: FloatArray, scores: FloatArray) -> Roc | None:
+    """The curve of what the rows of each score weigh, (s,) each, the scores rising; of points in line only the ends."""
+    if not others.any() or not own.any():
         return None
-    fpr, tpr, thresholds = roc_curve(positive, score, sample_weight=weight)
-    return Roc(fpr, tpr, thresholds, float(auc(fpr, tpr)))
+    filled = np.flatnonzero(others + own)[::-1]
+    others, own = others[filled], own[filled]
+    corner = np.append(np.diff(own / (others + own)) != 0.0, True)
+    fpr, tpr = (np.append(0.0, np.cumsum(part)[corner] / np.cumsum(part)[-1]) for part in (others, own))
+    return Roc(fpr, tpr, np.append(np.inf, scores[filled][corner]), float(np.trapezoid(tpr, fpr)))
+
+
+def average_precision(others: FloatArray, own: FloatArray) -> float:
+    """The mean precision at the rows of the class, in the order of their scores, which rise, (s,) each."""
+    found, wrong = np.cumsum(own[::-1]), np.cumsum(others[::-1])
+    precision = np.divide(found, found + wrong, out=np.zeros_like(found), where=found > 0)
+    return float(own[::-1] @ precision / found[-1])
 
 
 def calibration(

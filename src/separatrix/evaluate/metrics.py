@@ -14,7 +14,7 @@ from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.target import Label
 from separatrix.errors import ArgumentError, listing
-from separatrix.evaluate.curves import Calibration, Roc, calibration, roc
+from separatrix.evaluate.curves import Calibration, Roc, average_precision, by_score, calibration, roc
 
 
 class ClassRow(NamedTuple):
@@ -227,8 +227,6 @@ def _ratio(part: float, whole: float) -> float | None:
 def _class_metrics(
     codes: IntArray, p: FloatArray, weight: FloatArray, per_class: Sequence[ClassRow], curves: Sequence[Roc | None]
 ) -> dict[str, float]:
-    from sklearn.metrics import average_precision_score
-
     metrics = {
         "accuracy": float(np.average(p.argmax(axis=1) == codes, weights=weight)),
         "precision": mean_defined(row.precision for row in averaged(per_class)),
@@ -237,7 +235,7 @@ def _class_metrics(
         "roc_auc": mean_defined(curve and curve.auc for curve in curves),
     }
     if len(per_class) == 2 and (codes == 1).any():
-        metrics["average_precision"] = float(average_precision_score(codes == 1, p[:, 1], sample_weight=weight))
+        metrics["average_precision"] = average_precision(*by_score(codes == 1, p[:, 1], weight)[1:])
     metrics |= proper_scores(codes, p, weight)
     return {name: value for name, value in metrics.items() if value is not None}
 

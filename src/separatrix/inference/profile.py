@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import scipy  # optimize loads where it is used: that takes longer than a small fit
 from scipy.linalg import null_space
-from scipy.optimize import brentq
 
 from separatrix.arrays import FloatArray
 from separatrix.data.threads import one_blas_thread
@@ -171,7 +171,7 @@ def end_by_fits(objective: Objective, theta: FloatArray, contrast: FloatArray, r
         outside = next((t for t in ends if failed or lacks(t) < 0.0), None)
         if outside is None or failed:
             return np.nan
-        found: Any = brentq(lacks, inside, outside, xtol=1e-9 * stride)
+        found: Any = scipy.optimize.brentq(lacks, inside, outside, xtol=1e-9 * stride)
         return np.nan if failed else float(found)
 
 

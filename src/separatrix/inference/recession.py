@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
+import scipy  # optimize loads where it is used: that takes longer than a small fit
 
 from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Source
@@ -180,7 +180,9 @@ def solved(c: FloatArray, rows: Any, at: FloatArray, zoom: float) -> FloatArray:
             "dual_feasibility_tolerance": tolerance,
             "maxiter": STEPS_A_ROW * sum(rows.shape),
         }
-        found = linprog(-c.ravel(), rows * -1.0, zoom * (rows @ at.ravel()), bounds=bounds, options=options)
+        found = scipy.optimize.linprog(
+            -c.ravel(), rows * -1.0, zoom * (rows @ at.ravel()), bounds=bounds, options=options
+        )
         if found.x is not None:
             return at + found.x.reshape(at.shape) / zoom
     # d = 0 is feasible. Where rounding alone has cut it off, nothing else is left either.
