@@ -106,14 +106,6 @@ def test_what_everyone_imports_is_light(module):
     assert heavy.stdout.split() == []
 
 
-def test_the_fit_of_a_file_waits_for_no_library_that_it_does_not_use(tmp_path):
-    (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i * i % 23},{'ab'[i % 7 > 2]}\n" for i in range(60)))
-    code = "import sys, separatrix.cli; separatrix.cli.main(); print(*{*sys.modules} & {'sklearn', 'scipy.optimize'})"
-    command = [sys.executable, "-c", code, "fit", "rows.csv", "--target", "y"]
-    out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert out.endswith("\n\n")
-
-
 def test_no_module_imports_scipy_stats_which_takes_longer_than_a_small_fit():
     import_ = re.compile(r"^ *(import scipy\.stats|from scipy\.stats|from scipy import .*\bstats\b)", re.MULTILINE)
     assert [name_of(path) for path in MODULES if import_.search(path.read_text())] == []

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,14 @@ def test_help_answers_before_anything_heavy_is_imported():
     heavy = "numpy", "sklearn", "duckdb", "matplotlib", "pyarrow"
     program = f"import sys, separatrix.cli; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_fit_waits_for_no_library_that_it_does_not_use(tmp_path):
+    unused = "sklearn", "scipy.optimize"
+    program = f"import sys, separatrix.cli as c; c.main(); print([name for name in {unused} if name in sys.modules])"
+    (tmp_path / "data.csv").write_text(customers())
+    command = [sys.executable, "-c", program, "fit", "data.csv", "--target", "left"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout.endswith("\n[]\n")
 
 
 @pytest.mark.parametrize(
@@ -313,6 +322,12 @@ def test_without_a_penalty_separable_classes_are_a_finding_and_not_a_crash(run):
     code, out, _ = run("fit", "iris", "--positive", "setosa", "--C", "inf")
     assert code == 0
     assert "separable" in out
+
+
+def test_without_a_penalty_a_level_of_one_class_is_set_aside(run):
+    text = re.sub("Bergen,no", "Bergen,yes", customers())
+    _, out, _ = run("fit", written(text), "--target", "left", "--C", "inf")
+    assert "columns carry classes off by themselves" in " ".join(out.split())
 
 
 def test_the_model_file_holds_no_training_row(run):

@@ -15,7 +15,7 @@ from separatrix.data.block import Source
 from separatrix.data.classes import codes_for, columns_of_eta, loss_of
 from separatrix.data.memory import memory_source
 from separatrix.engine.checkpoint import Checkpoint
-from separatrix.engine.fit import Options, fit_linear_model
+from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step
 from separatrix.engine.least_squares import least_squares
 from separatrix.engine.selection import Folds, Selection, select_C
@@ -23,6 +23,7 @@ from separatrix.engine.sums import column_moments
 from separatrix.equations.penalties import ElasticNet, elastic_net
 from separatrix.errors import ApproximationWarning, SeparatrixWarning
 from separatrix.fits.found import Found
+from separatrix.inference.aside import fit_aside
 from separatrix.model import Choice
 
 Watch = Callable[[Step], Any]
@@ -75,7 +76,7 @@ def classes_of_source(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SeparatrixWarning)
         penalty = penalty.times(strength / total)
-        found = fit_linear_model(source, loss_of(K), penalty, options, start, watch, checkpoint=checkpoint)
+        found, _ = fit_aside(source, loss_of(K), penalty, options, start, watch, checkpoint)
     used = C if strength else None
     return Found(found.coefficients, found.intercepts, found.trace, found.certificate, used, l1_ratio)
 

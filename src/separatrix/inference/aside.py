@@ -8,7 +8,9 @@ which has a minimum where nothing else separates the classes, and then the weigh
 nothing is left of what was set aside.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,10 @@ from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.some import picked, positions
 from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
+from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import meant
 from separatrix.engine.fit import EPSILON, Fit, Options, fit_linear_model, rounded
+from separatrix.engine.iterate import Step, ignore
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss
@@ -59,26 +63,35 @@ class Aside:
 
 
 def fit_aside(
-    source: Source, loss: ClassLoss, penalty: ElasticNet, options: Options, start: tuple[FloatArray, FloatArray]
+    source: Source,
+    loss: ClassLoss,
+    penalty: ElasticNet,
+    options: Options,
+    start: tuple[FloatArray, FloatArray],
+    watch: Callable[[Step], Any] = ignore,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Fit, Recession | None]:
     """As `separatrix.engine.fit.fit_linear_model`, without its warnings; and in which directions the likelihood never
-    falls, if something was set aside and the rest proves to have one optimum."""
-    asked = penalty.is_none and isinstance(loss, LOSSES) and meant(options.solver) == "auto"
+    falls, if something was set aside and the rest proves to have one optimum. Nothing is from a checkpoint on."""
+    asked = penalty.is_none and isinstance(loss, LOSSES) and meant(options.solver) == "auto" and checkpoint is None
     with source.working() as source:
+        usual = partial(
+            fit_linear_model, loss=loss, penalty=penalty, options=options, start=start, watch=watch, warn=False
+        )
         K, ones = loss.classes(len(start[0])), int(options.fit_intercept)
         asked = asked and source.n_rows > source.n_columns  # of fewer rows mostly every one is carried off
         if not asked or not isinstance(source, MemorySource) or (aside := aside_of(source, K, ones)) is None:
-            return fit_linear_model(source, loss, penalty, options, start, warn=False), None
+            return usual(source, checkpoint=checkpoint), None
         outputs = len(start[0])
         rest, idle = replace(source, offset=offset_of(source, aside, outputs)), 1.0 * idle_of(aside, outputs)
         idle *= Objective(rest, loss, penalty, options.fit_intercept).diagonal_bound(idle)
-        fit = fit_linear_model(rest, loss, penalty, options, start, warn=False, idle=idle)
+        fit = usual(rest, idle=idle)
         far = max(FAR, -float(np.log(LITTLE * options.tol)))
         steps, held = steps_aside(source, aside, fit, far)
         whole = with_steps(source, aside, fit, steps, (K - 1) * float(np.exp(-far)))
         unproven = whole.certificate.gap > options.tol and idle.size <= LARGEST_CURVATURE
         if unproven or not held:  # as where some columns are combinations of others
-            return fit_linear_model(source, loss, penalty, options, start, warn=False), None
+            return usual(source), None
         errors = fit.certificate.coef_error
         known = aside.all_of_it and fit.finite and errors is not None and np.isfinite(errors).all()
         return whole, recession_along(source, aside, steps) if known else None

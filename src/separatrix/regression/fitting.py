@@ -111,8 +111,7 @@ def fit_classes(
     further = partial(fit_linear_model, source, loss, strength, warn=False, checkpoint=checkpoint)
     of_fewer = partial(fit_classes, penalty=penalty, singular=singular)
     first = replace(options, max_iter=PATIENCE)
-    aside = fit_aside(source, loss, strength, first, start) if checkpoint is None else None
-    fit, known = aside or (further(first, start), None)
+    fit, known = fit_aside(source, loss, strength, first, start, checkpoint=checkpoint)
     vain = not penalty and in_vain(fit)
     # To find dependent columns takes a pass, and to ask for separation many: it is asked of the columns that stay.
     if vain and (fewer := independent(sample, singular)):
