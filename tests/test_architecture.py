@@ -32,7 +32,7 @@ ROWS = [
     ["plots"],
     ["report"],
 ]
-ROWS += [["training"], ["streamed"], ["explained"], ["checked"], ["messages", "tables"]]
+ROWS += [["training"], ["streamed"], ["explained"], ["checked"], ["messages", "predicted", "tables"]]
 ROWS += [["scratch", "columns", "estimators", "linear", "formula", "options", "cli"]]
 ROWS += [["cross_validation", "firth", "__main__"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

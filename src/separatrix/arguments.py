@@ -96,9 +96,12 @@ def is_plain(X: Any, y: Any) -> bool:
     >>> is_plain(np.array([[1.0], [2.0]]), np.array([0, 1])), is_plain(np.array([[1.0]]), np.array(["a"]))
     (True, False)
     """
-    if type(X) is not np.ndarray or type(y) is not np.ndarray or X.dtype != np.float64 or y.dtype.kind not in "iub":
-        return False
-    return X.ndim == 2 and X.size > 0 and y.shape == X.shape[:1]
+    return has_plain_rows(X) and type(y) is np.ndarray and y.dtype.kind in "iub" and y.shape == X.shape[:1]
+
+
+def has_plain_rows(X: Any) -> bool:
+    """Whether X is an array of doubles, (n, p), of which there are some."""
+    return type(X) is np.ndarray and X.dtype == np.float64 and X.ndim == 2 and X.size > 0
 
 
 def is_moderate(X: NDArray) -> bool:
@@ -112,9 +115,11 @@ def is_moderate(X: NDArray) -> bool:
     """
     if X.dtype.kind in "biu":
         return True
-    X = np.atleast_2d(X)
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.einsum("ij,ij->", X, X)) <= LARGEST**2
+        if X.flags.c_contiguous or X.flags.f_contiguous:  # of others dot would make a copy
+            flat = X.ravel(order="K")
+            return float(np.dot(flat, flat)) <= LARGEST**2  # @ would hold Python's lock
+        return float(np.einsum("ij,ij->", X, X) if X.ndim == 2 else np.einsum("i,i->", X, X)) <= LARGEST**2
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight") -> FloatArray:

@@ -19,6 +19,7 @@ from separatrix.arguments import (
     check_class_weight,
     check_sample_weight,
     check_squares,
+    has_plain_rows,
     is_moderate,
     listed,
     shown,
@@ -65,15 +66,16 @@ def check_fitted(estimator: Any) -> None:
 
 
 def checked_matrix(estimator: Any, X: Any) -> Matrix:
-    """X (rows, p) of the features that the estimator was fitted to, dense or CSR, finite."""
+    """X (rows, p) of the features that the estimator was fitted to, dense or CSR; its cells are not looked at."""
+    nameless = not hasattr(estimator, "feature_names_in_")
+    if nameless and has_plain_rows(X) and X.shape[1] == estimator.n_features_in_:
+        return X
     X = unmasked(X)
     try:
         check_given(X)
-        found = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False, reset=False)
+        return validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False, reset=False)
     except (TypeError, ValueError, OverflowError) as error:
         raise explained(error, X) from None
-    check_moderate(found, names_of(X), getattr(estimator, "n_threads", 1))
-    return found
 
 
 def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tuple[Matrix, NDArray]:

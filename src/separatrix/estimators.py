@@ -32,7 +32,6 @@ from separatrix.arrays import FloatArray
 from separatrix.checked import (
     all_or_nothing,
     check_fitted,
-    checked_matrix,
     checked_rows,
     judged,
     random_of,
@@ -47,13 +46,13 @@ from separatrix.data.labels import check_two_classes, made_codes, weight_by_clas
 from separatrix.data.made import weight_of_rows
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options
-from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.links import log1pexp, logsumexp, softmax
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import elastic_net, even
 from separatrix.inference.aside import fit_aside
 from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
 from separatrix.inference.recession import Recession
+from separatrix.predicted import of_rows
 from separatrix.tables import brought, class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
 
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -282,41 +281,48 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _one_vs_rest(self) -> bool:
         return self.multi_class == "ovr"
 
-    def _eta(self, X: Any, offset: Any) -> FloatArray:
+    def _of_rows(self, X: Any, offset: Any, of_eta: Callable[[FloatArray], NDArray]) -> NDArray:
+        """What of_eta makes of eta, (rows, K) or some of its rows."""
         check_fitted(self)
         warn_of_no_offset(self, offset, stacklevel=3)
         if (columns := columns_for(self, X)) is not None:
-            return table_eta(columns, X, self.coef_, self.intercept_, offset)
-        X = checked_matrix(self, X)
-        offset = check_offset(offset, X.shape[0], len(self.coef_))
-        return linear_predictor(X, self.coef_.T, self.intercept_ if offset is None else self.intercept_ + offset)
+            return of_eta(table_eta(columns, X, self.coef_, self.intercept_, offset))
+        return of_rows(self, X, offset, of_eta)
 
     def decision_function(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset: (rows,) for two classes, positive for classes_[1]; else (rows, K)."""
-        eta = self._eta(X, offset)
-        return eta[:, 0] if eta.shape[1] == 1 else eta
+        return self._of_rows(X, offset, lambda eta: eta[:, 0] if eta.shape[1] == 1 else eta)
 
     def predict(self, X: Any, offset: Any = None) -> NDArray:
         """The most probable class of each row, (rows,)."""
-        eta = self._eta(X, offset)
-        codes = (eta[:, 0] > 0).astype(int) if eta.shape[1] == 1 else eta.argmax(axis=1)
-        return self.classes_[codes]
+
+        def label(eta: FloatArray) -> NDArray:
+            return self.classes_[(eta[:, 0] > 0).astype(int) if eta.shape[1] == 1 else eta.argmax(axis=1)]
+
+        return self._of_rows(X, offset, label)
 
     def predict_proba(self, X: Any, offset: Any = None) -> FloatArray:
         """P(class | row), (rows, K), rows that sum to 1."""
-        eta = self._eta(X, offset)
-        if eta.shape[1] == 1:
-            return loss_of(2).probabilities(eta)
-        # One-vs-rest divides its K sigmoids by their sum, which is softmax of their logarithms.
-        return softmax(-log1pexp(-eta) if self._one_vs_rest() else eta)
+
+        def probability(eta: FloatArray) -> FloatArray:
+            if eta.shape[1] == 1:
+                return loss_of(2).probabilities(eta)
+            # One-vs-rest divides its K sigmoids by their sum, which is softmax of their logarithms.
+            return softmax(-log1pexp(-eta) if self._one_vs_rest() else eta)
+
+        return self._of_rows(X, offset, probability)
 
     def predict_log_proba(self, X: Any, offset: Any = None) -> FloatArray:
         """log P(class | row), (rows, K), exact where P itself has rounded to 0."""
-        eta = self._eta(X, offset)
-        if eta.shape[1] == 1:
-            return -np.hstack([log1pexp(eta), log1pexp(-eta)])
-        log_p = -log1pexp(-eta) if self._one_vs_rest() else eta
-        return log_p - logsumexp(log_p)[:, None]
+
+        def log_probability(eta: FloatArray) -> FloatArray:
+            if eta.shape[1] == 1:
+                least = log1pexp(-np.abs(eta))  # of -log p: there is one logarithm for both classes
+                return np.hstack([-np.maximum(eta, 0.0) - least, np.minimum(eta, 0.0) - least])
+            log_p = -log1pexp(-eta) if self._one_vs_rest() else eta
+            return log_p - logsumexp(log_p)[:, None]
+
+        return self._of_rows(X, offset, log_probability)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:
         """The share of rows whose class is predicted rightly, by weight; of a table without y, by its target."""

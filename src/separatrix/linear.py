@@ -12,7 +12,6 @@ from separatrix.arrays import FloatArray
 from separatrix.checked import (
     all_or_nothing,
     check_fitted,
-    checked_matrix,
     checked_rows,
     judged,
     numbers_of,
@@ -23,8 +22,8 @@ from separatrix.data.judged import check_not_tiny
 from separatrix.data.made import Made
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
-from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.penalties import elastic_net, even
+from separatrix.predicted import of_rows
 from separatrix.tables import brought, columns_for, number_blocks, number_rows, table_eta, table_labels
 
 
@@ -121,10 +120,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         warn_of_no_offset(self, offset, stacklevel=2)
         if (columns := columns_for(self, X)) is not None:
             return table_eta(columns, X, self.coef_[None, :], np.array([self.intercept_]), offset)[:, 0]
-        X = checked_matrix(self, X)
-        eta = linear_predictor(X, self.coef_.T, self.intercept_)
-        offset = check_offset(offset, X.shape[0], len(np.atleast_2d(self.coef_)))
-        return eta if offset is None else eta + offset.reshape(eta.shape)
+        return of_rows(self, X, offset, lambda eta: eta if np.ndim(self.coef_) == 2 else eta[:, 0])
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:
         """R squared: the share of the variance of y that is explained; of several targets the mean. Of a table without

@@ -9,6 +9,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from separatrix.arguments import listed, shown
 from separatrix.arrays import FloatArray
@@ -223,6 +224,8 @@ def dataset_of(data: Any) -> Dataset:
 def columns_for(estimator: Any, data: Any) -> Columns | None:
     """The columns that an estimator has learned, if data are a table: a dataset or a path of one, a dataframe, or a
     stream of Arrow."""
+    if isinstance(data, np.ndarray) or sparse.issparse(data):  # to ask what it is not takes longer than a few rows do
+        return None
     at_rest = isinstance(data, Dataset | str | PathLike)
     if at_rest and not hasattr(estimator, "columns_"):
         name = data.name if isinstance(data, Dataset) else str(data)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, log_loss, make_scorer
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
@@ -49,8 +49,8 @@ class Rows:
 class DecisionValues(LogisticRegression):
     """A model that is given decision values, (n, K), in place of X: what scorers ask of a model follows from them."""
 
-    def _eta(self, X: Any, offset: ArrayLike | None) -> FloatArray:
-        return X
+    def _of_rows(self, X: Any, offset: Any, of_eta: Callable[[FloatArray], NDArray]) -> NDArray:
+        return of_eta(X)
 
 
 @dataclass(frozen=True)

@@ -259,6 +259,15 @@ def _squared(X: NDArray) -> FloatArray:
     return np.multiply(X, X, out=scratch(X.shape, np.float64))
 
 
+def doubles(X: NDArray) -> FloatArray:
+    """Every entry in double precision, good until this thread's next call if X is of another type: products of two
+    types take several times as long."""
+    if X.dtype == np.float64:
+        return X
+    np.copyto(wide := scratch(X.shape, np.float64), X)
+    return wide
+
+
 def pieces(rows: int, columns: int, least: int = PIECE_ROWS) -> Iterator[slice]:
     """Some of the rows at a time, as many as stay in cache with so many columns, but at least so many."""
     step = max(least, PIECE_CELLS // max(columns, 1))

@@ -149,7 +149,7 @@ class LogLoss:
 
     def probabilities(self, eta: FloatArray) -> FloatArray:
         """(rows, 2) from eta (rows, 1): of y = 0, then of y = 1."""
-        return np.hstack([sigmoid(-eta), sigmoid(eta)])
+        return sigmoid(both := np.hstack([-eta, eta]), out=both)
 
     def margin(self, y: NDArray, eta: FloatArray) -> FloatArray:
         return (2.0 * y - 1.0) * eta
