@@ -5,13 +5,14 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arguments import LARGEST, is_moderate, unmasked
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.compressed import csr_of_sums, dense
 from separatrix.data.frames import check_distinct, check_here, names_of
-from separatrix.data.threads import in_order, thread_count, workers
+from separatrix.data.threads import in_order, one_blas_thread, thread_count, workers
 from separatrix.errors import CellError, ColumnError, DataError
 
 SEARCHED = 4096  # rows at a time
@@ -135,19 +136,24 @@ def check_moderate(X: Matrix, names: Sequence[Any] | None = None, n_threads: int
 
 
 def first_beyond(X: Matrix, n_threads: int | None = 1) -> tuple[int, int, float] | None:
-    """Row, column and value of the first number that is not finite, or whose square summed by weight would not be.
-    Threads share a large X, of which to see that there is none takes one as long as half a pass of a fit."""
-    numbers = X.data if sparse.issparse(X) else X
-    step = -(-len(numbers) // PARTS) if numbers.size > SHARED else max(len(numbers), 1)
-    parts = [numbers[first : first + step] for first in range(0, len(numbers), step)]
-    with workers(thread_count(n_threads) if len(parts) > 1 else 1) as pool:
-        if all(in_order(pool, is_moderate, parts, ahead=PARTS)):
-            return None
+    """Row, column and value of the first number that is not finite, or whose square summed by weight would not be."""
+    if all_moderate(X.data if sparse.issparse(X) else X, n_threads):
+        return None
     for first in range(0, X.shape[0], SEARCHED):
         some = dense(X[first : first + SEARCHED])
         for row, column in np.argwhere(~(np.abs(some) <= np.float64(LARGEST)))[:1].tolist():
             return first + row, column, float(some[row, column])
     return None
+
+
+def all_moderate(numbers: NDArray, n_threads: int | None) -> bool:
+    """Whether `is_moderate` says so of all. Threads share many, which take one as long as half a pass of a fit."""
+    if numbers.size <= SHARED:
+        return is_moderate(numbers)
+    step = -(-len(numbers) // PARTS)
+    parts = (numbers[first : first + step] for first in range(0, len(numbers), step))
+    with one_blas_thread(), workers(thread_count(n_threads)) as pool:
+        return all(in_order(pool, is_moderate, parts, ahead=PARTS))
 
 
 def remedy(value: float) -> str:
