@@ -6,9 +6,11 @@ import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
+from numpy.testing import assert_allclose
 from scipy import sparse
 
 from problems import seeds
+from seldom import seldom
 from separatrix.data.memory import memory_source
 from separatrix.engine import least_squares as engine
 from separatrix.engine.double_double import pull, sum_rows, two_product, two_sum
@@ -91,3 +93,17 @@ def test_well_conditioned_rows_are_not_read_again():
     y = X @ np.ones((3, 1)) + rng.normal(size=(200, 1))
     trace = engine.least_squares(memory_source(X, y), 1, L2(np.zeros(3)), True).trace
     assert trace.passes == 2
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, *seldom(1e6)])
+def test_rows_are_not_read_again_for_an_estimate_far_below_its_standard_error(scale):
+    rng = np.random.default_rng(3)
+    X, noise = rng.normal(size=(120, 3)), rng.normal(size=120)
+    D = np.column_stack([np.ones(120), X])
+    noise -= (1 - 1e-6) * D @ np.linalg.lstsq(D, noise)[0]
+    y, weight = X[:, 0] + noise, np.full(120, scale)
+    found = engine.least_squares(memory_source(X, y[:, None], weight), 1, L2(np.zeros(3)), True)
+    known, error = exact(D, y, weight), 1 / np.sqrt(120)
+    assert np.abs(known[2:]).max() < 1e-5 * error
+    assert found.trace.passes == 2
+    assert_allclose(np.append(found.intercepts, found.coefficients), known, rtol=1e-13, atol=1e-13 * error)

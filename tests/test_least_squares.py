@@ -226,7 +226,7 @@ def test_the_readings_of_the_data_are_counted():
     readings = []
 
     class Counting:
-        n_columns, centre = source.n_columns, source.centre
+        n_rows, n_columns, centre = source.n_rows, source.n_columns, source.centre
 
         def working(self) -> Any:
             return nullcontext(self)

@@ -54,6 +54,7 @@ from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning
 
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
+HARDLY = 30.0  # times a standard error grows by other columns, at most, where they hardly depend on each other
 ALL_DIGITS = 1e-14  # of the mean square, where no column is used
 CELLS = 4.0 * float(np.finfo(float).eps)  # of a column's size: what its cells may be off that are made of others
 NEARLY_PROVEN = 1e-9  # of the variance of y, what leaves the fit to a triangle in memory, not on disk; PROVEN, to any
@@ -117,11 +118,10 @@ def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept
         rank = len(own)
     b = (R[:m, m + p :] - R[:m, m : m + p] @ w) / R[:m, :m] if m else np.zeros((1, targets))
     passes = 1
+    objective, total = objective_of(source, penalty, fit_intercept, float(R[0, 0]) ** 2 if m else None)
     if 0 < rank == p and penalty.is_none:
-        theta, refinements = in_all_digits(source, R, np.vstack([b[:m], w]), m)
+        theta, refinements = in_all_digits(source, R, np.vstack([b[:m], w]), m, total)
         w, b, passes = theta[m:], theta[:m] if m else b, passes + refinements
-    total = float(R[0, 0]) ** 2 if m else None
-    objective, total = objective_of(source, penalty, fit_intercept, total)
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
     certificate = certify_quadratic(objective, at, R, total, own)
     why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
@@ -280,12 +280,12 @@ def design_of(block: Block, intercept: int) -> FloatArray:
     return np.sqrt(block.weight)[:, None] * np.hstack([ones, dense(block.X)])
 
 
-def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int) -> tuple[FloatArray, int]:
+def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int, total: float) -> tuple[FloatArray, int]:
     """theta (P, T), the intercept first if m, with the digits that rounding took; and in how many passes."""
     P = len(theta)
     unit = np.linalg.norm(R[:, :P], axis=0)
-    root, q = R[:P, :P] / unit, R[:, P:]
-    if np.all(may_be_wrong_by(root, theta * unit[:, None], q) <= EXACT_DIGITS * np.abs(theta * unit[:, None])):
+    root = R[:P, :P] / unit
+    if np.all(rounding_errors(root, theta * unit[:, None], R[:, P:], max(total, source.n_rows)) <= EXACT_DIGITS):
         return theta, 0
     passes, step = 0, np.inf
     while passes < MOST_REFINEMENTS and np.any(np.abs(step) > STEADY * np.abs(theta)):
@@ -296,11 +296,15 @@ def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int) -> t
     return theta, passes
 
 
-def may_be_wrong_by(root: FloatArray, theta: FloatArray, q: FloatArray) -> FloatArray:
+def rounding_errors(root: FloatArray, theta: FloatArray, q: FloatArray, rows: float) -> FloatArray:
     """About the largest error of theta (P, T) that rounding each entry of [1 X] could make, for columns of unit length
-    (Bjorck 1996, Numerical Methods for Least Squares Problems, section 1.4)."""
+    (Bjorck 1996, Numerical Methods for Least Squares Problems, section 1.4), as a share of it; or of its standard error
+    where that is more and columns hardly depend on each other."""
     inverse = solve_triangular(root, np.eye(len(root)))
     length = np.linalg.norm(q[len(root) :], axis=0)  # of the residual
-    through_fit = np.linalg.norm(inverse, axis=1)[:, None] * np.abs(theta).sum(axis=0)
+    inflated = np.linalg.norm(inverse, axis=1)[:, None]  # by what others say of a column
+    through_fit = inflated * np.abs(theta).sum(axis=0)
     through_residual = np.abs(inverse @ inverse.T).sum(axis=1)[:, None] * length
-    return np.finfo(float).eps * (through_fit + through_residual)
+    standard_error = inflated * length / np.sqrt(rows) if inflated.max() < HARDLY else 0.0
+    error = np.finfo(float).eps * (through_fit + through_residual)
+    return error / np.maximum(np.maximum(np.abs(theta), standard_error), np.finfo(float).tiny)
