@@ -270,14 +270,14 @@ def by_products(
 
 def rows_of(block: Block, intercept: int) -> FloatArray:
     """sqrt(weight) [1 X y - offset] of a block, dense."""
-    y = block.y if block.offset is None else block.y - block.offset
-    return np.hstack([design_of(block, intercept), np.sqrt(block.weight)[:, None] * y])
+    return design_of(block, intercept, block.y if block.offset is None else block.y - block.offset)
 
 
-def design_of(block: Block, intercept: int) -> FloatArray:
-    """sqrt(weight) [1 X] of a block, dense."""
-    ones = np.ones((len(block.weight), intercept))
-    return np.sqrt(block.weight)[:, None] * np.hstack([ones, dense(block.X)])
+def design_of(block: Block, intercept: int, *beside: FloatArray) -> FloatArray:
+    """sqrt(weight) [1 X] of a block, dense, and what is put beside it."""
+    rows = np.hstack([np.ones((len(block.weight), intercept)), dense(block.X), *beside])
+    rows *= np.sqrt(block.weight)[:, None]
+    return rows
 
 
 def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int, total: float) -> tuple[FloatArray, int]:
