@@ -320,6 +320,19 @@ def test_rows_that_are_counted_give_the_answer_of_each_row(tmp_path):
 
 
 @pytest.mark.slow
+def test_predictions_are_those_of_scikit_learn_with_the_same_coefficients():
+    command = [sys.executable, "-m", "benchmarks.predicting", "--cases", "0,1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in done.stdout.splitlines()]
+    assert [row[0] for row in cells[2:]] == ["1 x 28", "1,000 x 28"]
+    for row in cells[2:]:
+        assert len(row) == len(cells[0])
+        assert float(row[-1]) < 1e-14
+        for ours, theirs, ratio in zip(row[1:-1:3], row[2:-1:3], row[3:-1:3], strict=True):
+            assert float(ratio) == pytest.approx(float(theirs) / float(ours), rel=0.1)
+
+
+@pytest.mark.slow
 def test_the_set_of_files_is_fitted_and_its_gap_is_measured(tmp_path, monkeypatch):
     random, rows = np.random.default_rng(0), 4_000
     drawn = {name: random.integers(1, 7, rows).astype(np.int16) for name in ("month", "day", "dow", "hour", "minute")}

@@ -9,12 +9,13 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 from problems import seeds
+from separatrix.engine.sums import gram
 from separatrix.equations import hyperplane
 from separatrix.equations.hyperplane import (
     back_project,
@@ -28,8 +29,8 @@ from separatrix.equations.hyperplane import (
     sparse_grams,
     weighted_gram,
 )
-from separatrix.equations.links import log1pexp, logit, logsumexp, sigmoid, softmax
-from separatrix.equations.losses import LogLoss, MarginLoss, SoftmaxLoss, SquaredLoss, cross_entropy, gram
+from separatrix.equations.links import log1pexp, logit, logsumexp, sigmoid, sigmoids, softmax
+from separatrix.equations.losses import LogLoss, MarginLoss, SoftmaxLoss, SquaredLoss, cross_entropy
 from separatrix.equations.penalties import L2, ElasticNet
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError
@@ -80,6 +81,15 @@ def sixty_digits():
 @given(etas)
 def test_sigmoid_is_exact(eta):
     assert_exact(sigmoid(eta), 1 / (1 + mp.exp(-mp.mpf(eta))))
+
+
+@given(etas)
+@example(-745.0)
+@example(745.0)
+def test_both_sigmoids_are_exact_and_at_most_one(eta):
+    both = sigmoids(np.array([eta]))
+    assert_exact(both, [1 / (1 + mp.exp(sign * mp.mpf(eta))) for sign in (1, -1)])
+    assert both.max() <= 1.0
 
 
 @given(st.floats(0, 1))

@@ -39,9 +39,8 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.sums import Sums, block_eta, block_plane, block_state, with_intercept
+from separatrix.engine.sums import Sums, block_eta, block_plane, block_state, gram, with_intercept
 from separatrix.equations.hyperplane import pieces
-from separatrix.equations.losses import gram
 from separatrix.equations.penalties import ElasticNet
 
 MET = 1e-10  # of a condition, what rounding may leave

@@ -34,9 +34,8 @@ from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import proximal_newton
 from separatrix.engine.quasi_newton import quasi_newton
-from separatrix.engine.sums import block_eta, block_state
+from separatrix.engine.sums import block_eta, block_state, gram
 from separatrix.equations.hyperplane import pieces
-from separatrix.equations.losses import gram
 from separatrix.errors import ApproximationWarning
 
 AT_ONCE = 10  # fits, which show how far off the steps of the other rows are

@@ -34,9 +34,9 @@ from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import first_fall, less_steep
 from separatrix.engine.linear_algebra import conjugate_gradients
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.sums import weighed
+from separatrix.engine.sums import gram, weighed
 from separatrix.equations.hyperplane import pieces, product
-from separatrix.equations.losses import Loss, gram
+from separatrix.equations.losses import Loss
 from separatrix.equations.penalties import ElasticNet
 
 MANY_WEIGHTS = 2**20  # of all classes: more do not stay in cache

@@ -14,8 +14,8 @@ from separatrix.compressed import transposed
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.wide import wide_rows
-from separatrix.equations.hyperplane import gram_diagonal, product, project, weighted_gram
-from separatrix.equations.losses import Loss, gram
+from separatrix.equations.hyperplane import gram_diagonal, paired_grams, product, project, weighted_gram
+from separatrix.equations.losses import Loss
 
 OfRows = Callable[[Block, FloatArray], tuple[float, FloatArray]]
 
@@ -93,6 +93,20 @@ def level_sums(
 
     sums = add_up(of_block)
     return replace(sums, curvature=sums.curvature[:, None, :, None] * of_row)
+
+
+def gram(
+    loss: Loss, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
+) -> FloatArray:
+    """The curvature of a loss in the coefficients, (P, K, P, K), summed over weighted rows of [X 1], from the state of
+    each; of products in the precision of dtype.
+
+    >>> from separatrix.equations.losses import LogLoss
+    >>> gram(LogLoss(), np.array([[2.0]]), np.array([4.0]), np.array([[0.25]]), ones=1).reshape(2, 2)
+    array([[4., 2.],
+           [2., 1.]])
+    """
+    return loss.of_pairs(paired_grams(X, loss.halves(weight, state), ones, dtype), state.shape[1])
 
 
 def sums_and_state(block: Block, loss: Loss, theta: FloatArray) -> tuple[Sums, FloatArray]:

@@ -31,6 +31,25 @@ def sigmoid(eta: ArrayLike, out: FloatArray | None = None) -> FloatArray:
     return np.reciprocal(np.add(odds_against, 1.0, out=out), out=out)
 
 
+@np.errstate(over="ignore", under="ignore", invalid="ignore")
+def sigmoids(eta: FloatArray) -> FloatArray:
+    """P(y = 0) and P(y = 1) at eta (rows,), from one exponential; (rows, 2).
+
+    Both keep their digits, as one is the other times its odds. Where these overflow their product with 0 is no number,
+    and the probability 1.
+
+    >>> sigmoids(np.array([-1e9, 0.0, 40.0]))
+    array([[1.00000000e+00, 0.00000000e+00],
+           [5.00000000e-01, 5.00000000e-01],
+           [4.24835426e-18, 1.00000000e+00]])
+    """
+    against = np.exp(-eta)
+    p = 1.0 + against
+    np.reciprocal(p, out=p)
+    against *= p
+    return np.column_stack([np.fmin(against, 1.0), p])
+
+
 def logit(p: ArrayLike) -> FloatArray:
     """Log-odds log(p / (1 - p)) of a probability in [0, 1], any shape; -inf at 0, inf at 1.
 

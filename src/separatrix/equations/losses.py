@@ -14,12 +14,21 @@ closed form. ReferenceLoss, in a module of its own, is SoftmaxLoss with eta_0 = 
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 
-from separatrix.arrays import FloatArray, Matrix
-from separatrix.equations.hyperplane import paired_grams
-from separatrix.equations.links import below_top, exp_below_top, log1p, log1pexp, of_class, of_others, sigmoid, softmax
+from separatrix.arrays import FloatArray
+from separatrix.equations.links import (
+    below_top,
+    exp_below_top,
+    log1p,
+    log1pexp,
+    of_class,
+    of_others,
+    sigmoid,
+    sigmoids,
+    softmax,
+)
 
 FAR = 700.0  # exp(700) is still finite, and a probability below exp(-700) is as good as none
 
@@ -34,7 +43,7 @@ class Loss(Protocol):
     `together` gives value, gradient and a state (rows, K) from one exponential; of that state, `second` makes the
     second derivative in eta_k and eta_m, (rows,), `diagonal` that in each eta_k twice, (rows, K), `curvature_times` the
     product with v, and `roots` B (rows, K, any) with BB' all of them. Of the products [X 1]' diag(h_k h_m) [X 1] of all
-    pairs of `halves` h (rows, any) `of_pairs` makes the curvature in the coefficients, summed over rows: see `gram`.
+    pairs of `halves` h (rows, any) `of_pairs` makes the curvature in the coefficients (`separatrix.engine.sums.gram`).
     """
 
     curvature_bound: float
@@ -149,7 +158,7 @@ class LogLoss:
 
     def probabilities(self, eta: FloatArray) -> FloatArray:
         """(rows, 2) from eta (rows, 1): of y = 0, then of y = 1."""
-        return sigmoid(both := np.hstack([-eta, eta]), out=both)
+        return sigmoids(eta[:, 0])
 
     def margin(self, y: NDArray, eta: FloatArray) -> FloatArray:
         return (2.0 * y - 1.0) * eta
@@ -335,16 +344,3 @@ class SquaredLoss:
 
     def classes(self, K: int) -> int:
         return 1
-
-
-def gram(
-    loss: Loss, X: Matrix, weight: FloatArray, state: FloatArray, ones: int, dtype: DTypeLike = np.float64
-) -> FloatArray:
-    """The curvature of a loss in the coefficients, (P, K, P, K), summed over weighted rows of [X 1], from the state of
-    each; of products in the precision of dtype.
-
-    >>> gram(LogLoss(), np.array([[2.0]]), np.array([4.0]), np.array([[0.25]]), ones=1).reshape(2, 2)
-    array([[4., 2.],
-           [2., 1.]])
-    """
-    return loss.of_pairs(paired_grams(X, loss.halves(weight, state), ones, dtype), state.shape[1])
