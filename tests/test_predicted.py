@@ -28,9 +28,10 @@ def rows_and_labels(K, rows=500):
 
 @pytest.fixture
 def in_pieces(monkeypatch):
-    """From here on few cells are many, and a piece is 30 rows."""
-    monkeypatch.setattr(predicted, "MANY", 0)
+    """From here on few cells are many, and a piece is 30 rows, of eta 7 and more."""
     monkeypatch.setattr(predicted, "CELLS", 120)
+    monkeypatch.setattr(predicted, "MANY", 0)
+    monkeypatch.setattr(predicted, "NUMBERS", 21)
     monkeypatch.setattr("separatrix.equations.hyperplane.PIECE_CELLS", 0)
 
 

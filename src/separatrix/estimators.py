@@ -46,13 +46,13 @@ from separatrix.data.labels import check_two_classes, made_codes, weight_by_clas
 from separatrix.data.made import weight_of_rows
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options
-from separatrix.equations.links import log1pexp, logsumexp, softmax
+from separatrix.equations.links import log1pexp, log_sigmoids, log_softmax, softmax
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import elastic_net, even
 from separatrix.inference.aside import fit_aside
 from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
 from separatrix.inference.recession import Recession
-from separatrix.predicted import of_rows
+from separatrix.predicted import eta_of, of_eta
 from separatrix.tables import brought, class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
 
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -281,48 +281,37 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _one_vs_rest(self) -> bool:
         return self.multi_class == "ovr"
 
-    def _of_rows(self, X: Any, offset: Any, of_eta: Callable[[FloatArray], NDArray]) -> NDArray:
-        """What of_eta makes of eta, (rows, K) or some of its rows."""
+    def _eta(self, X: Any, offset: Any) -> FloatArray:
         check_fitted(self)
         warn_of_no_offset(self, offset, stacklevel=3)
         if (columns := columns_for(self, X)) is not None:
-            return of_eta(table_eta(columns, X, self.coef_, self.intercept_, offset))
-        return of_rows(self, X, offset, of_eta)
+            return table_eta(columns, X, self.coef_, self.intercept_, offset)
+        return eta_of(self, X, offset)
 
     def decision_function(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset: (rows,) for two classes, positive for classes_[1]; else (rows, K)."""
-        return self._of_rows(X, offset, lambda eta: eta[:, 0] if eta.shape[1] == 1 else eta)
+        eta = self._eta(X, offset)
+        return eta[:, 0] if eta.shape[1] == 1 else eta
 
     def predict(self, X: Any, offset: Any = None) -> NDArray:
         """The most probable class of each row, (rows,)."""
-
-        def label(eta: FloatArray) -> NDArray:
-            return self.classes_[(eta[:, 0] > 0).astype(int) if eta.shape[1] == 1 else eta.argmax(axis=1)]
-
-        return self._of_rows(X, offset, label)
+        eta = self._eta(X, offset)
+        return self.classes_[(eta[:, 0] > 0).astype(int) if eta.shape[1] == 1 else eta.argmax(axis=1)]
 
     def predict_proba(self, X: Any, offset: Any = None) -> FloatArray:
         """P(class | row), (rows, K), rows that sum to 1."""
-
-        def probability(eta: FloatArray) -> FloatArray:
-            if eta.shape[1] == 1:
-                return loss_of(2).probabilities(eta)
-            # One-vs-rest divides its K sigmoids by their sum, which is softmax of their logarithms.
-            return softmax(-log1pexp(-eta) if self._one_vs_rest() else eta)
-
-        return self._of_rows(X, offset, probability)
+        eta = self._eta(X, offset)
+        if eta.shape[1] == 1:
+            return of_eta(self, loss_of(2).probabilities, eta)
+        # One-vs-rest divides its K sigmoids by their sum, which is softmax of their logarithms.
+        return of_eta(self, softmax, -log1pexp(-eta) if self._one_vs_rest() else eta)
 
     def predict_log_proba(self, X: Any, offset: Any = None) -> FloatArray:
         """log P(class | row), (rows, K), exact where P itself has rounded to 0."""
-
-        def log_probability(eta: FloatArray) -> FloatArray:
-            if eta.shape[1] == 1:
-                least = log1pexp(-np.abs(eta))  # of -log p: there is one logarithm for both classes
-                return np.hstack([-np.maximum(eta, 0.0) - least, np.minimum(eta, 0.0) - least])
-            log_p = -log1pexp(-eta) if self._one_vs_rest() else eta
-            return log_p - logsumexp(log_p)[:, None]
-
-        return self._of_rows(X, offset, log_probability)
+        eta = self._eta(X, offset)
+        if eta.shape[1] == 1:
+            return of_eta(self, log_sigmoids, eta)
+        return of_eta(self, log_softmax, -log1pexp(-eta) if self._one_vs_rest() else eta)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:
         """The share of rows whose class is predicted rightly, by weight; of a table without y, by its target."""

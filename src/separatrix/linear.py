@@ -23,7 +23,7 @@ from separatrix.data.made import Made
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
 from separatrix.equations.penalties import elastic_net, even
-from separatrix.predicted import of_rows
+from separatrix.predicted import eta_of
 from separatrix.tables import brought, columns_for, number_blocks, number_rows, table_eta, table_labels
 
 
@@ -120,7 +120,8 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         warn_of_no_offset(self, offset, stacklevel=2)
         if (columns := columns_for(self, X)) is not None:
             return table_eta(columns, X, self.coef_[None, :], np.array([self.intercept_]), offset)[:, 0]
-        return of_rows(self, X, offset, lambda eta: eta if np.ndim(self.coef_) == 2 else eta[:, 0])
+        eta = eta_of(self, X, offset)
+        return eta if np.ndim(self.coef_) == 2 else eta[:, 0]
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:
         """R squared: the share of the variance of y that is explained; of several targets the mean. Of a table without

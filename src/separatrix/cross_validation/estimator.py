@@ -197,8 +197,7 @@ class LogisticRegressionCV(LogisticRegression):
         judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
         if offset is None and not is_of_metric(scorer):
             return judge.ask(self, X, y, sample_weight)
-        eta = self._of_rows(X, offset, lambda eta: eta)
-        return judge.ask(decision_values(self.classes_, self.multi_class), eta, y, sample_weight)
+        return judge.ask(decision_values(self.classes_, self.multi_class), self._eta(X, offset), y, sample_weight)
 
     def _model(self, **parameters: Any) -> LogisticRegression:
         """The estimator that each fit amounts to."""

@@ -49,8 +49,8 @@ class Rows:
 class DecisionValues(LogisticRegression):
     """A model that is given decision values, (n, K), in place of X: what scorers ask of a model follows from them."""
 
-    def _of_rows(self, X: Any, offset: Any, of_eta: Callable[[FloatArray], NDArray]) -> NDArray:
-        return of_eta(X)
+    def _eta(self, X: Any, offset: Any) -> FloatArray:
+        return X
 
 
 @dataclass(frozen=True)

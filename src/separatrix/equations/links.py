@@ -92,6 +92,26 @@ def softmax(eta: ArrayLike) -> FloatArray:
     return weight / weight.sum(axis=-1, keepdims=True)
 
 
+def log_sigmoids(eta: FloatArray) -> FloatArray:
+    """log P(y = 0) and log P(y = 1) at eta (rows, 1), from one exponential; (rows, 2).
+
+    >>> log_sigmoids(np.array([[0.0], [40.0]]))
+    array([[-6.93147181e-01, -6.93147181e-01],
+           [-4.00000000e+01, -4.24835426e-18]])
+    """
+    least = log1pexp(-np.abs(eta))  # of -log P
+    return np.hstack([-np.maximum(eta, 0.0) - least, np.minimum(eta, 0.0) - least])
+
+
+def log_softmax(eta: FloatArray) -> FloatArray:
+    """log P(y = k) for each class, (..., K).
+
+    >>> log_softmax(np.array([0.0, 1e9]))
+    array([-1.e+09,  0.e+00])
+    """
+    return eta - logsumexp(eta)[..., None]
+
+
 def logsumexp(eta: ArrayLike) -> FloatArray:
     """log(sum_k exp(eta_k)) over the last axis: (..., K) to (...).
 
