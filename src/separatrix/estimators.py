@@ -52,7 +52,7 @@ from separatrix.equations.penalties import elastic_net, even
 from separatrix.inference.aside import fit_aside
 from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
 from separatrix.inference.recession import Recession
-from separatrix.predicted import eta_of, of_eta
+from separatrix.predicted import by_rows, eta_of
 from separatrix.tables import brought, class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
 
 MULTI_CLASS = ("auto", "multinomial", "ovr")
@@ -302,16 +302,16 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         """P(class | row), (rows, K), rows that sum to 1."""
         eta = self._eta(X, offset)
         if eta.shape[1] == 1:
-            return of_eta(self, loss_of(2).probabilities, eta)
+            return by_rows(self, loss_of(2).probabilities, eta)
         # One-vs-rest divides its K sigmoids by their sum, which is softmax of their logarithms.
-        return of_eta(self, softmax, -log1pexp(-eta) if self._one_vs_rest() else eta)
+        return by_rows(self, softmax, -log1pexp(-eta) if self._one_vs_rest() else eta)
 
     def predict_log_proba(self, X: Any, offset: Any = None) -> FloatArray:
         """log P(class | row), (rows, K), exact where P itself has rounded to 0."""
         eta = self._eta(X, offset)
         if eta.shape[1] == 1:
-            return of_eta(self, log_sigmoids, eta)
-        return of_eta(self, log_softmax, -log1pexp(-eta) if self._one_vs_rest() else eta)
+            return by_rows(self, log_sigmoids, eta)
+        return by_rows(self, log_softmax, -log1pexp(-eta) if self._one_vs_rest() else eta)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:
         """The share of rows whose class is predicted rightly, by weight; of a table without y, by its target."""

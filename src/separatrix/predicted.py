@@ -27,8 +27,8 @@ def eta_of(estimator: Any, X: Any, offset: Any) -> FloatArray:
     """
     given, X = X, checked_matrix(estimator, X)
     w, b = np.atleast_2d(estimator.coef_).T, np.atleast_1d(estimator.intercept_)
-    offset = None if isinstance(offset, int) and offset == 0 else check_offset(offset, X.shape[0], len(b))
-    is_sparse, (n, p) = sparse.issparse(X), X.shape
+    is_sparse, (n, p), K = sparse.issparse(X), X.shape, w.shape[1]
+    offset = None if isinstance(offset, int) and offset == 0 else check_offset(offset, n, K)
 
     def product_of(rows: Matrix) -> FloatArray:
         if not is_moderate(rows.data if is_sparse else rows) and first_beyond(rows):
@@ -41,14 +41,14 @@ def eta_of(estimator: Any, X: Any, offset: Any) -> FloatArray:
     if X.size <= (MANY if is_sparse or X.dtype == np.float64 else CELLS):
         eta = product_of(X)
     else:
-        eta = np.empty((n, len(b)), order="F")  # of a few classes sums over each row are fast then
+        eta = np.empty((n, K), order="F")  # of a few classes sums over each row are fast then
         shared(estimator, fill, pieces(n, p, least=max(n * CELLS // X.size, 1)))
     of_class = eta.T  # a row of which is long, as what NumPy adds at once should be
     of_class += b[:, None] if offset is None else b[:, None] + offset.T
     return eta
 
 
-def of_eta(estimator: Any, make: Callable[[FloatArray], FloatArray], eta: FloatArray) -> FloatArray:
+def by_rows(estimator: Any, make: Callable[[FloatArray], FloatArray], eta: FloatArray) -> FloatArray:
     """make(eta) (rows, any), for a make that makes of each row (rows, K) what it would by itself."""
     if eta.size <= 2 * NUMBERS:
         return make(eta)
