@@ -29,6 +29,7 @@ def rows_and_labels(K, rows=500):
 @pytest.fixture
 def in_pieces(monkeypatch):
     """From here on few cells are many, and a piece is 30 rows, of eta 7 and more."""
+    monkeypatch.setattr(predicted, "FEW", 0)
     monkeypatch.setattr(predicted, "CELLS", 120)
     monkeypatch.setattr(predicted, "MANY", 0)
     monkeypatch.setattr(predicted, "NUMBERS", 21)

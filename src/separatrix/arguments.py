@@ -11,6 +11,7 @@ from separatrix.arrays import FloatArray
 from separatrix.errors import ArgumentError, TargetError
 
 LARGEST = 1e90  # of a cell, and of a weight: the square of the one times the other, summed over rows, is finite
+ONE_THREAD = 2**13  # numbers, of which the dot of OpenBLAS takes one thread
 SMALLEST_C = 1e-200  # whose inverse, by unit of such a weight, is finite
 LARGEST_INT = sys.float_info.max
 BEYOND = f"a whole number beyond {LARGEST_INT:g}, the largest there is here"
@@ -104,11 +105,12 @@ def has_plain_rows(X: Any) -> bool:
     return type(X) is np.ndarray and X.dtype == np.float64 and X.ndim == 2 and X.size > 0
 
 
-def is_moderate(X: NDArray) -> bool:
+def is_moderate(X: NDArray, held: bool = False) -> bool:
     """Whether the sum of squares of X, (n, p) or (n,), shows that every number is finite and at most LARGEST.
 
-    A pass, as a sum would be. Of numbers in single precision it may overflow where each of them is fine; whole numbers
-    always are.
+    A pass, as a sum would be; by BLAS, which is faster, where that is `held` to one thread or takes no more: on a busy
+    machine its threads wait for each other longer than all else takes. Of numbers in single precision it may overflow
+    where each of them is fine; whole numbers always are.
 
     >>> is_moderate(np.array([[1.0, 2.0]])), is_moderate(np.array([np.nan])), is_moderate(np.array([1e100]))
     (True, False, False)
@@ -116,7 +118,7 @@ def is_moderate(X: NDArray) -> bool:
     if X.dtype.kind in "biu":
         return True
     with np.errstate(over="ignore", invalid="ignore"):
-        if X.flags.c_contiguous or X.flags.f_contiguous:  # of others dot would make a copy
+        if (held or X.size <= ONE_THREAD) and (X.flags.c_contiguous or X.flags.f_contiguous):  # else dot copies X
             flat = X.ravel(order="K")
             return float(np.dot(flat, flat)) <= LARGEST**2  # @ would hold Python's lock
         return float(np.einsum("ij,ij->", X, X) if X.ndim == 2 else np.einsum("i,i->", X, X)) <= LARGEST**2

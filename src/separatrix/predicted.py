@@ -15,8 +15,9 @@ from separatrix.data.given import check_moderate, first_beyond
 from separatrix.data.threads import for_each, one_blas_thread, thread_count, workers
 from separatrix.equations.hyperplane import doubles, pieces, project
 
+FEW = 2**17  # cells of X, which take no longer than to hold BLAS does
 CELLS = 2**19  # of a piece of X: to take one more keeps other threads waiting
-MANY = 2**22  # of X; fewer are multiplied, by BLAS with threads of its own, before others have begun
+MANY = 2**21  # of X; fewer one thread has multiplied before others have begun
 NUMBERS = 2**17  # of a piece of eta, of which an exponential is made
 
 
@@ -30,16 +31,19 @@ def eta_of(estimator: Any, X: Any, offset: Any) -> FloatArray:
     is_sparse, (n, p), K = sparse.issparse(X), X.shape, w.shape[1]
     offset = None if isinstance(offset, int) and offset == 0 else check_offset(offset, n, K)
 
-    def product_of(rows: Matrix) -> FloatArray:
-        if not is_moderate(rows.data if is_sparse else rows) and first_beyond(rows):
+    def product_of(rows: Matrix, held: bool = True) -> FloatArray:
+        if not is_moderate(rows.data if is_sparse else rows, held) and first_beyond(rows):
             check_moderate(X, names_of(given))  # which says where
         return project(rows if is_sparse else doubles(rows), w)
 
     def fill(some: slice) -> None:
         eta[some] = product_of(csr_rows(X, some) if is_sparse else X[some])
 
-    if X.size <= (MANY if is_sparse or X.dtype == np.float64 else CELLS):
-        eta = product_of(X)
+    if X.size <= FEW:
+        eta = product_of(X, held=False)
+    elif X.size <= (MANY if is_sparse or X.dtype == np.float64 else CELLS):
+        with one_blas_thread():
+            eta = product_of(X)
     else:
         eta = np.empty((n, K), order="F")  # of a few classes sums over each row are fast then
         shared(estimator, fill, pieces(n, p, least=max(n * CELLS // X.size, 1)))

@@ -1,6 +1,7 @@
 """Tables, matrices and columns of numbers as callers give them, to finite arrays with the names of their columns."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import narwhals as nw
@@ -153,7 +154,7 @@ def all_moderate(numbers: NDArray, n_threads: int | None) -> bool:
     step = -(-len(numbers) // PARTS)
     parts = (numbers[first : first + step] for first in range(0, len(numbers), step))
     with one_blas_thread(), workers(thread_count(n_threads)) as pool:
-        return all(in_order(pool, is_moderate, parts, ahead=PARTS))
+        return all(in_order(pool, partial(is_moderate, held=True), parts, ahead=PARTS))
 
 
 def remedy(value: float) -> str:
