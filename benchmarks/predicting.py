@@ -32,7 +32,7 @@ TURNS, ENOUGH = 5, 1.0  # at least, and seconds in all
 
 
 def main() -> None:
-    """Prints the table; every case is a process of its own."""
+    """Prints the table; each side of a case is a process of its own."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.predicting", description=(__doc__ or "").split("\n\n")[1]
     )
@@ -51,7 +51,7 @@ def run(case: str, which: str) -> dict[str, Any]:
 
 
 def made(rows: int, columns: int, classes: int = 2, density: float = 1.0, dtype: str = "float64") -> Any:
-    """X, and labels of other rows like it to fit to."""
+    """X, of 2,000 rows at least, and labels of so many of them to fit to."""
     random = np.random.default_rng(0)
     several = max(rows, 2_000)
     if density < 1:
