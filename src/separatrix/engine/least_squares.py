@@ -6,9 +6,9 @@ Blocks of sqrt(weight) [1 X y] are reduced to their triangular factor, and facto
 Demmel et al. 2012), so the rows are read once and never squared: the condition number of X counts once, not twice as
 in the normal equations. A penalty with an L1 part then is a small problem in R: |R w - q|^2 / 2 + penalty(w).
 
-Where rounding may have cost an unpenalised estimate digits that count, what is left of the normal equations is summed in twice
-the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the method of seminormal equations", Linear
-Algebra and its Applications 88): a pass, and about all digits are there.
+Where rounding may have cost an unpenalised estimate digits that count, what is left of the normal equations is summed
+in twice the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the method of seminormal
+equations", Linear Algebra and its Applications 88): a pass, and about all digits are there.
 
 Of many dense columns a triangle takes long, and its copies memory: see `separatrix.engine.preconditioned` for the way
 without one, and `separatrix.engine.complete` for one on disk, where columns are about spanned by others. With an L1
