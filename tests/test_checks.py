@@ -1,5 +1,6 @@
 """Each finding: when it speaks, what it names, and when it keeps quiet."""
 
+import datetime as dt
 import re
 import shlex
 from dataclasses import replace
@@ -19,6 +20,7 @@ from separatrix.evaluate.checks import examine
 from separatrix.evaluate.codes import CODES, Finding
 from separatrix.evaluate.far_numbers import far_of
 from separatrix.evaluate.metrics import evaluate_classes, evaluate_numbers
+from separatrix.evaluate.pure_levels import pure_levels
 from separatrix.export.json import read_model
 
 ROWS = 600
@@ -168,6 +170,72 @@ def test_a_level_of_one_class_is_named_with_its_rows():
     X, columns = learned(plain() | {"ward": ward.tolist()})
     finding = found(examine(X, y, columns, BINARY), "SX105")
     assert f"all {(ward == 'intensive').sum()} rows with 'ward = intensive' are 'yes'" in finding.text
+
+
+def pure_of(cells: dict[str, Any], y: Any) -> str:
+    X, columns = learned(plain() | cells)
+    return found(examine(X, y, columns, BINARY), "SX105").text
+
+
+def test_the_level_that_others_are_coded_against_is_named_too():
+    y = noise(rate=0.2)
+    ward = np.where(draw().random(ROWS) < 0.6, "general", "day")
+    y[ward == "general"] = 0
+    assert (
+        pure_of({"ward": ward.tolist()}, y) == f"all {(ward == 'general').sum()} rows with 'ward = general' are 'no'."
+    )
+
+
+@pytest.mark.parametrize(("no", "yes"), [(False, True), (0, 1), (0.0, 1.0), ("false", "true")])
+@pytest.mark.parametrize("gaps", [0, 30])
+def test_both_sides_of_true_and_false_and_of_0_and_1_are_asked(no: Any, yes: Any, gaps: int):
+    smokes = draw().random(ROWS) < 0.4
+    there = np.arange(ROWS) >= gaps
+    cells = [(yes if smokes[i] else no) if there[i] else None for i in range(ROWS)]
+    words = isinstance(no, bool | str)
+    for side, name in ((smokes, "true" if words else "1"), (~smokes, "false" if words else "0")):
+        y = noise()
+        y[side & there] = 1
+        assert pure_of({"smokes": cells}, y) == f"all {(side & there).sum()} rows with 'smokes = {name}' are 'yes'."
+
+
+def test_rows_with_a_cell_and_rows_without_are_levels_too():
+    gone = draw().random(ROWS) < 0.3
+    age = [None if gone[i] else number for i, number in enumerate(plain()["age"].tolist())]
+    for side, which in ((gone, "with"), (~gone, "without")):
+        y = noise()
+        y[side] = 0
+        assert pure_of({"age": age}, y) == f"all {side.sum()} rows {which} 'age is missing' are 'no'."
+
+
+def test_levels_of_dates_are_asked_and_missing_dates_are_none_of_them():
+    months = np.where(draw().random(ROWS) < 0.8, 1, 2)
+    gone = draw(7).random(ROWS) < 0.1
+    dates = [None if gone[i] else dt.date(2024, months[i], 1 + i % 28) for i in range(ROWS)]
+    y = noise()
+    y[(months == 1) & ~gone] = 1
+    X, columns = learned(plain() | {"seen": dates}, date=["month"])
+    finding = found(examine(X, y, columns, BINARY), "SX105")
+    assert finding.text == f"all {((months == 1) & ~gone).sum()} rows with 'seen: month = Jan' are 'yes'."
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.integers(0, 2)), min_size=3, max_size=12),
+    st.booleans(),
+)
+def test_pure_levels_are_those_that_counting_finds(drawn: list[tuple[str | None, int]], sparse: bool):
+    cells, kinds = [level for level, _ in drawn] * 12, np.array([k for _, k in drawn] * 12)
+    X, columns = learned({"number": np.arange(len(cells)) / 7, "ward": cells})
+    told = pure_levels(csr_array(X) if sparse else X, kinds, columns, Target("ill", ["x", "y", "z"]))
+    wards = pd.Series(cells).fillna("missing").to_numpy()
+    expected = set()
+    for ward in np.unique(wards):
+        inside = kinds[wards == ward]
+        if len(np.unique(inside)) == 1 and np.mean(kinds == inside[0]) ** len(inside) < 1e-6:
+            which = "'ward is missing'" if ward == "missing" else f"'ward = {ward}'"
+            expected.add(f"all {len(inside)} rows with {which} are {'xyz'[inside[0]]!r}")
+    if len(set(cells)) > 1:
+        assert set(told) == expected
 
 
 def test_a_level_of_one_class_by_chance_is_no_finding():

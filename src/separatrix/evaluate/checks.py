@@ -14,11 +14,11 @@ from scipy.sparse.csgraph import connected_components
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.columns import DROPPED, Columns, LeftOut
 from separatrix.data.target import Target
-from separatrix.equations.hyperplane import back_project
 from separatrix.errors import counted, fixed, listing, percent
 from separatrix.evaluate.codes import Finding
 from separatrix.evaluate.far_numbers import far_numbers, read_as_missing
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation, undefined
+from separatrix.evaluate.pure_levels import pure_levels
 
 RARE_CLASS = 0.1  # of the rows that each class would have if all had the same number
 ROWS_PER_FEATURE = 10
@@ -203,26 +203,11 @@ def _given_away(told: Sequence[str], level: Literal["note", "warning"]) -> list[
 
 
 def _pure(X: Any, codes: IntArray, columns: Columns, target: Target, rows: int) -> list[Finding]:
-    """Levels (and missing flags) whose rows are all of one class, which chance does once in a million."""
-    inside = (codes[:, None] == np.arange(len(target.classes))).astype(float)
-    rows_of = back_project(X, inside)
-    total, rates = rows_of.sum(axis=1), inside.mean(axis=0)
-    pure = []
-    for j in _levels(columns):
-        k = int(rows_of[j].argmax())
-        if total[j] and rows_of[j, k] == total[j] and rates[k] ** total[j] < 1e-6:
-            pure.append(f"all {int(total[j]):,} rows with {columns.feature_names[j]!r} are {target.classes[k]!r}")
-    if not pure:
+    if not (pure := pure_levels(X, codes, columns, target)):
         return []
     remedy = "Check that it is known before the outcome, and keep a finite C."
     some = "" if len(codes) == rows else f"in a sample of {len(codes):,} training rows, "
     return [Finding("SX105", "note", f"{some}{listing(pure, most=4)}.", remedy)]
-
-
-def _levels(columns: Columns) -> IntArray:
-    """Which features are 0/1 by construction: all but the numbers themselves, which come first of their column."""
-    places = [place >= column.numbers for column in columns.columns for place in range(len(column.feature_names))]
-    return np.flatnonzero(places)
 
 
 def _collinear(cells: FloatArray, names: Sequence[str]) -> list[Finding]:

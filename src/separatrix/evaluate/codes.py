@@ -43,7 +43,7 @@ CODES = {
     ),
     "SX105": Code(
         "a level holds one class only",
-        "All training rows with this level, or with this cell missing, are of one class, too many for "
+        "All training rows with this level, or with this cell missing or not missing, are of one class, too many for "
         "chance. It may be the answer in disguise; and without a penalty its coefficient has no finite "
         "value. Keep a finite C, merge the level with a neighbour, or drop the column if it is not known "
         "before the outcome.",
