@@ -23,7 +23,7 @@ from separatrix.engine.certificate import (
 from separatrix.engine.duality import fitted_bound, tilt_against
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.row_reach import farthest_row, least_reach, reaches
-from separatrix.equations.losses import SoftmaxLoss, SquaredLoss
+from separatrix.equations.losses import LogLoss, SoftmaxLoss, SquaredLoss
 from separatrix.equations.penalties import L2
 
 LONG = np.longdouble
@@ -368,6 +368,24 @@ def test_the_rounding_of_a_state_in_single_precision_leaves_no_intercept_without
         bound = fitted_bound(objective, at)
         assert bound is not None
         assert at.value - objective.evaluate(best, order=0).value <= bound <= 0.01
+
+
+@pytest.mark.parametrize("rounding", [-1.4e-17, 0.0, 1.4e-17])
+def test_probabilities_that_are_all_0_or_1_have_a_dual_bound_though_the_intercept_s_slope_is_rounding(rounding):
+    """No tilt of such rows, which bend by 1e-39, undoes a rounding of their sum."""
+    X, y = np.random.default_rng(0).normal(size=(8, 2)), np.arange(8) % 2
+    offset = 90.0 * np.where(np.arange(8) < 4, 2 * y - 1, 1 - 2 * y)[:, None]
+    objective = Objective(
+        memory_source(X, y[:, None].astype(float), offset=offset), LogLoss(), L2(np.full(2, 0.3)), True
+    )
+    theta = np.zeros((3, 1))
+    for _ in range(2):  # the loss is linear about here
+        theta[:2] -= objective.evaluate(theta, order=1).gradient[:2] / 0.3
+    at = objective.evaluate(theta, order=1)
+    at.gradient[-1] = rounding
+    bound = fitted_bound(objective, at)
+    assert bound is not None
+    assert 0.0 <= bound <= 1e-12
 
 
 @pytest.mark.parametrize("solver", ["newton", "conjugate-gradient", "gradient-descent"])

@@ -111,14 +111,14 @@ def predict(ahead: Prediction, fit_intercept: bool, r: FloatArray) -> float | No
 
 def fitted_bound(objective: Objective, at: Evaluation) -> float | None:
     """The bound by the fitted probabilities. One pass for the intercept, or two shorter ones over rows in memory, none
-    without one."""
+    without one, or where they meet its condition but for rounding, of which a tilt makes much where all are 0 or 1."""
     p, divergence, tilted = objective.source.n_columns, 0.0, None
-    if len(at.gradient) > p:
+    if len(at.gradient) > p and not is_met(at.gradient[-1]):
         V, effect = intercepts(objective, at)
         tilt = tilt_against(V, at.gradient[-1])
         tilted = effect(tilt)
         tilted += at.gradient
-        if not is_met(tilted[-1], at.gradient[-1]):  # by the rounding of a state in single precision
+        if not is_met(tilted[-1], of=at.gradient[-1]):  # by the rounding of a state in single precision
             more = tilt_against(V, tilted[-1])
             tilt += more
             tilted += effect(more)
@@ -140,12 +140,12 @@ def tilt_against(V: FloatArray, condition: FloatArray) -> FloatArray:
 def tilt_serves(tilt: FloatArray, left: FloatArray, condition: FloatArray) -> bool:
     """Whether tilted probabilities are some, and meet the condition on the intercept, of which so much was left: where
     all p are 0 or 1, no tilt moves them."""
-    return is_met(left, condition) and bool(np.ptp(np.append(tilt, 0.0)) <= WIDEST_TILT)
+    return is_met(left, of=condition) and bool(np.ptp(np.append(tilt, 0.0)) <= WIDEST_TILT)
 
 
-def is_met(left: FloatArray, condition: FloatArray) -> bool:
+def is_met(left: FloatArray, of: FloatArray | float = 0.0) -> bool:
     """Whether what is left of a condition may be rounding."""
-    return bool(np.abs(left).max() <= MET * np.abs(condition).max() + np.finfo(float).eps)
+    return bool(np.abs(left).max() <= MET * np.abs(of).max() + np.finfo(float).eps)
 
 
 def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, divergence: float = 0.0) -> float:
