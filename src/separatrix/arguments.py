@@ -100,6 +100,16 @@ def is_plain(X: Any, y: Any) -> bool:
     return has_plain_rows(X) and type(y) is np.ndarray and y.dtype.kind in "iub" and y.shape == X.shape[:1]
 
 
+def is_plain_of_numbers(X: Any, y: Any) -> bool:
+    """The same of numbers y, (rows,) or (rows, targets), that are doubles or whole.
+
+    >>> is_plain_of_numbers(np.array([[1.0], [2.0]]), np.array([0.5, 1.5]))
+    True
+    """
+    numbers = type(y) is np.ndarray and (y.dtype == np.float64 or y.dtype.kind in "iu") and y.ndim in (1, 2)
+    return has_plain_rows(X) and numbers and y.size > 0 and len(y) == len(X)
+
+
 def has_plain_rows(X: Any) -> bool:
     """Whether X is an array of doubles, (n, p), of which there are some."""
     return type(X) is np.ndarray and X.dtype == np.float64 and X.ndim == 2 and X.size > 0

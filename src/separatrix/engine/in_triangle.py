@@ -8,7 +8,7 @@ from scipy.linalg import qr, solve_triangular
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.engine.proximal import EXACT
 from separatrix.engine.quadratic_model import matrix, minimise_model
-from separatrix.engine.triangle import ROUNDING
+from separatrix.engine.triangle import ROUNDING, of_squares
 from separatrix.equations.penalties import ElasticNet
 
 MOST_ROUNDS = 100  # of some dozen changes of sign each
@@ -74,8 +74,9 @@ def shortest(rows: FloatArray, c: FloatArray) -> FloatArray:
 def ridge(R: FloatArray, q: FloatArray, alpha: FloatArray) -> tuple[FloatArray, int]:
     """The w with the least |R w - q|^2 + sum_j alpha_j w_j^2, and the rank of R at most.
 
-    In units of 1 / sqrt(alpha) the penalty is |w|^2, and QR of R on top of the identity is the whole problem. With more
-    columns than rows the solution lies in the span of the rows, so it is sought there.
+    In units of 1 / sqrt(alpha) the penalty is |w|^2, and QR of R on top of the identity is the whole problem, unless
+    its normal equations lose no digits. With more columns than rows the solution lies in the span of the rows, so it is
+    sought there.
     """
     unit = np.sqrt(alpha)[:, None]
     row_space, A = None, R / unit.T
@@ -83,8 +84,13 @@ def ridge(R: FloatArray, q: FloatArray, alpha: FloatArray) -> tuple[FloatArray, 
         row_space, T = np.linalg.qr(A.T)
         A = T.T
     p = A.shape[1]
-    Q, T = np.linalg.qr(np.vstack([A, np.eye(p)]))
-    z = solve_triangular(T, Q.T @ np.vstack([q, np.zeros((p, q.shape[1]))]))
+    T = of_squares(A.T @ A + np.eye(p))
+    if T is None:
+        Q, T = np.linalg.qr(np.vstack([A, np.eye(p)]))
+        along = Q[: len(A)].T @ q
+    else:
+        along = solve_triangular(T, A.T @ q, trans=1)
+    z = solve_triangular(T, along)
     return (z if row_space is None else row_space @ z) / unit, p
 
 

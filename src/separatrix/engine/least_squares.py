@@ -3,17 +3,19 @@ r"""Least squares, exactly: minimise sum_i weight_i (y_i - x_i'w - b)^2 / 2 + pe
 An offset is taken from y, which comes to the same.
 
 Blocks of sqrt(weight) [1 X y] are reduced to their triangular factor, and factors are stacked and reduced again (TSQR;
-Demmel et al. 2012), so the rows are read once and never squared: the condition number of X counts once, not twice as
-in the normal equations. A penalty with an L1 part then is a small problem in R: |R w - q|^2 / 2 + penalty(w).
+Demmel et al. 2012), so the rows are read once, and squared only where columns hardly depend on each other: elsewhere
+the condition number of X counts once, not twice as in the normal equations. A penalty with an L1 part then is a small
+problem in R: |R w - q|^2 / 2 + penalty(w).
 
 Where rounding may have cost an unpenalised estimate digits that count, what is left of the normal equations is summed
 in twice the precision, and R makes a step of it (Bjorck 1987, "Stability analysis of the method of seminormal
 equations", Linear Algebra and its Applications 88): a pass, and about all digits are there.
 
-Of many dense columns a triangle takes long, and its copies memory: see `separatrix.engine.preconditioned` for the way
-without one, and `separatrix.engine.complete` for one on disk, where columns are about spanned by others. With an L1
-part such a fit, and of many columns that are mostly zeros, of which a triangle would be larger than the data, any
-penalised one is found as those of classes are: by products alone, to all the digits that the objective has.
+Of many dense columns QR takes long, and copies of its triangle memory: where their squares do not serve, or are not
+little beside X, see `separatrix.engine.preconditioned` for the way without one, and `separatrix.engine.complete` for
+one on disk, where columns are about spanned by others. With an L1 part such a fit, and of many columns that are mostly
+zeros, of which a triangle would be larger than the data, any penalised one is found as those of classes are: by
+products alone, to all the digits that the objective has.
 """
 
 import warnings
@@ -48,7 +50,7 @@ from separatrix.engine.preconditioned import (
 )
 from separatrix.engine.proximal import centred_for, proximal_newton
 from separatrix.engine.quadratic_gap import PROVEN, certify_quadratic
-from separatrix.engine.triangle import ROUNDING, triangle_of
+from separatrix.engine.triangle import ROUNDING, squared_triangle, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning
@@ -90,7 +92,8 @@ def least_squares(
     with one_blas_thread(), source.working() as source:
         found, wide, large = None, is_wide(source, penalty), not with_triangle and is_large(source)
         if large and not penalty.has_l1:
-            found = by_gram(source, targets, penalty, fit_intercept) or by_basis(source, penalty, fit_intercept)
+            given = source, targets, penalty, fit_intercept
+            found = by_squares(*given) or by_gram(*given) or by_basis(source, penalty, fit_intercept)
         elif penalty.has_l1 and not wide and (large or is_low(source, penalty)):
             found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS)
         if not found and wide:
@@ -98,11 +101,25 @@ def least_squares(
         return found or by_triangle(source, targets, penalty, fit_intercept)
 
 
+def by_squares(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
+    """The fit by the squares of the rows, where a triangle is little beside X, and they take no digits."""
+    started = perf_counter()
+    R = squared_triangle(source, partial(rows_of, intercept=int(fit_intercept))) if is_little(source) else None
+    return None if R is None else of_triangle(R, source, targets, penalty, fit_intercept, started)
+
+
 def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
     """The fit by QR."""
     started = perf_counter()
+    R = triangle_of(source, partial(rows_of, intercept=int(fit_intercept)))
+    return of_triangle(R, source, targets, penalty, fit_intercept, started)
+
+
+def of_triangle(
+    R: FloatArray, source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool, started: float
+) -> LeastSquares:
+    """The fit by the triangle R of the rows."""
     m, p = int(fit_intercept), source.n_columns
-    R = triangle_of(source, lambda block: rows_of(block, m))
     R_x, q = R[m:, m : m + p], R[m:, m + p :]
     length, far = np.linalg.norm(R[:, m : m + p], axis=0), np.abs(source.centre * R[:m, :m].sum())
     length = np.hypot(length, CELLS / ROUNDING * far)
@@ -156,13 +173,20 @@ def by_basis(source: Source, penalty: ElasticNet, fit_intercept: bool) -> LeastS
     started = perf_counter()
     assert isinstance(source, MemorySource)
     n, p = source.X.shape
-    if penalty.l2.any() or (n >= p and TRIANGLES * 8.0 * p**2 <= MOST_OF_X * source.X.size * source.X.itemsize):
+    if penalty.l2.any() or is_little(source):
         return None
     objective, total = objective_of(source, penalty, fit_intercept)
     found = complete(objective)
     what = "columns" if n >= p else "rows"
     why = f"some of {min(n, p):,} {what} are about spanned by others, and their triangle would be large: it is on disk"
     return found and as_proven(objective, total, found, NEARLY_PROVEN, ("qr", why), started)
+
+
+def is_little(source: Source) -> bool:
+    """Whether the triangles of all columns that a fit makes are little beside X."""
+    assert isinstance(source, MemorySource)
+    n, p = source.X.shape
+    return n >= p and TRIANGLES * 8.0 * p**2 <= MOST_OF_X * source.X.size * source.X.itemsize
 
 
 def as_proven(
@@ -276,7 +300,8 @@ def rows_of(block: Block, intercept: int) -> FloatArray:
 def design_of(block: Block, intercept: int, *beside: FloatArray) -> FloatArray:
     """sqrt(weight) [1 X] of a block, dense, and what is put beside it."""
     rows = np.hstack([np.ones((len(block.weight), intercept)), dense(block.X), *beside])
-    rows *= np.sqrt(block.weight)[:, None]
+    if not np.all(block.weight == 1.0):
+        rows *= np.sqrt(block.weight)[:, None]
     return rows
 
 

@@ -10,7 +10,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.engine.certificate import Certificate, rounding
 from separatrix.engine.duality import duality_gap
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.triangle import ROUNDING
+from separatrix.engine.triangle import ROUNDING, of_squares
 
 PROVEN = 1e-12  # of the mean square, or the variance of y: a bound that is worse is worth another
 
@@ -54,6 +54,8 @@ def certified_gap(
     scale = np.linalg.norm(root, axis=0)
     scale[scale == 0] = 1.0
     A, c = (root / scale).T, g / scale[:, None]
+    if (T := of_squares(A @ A.T)) is not None:
+        return 0.5 * float(np.sum(np.square(solve_triangular(T, c, trans=1))))
     nu, *_ = cast(Any, lstsq(A, c, cond=ROUNDING, lapack_driver="gelsy"))
     return 0.5 * float(np.sum(np.square(nu))) if np.abs(A @ nu - c).max(initial=0.0) <= beyond else np.inf
 

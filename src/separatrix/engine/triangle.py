@@ -1,5 +1,10 @@
-"""Rows reduced to a triangle: R of A = QR, block after block (TSQR; Demmel et al. 2012), never squared."""
+"""Rows reduced to a triangle: R of A = QR, block after block (TSQR; Demmel et al. 2012).
 
+They are squared, A'A = R'R (Cholesky QR), at a fraction of the cost, only where columns are so far from dependent that
+it takes no digits that count.
+"""
+
+import operator
 from collections.abc import Callable, Iterator
 from functools import reduce
 from itertools import chain
@@ -16,7 +21,11 @@ CELLS = 2**17  # that are reduced at a time
 WIDE = 256  # columns of a triangle that is larger than such rows, so that to reduce it again costs more than they do
 SHARE = 0.25  # of the columns, as many rows as which are no longer kept, but reduced
 PANEL = 32
-(tpqrt,) = get_lapack_funcs(("tpqrt",), dtype=np.float64)
+TALL = 4  # times as many rows as columns, and more: where a Gram matrix costs little beside QR
+APART = 1e-2  # of 1 / |G^-1|, G of columns of length 1: squares that are as near to none cost digits
+LEFT = 1e-4  # of the last column's square, which is y's: the same of what the others leave of it
+SHORT = 1e-140  # columns whose squares lose digits, or are none
+tpqrt, potrf, pocon = get_lapack_funcs(("tpqrt", "potrf", "pocon"), dtype=np.float64)
 
 
 def triangle_of(source: Source, rows: Callable[[Block], FloatArray], classes: int = 1) -> FloatArray:
@@ -29,6 +38,16 @@ def triangle_of(source: Source, rows: Callable[[Block], FloatArray], classes: in
     if source.n_columns * classes >= WIDE and isinstance(source, MemorySource):
         return reduced(parts(source.blocks(slice(0, source.n_rows))))
     return source.add_up(lambda block: reduced(parts(iter([block]))), lambda a, b: reduced(iter([a, b])))
+
+
+def squared_triangle(source: Source, rows: Callable[[Block], FloatArray]) -> FloatArray | None:
+    """The same by the squares of all rows, in a pass of products that threads share; None where that takes digits."""
+
+    def squares(block: Block) -> FloatArray:
+        return reduce(operator.iadd, (A.T @ A for A in map(rows, block.pieces(cells))))
+
+    cells = max(CELLS, source.n_columns**2)  # no fewer than squares, which are added up
+    return of_squares(source.add_up(squares, operator.iadd))
 
 
 def reduced(parts: Iterator[FloatArray]) -> FloatArray:
@@ -55,4 +74,19 @@ def in_place(parts: Iterator[FloatArray], n: int) -> FloatArray:
 
 def triangle(A: FloatArray) -> FloatArray:
     """R of A = QR."""
-    return np.asarray(np.linalg.qr(A, mode="r"))
+    R = of_squares(A.T @ A) if len(A) >= TALL * A.shape[1] else None
+    return np.asarray(np.linalg.qr(A, mode="r")) if R is None else R
+
+
+def of_squares(G: FloatArray) -> FloatArray | None:
+    """R with R'R = G, which is used up; None where the columns that were squared are too near to dependent, or squares
+    are no numbers."""
+    length = np.sqrt(np.diagonal(G))
+    if not (len(G) and length.min() > SHORT and length.max() < np.inf):
+        return None
+    G /= length
+    G /= length[:, None]
+    R, failed = potrf(G, clean=True)
+    if failed or R[-1, -1] ** 2 < LEFT or (len(R) > 1 and pocon(R[:-1, :-1], 1.0)[0] < APART):
+        return None
+    return R * length
