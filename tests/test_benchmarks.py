@@ -14,7 +14,7 @@ from scipy import sparse
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 
-from benchmarks import alike, flights, inference  # noqa: E402
+from benchmarks import alike, flights, inference, linear  # noqa: E402
 from benchmarks.__main__ import Allowance  # noqa: E402
 from benchmarks.cases import CASES, Case, Problem, chosen, describe, prepare, reader  # noqa: E402
 from benchmarks.judge import Reference, Run, climb, dual, entry, lowest, objective  # noqa: E402
@@ -330,6 +330,18 @@ def test_predictions_are_those_of_scikit_learn_with_the_same_coefficients():
         assert float(row[-1]) < 1e-14
         for ours, theirs, ratio in zip(row[1:-1:3], row[2:-1:3], row[3:-1:3], strict=True):
             assert float(ratio) == pytest.approx(float(theirs) / float(ours), rel=0.1, abs=0.06)
+
+
+@pytest.mark.slow
+def test_least_squares_are_at_the_optimum_that_peers_come_near_to():
+    command = [sys.executable, "-m", "benchmarks.linear", "--rows", "150"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in done.stdout.splitlines()]
+    assert [row[:2] for row in cells[2:]] == [["150 x 4", penalty] for penalty in linear.PENALTIES]
+    for row in cells[2:]:
+        assert float(row[3]) <= 1e-12
+        assert float(row[6]) <= linear.REACHED
+        assert float(row[7]) == pytest.approx(float(row[5]) / float(row[2]), rel=0.1, abs=0.06)
 
 
 @pytest.mark.slow

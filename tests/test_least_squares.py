@@ -347,8 +347,9 @@ def test_a_fit_that_rounding_has_spoilt_is_warned_of_with_a_remedy():
     rng = np.random.default_rng(10)
     X = rng.normal(size=(20, 100)) * 10.0 ** rng.uniform(-20, 20, 100)
     X[:, 50:] = X[:, :50]
-    with pytest.warns(ConvergenceWarning, match="units of about the same size"):
+    with pytest.warns(ConvergenceWarning, match="units of about the same size") as caught:
         LinearRegression(fit_intercept=False).fit(X, 1e6 + rng.normal(size=20))
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize("shift", [30.0, 300.0, 1e4, 1e6, 1e8])

@@ -151,7 +151,7 @@ def of_triangle(
             f"rounding left the fit up to {found.certificate.gap:.1e} above the best mean square, beside {varies:.1e} "
             "of no column. Give the columns units of about the same size, or leave out those that others span.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return found
 
