@@ -9,7 +9,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.columns import Columns
 from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number
 from separatrix.data.target import Target
-from separatrix.equations.hyperplane import back_project
+from separatrix.equations.hyperplane import back_project, pieces
 
 CHANCE = 1e-6
 
@@ -38,8 +38,11 @@ def _fractions(X: Any, columns: Columns) -> FloatArray:
         for column in columns.columns
         for place in range(len(column.feature_names))
     ]
-    fractions, cells = np.full(len(binary), np.inf), X[:, np.flatnonzero(binary)]
-    fractions[binary] = np.asarray((cells != 0).sum(axis=0) - (cells == 1).sum(axis=0)).ravel()
+    some = np.flatnonzero(binary)
+    fractions = np.where(binary, 0.0, np.inf)
+    for rows in pieces(X.shape[0], len(some)):
+        cells = X[rows][:, some]
+        fractions[some] += (cells != 0).sum(axis=0) - (cells == 1).sum(axis=0)
     return fractions
 
 
