@@ -7,7 +7,6 @@ and how long of that the solver took, once the rows are read and encoded.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measure import CORES, ROOT, machine
+from benchmarks.measure import ROOT, confine, machine
 
 LEVELS = (2, 3, 4, 5, 6)
 TARGET = "y"
@@ -63,8 +62,7 @@ def run(way: str, path: Path) -> dict[str, Any]:
 
 def measured(way: str, path: str) -> dict[str, Any]:
     """Seconds of the whole call, of all processors too, of the solver, and the log-odds of a row of each kind."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    confine()
     fit, times, answer = WAYS[way], [], None
     fit(path)  # imports, and the file into the system's memory
     for _ in range(REPEATS):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cases import Data, builtin, gaussian, indicators, read_openml
-from benchmarks.measure import CORES, REPEATS, ROOT, SHORT
+from benchmarks.measure import REPEATS, ROOT, SHORT, confine
 
 CASES: dict[str, Callable[..., Data]] = {
     "breast_cancer-raw": partial(builtin, name="breast_cancer"),
@@ -57,8 +57,7 @@ def run(case: str, peer: str, scoring: str, limit: float) -> Result | None:
 
 def measured(case: str, peer: str, scoring: str) -> Result:
     """What `run` gives, measured in this process after a fit of a few rows."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    confine()
     X, y = CASES[case](read_openml)
     few = np.concatenate([np.flatnonzero(y == k)[:40] for k in (0, 1)])
     model(peer, scoring).fit(X[few], y[few])

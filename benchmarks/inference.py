@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.cases import gaussian, read_openml
 from benchmarks.choosing import process_seconds
-from benchmarks.measure import CORES, POOLS, REPEATS, ROOT, SHORT, machine
+from benchmarks.measure import CORES, POOLS, REPEATS, ROOT, SHORT, confine, machine
 
 Z = 1.959963984540054
 Answer = list[NDArray]
@@ -220,8 +220,7 @@ def run(case: str, peer: str, rows: int, limit: float) -> Result:
 
 def measured(case: str, peer: str, rows: int) -> Result:
     """What `run` gives, measured in this process after a run on a few rows."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    confine()
     X, y = gaussian(read_openml, rows, CASES[case].columns, correlation=0.5)
     ask = CASES[case].peers[peer]
     ask(X[:500, :3], y[:500])

@@ -6,7 +6,6 @@ its own, the best of several, and how far each is above the least objective that
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import warnings
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.measure import CORES, ROOT
+from benchmarks.measure import ROOT, confine
 
 SIZES = [(150, 4), (2_000, 50), (20_000, 50), (20_000, 300), (1_000_000, 28)]
 OURS = "separatrix"
@@ -49,17 +48,13 @@ def main() -> None:
 
 def line(size: tuple[int, int], penalty: str) -> list[str]:
     """A row of the table: of each side the fastest run that reached the gap."""
-    runs = {who: run(size, penalty, who) for who in [OURS, *peers(penalty, size[0])]}
-    least = min(objective for tried in runs.values() for _, objective in tried)
-    fastest = {
-        who: min(
-            (seconds, objective / least - 1.0) for seconds, objective in tried if objective <= least * (1 + REACHED)
-        )
-        for who, tried in runs.items()
-        if any(objective <= least * (1 + REACHED) for _, objective in tried)
-    }
-    ours, gap = fastest.pop(OURS)
-    peer, (theirs, their_gap) = min(fastest.items(), key=lambda each: each[1])
+    whoever = [OURS, *peers(penalty, size[0])]
+    runs = [(*tried, who) for who in whoever for tried in run(size, penalty, who)]
+    least = min(objective for _, objective, _ in runs)
+    reached = sorted((seconds, objective / least - 1.0, who) for seconds, objective, who in runs)
+    reached = [each for each in reached if each[1] <= REACHED]
+    ours, gap, _ = next(each for each in reached if each[2] == OURS)
+    theirs, their_gap, peer = next(each for each in reached if each[2] != OURS)
     cells = [f"{size[0]:,} x {size[1]:,}", penalty, f"{1e3 * ours:.3g}", f"{gap:.0e}"]
     return [*cells, peer, f"{1e3 * theirs:.3g}", f"{their_gap:.0e}", f"{theirs / ours:.1f}"]
 
@@ -112,8 +107,7 @@ def objective_of(model: Any, X: NDArray, y: NDArray, penalty: str) -> float:
 
 def measured(n: int, p: int, penalty: str, who: str) -> list[tuple[float, float]]:
     """The best seconds and the objective of each tolerance, from loose to tight; ours needs none."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    confine()
     from separatrix import LinearRegression
 
     (X, y), (alpha, ratio) = made(n, p), PENALTIES[penalty]

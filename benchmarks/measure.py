@@ -84,11 +84,16 @@ def failed(job: Job, done: subprocess.CompletedProcess[str]) -> Run:
     return Run(job.peer, job.tol, job.threads, status, note=lines[-1])
 
 
+def confine() -> None:
+    """Leaves this process so many cores as all that is measured has, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+
+
 def main(argument: str) -> None:
     """The job's result on the last line of standard output."""
     job = Job(**json.loads(argument))
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    confine()
     X, y = load(Path(job.folder))
     if job.augment:
         X = with_ones(X)

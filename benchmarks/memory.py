@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import CORES, ROOT, start_of_peak
+from benchmarks.measure import ROOT, confine, start_of_peak
 from benchmarks.measure import peak_bytes as peak
 from benchmarks.report import grid, percent
 
@@ -302,8 +302,7 @@ def made(kind: Kind) -> tuple[np.ndarray, np.ndarray]:
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1].startswith("{"):
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+        confine()
         print(json.dumps(measure(Kind(**json.loads(sys.argv[1])))))
     else:
         main()

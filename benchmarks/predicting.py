@@ -6,7 +6,6 @@ coefficients: each in a process of its own, the best of several, and whether the
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from time import perf_counter
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from benchmarks.measure import CORES, ROOT
+from benchmarks.measure import ROOT, confine
 
 CASES: dict[str, dict[str, Any]] = {
     "1 x 28": {"rows": 1, "columns": 28},
@@ -64,8 +63,7 @@ def made(rows: int, columns: int, classes: int = 2, density: float = 1.0, dtype:
 
 def measured(case: str, which: str) -> dict[str, float]:
     """The seconds of each thing asked, and by how much probabilities are apart from the other's."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    confine()
     from sklearn.linear_model import LogisticRegression as Peer
 
     from separatrix import LogisticRegression

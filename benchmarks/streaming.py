@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.flights import NAMES, TARGET, make
-from benchmarks.measure import CORES, ROOT, machine, peak_bytes
+from benchmarks.measure import ROOT, confine, machine, peak_bytes
 
 Result = dict[str, Any]
 READERS = ("pyarrow", "polars", "duckdb")
@@ -79,8 +79,7 @@ def forget(folder: Path) -> None:
 
 def work(job: str, folder: Path, given: Any) -> Result:
     """A job, its seconds, and the peak of this process's resident memory."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    confine()
     result = JOBS[job](folder, given)
     return {**result, "megabytes": peak_bytes() / 2**20}
 

@@ -89,25 +89,20 @@ def check_offset(offset: Any, rows: int, columns: int, most: float = LARGEST) ->
     return numbers.reshape(rows, columns)
 
 
-def is_plain(X: Any, y: Any) -> bool:
-    """Whether X is an array of doubles and y one of whole numbers or truth values, a row each.
+def is_plain(X: Any, y: Any, numbers: bool = False) -> bool:
+    """Whether X is an array of doubles and y one of whole numbers or truth values, a row each; or of `numbers`, doubles
+    or whole, of one target or several.
 
     Of those scikit-learn's checks change nothing; but to say so takes them as long as a small fit takes.
 
     >>> is_plain(np.array([[1.0], [2.0]]), np.array([0, 1])), is_plain(np.array([[1.0]]), np.array(["a"]))
     (True, False)
     """
-    return has_plain_rows(X) and type(y) is np.ndarray and y.dtype.kind in "iub" and y.shape == X.shape[:1]
-
-
-def is_plain_of_numbers(X: Any, y: Any) -> bool:
-    """The same of numbers y, (rows,) or (rows, targets), that are doubles or whole.
-
-    >>> is_plain_of_numbers(np.array([[1.0], [2.0]]), np.array([0.5, 1.5]))
-    True
-    """
-    numbers = type(y) is np.ndarray and (y.dtype == np.float64 or y.dtype.kind in "iu") and y.ndim in (1, 2)
-    return has_plain_rows(X) and numbers and y.size > 0 and len(y) == len(X)
+    if not has_plain_rows(X) or type(y) is not np.ndarray or y.shape[:1] != X.shape[:1]:
+        return False
+    if numbers:
+        return (y.dtype == np.float64 or y.dtype.kind in "iu") and y.ndim <= 2 and y.size > 0
+    return y.dtype.kind in "iub" and y.ndim == 1
 
 
 def has_plain_rows(X: Any) -> bool:

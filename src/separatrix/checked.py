@@ -21,6 +21,7 @@ from separatrix.arguments import (
     check_squares,
     has_plain_rows,
     is_moderate,
+    is_plain,
     listed,
     shown,
     unmasked,
@@ -80,6 +81,11 @@ def checked_matrix(estimator: Any, X: Any) -> Matrix:
 
 def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tuple[Matrix, NDArray]:
     """X (rows, p), dense or CSR, finite, and y, labels (rows,) or numbers (rows,) or (rows, targets)."""
+    threads = getattr(estimator, "n_threads", None)
+    if is_plain(X, y, numbers):
+        check_moderate(X, n_threads=threads)
+        keep_names(estimator, None, X.shape[1])
+        return X, numbers_of(y) if numbers else y
     X, y = unmasked(X), unmasked(y)
     y = y if numbers else brought_text(y)
     dtypes = FLOATS if sparse.issparse(X) else FLOATS + WHOLE  # a dense X is widened as it is used, not whole
@@ -92,8 +98,17 @@ def checked_rows(estimator: Any, X: Any, y: Any, *, numbers: bool = False) -> tu
     except (TypeError, ValueError, OverflowError) as error:
         raise explained(error, X, y, estimator) from None
     found = csr_of_sums(found) if sparse.issparse(found) else found
-    check_moderate(found, names_of(X), getattr(estimator, "n_threads", 1))
+    check_moderate(found, names_of(X), threads)
     return found, numbers_of(values) if numbers else values
+
+
+def keep_names(estimator: Any, names: Any, many: int) -> None:
+    """scikit-learn's number of features and, where there are any, their names."""
+    estimator.n_features_in_ = many
+    if names is not None:
+        estimator.feature_names_in_ = np.array(names, dtype=object)
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
 
 
 def check_given(X: Any) -> None:

@@ -26,7 +26,6 @@ from separatrix.arguments import (
     check_size,
     check_whole,
     is_moderate,
-    is_plain,
 )
 from separatrix.arrays import FloatArray
 from separatrix.checked import (
@@ -40,7 +39,6 @@ from separatrix.checked import (
 )
 from separatrix.data.block import Source
 from separatrix.data.classes import against, codes_for, columns_of_eta, loss_of
-from separatrix.data.given import check_moderate
 from separatrix.data.judged import check_not_tiny
 from separatrix.data.labels import check_two_classes, made_codes, weight_by_class
 from separatrix.data.made import weight_of_rows
@@ -53,7 +51,7 @@ from separatrix.inference.aside import fit_aside
 from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
 from separatrix.inference.recession import Recession
 from separatrix.predicted import by_rows, eta_of
-from separatrix.tables import brought, class_blocks, class_rows, columns_for, keep_names, table_eta, table_labels
+from separatrix.tables import brought, class_blocks, class_rows, columns_for, table_eta, table_labels
 
 MULTI_CLASS = ("auto", "multinomial", "ovr")
 
@@ -199,11 +197,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[NDArray, Source, FloatArray, float]:
         """The classes of arrays, the rows with their codes for y, and what those of each class weigh, (K,), and all."""
         given = X
-        if is_plain(X, y):
-            check_moderate(X, n_threads=self.n_threads)
-            keep_names(self, None, X.shape[1])
-        else:
-            X, y = checked_rows(self, X, y)
+        X, y = checked_rows(self, X, y)
         if isinf(self.C):
             check_not_tiny(X, given)
         self.classes_, codes = made_codes(y)

@@ -7,14 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 
-from separatrix.arguments import (
-    check_flag,
-    check_l1_ratio,
-    check_number,
-    check_offset,
-    check_sample_weight,
-    is_plain_of_numbers,
-)
+from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset, check_sample_weight
 from separatrix.arrays import FloatArray
 from separatrix.checked import (
     all_or_nothing,
@@ -25,14 +18,13 @@ from separatrix.checked import (
     warn_of_no_offset,
 )
 from separatrix.data.block import Source
-from separatrix.data.given import check_moderate
 from separatrix.data.judged import check_not_tiny
 from separatrix.data.made import Made
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
 from separatrix.equations.penalties import elastic_net, even
 from separatrix.predicted import eta_of
-from separatrix.tables import brought, columns_for, keep_names, number_blocks, number_rows, table_eta, table_labels
+from separatrix.tables import brought, columns_for, number_blocks, number_rows, table_eta, table_labels
 
 
 class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -43,13 +35,13 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     collinear and alpha = 0, of all solutions the one with the smallest |w|.
 
     QR takes copies of its triangle: of more than some hundred columns, much memory beside X. Dense X of 256 rows and
-    columns or more, unless it has some dozen times as many rows as columns and these hardly depend on each other, is
-    fitted by conjugate gradients, prepared by a factor that goes to a temporary file (`TMPDIR`) where it is large
-    beside X, or with an L1 part and no fewer rows than columns on working sets: in less than a third of X. Where
-    columns (or rows) repeat others all but exactly, or many are spanned by the rest, and no penalty helps, QR goes to
-    such a file, too; it stays in memory where the disk has no room. With alpha > 0, an X of more than 2,000 columns
-    that is sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by conjugate
-    gradients, or on working sets where there is an L1 part, with ConvergenceWarning where these do not end.
+    columns or more, unless it has 44 times as many rows as columns (in single precision 88) and these hardly depend on
+    each other, is fitted by conjugate gradients, prepared by a factor that goes to a temporary file (`TMPDIR`) where it
+    is large beside X, or with an L1 part and no fewer rows than columns on working sets: in less than a third of X.
+    Where columns (or rows) repeat others all but exactly, or many are spanned by the rest, and no penalty helps, QR
+    goes to such a file, too; it stays in memory where the disk has no room. With alpha > 0, an X of more than 2,000
+    columns that is sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by
+    conjugate gradients, or on working sets where there is an L1 part, with ConvergenceWarning where these do not end.
 
     Parameters
     ----------
@@ -111,12 +103,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _of_arrays(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Source, int | None]:
         """Arrays as a source, and how many targets they have, None for y (rows,)."""
         given = X
-        if is_plain_of_numbers(X, y):
-            check_moderate(X, n_threads=None)
-            keep_names(self, None, X.shape[1])
-            y = numbers_of(y)
-        else:
-            X, y = checked_rows(self, X, y, numbers=True)
+        X, y = checked_rows(self, X, y, numbers=True)
         if not self.alpha:
             check_not_tiny(X, given)
         weight = check_sample_weight(sample_weight, X.shape[0])

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from separatrix.arguments import listed, shown
 from separatrix.arrays import FloatArray
-from separatrix.checked import check_given, weight_of_classes
+from separatrix.checked import check_given, keep_names, weight_of_classes
 from separatrix.data import dataset
 from separatrix.data.beside import given
 from separatrix.data.blocks import Labelled, array_of_dask, labelled
@@ -189,15 +189,6 @@ def brought(*arrays: Any) -> Iterator[Any]:
         except Exception as error:  # whatever its blocks are made by
             reason = (str(error).strip().splitlines() or [""])[0]
             raise DataError(f"a Dask array cannot be read: {type(error).__name__}: {reason}") from error
-
-
-def keep_names(estimator: Any, names: Any, many: int) -> None:
-    """scikit-learn's number of features and, where there are any, their names."""
-    estimator.n_features_in_ = many
-    if names is not None:
-        estimator.feature_names_in_ = np.array(names, dtype=object)
-    elif hasattr(estimator, "feature_names_in_"):
-        del estimator.feature_names_in_
 
 
 def keep_columns(estimator: Any, columns: Columns) -> None:

@@ -50,7 +50,7 @@ from separatrix.engine.preconditioned import (
 )
 from separatrix.engine.proximal import centred_for, proximal_newton
 from separatrix.engine.quadratic_gap import PROVEN, certify_quadratic
-from separatrix.engine.triangle import ROUNDING, squared_triangle, triangle_of
+from separatrix.engine.triangle import ROUNDING, TALL, squared_triangle, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning
@@ -102,10 +102,17 @@ def least_squares(
 
 
 def by_squares(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
-    """The fit by the squares of the rows, where a triangle is little beside X, and they take no digits."""
+    """The fit by the squares of the rows, where a triangle is little beside X, and they take no digits, as few of the
+    rows tell at a small part of the cost."""
     started = perf_counter()
-    R = squared_triangle(source, partial(rows_of, intercept=int(fit_intercept))) if is_little(source) else None
-    return None if R is None else of_triangle(R, source, targets, penalty, fit_intercept, started)
+    if not is_little(source):
+        return None
+    assert isinstance(source, MemorySource)
+    rows = partial(rows_of, intercept=int(fit_intercept))
+    few = source.looked_up(np.arange(0, source.n_rows, source.n_rows // (TALL * source.n_columns)))
+    if squared_triangle(few, rows) is None or (R := squared_triangle(source, rows)) is None:
+        return None
+    return of_triangle(R, source, targets, penalty, fit_intercept, started)
 
 
 def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:

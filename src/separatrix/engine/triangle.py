@@ -74,7 +74,8 @@ def in_place(parts: Iterator[FloatArray], n: int) -> FloatArray:
 
 def triangle(A: FloatArray) -> FloatArray:
     """R of A = QR."""
-    R = of_squares(A.T @ A) if len(A) >= TALL * A.shape[1] else None
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not taken
+        R = of_squares(A.T @ A) if len(A) >= TALL * A.shape[1] else None
     return np.asarray(np.linalg.qr(A, mode="r")) if R is None else R
 
 

@@ -40,7 +40,7 @@ def _fractions(X: Any, columns: Columns) -> FloatArray:
     ]
     some = np.flatnonzero(binary)
     fractions = np.where(binary, 0.0, np.inf)
-    for rows in pieces(X.shape[0], len(some)):
+    for rows in pieces(X.shape[0], len(some)) if len(some) else ():
         cells = X[rows][:, some]
         fractions[some] += (cells != 0).sum(axis=0) - (cells == 1).sum(axis=0)
     return fractions
