@@ -50,7 +50,7 @@ from separatrix.engine.preconditioned import (
 )
 from separatrix.engine.proximal import centred_for, proximal_newton
 from separatrix.engine.quadratic_gap import PROVEN, certify_quadratic
-from separatrix.engine.triangle import ROUNDING, TALL, squared_triangle, triangle_of
+from separatrix.engine.triangle import APART_IN_FEW, ROUNDING, TALL, squared_triangle, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning
@@ -110,7 +110,7 @@ def by_squares(source: Source, targets: int, penalty: ElasticNet, fit_intercept:
     assert isinstance(source, MemorySource)
     rows = partial(rows_of, intercept=int(fit_intercept))
     few = source.looked_up(np.arange(0, source.n_rows, source.n_rows // (TALL * source.n_columns)))
-    if squared_triangle(few, rows) is None or (R := squared_triangle(source, rows)) is None:
+    if squared_triangle(few, rows, APART_IN_FEW) is None or (R := squared_triangle(source, rows)) is None:
         return None
     return of_triangle(R, source, targets, penalty, fit_intercept, started)
 

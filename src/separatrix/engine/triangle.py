@@ -23,6 +23,7 @@ SHARE = 0.25  # of the columns, as many rows as which are no longer kept, but re
 PANEL = 32
 TALL = 4  # times as many rows as columns, and more: where a Gram matrix costs little beside QR
 APART = 1e-2  # of 1 / |G^-1|, G of columns of length 1: squares that are as near to none cost digits
+APART_IN_FEW = 0.1 * APART  # of some rows, in which columns are nearer by chance
 LEFT = 1e-4  # of the last column's square, which is y's: the same of what the others leave of it
 SHORT = 1e-140  # columns whose squares lose digits, or are none
 tpqrt, potrf, pocon = get_lapack_funcs(("tpqrt", "potrf", "pocon"), dtype=np.float64)
@@ -40,14 +41,14 @@ def triangle_of(source: Source, rows: Callable[[Block], FloatArray], classes: in
     return source.add_up(lambda block: reduced(parts(iter([block]))), lambda a, b: reduced(iter([a, b])))
 
 
-def squared_triangle(source: Source, rows: Callable[[Block], FloatArray]) -> FloatArray | None:
+def squared_triangle(source: Source, rows: Callable[[Block], FloatArray], apart: float = APART) -> FloatArray | None:
     """The same by the squares of all rows, in a pass of products that threads share; None where that takes digits."""
 
     def squares(block: Block) -> FloatArray:
         return reduce(operator.iadd, (A.T @ A for A in map(rows, block.pieces(cells))))
 
     cells = max(CELLS, source.n_columns**2)  # no fewer than squares, which are added up
-    return of_squares(source.add_up(squares, operator.iadd))
+    return of_squares(source.add_up(squares, operator.iadd), apart)
 
 
 def reduced(parts: Iterator[FloatArray]) -> FloatArray:
@@ -79,7 +80,7 @@ def triangle(A: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.qr(A, mode="r")) if R is None else R
 
 
-def of_squares(G: FloatArray) -> FloatArray | None:
+def of_squares(G: FloatArray, apart: float = APART) -> FloatArray | None:
     """R with R'R = G, which is used up; None where the columns that were squared are too near to dependent, or squares
     are no numbers."""
     length = np.sqrt(np.diagonal(G))
@@ -88,6 +89,6 @@ def of_squares(G: FloatArray) -> FloatArray | None:
     G /= length
     G /= length[:, None]
     R, failed = potrf(G, clean=True)
-    if failed or R[-1, -1] ** 2 < LEFT or (len(R) > 1 and pocon(R[:-1, :-1], 1.0)[0] < APART):
+    if failed or R[-1, -1] ** 2 < LEFT or (len(R) > 1 and pocon(R[:-1, :-1], 1.0)[0] < apart):
         return None
     return R * length
