@@ -122,7 +122,7 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Precondi
 
     def at_point(at: Evaluation, curvatures: FloatArray, products: int) -> Callable[[FloatArray], FloatArray]:
         h = curvatures.mean()
-        unit = np.maximum(h * square + strength, np.finfo(float).tiny)
+        shares = 1.0 / np.maximum(h * square + strength, np.finfo(float).tiny)
 
         def inverse(residual: FloatArray) -> FloatArray:
             towards, shift = np.empty_like(residual), residual[p:].sum(axis=0)  # 0 without an intercept
@@ -130,7 +130,7 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Precondi
             def scaled(some: slice) -> FloatArray:
                 z = np.multiply(mean[some], shift, out=towards[some])
                 np.subtract(residual[some], z, out=z)
-                z /= unit[some]
+                z *= shares[some]
                 return mean[some].T @ z
 
             towards[p:] = shift / h - sum(in_order(pool, scaled, pieces(*residual[:p].shape), AHEAD))

@@ -1,6 +1,6 @@
 """Systems with a symmetric matrix that is positive definite, or nearly."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from separatrix.equations.hyperplane import beside_ones, pieces
 
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
 potrf, potri, potrs, trtrs = get_lapack_funcs(("potrf", "potri", "potrs", "trtrs"), dtype=np.float64)
-(trsm,) = get_blas_funcs(("trsm",), dtype=np.float64)
+axpy, trsm = get_blas_funcs(("axpy", "trsm"), dtype=np.float64)
 SINGULAR = 1e-5  # a `Factor.least` that may be rounding
 ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
 RANK = 1e-12  # of a singular value, below which it is rounding
@@ -149,9 +149,9 @@ def conjugate_gradients(
     """About A^-1 b, and in how many products: until the square of what is left is `enough` for that of b.
 
     `times` multiplies by A, positive semi-definite, and `near` by the inverse of something near it; b has any shape.
-    Vectors can be longer than the data, so they change in place, a piece at a time. Of each step `course` is told its
-    length and the share of the square that it left. The first `direction`, that `near` makes of b, may be known. What
-    `near` makes, and so the answer, may be of another shape, if `inner` makes the product of one of b's with it.
+    Vectors can be longer than the data, so they change in place. Of each step `course` is told its length and the share
+    of the square that it left. The first `direction`, that `near` makes of b, may be known. What `near` makes, and so
+    the answer, may be of another shape, if `inner` makes the product of one of b's with it.
     """
     residual = b.copy()
     direction = near(residual) if direction is None else direction
@@ -164,24 +164,21 @@ def conjugate_gradients(
         if not bend > EPSILON * square:  # A is zero along it: every row is where its loss has rounded to a line
             return (x if x.any() else direction), products
         length = size / bend
-        for some in pieces_of(residual):
-            residual[some] -= np.multiply(product[some], length, out=product[some])
-        for some in pieces_of(x):
-            x[some] += length * direction[some]
+        residual, x = plus(residual, -length, product), plus(x, length, direction)
         towards, before = near(residual), size
         size = float(inner(residual, towards))
-        for some in pieces_of(direction):
-            direction[some] *= size / before
-            direction[some] += towards[some]
+        direction *= size / before
+        direction += towards
         square = size + (size / before) ** 2 * square
         if course is not None:
             course.append((length, size / before))
     return x, products
 
 
-def pieces_of(b: FloatArray) -> Iterator[slice]:
-    """Some rows of an array at a time, of any shape."""
-    return pieces(len(b), b.size // max(len(b), 1))
+def plus(y: FloatArray, a: float, x: FloatArray) -> FloatArray:
+    """y + a x, of one shape, in the place of y where that is contiguous: BLAS needs no array beside them, and reads
+    them once."""
+    return axpy(x.reshape(-1), y.reshape(-1), a=a).reshape(y.shape)
 
 
 def least_ritz_value(course: list[tuple[float, float]]) -> float:
