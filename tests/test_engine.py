@@ -306,7 +306,8 @@ def test_newtons_step_from_zero_as_much_longer_as_it_leaves_is_fishers_discrimin
     X = X[:, :6] if fit_intercept else np.column_stack([X[:, :6], np.ones(len(y))])
     objective = Problem(X, y, np.ones(len(y)), 2, np.zeros(X.shape[1]), fit_intercept).objective()
     at = objective.evaluate(np.zeros((7, 1)), order=2)
-    longer = -solve_positive(at.curvature, at.gradient.ravel()) / (1.0 - left_at_zero(objective, at))
+    step = -solve_positive(at.curvature, at.gradient.ravel())
+    longer = step / (1.0 - left_at_zero(objective, at.theta, float(at.gradient.ravel() @ step)))
     fisher = LinearDiscriminantAnalysis(solver="lsqr").fit(X[:, :6], y)
     np.testing.assert_allclose(longer[:6], fisher.coef_[0], rtol=1e-6)
 
@@ -447,7 +448,7 @@ def test_rows_of_a_sparse_matrix_and_their_transpose_are_views_however_few(kind)
             assert np.shares_memory(view.indices, X.indices) == bool(rows.nnz)
 
 
-@given(seeds, st.integers(0, 3), st.sampled_from([1, 2, 31, 32, 33, 100]))
+@given(seeds, st.integers(0, 3), st.sampled_from([1, 2, 31, 32, 33, 100, 300]))
 def test_full_columns_are_those_with_an_entry_in_every_row(seed, full, rows):
     rng = np.random.default_rng(seed)
     X = np.where(rng.random((rows, 6)) < 0.7, 1.0, 0.0)
@@ -535,6 +536,31 @@ def test_sparse_rows_are_helped_by_matrices_only_once_products_have_cost_as_much
         passes[C] = model.trace_.passes
     assert passes[1e4] <= 500  # by the diagonal alone, some thousands
     assert passes[1.0] <= 150
+
+
+def spent(classes: int, tol: float) -> tuple[int, int]:
+    """Iterations and passes of fits of made sparse rows by conjugate gradients."""
+    rng, iterations, passes = np.random.default_rng(0), 0, 0
+    for C in (1.0, 10.0, 100.0) * 3:
+        X = sparse.random_array((600, 900), density=0.03, rng=rng, format="csr")
+        y = (X @ rng.normal(scale=20.0, size=(900, classes)) + rng.gumbel(size=(600, classes))).argmax(axis=1)
+        model = LogisticRegression(C=C, solver="conjugate-gradient", tol=tol).fit(X, y)
+        assert model.certificate_.gap <= tol
+        iterations, passes = iterations + int(np.max(model.n_iter_)), passes + model.trace_.passes
+    return iterations, passes
+
+
+def test_longer_steps_of_conjugate_gradients_are_fewer(monkeypatch):
+    longer, _ = spent(classes=2, tol=1e-6)
+    monkeypatch.setattr(conjugate, "lengthened", lambda left: 1.0)
+    assert longer <= 0.93 * spent(classes=2, tol=1e-6)[0]
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_equations_of_the_last_step_solved_no_better_than_asked_save_passes(monkeypatch, classes):
+    _, enough = spent(classes, tol=1e-8)
+    monkeypatch.setattr(conjugate, "UNSOLVED", 0.0)
+    assert enough <= 0.98 * spent(classes, tol=1e-8)[1]
 
 
 def test_more_columns_than_a_small_matrix_go_through_conjugate_gradients_to_the_same_optimum():

@@ -72,7 +72,8 @@ class Choice:
         self, objective: Objective, theta: FloatArray, metric: FloatArray | None = None, aim: Aim = UNTIL_THE_END
     ) -> Solver:
         """The generator of iterates, started; `metric` is a curvature near the objective's own, where one is known."""
-        return SOLVERS[self.name](objective, theta, *([metric, aim] if self.takes_metric else []))
+        given = [metric, aim] if self.takes_metric else [aim] if self.name == "conjugate-gradient" else []
+        return SOLVERS[self.name](objective, theta, *given)
 
     @property
     def takes_metric(self) -> bool:

@@ -12,10 +12,10 @@ from separatrix.data.memory import FEW_CELLS, MemorySource
 from separatrix.data.threads import in_order
 from separatrix.data.wide import AHEAD
 from separatrix.engine.certificate import LARGEST_CURVATURE
-from separatrix.engine.iterate import Iterate, Solver
+from separatrix.engine.iterate import UNTIL_THE_END, Aim, Iterate, Solver
 from separatrix.engine.line_search import far_enough
-from separatrix.engine.linear_algebra import conjugate_gradients
-from separatrix.engine.newton import has_room, is_broken, newton
+from separatrix.engine.linear_algebra import Linear, conjugate_gradients
+from separatrix.engine.newton import has_room, is_broken, left_at_zero, lengthened, newton, share_left
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import Half, packed, solve_packed
 from separatrix.engine.sampling import FEW_ROWS, few_rows, sampled
@@ -23,6 +23,7 @@ from separatrix.equations.hyperplane import pieces
 
 MOST_PRODUCTS = 500  # in one Newton step
 LOOSE, LESS = 0.2, 0.1  # relative residual of the first steps, and where what prepares one costs as several products
+UNSOLVED = 0.02  # of the gap that is to be reached, for a step to leave
 COUNTS = 1e-8 * float(np.finfo(float).eps)  # beside F, of the square of a residual: F is flat along weak penalties
 MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
 SOME_PRODUCTS = 8  # prepared by the mean of all classes, say that such matrices will soon have saved as many
@@ -32,12 +33,13 @@ SAMPLE = 20  # rows for each row of the Gram matrix that preconditions
 FEW_BYTES = 2**25  # for matrices beside few rows, which may be those of a wider X in the space of its rows
 
 
-def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
+def conjugate_newton(objective: Objective, theta: FloatArray, aim: Aim = UNTIL_THE_END) -> Solver:
     """Truncated Newton (Dembo and Steihaug 1983): the Newton equations solved as well as the gradient is worth.
 
     The estimated gap is about what the certificate will say, which costs nothing; without an L2 penalty on every weight
     it is the decrease that the next step promises. Where that is not kept, as where columns all but repeat each other,
-    Newton's own steps go on, if there is room for their curvature.
+    Newton's own steps go on, if there is room for their curvature. Of one column of eta steps are lengthened as those
+    are; and the equations of the last are solved no better than the gap that is to be reached asks for.
     """
     enough = products_by_diagonal(objective, theta)
     near = preconditioner(objective, theta, enough)
@@ -45,16 +47,21 @@ def conjugate_newton(objective: Objective, theta: FloatArray) -> Solver:
     loose = LOOSE if enough > ENOUGH else LESS
     at, products, idle = objective.evaluate(theta, order=1, keep_state=True), 0, 0
     few = few_rows(objective) if objective.kept is None else objective
-    proven = bool(objective.penalty.l2.all())
+    proven, single, left = bool(objective.penalty.l2.all()), theta.shape[1] == 1, None
     while True:
         h = mean_curvatures(objective, at, few)
+        gap = min(strong_convexity_gap(objective.penalty.l2, at, h), at.value) if proven else np.inf
         if proven:
-            yield Iterate(at, gap=min(strong_convexity_gap(objective.penalty.l2, at, h), at.value))
-        step, products = newton_step(objective, at, near(at, h, products), most, loose)
-        promised = 0.5 * abs(float(np.vdot(at.gradient, step)))
+            yield Iterate(at, gap)
+        unsolved = residual_that_counts(at.value, loose, UNSOLVED * aim.gap / gap if gap else 1.0)
+        step, products = newton_step(objective, at, near(at, h, products), most, unsolved)
+        slope = float(np.vdot(at.gradient, step))
+        promised = 0.5 * abs(slope)
         if not proven:
             yield Iterate(at, gap=min(promised, at.value))
-        here, at = at, far_enough(objective, at, step)
+        left = left_at_zero(objective, at.theta, slope) if left is None else left
+        here, at = at, far_enough(objective, at, step, lengthened(left) if single else 1.0)
+        left = share_left(at, step, slope)
         idle = 0 if at.value < here.value else idle + 1
         if (idle > 1 or is_broken(promised, here, at)) and has_room(objective, at.theta.size):
             yield from newton(objective, at.theta, broken=True)
@@ -83,25 +90,25 @@ def mean_curvatures(objective: Objective, at: Evaluation, few: Objective) -> Flo
 
 
 def newton_step(
-    objective: Objective, at: Evaluation, near: Callable[[FloatArray], FloatArray], most: int, loose: float
+    objective: Objective, at: Evaluation, near: Linear, most: int, enough: Callable[[float], float]
 ) -> tuple[FloatArray, int]:
-    """The step with curvature @ step = -gradient, to a relative residual of min(loose, sqrt |gradient|), or one that no
-    longer counts beside F, and in how many products; `near` applies the inverse of something near the curvature.
-
-    Less is the rounding of the gradient: it has a part along what no row sees, for which no step is long enough.
-    """
+    """The step with curvature @ step = -gradient, but for a residual that is small `enough`, and in how many products;
+    `near` applies the inverse of something near the curvature."""
     return conjugate_gradients(
         lambda direction: objective.curvature_times(at, direction),
         near,
         -at.gradient,
-        enough=residual_that_counts(at.value, loose),
+        enough,
         most=min(most, 10 * at.theta.size),
     )
 
 
-def residual_that_counts(value: float, loose: float = LOOSE) -> Callable[[float], float]:
-    """How much of the square of a residual may be left, which starts at so much, where the objective has that value."""
-    return lambda start: max(start * min(loose, abs(start) ** 0.25) ** 2, COUNTS * value)
+def residual_that_counts(value: float, loose: float = LOOSE, share: float = 0.0) -> Callable[[float], float]:
+    """How much of the square of a residual may be left, which starts at that of the gradient, where the objective has
+    that value: a relative residual of min(loose, sqrt |gradient|), or such a `share` of the square, or as much as no
+    longer counts beside F. Less is the rounding of the gradient: it has a part along what no row sees, for which no
+    step is long enough."""
+    return lambda start: max(start * min(loose**2, max(abs(start) ** 0.5, share)), COUNTS * value)
 
 
 Preconditioner = Callable[[Evaluation, FloatArray, int], Callable[[FloatArray], FloatArray]]

@@ -65,9 +65,11 @@ def backtrack(
     return objective.evaluate(found.theta, order, keep_state, dtype) if short else found, length
 
 
-def far_enough(objective: Objective, at: Evaluation, direction: NDArray[np.floating]) -> Evaluation:
-    """As `backtrack`, with the gradient and if there is room the state kept, but `less_steep` if a few more tries find
-    such a point: each costs a pass, and the next direction of conjugate gradients many."""
+def far_enough(
+    objective: Objective, at: Evaluation, direction: NDArray[np.floating], length: float = 1.0
+) -> Evaluation:
+    """As `backtrack` from such a length, with the gradient and if there is room the state kept, but `less_steep` if a
+    few more tries find such a point: each costs a pass, and the next direction of conjugate gradients many."""
 
     def there(length: float) -> Evaluation:
         return objective.evaluate(at.theta + length * direction, order=1, keep_state=True)
@@ -76,7 +78,7 @@ def far_enough(objective: Objective, at: Evaluation, direction: NDArray[np.float
         return float(np.vdot(there.gradient, direction))
 
     first = slope(at)
-    found, length = backtrack(objective, at, direction, order=1, keep_state=True, slope=first)
+    found, length = backtrack(objective, at, direction, 1, length, keep_state=True, slope=first)
     if found is at:
         return at
     best = less_steep(at.value, first, there, slope, found, length)

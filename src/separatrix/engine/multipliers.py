@@ -30,7 +30,7 @@ from separatrix.data.threads import in_order, keep_at_hand
 from separatrix.data.wide import AHEAD, WideRows
 from separatrix.engine.conjugate import conjugate_newton, residual_that_counts
 from separatrix.engine.duality import tilt_serves
-from separatrix.engine.iterate import Iterate, Solver
+from separatrix.engine.iterate import UNTIL_THE_END, Aim, Iterate, Solver
 from separatrix.engine.line_search import first_fall, less_steep
 from separatrix.engine.linear_algebra import conjugate_gradients
 from separatrix.engine.objective import Evaluation, Objective
@@ -48,10 +48,10 @@ ROUNDINGS = 4.0  # of a sum of products
 EPSILON = float(np.finfo(float).eps)
 
 
-def truncated_newton(objective: Objective, theta: FloatArray) -> Solver:
+def truncated_newton(objective: Objective, theta: FloatArray, aim: Aim = UNTIL_THE_END) -> Solver:
     """By multipliers where they are far fewer, else by the coefficients themselves."""
     fewer = are_fewer(objective.source, objective.penalty, theta.shape[1])
-    return (multiplier_newton if fewer else conjugate_newton)(objective, theta)
+    return multiplier_newton(objective, theta) if fewer else conjugate_newton(objective, theta, aim)
 
 
 def are_fewer(source: Source, penalty: ElasticNet, classes: int) -> TypeGuard[MemorySource]:

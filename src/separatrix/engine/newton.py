@@ -45,7 +45,7 @@ def newton(
     at = start.at if start else objective.evaluate(theta, order=2)
     metric = (start and start.metric) or at
     # The metric of a known start may be old: the second step shows what it is worth.
-    before, left = np.inf if start else 0.0, 0.0 if start or theta.any() else left_at_zero(objective, at)
+    before, left = np.inf if start else 0.0, 0.0 if start else None
     asked = slow = False
     for number in count():
         if (number >= MANY_STEPS or broken) and not asked and metric.factor.least < SINGULAR:
@@ -62,11 +62,11 @@ def newton(
         yield Iterate(at, gap, metric)
         slow = NEXT_TO_NOTHING * at.value < gap <= MUCH * at.value and gap > MOST_LEFT * before
         order, before = 1 if gap <= KEEP * before else 2, gap
-        length = 1.0 / (1.0 - min(max(left, 0.0), MOST_LEFT))
+        length = lengthened(left_at_zero(objective, at.theta, slope) if left is None else left)
         if order == 2:
             metric.let_go_of_factor()  # as the next one is about to be made
         here, (at, taken) = at, backtrack(objective, at, step, order, length)
-        left = float(np.vdot(at.gradient, step)) / slope if slope else 0.0
+        left = share_left(at, step, slope)
         if left < -MOST_LEFT and here.value - at.value < LITTLE * gap:  # from side to side
             at, left = between(objective, here, at, step, taken, order), 0.0
         left = left if taken == length else 0.0
@@ -123,13 +123,24 @@ def curvature_apart(objective: Objective, at: Evaluation) -> Apart | None:
     return apart if apart and apart.beyond.size else None
 
 
-def left_at_zero(objective: Objective, at: Evaluation) -> float:
-    """The share of its slope that Newton's step from zero leaves where each class is normal, of one covariance.
+def share_left(there: Evaluation, step: FloatArray, slope: float) -> float:
+    """The share of its slope that is left where a step has led."""
+    return float(np.vdot(there.gradient, step)) / slope if slope else 0.0
+
+
+def lengthened(left: float) -> float:
+    """How long a step is to be, of one that would leave such a share of its slope."""
+    return 1.0 / (1.0 - min(max(left, 0.0), MOST_LEFT))
+
+
+def left_at_zero(objective: Objective, theta: FloatArray, slope: float) -> float:
+    """The share of its slope that Newton's step from zero leaves where each class is normal, of one covariance; from
+    elsewhere none is known.
 
     The step is a least squares fit of the classes, which explains the share R^2 of their squares. It has the direction
     of Fisher's linear discriminant (Hastie, Tibshirani and Friedman 2009, exercise 4.2), which is 1 / (1 - R^2) times
     as long, as if the step left R^2 of its slope. At zero g'H^-1 g is the number of classes less one for every row, and
     R^2 times that for their mean.
     """
-    classes, gradient = objective.loss.classes(at.theta.shape[1]), at.gradient.ravel()
-    return float(gradient @ solve_factored(at.factor, gradient)) / (classes - 1) if classes > 1 else 0.0
+    classes = objective.loss.classes(theta.shape[1])
+    return -slope / (classes - 1) if classes > 1 and not theta.any() else 0.0
