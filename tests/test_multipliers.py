@@ -14,7 +14,7 @@ from separatrix.data.wide import WideRows
 from separatrix.engine import multipliers
 from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.fit import Options, fit_linear_model
-from separatrix.engine.iterate import minimise
+from separatrix.engine.iterate import UNTIL_THE_END, Aim, minimise
 from separatrix.engine.multipliers import multiplier_newton, truncated_newton
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import SoftmaxLoss
@@ -135,6 +135,17 @@ def test_a_step_of_many_products_is_followed_by_steps_in_the_weights(monkeypatch
     solution = minimise(objective, multiplier_newton(objective, theta), 1e-11, 1e-22, 100)
     assert went_on == [1]
     assert solution.at.value - optimum(objective) <= solution.certificate.gap < 1e-11
+
+
+def test_equations_of_the_last_step_solved_no_better_than_asked_save_passes():
+    theta, passes = np.zeros((COLUMNS + 1, K)), {}
+    for aim in (Aim(1e-18), UNTIL_THE_END):
+        objectives = [objective_of(rows_of(seed), 10.0**-power) for seed in range(4) for power in (1, 2, 3)]
+        for objective in objectives:
+            solution = minimise(objective, multiplier_newton(objective, theta, aim), 1e-8, 1e-18, 100)
+            assert solution.certificate.gap <= 1e-8
+        passes[aim] = sum(objective.passes for objective in objectives)
+    assert passes[Aim(1e-18)] <= 0.95 * passes[UNTIL_THE_END]
 
 
 def test_multipliers_are_for_classes_of_rows_far_fewer_than_columns_held_alike(monkeypatch):

@@ -53,7 +53,7 @@ def conjugate_newton(objective: Objective, theta: FloatArray, aim: Aim = UNTIL_T
         gap = min(strong_convexity_gap(objective.penalty.l2, at, h), at.value) if proven else np.inf
         if proven:
             yield Iterate(at, gap)
-        unsolved = residual_that_counts(at.value, loose, UNSOLVED * aim.gap / gap if gap else 1.0)
+        unsolved = residual_that_counts(at.value, gap, aim, loose)
         step, products = newton_step(objective, at, near(at, h, products), most, unsolved)
         slope = float(np.vdot(at.gradient, step))
         promised = 0.5 * abs(slope)
@@ -103,11 +103,12 @@ def newton_step(
     )
 
 
-def residual_that_counts(value: float, loose: float = LOOSE, share: float = 0.0) -> Callable[[float], float]:
+def residual_that_counts(value: float, gap: float, aim: Aim, loose: float = LOOSE) -> Callable[[float], float]:
     """How much of the square of a residual may be left, which starts at that of the gradient, where the objective has
-    that value: a relative residual of min(loose, sqrt |gradient|), or such a `share` of the square, or as much as no
-    longer counts beside F. Less is the rounding of the gradient: it has a part along what no row sees, for which no
-    step is long enough."""
+    that value and gap: a relative residual of min(loose, sqrt |gradient|), or what adds little to the gap that is to be
+    reached, or as much as no longer counts beside F. Less is the rounding of the gradient: it has a part along what no
+    row sees, for which no step is long enough."""
+    share = UNSOLVED * aim.gap / gap if gap else 1.0
     return lambda start: max(start * min(loose**2, max(abs(start) ** 0.5, share)), COUNTS * value)
 
 

@@ -51,7 +51,7 @@ EPSILON = float(np.finfo(float).eps)
 def truncated_newton(objective: Objective, theta: FloatArray, aim: Aim = UNTIL_THE_END) -> Solver:
     """By multipliers where they are far fewer, else by the coefficients themselves."""
     fewer = are_fewer(objective.source, objective.penalty, theta.shape[1])
-    return multiplier_newton(objective, theta) if fewer else conjugate_newton(objective, theta, aim)
+    return (multiplier_newton if fewer else conjugate_newton)(objective, theta, aim)
 
 
 def are_fewer(source: Source, penalty: ElasticNet, classes: int) -> TypeGuard[MemorySource]:
@@ -222,18 +222,24 @@ class Problem:
         self.by_pieces(fill)
         return bent
 
-    def next(self, at: Point, inverse: FloatArray, residual: FloatArray, direction: FloatArray) -> tuple[Point, int]:
+    def next(
+        self,
+        at: Point,
+        inverse: FloatArray,
+        residual: FloatArray,
+        direction: FloatArray,
+        unsolved: Callable[[float], float],
+    ) -> tuple[Point, int]:
         """The point of a Newton step, or of as much of it as lowers the objective, and in how many products; from the
-        inverse of V, the slope to be made up for, and the direction along that."""
+        inverse of V, the slope to be made up for, the direction along that, and how much of its square may be left."""
 
         def times(d: FloatArray) -> FloatArray:
             v = self.bent(at, self.space.plane(d))
             v -= self.bent(at, (inverse @ v.sum(axis=0))[None])
             return self.space.slope(v, d)
 
-        enough = residual_that_counts(at.value)
         step, products = conjugate_gradients(
-            times, self.space.along, residual, enough, MANY_PRODUCTS, direction=direction, inner=inner
+            times, self.space.along, residual, unsolved, MANY_PRODUCTS, direction=direction, inner=inner
         )
         plane = self.space.plane(step)
         shift = -inverse @ (at.r.sum(axis=0) + self.bent(at, plane).sum(axis=0))
@@ -250,7 +256,7 @@ class Problem:
         return less_steep(at.value, first, there, slope, found, length) if found else at, products
 
 
-def multiplier_newton(objective: Objective, theta: FloatArray) -> Solver:
+def multiplier_newton(objective: Objective, theta: FloatArray, aim: Aim = UNTIL_THE_END) -> Solver:
     """Truncated Newton (Dembo and Steihaug 1983). The estimated gap of an iterate is its dual bound, which proves it
     where the tilted probabilities are some. Where a step needs many products, as where the columns differ in their
     lengths, it goes on in the weights, where the diagonal of the curvature helps."""
@@ -275,6 +281,7 @@ def multiplier_newton(objective: Objective, theta: FloatArray) -> Solver:
         norm = (space.l2 * square + float(slopes @ slopes)) ** 0.5
         reached = Reached(at, problem, rows.total)
         yield Iterate(reached, min(gap, at.value), proven=gap + lost if known else None, norm=norm)
-        at, products = problem.next(at, inverse, residual, direction)
+        unsolved = residual_that_counts(at.value, gap, aim)
+        at, products = problem.next(at, inverse, residual, direction, unsolved)
         if products == MANY_PRODUCTS:
-            yield from conjugate_newton(objective, Reached(at, problem, rows.total).theta)
+            yield from conjugate_newton(objective, Reached(at, problem, rows.total).theta, aim)
