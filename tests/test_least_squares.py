@@ -239,6 +239,31 @@ def test_the_readings_of_the_data_are_counted():
     assert trace.passes == trace.steps[-1].passes == len(readings)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sparse_columns_of_many_lengths_under_a_weak_penalty_take_few_passes_and_lose_no_digits(weighted):
+    rng = np.random.default_rng(20)
+    X = sparse.random_array((600, 3_000), density=5e-3, rng=rng, format="csr")
+    X = sparse.csr_array(X @ sparse.diags_array(10.0 ** rng.uniform(-1.5, 1.5, 3_000)))
+    y = X @ (rng.normal(size=3_000) * (rng.random(3_000) < 0.1)) + rng.normal(size=600)
+    weight = rng.uniform(0.5, 2.0, 600) if weighted else np.ones(600)
+    model = LinearRegression(alpha=5e-4).fit(X, y, sample_weight=weight)
+    assert model.trace_.solver == "conjugate-gradient"
+    assert model.trace_.passes < 100  # by products alone, thousands
+    A, z = (
+        np.sqrt(weight)[:, None] * (part - np.average(part, axis=0, weights=weight))
+        for part in (X.toarray(), y[:, None])
+    )
+    w = A.T @ np.linalg.solve(A @ A.T + 5e-4 * np.eye(600), z[:, 0])
+    np.testing.assert_allclose(model.coef_, w, rtol=0, atol=1e-10 * np.abs(w).max())
+
+
+def test_products_for_least_squares_go_on_to_the_end_without_a_restart():
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((2_000, 2_500), density=5e-3, rng=rng, format="csr")
+    model = LinearRegression(alpha=1.0).fit(X, X @ rng.normal(size=2_500) + rng.normal(size=2_000))
+    assert (model.trace_.solver, len(model.trace_.steps)) == ("conjugate-gradient", 2)
+
+
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
 def test_sparse_rows_of_thousands_of_columns_are_fitted_by_products_to_the_same_optimum(l1_ratio):
     rng = np.random.default_rng(0)

@@ -45,6 +45,8 @@ def conjugate_newton(objective: Objective, theta: FloatArray, aim: Aim = UNTIL_T
     near = preconditioner(objective, theta, enough)
     most = int(min(enough or MOST_PRODUCTS, MOST_PRODUCTS))
     loose = LOOSE if enough > ENOUGH else LESS
+    if aim.gap and objective.loss.third_bound == 0:  # of a quadratic one step is all, so it goes on to the end
+        loose = 0.0
     at, products, idle = objective.evaluate(theta, order=1, keep_state=True), 0, 0
     few = few_rows(objective) if objective.kept is None else objective
     proven, single, left = bool(objective.penalty.l2.all()), theta.shape[1] == 1, None
@@ -109,7 +111,7 @@ def residual_that_counts(value: float, gap: float, aim: Aim, loose: float = LOOS
     reached, or as much as no longer counts beside F. Less is the rounding of the gradient: it has a part along what no
     row sees, for which no step is long enough."""
     share = UNSOLVED * aim.gap / gap if gap else 1.0
-    return lambda start: max(start * min(loose**2, max(abs(start) ** 0.5, share)), COUNTS * value)
+    return lambda start: max(start * max(min(loose**2, abs(start) ** 0.5), min(share, LOOSE**2)), COUNTS * value)
 
 
 Preconditioner = Callable[[Evaluation, FloatArray, int], Callable[[FloatArray], FloatArray]]

@@ -12,6 +12,7 @@ from separatrix.engine.triangle import ROUNDING, of_squares
 from separatrix.equations.penalties import ElasticNet
 
 MOST_ROUNDS = 100  # of some dozen changes of sign each
+HARDLY = 30.0  # times a standard error grows by other columns, at most, where they hardly depend on each other
 
 
 def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -129,3 +130,17 @@ def refined(R: FloatArray, q: FloatArray, penalty: ElasticNet, rough: FloatArray
     w = np.zeros_like(rough)
     w[support] = solve_triangular(T, Q[: len(q)].T @ q - pull)
     return w if np.array_equal(np.sign(w[support]), sign) else rough
+
+
+def rounding_errors(root: FloatArray, theta: FloatArray, q: FloatArray, rows: float) -> FloatArray:
+    """About the largest error of theta (P, T) that rounding each entry of [1 X] could make, for columns of unit length
+    (Bjorck 1996, Numerical Methods for Least Squares Problems, section 1.4), as a share of it; or of its standard error
+    where that is more and columns hardly depend on each other."""
+    inverse = solve_triangular(root, np.eye(len(root)))
+    length = np.linalg.norm(q[len(root) :], axis=0)  # of the residual
+    inflated = np.linalg.norm(inverse, axis=1)[:, None]  # by what others say of a column
+    through_fit = inflated * np.abs(theta).sum(axis=0)
+    through_residual = np.abs(inverse @ inverse.T).sum(axis=1)[:, None] * length
+    standard_error = inflated * length / np.sqrt(rows) if inflated.max() < HARDLY else 0.0
+    error = np.finfo(float).eps * (through_fit + through_residual)
+    return error / np.maximum(np.maximum(np.abs(theta), standard_error), np.finfo(float).tiny)

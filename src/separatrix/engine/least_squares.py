@@ -15,13 +15,15 @@ Of many dense columns QR takes long, and copies of its triangle memory: where th
 little beside X, see `separatrix.engine.preconditioned` for the way without one, and `separatrix.engine.complete` for
 one on disk, where columns are about spanned by others. With an L1 part such a fit, and of many columns that are mostly
 zeros, of which a triangle would be larger than the data, any penalised one is found as those of classes are: by
-products alone, to all the digits that the objective has.
+products alone, to all the digits that the objective has. Where these take too many, as under a weak penalty where
+columns differ in their lengths, and X is not too large with its zeros, it goes the way of dense columns.
 """
 
 import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
+from typing import TypeGuard
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -36,8 +38,8 @@ from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
 from separatrix.engine.complete import complete
 from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.fit import rounded, rounding_of
-from separatrix.engine.in_triangle import elastic_net, minimum_norm, ridge
-from separatrix.engine.iterate import Status, Step, Trace, minimise
+from separatrix.engine.in_triangle import elastic_net, minimum_norm, ridge, rounding_errors
+from separatrix.engine.iterate import Aim, Status, Step, Trace, minimise
 from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.preconditioned import (
@@ -56,14 +58,15 @@ from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning
 
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
-HARDLY = 30.0  # times a standard error grows by other columns, at most, where they hardly depend on each other
-ALL_DIGITS = 1e-14  # of the mean square, where no column is used
+ALL_DIGITS, MORE_DIGITS = 1e-14, 0.01  # of the mean square, where no column is used; and what costs little more
 CELLS = 4.0 * float(np.finfo(float).eps)  # of a column's size: what its cells may be off that are made of others
 NEARLY_PROVEN = 1e-9  # of the variance of y, what leaves the fit to a triangle in memory, not on disk; PROVEN, to any
 LOST = 1e-6  # of that: a bound that is worse is worth a warning
 TRIANGLES, MOST_OF_X = 11, 0.25  # about as large is what a triangle in memory takes; a share of X for it
 MOST_ITERATIONS = 1_000
-FEW_ITERATIONS = 50  # after which a triangle is made
+FEW_ITERATIONS = 50  # after which a triangle is made,
+FEW_STEPS = 2  # or without an L1 part a Gram matrix, if X has with its zeros no more
+FILLED = 2**24  # cells
 LONG = 10**10  # multiplications for the triangle of dense rows
 
 
@@ -90,15 +93,18 @@ def least_squares(
     """The exact fit, the penalty's strengths all zero or all above it; where an unpenalised one is not unique, the one
     with the smallest |w|. A triangle is made where it is asked for, or is the way to the fit."""
     with one_blas_thread(), source.working() as source:
-        found, wide, large = None, is_wide(source, penalty), not with_triangle and is_large(source)
+        found, given = None, (targets, penalty, fit_intercept)
+        wide, large = is_wide(source, penalty), not with_triangle and is_large(source)
         if large and not penalty.has_l1:
-            given = source, targets, penalty, fit_intercept
-            found = by_squares(*given) or by_gram(*given) or by_basis(source, penalty, fit_intercept)
+            found = by_squares(source, *given) or by_gram(source, *given) or by_basis(source, penalty, fit_intercept)
         elif penalty.has_l1 and not wide and (large or is_low(source, penalty)):
-            found = by_products(source, targets, penalty, fit_intercept, FEW_ITERATIONS)
+            found = by_products(source, *given, FEW_ITERATIONS)
         if not found and wide:
-            found = by_products(source, targets, penalty, fit_intercept)
-        return found or by_triangle(source, targets, penalty, fit_intercept)
+            if not penalty.has_l1 and is_soon_filled(source):
+                found = by_products(source, *given, FEW_STEPS) or by_gram(replace(source, X=dense(source.X)), *given)
+            else:
+                found = by_products(source, *given)
+        return found or by_triangle(source, *given)
 
 
 def by_squares(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
@@ -266,6 +272,11 @@ def is_wide(source: Source, penalty: ElasticNet) -> bool:
     return source.is_sparse or penalty.has_l1 or source.n_rows * p * min(source.n_rows, p) > LONG
 
 
+def is_soon_filled(source: Source) -> TypeGuard[MemorySource]:
+    """Whether X is sparse, and takes little memory with its zeros, too."""
+    return isinstance(source, MemorySource) and source.is_sparse and source.n_rows * source.n_columns <= FILLED
+
+
 def is_low(source: Source, penalty: ElasticNet) -> bool:
     """Whether rows in memory are fewer than columns, of which all are penalised."""
     return isinstance(source, MemorySource) and source.n_rows < source.n_columns and penalty.holds_all
@@ -282,7 +293,7 @@ def by_products(
     theta[p:] = -objective.evaluate(theta, order=1).gradient[p:]
     tolerance = ALL_DIGITS * objective.evaluate(theta, order=0).value
     name, solver = ("proximal-newton", proximal_newton) if penalty.has_l1 else ("conjugate-gradient", conjugate_newton)
-    found = minimise(objective, solver(objective, theta), tolerance, tolerance, most)
+    found = minimise(objective, solver(objective, theta, aim=Aim(MORE_DIGITS * tolerance)), tolerance, tolerance, most)
     if most < MOST_ITERATIONS and found.status is not Status.CONVERGED:
         return None
     if found.status is Status.MAX_ITER:
@@ -326,17 +337,3 @@ def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int, tota
         step = solve_triangular(root, solve_triangular(root, left / unit[:, None], trans=1)) / unit[:, None]
         theta, passes = theta + step, passes + 1
     return theta, passes
-
-
-def rounding_errors(root: FloatArray, theta: FloatArray, q: FloatArray, rows: float) -> FloatArray:
-    """About the largest error of theta (P, T) that rounding each entry of [1 X] could make, for columns of unit length
-    (Bjorck 1996, Numerical Methods for Least Squares Problems, section 1.4), as a share of it; or of its standard error
-    where that is more and columns hardly depend on each other."""
-    inverse = solve_triangular(root, np.eye(len(root)))
-    length = np.linalg.norm(q[len(root) :], axis=0)  # of the residual
-    inflated = np.linalg.norm(inverse, axis=1)[:, None]  # by what others say of a column
-    through_fit = inflated * np.abs(theta).sum(axis=0)
-    through_residual = np.abs(inverse @ inverse.T).sum(axis=1)[:, None] * length
-    standard_error = inflated * length / np.sqrt(rows) if inflated.max() < HARDLY else 0.0
-    error = np.finfo(float).eps * (through_fit + through_residual)
-    return error / np.maximum(np.maximum(np.abs(theta), standard_error), np.finfo(float).tiny)
