@@ -18,16 +18,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from benchmarks.measure import ROOT, confine
 
 SIZES = [(150, 4), (2_000, 50), (20_000, 50), (20_000, 300), (1_000_000, 28)]
+SPARSE = [(20_000, 5_000), (2_000, 5_000), (5_000, 50_000)]
+ENTRIES = 0.005  # of the cells of such rows
 OURS = "separatrix"
 REACHED = 1e-6  # a relative gap, as for classes
 TOLERANCES = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10)  # of those that iterate; the loosest that reaches the gap counts
 PENALTIES: dict[str, tuple[float, float]] = {  # sum of squares + alpha ((1 - r) |w|^2 + 2 r |w|_1), per row: alpha, r
     "none": (0.0, 0.0),
     "ridge": (1e-3, 0.0),
+    "weak ridge": (1e-7, 0.0),
     "lasso": (0.1, 1.0),
     "elastic net": (0.1, 0.5),
 }
@@ -42,20 +46,23 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10**9, help="at most so many")
     most = parser.parse_args().rows
     print(f"| {' | '.join(HEAD)} |\n{'| --- ' * len(HEAD)}|")
-    for size, penalty in product((size for size in SIZES if size[0] <= most), PENALTIES):
-        print(f"| {' | '.join(line(size, penalty))} |", flush=True)
+    cases = [*product(SIZES, ["none", "ridge", "lasso", "elastic net"]), *product(SPARSE, ["ridge", "weak ridge"])]
+    for size, penalty in cases:
+        if size[0] <= most:
+            print(f"| {' | '.join(line(size, penalty))} |", flush=True)
 
 
 def line(size: tuple[int, int], penalty: str) -> list[str]:
     """A row of the table: of each side the fastest run that reached the gap."""
-    whoever = [OURS, *peers(penalty, size[0])]
+    whoever = [OURS, *peers(size, penalty)]
     runs = [(*tried, who) for who in whoever for tried in run(size, penalty, who)]
     least = min(objective for _, objective, _ in runs)
     reached = sorted((seconds, objective / least - 1.0, who) for seconds, objective, who in runs)
     reached = [each for each in reached if each[1] <= REACHED]
     ours, gap, _ = next(each for each in reached if each[2] == OURS)
     theirs, their_gap, peer = next(each for each in reached if each[2] != OURS)
-    cells = [f"{size[0]:,} x {size[1]:,}", penalty, f"{1e3 * ours:.3g}", f"{gap:.0e}"]
+    shape = f"{size[0]:,} x {size[1]:,}" + (", sparse" if size in SPARSE else "")
+    cells = [shape, penalty, f"{1e3 * ours:.3g}", f"{gap:.0e}"]
     return [*cells, peer, f"{1e3 * theirs:.3g}", f"{their_gap:.0e}", f"{theirs / ours:.1f}"]
 
 
@@ -66,11 +73,17 @@ def run(size: tuple[int, int], penalty: str, who: str) -> list[tuple[float, floa
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def peers(penalty: str, rows: int) -> dict[str, Callable[[float], Any]]:
+def peers(size: tuple[int, int], penalty: str) -> dict[str, Callable[[float], Any]]:
     """Estimators of the same objective that leave the intercept free, by a tolerance; skglm's where it is installed."""
     from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 
-    alpha, ratio = PENALTIES[penalty]
+    (alpha, ratio), rows = PENALTIES[penalty], size[0]
+    if size in SPARSE:
+        how = {"alpha": alpha * rows, "max_iter": 10_000}
+        return {
+            f"Ridge, {solver}": lambda tol, solver=solver: Ridge(**how, solver=solver, tol=tol)
+            for solver in ("sparse_cg", "lsqr")
+        }
     if not alpha:
         return {
             "LinearRegression": lambda _: LinearRegression(),
@@ -78,7 +91,7 @@ def peers(penalty: str, rows: int) -> dict[str, Callable[[float], Any]]:
         }
     if not ratio:
         return {"Ridge": lambda _: Ridge(alpha=alpha * rows)}
-    how: dict[str, Any] = {"alpha": alpha} if ratio == 1 else {"alpha": alpha, "l1_ratio": ratio}
+    how = {"alpha": alpha} if ratio == 1 else {"alpha": alpha, "l1_ratio": ratio}
     name, of_sklearn = ("Lasso", Lasso) if ratio == 1 else ("ElasticNet", ElasticNet)
     found: dict[str, Callable[[float], Any]] = {
         name: lambda tol: of_sklearn(**how, tol=tol, max_iter=100_000),
@@ -90,14 +103,19 @@ def peers(penalty: str, rows: int) -> dict[str, Callable[[float], Any]]:
     return found
 
 
-def made(n: int, p: int) -> tuple[NDArray, NDArray]:
-    """Columns that share a part, half of which count, and about as much noise in y."""
+def made(n: int, p: int) -> tuple[Any, NDArray]:
+    """Columns that share a part, half of which count, and about as much noise in y; or sparse ones, whose lengths
+    differ by up to a hundred times."""
     random = np.random.default_rng(0)
+    if (n, p) in SPARSE:
+        X = sparse.random_array((n, p), density=ENTRIES, rng=random, format="csr")
+        X = sparse.csr_array(X @ sparse.diags_array(10.0 ** random.uniform(-1.0, 1.0, p)))
+        return X, X @ (random.normal(size=p) * (np.arange(p) % 2)) / (ENTRIES * p) ** 0.5 + random.normal(size=n)
     X = random.normal(size=(n, p)) + 0.5 * random.normal(size=(n, 1)) + 3.0
     return X, X @ (random.normal(size=p) * (np.arange(p) % 2)) / p**0.5 + random.normal(size=n)
 
 
-def objective_of(model: Any, X: NDArray, y: NDArray, penalty: str) -> float:
+def objective_of(model: Any, X: Any, y: NDArray, penalty: str) -> float:
     """Per row; the same lines for all."""
     alpha, ratio = PENALTIES[penalty]
     w = np.ravel(model.coef_)
@@ -111,8 +129,8 @@ def measured(n: int, p: int, penalty: str, who: str) -> list[tuple[float, float]
     from separatrix import LinearRegression
 
     (X, y), (alpha, ratio) = made(n, p), PENALTIES[penalty]
-    makers = {OURS: lambda _: LinearRegression(alpha=alpha * n, l1_ratio=ratio), **peers(penalty, n)}
-    iterates = who != OURS and ratio > 0
+    makers = {OURS: lambda _: LinearRegression(alpha=alpha * n, l1_ratio=ratio), **peers((n, p), penalty)}
+    iterates = who != OURS and (ratio > 0 or (n, p) in SPARSE)
     makers[who](1e-2).fit(X[:100], y[:100])  # whatever is compiled, is now
     found = []
     for tol in TOLERANCES if iterates else TOLERANCES[:1]:

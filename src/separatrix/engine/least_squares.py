@@ -15,8 +15,9 @@ Of many dense columns QR takes long, and copies of its triangle memory: where th
 little beside X, see `separatrix.engine.preconditioned` for the way without one, and `separatrix.engine.complete` for
 one on disk, where columns are about spanned by others. With an L1 part such a fit, and of many columns that are mostly
 zeros, of which a triangle would be larger than the data, any penalised one is found as those of classes are: by
-products alone, to all the digits that the objective has. Where these take too many, as under a weak penalty where
-columns differ in their lengths, and X is not too large with its zeros, it goes the way of dense columns.
+products alone, to all the digits that the objective has; without an L1 part in multipliers of the rows, where these are
+far fewer. Where that takes too many products, as under a weak penalty where columns differ in their lengths, and X is
+not too large with its zeros, it goes the way of dense columns.
 """
 
 import warnings
@@ -46,12 +47,13 @@ from separatrix.engine.preconditioned import (
     MOST_REFINEMENTS,
     STEADY,
     Found,
+    by_rows,
     doubled_pull,
     is_large,
     preconditioned,
 )
 from separatrix.engine.proximal import centred_for, proximal_newton
-from separatrix.engine.quadratic_gap import PROVEN, certify_quadratic
+from separatrix.engine.quadratic_gap import PROVEN, certify_quadratic, spread
 from separatrix.engine.triangle import APART_IN_FEW, ROUNDING, TALL, squared_triangle, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
@@ -67,6 +69,8 @@ MOST_ITERATIONS = 1_000
 FEW_ITERATIONS = 50  # after which a triangle is made,
 FEW_STEPS = 2  # or without an L1 part a Gram matrix, if X has with its zeros no more
 FILLED = 2**24  # cells
+MANY_COLUMNS = 2  # for each row: of fewer, the diagonal of the curvature saves more products
+SOME, MANY = 500, 20_000  # products in the multipliers of rows, where a Gram matrix is a way out, and where not
 LONG = 10**10  # multiplications for the triangle of dense rows
 
 
@@ -100,10 +104,10 @@ def least_squares(
         elif penalty.has_l1 and not wide and (large or is_low(source, penalty)):
             found = by_products(source, *given, FEW_ITERATIONS)
         if not found and wide:
-            if not penalty.has_l1 and is_soon_filled(source):
+            found = by_multipliers(source, *given)
+            if not found and not penalty.has_l1 and is_soon_filled(source):
                 found = by_products(source, *given, FEW_STEPS) or by_gram(replace(source, X=dense(source.X)), *given)
-            else:
-                found = by_products(source, *given)
+            found = found or by_products(source, *given)
         return found or by_triangle(source, *given)
 
 
@@ -180,6 +184,21 @@ def by_gram(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bo
     return found and as_proven(objective, total, found, PROVEN, ("conjugate-gradient", why), started)
 
 
+def by_multipliers(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
+    """The fit of a sparse X in the multipliers of its rows, if they are far fewer than its columns, by products; None
+    where they do not arrive."""
+    started = perf_counter()
+    if not isinstance(source, MemorySource) or not source.is_sparse or penalty.has_l1:
+        return None
+    if MANY_COLUMNS * source.n_rows > source.n_columns:
+        return None
+    objective, total = objective_of(source, penalty, fit_intercept)
+    enough = MORE_DIGITS * ALL_DIGITS * total * spread(source)
+    found = by_rows(objective, targets, penalty.l2, SOME if is_soon_filled(source) else MANY, enough)
+    why = f"a triangle of {source.n_rows:,} rows would take more"
+    return found and as_proven(objective, total, found, PROVEN, ("conjugate-gradient", why), started)
+
+
 def by_basis(source: Source, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
     """The unpenalised fit by QR on disk; None where a triangle in memory is little beside X, the disk has no room, or
     the rank is in doubt."""
@@ -227,14 +246,6 @@ def uncentred(fit: LeastSquares, centre: FloatArray) -> LeastSquares:
     intercepts = fit.intercepts - fit.coefficients @ centre
     moved = rounding_of(intercepts, fit.coefficients, centre)
     return replace(fit, intercepts=intercepts, certificate=rounded(fit.certificate, SquaredLoss(), moved))
-
-
-def spread(source: MemorySource) -> float:
-    """The variance of y, of all targets together, at least that of rounding."""
-    y = source.y if source.offset is None else source.y - source.offset
-    mean = np.average(y, axis=0, weights=source.weight)
-    variance = np.average(np.square(y - mean), axis=0, weights=source.weight)
-    return float(np.sum(variance + np.square(np.finfo(float).eps * mean)))
 
 
 def objective_of(

@@ -34,7 +34,15 @@ from separatrix.engine.linear_algebra import Linear
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import packed, solve_packed
 from separatrix.engine.panels import Halves, on_disk
-from separatrix.engine.reach import AT_ONCE, FEW_UNSEEN, MOST_REFINEMENTS, ManyUnseen, reach_of, solved, without
+from separatrix.engine.reach import (
+    AT_ONCE,
+    FEW_UNSEEN,
+    MOST_REFINEMENTS,
+    ManyUnseen,
+    reach_of,
+    solved,
+    without,
+)
 from separatrix.engine.shared import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.engine.sums import block_eta, block_plane, with_intercept
 from separatrix.equations.hyperplane import beside_ones, pieces, product
@@ -168,8 +176,24 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
     return Found(theta, p - along.shape[1], gap, DECREMENT)
 
 
-def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: FloatArray, dtype: Any) -> Found | None:
-    """The fit in the multipliers of the rows, which are fewer than the columns."""
+def by_rows(objective: Objective, targets: int, alpha: FloatArray, most: int, enough: float) -> Found | None:
+    """The penalised fit of rows fewer than columns by products alone, so many at most for each system, until its dual
+    bound is small enough."""
+    source = objective.source
+    assert isinstance(source, MemorySource)
+    return of_rows(objective, source, targets, alpha, None, most, enough)
+
+
+def of_rows(
+    objective: Objective,
+    source: MemorySource,
+    targets: int,
+    alpha: FloatArray,
+    dtype: Any,
+    most: int | None = None,
+    enough: float = 0.0,
+) -> Found | None:
+    """The fit in the multipliers of the rows, which are fewer than the columns; without a dtype nothing prepares it."""
     (n, p), m, total = source.X.shape, int(objective.fit_intercept), float(source.weight.sum())
     strength = (alpha if alpha.all() else even(1.0, p))[:, None]
     weight = np.asarray(source.weight)[:, None]
@@ -180,7 +204,7 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
     del square  # as large as the weights
     objective.passes += 1
     halves = partial(scaled_columns, source, dtype, mean[:, 0], strength[:, 0], level / n)
-    factor = near_of(source, halves, own[:, 0], dtype)
+    factor = near_of(source, halves, own[:, 0], dtype) if dtype else Near(own[:, 0] ** 0.5, lambda r: weight * r)
 
     weights, plane = partial(weights_of, objective, mean, strength), partial(plane_of, objective, mean)
 
@@ -189,7 +213,7 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
 
     if not alpha.all() and not reach_of(times, factor.solve, factor.unit[:, None]):
         return None
-    solve = partial(solved, times, factor.solve)
+    solve = partial(solved, times, factor.solve, most=most)
     flat = solve(np.ones((n, m)))
     y = source.y if source.offset is None else source.y - source.offset
 
@@ -204,7 +228,7 @@ def of_rows(objective: Objective, source: MemorySource, targets: int, alpha: Flo
         a -= flat @ b
         return np.vstack([a, b, weights(a)])  # weights add up too: of all multipliers they would cancel digits
 
-    state = refined(left, step, np.zeros((n + m + p, targets)))
+    state = refined(left, step, np.zeros((n + m + p, targets)), lambda off: half_square(off, weight * off) <= enough)
     if state is None:
         return None
     a, b, w = np.split(state, [n, n + m])
@@ -235,11 +259,19 @@ def plane_of(objective: Objective, mean: FloatArray, w: FloatArray) -> FloatArra
     return objective.plane(w) - mean.T @ w
 
 
-def refined(left: Linear, step: Callable[[FloatArray], FloatArray | None], theta: FloatArray) -> FloatArray | None:
-    """theta, in place, after steps that solve for what is left, until one no longer counts; None where one does not
-    arrive."""
+def refined(
+    left: Linear,
+    step: Callable[[FloatArray], FloatArray | None],
+    theta: FloatArray,
+    enough: Callable[[FloatArray], bool] = lambda rest: False,
+) -> FloatArray | None:
+    """theta, in place, after steps that solve for what is left, until one no longer counts or the rest is small enough;
+    None where one does not arrive."""
     for _ in range(MOST_REFINEMENTS):
-        change = step(left(theta))
+        rest = left(theta)
+        if enough(rest):
+            break
+        change = step(rest)
         if change is None:
             return None
         theta += change

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.linalg import lstsq, solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.memory import MemorySource
 from separatrix.engine.certificate import Certificate, rounding
 from separatrix.engine.duality import duality_gap
 from separatrix.engine.objective import Evaluation, Objective
@@ -29,9 +30,12 @@ def certify_quadratic(
         by_curvature = partial(certified_gap, R, g, m, p, total * penalty.l2, enough)
     if not penalty.has_l1:
         return Certificate(by_curvature() * total, "the Newton decrement, exact for a quadratic")
-    w = at.theta[:p]
+    w, shift = at.theta[:p], at.gradient[p:]
+    # Residuals are a dual point once they sum to zero, as where the intercept is the best: what it lacks counts apart.
+    lower = 0.5 * float(np.sum(np.square(shift)))
+    slope = at.gradient[:p] - penalty.gradient(w) - (R[:m, m : m + p] / R[:m, :1]).T @ shift
     # The bound for classes holds here too, as (1 - c)^2 <= 1 - c: the conjugate of r^2 / 2 is quadratic.
-    gap = duality_gap(penalty, w, at.gradient[:p] - penalty.gradient(w), at.loss) + rounding(at)
+    gap = lower + duality_gap(penalty, w, slope, at.loss - lower) + rounding(at)
     if gap <= PROVEN * at.loss:
         return Certificate(gap, "duality")
     # A penalty that is little beside the gradient's rounding keeps every dual point afar. But from a subgradient s the
@@ -77,3 +81,11 @@ def gap_of_ridge(R: FloatArray, g: FloatArray, m: int, alpha: FloatArray, enough
     U = np.linalg.qr(np.vstack([np.eye(len(T)), T.T]), mode="r")
     squares = np.square(pull - basis @ along).sum() + np.square(solve_triangular(U, along, trans=1)).sum()
     return 0.5 * float(squares) + of_intercept
+
+
+def spread(source: MemorySource) -> float:
+    """The variance of y, of all targets together, at least that of rounding."""
+    y = source.y if source.offset is None else source.y - source.offset
+    mean = np.average(y, axis=0, weights=source.weight)
+    variance = np.average(np.square(y - mean), axis=0, weights=source.weight)
+    return float(np.sum(variance + np.square(np.finfo(float).eps * mean)))

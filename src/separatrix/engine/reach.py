@@ -82,8 +82,13 @@ def without(basis: FloatArray, a: FloatArray) -> FloatArray:
 
 
 def solved(
-    times: Linear, near: Linear, b: FloatArray, course: list[tuple[float, float]] | None = None
+    times: Linear,
+    near: Linear,
+    b: FloatArray,
+    course: list[tuple[float, float]] | None = None,
+    most: int | None = None,
 ) -> FloatArray | None:
     """The solution of times(x) = b, or None where conjugate gradients do not arrive."""
-    x, products = conjugate_gradients(times, near, b, lambda start: SOLVED * start, MOST_PRODUCTS, course)
-    return x if products < MOST_PRODUCTS and np.isfinite(x).all() else None
+    most = MOST_PRODUCTS if most is None else most
+    x, products = conjugate_gradients(times, near, b, lambda start: SOLVED * start, most, course)
+    return x if products < most and np.isfinite(x).all() else None
