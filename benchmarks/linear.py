@@ -35,6 +35,7 @@ PENALTIES: dict[str, tuple[float, float]] = {  # sum of squares + alpha ((1 - r)
     "lasso": (0.1, 1.0),
     "elastic net": (0.1, 0.5),
 }
+CASES = [*product(SIZES, ["none", "ridge", "lasso", "elastic net"]), *product(SPARSE, ["ridge", "weak ridge"])]
 TURNS, ENOUGH = 3, 0.5  # at least, and seconds in all
 LIMIT = 10.0  # seconds of a fit, from which one is enough, and tighter ones are not asked
 HEAD = ["rows x columns", "penalty", f"{OURS} (ms)", "gap", "fastest peer", "(ms)", "gap", "ratio"]
@@ -46,8 +47,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10**9, help="at most so many")
     most = parser.parse_args().rows
     print(f"| {' | '.join(HEAD)} |\n{'| --- ' * len(HEAD)}|")
-    cases = [*product(SIZES, ["none", "ridge", "lasso", "elastic net"]), *product(SPARSE, ["ridge", "weak ridge"])]
-    for size, penalty in cases:
+    for size, penalty in CASES:
         if size[0] <= most:
             print(f"| {' | '.join(line(size, penalty))} |", flush=True)
 
