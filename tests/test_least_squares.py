@@ -252,7 +252,7 @@ def test_sparse_columns_of_many_lengths_under_a_weak_penalty_are_fitted_in_a_sec
     weight = rng.uniform(0.5, 2.0, n) if weighted else np.ones(n)
     model = LinearRegression(alpha=5e-4).fit(X, y, sample_weight=weight)
     assert model.trace_.solver == "conjugate-gradient"
-    assert model.trace_.passes < products  # in the weights by products alone, tens of thousands
+    assert model.trace_.passes < products  # of the way that arrived: in the weights alone tens of thousands
     assert model.certificate_.gap <= 1e-14 * y.var()
     root = np.sqrt(weight)[:, None]
     A, z = (root * (part - np.average(part, axis=0, weights=weight)) for part in (X.toarray(), y[:, None]))

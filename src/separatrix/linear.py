@@ -41,7 +41,9 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Where columns (or rows) repeat others all but exactly, or many are spanned by the rest, and no penalty helps, QR
     goes to such a file, too; it stays in memory where the disk has no room. With alpha > 0, an X of more than 2,000
     columns that is sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by
-    conjugate gradients, or on working sets where there is an L1 part, with ConvergenceWarning where these do not end.
+    conjugate gradients, or on working sets where there is an L1 part, with ConvergenceWarning where these do not end. A
+    sparse X that has no more than 16,777,216 cells with its zeros, and no L1 part, is filled with them if products
+    would be too many.
 
     Parameters
     ----------

@@ -42,6 +42,7 @@ from separatrix.engine.fit import rounded, rounding_of
 from separatrix.engine.in_triangle import elastic_net, minimum_norm, ridge, rounding_errors
 from separatrix.engine.iterate import Aim, Status, Step, Trace, minimise
 from separatrix.engine.line_search import beyond_numbers
+from separatrix.engine.multipliers import MANY_COLUMNS
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.preconditioned import (
     MOST_REFINEMENTS,
@@ -69,7 +70,6 @@ MOST_ITERATIONS = 1_000
 FEW_ITERATIONS = 50  # after which a triangle is made,
 FEW_STEPS = 2  # or without an L1 part a Gram matrix, if X has with its zeros no more
 FILLED = 2**24  # cells
-MANY_COLUMNS = 2  # for each row: of fewer, the diagonal of the curvature saves more products
 SOME, MANY = 500, 20_000  # products in the multipliers of rows, where a Gram matrix is a way out, and where not
 LONG = 10**10  # multiplications for the triangle of dense rows
 

@@ -34,15 +34,7 @@ from separatrix.engine.linear_algebra import Linear
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.packed import packed, solve_packed
 from separatrix.engine.panels import Halves, on_disk
-from separatrix.engine.reach import (
-    AT_ONCE,
-    FEW_UNSEEN,
-    MOST_REFINEMENTS,
-    ManyUnseen,
-    reach_of,
-    solved,
-    without,
-)
+from separatrix.engine.reach import AT_ONCE, FEW_UNSEEN, MOST_REFINEMENTS, ManyUnseen, reach_of, solved, without
 from separatrix.engine.shared import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.engine.sums import block_eta, block_plane, with_intercept
 from separatrix.equations.hyperplane import beside_ones, pieces, product
