@@ -22,7 +22,7 @@ from separatrix.engine.certificate import (
 )
 from separatrix.engine.duality import fitted_bound, tilt_against
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.row_reach import farthest_row, least_reach, reaches
+from separatrix.engine.row_reach import farthest_row, least_reach, longest_by, reach_of_few, reaches
 from separatrix.equations.losses import LogLoss, SoftmaxLoss, SquaredLoss
 from separatrix.equations.penalties import L2
 
@@ -174,6 +174,36 @@ def test_no_row_is_farthest_at_less_than_the_curvature_alone_says():
         inverse = at.factor.inverse() / at.factor.unit[:, None] / at.factor.unit
         exact = farthest_row(objective, inverse.reshape(P, K, P, K))
         assert least_reach(objective, at, inverse) <= exact * (1 + 1e-6)
+
+
+def test_few_rows_of_a_part_reach_about_as_far_as_all_and_no_farther():
+    random = np.random.default_rng(0)
+    X, group = random.normal(size=(9_000, 3)), np.eye(6)[random.integers(6, size=9_000)]
+    for columns in (X, np.hstack([X, group])):  # the second with one too many
+        problem = Problem(
+            columns, (random.random(9_000) < 0.5).astype(int), np.ones(9_000), 2, np.zeros(len(columns.T))
+        )
+        part = problem.objective()
+        factor = part.evaluate(np.zeros((len(columns.T) + 1, 1)), order=2).factor
+        far = np.linalg.norm(factor.inverse()) ** 0.5 / factor.unit
+        few = reach_of_few(part, far, factor)
+        assert 0.7 * longest_by(part, factor) < few <= longest_by(part, factor)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_a_part_too_far_for_a_bound_is_known_by_few_of_its_rows(K):
+    problem = make_problem(1, points=9_000, K=K)
+    objective, part = problem.objective(), problem.objective()
+    near = solve(problem).coefficients.T
+    near = np.vstack([near, solve(problem).intercepts])
+    asked = {}
+    for name, theta in (("near", near), ("far", 30.0 * near)):
+        before = part.passes
+        bound = by_part(objective, objective.evaluate(theta, order=1), part)
+        asked[name] = part.passes - before
+        assert np.isfinite(bound.gap) == (name == "near")
+    assert asked["near"] >= 2
+    assert asked["far"] == (1 if K == 2 else 3)
 
 
 def test_a_point_too_far_for_a_bound_is_known_without_a_pass():

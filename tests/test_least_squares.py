@@ -20,7 +20,7 @@ from statsmodels.datasets import longley
 from problems import seeds
 from separatrix import LinearRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine.least_squares import LeastSquares, least_squares, objective_of
+from separatrix.engine.least_squares import LeastSquares, Task, by_gram, least_squares
 from separatrix.engine.quadratic_gap import certified_gap, certify_quadratic
 from separatrix.equations.penalties import L2, elastic_net, even
 from separatrix.errors import ConvergenceWarning
@@ -239,20 +239,35 @@ def test_the_readings_of_the_data_are_counted():
     assert trace.passes == trace.steps[-1].passes == len(readings)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(
-    ("n", "p", "products", "digits"),
-    [(1_400, 2_600, 100, 1e-10), (600, 6_000, 2_500, 1e-6), (60, 2_600, 250, 1e-6)],
-)
-def test_sparse_columns_of_many_lengths_under_a_weak_penalty_are_fitted_in_a_second(n, p, products, digits, weighted):
+def columns_of_many_lengths(n: int, p: int) -> tuple[sparse.csr_array, np.ndarray]:
+    """A sparse X whose columns are up to a thousand times as long as others, and y."""
     rng = np.random.default_rng(20)
     X = sparse.random_array((n, p), density=5e-3, rng=rng, format="csr")
     X = sparse.csr_array(X @ sparse.diags_array(10.0 ** rng.uniform(-1.5, 1.5, p)))
-    y = X @ (rng.normal(size=p) * (rng.random(p) < 0.1)) + rng.normal(size=n)
-    weight = rng.uniform(0.5, 2.0, n) if weighted else np.ones(n)
+    return X, X @ (rng.normal(size=p) * (rng.random(p) < 0.1)) + rng.normal(size=n)
+
+
+def test_the_trace_counts_the_passes_of_ways_that_led_nowhere_too():
+    X, y = columns_of_many_lengths(1_400, 2_600)
+    penalty, source = L2(np.full(2_600, 5e-4)), memory_source(X, y[:, None])
+    alone = by_gram(memory_source(X.toarray(), y[:, None]), Task(1, penalty, True))
+    found = least_squares(source, 1, penalty, True).trace
+    assert alone is not None
+    assert found.why == alone.trace.why
+    assert found.passes == found.steps[-1].passes > 10 * alone.trace.passes
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("n", "p", "products", "digits"),
+    [(1_400, 2_600, 1_200, 1e-10), (600, 6_000, 2_500, 1e-6), (60, 2_600, 250, 1e-6)],
+)
+def test_sparse_columns_of_many_lengths_under_a_weak_penalty_are_fitted_in_a_second(n, p, products, digits, weighted):
+    X, y = columns_of_many_lengths(n, p)
+    weight = np.random.default_rng(1).uniform(0.5, 2.0, n) if weighted else np.ones(n)
     model = LinearRegression(alpha=5e-4).fit(X, y, sample_weight=weight)
     assert model.trace_.solver == "conjugate-gradient"
-    assert model.trace_.passes < products  # of the way that arrived: in the weights alone tens of thousands
+    assert model.trace_.passes < products  # in the weights alone tens of thousands
     assert model.certificate_.gap <= 1e-14 * y.var()
     root = np.sqrt(weight)[:, None]
     A, z = (root * (part - np.average(part, axis=0, weights=weight)) for part in (X.toarray(), y[:, None]))
@@ -338,7 +353,7 @@ def test_no_bound_of_a_lasso_is_below_its_distance_to_the_optimum(seed, collinea
     X[:, 0] = X[:, 1] + 2 * X[:, 2] if collinear else X[:, 0]
     source, penalty = memory_source(X, y, centre=True), elastic_net(even(alpha, 4), 1.0)
     best = least_squares(source, 1, penalty, True)
-    objective, total = objective_of(source, penalty, True)
+    objective, total = Task(1, penalty, True).objective(source)
     theta = np.append(best.coefficients[0], best.intercepts + best.coefficients @ source.centre)[:, None]
     moved = theta + off * np.random.default_rng(seed).normal(size=theta.shape)
     found, least = (objective.evaluate(each, order=1) for each in (moved, theta))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from problems import seeds
 from separatrix import LinearRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine.least_squares import by_gram, by_squares, least_squares
+from separatrix.engine.least_squares import Task, by_gram, by_squares, least_squares
 from separatrix.engine.triangle import of_squares, triangle
 from separatrix.equations.penalties import L2
 
@@ -87,9 +87,9 @@ def test_many_columns_are_squared_where_that_takes_no_digits_and_little_room(alp
         X = rows(n, 256, correlation) + 3.0  # so few of the rows are nearer to dependent than all are
         y = X[:, :3].sum(axis=1) + rows(n, 1, 0.0, seed=1)[:, 0] * 3
         source, penalty = memory_source(X, y[:, None], centre=True), L2(np.full(256, alpha))
-        found, known = least_squares(source, 1, penalty, True), by_gram(source, 1, penalty, True)
+        found, known = least_squares(source, 1, penalty, True), by_gram(source, Task(1, penalty, True))
         assert known is not None
         assert found.trace.solver == ("qr" if serves else known.trace.solver)
-        assert (by_squares(source, 1, penalty, True) is not None) == serves
+        assert (by_squares(source, Task(1, penalty, True)) is not None) == serves
         np.testing.assert_allclose(found.coefficients, known.coefficients, rtol=0, atol=1e-11)
         assert found.certificate.gap <= 1e-18 * y.var()

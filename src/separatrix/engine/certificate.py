@@ -41,7 +41,7 @@ from separatrix.engine.near_copies import (
 )
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.pairs import farthest_by, pairs_of
-from separatrix.engine.row_reach import farthest_along, least_reach, longest_row, reaches
+from separatrix.engine.row_reach import farthest_along, least_reach, longest_row, reach_of_few, reaches
 
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 FAR_UNIT = 1e-50  # and one that is looked into no further
@@ -185,10 +185,10 @@ def by_self_concordance(
             return grown, grown * S, grown * nu * (grown * S)
 
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
-    hopeless = part is None and not apart(least_reach(objective, at, inverse))[2] < 1.0
-    grown = S = t = np.inf
-    further = farthest_along(objective, U, at.theta.shape) if U.size and not hopeless else 0.0
-    for reach in () if hopeless or not np.isfinite(nu) else reaches(objective, at, size / unit, inverse, part, root):
+    least = reach_of_few(part, size / unit, root) if part else least_reach(objective, at, inverse)
+    grown, S, t = apart(least)
+    further = farthest_along(objective, U, at.theta.shape) if U.size and t < 1.0 else 0.0
+    for reach in reaches(objective, at, size / unit, inverse, part, root) if t < 1.0 else ():
         grown, S, t = apart(float(np.hypot(reach, further)))
         if t < 1.0:
             break

@@ -70,6 +70,15 @@ class Step:
     passes: int
     seconds: float
 
+    def later(self, iterations: int = 0, passes: int = 0, seconds: float = 0.0) -> "Step":
+        """The same, after so much."""
+        return replace(
+            self,
+            iteration=iterations + self.iteration,
+            passes=passes + self.passes,
+            seconds=seconds + self.seconds,
+        )
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -95,15 +104,7 @@ class Trace:
     def then(self, other: "Trace") -> "Trace":
         """The way of a fit that went on, from the last of these steps."""
         last = self.steps[-1]
-        further = [
-            replace(
-                step,
-                iteration=last.iteration + step.iteration,
-                passes=self.passes + step.passes,
-                seconds=last.seconds + step.seconds,
-            )
-            for step in other.steps[1:]
-        ]
+        further = [step.later(last.iteration, self.passes, last.seconds) for step in other.steps[1:]]
         return Trace(other.solver, other.why, (*self.steps, *further), self.passes + other.passes)
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ not too large with its zeros, it goes the way of dense columns.
 """
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import TypeGuard
@@ -31,7 +31,7 @@ from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.compressed import dense
-from separatrix.data.block import Block, Source
+from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine import double_double
@@ -55,7 +55,7 @@ from separatrix.engine.preconditioned import (
 )
 from separatrix.engine.proximal import centred_for, proximal_newton
 from separatrix.engine.quadratic_gap import PROVEN, certify_quadratic, spread
-from separatrix.engine.triangle import APART_IN_FEW, ROUNDING, TALL, squared_triangle, triangle_of
+from separatrix.engine.triangle import APART_IN_FEW, ROUNDING, TALL, rows_of, squared_triangle, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning
@@ -90,6 +90,36 @@ class LeastSquares:
     triangle: FloatArray
 
 
+@dataclass
+class Task:
+    """What is to be found: coefficients for so many targets, by a penalty on the sum over rows; and since when, over
+    which objectives, and in how many `readings` beside them, on ways that led nowhere, too."""
+
+    targets: int
+    penalty: ElasticNet
+    fit_intercept: bool
+    started: float = field(default_factory=perf_counter)
+    objectives: list[Objective] = field(default_factory=list)
+    readings: int = 0
+
+    def objective(self, source: Source, total: float | None = None) -> tuple[Objective, float]:
+        """The objective per unit weight, and the weight of all rows, for which these are read unless it is known."""
+        if total is None:
+            total, self.readings = source.add_up(lambda block: block.total), self.readings + 1
+        self.objectives.append(Objective(source, SquaredLoss(), self.penalty.times(1.0 / total), self.fit_intercept))
+        return self.objectives[-1], total
+
+    @property
+    def passes(self) -> int:
+        """The readings of the data so far."""
+        return self.readings + sum(objective.passes for objective in self.objectives)
+
+    @property
+    def seconds(self) -> float:
+        """The time that has passed."""
+        return perf_counter() - self.started
+
+
 @beyond_numbers
 def least_squares(
     source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool, with_triangle: bool = False
@@ -97,46 +127,44 @@ def least_squares(
     """The exact fit, the penalty's strengths all zero or all above it; where an unpenalised one is not unique, the one
     with the smallest |w|. A triangle is made where it is asked for, or is the way to the fit."""
     with one_blas_thread(), source.working() as source:
-        found, given = None, (targets, penalty, fit_intercept)
+        found, task = None, Task(targets, penalty, fit_intercept)
         wide, large = is_wide(source, penalty), not with_triangle and is_large(source)
         if large and not penalty.has_l1:
-            found = by_squares(source, *given) or by_gram(source, *given) or by_basis(source, penalty, fit_intercept)
+            found = by_squares(source, task) or by_gram(source, task) or by_basis(source, task)
         elif penalty.has_l1 and not wide and (large or is_low(source, penalty)):
-            found = by_products(source, *given, FEW_ITERATIONS)
+            found = by_products(source, task, FEW_ITERATIONS)
         if not found and wide:
-            found = by_multipliers(source, *given)
+            found = by_multipliers(source, task)
             if not found and not penalty.has_l1 and is_soon_filled(source):
-                found = by_products(source, *given, FEW_STEPS) or by_gram(replace(source, X=dense(source.X)), *given)
-            found = found or by_products(source, *given)
-        return found or by_triangle(source, *given)
+                found = by_products(source, task, FEW_STEPS) or by_gram(replace(source, X=dense(source.X)), task)
+            found = found or by_products(source, task)
+        return found or by_triangle(source, task)
 
 
-def by_squares(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
+def by_squares(source: Source, task: Task) -> LeastSquares | None:
     """The fit by the squares of the rows, where a triangle is little beside X, and they take no digits, as few of the
     rows tell at a small part of the cost."""
-    started = perf_counter()
     if not is_little(source):
         return None
     assert isinstance(source, MemorySource)
-    rows = partial(rows_of, intercept=int(fit_intercept))
+    rows = partial(rows_of, intercept=int(task.fit_intercept))
     few = source.looked_up(np.arange(0, source.n_rows, source.n_rows // (TALL * source.n_columns)))
-    if squared_triangle(few, rows, APART_IN_FEW) is None or (R := squared_triangle(source, rows)) is None:
+    if squared_triangle(few, rows, APART_IN_FEW) is None:
         return None
-    return of_triangle(R, source, targets, penalty, fit_intercept, started)
+    task.readings += 1
+    R = squared_triangle(source, rows)
+    return None if R is None else of_triangle(R, source, task)
 
 
-def by_triangle(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares:
+def by_triangle(source: Source, task: Task) -> LeastSquares:
     """The fit by QR."""
-    started = perf_counter()
-    R = triangle_of(source, partial(rows_of, intercept=int(fit_intercept)))
-    return of_triangle(R, source, targets, penalty, fit_intercept, started)
+    task.readings += 1
+    return of_triangle(triangle_of(source, partial(rows_of, intercept=int(task.fit_intercept))), source, task)
 
 
-def of_triangle(
-    R: FloatArray, source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool, started: float
-) -> LeastSquares:
+def of_triangle(R: FloatArray, source: Source, task: Task) -> LeastSquares:
     """The fit by the triangle R of the rows."""
-    m, p = int(fit_intercept), source.n_columns
+    m, p, penalty = int(task.fit_intercept), source.n_columns, task.penalty
     R_x, q = R[m:, m : m + p], R[m:, m + p :]
     length, far = np.linalg.norm(R[:, m : m + p], axis=0), np.abs(source.centre * R[:m, :m].sum())
     length = np.hypot(length, CELLS / ROUNDING * far)
@@ -150,17 +178,16 @@ def of_triangle(
     else:
         w, own = minimum_norm(R_x, q, length)
         rank = len(own)
-    b = (R[:m, m + p :] - R[:m, m : m + p] @ w) / R[:m, :m] if m else np.zeros((1, targets))
-    passes = 1
-    objective, total = objective_of(source, penalty, fit_intercept, float(R[0, 0]) ** 2 if m else None)
+    b = (R[:m, m + p :] - R[:m, m : m + p] @ w) / R[:m, :m] if m else np.zeros((1, task.targets))
+    objective, total = task.objective(source, float(R[0, 0]) ** 2 if m else None)
     if 0 < rank == p and penalty.is_none:
         theta, refinements = in_all_digits(source, R, np.vstack([b[:m], w]), m, total)
-        w, b, passes = theta[m:], theta[:m] if m else b, passes + refinements
+        w, b, task.readings = theta[m:], theta[:m] if m else b, task.readings + refinements
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
     certificate = certify_quadratic(objective, at, R, total, own)
     why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
     why = why if penalty.has_l1 else "least squares has a closed form"
-    trace = trace_of("qr", why, objective, at, certificate, passes, started)
+    trace = trace_of("qr", why, objective.subgradient(at), at, certificate, task)
     found = uncentred(LeastSquares(w.T, b[0], rank, trace, certificate, R), source.centre)
     of_y, varies = (float(np.sum(np.square(part[:, m + p :]))) / total for part in (R, R[m:]))
     if found.certificate.gap > LOST * varies + ROUNDING**2 * of_y:
@@ -173,45 +200,43 @@ def of_triangle(
     return found
 
 
-def by_gram(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
+def by_gram(source: Source, task: Task) -> LeastSquares | None:
     """The fit by conjugate gradients that a Gram matrix has prepared; None where they do not arrive, or nothing shows
     that they did."""
-    started = perf_counter()
     assert isinstance(source, MemorySource)
-    objective, total = objective_of(source, penalty, fit_intercept)
-    found = preconditioned(objective, targets, penalty.l2)
+    objective, total = task.objective(source)
+    found = preconditioned(objective, task.targets, task.penalty.l2)
     why = f"a triangle of {min(source.n_rows, source.n_columns):,} columns would take longer"
-    return found and as_proven(objective, total, found, PROVEN, ("conjugate-gradient", why), started)
+    return found and as_proven(objective, total, found, PROVEN, ("conjugate-gradient", why), task)
 
 
-def by_multipliers(source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
+def by_multipliers(source: Source, task: Task) -> LeastSquares | None:
     """The fit of a sparse X in the multipliers of its rows, if they are far fewer than its columns, by products; None
     where they do not arrive."""
-    started = perf_counter()
-    if not isinstance(source, MemorySource) or not source.is_sparse or penalty.has_l1:
+    if not isinstance(source, MemorySource) or not source.is_sparse or task.penalty.has_l1:
         return None
     if MANY_COLUMNS * source.n_rows > source.n_columns:
         return None
-    objective, total = objective_of(source, penalty, fit_intercept)
+    objective, total = task.objective(source)
     enough = MORE_DIGITS * ALL_DIGITS * total * spread(source)
-    found = by_rows(objective, targets, penalty.l2, SOME if is_soon_filled(source) else MANY, enough)
+    most = SOME if is_soon_filled(source) else MANY
+    found = by_rows(objective, task.targets, task.penalty.l2, most, enough)
     why = f"a triangle of {source.n_rows:,} rows would take more"
-    return found and as_proven(objective, total, found, PROVEN, ("conjugate-gradient", why), started)
+    return found and as_proven(objective, total, found, PROVEN, ("conjugate-gradient", why), task)
 
 
-def by_basis(source: Source, penalty: ElasticNet, fit_intercept: bool) -> LeastSquares | None:
+def by_basis(source: Source, task: Task) -> LeastSquares | None:
     """The unpenalised fit by QR on disk; None where a triangle in memory is little beside X, the disk has no room, or
     the rank is in doubt."""
-    started = perf_counter()
     assert isinstance(source, MemorySource)
     n, p = source.X.shape
-    if penalty.l2.any() or is_little(source):
+    if task.penalty.l2.any() or is_little(source):
         return None
-    objective, total = objective_of(source, penalty, fit_intercept)
+    objective, total = task.objective(source)
     found = complete(objective)
     what = "columns" if n >= p else "rows"
     why = f"some of {min(n, p):,} {what} are about spanned by others, and their triangle would be large: it is on disk"
-    return found and as_proven(objective, total, found, NEARLY_PROVEN, ("qr", why), started)
+    return found and as_proven(objective, total, found, NEARLY_PROVEN, ("qr", why), task)
 
 
 def is_little(source: Source) -> bool:
@@ -222,7 +247,7 @@ def is_little(source: Source) -> bool:
 
 
 def as_proven(
-    objective: Objective, total: float, found: Found, most: float, solver: tuple[str, str], started: float
+    objective: Objective, total: float, found: Found, most: float, solver: tuple[str, str], task: Task
 ) -> LeastSquares | None:
     """What was found by a solver, and why by that; None where its bound is more than so much of the variance of y."""
     source = objective.source
@@ -231,7 +256,7 @@ def as_proven(
     certificate = Certificate(found.gap(at) / total, found.method)
     if not certificate.gap <= most * spread(source):
         return None
-    trace = trace_of(*solver, objective, at, certificate, 1, started)
+    trace = trace_of(*solver, objective.subgradient(at), at, certificate, task)
     return without_triangle(source, at, found.rank, trace, certificate)
 
 
@@ -248,27 +273,12 @@ def uncentred(fit: LeastSquares, centre: FloatArray) -> LeastSquares:
     return replace(fit, intercepts=intercepts, certificate=rounded(fit.certificate, SquaredLoss(), moved))
 
 
-def objective_of(
-    source: Source, penalty: ElasticNet, fit_intercept: bool, total: float | None = None
-) -> tuple[Objective, float]:
-    """The objective per unit weight, and the weight of all rows, for which these are read unless it is known."""
-    total = source.add_up(lambda block: block.total) if total is None else total
-    return Objective(source, SquaredLoss(), penalty.times(1.0 / total), fit_intercept), total
-
-
 def trace_of(
-    solver: str, why: str, objective: Objective, at: Evaluation, certificate: Certificate, passes: int, started: float
+    solver: str, why: str, subgradient: FloatArray, at: Evaluation, certificate: Certificate, task: Task
 ) -> Trace:
-    """Of one step, and so many passes that the objective does not know of."""
-    step = Step(
-        1,
-        at.loss,
-        at.value,
-        float(np.linalg.norm(objective.subgradient(at))),
-        certificate.gap,
-        passes + objective.passes,
-        perf_counter() - started,
-    )
+    """Of one step."""
+    size = float(np.linalg.norm(subgradient))
+    step = Step(1, at.loss, at.value, size, certificate.gap, task.passes, task.seconds)
     return Trace(solver, why, (step,), step.passes)
 
 
@@ -293,14 +303,13 @@ def is_low(source: Source, penalty: ElasticNet) -> bool:
     return isinstance(source, MemorySource) and source.n_rows < source.n_columns and penalty.holds_all
 
 
-def by_products(
-    source: Source, targets: int, penalty: ElasticNet, fit_intercept: bool, most: int = MOST_ITERATIONS
-) -> LeastSquares | None:
+def by_products(source: Source, task: Task, most: int = MOST_ITERATIONS) -> LeastSquares | None:
     """The fit by conjugate gradients, or with an L1 part on working sets, until what it is above the optimum is next to
     nothing of the spread of y. None where another way is left, and they do not arrive in so few iterations."""
-    p, theta = source.n_columns, np.zeros((source.n_columns + int(fit_intercept), targets))
-    source = centred_for(source, penalty, targets, fit_intercept)
-    objective, _ = objective_of(source, penalty, fit_intercept)
+    p, penalty, before, started = source.n_columns, task.penalty, task.passes, task.seconds
+    theta = np.zeros((p + int(task.fit_intercept), task.targets))
+    source = centred_for(source, penalty, task.targets, task.fit_intercept)
+    objective, _ = task.objective(source)
     theta[p:] = -objective.evaluate(theta, order=1).gradient[p:]
     tolerance = ALL_DIGITS * objective.evaluate(theta, order=0).value
     name, solver = ("proximal-newton", proximal_newton) if penalty.has_l1 else ("conjugate-gradient", conjugate_newton)
@@ -315,23 +324,11 @@ def by_products(
             stacklevel=5,
         )
     used = int(np.count_nonzero(found.at.theta[:p], axis=0).max(initial=0))
-    trace = Trace(name, f"a triangle of {p:,} columns would take more", found.steps, objective.passes)
+    steps = tuple(step.later(passes=before, seconds=started) for step in found.steps)
+    trace = Trace(name, f"a triangle of {p:,} columns would take more", steps, task.passes)
     return without_triangle(
         source, found.at, used if penalty.has_l1 else min(source.n_rows, p), trace, found.certificate
     )
-
-
-def rows_of(block: Block, intercept: int) -> FloatArray:
-    """sqrt(weight) [1 X y - offset] of a block, dense."""
-    return design_of(block, intercept, block.y if block.offset is None else block.y - block.offset)
-
-
-def design_of(block: Block, intercept: int, *beside: FloatArray) -> FloatArray:
-    """sqrt(weight) [1 X] of a block, dense, and what is put beside it."""
-    rows = np.hstack([np.ones((len(block.weight), intercept)), dense(block.X), *beside])
-    if not np.all(block.weight == 1.0):
-        rows *= np.sqrt(block.weight)[:, None]
-    return rows
 
 
 def in_all_digits(source: Source, R: FloatArray, theta: FloatArray, m: int, total: float) -> tuple[FloatArray, int]:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from separatrix.arrays import FloatArray
+from separatrix.compressed import dense
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 
@@ -49,6 +50,19 @@ def squared_triangle(source: Source, rows: Callable[[Block], FloatArray], apart:
 
     cells = max(CELLS, source.n_columns**2)  # no fewer than squares, which are added up
     return of_squares(source.add_up(squares, operator.iadd), apart)
+
+
+def rows_of(block: Block, intercept: int) -> FloatArray:
+    """sqrt(weight) [1 X y - offset] of a block, dense."""
+    return design_of(block, intercept, block.y if block.offset is None else block.y - block.offset)
+
+
+def design_of(block: Block, intercept: int, *beside: FloatArray) -> FloatArray:
+    """sqrt(weight) [1 X] of a block, dense, and what is put beside it."""
+    rows = np.hstack([np.ones((len(block.weight), intercept)), dense(block.X), *beside])
+    if not np.all(block.weight == 1.0):
+        rows *= np.sqrt(block.weight)[:, None]
+    return rows
 
 
 def reduced(parts: Iterator[FloatArray]) -> FloatArray:

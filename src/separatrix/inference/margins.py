@@ -16,9 +16,8 @@ from separatrix.cached import cached_property
 from separatrix.compressed import dense
 from separatrix.data.block import Block, Source
 from separatrix.engine.certificate import LARGEST_CURVATURE
-from separatrix.engine.least_squares import design_of
 from separatrix.engine.sums import block_plane, with_intercept
-from separatrix.engine.triangle import triangle_of
+from separatrix.engine.triangle import design_of, triangle_of
 from separatrix.equations.hyperplane import gram_diagonal
 from separatrix.equations.links import of_class
 

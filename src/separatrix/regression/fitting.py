@@ -17,11 +17,11 @@ from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
-from separatrix.engine.least_squares import design_of, least_squares
+from separatrix.engine.least_squares import least_squares
 from separatrix.engine.linear_algebra import ROUGH, SINGULAR, inverse_of, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_state
-from separatrix.engine.triangle import triangle_of
+from separatrix.engine.triangle import design_of, triangle_of
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2, even
 from separatrix.errors import ConvergenceWarning, SeparationWarning, listing
