@@ -538,6 +538,20 @@ def test_sparse_rows_are_helped_by_matrices_only_once_products_have_cost_as_much
     assert passes[1.0] <= 150
 
 
+def test_texts_that_differ_in_length_and_have_rare_words_take_few_products_under_a_weak_penalty():
+    n, p, passes = 1_000, 5_000, 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        share, length = np.arange(1, p + 1) ** -1.1, rng.lognormal(4, 1, n).astype(int) + 1
+        words = rng.choice(p, size=length.sum(), p=share / share.sum())
+        X = sparse.csr_array((np.ones(len(words)), (np.repeat(np.arange(n), length), words)), shape=(n, p))
+        eta = X @ (rng.normal(size=p) * (rng.random(p) < 0.05))
+        model = LogisticRegression(C=100.0, tol=1e-6).fit(X, eta / eta.std() + 0.3 * rng.logistic(size=n) > 0)
+        assert model.trace_.solver == "conjugate-gradient"
+        passes += model.trace_.passes
+    assert passes <= 900  # by the diagonal as it stands some 1,100
+
+
 def spent(classes: int, tol: float) -> tuple[int, int]:
     """Iterations and passes of fits of made sparse rows by conjugate gradients."""
     rng, iterations, passes = np.random.default_rng(0), 0, 0

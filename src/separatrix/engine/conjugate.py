@@ -25,6 +25,7 @@ MOST_PRODUCTS = 500  # in one Newton step
 LOOSE, LESS = 0.2, 0.1  # relative residual of the first steps, and where what prepares one costs as several products
 UNSOLVED = 0.02  # of the gap that is to be reached, for a step to leave
 COUNTS = 1e-8 * float(np.finfo(float).eps)  # beside F, of the square of a residual: F is flat along weak penalties
+MEDIANS = 5.0  # of the mean squares of columns, by which each is raised
 MANY_PRODUCTS = 15  # cost about as much as a Gram matrix of the sample for each class
 SOME_PRODUCTS = 8  # prepared by the mean of all classes, say that such matrices will soon have saved as many
 ENOUGH = 20  # for one column of eta and a Gram matrix of the sample
@@ -125,9 +126,14 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Precondi
 
         weights      z = (r - m r_b) / (h mean(x^2) + l2)
         intercept    z_b = r_b / h - m'z
+
+    Where columns outnumber rows, mean(x^2) is raised by some times its median: a text has many words that hardly any
+    other text has, which otherwise would make long rows far more curved than short ones.
     """
     p, strength = objective.source.n_columns, objective.penalty.l2[:, None]
     mean, square = objective.column_moments()
+    if p > objective.source.n_rows and square.any():
+        square += MEDIANS * np.median(square[square > 0])
     pool = getattr(objective.source, "pool", None) if theta.size > FEW_CELLS else None
 
     def at_point(at: Evaluation, curvatures: FloatArray, products: int) -> Callable[[FloatArray], FloatArray]:
