@@ -17,7 +17,7 @@ Row = dict[str, Any]
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "pictures"
 RESULTS = ROOT / "benchmarks" / "results.json"  # the last run of every case
-ELSEWHERE = ROOT / "benchmarks" / "results_elsewhere.json"  # of an earlier one, on another machine, what goals need
+ELSEWHERE = ROOT / "benchmarks" / "results_elsewhere.json"  # of another machine and day, what goals need
 START, END = "<!-- results: written by python -m benchmarks.report -->", "<!-- end of results -->"
 MISSED = "**missed**"
 LARGE_SHARE = 0.3  # of X's size, taken on top of it
@@ -119,7 +119,7 @@ def goals(records: list[Record], elsewhere: list[Record]) -> str:
     parts = [f"{text} {missed(lines)}"]
     if others:
         machines = " and ".join(dict.fromkeys(record["machine"]["processor"] for record in elsewhere))
-        parts.append(f"*elsewhere*: what an earlier version reached on {machines}. {missed(others)}")
+        parts.append(f"*elsewhere*: what was reached on {machines}, another day. {missed(others)}")
     shown = [[*line, there.get(tuple(line[:2]), [""] * 4)[3]] for line in lines]
     return "\n\n".join(["### Goals", *parts, grid(head, shown)])
 

@@ -266,7 +266,7 @@ def test_a_goal_is_met_missed_or_not_known_and_says_by_whom():
     assert cells_of(text, "iris") == [["any", "1", "separatrix did not arrive", "", "**missed**", "", "", ""]]
     assert cells_of(text, "rotten_tomatoes-l1") == [["any", "1", "0.75", "liblinear", "**missed**", "2", "1.5", ""]]
     assert "Missed, 3 of 7: iris (separatrix did not arrive of 1), rotten_tomatoes-l1 (0.75 of 1), syn" in text
-    assert "an earlier version reached on Some processor. Missed, 1 of 1: mnist (3 of 4)." in text
+    assert "what was reached on Some processor, another day. Missed, 1 of 1: mnist (3 of 4)." in text
     assert "earlier" not in goals(records, [])
 
 

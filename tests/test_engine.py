@@ -552,6 +552,18 @@ def test_texts_that_differ_in_length_and_have_rare_words_take_few_products_under
     assert passes <= 900  # by the diagonal as it stands some 1,100
 
 
+def test_products_that_a_tighter_tolerance_asks_for_come_little_by_little():
+    rng, passes = np.random.default_rng(0), {tol: 0 for tol in (1e-6, 3e-7, 1e-7, 1e-8)}
+    for _ in range(5):
+        X = sparse.random_array((600, 900), density=0.03, rng=rng, format="csr")
+        y = X @ rng.normal(size=900) + rng.logistic(size=600) > 0
+        for tol in passes:
+            passes[tol] += LogisticRegression(tol=tol).fit(X, y).trace_.passes
+    most = passes[1e-8] - passes[1e-6]
+    assert passes[3e-7] <= passes[1e-6] + 0.6 * most
+    assert passes[1e-7] <= passes[1e-6] + 0.8 * most
+
+
 def spent(classes: int, tol: float) -> tuple[int, int]:
     """Iterations and passes of fits of made sparse rows by conjugate gradients."""
     rng, iterations, passes = np.random.default_rng(0), 0, 0

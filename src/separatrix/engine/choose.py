@@ -89,11 +89,11 @@ class Choice:
         """The estimated gap to reach for a gap of tol. Each of Newton's steps squares it, so one or two more passes buy
         tol^2.5, and with it coefficients of unit size that agree to 1e-9 however the rows came; of its truncated steps
         one buys a hundredth of tol^2, which coefficients under a weak penalty ask for. Who asks for a loose gap asks
-        for few passes; but for several columns of eta it is the certificate that costs, and one more pass makes sure
-        that one is enough."""
+        for few passes, and who asks for one between for some; but for several columns of eta it is the certificate that
+        costs, and one more pass makes sure that one is enough."""
         loose = tol >= LOOSE and classes == 1
         if self.name == "conjugate-gradient":
-            return tol if tol >= LOOSE else 0.01 * tol**2
+            return tol if tol >= LOOSE else max(LOOSE * (tol / LOOSE) ** 6, 0.01 * tol**2)
         squares = self.name in ("newton", "quasi-newton", "proximal-newton")
         return min(0.01 * tol, tol if loose else tol**2.5) if squares else tol
 
