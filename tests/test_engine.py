@@ -553,7 +553,7 @@ def test_texts_that_differ_in_length_and_have_rare_words_take_few_products_under
 
 
 def test_products_that_a_tighter_tolerance_asks_for_come_little_by_little():
-    rng, passes = np.random.default_rng(0), {tol: 0 for tol in (1e-6, 3e-7, 1e-7, 1e-8)}
+    rng, passes = np.random.default_rng(0), dict.fromkeys((1e-06, 3e-07, 1e-07, 1e-08), 0)
     for _ in range(5):
         X = sparse.random_array((600, 900), density=0.03, rng=rng, format="csr")
         y = X @ rng.normal(size=900) + rng.logistic(size=600) > 0
