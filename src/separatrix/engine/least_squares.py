@@ -92,27 +92,29 @@ class LeastSquares:
 
 @dataclass
 class Task:
-    """What is to be found: coefficients for so many targets, by a penalty on the sum over rows; and since when, over
-    which objectives, and in how many `readings` beside them, on ways that led nowhere, too."""
+    """What is to be found: coefficients for so many targets, by a penalty on the sum over rows; and since when, with
+    which objective at last, and in how many `readings` beside its own, on ways that led nowhere, too."""
 
     targets: int
     penalty: ElasticNet
     fit_intercept: bool
     started: float = field(default_factory=perf_counter)
-    objectives: list[Objective] = field(default_factory=list)
+    latest: Objective | None = None
     readings: int = 0
 
     def objective(self, source: Source, total: float | None = None) -> tuple[Objective, float]:
-        """The objective per unit weight, and the weight of all rows, for which these are read unless it is known."""
+        """The objective per unit weight, and the weight of all rows, for which these are read unless it is known. The
+        one before is let go of, as its rows may be copies."""
+        self.readings, self.latest = self.passes, None
         if total is None:
             total, self.readings = source.add_up(lambda block: block.total), self.readings + 1
-        self.objectives.append(Objective(source, SquaredLoss(), self.penalty.times(1.0 / total), self.fit_intercept))
-        return self.objectives[-1], total
+        self.latest = Objective(source, SquaredLoss(), self.penalty.times(1.0 / total), self.fit_intercept)
+        return self.latest, total
 
     @property
     def passes(self) -> int:
         """The readings of the data so far."""
-        return self.readings + sum(objective.passes for objective in self.objectives)
+        return self.readings + (self.latest.passes if self.latest else 0)
 
     @property
     def seconds(self) -> float:
