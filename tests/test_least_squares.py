@@ -361,6 +361,20 @@ def test_no_bound_of_a_lasso_is_below_its_distance_to_the_optimum(seed, collinea
     assert bound >= (found.value - least.value) * (1 - 1e-9) - 1e-14
 
 
+def test_no_bound_is_below_what_rounding_hides_of_residuals_in_which_large_weights_cancel():
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(40, 4)) + 10.0 ** rng.uniform(3, 6), 10 * rng.normal(size=40)
+        X[:, 0] = X[:, 1] + 10.0 ** rng.uniform(-5, 0) * rng.normal(size=40)
+        model = LinearRegression(fit_intercept=False).fit(X, y)
+        with mpmath.workdps(60):
+            A, z = mpmath.matrix(X.tolist()), mpmath.matrix(y.tolist())
+            best = mpmath.lu_solve(A.T * A, A.T * z)
+            left = [z - A * w for w in (mpmath.matrix(model.coef_.tolist()), best)]
+            gap = float((mpmath.norm(left[0]) ** 2 - mpmath.norm(left[1]) ** 2) / 80)
+        assert gap <= model.certificate_.gap <= 1e-6 * y.var()
+
+
 @pytest.mark.parametrize("copies", [False, True])
 @pytest.mark.parametrize(("n", "p"), [(6, 30), (20, 100), (100, 30)])
 def test_the_shortest_of_all_solutions_is_found_however_far_units_of_columns_are_apart(n, p, copies):

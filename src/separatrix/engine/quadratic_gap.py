@@ -9,6 +9,7 @@ from scipy.linalg import lstsq, solve_triangular
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import MemorySource
 from separatrix.engine.certificate import Certificate, rounding
+from separatrix.engine.decrement import GRADIENT_SEEN
 from separatrix.engine.duality import duality_gap
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.triangle import ROUNDING, of_squares
@@ -28,8 +29,11 @@ def certify_quadratic(
         by_curvature = partial(certified_gap, of_own, g, m, len(own), total * penalty.l2[own], enough)
     else:
         by_curvature = partial(certified_gap, R, g, m, p, total * penalty.l2, enough)
+    eta = np.abs(np.roll(at.theta, m, axis=0)).T @ (np.linalg.norm(R[:, : m + p], axis=0) / total**0.5)
+    hidden = GRADIENT_SEEN * float(np.linalg.norm(eta))  # by the rounding of residuals, where weights cancel
     if not penalty.has_l1:
-        return Certificate(by_curvature() * total, "the Newton decrement, exact for a quadratic")
+        gap = 0.5 * ((2.0 * by_curvature() * total) ** 0.5 + hidden) ** 2
+        return Certificate(gap, "the Newton decrement, exact for a quadratic")
     w, shift = at.theta[:p], at.gradient[p:]
     # Residuals are a dual point once they sum to zero, as where the intercept is the best: what it lacks counts apart.
     lower = 0.5 * float(np.sum(np.square(shift)))
