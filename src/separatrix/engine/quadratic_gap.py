@@ -29,9 +29,9 @@ def certify_quadratic(
         by_curvature = partial(certified_gap, of_own, g, m, len(own), total * penalty.l2[own], enough)
     else:
         by_curvature = partial(certified_gap, R, g, m, p, total * penalty.l2, enough)
-    eta = np.abs(np.roll(at.theta, m, axis=0)).T @ (np.linalg.norm(R[:, : m + p], axis=0) / total**0.5)
-    hidden = GRADIENT_SEEN * float(np.linalg.norm(eta))  # by the rounding of residuals, where weights cancel
     if not penalty.has_l1:
+        eta = np.abs(np.roll(at.theta, m, axis=0)).T @ (np.linalg.norm(R[:, : m + p], axis=0) / total**0.5)
+        hidden = GRADIENT_SEEN * float(np.linalg.norm(eta))  # by the rounding of residuals, where weights cancel
         gap = 0.5 * ((2.0 * by_curvature() * total) ** 0.5 + hidden) ** 2
         return Certificate(gap, "the Newton decrement, exact for a quadratic")
     w, shift = at.theta[:p], at.gradient[p:]
