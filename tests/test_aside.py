@@ -8,10 +8,11 @@ from scipy import sparse
 
 from seldom import seldom
 from separatrix import LogisticRegression, detect_separation, logit
+from separatrix.arrays import repeated
 from separatrix.data.memory import memory_source
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
-from separatrix.equations.penalties import elastic_net, even
+from separatrix.equations.penalties import elastic_net
 from separatrix.errors import SeparationWarning
 from separatrix.inference.lone import lone_columns
 from separatrix.inference.runs import runs_of
@@ -276,13 +277,13 @@ def test_a_weight_that_others_make_up_for_stays_where_it_is_and_the_step_is_one_
     X[:, 3] = X[:, 0] - X[:, 1]
     y = rng.integers(0, max(K, 2), 100)
     source = memory_source(X, y[:, None] if K == 1 else y)
-    objective = Objective(source, loss, elastic_net(even(0.0, 4), 0.0), True)
+    objective = Objective(source, loss, elastic_net(repeated(0.0, 4), 0.0), True)
     theta, idle = np.zeros((5, K)), np.zeros((5, K))
     idle[3] = 0.3
     objective.idle = idle
     held = objective.evaluate(theta, order=2)
     step = np.linalg.solve(held.curvature, -held.gradient.ravel()).reshape(5, K)
-    few = Objective(memory_source(X[:, :3], source.y), loss, elastic_net(even(0.0, 3), 0.0), True)
+    few = Objective(memory_source(X[:, :3], source.y), loss, elastic_net(repeated(0.0, 3), 0.0), True)
     own = few.evaluate(np.zeros((4, K)), order=2)
     assert np.abs(step[3]).max() < 1e-12
     others = np.linalg.solve(own.curvature, -own.gradient.ravel()).reshape(4, K)

@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression as Peer
 from problems import Problem, make_problem, seeds, solve
 from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression
+from separatrix.arrays import repeated
 from separatrix.data.memory import memory_source
 from separatrix.engine import bordered, working_sets
 from separatrix.engine.among import Those, gram_among
@@ -33,7 +34,7 @@ from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_tur
 from separatrix.engine.room import Room
 from separatrix.engine.working_sets import SolveByProducts, on_working_sets, products, shifted
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
-from separatrix.equations.penalties import elastic_net, even
+from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, SeparatrixWarning
 from test_certificate import LONG, all_columns, long_derivatives, long_objective, some_rows
 
@@ -594,7 +595,7 @@ def test_several_classes_of_correlated_columns_need_few_factors(monkeypatch):
 def test_a_matrix_of_several_classes_is_symmetric_to_the_last_bit(dtype):
     random = np.random.default_rng(0)
     source = memory_source(random.standard_normal((50, 4)), random.integers(0, 3, (50, 1)))
-    objective = Objective(source, SoftmaxLoss(), elastic_net(even(0.0, 4), 0.1), fit_intercept=True)
+    objective = Objective(source, SoftmaxLoss(), elastic_net(repeated(0.0, 4), 0.1), fit_intercept=True)
     at = objective.evaluate(random.standard_normal((5, 3)), order=1)
     H = gram_among(objective, source, at, Those(np.arange(15), np.ones(15), np.zeros((4, 1)), dtype))
     np.testing.assert_array_equal(H, H.T)

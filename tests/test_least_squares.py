@@ -19,10 +19,11 @@ from statsmodels.datasets import longley
 
 from problems import seeds
 from separatrix import LinearRegression
+from separatrix.arrays import repeated
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import LeastSquares, Task, by_gram, least_squares
 from separatrix.engine.quadratic_gap import certified_gap, certify_quadratic
-from separatrix.equations.penalties import L2, elastic_net, even
+from separatrix.equations.penalties import L2, elastic_net
 from separatrix.errors import ConvergenceWarning
 
 LONGLEY = [-3482258.63459582, 15.0618722713733, -0.0358191792925910, -2.02022980381683]
@@ -351,7 +352,7 @@ def test_a_lasso_is_shown_to_be_exact_however_small_its_penalty_beside_the_targe
 def test_no_bound_of_a_lasso_is_below_its_distance_to_the_optimum(seed, collinear, alpha, off):
     X, y = random_data(seed, 15, 4)
     X[:, 0] = X[:, 1] + 2 * X[:, 2] if collinear else X[:, 0]
-    source, penalty = memory_source(X, y, centre=True), elastic_net(even(alpha, 4), 1.0)
+    source, penalty = memory_source(X, y, centre=True), elastic_net(repeated(alpha, 4), 1.0)
     best = least_squares(source, 1, penalty, True)
     objective, total = Task(1, penalty, True).objective(source)
     theta = np.append(best.coefficients[0], best.intercepts + best.coefficients @ source.centre)[:, None]

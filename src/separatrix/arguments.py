@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, repeated
 from separatrix.errors import ArgumentError, TargetError
 
 LARGEST = 1e90  # of a cell, and of a weight: the square of the one times the other, summed over rows, is finite
@@ -137,7 +137,7 @@ def check_sample_weight(sample_weight: ArrayLike | None, rows: int, name: str = 
     array([2., 0.])
     """
     if sample_weight is None:
-        return np.broadcast_to(1.0, rows)
+        return repeated(1.0, rows)
     weight = weights_of(sample_weight, rows, name)
     check_total(name, weight)
     return weight

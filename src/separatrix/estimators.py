@@ -27,7 +27,7 @@ from separatrix.arguments import (
     check_whole,
     is_moderate,
 )
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, repeated
 from separatrix.checked import (
     all_or_nothing,
     check_fitted,
@@ -46,7 +46,7 @@ from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options
 from separatrix.equations.links import log1pexp, log_sigmoids, log_softmax, softmax
 from separatrix.equations.losses import ClassLoss
-from separatrix.equations.penalties import elastic_net, even
+from separatrix.equations.penalties import elastic_net
 from separatrix.inference.aside import fit_aside
 from separatrix.inference.doubt import separation_of, warn_of_classes, warn_of_fits
 from separatrix.inference.recession import Recession
@@ -222,7 +222,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         """One fit, or with "ovr" one for each class against the rest, and where its likelihood never falls, if that is
         known then; the penalty's strength is per unit weight."""
         K, p = len(self.classes_), source.n_columns
-        penalty = elastic_net(even(strength, p), float(self.l1_ratio or 0.0))
+        penalty = elastic_net(repeated(strength, p), float(self.l1_ratio or 0.0))
 
         def one(code: Callable[[NDArray], NDArray], loss: ClassLoss, rows: slice) -> tuple[Fit, Recession | None]:
             fit, known = fit_aside(source.recoded(code, rows), loss, penalty, options, self._start(p, rows))
@@ -258,7 +258,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             w, b = as_numbers(self.coef_), as_numbers(self.intercept_)
             if w.shape == (K, p) and b.shape == (K,) and is_moderate(w) and is_moderate(b):
                 return w[rows], b[rows]
-        return np.broadcast_to(0.0, (K, p))[rows], np.zeros(K)[rows]  # of many columns zeros would take room
+        return repeated(0.0, K, p)[rows], np.zeros(K)[rows]  # of many columns zeros would take room
 
     def _checked(self) -> tuple[Options, float]:
         """The parameters as the engine takes them: options, and the penalty's strength 1 / C."""

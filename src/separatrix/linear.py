@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 
 from separatrix.arguments import check_flag, check_l1_ratio, check_number, check_offset, check_sample_weight
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, repeated
 from separatrix.checked import (
     all_or_nothing,
     check_fitted,
@@ -22,7 +22,7 @@ from separatrix.data.judged import check_not_tiny
 from separatrix.data.made import Made
 from separatrix.data.memory import memory_source
 from separatrix.engine.least_squares import least_squares
-from separatrix.equations.penalties import elastic_net, even
+from separatrix.equations.penalties import elastic_net
 from separatrix.predicted import eta_of
 from separatrix.tables import brought, columns_for, number_blocks, number_rows, table_eta, table_labels
 
@@ -94,7 +94,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 source, targets = found
             else:
                 source = number_rows(self, X, y, target, sample_weight, offset, columns)
-            penalty = elastic_net(even(self.alpha, source.n_columns), float(self.l1_ratio))
+            penalty = elastic_net(repeated(self.alpha, source.n_columns), float(self.l1_ratio))
             fit = least_squares(source, targets or 1, penalty, self.fit_intercept)
             self.coef_ = fit.coefficients if targets else fit.coefficients[0]
             self.intercept_ = fit.intercepts if targets else float(fit.intercepts[0])

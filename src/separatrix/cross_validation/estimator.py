@@ -18,7 +18,7 @@ from separatrix.arguments import (
     check_offset,
     check_sample_weight,
 )
-from separatrix.arrays import BoolArray, FloatArray, IntArray
+from separatrix.arrays import BoolArray, FloatArray, IntArray, repeated
 from separatrix.checked import all_or_nothing, check_fitted, checked_rows
 from separatrix.cross_validation.folds import (
     check_left_out,
@@ -42,7 +42,7 @@ from separatrix.engine.fit import Options
 from separatrix.engine.groups import Members
 from separatrix.engine.leave_out import LeftOut
 from separatrix.engine.path import Paths, fit_paths
-from separatrix.equations.penalties import elastic_net, even
+from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning
 from separatrix.estimators import LogisticRegression
 from separatrix.tables import table_labels
@@ -211,7 +211,7 @@ class LogisticRegressionCV(LogisticRegression):
         """The fits for one l1_ratio; with "ovr", for each class against the rest, side by side."""
         X, codes, offset = rows.X, rows.codes, rows.offset
         K = len(self.classes_)
-        penalty = elastic_net(even(1.0, X.shape[1]), l1_ratio)
+        penalty = elastic_net(repeated(1.0, X.shape[1]), l1_ratio)
         Cs = np.where(np.isinf(self.Cs_), np.inf, np.minimum(self.Cs_, 1.0 / SMALLEST_C))  # times a weight still finite
 
         def walk(code: Callable[[NDArray], NDArray], loss: Any, columns: int, own: FloatArray | None) -> Paths:

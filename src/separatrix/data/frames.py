@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 from narwhals import dependencies
 
 from separatrix.errors import ColumnError, DataError
@@ -15,9 +16,10 @@ BACKENDS = ("pandas", "polars", "pyarrow")
 
 def named_once(data: Any) -> None:
     """ColumnError for a dataframe two of whose columns have one name, DataError for one whose rows are not there."""
-    data = nw.to_native(data, pass_through=True)
-    check_here(data)
-    check_distinct(map(str, names_of(data) or ()))
+    if not isinstance(data, np.ndarray):  # which has no names
+        data = nw.to_native(data, pass_through=True)
+        check_here(data)
+        check_distinct(map(str, names_of(data) or ()))
 
 
 def names_of(data: Any) -> list[Any] | None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from separatrix.arrays import FloatArray, Matrix
+from separatrix.arrays import FloatArray, Matrix, repeated
 from separatrix.data.frames import names_of
 from separatrix.equations.hyperplane import pieces
 from separatrix.errors import CellError
@@ -49,7 +49,7 @@ def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
         mean += first
         away = np.abs(mean)
         centre[columns] = np.where((away > far * spread) & ((spread > 0) | (away > LARGE)), mean, 0.0)
-    return centre if centre.any() else np.broadcast_to(0.0, centre.shape)  # which takes no room beside few rows
+    return centre if centre.any() else repeated(0.0, len(centre))  # which takes no room beside few rows
 
 
 def check_not_tiny(X: Matrix, given: Any) -> None:

@@ -87,7 +87,7 @@ class MemorySource:
 
         made = any(isinstance(numbers, Made) for numbers in (self.y, self.weight))
         kept = not (self.copies or made) or self.X.size <= SMALL
-        chunks = self._kept_blocks if kept else [self.blocks(rows) for rows in self._chunks]
+        chunks = self.kept_blocks if kept else [self.blocks(rows) for rows in self._chunks]
         pool = self.pool if len(chunks) > 1 else None
         return summed(in_order(pool, chunk_sum, chunks, ahead=AHEAD * self.n_threads), combine)
 
@@ -203,7 +203,7 @@ class MemorySource:
         return self.is_sparse or cells <= max(FEW_CELLS, part * self.X.size)
 
     @cached_property
-    def _kept_blocks(self) -> list[list[Block]]:
+    def kept_blocks(self) -> list[list[Block]]:
         """The blocks of each chunk, cut once where they share X's memory: cutting is not free."""
         return [list(self.blocks(rows)) for rows in self._chunks]
 

@@ -260,7 +260,7 @@ def lengths(objective: Objective, inverse: FloatArray, beyond: FloatArray, shape
     squares = np.diagonal(inverse).reshape(shape) + np.square(beyond).sum(axis=1).reshape(shape)
     if objective.source.n_columns < P and objective.source.centre.any():
         c = np.append(-objective.source.centre, 1.0)
-        own, blocks = np.tensordot(c, beyond.reshape(P, K, -1), axes=1), inverse.reshape(P, K, P, K)
+        own, blocks = (c @ beyond.reshape(P, -1)).reshape(K, -1), inverse.reshape(P, K, P, K)
         squares[-1] = [c @ blocks[:, k, :, k] @ c + own[k] @ own[k] for k in range(K)]
     return np.sqrt(squares)
 

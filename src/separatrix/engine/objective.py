@@ -19,9 +19,10 @@ from separatrix.cached import cached_property
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.wide import wide_rows
+from separatrix.engine.augmented import Augmented, augmented
 from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive
 from separatrix.engine.packed import Half
-from separatrix.engine.shared import shared_gram, shares_squares, sums_and_pairs
+from separatrix.engine.shared import shared_gram, shared_sums, shares_squares
 from separatrix.engine.sums import (
     OfRows,
     Sums,
@@ -31,7 +32,6 @@ from separatrix.engine.sums import (
     is_level,
     level_sums,
     slopes,
-    sums_and_state,
     through_block,
     with_intercept,
 )
@@ -97,11 +97,15 @@ class Objective:
         dtype is the precision of the products of which a curvature is made; all else is in double. With a gradient the
         state, see `state_of`, can be kept, where there is room for it, until that of another point is.
         """
+        if order and theta.shape[1] == 1 and not keep_state and (few := self._few_rows) is not None:
+            self.passes += 1
+            return self._penalised(theta, few.weight, *few.means(self.loss, theta, order))
         if order == 2 and is_level(self.source, theta):
             ones = len(theta) - self.source.n_columns
             return self.evaluation(theta, level_sums(self.add_up, self.loss, theta, ones, dtype), spare=True)
         if order == 2 and shares_squares(self.source, *theta.shape):
-            return self.evaluation(theta, self._shared_sums(self.source, theta, dtype), spare=True)
+            self.passes += 1
+            return self.evaluation(theta, shared_sums(self.source, self.loss, theta, dtype), spare=True)
         if order == 1:
             state = self._room_for_state(theta) if keep_state else None
             sums = self.through_rows(theta, partial(slopes, loss=self.loss, keep=state))
@@ -109,16 +113,9 @@ class Objective:
             sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, dtype=dtype))
         return self.evaluation(theta, sums, spare=True)
 
-    def _shared_sums(self, source: MemorySource, theta: FloatArray, dtype: DTypeLike) -> Sums:
-        """The sums of order 2, of whose curvature threads share the squares."""
-
-        def halved(block: Block) -> tuple[Sums, FloatArray]:
-            sums, state = sums_and_state(block, self.loss, theta)
-            return sums, self.loss.halves(block.weight, state)
-
-        self.passes += 1
-        sums, pairs = sums_and_pairs(source, halved, len(theta) - source.n_columns, dtype)
-        return Sums(sums.weight, sums.value, sums.gradient, self.loss.of_pairs(pairs, theta.shape[1]))
+    @cached_property
+    def _few_rows(self) -> Augmented | None:
+        return augmented(self.source, int(self.fit_intercept))
 
     def _room_for_state(self, theta: FloatArray) -> FloatArray | None:
         """Where the state at theta is to be kept, (rows, K), each column contiguous; None where there is no room."""
@@ -136,20 +133,24 @@ class Objective:
     def evaluation(self, theta: FloatArray, sums: Sums, spare: bool = False) -> Evaluation:
         """What sums over all rows at theta amount to: per unit weight, and with the penalty. Sums to `spare` may
         be written over."""
+        gradient, curvature = sums.gradient, sums.curvature
+        if gradient is not None:
+            gradient = gradient if spare else gradient.copy()
+            gradient /= sums.weight
+        if curvature is not None:
+            curvature = np.ascontiguousarray(curvature) if spare else curvature.copy(order="C")
+            curvature /= sums.weight
+            curvature = curvature.reshape(theta.size, theta.size)
+        return self._penalised(theta, sums.weight, sums.value / sums.weight, gradient, curvature)
+
+    def _penalised(self, theta: FloatArray, weight: float, loss: float, gradient: Any, curvature: Any) -> Evaluation:
+        """The evaluation with means of the loss and of its derivatives, to which the penalty's are added in place."""
         w = theta[: self.source.n_columns]
-        loss = sums.value / sums.weight
-        value = loss + self.penalty.value(w)
-        if sums.gradient is None:
-            return Evaluation(theta, value, loss, weight=sums.weight)
-        gradient = sums.gradient if spare else sums.gradient.copy()
-        gradient /= sums.weight
-        self.penalty.add_gradient(w, gradient)
-        if sums.curvature is None:
-            return Evaluation(theta, value, loss, gradient, weight=sums.weight)
-        curvature = np.ascontiguousarray(sums.curvature) if spare else sums.curvature.copy(order="C")
-        curvature /= sums.weight
-        curvature = self._with_penalty(curvature, w).reshape(theta.size, theta.size)
-        return Evaluation(theta, value, loss, gradient, curvature, weight=sums.weight)
+        if gradient is not None:
+            self.penalty.add_gradient(w, gradient)
+        if curvature is not None:
+            self._add_penalty(curvature, w)
+        return Evaluation(theta, loss + self.penalty.value(w), loss, gradient, curvature, weight)
 
     def state_of(self, at: Evaluation, block: Block) -> FloatArray:
         """The state of the loss of a block's rows at a point, (rows, K): as it was kept, else made again."""
@@ -258,22 +259,23 @@ class Objective:
         self.add_up(fill)
         return out
 
-    def _with_penalty(self, curvature: FloatArray, w: FloatArray) -> FloatArray:
-        """Adds the penalty's curvature, and some along the directions in which the loss is flat.
+    def _add_penalty(self, curvature: FloatArray, w: FloatArray) -> None:
+        """Adds the penalty's curvature to (P K, P K), and some along the directions in which the loss is flat.
 
         Iterates start and stay orthogonal to those (see `canonical`), so it changes no step; it makes the matrix
         positive definite, which softmax's alone is not. With an L1 part the penalty alone decides along them, so a
         trace must do.
         """
-        P, K = curvature.shape[:2]
+        P, K = len(curvature) // w.shape[1], w.shape[1]
         flat = self.loss.flat(K)
-        diagonal = np.einsum("jkjk->jk", curvature)  # a view
+        diagonal = curvature.reshape(-1)[:: P * K + 1].reshape(P, K)  # a view
         if flat.size:
-            curvature[np.arange(P), :, np.arange(P), :] += self._along_flat(diagonal)[:, None, None] * (flat @ flat.T)
-        diagonal[: len(w)] += self.penalty.curvature(w)
+            curvature.reshape(P, K, P, K)[np.arange(P), :, np.arange(P), :] += self._along_flat(diagonal)[
+                :, None, None
+            ] * (flat @ flat.T)
+        diagonal[: len(w)] += self.penalty.l2[:, None]
         if self.idle is not None:
             diagonal += self.idle
-        return curvature
 
     def _along_flat(self, diagonal: FloatArray, trace: float = TRACE) -> FloatArray:
         """The curvature that each row of theta is given along flat directions, (P,), from that of the loss (P, K)."""

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from scipy.linalg import LinAlgError, qr
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, repeated
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.engine import double_double
@@ -38,7 +38,6 @@ from separatrix.engine.reach import AT_ONCE, FEW_UNSEEN, MOST_REFINEMENTS, ManyU
 from separatrix.engine.shared import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.engine.sums import block_eta, block_plane, with_intercept
 from separatrix.equations.hyperplane import beside_ones, pieces, product
-from separatrix.equations.penalties import even
 
 PRECISIONS = np.float32, np.float64  # of the factor: the first whose reach is enough
 FEWEST = 256  # columns: a triangle of fewer costs little, but that of fewer rows than columns is as large as X;
@@ -187,7 +186,7 @@ def of_rows(
 ) -> Found | None:
     """The fit in the multipliers of the rows, which are fewer than the columns; without a dtype nothing prepares it."""
     (n, p), m, total = source.X.shape, int(objective.fit_intercept), float(source.weight.sum())
-    strength = (alpha if alpha.all() else even(1.0, p))[:, None]
+    strength = (alpha if alpha.all() else repeated(1.0, p))[:, None]
     weight = np.asarray(source.weight)[:, None]
     own = 1.0 / weight if alpha.all() else np.zeros((n, 1))  # W^-1
     mean, square = objective.column_moments()

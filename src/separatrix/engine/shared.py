@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeGuard, TypeVar, cast
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -14,12 +14,13 @@ from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import for_each, in_order
 from separatrix.engine.packed import Half
+from separatrix.engine.sums import Sums, sums_and_state
 from separatrix.equations.hyperplane import pieces, scaled_copies
+from separatrix.equations.losses import Loss
 
-T = TypeVar("T")
 SQUARE, SMALL_SQUARE = 256, 128  # rows and columns, the small one of a matrix of FEW
 FEW = 1_024
-MANY, MANY_OF_CLASSES = 300, 400  # rows of a matrix whose squares threads share; of several classes each is copied more
+MUCH, MUCH_ANYWAY = 0.1, 2**23  # of X, and beside a small one: bytes that the sums of a matrix may take
 PANEL, FEWEST_ROWS = 2**19, 256  # cells of scaled rows that are multiplied at a time, but at least so many rows,
 ADDED = 3 * 2**18  # cells that are squared at a time, and added
 PARTS = 4  # which threads scale in so many parts
@@ -37,13 +38,27 @@ def squares_of(n: int, cut: int = 0, side: int = SQUARE) -> list[tuple[slice, sl
 
 
 def shares_squares(source: Source, P: int, K: int) -> TypeGuard[MemorySource]:
-    """Whether threads share the squares of a matrix (P K, P K): where it is large, of dense rows in memory."""
-    return (MANY if K == 1 else MANY_OF_CLASSES) < P * K and isinstance(source, MemorySource) and not source.is_sparse
+    """Whether threads share the squares of a matrix (P K, P K) of dense rows in memory: where a sum of each thread, and
+    one that waits to be added, would take too much beside X. Squares are multiplied more slowly than a whole matrix."""
+    if not isinstance(source, MemorySource) or source.is_sparse:
+        return False
+    return 2 * source.n_threads * 8 * (P * K) ** 2 > max(MUCH * source.X.itemsize * source.X.size, MUCH_ANYWAY)
+
+
+def shared_sums(source: MemorySource, loss: Loss, theta: FloatArray, dtype: DTypeLike) -> Sums:
+    """As `block_sums` of order 2, summed over all blocks."""
+
+    def halved(block: Block) -> tuple[Sums, FloatArray]:
+        sums, state = sums_and_state(block, loss, theta)
+        return sums, loss.halves(block.weight, state)
+
+    sums, pairs = sums_and_pairs(source, halved, len(theta) - source.n_columns, dtype)
+    return Sums(sums.weight, sums.value, sums.gradient, loss.of_pairs(pairs, theta.shape[1]))
 
 
 def sums_and_pairs(
-    source: MemorySource, first: Callable[[Block], tuple[T, FloatArray]], ones: int, dtype: DTypeLike
-) -> tuple[T, FloatArray]:
+    source: MemorySource, first: Callable[[Block], tuple[Sums, FloatArray]], ones: int, dtype: DTypeLike
+) -> tuple[Sums, FloatArray]:
     """Of what `first` makes of a dense block beside its roots r (rows, K) the sum, and of the roots the products
     [X 1]' diag(r_k r_m) [X 1] of all pairs, (P, K, P, K), made in the precision of dtype; in one pass.
 
@@ -54,7 +69,7 @@ def sums_and_pairs(
     total, squares = np.zeros((K * P, K * P)), squares_of(K * P, side=SQUARE if K * P > FEW else SMALL_SQUARE)
     panel = np.empty((min(max(FEWEST_ROWS, PANEL // (K * P)), source.n_rows), K, P), dtype)
 
-    def scale(rows: slice, start: int) -> T | None:
+    def scale(rows: slice, start: int) -> Sums | None:
         part = None
         for block in source.blocks(rows, before=-start) if rows.start < rows.stop else ():
             one, roots = first(block)
@@ -71,7 +86,7 @@ def sums_and_pairs(
         rows = min(len(panel), source.n_rows - start)
         parts = [slice(start + rows * i // PARTS, start + rows * (i + 1) // PARTS) for i in range(PARTS)]
         for part in in_order(source.pool, partial(scale, start=start), parts, ahead=PARTS):
-            sums = sums if part is None else operator.iadd(cast(T, sums), part)
+            sums = sums if part is None else operator.iadd(sums, part)
         for_each(source.pool, partial(multiply, rows=rows), squares)
     if dtype != np.float64 and not np.isfinite(total.diagonal()).all():  # beyond 1e19 a square is no single number
         return sums_and_pairs(source, first, ones, np.float64)

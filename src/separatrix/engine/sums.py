@@ -134,7 +134,7 @@ def weighed(block: Block, loss: Loss, plane: FloatArray) -> tuple[float, FloatAr
         plane += block.offset
     value, r, state = loss.together(block.y, plane)
     r *= block.weight[:, None]
-    return float(np.sum(product(block.weight, value))), r, state
+    return float(product(block.weight, value).sum()), r, state
 
 
 def block_eta(block: Block, theta: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray, IntArray, repeated
 from separatrix.cached import cached_property
 from separatrix.equations.hyperplane import pieces
 
@@ -156,7 +156,7 @@ class L2(ElasticNet):
     """
 
     def __init__(self, strength: FloatArray) -> None:
-        super().__init__(l1=even(0.0, len(strength)), l2=strength)
+        super().__init__(l1=repeated(0.0, len(strength)), l2=strength)
 
 
 def elastic_net(strength: FloatArray, l1_ratio: float) -> ElasticNet:
@@ -168,15 +168,10 @@ def elastic_net(strength: FloatArray, l1_ratio: float) -> ElasticNet:
     return ElasticNet(scaled(strength, l1_ratio), scaled(strength, 1.0 - l1_ratio))
 
 
-def even(strength: float, p: int) -> FloatArray:
-    """The same strength for each of so many columns, (p,), in the memory of one number."""
-    return np.broadcast_to(np.float64(strength), p)
-
-
 def scaled(strength: FloatArray, factor: float) -> FloatArray:
-    """Strengths (p,) times a factor; those that are `even` stay so."""
+    """Strengths (p,) times a factor; those that are `repeated` stay so."""
     same = len(strength) > 0 and strength.strides == (0,)
-    return even(factor * strength[0], len(strength)) if same else factor * strength
+    return repeated(factor * strength[0], len(strength)) if same else factor * strength
 
 
 def soft_threshold(u: FloatArray, t: FloatArray) -> FloatArray:

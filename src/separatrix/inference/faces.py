@@ -16,13 +16,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, repeated
 from separatrix.data.classes import columns_of_eta, loss_of
 from separatrix.data.memory import MemorySource
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.linear_algebra import null_space, solve_positive
 from separatrix.engine.objective import Objective
-from separatrix.equations.penalties import elastic_net, even
+from separatrix.equations.penalties import elastic_net
 from separatrix.inference.lone import lone_columns
 from separatrix.inference.margins import NOISE, Margins, combined, of_independent, reach
 
@@ -80,7 +80,7 @@ def outermost(margins: Margins, source: MemorySource) -> FloatArray | None:
     """A direction along which some rows gain and none loses, or 0 where there is none; None where fits don't tell."""
     K, ones, p = margins.K, margins.ones, source.n_columns
     loss, outputs, code = loss_of(K), columns_of_eta(K), column if K == 2 else np.ravel
-    rows, penalty = replace(source, offset=None).recoded(code), elastic_net(even(0.0, p), 0.0)
+    rows, penalty = replace(source, offset=None).recoded(code), elastic_net(repeated(0.0, p), 0.0)
     start, d = (np.zeros((outputs, p)), np.zeros(outputs)), None
     for most in STEPS:
         options = Options(fit_intercept=bool(ones), max_iter=most)

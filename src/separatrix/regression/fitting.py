@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray, IntArray, repeated
 from separatrix.data.block import Block
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
@@ -23,7 +23,7 @@ from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_state
 from separatrix.engine.triangle import design_of, triangle_of
 from separatrix.equations.losses import ClassLoss
-from separatrix.equations.penalties import L2, even
+from separatrix.equations.penalties import L2
 from separatrix.errors import ConvergenceWarning, SeparationWarning, listing
 from separatrix.inference.aside import fit_aside
 from separatrix.inference.recession import Recession
@@ -104,7 +104,7 @@ def fit_classes(
     if not penalty:
         check_rows(sample)
     source, (p, K) = sample.source(), (len(sample.names), sample.outcome.columns)
-    strength, total = L2(even(penalty / sample.total, p)), sample.total
+    strength, total = L2(repeated(penalty / sample.total, p)), sample.total
     options = Options(tol=TOLERANCE, fit_intercept=sample.intercept, curved=True)
     loss = cast(ClassLoss, sample.outcome.loss)
     start = np.zeros((K, p)), np.zeros(K)
@@ -241,13 +241,13 @@ def fit_numbers(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     if not penalty:
         check_rows(sample)
     source, m, p = sample.source(), int(sample.intercept), len(sample.names)
-    fit = least_squares(source, 1, L2(even(penalty, p)), sample.intercept, with_triangle=True)
+    fit = least_squares(source, 1, L2(repeated(penalty, p)), sample.intercept, with_triangle=True)
     R = fit.triangle[:, : p + m]
     if not penalty and (found := dependences(R, sample.parameters)):
         return fit_numbers(without_dependent(sample, found, singular), penalty, singular)
     theta = np.append(fit.coefficients[0], fit.intercepts + fit.coefficients @ source.centre)[: p + m, None]
     total = sample.total
-    objective = Objective(source, sample.outcome.loss, L2(even(penalty / total, p)), sample.intercept)
+    objective = Objective(source, sample.outcome.loss, L2(repeated(penalty / total, p)), sample.intercept)
     bread = inverse_gram(R, m) if not penalty else np.full((p + m, p + m), np.nan)
     none = np.zeros(theta.shape, dtype=int)
     loss = total * fit.trace.steps[-1].loss
