@@ -5,7 +5,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from itertools import repeat
 from operator import add
 from typing import Any, cast
@@ -34,6 +34,7 @@ from separatrix.engine.linear_algebra import solve_factored, solve_positive
 from separatrix.engine.newton import left_at_zero
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.rowspace import smallest_space
+from separatrix.engine.shared import shared_sums
 from separatrix.engine.sums import Sums, block_sums, is_level
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import L2
@@ -85,6 +86,32 @@ def test_gradient_and_curvature_are_the_slopes_of_the_objective(problem, seed):
     np.testing.assert_allclose(
         objective.curvature_times(kept, v).ravel(), curved, rtol=1e-5, atol=1e-6 * np.abs(at.curvature).max()
     )
+
+
+@given(problems(), seeds, st.sampled_from([1, 2]))
+def test_few_rows_at_once_are_evaluated_as_block_by_block(problem, seed, order):
+    theta, objective = random_theta(problem, seed), problem.objective()
+    at = objective.evaluate(theta, order)
+    each = objective.add_up(partial(block_sums, loss=problem.loss, theta=theta, order=order))
+    want = objective.evaluation(theta, each)
+    assert (at.loss, at.value) == pytest.approx((want.loss, want.value), rel=1e-13)
+    np.testing.assert_allclose(at.gradient, want.gradient, atol=1e-13 * (1 + np.abs(want.gradient).max()))
+    if order == 2:
+        np.testing.assert_allclose(at.curvature, want.curvature, atol=1e-13 * np.abs(want.curvature).max())
+    assert at.weight == want.weight
+    assert objective.passes == 2
+
+
+@pytest.mark.parametrize(("loss", "K"), [(LogLoss(), 1), (SoftmaxLoss(), 3)], ids=["two classes", "three"])
+def test_squares_that_threads_share_are_those_of_a_whole_matrix(loss, K):
+    rng = np.random.default_rng(K)
+    X, y, theta = rng.normal(size=(700, 260)), rng.integers(0, max(K, 2), 700), rng.normal(size=(261, K)) / 20
+    y = y if K > 1 else y[:, None]
+    source = memory_source(X, y, rng.random(700), n_threads=2)
+    with source.working() as source:
+        whole = source.add_up(partial(block_sums, loss=loss, theta=theta, order=2))
+        for dtype, rtol in ((np.float64, 1e-13), (np.float32, 2e-6)):
+            assert_same_sums(shared_sums(source, loss, theta, dtype), whole, rtol)
 
 
 @given(problems(), seeds)
