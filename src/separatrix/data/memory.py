@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arguments import check_sample_weight
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray, IntArray, repeated
 from separatrix.cached import cached_property
 from separatrix.compressed import csr_rows
 from separatrix.data.block import Block
@@ -341,10 +341,10 @@ def memory_source(
     row = np.inf if sparse.issparse(X) or X.size <= SMALL else X.itemsize * X.shape[1]
     weight = check_sample_weight(None, X.shape[0]) if weight is None else kept_beside(row, weight, np.float64)
     y = kept_beside(row, y)
-    source = MemorySource(X, y, weight, np.zeros(X.shape[1]), thread_count(n_threads), offset=offset)
+    source = MemorySource(X, y, weight, repeated(0.0, X.shape[1]), thread_count(n_threads), offset=offset)
     if not weight.all():
         source = source.looked_up(positions(source.n_rows, lambda some: weight[some]))
     if not centre or source.is_sparse:
         return source
-    far = NEAR if near and source.X.size <= SMALL else FAR
-    return replace(source, centre=far_columns(source.X, far))
+    away = far_columns(source.X, NEAR if near and source.X.size <= SMALL else FAR)
+    return replace(source, centre=away) if away.any() else source

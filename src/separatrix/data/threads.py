@@ -145,7 +145,7 @@ def one_blas_thread() -> Iterator[None]:
     hold = _hold
     with hold.lock:
         if hold.fits == 0:
-            hold.before = [(library, library.num_threads) for library in _blas()]
+            hold.before = [(library, threads) for library in _blas() if (threads := library.num_threads) != 1]
             for library, _ in hold.before:
                 _set_threads(library, 1)
         hold.fits += 1

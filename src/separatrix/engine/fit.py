@@ -88,7 +88,8 @@ def fit_linear_model(
     optimum exists.
     """
     if isinstance(source, MemorySource):
-        source = replace(of_usual_weight(source)[0], outputs=len(start[0]))
+        source = of_usual_weight(source)[0]
+        source = source if source.outputs == len(start[0]) else replace(source, outputs=len(start[0]))
     source = centred_for(source, penalty, len(start[0]), options.fit_intercept)
     with one_blas_thread(), source.working() as source:  # the threads are those of the source
         space = smallest_space(source, penalty, len(start[0]))
@@ -181,7 +182,8 @@ def rounded(certificate: Certificate, loss: Loss, moved: float) -> Certificate:
     sqrt(gap) grows by sqrt(L / 2) moved at most, and a probability moves by L moved."""
     L, gap, error = loss.curvature_bound, certificate.gap, certificate.probability_error
     gap = float((gap**0.5 + (0.5 * L) ** 0.5 * moved) ** 2)
-    return replace(certificate, gap=gap, probability_error=None if error is None else min(error + L * moved, 1.0))
+    error = None if error is None else min(error + L * moved, 1.0)
+    return Certificate(gap, certificate.method, certificate.coef_error, error)
 
 
 def errors_at(error: FloatArray, w: FloatArray, moved: float) -> FloatArray:
@@ -194,7 +196,7 @@ def errors_at(error: FloatArray, w: FloatArray, moved: float) -> FloatArray:
         size = np.abs(w[some])
         error[some] += EPSILON * (size.max(axis=1, keepdims=True) if shared else size)
     error[len(w) :] += moved
-    return np.broadcast_to(error, (len(error), w.shape[1]))
+    return np.broadcast_to(error, (len(error), w.shape[1])) if shared else error
 
 
 def of_usual_weight(source: MemorySource) -> tuple[MemorySource, float]:
