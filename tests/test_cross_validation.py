@@ -1,7 +1,9 @@
 """Choosing C: scikit-learn's folds and scores, and leave-one-out against the fits it stands for."""
 
+import gc
 import warnings
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -530,3 +532,26 @@ def test_the_iterations_of_a_fit_that_is_cut_short_are_those_it_was_given():
     with pytest.warns(ConvergenceWarning):
         found = LogisticRegressionCV(Cs=[1.0, 100.0], cv=3, solver="newton-cg", max_iter=2).fit(X, y)
     assert found.n_iter_.max() == 2
+
+
+@pytest.mark.parametrize("cv", [3, "loo"])
+def test_paths_are_let_go_of_before_the_best_is_fitted_again(monkeypatch, cv):
+    kept, alive = [], []
+    paths, refit = LogisticRegressionCV._paths, LogisticRegressionCV._refit
+
+    def watched(*arguments: Any) -> Any:
+        made = paths(*arguments)
+        kept.append(ref(made))
+        return made
+
+    def looked(*arguments: Any) -> Any:
+        gc.collect()
+        alive.extend(one() is not None for one in kept)
+        return refit(*arguments)
+
+    monkeypatch.setattr(LogisticRegressionCV, "_paths", watched)
+    monkeypatch.setattr(LogisticRegressionCV, "_refit", looked)
+    X, y = load_breast_cancer(return_X_y=True)
+    LogisticRegressionCV(Cs=2, cv=cv, l1_ratios=[0.0] if cv == "loo" else [0.0, 0.5]).fit(X, y)
+    assert alive == [False] * len(kept)
+    assert len(kept) == (1 if cv == "loo" else 2)

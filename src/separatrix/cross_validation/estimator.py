@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -175,10 +174,7 @@ class LogisticRegressionCV(LogisticRegression):
             if leave_out:
                 self.scores_ = np.array([judge.of_left_out(paths, self.Cs_, rows, kept, stacklevel=2)])
             else:
-                # Not on threads, where folds would wait for each other.
-                ratios = list(zip(self.l1_ratios_, paths, strict=True))
-                of_fold = partial(judge.of_path, self.Cs_, rows=rows, folds=folds)
-                self.scores_ = np.array([[of_fold(*each, f) for each in ratios] for f in folds.numbers])
+                self.scores_ = judge.of_folds(self.Cs_, self.l1_ratios_, paths, rows, folds)
             self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
             warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
             of_all = [(path.coefficients[0], path.intercepts[0]) for path in paths]

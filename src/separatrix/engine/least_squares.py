@@ -150,8 +150,8 @@ def by_squares(source: Source, task: Task) -> LeastSquares | None:
         return None
     assert isinstance(source, MemorySource)
     rows = partial(rows_of, intercept=int(task.fit_intercept))
-    few = source.looked_up(np.arange(0, source.n_rows, source.n_rows // (TALL * source.n_columns)))
-    if squared_triangle(few, rows, APART_IN_FEW) is None:
+    few = np.arange(0, source.n_rows, source.n_rows // (TALL * source.n_columns))
+    if squared_triangle(source.looked_up(few), rows, APART_IN_FEW) is None:
         return None
     task.readings += 1
     R = squared_triangle(source, rows)

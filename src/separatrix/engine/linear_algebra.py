@@ -8,7 +8,7 @@ from scipy.linalg import LinAlgError, eigh_tridiagonal, get_blas_funcs, get_lapa
 
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.engine.triangle import triangle
-from separatrix.equations.hyperplane import beside_ones, pieces
+from separatrix.equations.hyperplane import SQUARED_ROWS, beside_ones, pieces
 
 # Of LAPACK itself: for matrices of a few columns, scipy's cho_factor and cho_solve are mostly checks.
 potrf, potri, potrs, trtrs = get_lapack_funcs(("potrf", "potri", "potrs", "trtrs"), dtype=np.float64)
@@ -45,7 +45,7 @@ class Factor(NamedTuple):
         """|L^-1 ([x 1] / unit)|, (rows,): of each row, with a one beside it if A has a row more, the length in the norm
         of A^-1."""
         lengths, n = np.empty(X.shape[0]), len(self.unit)
-        for some in pieces(X.shape[0], n):
+        for some in pieces(X.shape[0], n, SQUARED_ROWS):
             with np.errstate(over="ignore", invalid="ignore"):  # of a unit that is next to nothing
                 rows = np.divide(beside_ones(X[some], n - X.shape[1]), self.unit, order="F")
                 halves = trsm(1.0, self.lower, rows, side=True, lower=True, trans_a=True, overwrite_b=True)

@@ -38,6 +38,8 @@ from separatrix.engine.sums import block_state
 from separatrix.equations.hyperplane import beside_ones, gram_diagonal, pieces
 from separatrix.equations.losses import Loss
 
+FEW_ROWS = 2**7  # at least, that are multiplied by a form at a time: beside one of many columns more are large
+
 
 class Pairs(NamedTuple):
     """The unit ball of such a bound on H: nu; of its blocks scaled to a unit diagonal the root of the norm of their
@@ -178,7 +180,7 @@ def farthest_by(objective: Objective, pairs: Pairs) -> float:
 
     def farthest(block: Block) -> float:
         most = 0.0
-        for some in pieces(len(block.weight), P):
+        for some in pieces(len(block.weight), P, FEW_ROWS):
             rows = beside_ones(block.X[some], P - block.X.shape[1])
             most = max(most, float(quadratic(pairs.form, rows).max(initial=0.0)))
         return most

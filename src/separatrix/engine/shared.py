@@ -38,8 +38,8 @@ def squares_of(n: int, cut: int = 0, side: int = SQUARE) -> list[tuple[slice, sl
 
 
 def shares_squares(source: Source, P: int, K: int) -> TypeGuard[MemorySource]:
-    """Whether threads share the squares of a matrix (P K, P K): where it is large, of dense rows in memory, so many that
-    threads share them. A whole matrix is multiplied faster, but one for each thread may take too much beside X."""
+    """Whether threads share the squares of a matrix (P K, P K): where it is large, of dense rows in memory, and so many
+    that threads share them. A whole matrix is multiplied faster, but one for each thread may take too much beside X."""
     many = (MANY if K == 1 else MANY_OF_CLASSES) < P * K
     return many and isinstance(source, MemorySource) and not (source.is_sparse or source.is_small)
 
