@@ -24,11 +24,11 @@ from separatrix.data.some import Chosen, chosen_of, picked, positions, rows_of
 from separatrix.data.threads import in_order, thread_count, workers
 
 T = TypeVar("T")
+ALONE = 2**15  # cells, whose fit takes about as long as to make threads for it
 NEAR, SMALL = 2.0, 2**17  # standard deviations from zero make a column far, of cells no more than these
 # Of a dense block: many, so that threads seldom wait for Python's lock, which each operation asks for again; few enough
 # that the second product of a pass finds the rows in cache, which others share. Half as many where there are several
-# columns of eta, with which an operation takes longer. Wide rows have more, lest adding up curvatures costs as much as
-# they do.
+# columns of eta, with which an operation takes longer. Wide rows have more, as adding up curvatures costs as much.
 CELLS, ROWS = 2**20, 2**16
 WIDE_CELLS, WIDE_ROWS = 2**21, 2**10
 LITTLE_MORE = 1.125  # as many, rather than a small one at the end, whose operations would take as long
@@ -103,8 +103,8 @@ class MemorySource:
 
     @contextmanager
     def working(self) -> Iterator["MemorySource"]:
-        """This source with its threads."""
-        if self.pool:
+        """This source with its threads; few cells are the work of one."""
+        if self.pool or self.X.size <= ALONE:
             yield self
         else:
             with workers(self.n_threads) as pool:

@@ -45,6 +45,7 @@ from separatrix.engine.row_reach import farthest_along, least_reach, longest_row
 
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 FAR_UNIT = 1e-50  # and one that is looked into no further
+ROUNDING = 4.0 * float(np.finfo(float).eps)  # of an objective
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # of an inverse (a column), times its condition, may be rounding
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 LITTLE_MORE = 10.0  # times as large a gap, for errors that are bounded, too
@@ -205,8 +206,8 @@ def by_self_concordance(
     safe = t * (1.0 + INVERSE_SEEN * len(unit) * (size**2 + far)) < 1.0
     long = grown * lengths(objective, inverse, U, at.theta.shape) if safe else None
     bound = concordant(at, grown * nu, t, S, long, along)
-    strong = by_strong_convexity(objective.penalty, at.theta.shape, bound.gap) if sloped and safe else bound.coef_error
-    return replace(bound, coef_error=strong)
+    strong = by_strong_convexity(objective.penalty, at.theta.shape, bound.gap) if sloped and safe else None
+    return replace(bound, coef_error=strong) if sloped and safe else bound
 
 
 def distance_from(metric: Evaluation, at: Evaluation, flat: FloatArray) -> float:
@@ -335,4 +336,4 @@ def by_duality(
 
 def rounding(at: Evaluation) -> float:
     """What double precision may hide: a few units in the last place of the objective."""
-    return 4.0 * float(np.finfo(float).eps) * abs(at.value)
+    return ROUNDING * abs(at.value)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from separatrix.arrays import FloatArray
 from separatrix.engine.certificate import Certificate, Part, by_duality, certify, rounding
 from separatrix.engine.duality import Prediction
 from separatrix.engine.objective import Evaluation, Objective
@@ -130,6 +131,11 @@ def ignore(step: Step) -> None:
     """The watch that does nothing."""
 
 
+def norm_of(gradient: FloatArray) -> float:
+    """|gradient|, of all its numbers: np.linalg.norm takes three times as long where they are few."""
+    return float(np.vdot(gradient, gradient)) ** 0.5
+
+
 def has_no_end(objective: Objective, at: Evaluation, tolerance: float) -> bool:
     """Whether a loss within the tolerance of zero falls for ever, as nothing is penalised and every row is on its side:
     no coefficients are nearer to an optimum than these."""
@@ -162,7 +168,7 @@ def minimise(
                 number,
                 at.loss,
                 at.value,
-                float(np.linalg.norm(objective.subgradient(at))) if iterate.norm is None else iterate.norm,
+                norm_of(objective.subgradient(at)) if iterate.norm is None else iterate.norm,
                 iterate.gap,
                 objective.passes,
                 perf_counter() - started,

@@ -22,7 +22,8 @@ SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo; Nocedal an
 SHORTEST = 2.0**-40
 LEFT, MOST_TRIES = 0.1, 8  # of a slope, more is steep; and points that are tried after a first fall
 FAR_TOO_MUCH = 100.0  # times the objective
-UNSEEN = 256.0 * np.finfo(float).eps  # a fall by so little, against the objective, may drown in its rounding
+ROUNDING = 4.0 * float(np.finfo(float).eps)  # of an objective,
+UNSEEN = 64.0 * ROUNDING  # in which a fall by so little may drown
 beyond_numbers = np.errstate(over="ignore", divide="ignore", invalid="ignore")
 """Of a function: a step may lead to where nothing is a number any more. It lowers nothing, so it is not taken."""
 
@@ -157,7 +158,7 @@ def first_fall(
     left(point) the |slope| that is left at one, inf where that is not known. None if no length helps."""
     if -slope * length > FAR_TOO_MUCH * value > 0:
         length = -2.0 * value / slope
-    rounding = 4.0 * np.finfo(float).eps * abs(value)
+    rounding = ROUNDING * abs(value)
     longest, shortest = length, SHORTEST * length
     while length > shortest:
         point = there(length, length == longest)

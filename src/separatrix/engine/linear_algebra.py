@@ -92,7 +92,7 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     scaled = np.divide(A, unit, out=A if spare else None)
     scaled /= unit[:, None]
-    for ridge in RIDGES * np.finfo(float).eps:
+    for ridge in EPSILON * RIDGES:
         np.fill_diagonal(scaled, diagonal / unit**2 + ridge)  # A may lie by columns
         lower, failed = potrf(scaled.T, lower=True, overwrite_a=True, clean=False)
         if not failed:
@@ -112,7 +112,7 @@ def of_unit_columns(R: FloatArray) -> tuple[FloatArray, FloatArray]:
 def factor_of_root(R: FloatArray) -> Factor:
     """The factor of R'R, R (m, n), which is not multiplied out; a column that others span has a rounding of its own."""
     scaled, unit = of_unit_columns(R)
-    T = triangle(np.vstack([scaled, np.finfo(float).eps * np.eye(len(unit))]))
+    T = triangle(np.vstack([scaled, EPSILON * np.eye(len(unit))]))
     return Factor(np.asfortranarray((T * np.where(np.diagonal(T) < 0, -1.0, 1.0)[:, None]).T), unit)
 
 
