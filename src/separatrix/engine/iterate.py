@@ -132,8 +132,9 @@ def ignore(step: Step) -> None:
 
 
 def norm_of(gradient: FloatArray) -> float:
-    """|gradient|, of all its numbers: np.linalg.norm takes three times as long where they are few."""
-    return float(np.vdot(gradient, gradient)) ** 0.5
+    """|gradient|, of all its numbers: where they are few, sooner than by np.linalg.norm."""
+    flat = gradient.ravel(order="K")
+    return float(flat @ flat) ** 0.5
 
 
 def has_no_end(objective: Objective, at: Evaluation, tolerance: float) -> bool:

@@ -268,11 +268,10 @@ class Objective:
         """
         P, K = len(curvature) // w.shape[1], w.shape[1]
         flat = self.loss.flat(K)
-        diagonal = curvature.reshape(-1)[:: P * K + 1].reshape(P, K)  # a view
+        diagonal = np.einsum("ii->i", curvature).reshape(P, K)  # a view
         if flat.size:
-            curvature.reshape(P, K, P, K)[np.arange(P), :, np.arange(P), :] += self._along_flat(diagonal)[
-                :, None, None
-            ] * (flat @ flat.T)
+            blocks, along = curvature.reshape(P, K, P, K), self._along_flat(diagonal)[:, None, None]
+            blocks[np.arange(P), :, np.arange(P), :] += along * (flat @ flat.T)
         diagonal[: len(w)] += self.penalty.l2[:, None]
         if self.idle is not None:
             diagonal += self.idle

@@ -21,6 +21,7 @@ from separatrix.equations.losses import Loss
 SQUARE, SMALL_SQUARE = 256, 128  # rows and columns, the small one of a matrix of FEW
 FEW = 1_024
 MANY, MANY_OF_CLASSES = 300, 400  # rows of a matrix whose squares threads share; of several classes each is copied more
+MANY_OF_FEW = 512  # the same of few rows: to share costs about what it brings
 PANEL, FEWEST_ROWS = 2**19, 256  # cells of scaled rows that are multiplied at a time, but at least so many rows,
 ADDED = 3 * 2**18  # cells that are squared at a time, and added
 PARTS = 4  # which threads scale in so many parts
@@ -38,10 +39,11 @@ def squares_of(n: int, cut: int = 0, side: int = SQUARE) -> list[tuple[slice, sl
 
 
 def shares_squares(source: Source, P: int, K: int) -> TypeGuard[MemorySource]:
-    """Whether threads share the squares of a matrix (P K, P K): where it is large, of dense rows in memory, and so many
-    that threads share them. A whole matrix is multiplied faster, but one for each thread may take too much beside X."""
-    many = (MANY if K == 1 else MANY_OF_CLASSES) < P * K
-    return many and isinstance(source, MemorySource) and not (source.is_sparse or source.is_small)
+    """Whether threads share the squares of a matrix (P K, P K): where it is large, of dense rows in memory. A whole one
+    is multiplied faster, but one for each thread may take too much beside X; few rows are the work of one thread."""
+    if not isinstance(source, MemorySource) or source.is_sparse:
+        return False
+    return (MANY_OF_FEW if source.is_small else MANY if K == 1 else MANY_OF_CLASSES) < P * K
 
 
 def shared_sums(source: MemorySource, loss: Loss, theta: FloatArray, dtype: DTypeLike) -> Sums:
