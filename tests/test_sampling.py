@@ -1,5 +1,6 @@
 """The rows that a large fit starts on: any rows where nothing is rare, and every rare one where something is."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -11,9 +12,9 @@ from separatrix.data.memory import memory_source
 from separatrix.engine.iterate import Aim
 from separatrix.engine.objective import Objective
 from separatrix.engine.quasi_newton import quasi_newton
-from separatrix.engine.sampling import MOST_PER_COEFFICIENT, SHARE, Sample, rows_of_sample, sampled
+from separatrix.engine.sampling import MOST_PER_COEFFICIENT, SHARE, Sample, idle_columns, rows_of_sample, sampled
 from separatrix.equations.losses import LogLoss
-from separatrix.equations.penalties import L2
+from separatrix.equations.penalties import L2, elastic_net
 
 n = 50_000
 
@@ -62,6 +63,25 @@ def test_a_column_that_is_almost_always_zero_keeps_its_rows():
     whole, sample = sample_of(X, y)
     assert sample.part.source.add_up(lambda block: block.X[:, 4].sum()) == 3.0
     assert whole.passes == 1
+
+
+def test_columns_that_an_l1_part_leaves_at_zero_keep_no_rows_of_their_own():
+    X, y = normal_rows()
+    X[:, 3:] = np.random.default_rng(1).random((n, 2)) < [0.002, 0.003]
+    y |= X[:, 3] > 0  # which alone tells the class
+    whole, sample = sample_of(X, y)
+    assert whole.passes == 1  # that chooses rows by what is rare
+    strong = replace(whole, penalty=elastic_net(np.full(5, 0.02), 0.5), passes=0)
+    sample = sampled(strong, np.zeros((6, 1)), n // 16, np.random.default_rng(0))
+    assert (strong.passes, sample.times) == (0, 16.0)
+    assert idle_columns(strong).tolist() == [False, False, False, True, True]
+    weak = replace(strong, penalty=elastic_net(np.full(5, 0.001), 0.5), passes=0)
+    sampled(weak, np.zeros((6, 1)), n // 16, np.random.default_rng(0))
+    assert weak.passes == 1
+    assert not idle_columns(weak).any()
+    model = LogisticRegression(C=1 / (0.02 * n), l1_ratio=0.5, tol=1e-12).fit(X, y)
+    assert model.trace_.solver == "proximal-newton"
+    assert model.coef_[0, 3:].tolist() == [0.0, 0.0]
 
 
 def test_the_rows_of_a_rare_class_are_all_kept():

@@ -5,7 +5,8 @@ zero almost everywhere is not. So a row's chance is one half the same for all ro
 proportion to sum_j x_ij^2 / sum_i' x_i'j^2 over its class, its leverage if the columns were orthogonal; and it counts
 for 1 / chance rows (Drineas, Mahoney and Muthukrishnan 2006; for classes, the case-control sample of Fithian and Hastie
 2014). The curvature of such a sample is the true one to a factor near 1 in every direction. Where nothing is rare, any
-rows will do; and where only a class is, those that the first reading of files keeps.
+rows will do, and where only columns are that an L1 part leaves at zero; and where only a class is, those that the first
+reading of files keeps.
 """
 
 from collections.abc import Callable
@@ -13,12 +14,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.certificate import Part
 from separatrix.engine.iterate import Aim, Solver
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.equations.hyperplane import gram_diagonal, row_squares
+from separatrix.equations.hyperplane import back_project, gram_diagonal, row_squares
 
 ROWS_PER_COEFFICIENT = 20  # of the sample, at least
 SHARE = 16  # it holds one row in so many,
@@ -31,6 +32,7 @@ UNEVEN = 2.0  # the mean square of the parts of rows over their squared mean: 1.
 MOST_CELLS = 10_000  # columns x classes, for which leverages are worth their cost
 MOST_ITERATIONS = 30
 FEW_ROWS = 2_000  # by which a mean is judged
+SURE = 0.5  # of the strength of an L1 part: if some rows show less of a column than that, none will be held by it
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     some, times = source.thinned(rows, random)
     glance = objective.over(some.weighing(times * some.weight))
     rarity = rarity_of(glance, times, objective.loss.classes(theta.shape[1]))
-    if is_even(glance, rarity):
+    if is_even(glance, rarity) or (objective.penalty.has_l1 and is_even(glance, rarity.without(idle_columns(glance)))):
         return Sample(glance, objective.over(some), float(times[0]) if np.ptp(times) == 0 else None)
     share = shares(rarity.counts, rows)
     drawn = np.isfinite(share)  # the other classes are kept whole
@@ -161,6 +163,19 @@ class Rarity:
         leverage = leverage[np.arange(len(code)), code] if leverage.shape[1] > 1 else leverage[:, 0]
         return 0.5 * (weight + block.weight * leverage)
 
+    def without(self, idle: BoolArray) -> "Rarity":
+        """The same where some columns (p,) do not matter."""
+        if self.inverse is None or idle.all():
+            return replace(self, inverse=None)
+        return replace(self, inverse=np.where(idle[:, None], 0.0, self.inverse / np.mean(~idle)))
+
+
+def idle_columns(glance: Objective) -> BoolArray:
+    """Which columns an L1 part is sure to leave at zero, as some rows show, (p,): no loss of a class is steeper than 1,
+    so no gradient is larger than the mean of |x|."""
+    sizes = glance.add_up(lambda block: back_project(abs(block.X), block.weight))
+    return sizes < SURE * glance.penalty.l1 * glance.source.weight.sum()
+
 
 def rarity_of(glance: Objective, times: FloatArray, classes: int) -> Rarity:
     """The rarity of rows as some of them show it, which stand for so many each, (rows,)."""
@@ -190,7 +205,7 @@ def is_even(glance: Objective, rarity: Rarity) -> bool:
     partly = (rarity.rows == 0) | (rarity.counts > rarity.rows)
     if (partly & (rarity.rows * len(rarity.rows) < RARE_CLASS * rarity.rows.sum())).any():
         return False
-    if rarity.inverse is not None and partly.any() and (rarity.inverse == RARE).all(axis=1).any():
+    if rarity.inverse is not None and partly.any() and (rarity.inverse >= RARE).all(axis=1).any():
         return False
 
     def squares(block: Block) -> FloatArray:
