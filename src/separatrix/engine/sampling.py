@@ -19,6 +19,7 @@ from separatrix.data.block import Block
 from separatrix.engine.certificate import Part
 from separatrix.engine.iterate import Aim, Solver
 from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.sums import Sums
 from separatrix.equations.hyperplane import back_project, gram_diagonal, row_squares
 
 ROWS_PER_COEFFICIENT = 20  # of the sample, at least
@@ -173,8 +174,8 @@ class Rarity:
 def idle_columns(glance: Objective) -> BoolArray:
     """Which columns an L1 part is sure to leave at zero, as some rows show, (p,): no loss of a class is steeper than 1,
     so no gradient is larger than the mean of |x|."""
-    sizes = glance.add_up(lambda block: back_project(abs(block.X), block.weight))
-    return sizes < SURE * glance.penalty.l1 * glance.source.weight.sum()
+    sums = glance.add_up(lambda block: Sums(block.total, 0.0, back_project(abs(block.X), block.weight)))
+    return sums.gradient < SURE * glance.penalty.l1 * sums.weight
 
 
 def rarity_of(glance: Objective, times: FloatArray, classes: int) -> Rarity:
