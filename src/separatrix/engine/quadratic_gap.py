@@ -61,7 +61,8 @@ def certified_gap(
     root[len(R) + np.arange(len(held)), m + held] = np.sqrt(alpha[held])
     scale = np.linalg.norm(root, axis=0)
     scale[scale == 0] = 1.0
-    A, c = (root / scale).T, g / scale[:, None]
+    root /= scale
+    A, c = root.T, g / scale[:, None]
     if (T := of_squares(A @ A.T)) is not None:
         return 0.5 * float(np.sum(np.square(solve_triangular(T, c, trans=1))))
     nu, *_ = cast(Any, lstsq(A, c, cond=ROUNDING, lapack_driver="gelsy"))
