@@ -12,7 +12,7 @@ from separatrix.data.memory import memory_source
 from separatrix.engine.iterate import Aim
 from separatrix.engine.objective import Objective
 from separatrix.engine.quasi_newton import quasi_newton
-from separatrix.engine.sampling import MOST_PER_COEFFICIENT, SHARE, Sample, idle_columns, rows_of_sample, sampled
+from separatrix.engine.sampling import MOST_PER_COEFFICIENT, SHARE, Sample, columns_at_zero, rows_of_sample, sampled
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2, elastic_net
 
@@ -74,11 +74,11 @@ def test_columns_that_an_l1_part_leaves_at_zero_keep_no_rows_of_their_own():
     strong = replace(whole, penalty=elastic_net(np.full(5, 0.02), 0.5), passes=0)
     sample = sampled(strong, np.zeros((6, 1)), n // 16, np.random.default_rng(0))
     assert (strong.passes, sample.times) == (0, 16.0)
-    assert idle_columns(strong).tolist() == [False, False, False, True, True]
+    assert columns_at_zero(strong).tolist() == [False, False, False, True, True]
     weak = replace(strong, penalty=elastic_net(np.full(5, 0.001), 0.5), passes=0)
     sampled(weak, np.zeros((6, 1)), n // 16, np.random.default_rng(0))
     assert weak.passes == 1
-    assert not idle_columns(weak).any()
+    assert not columns_at_zero(weak).any()
     model = LogisticRegression(C=1 / (0.02 * n), l1_ratio=0.5, tol=1e-12).fit(X, y)
     assert model.trace_.solver == "proximal-newton"
     assert model.coef_[0, 3:].tolist() == [0.0, 0.0]

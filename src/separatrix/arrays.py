@@ -17,8 +17,8 @@ WHOLE = (*(np.dtype(kind) for kind in "bBhHiIlLqQ?"),)  # exact in double precis
 
 
 def repeated(number: float, *shape: int) -> FloatArray:
-    """The same number everywhere, in the memory of one, and not to be written to: sooner than by np.broadcast_to, which
-    takes as long as a product of few rows.
+    """The same number everywhere, in the memory of one, and not to be written to: as np.broadcast_to has it, in fewer
+    steps.
 
     >>> repeated(0.5, 2), repeated(0.5, 2).strides
     (array([0.5, 0.5]), (0,))

@@ -39,13 +39,12 @@ from separatrix.engine.near_copies import (
     taken_apart,
     unit_of_rows,
 )
-from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.objective import ROUNDING, Evaluation, Objective
 from separatrix.engine.pairs import farthest_by, pairs_of
 from separatrix.engine.row_reach import farthest_along, least_reach, longest_row, reach_of_few, reaches
 
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 FAR_UNIT = 1e-50  # and one that is looked into no further
-ROUNDING = 4.0 * float(np.finfo(float).eps)  # of an objective
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # of an inverse (a column), times its condition, may be rounding
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 LITTLE_MORE = 10.0  # times as large a gap, for errors that are bounded, too

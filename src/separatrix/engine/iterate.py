@@ -132,7 +132,7 @@ def ignore(step: Step) -> None:
 
 
 def norm_of(gradient: FloatArray) -> float:
-    """|gradient|, of all its numbers: where they are few, sooner than by np.linalg.norm."""
+    """|gradient|, of all its numbers, in fewer steps than np.linalg.norm takes to it: it is asked of each iterate."""
     flat = gradient.ravel(order="K")
     return float(flat @ flat) ** 0.5
 

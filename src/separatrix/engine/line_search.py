@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.objective import ROUNDING, Evaluation, Objective
 
 
 class HasValue(Protocol):
@@ -22,8 +22,7 @@ SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo; Nocedal an
 SHORTEST = 2.0**-40
 LEFT, MOST_TRIES = 0.1, 8  # of a slope, more is steep; and points that are tried after a first fall
 FAR_TOO_MUCH = 100.0  # times the objective
-ROUNDING = 4.0 * float(np.finfo(float).eps)  # of an objective,
-UNSEEN = 64.0 * ROUNDING  # in which a fall by so little may drown
+UNSEEN = 64.0 * ROUNDING  # a fall by so little, against the objective, may drown in its rounding
 beyond_numbers = np.errstate(over="ignore", divide="ignore", invalid="ignore")
 """Of a function: a step may lead to where nothing is a number any more. It lowers nothing, so it is not taken."""
 

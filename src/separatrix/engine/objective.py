@@ -43,6 +43,7 @@ from separatrix.equations.penalties import ARRAYS, ElasticNet, scaled
 LARGE = 500  # columns, whose Gram matrix is not small beside a block of rows
 STATE = np.dtype(np.float32)  # of what is kept: an error of the curvature, not of the gradient
 TRACE_OF_ROOT = 1e-26  # its square root is seen beside 1, as the differences of columns are that all but repeat others
+ROUNDING = 4.0 * float(np.finfo(float).eps)  # of the objective
 ROUNDED = 4.0 * float(np.finfo(float).eps)  # of the weights of a column, what may be left along flat directions
 TRACE = 1e-10  # of a curvature: enough to make a matrix positive definite, too little to slow a step
 
@@ -272,7 +273,7 @@ class Objective:
         if flat.size:
             blocks, along = curvature.reshape(P, K, P, K), self._along_flat(diagonal)[:, None, None]
             blocks[np.arange(P), :, np.arange(P), :] += along * (flat @ flat.T)
-        diagonal[: len(w)] += self.penalty.l2[:, None]
+        diagonal[: len(w)] += self.penalty.curvature(w)
         if self.idle is not None:
             diagonal += self.idle
 

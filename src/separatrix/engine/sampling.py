@@ -33,7 +33,7 @@ UNEVEN = 2.0  # the mean square of the parts of rows over their squared mean: 1.
 MOST_CELLS = 10_000  # columns x classes, for which leverages are worth their cost
 MOST_ITERATIONS = 30
 FEW_ROWS = 2_000  # by which a mean is judged
-SURE = 0.5  # of the strength of an L1 part: if some rows show less of a column than that, none will be held by it
+SURE = 0.5  # of the strength of an L1 part: a column whose mean |x| is less, as some rows show, is sure to stay at zero
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     some, times = source.thinned(rows, random)
     glance = objective.over(some.weighing(times * some.weight))
     rarity = rarity_of(glance, times, objective.loss.classes(theta.shape[1]))
-    if is_even(glance, rarity) or (objective.penalty.has_l1 and is_even(glance, rarity.without(idle_columns(glance)))):
+    if is_even(glance, rarity) or is_even_but_for(columns_at_zero(glance), glance, rarity):
         return Sample(glance, objective.over(some), float(times[0]) if np.ptp(times) == 0 else None)
     share = shares(rarity.counts, rows)
     drawn = np.isfinite(share)  # the other classes are kept whole
@@ -164,16 +164,12 @@ class Rarity:
         leverage = leverage[np.arange(len(code)), code] if leverage.shape[1] > 1 else leverage[:, 0]
         return 0.5 * (weight + block.weight * leverage)
 
-    def without(self, idle: BoolArray) -> "Rarity":
-        """The same where some columns (p,) do not matter."""
-        if self.inverse is None or idle.all():
-            return replace(self, inverse=None)
-        return replace(self, inverse=np.where(idle[:, None], 0.0, self.inverse / np.mean(~idle)))
 
-
-def idle_columns(glance: Objective) -> BoolArray:
+def columns_at_zero(glance: Objective) -> BoolArray:
     """Which columns an L1 part is sure to leave at zero, as some rows show, (p,): no loss of a class is steeper than 1,
     so no gradient is larger than the mean of |x|."""
+    if not glance.penalty.has_l1:
+        return np.zeros(glance.source.n_columns, dtype=bool)
     sums = glance.add_up(lambda block: Sums(block.total, 0.0, back_project(abs(block.X), block.weight)))
     return sums.gradient < SURE * glance.penalty.l1 * sums.weight
 
@@ -213,6 +209,15 @@ def is_even(glance: Objective, rarity: Rarity) -> bool:
         return np.bincount(block.codes, rarity.of(block) ** 2, minlength=len(rarity.rows)).astype(np.float64)
 
     return bool((rarity.rows * glance.add_up(squares))[partly].max(initial=0.0) <= UNEVEN)
+
+
+def is_even_but_for(columns: BoolArray, glance: Objective, rarity: Rarity) -> bool:
+    """The same where some columns (p,) do not matter; False where none of them are."""
+    if rarity.inverse is None or not columns.any():
+        return False
+    counts = np.mean(~columns)
+    inverse = np.where(columns[:, None], 0.0, rarity.inverse / counts) if counts else None
+    return is_even(glance, replace(rarity, inverse=inverse))
 
 
 def shares(counts: FloatArray, rows: int) -> FloatArray:
