@@ -27,7 +27,7 @@ from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning, SeparationWarning
 
 EPSILON = float(np.finfo(float).eps)
-NEGLIGIBLE = 0.01  # of tol
+MOST_LOST = 0.25  # of tol, to the rounding of rows in their own space
 LARGEST_MEAN = 1e12  # of weights, whose products with squares of cells single precision still has
 
 
@@ -95,9 +95,10 @@ def fit_linear_model(
         space = smallest_space(source, penalty, len(start[0]))
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
         objective.idle = idle if space.source is source else None
-        choice, solution = solve(objective, begun(objective, source, space, start), options, watch, checkpoint)
         lost = len(start[0]) * space.rounding
-        if lost > NEGLIGIBLE * options.tol:
+        within = (options.tol**0.5 - lost**0.5) ** 2 if 0.0 < lost <= MOST_LOST * options.tol else options.tol
+        choice, solution = solve(objective, begun(objective, source, space, start), options, watch, checkpoint, within)
+        if lost > MOST_LOST * options.tol:
             w, b = np.split(solution.at.theta, [space.source.n_columns])
             objective = replace(objective, source=source, penalty=penalty)
             theta = objective.canonical(np.vstack([space.back(w), b]))
@@ -142,8 +143,10 @@ def solve(
     options: Options,
     watch: Callable[[Step], Any],
     checkpoint: Checkpoint | None = None,
+    within: float | None = None,
 ) -> tuple[Choice, Solution]:
-    """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end."""
+    """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end: within tol,
+    or less."""
     source, penalty, K = objective.source, objective.penalty, theta.shape[1]
     zeros = products_pay(source, penalty, K)
     choice = choice_for(options.solver, source, *theta.shape, l1=penalty.has_l1, zeros=zeros)
@@ -167,7 +170,7 @@ def solve(
     dear = K > 1 or (choice.name == "conjugate-gradient" and penalty.holds_all)
     part = None if dear else start.part
     del start, theta  # which hold a sample and its curvature, and as much as the solution
-    return choice, minimise(objective, solver, options.tol, target, options.max_iter, watch, part)
+    return choice, minimise(objective, solver, within or options.tol, target, options.max_iter, watch, part)
 
 
 def rounding_of(intercepts: FloatArray, coefficients: FloatArray, centre: FloatArray) -> float:

@@ -90,8 +90,9 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
         return Factor(A, np.empty(0))
     diagonal = A.diagonal().astype(np.float64)  # a copy
     unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled = np.divide(A, unit, out=A if spare else None)
-    scaled /= unit[:, None]
+    each = 1.0 / unit
+    scaled = np.multiply(A, each, out=A if spare else None)
+    scaled *= each[:, None]
     for ridge in EPSILON * RIDGES:
         np.fill_diagonal(scaled, diagonal / unit**2 + ridge)  # A may lie by columns
         lower, failed = potrf(scaled.T, lower=True, overwrite_a=True, clean=False)

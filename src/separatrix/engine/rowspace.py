@@ -125,7 +125,7 @@ def products_of(X: WideRows, strength: FloatArray) -> FloatArray:
             total[square] += left @ (left if rows == others else scaled(some, others)).T
 
     if n <= FEW_ROWS:
-        for one in in_order(pool, of_columns, X.parts, ahead=1):
+        for one in in_order(pool, of_columns, X.parts, ahead=2):
             total += one
     else:
         for_each(pool, fill, squares_of(n))
