@@ -23,6 +23,7 @@ from separatrix.engine.certificate import (
 from separatrix.engine.duality import fitted_bound, tilt_against
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.row_reach import farthest_row, least_reach, longest_by, reach_of_few, reaches
+from separatrix.engine.rowspace import smallest_space
 from separatrix.equations.losses import LogLoss, SoftmaxLoss, SquaredLoss
 from separatrix.equations.penalties import L2
 
@@ -540,6 +541,24 @@ def test_of_more_columns_than_rows_the_certificate_knows_what_one_large_column_o
     for one, other, tol in ((wide, tall, 1e-8), (tall, wide, 1e-13)):
         assert one.certificate_.gap <= tol
         assert objective(one) - objective(other) <= one.certificate_.gap + 2e-14  # the rounding of eta here, of 1e18
+
+
+@pytest.mark.parametrize("share", [0.009, 0.02, 0.2, 0.3])
+@pytest.mark.parametrize("solver", ["gradient-descent", "newton"])
+def test_of_more_columns_than_rows_what_rounding_takes_is_a_part_of_tol_and_comes_not_on_top(solver, share):
+    rng = np.random.default_rng(0)
+    X = 100.0 * rng.standard_normal((20, 40))
+    y = (X[:, 1] + 30.0 * rng.standard_normal(20) > 0) * 1
+    lost = smallest_space(memory_source(X, y[:, None] * 1.0), L2(np.full(40, 1 / 20))).rounding
+    model = LogisticRegression(solver=solver, tol=lost / share, max_iter=1_000).fit(X, y)
+    assert model.certificate_.gap <= model.tol  # gradient descent stops as soon as it may, and any warning is an error
+    # Each row twice is the same problem, of as many rows as columns, which is not solved in their space.
+    best = LogisticRegression(C=0.5, tol=1e-13).fit(np.vstack([X, X]), np.tile(y, 2))
+    objectives = []
+    for one in (model, best):
+        eta = one.decision_function(X)
+        objectives.append(np.mean(np.logaddexp(0.0, eta) - y * eta) + np.sum(one.coef_**2) / 40)
+    assert objectives[0] - objectives[1] <= model.certificate_.gap
 
 
 def test_no_shift_of_intercepts_is_sought_where_next_to_no_curvature_says_how_far():

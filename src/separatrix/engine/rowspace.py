@@ -8,8 +8,8 @@ moves neither eta nor the penalty by it, and has no coordinate of its own. So a 
 
 That holds as long as the rounding of G is small beside 1, for eta = G a, and sum |a| <= 1: it is of a mean loss.
 Rounding of eta by d moves the gradient by X'v with sum |v| <= d / 2, so the gap by v'G v / 2 at most: d^2 / 8 of the
-longest row's G. Where that is not small beside `tol`, as with a column of nanoseconds, the fit is judged in the columns
-themselves, and goes on there if it has to.
+longest row's G. So much less is left of `tol`; and where it would take much of it, as with a column of nanoseconds, the
+fit is judged in the columns themselves, and goes on there if it has to.
 
 Sparse rows: of columns that have an entry in one and the same row only (most word pairs of a text), the span knows
 one direction. One column with the norm of their entries as its own takes their place.
