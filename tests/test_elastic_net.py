@@ -215,6 +215,23 @@ def test_the_bound_by_curvature_falls_with_the_square_of_the_distance_to_the_opt
         assert gaps[1] < 1e-3 * gaps[0]
 
 
+@pytest.mark.parametrize("levels", [4, 6])
+def test_indicators_that_sum_to_one_leave_a_subgradient_no_choice_and_the_bound_all_it_says(levels):
+    # Of an even number of levels one has no weight, and of the others the odd one's sign is what its subgradient is.
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        level, steep = rng.integers(levels, size=400), rng.standard_normal(400)
+        X = np.column_stack([np.eye(levels)[level], steep])
+        y = (np.linspace(-2, 2, levels)[level] + steep + rng.logistic(size=400) > 0)[:, None] * 1.0
+        problem = Problem(X, y[:, 0].astype(int), np.ones(400), 2, np.full(levels + 1, 1 / 40), l1_ratio=1.0)
+        objective, fit = problem.objective(), solve(problem, tol=1e-14)
+        best = np.append(fit.coefficients[0], fit.intercepts)[:, None]
+        near = best + 1e-5 * rng.standard_normal(best.shape) * (best != 0)
+        at = objective.evaluate(near, order=2)
+        true = at.value - objective.evaluate(best, order=0).value
+        assert true - 1e-14 <= by_self_concordance(objective, at).gap <= 1.1 * true + 1e-14
+
+
 def test_the_certified_gap_vanishes_at_the_optimum():
     for problem, best in solved_problems():
         objective = problem.objective()

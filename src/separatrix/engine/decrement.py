@@ -11,6 +11,7 @@ from separatrix.equations.hyperplane import gram_diagonal
 
 GRADIENT_SEEN = 4.0 * float(np.finfo(float).eps)  # less may be rounding
 USUAL = 10.0  # an offset, with which no row's curvature is next to nothing
+BEYOND = 1e-12  # of a share, may be rounding
 MOST_TURNS = 3  # until every column that a step must know of is known
 
 
@@ -19,7 +20,8 @@ def decrement(objective: Objective, at: Evaluation, H: FloatArray, factor: Facto
 
     Or with an L1 part, for r = H d, d zero where weights are, and r the smallest subgradient where they are not, if
     that makes r a subgradient. Columns whose weights are zero may then be collinear with others, and no rounding is
-    divided by next to nothing.
+    divided by next to nothing. Of indicators that sum to one such an r can be at the very end of what a subgradient may
+    be, and beyond it by rounding: as a share of l1 that is one of F at most, as l1 |w| at the optimum is.
     """
     smallest = objective.subgradient(at).ravel()
     if not objective.penalty.has_l1:
@@ -29,10 +31,11 @@ def decrement(objective: Objective, at: Evaluation, H: FloatArray, factor: Facto
     for _ in range(MOST_TURNS if not free.all() else 0):
         d = solve_positive(H[np.ix_(free, free)], smallest[free])
         r = np.where(free, smallest, H[:, free] @ d)
-        beyond = ~free & (np.abs(g - r) > l1)
-        if not beyond.any():
-            return r, *along_flat(objective, at, r, float(np.sqrt(max(smallest[free] @ d, 0.0))), factor)
-        free |= beyond
+        over = np.divide(np.abs(g - r), l1, out=np.zeros_like(r), where=~free) - 1.0
+        if over.max() <= BEYOND:
+            nu, along = along_flat(objective, at, r, float(np.sqrt(max(smallest[free] @ d, 0.0))), factor)
+            return r, nu, along + max(over.max(), 0.0) * at.value
+        free |= over > BEYOND
     nu = float(np.linalg.norm(factor.half_solve(smallest)))
     return smallest, *along_flat(objective, at, smallest, nu, factor)
 
