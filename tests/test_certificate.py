@@ -346,9 +346,14 @@ def test_rows_along_columns_that_others_span_are_measured_to_their_own_rounding(
     exact = np.sqrt(np.einsum("ij,jk,ik->i", rows, np.linalg.pinv(at.curvature), rows).max())
     inverse = at.factor.inverse()
     far, size = np.linalg.norm(inverse) ** 0.5 / at.factor.unit, at.factor.unit
-    *_, by_squares, by_root = reaches(objective, at, far, inverse / size / size[:, None], None, at.factor)
+    given, made = (objective, at, far, inverse / size / size[:, None], None, at.factor), objective.passes
+    longest, by_squares, by_root = reaches(*given)
     assert by_squares > 1.5 * exact
     assert exact <= by_root <= 1.01 * exact
+    assert objective.passes == made + 3
+    # Where the rounding of squares is too much, they are not asked.
+    assert [*reaches(*given, enough=lambda reach: reach < 1.5 * exact)] == [longest, by_root]
+    assert objective.passes == made + 5
 
 
 def test_a_looser_tolerance_takes_no_more_passes_but_the_one_that_rounding_may_add():

@@ -178,20 +178,18 @@ def by_self_concordance(
     inverse /= unit
 
     def apart(reach: float) -> tuple[float, float, float]:
-        """How much longer H may make a step than H' does, S, and t, for a reach in the norm of H'."""
+        """How much longer H may make a step than H' does, S, and t, for a reach by the metric, and what is further."""
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
-            S = objective.loss.third_bound * reach
+            S = objective.loss.third_bound * float(np.hypot(reach, further))
             grown = float(np.exp(0.5 * S * distance))
             return grown, grown * S, grown * nu * (grown * S)
 
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
-    least = reach_of_few(part, size / unit, root) if part else least_reach(objective, at, inverse)
+    further, least = 0.0, reach_of_few(part, size / unit, root) if part else least_reach(objective, at, inverse)
     grown, S, t = apart(least)
     further = farthest_along(objective, U, at.theta.shape) if U.size and t < 1.0 else 0.0
-    for reach in reaches(objective, at, size / unit, inverse, part, root) if t < 1.0 else ():
-        grown, S, t = apart(float(np.hypot(reach, further)))
-        if t < 1.0:
-            break
+    tried = reaches(objective, at, size / unit, inverse, part, root, enough=lambda reach: apart(reach)[2] < 1.0)
+    grown, S, t = next((one for one in map(apart, tried if t < 1.0 else ()) if one[2] < 1.0), (grown, S, np.inf))
     bound = concordant(at, grown * nu, t, S, along=along) if t < 1.0 else TOO_FAR
     if bound is TOO_FAR and beyond is None and (wide := unit_of_rows(objective, at, unit, size)) is not None:
         unit, singular, paired = wide, True, True

@@ -1,6 +1,6 @@
 """How far a step can move a row: of length 1 in the norm of a curvature H, its eta."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -23,18 +23,22 @@ def reaches(
     inverse: FloatArray,
     part: Objective | None,
     root: Factor | None = None,
+    enough: Callable[[float], bool] = lambda reach: True,
 ) -> Iterator[float]:
     """How far a step of length 1 in the norm of H can move the eta of a row, at most, ever more exactly; in units of
     `far` (P K,) no such step is longer than 1. What large numbers leave of each other is as exact as their rounding
     lets it be: of squares by the `inverse` of H, of the numbers themselves by the `root`, the factor of H (Higham 2002,
-    "Accuracy and Stability of Numerical Algorithms", theorem 8.5), which takes longer."""
+    "Accuracy and Stability of Numerical Algorithms", theorem 8.5), which takes longer, but is all that is asked where
+    rounding alone is too far to be `enough`."""
     rows = part or objective
     longest = longest_row(rows, far.reshape(at.theta.shape).max(axis=1))
     if not part:
         yield longest
-    farthest = farthest_row(rows, inverse.reshape(*at.theta.shape, *at.theta.shape))
     rounding = (ROUNDING * len(far)) ** 0.5 * longest
-    yield float(np.hypot(farthest, rounding))
+    farthest = 0.0
+    if root is None or enough(rounding):
+        farthest = farthest_row(rows, inverse.reshape(*at.theta.shape, *at.theta.shape))
+        yield float(np.hypot(farthest, rounding))
     if root is not None and farthest < rounding:
         yield longest_by(rows, root) * (1.0 + rounding_by(root, far))
 
