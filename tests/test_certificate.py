@@ -356,14 +356,15 @@ def test_rows_along_columns_that_others_span_are_measured_to_their_own_rounding(
     assert objective.passes == made + 5
 
 
-def test_a_looser_tolerance_takes_no_more_passes_but_the_one_that_rounding_may_add():
-    random = np.random.default_rng(2)
+@pytest.mark.parametrize("seed", [2, 4, 9])
+def test_a_looser_tolerance_takes_no_more_passes(seed):
+    random = np.random.default_rng(seed)
     groups = [np.eye(K)[random.integers(K, size=40_000)] for K in (8, 4)]
     X = np.hstack([random.normal(size=(40_000, 12)), *groups])
     y = X @ random.normal(size=24) + random.logistic(size=len(X)) > 2
     for arguments in ({"C": 0.01, "l1_ratio": 1.0}, {"C": 0.1, "l1_ratio": 1.0}, {"C": 1.0}):
         passes = [LogisticRegression(tol=tol, **arguments).fit(X, y).trace_.passes for tol in (1e-2, 1e-4, 1e-6, 1e-8)]
-        assert all(looser <= tighter + 1 for looser, tighter in pairwise(passes))
+        assert all(looser <= tighter for looser, tighter in pairwise(passes))
 
 
 def test_near_the_optimum_the_newton_bound_is_nearly_the_gap_itself():
