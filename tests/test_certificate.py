@@ -24,6 +24,7 @@ from separatrix.engine.duality import fitted_bound, tilt_against
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.row_reach import farthest_row, least_reach, longest_by, reach_of_few, reaches
 from separatrix.engine.rowspace import smallest_space
+from separatrix.engine.sampling import Sample, farthest_gap
 from separatrix.equations.losses import LogLoss, SoftmaxLoss, SquaredLoss
 from separatrix.equations.penalties import L2
 
@@ -521,6 +522,23 @@ def test_the_curvature_of_some_rows_bounds_the_gap_and_the_coefficients_over_all
                     assert np.all(error <= bound.coef_error + 1e-12 * np.abs(best).max())
                     checked += 1
     assert checked > 600
+
+
+@pytest.mark.parametrize("strength", [0.0, 1e-4, 0.1])
+def test_beyond_the_farthest_gap_a_part_of_the_rows_says_nothing_and_well_within_it_a_bound(strength):
+    random = np.random.default_rng(3)
+    X = random.normal(size=(8_000, 12))
+    y = (X @ random.normal(size=12) / 3 + random.logistic(size=8_000) > 0).astype(int)
+    problem = Problem(X, y, np.ones(8_000), 2, np.full(12, strength))
+    objective, part = problem.objective(), problem.rows(slice(None, None, 8)).objective()
+    fit = solve(problem, tol=1e-13)
+    best = np.append(fit.coefficients[0], fit.intercepts)[:, None]
+    sample = Sample(objective.over(part.source.weighing(8.0 * part.source.weight)), part, 8.0)
+    farthest = farthest_gap(sample, sample.weighted.evaluate(best, order=2))
+    H, direction = objective.evaluate(best, order=2).curvature, random.normal(size=best.shape)
+    for times, seen in ((2.0, False), (0.02, True)):
+        step = direction * (2.0 * times * farthest / np.vdot(direction, H @ direction)) ** 0.5
+        assert np.isfinite(by_part(objective, objective.evaluate(best + step, order=1), part).gap) == seen
 
 
 @pytest.mark.parametrize("C", [1.0, 1e4])

@@ -76,11 +76,12 @@ NO_CURVATURE = Certificate(np.inf, "none: columns that all but repeat each other
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the rows, which count for what they count for in the whole; and, if it is known, what they have nearby,
-    of order 2."""
+    """Some of the rows, which count for what they count for in the whole; if it is known, what they have nearby, of
+    order 2; and the largest gap, about, of which they may say something."""
 
     objective: Objective
     nearby: Evaluation | None = None
+    farthest: float = np.inf
 
 
 def certify(
@@ -102,7 +103,9 @@ def certify(
     bounds = [Certificate(at.value + rounding(at), "the objective itself: losses are never negative")]
     metric = at if at.curvature is not None else metric
     if part is not None:
-        for nearby in [part.nearby, None] if part.nearby else [None]:
+        there = part.nearby
+        is_here = there is not None and np.array_equal(there.theta, at.theta)
+        for nearby in [there] if there is None or is_here else [there, None]:
             bounds.append(by_part(objective, at, part.objective, nearby))
             if bounds[-1].gap <= tolerance:
                 return bounds[-1]

@@ -16,6 +16,7 @@ import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block
+from separatrix.data.memory import MemorySource
 from separatrix.engine.certificate import Part
 from separatrix.engine.iterate import Aim, Solver
 from separatrix.engine.objective import Evaluation, Objective
@@ -89,7 +90,25 @@ def start_on(sample: Sample, at: Evaluation) -> Start:
     """A start at a point with the curvature that the sample has there."""
     there = sample.weighted.evaluate(at.theta, order=2) if at.curvature is None else at
     own = replace(there, weight=there.weight / sample.times) if sample.times else None  # per unit weight they are one
-    return Start(there.theta, there.curvature, Part(sample.part, own))
+    return Start(there.theta, there.curvature, Part(sample.part, own, farthest_gap(sample, there)))
+
+
+def farthest_gap(sample: Sample, there: Evaluation) -> float:
+    """The largest gap of which a part of the rows can say something, about: t = 1 there (`engine.certificate`). Its
+    curvature is the sample's, which stands for all, but for what those rows weigh less, and its rows reach as far as
+    the mean one does (`least_reach`), as if no column knew of others."""
+    part, loss, flat = sample.part, sample.part.loss, sample.part.loss.flat(there.theta.shape[1])
+    assert isinstance(part.source, MemorySource)
+    if not loss.third_bound:
+        return np.inf
+    share, all_ = float(np.sum(part.source.weight)) / there.weight, there.curvature.diagonal()
+    strength = np.zeros_like(there.theta)
+    strength[: part.source.n_columns] = part.penalty.curvature(there.theta[: part.source.n_columns])
+    seen = share * (all_ - strength.ravel())
+    own = np.where(seen > 0, seen + strength.ravel(), 1.0)
+    directions = max(float(np.sum(seen / own)) - len(there.theta) * flat.shape[1], 1.0)
+    fewer = float(np.min(all_[seen > 0] / own[seen > 0], initial=1.0 / share))
+    return 0.5 * share * loss.curvature_bound / (loss.third_bound**2 * directions * fewer)
 
 
 def rows_of_sample(objective: Objective, theta: FloatArray) -> int:
