@@ -24,7 +24,7 @@ from separatrix.engine.duality import fitted_bound, tilt_against
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.row_reach import farthest_row, least_reach, longest_by, reach_of_few, reaches
 from separatrix.engine.rowspace import smallest_space
-from separatrix.engine.sampling import Sample, farthest_gap
+from separatrix.engine.sampling import Sample, far_rows, sampled
 from separatrix.equations.losses import LogLoss, SoftmaxLoss, SquaredLoss
 from separatrix.equations.penalties import L2
 
@@ -188,8 +188,22 @@ def test_few_rows_of_a_part_reach_about_as_far_as_all_and_no_farther():
         part = problem.objective()
         factor = part.evaluate(np.zeros((len(columns.T) + 1, 1)), order=2).factor
         far = np.linalg.norm(factor.inverse()) ** 0.5 / factor.unit
-        few = reach_of_few(part, far, factor)
+        few = reach_of_few(far_rows(Sample(part, part)), far, factor)
         assert 0.7 * longest_by(part, factor) < few <= longest_by(part, factor)
+
+
+def test_of_a_sample_the_likeliest_rows_reach_farthest():
+    random = np.random.default_rng(0)
+    X = np.hstack([random.normal(size=(100_000, 3)), np.arange(100_000)[:, None] % 40_000 == 20_000])
+    problem = Problem(X, (random.random(100_000) < 0.5).astype(int), np.ones(100_000), 2, np.full(4, 1e-9))
+    sample = sampled(problem.objective(), np.zeros((5, 1)), 6_000, random)
+    assert sample.times is None
+    factor = sample.part.evaluate(np.zeros((5, 1)), order=2).factor
+    few, all_ = far_rows(sample), longest_by(sample.part, factor)
+    assert few is not None
+    assert few.source.n_rows == 1_000
+    assert reach_of_few(few, 1.0 / factor.unit, factor) == pytest.approx(all_, rel=1e-6)
+    assert reach_of_few(far_rows(replace(sample, times=1.0)), 1.0 / factor.unit, factor) < 0.5 * all_
 
 
 @pytest.mark.parametrize("K", [2, 3])
@@ -201,7 +215,7 @@ def test_a_part_too_far_for_a_bound_is_known_by_few_of_its_rows(K):
     asked = {}
     for name, theta in (("near", near), ("far", 30.0 * near)):
         before = part.passes
-        bound = by_part(objective, objective.evaluate(theta, order=1), part)
+        bound = by_part(objective, objective.evaluate(theta, order=1), part, few=far_rows(Sample(part, part)))
         asked[name] = part.passes - before
         assert np.isfinite(bound.gap) == (name == "near")
     assert asked["near"] >= 2
@@ -522,23 +536,6 @@ def test_the_curvature_of_some_rows_bounds_the_gap_and_the_coefficients_over_all
                     assert np.all(error <= bound.coef_error + 1e-12 * np.abs(best).max())
                     checked += 1
     assert checked > 600
-
-
-@pytest.mark.parametrize("strength", [0.0, 1e-4, 0.1])
-def test_beyond_the_farthest_gap_a_part_of_the_rows_says_nothing_and_well_within_it_a_bound(strength):
-    random = np.random.default_rng(3)
-    X = random.normal(size=(8_000, 12))
-    y = (X @ random.normal(size=12) / 3 + random.logistic(size=8_000) > 0).astype(int)
-    problem = Problem(X, y, np.ones(8_000), 2, np.full(12, strength))
-    objective, part = problem.objective(), problem.rows(slice(None, None, 8)).objective()
-    fit = solve(problem, tol=1e-13)
-    best = np.append(fit.coefficients[0], fit.intercepts)[:, None]
-    sample = Sample(objective.over(part.source.weighing(8.0 * part.source.weight)), part, 8.0)
-    farthest = farthest_gap(sample, sample.weighted.evaluate(best, order=2))
-    H, direction = objective.evaluate(best, order=2).curvature, random.normal(size=best.shape)
-    for times, seen in ((2.0, False), (0.02, True)):
-        step = direction * (2.0 * times * farthest / np.vdot(direction, H @ direction)) ** 0.5
-        assert np.isfinite(by_part(objective, objective.evaluate(best + step, order=1), part).gap) == seen
 
 
 @pytest.mark.parametrize("C", [1.0, 1e4])

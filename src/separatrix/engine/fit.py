@@ -163,12 +163,12 @@ def solve(
     ):
         random = np.random.default_rng(options.seed)  # to make one takes as long as a pass over few rows
         start = sample_start(objective, theta, choice.solver, curved, random)
+    target = choice.target(options.tol, K)
+    solver = choice.solver(objective, start.theta, start.metric, Aim(target, options.curved))
+    solver = checkpoint.keeping(solver) if checkpoint else solver
     # Of several classes, or many columns, its curvature costs more than a dual bound.
     dear = K > 1 or (choice.name == "conjugate-gradient" and penalty.holds_all)
     part = None if dear else start.part
-    target = min(choice.target(options.tol, K), part.farthest if part else np.inf)
-    solver = choice.solver(objective, start.theta, start.metric, Aim(target, options.curved))
-    solver = checkpoint.keeping(solver) if checkpoint else solver
     del start, theta  # which hold a sample and its curvature, and as much as the solution
     return choice, minimise(objective, solver, within or options.tol, target, options.max_iter, watch, part)
 

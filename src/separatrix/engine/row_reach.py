@@ -6,13 +6,11 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.data.memory import MemorySource
 from separatrix.engine.linear_algebra import Factor
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_plane
 from separatrix.equations.hyperplane import quadratic_forms, row_squares
 
-FEW_ROWS, MANY = 1_000, 4  # of a part, which tell what all would; and how many times as many are dear
 ROUNDING = 4.0 * float(np.finfo(float).eps)  # for each column: of a form, or of a row times its condition
 
 
@@ -57,13 +55,9 @@ def least_reach(objective: Objective, at: Evaluation, inverse: FloatArray) -> fl
     return max(directions / objective.loss.curvature_bound, 0.0) ** 0.5
 
 
-def reach_of_few(part: Objective, far: FloatArray, root: Factor | None) -> float:
-    """A lower bound on the same of a `part` of the rows, by few of them; 0 where it says nothing, or saves little."""
-    source = part.source
-    if root is None or not isinstance(source, MemorySource) or source.n_rows < MANY * FEW_ROWS:
-        return 0.0
-    few = source.looked_up(np.arange(0, source.n_rows, source.n_rows // FEW_ROWS))
-    return longest_by(part.over(few), root) * max(1.0 - rounding_by(root, far), 0.0)
+def reach_of_few(few: Objective | None, far: FloatArray, root: Factor | None) -> float:
+    """A lower bound on the same by `few` of the rows; 0 where it says nothing."""
+    return 0.0 if few is None or root is None else longest_by(few, root) * max(1.0 - rounding_by(root, far), 0.0)
 
 
 def longest_by(objective: Objective, root: Factor) -> float:

@@ -34,6 +34,7 @@ UNEVEN = 2.0  # the mean square of the parts of rows over their squared mean: 1.
 MOST_CELLS = 10_000  # columns x classes, for which leverages are worth their cost
 MOST_ITERATIONS = 30
 FEW_ROWS = 2_000  # by which a mean is judged
+FAR_ROWS, MANY = 1_000, 4  # by which it is told how far rows reach; and how many times as many are dear
 SURE = 0.5  # of the strength of an L1 part: a column whose mean |x| is less, as some rows show, is sure to stay at zero
 
 
@@ -73,7 +74,7 @@ def sample_start(
     enough = 0.001 * theta.size / (2 * rows)
     iterates = enumerate(solver(small, first.theta, first.metric, Aim(enough, curved)), start=1)
     at = next(iterate.at for number, iterate in iterates if iterate.gap <= enough or number == MOST_ITERATIONS)
-    return start_on(sample, at) if curved else Start(at.theta, part=Part(sample.part))
+    return start_on(sample, at) if curved else Start(at.theta, part=Part(sample.part, few=far_rows(sample)))
 
 
 def start_at(objective: Objective, theta: FloatArray, curved: bool, random: np.random.Generator) -> Start:
@@ -90,25 +91,23 @@ def start_on(sample: Sample, at: Evaluation) -> Start:
     """A start at a point with the curvature that the sample has there."""
     there = sample.weighted.evaluate(at.theta, order=2) if at.curvature is None else at
     own = replace(there, weight=there.weight / sample.times) if sample.times else None  # per unit weight they are one
-    return Start(there.theta, there.curvature, Part(sample.part, own, farthest_gap(sample, there)))
+    return Start(there.theta, there.curvature, Part(sample.part, own, far_rows(sample)))
 
 
-def farthest_gap(sample: Sample, there: Evaluation) -> float:
-    """The largest gap of which a part of the rows can say something, about: t = 1 there (`engine.certificate`). Its
-    curvature is the sample's, which stands for all, but for what those rows weigh less, and its rows reach as far as
-    the mean one does (`least_reach`), as if no column knew of others."""
-    part, loss, flat = sample.part, sample.part.loss, sample.part.loss.flat(there.theta.shape[1])
+def far_rows(sample: Sample) -> Objective | None:
+    """Over few rows of a sample, those that were the likeliest to be in it, as they reach farthest, or where all were
+    alike some; None where all are not many more."""
+    part, all_ = sample.part, sample.weighted.source
     assert isinstance(part.source, MemorySource)
-    if not loss.third_bound:
-        return np.inf
-    share, all_ = float(np.sum(part.source.weight)) / there.weight, there.curvature.diagonal()
-    strength = np.zeros_like(there.theta)
-    strength[: part.source.n_columns] = part.penalty.curvature(there.theta[: part.source.n_columns])
-    seen = share * (all_ - strength.ravel())
-    own = np.where(seen > 0, seen + strength.ravel(), 1.0)
-    directions = max(float(np.sum(seen / own)) - len(there.theta) * flat.shape[1], 1.0)
-    fewer = float(np.min(all_[seen > 0] / own[seen > 0], initial=1.0 / share))
-    return 0.5 * share * loss.curvature_bound / (loss.third_bound**2 * directions * fewer)
+    assert isinstance(all_, MemorySource)
+    n = part.source.n_rows
+    if n < MANY * FAR_ROWS:
+        return None
+    if sample.times:
+        chosen = np.arange(0, n, n // FAR_ROWS)
+    else:
+        chosen = np.sort(np.argpartition(all_.weight / part.source.weight, FAR_ROWS)[:FAR_ROWS])
+    return part.over(part.source.looked_up(chosen))
 
 
 def rows_of_sample(objective: Objective, theta: FloatArray) -> int:
