@@ -1,5 +1,6 @@
 """What is fitted: the data sets, made or read, and the penalty each is fitted with."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -305,6 +306,8 @@ def prepare(data: str, read: Read, quick: bool, cache: Path) -> Path:
         sparse.save_npz(folder / "X.npz", X[::step], compressed=False)
     else:
         np.save(folder / "X.npy", np.ascontiguousarray(X[::step]))
+    if hasattr(os, "sync"):
+        os.sync()  # else the first fits are timed while the system still writes
     return folder
 
 
