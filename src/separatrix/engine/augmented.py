@@ -12,7 +12,7 @@ from separatrix.engine.sums import weighed
 from separatrix.equations.losses import Loss
 
 CELLS = 2**16  # of X at most: more are multiplied faster piece by piece
-HALVED = 48  # columns whose symmetric product takes less time than a product, though BLAS makes only half of it
+HALVED = 48  # columns, from which on it saves time that BLAS makes but half of a product that is symmetric
 
 
 @dataclass(frozen=True)

@@ -145,8 +145,8 @@ def solve(
     checkpoint: Checkpoint | None = None,
     within: float | None = None,
 ) -> tuple[Choice, Solution]:
-    """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end: within tol,
-    or less."""
+    """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end: `within` a
+    gap that is less than tol where rounding takes a part of that, else tol."""
     source, penalty, K = objective.source, objective.penalty, theta.shape[1]
     zeros = products_pay(source, penalty, K)
     choice = choice_for(options.solver, source, *theta.shape, l1=penalty.has_l1, zeros=zeros)

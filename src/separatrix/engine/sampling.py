@@ -97,17 +97,17 @@ def start_on(sample: Sample, at: Evaluation) -> Start:
 def far_rows(sample: Sample) -> Objective | None:
     """Over few rows of a sample, those that were the likeliest to be in it, as they reach farthest, or where all were
     alike some; None where all are not many more."""
-    part, all_ = sample.part, sample.weighted.source
-    assert isinstance(part.source, MemorySource)
-    assert isinstance(all_, MemorySource)
-    n = part.source.n_rows
+    source, weighted = sample.part.source, sample.weighted.source
+    assert isinstance(source, MemorySource)
+    assert isinstance(weighted, MemorySource)
+    n = source.n_rows
     if n < MANY * FAR_ROWS:
         return None
-    if sample.times:
-        chosen = np.arange(0, n, n // FAR_ROWS)
-    else:
-        chosen = np.sort(np.argpartition(all_.weight / part.source.weight, FAR_ROWS)[:FAR_ROWS])
-    return part.over(part.source.looked_up(chosen))
+    chosen = np.arange(0, n, n // FAR_ROWS)
+    if not sample.times:
+        times = np.divide(weighted.weight, source.weight, out=np.full(n, np.inf), where=source.weight > 0)
+        chosen = np.sort(np.argpartition(times, FAR_ROWS)[:FAR_ROWS])
+    return sample.part.over(source.looked_up(chosen))
 
 
 def rows_of_sample(objective: Objective, theta: FloatArray) -> int:
