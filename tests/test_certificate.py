@@ -14,6 +14,7 @@ from seldom import seldom
 from separatrix import LogisticRegression
 from separatrix.data.memory import memory_source
 from separatrix.engine.certificate import (
+    Part,
     by_duality,
     by_pairs,
     by_part,
@@ -215,7 +216,7 @@ def test_a_part_too_far_for_a_bound_is_known_by_few_of_its_rows(K):
     asked = {}
     for name, theta in (("near", near), ("far", 30.0 * near)):
         before = part.passes
-        bound = by_part(objective, objective.evaluate(theta, order=1), part, few=far_rows(Sample(part, part)))
+        bound = by_part(objective, objective.evaluate(theta, order=1), Part(part, few=far_rows(Sample(part, part))))
         asked[name] = part.passes - before
         assert np.isfinite(bound.gap) == (name == "near")
     assert asked["near"] >= 2
@@ -525,10 +526,12 @@ def some_rows(problem: Problem, seed: int) -> Objective:
 def test_the_curvature_of_some_rows_bounds_the_gap_and_the_coefficients_over_all():
     checked = 0
     for seed, (problem, best) in enumerate(solved_problems()):
-        objective, part = problem.objective(), some_rows(problem, seed)
+        objective, part = problem.objective(), Part(some_rows(problem, seed))
         for theta in points_on_the_way(problem, best, seed):
             at = objective.evaluate(theta, order=1)
-            nearby = part.evaluate(theta + 0.1 * np.random.default_rng(seed).normal(size=theta.shape), order=2)
+            nearby = part.objective.evaluate(
+                theta + 0.1 * np.random.default_rng(seed).normal(size=theta.shape), order=2
+            )
             for bound in (by_part(objective, at, part), by_part(objective, at, part, nearby)):
                 assert bound.gap >= true_gap(problem, theta, best)
                 if bound.coef_error is not None:

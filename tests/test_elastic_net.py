@@ -24,7 +24,7 @@ from separatrix.data.memory import memory_source
 from separatrix.engine import bordered, working_sets
 from separatrix.engine.among import Those, gram_among
 from separatrix.engine.bordered import Bordered
-from separatrix.engine.certificate import by_duality, by_part, by_self_concordance, certify
+from separatrix.engine.certificate import Part, by_duality, by_part, by_self_concordance, certify
 from separatrix.engine.choose import choose
 from separatrix.engine.duality import Prediction, fitted_bound, predicted_bound
 from separatrix.engine.fit import Fit, Options, fit_linear_model
@@ -195,7 +195,7 @@ def test_the_curvature_of_all_rows_or_of_some_bounds_gap_and_coefficients():
         objective, lowest = problem.objective(), long_value(problem, best)
         for theta in points_on_the_way(best, seed):
             at, gap = objective.evaluate(theta, order=2), float(long_value(problem, theta) - lowest)
-            for bound in (by_self_concordance(objective, at), by_part(objective, at, some_rows(problem, seed))):
+            for bound in (by_self_concordance(objective, at), by_part(objective, at, Part(some_rows(problem, seed)))):
                 assert bound.gap >= gap
                 if bound.coef_error is not None:
                     assert np.all(np.abs(theta - best) <= bound.coef_error + 1e-12 * np.abs(best).max())

@@ -15,7 +15,7 @@ from separatrix.equations.hyperplane import pieces
 from separatrix.errors import TargetError
 
 WIDEST_COUNT = 100_000  # of the range of whole numbers that are counted instead of sorted
-FEW, FEW_ROWS = 8, 2_000  # classes, each of which is counted faster than all in one go, but of few rows
+FEW = 8  # classes, each of which is counted faster than all in one go
 
 
 def brought_text(y: Any) -> Any:
@@ -168,11 +168,11 @@ def weight_by_class(codes: Any, classes: int, weight: FloatArray | None = None) 
     >>> weight_by_class(np.array([0, 2, 2]), 3, np.array([1.0, 2.0, 0.5]))
     array([1. , 0. , 2.5])
     """
-    many, total = len(codes) > FEW_ROWS, np.zeros(classes)
-    if many and weight is not None and weight.strides == (0,):  # one weight, for all
+    if weight is not None and len(weight) and weight.strides == (0,):  # one weight, for all
         return weight[0] * weight_by_class(codes, classes)
+    total = np.zeros(classes)
     for some in pieces(len(codes), 1):
-        if many and weight is None and classes <= FEW:
+        if weight is None and classes <= FEW:
             total += [np.count_nonzero(codes[some] == k) for k in range(classes)]
         else:
             total += np.bincount(codes[some], None if weight is None else weight[some], classes)

@@ -106,7 +106,7 @@ def certify(
         there = part.nearby
         is_here = there is not None and np.array_equal(there.theta, at.theta)
         for nearby in [there] if there is None or is_here else [there, None]:
-            bounds.append(by_part(objective, at, part.objective, nearby, part.few))
+            bounds.append(by_part(objective, at, part, nearby))
             if bounds[-1].gap <= tolerance:
                 return bounds[-1]
         if at.curvature is None:
@@ -130,33 +130,26 @@ def certify(
     return best
 
 
-def by_part(
-    objective: Objective,
-    at: Evaluation,
-    part: Objective,
-    nearby: Evaluation | None = None,
-    few: Objective | None = None,
-) -> Certificate:
+def by_part(objective: Objective, at: Evaluation, part: Part, nearby: Evaluation | None = None) -> Certificate:
     """The bound by the curvature that some of the rows have at this point, or at one nearby: passes over those, none
-    over all. By a `few` of them it is soon known if it is none."""
-    there = nearby or part.evaluate(at.theta, order=2)
+    over all. A few of them tell soon if it is none."""
+    there = nearby or part.objective.evaluate(at.theta, order=2)
     share, l2 = there.weight / at.weight, np.zeros_like(at.theta)
     w = at.theta[: objective.source.n_columns]
     l2[: len(w)] = objective.penalty.curvature(w)
     there = replace(there, curvature=share * there.curvature + (1.0 - share) * np.diag(l2.ravel()))
     # A probability may be of any row, and only of some is it known how long they are.
-    return replace(by_self_concordance(objective, at, there, part, spare=True, few=few), probability_error=None)
+    return replace(by_self_concordance(objective, at, there, part, spare=True), probability_error=None)
 
 
 def by_self_concordance(
     objective: Objective,
     at: Evaluation,
     metric: Evaluation | None = None,
-    part: Objective | None = None,
+    part: Part | None = None,
     spare: bool = False,
     beyond: FloatArray | None = None,
     paired: bool = False,
-    few: Objective | None = None,
 ) -> Certificate:
     """The bound from the Newton decrement; its gap is inf where S nu >= 1, that is, too far from the optimum.
 
@@ -195,10 +188,11 @@ def by_self_concordance(
             return grown, grown * S, grown * nu * (grown * S)
 
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
-    further, least = 0.0, reach_of_few(few, size / unit, root) if part else least_reach(objective, at, inverse)
+    further, least = 0.0, reach_of_few(part.few, size / unit, root) if part else least_reach(objective, at, inverse)
     grown, S, t = apart(least)
     further = farthest_along(objective, U, at.theta.shape) if U.size and t < 1.0 else 0.0
-    tried = reaches(objective, at, size / unit, inverse, part, root, enough=lambda reach: apart(reach)[2] < 1.0)
+    rows = part and part.objective
+    tried = reaches(objective, at, size / unit, inverse, rows, root, enough=lambda reach: apart(reach)[2] < 1.0)
     grown, S, t = next((one for one in map(apart, tried if t < 1.0 else ()) if one[2] < 1.0), (grown, S, np.inf))
     bound = concordant(at, grown * nu, t, S, along=along) if t < 1.0 else TOO_FAR
     if bound is TOO_FAR and beyond is None and (wide := unit_of_rows(objective, at, unit, size)) is not None:

@@ -96,16 +96,17 @@ def fit_linear_model(
         objective = Objective(space.source, loss, space.penalty, options.fit_intercept)
         objective.idle = idle if space.source is source else None
         lost = len(start[0]) * space.rounding
-        within = (options.tol**0.5 - lost**0.5) ** 2 if 0.0 < lost <= MOST_LOST * options.tol else options.tol
-        choice, solution = solve(objective, begun(objective, source, space, start), options, watch, checkpoint, within)
-        if lost > MOST_LOST * options.tol:
+        again = lost > MOST_LOST * options.tol
+        within = options.tol if again or not lost else (options.tol**0.5 - lost**0.5) ** 2
+        choice, solution = solve(objective, begun(objective, source, space, start), options, within, watch, checkpoint)
+        if again:
             w, b = np.split(solution.at.theta, [space.source.n_columns])
             objective = replace(objective, source=source, penalty=penalty)
             theta = objective.canonical(np.vstack([space.back(w), b]))
             space, at = Space(source, penalty), objective.evaluate(theta, order=1, keep_state=True)
             solution = replace(solution, at=at, certificate=certify(objective, at, tolerance=options.tol))
             if solution.certificate.gap > options.tol:
-                choice, solution = solve(objective, theta, options, watch)
+                choice, solution = solve(objective, theta, options, options.tol, watch)
         elif lost:
             gap = (solution.certificate.gap**0.5 + lost**0.5) ** 2
             solution = replace(solution, certificate=replace(solution.certificate, gap=gap))
@@ -141,9 +142,9 @@ def solve(
     objective: Objective,
     theta: FloatArray,
     options: Options,
+    within: float,
     watch: Callable[[Step], Any],
     checkpoint: Checkpoint | None = None,
-    within: float | None = None,
 ) -> tuple[Choice, Solution]:
     """The solver that suits the problem, from a start on a sample of the rows where that pays, to its end: `within` a
     gap that is less than tol where rounding takes a part of that, else tol."""
@@ -170,7 +171,7 @@ def solve(
     dear = K > 1 or (choice.name == "conjugate-gradient" and penalty.holds_all)
     part = None if dear else start.part
     del start, theta  # which hold a sample and its curvature, and as much as the solution
-    return choice, minimise(objective, solver, within or options.tol, target, options.max_iter, watch, part)
+    return choice, minimise(objective, solver, within, target, options.max_iter, watch, part)
 
 
 def rounding_of(intercepts: FloatArray, coefficients: FloatArray, centre: FloatArray) -> float:
