@@ -4,14 +4,17 @@ are for blocks and their products, whatever its size."""
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from problems import Problem
 from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression, LogisticRegressionCV
+from separatrix.engine.iterate import Iterate, Solver, minimise
 
 MOST = 0.3  # of the bytes of X
 
@@ -162,3 +165,31 @@ def test_columns_in_memory_order_are_not_copied():
     X, y = rows(300_000, 30)
     across = np.asfortranarray(X)
     assert peak(lambda: LogisticRegression(n_threads=2).fit(across, y)) <= MOST * X.nbytes
+
+
+@pytest.mark.parametrize(("solver", "most"), [("auto", 4), *seldom(("newton", 6))])
+def test_columns_that_all_but_repeat_each_other_take_a_few_curvatures(solver, most):
+    rng = np.random.default_rng(0)
+    X, y = rows(4_000, 149, 4)
+    X = np.column_stack([X, X[:, 0] + 1e-10 * rng.standard_normal(len(X))])
+    model = LogisticRegression(C=np.inf, tol=1e-6, solver=solver, n_threads=2)
+    assert peak(lambda: model.fit(X, y)) <= most * 8 * model.coef_.size**2
+    assert "Newton decrement" in model.certificate_.method
+
+
+def test_nothing_holds_an_iterate_while_its_solver_makes_the_next():
+    objective = Problem(*rows(60, 2), np.ones(60), 2, np.ones(2)).objective()
+    at, made, held = objective.evaluate(np.zeros((3, 1)), order=1), [], []
+
+    def iterate() -> Iterate:
+        one = Iterate(at, 1.0)
+        made.append(ref(one))
+        return one
+
+    def solver() -> Solver:
+        while True:
+            yield iterate()
+            held.append(made[-1]() is not None)
+
+    minimise(objective, solver(), tolerance=1e-9, target=1e-9, max_iter=3)
+    assert held == [False, False, False]

@@ -199,7 +199,7 @@ def by_self_concordance(
         unit, singular, paired = wide, True, True
     if singular:
         H = None if spent else metric.curvature
-        del metric, factor, root, inverse  # each of which may be large
+        del metric, factor, root, inverse, tried  # each of which may be large, or knows what is
         return where_curvature_is_rounding(objective, at, bound, H, unit, r, paired)
     if bound is TOO_FAR:
         return bound

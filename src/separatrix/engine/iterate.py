@@ -4,6 +4,7 @@ between two of them."""
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import count
 from time import perf_counter
 from typing import Any
 
@@ -162,7 +163,8 @@ def minimise(
     """
     started, steps, before, value = perf_counter(), [], np.inf, np.inf
     idle, least = 0, np.inf
-    for number, iterate in enumerate(solver):
+    for number in count():
+        iterate = next(solver)
         at = iterate.at
         steps.append(
             Step(
@@ -195,4 +197,5 @@ def minimise(
                 status = Status.ROUNDING if rounded else Status.STUCK if stuck else Status.MAX_ITER
                 return Solution(at, tuple(steps), certificate, status)
             target = 0.5 * iterate.gap if part else iterate.gap * tolerance / certificate.gap
-    raise AssertionError("a solver never runs out of iterates")
+        del at, iterate  # a curvature may be theirs, which takes as much room as the next
+    raise AssertionError("there is always another number")

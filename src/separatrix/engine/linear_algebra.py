@@ -88,8 +88,7 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
     """The factor of A; an A to `spare` may be written over."""
     if not len(A):  # which LAPACK does not take
         return Factor(A, np.empty(0))
-    diagonal = A.diagonal().astype(np.float64)  # a copy
-    unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    diagonal, unit = A.diagonal().astype(np.float64), unit_of(A)
     each = 1.0 / unit
     scaled = np.multiply(A, each, out=A if spare else None)
     scaled *= each[:, None]
@@ -101,6 +100,12 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
         for i, row in enumerate(scaled):  # whose other half is as it was
             row[i + 1 :] = scaled[i + 1 :, i]
     raise LinAlgError("the curvature holds NaN or infinity")
+
+
+def unit_of(A: FloatArray) -> FloatArray:
+    """The root of the diagonal, (n,): 1 where that is nothing."""
+    diagonal = A.diagonal().astype(np.float64)
+    return np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
 
 
 def of_unit_columns(R: FloatArray) -> tuple[FloatArray, FloatArray]:

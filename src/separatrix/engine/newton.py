@@ -1,6 +1,7 @@
 """theta <- theta - curvature^-1 gradient, by Cholesky: for few columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -9,7 +10,7 @@ from separatrix.arrays import FloatArray
 from separatrix.engine.certificate import LARGEST_CURVATURE, rounding
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack, between
-from separatrix.engine.linear_algebra import SINGULAR, solve_factored, solve_rooted
+from separatrix.engine.linear_algebra import SINGULAR, solve_factored, solve_positive, solve_rooted, unit_of
 from separatrix.engine.near_copies import MANY_STEPS, Apart, smallest_directions, taken_apart
 from separatrix.engine.objective import Evaluation, Objective
 
@@ -49,9 +50,10 @@ def newton(
     asked = slow = False
     for number in count():
         if (number >= MANY_STEPS or broken) and not asked and metric.factor.least < SINGULAR:
-            asked, apart = True, curvature_apart(objective, at)
-            if apart:
-                yield from newton_apart(objective, at, apart)
+            asked, before, left = True, 0.0, 0.0
+            at = metric = replace(at, curvature=None)  # which takes as much room as what is made of it
+            at = yield from newton_apart(objective, at)
+            at = metric = objective.evaluate(at.theta, order=2)
         if number >= MANY_STEPS and slow and metric.factor.least < SINGULAR and has_time(objective, at):
             yield from newton_rooted(objective, at)
         if broken and otherwise and before > MUCH * at.value:
@@ -91,17 +93,21 @@ def has_time(objective: Objective, at: Evaluation) -> bool:
     return objective.source.n_rows * at.theta.shape[1] * at.theta.size**2 <= MOST_PRODUCTS
 
 
-def newton_apart(objective: Objective, at: Evaluation, apart: Apart) -> Solver:
+def newton_apart(objective: Objective, at: Evaluation) -> Generator[Iterate, None, Evaluation]:
     """The same steps where columns all but repeat each other: rounding of the curvature itself hides how far their
-    weights are to go."""
+    weights are to go. Ends at a point where nothing is beyond what the curvature shows itself."""
     for number in count():
         if number >= MANY_STEPS and has_time(objective, at):
             yield from newton_rooted(objective, at)
+        apart = curvature_apart(objective, at)
+        if apart is None:
+            break
         g = at.gradient.ravel()
-        step = -solve_factored(apart.held.factor, g) - apart.beyond @ (g @ apart.beyond)
+        step = -solve_positive(apart.held.curvature, g, spare=True) - apart.beyond @ (g @ apart.beyond)
+        del apart  # before another is made, also for a certificate
         yield Iterate(at, min(-0.5 * float(g @ step), at.value))
         at, _ = backtrack(objective, at, step.reshape(at.theta.shape), order=1)
-        apart = curvature_apart(objective, at) or apart
+    return at
 
 
 def newton_rooted(objective: Objective, at: Evaluation) -> Solver:
@@ -117,9 +123,11 @@ def newton_rooted(objective: Objective, at: Evaluation) -> Solver:
 def curvature_apart(objective: Objective, at: Evaluation) -> Apart | None:
     """The curvature at a point, taken apart; None where nothing is beyond what it shows itself, as where columns repeat
     each other exactly."""
-    metric = objective.evaluate(at.theta, order=2)
-    unit = metric.factor.unit
-    apart = taken_apart(objective, at, smallest_directions(metric.curvature, unit), unit, bent=True)
+    H = objective.evaluate(at.theta, order=2).curvature
+    unit = unit_of(H)
+    Z = smallest_directions(H, unit)
+    del H  # before another is made
+    apart = taken_apart(objective, at, Z, unit, bent=True)
     return apart if apart and apart.beyond.size else None
 
 
