@@ -159,7 +159,7 @@ def against_goal(record: Record, own: Row | None, rows: list[Row], goal: float) 
     best = min((row for row in rows if row["status"] == "reached"), key=lambda row: row["run"]["seconds"], default=None)
     if best:
         value = best["run"]["seconds"] / own["run"]["seconds"]
-        return short(value), best["peer"], "met" if value >= goal else MISSED
+        return on_its_side(value, goal), best["peer"], "met" if value >= goal else MISSED
     if not any(run["status"] == "killed" for row in rows for run in row["runs"]):
         return "no other arrived", "", ""
     value = limit(record) / own["run"]["seconds"]
@@ -297,6 +297,16 @@ def ratio(row: Row, own: Row | None) -> str:
 
 def short(value: float) -> str:
     return f"{value:.2g}" if value < 100 else f"{value:.0f}"
+
+
+def on_its_side(value: float, goal: float) -> str:
+    """As many digits of a value as it takes to tell on which side of a goal it is, two at least.
+
+    >>> on_its_side(3.996, 4.0), on_its_side(4.04, 4.0)
+    ('3.996', '4')
+    """
+    texts = [short(value), *(f"{value:.{digits}g}" for digits in range(3, 17))]
+    return next(text for text in texts if (float(text) >= goal) == (value >= goal))
 
 
 def ratio_value(row: Row, own: Row | None) -> float | None:
