@@ -186,7 +186,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.separation_ = apart if (any(apart) if isinstance(apart, tuple) else apart) else None
         if self.fit_intercept and self.separation_ is None:
             warn_of_classes(self.classes_, by_class, stacklevel + 1)
-        self.coef_ = fits[0].coefficients if len(fits) == 1 else np.vstack([fit.coefficients for fit in fits])
+        self.coef_ = np.vstack([fit.coefficients for fit in fits])
         self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
         self.n_iter_ = np.array([fit.iterations for fit in fits])
         one = len(fits) == 1

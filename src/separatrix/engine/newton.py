@@ -50,7 +50,7 @@ def newton(
     asked = slow = False
     for number in count():
         if (number >= MANY_STEPS or broken) and not asked and metric.factor.least < SINGULAR:
-            asked, before, left = True, 0.0, 0.0
+            asked = True
             at = metric = replace(at, curvature=None)  # which takes as much room as what is made of it
             at = yield from newton_apart(objective, at)
             at = metric = objective.evaluate(at.theta, order=2)
