@@ -253,6 +253,7 @@ def test_a_goal_is_met_missed_or_not_known_and_says_by_whom():
         record_of("mnist", {"separatrix": 0.5, "lbfgs": None}),
         record_of("wide", {"separatrix": 1.0, "lbfgs": None}),
         record_of("iris", {"separatrix": None, "lbfgs": 1.0}),
+        record_of("flights", {"separatrix": 1.0, "intelex": 1.998}),
         record_of("rotten_tomatoes-l1", {"separatrix": 1.0, "separatrix-numba": 0.5, "liblinear": 0.75, "skglm": 2.0}),
     ]
     text = goals(records, [record_of("mnist", {"separatrix": 1.0, "lbfgs": 3.0})])
@@ -260,12 +261,13 @@ def test_a_goal_is_met_missed_or_not_known_and_says_by_whom():
         ["any", "3", "4", "intelex", "met", "", "", ""],
         ["scikit-learn", "10", "7", "lbfgs", "**missed**", "", "", ""],
     ]
+    assert cells_of(text, "flights") == [["any", "2", "1.998", "intelex", "**missed**", "", "", ""]]
     assert cells_of(text, "spamassassin") == [["primal", "1", "1.5", "liblinear", "met", "3", "", ""]]
     assert cells_of(text, "mnist") == [["any", "4", "over 8", "none", "met", "", "", "3"]]
     assert cells_of(text, "wide") == [["any", "5", "over 4", "none", "not known", "", "", ""]]
     assert cells_of(text, "iris") == [["any", "1", "separatrix did not arrive", "", "**missed**", "", "", ""]]
     assert cells_of(text, "rotten_tomatoes-l1") == [["any", "1", "0.75", "liblinear", "**missed**", "2", "1.5", ""]]
-    assert "Missed, 3 of 7: iris (separatrix did not arrive of 1), rotten_tomatoes-l1 (0.75 of 1), syn" in text
+    assert "Missed, 4 of 8: flights (1.998 of 2), iris (separatrix did not arrive of 1), rotten_tomatoes-l1" in text
     assert "what was reached on Some processor, another day. Missed, 1 of 1: mnist (3 of 4)." in text
     assert "earlier" not in goals(records, [])
 

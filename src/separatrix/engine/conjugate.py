@@ -67,9 +67,7 @@ def conjugate_newton(objective: Objective, theta: FloatArray, aim: Aim = UNTIL_T
         left = share_left(at, step, slope)
         idle = 0 if at.value < here.value else idle + 1
         if (idle > 1 or is_broken(promised, here, at)) and has_room(objective, at.theta.size):
-            del near  # which takes room
             yield from newton(objective, at.theta, broken=True)
-            return
 
 
 def strong_convexity_gap(l2: FloatArray, at: Evaluation, h: FloatArray) -> float:

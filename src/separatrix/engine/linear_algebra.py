@@ -88,7 +88,8 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
     """The factor of A; an A to `spare` may be written over."""
     if not len(A):  # which LAPACK does not take
         return Factor(A, np.empty(0))
-    diagonal, unit = A.diagonal().astype(np.float64), unit_of(A)
+    diagonal = A.diagonal().astype(np.float64)  # a copy
+    unit = unit_of(diagonal)
     each = 1.0 / unit
     scaled = np.multiply(A, each, out=A if spare else None)
     scaled *= each[:, None]
@@ -102,9 +103,8 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
     raise LinAlgError("the curvature holds NaN or infinity")
 
 
-def unit_of(A: FloatArray) -> FloatArray:
-    """The root of the diagonal, (n,): 1 where that is nothing."""
-    diagonal = A.diagonal().astype(np.float64)
+def unit_of(diagonal: FloatArray) -> FloatArray:
+    """The root of a diagonal, (n,): 1 where that is nothing."""
     return np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
 
 

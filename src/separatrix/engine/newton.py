@@ -124,7 +124,7 @@ def curvature_apart(objective: Objective, at: Evaluation) -> Apart | None:
     """The curvature at a point, taken apart; None where nothing is beyond what it shows itself, as where columns repeat
     each other exactly."""
     H = objective.evaluate(at.theta, order=2).curvature
-    unit = unit_of(H)
+    unit = unit_of(H.diagonal())
     Z = smallest_directions(H, unit)
     del H  # before another is made
     apart = taken_apart(objective, at, Z, unit, bent=True)
