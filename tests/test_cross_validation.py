@@ -220,6 +220,21 @@ def test_the_solver_that_was_asked_for_comes_to_the_same_scores():
     np.testing.assert_allclose(*scores, atol=1e-4)
 
 
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy"])
+@pytest.mark.parametrize("test", [[3, 5, 4, 6], [3, 4, 4, 6], [60, 61, 62, 63], [7, 90, 8]])
+def test_rows_that_judge_a_fold_count_as_they_are_named_in_any_order_and_twice(test, scoring):
+    X, y = load_breast_cancer(return_X_y=True)
+    X, train = StandardScaler().fit_transform(X)[:100], np.arange(10, 60)
+    ours = LogisticRegressionCV(Cs=[0.1, 1.0], cv=[(train, np.array(test))], scoring=scoring).fit(X, y[:100])
+    for C, score in zip(ours.Cs_, ours.scores_[0, 0], strict=True):
+        model = LogisticRegression(C=C, tol=1e-12).fit(X[train], y[train])
+        p = model.predict_proba(X[test])
+        expected = (
+            -log_loss(y[test], p, labels=[0, 1]) if scoring == "neg_log_loss" else np.mean(p.argmax(axis=1) == y[test])
+        )
+        assert score == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_function_as_scorer_is_given_the_fold_s_model_and_rows():
     X, y = load_iris(return_X_y=True)
 

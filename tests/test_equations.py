@@ -30,7 +30,7 @@ from separatrix.equations.hyperplane import (
     weighted_gram,
 )
 from separatrix.equations.links import log1pexp, logit, logsumexp, sigmoid, sigmoids, softmax
-from separatrix.equations.losses import LogLoss, MarginLoss, SoftmaxLoss, SquaredLoss, cross_entropy
+from separatrix.equations.losses import LogLoss, MarginLoss, SoftmaxLoss, SquaredLoss, cross_entropy, nearest_label
 from separatrix.equations.penalties import L2, ElasticNet
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError
@@ -223,6 +223,13 @@ def test_whole_numbers_are_numbers(loss):
         np.testing.assert_array_equal(function(np.array([0, 1]), eta), function(np.array([0, 1]), eta.astype(float)))
     for link in (sigmoid, log1pexp, softmax, logsumexp):
         np.testing.assert_array_equal(link(eta), link(eta.astype(float)))
+
+
+def test_labels_of_whole_numbers_are_not_made_the_half_precision_that_takes_long():
+    for kind in (np.int8, np.int64):
+        y = np.array([0, 1], dtype=kind)
+        assert nearest_label(y) is y
+    assert nearest_label(np.array([0.2, 0.7])).tolist() == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("y", [0.0, 1.0, 0.3])

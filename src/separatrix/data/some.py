@@ -75,6 +75,17 @@ def longest_run(rows: IntArray) -> tuple[slice, IntArray]:
     return run, np.delete(rows, slice(stop - length, stop))
 
 
+def unless_run(rows: IntArray) -> IntArray | slice:
+    """Positions, or the slice that they are, of which X needs no copy.
+
+    >>> unless_run(np.array([3, 4, 5])), unless_run(np.array([0, 2, 1, 3]))
+    (slice(3, 6, None), array([0, 2, 1, 3]))
+    """
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and np.all(np.diff(rows) == 1):
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
 def positions(n: int, found: Callable[[slice], NDArray]) -> IntArray:
     """Which of n rows are found, where found(some) says it of some of them, in as few bytes as positions take.
 
