@@ -26,7 +26,7 @@ from separatrix.equations.losses import LogLoss
 
 # Of eta at a time: what is made of them stays in cache, and in memory that malloc has at hand. New pages cost more than
 # the arithmetic, but on threads larger pieces wait less often for Python's lock.
-CELLS, FEW_CELLS, FEWEST = 60_000, 2**14, 64
+CELLS, FEW_CELLS, FEWEST = 120_000, 2**14, 64
 FEW_ROWS, PAIRS = 2**14, 2**20  # at most, and products of two of their columns, which are kept
 
 
