@@ -21,7 +21,7 @@ from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.engine.groups import Members, Patterns, sums_of_fits
 from separatrix.engine.linear_algebra import factor_positive, potrs
-from separatrix.equations.hyperplane import weighted_gram
+from separatrix.equations.hyperplane import scratch, weighted_gram
 from separatrix.equations.losses import LogLoss
 
 # Of eta at a time: what is made of them stays in cache, and in memory that malloc has at hand. New pages cost more than
@@ -156,20 +156,23 @@ class Family:
         """Value and gradient over some rows, side by side (M, 1 + P), and for order 2 the weighted second derivatives
         (M, rows); `here` (F, rows) says which of them are in each fold."""
         X, p, P = block.X, len(self.l2), self.P
-        eta = np.dot(asked.theta[:, :p], X.T)
+        eta, weights = scratch((2, len(asked.fold), len(X)), np.float64)
+        np.dot(asked.theta[:, :p], X.T, out=eta)
         if p < P:
             eta += asked.theta[:, p:]
         if block.offset is not None:
             eta += block.offset.T
         among = np.bincount(asked.fold, minlength=len(here)) > 0
-        weight = block.weight[None, :] if here[among].all() else here[asked.fold] * block.weight
+        weight = block.weight[None, :]
+        if not here[among].all():
+            weight = np.take(here * weight, asked.fold, axis=0, out=weights, mode="clip")
         sums = np.zeros((len(asked.fold), 1 + P))
         state: Any = None
         if asked.valued:
             value, gradient, state = LogLoss().together(block.y.T, eta)
             np.einsum("mi,mi->m", value, np.broadcast_to(weight, value.shape), out=sums[:, 0])
         else:
-            gradient = LogLoss().gradient(block.y.T, eta)
+            gradient = LogLoss().gradient(block.y.T, eta, out=eta)
         gradient *= weight
         sums[:, 1 : p + 1] = np.dot(gradient, X)
         sums[:, p + 1 :] = gradient.sum(axis=1, keepdims=True)

@@ -92,13 +92,14 @@ class LogLoss:
         y, size = np.asarray(y), np.abs(eta)
         return log1pexp(-size) + size * np.where(np.greater(eta, 0), 1.0 - y, y)
 
-    def gradient(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
-        # p - y from the probability of the other label, as p - 1 has no digits left where p is nearly 1.
+    def gradient(self, y: ArrayLike, eta: ArrayLike, out: FloatArray | None = None) -> FloatArray:
+        # p - y from the probability of the other label, as p - 1 has no digits left where p is nearly 1. In place, even
+        # of eta, where that is `out`: new arrays of many fits cost more than the arithmetic.
         y = np.asarray(y)
         label = nearest_label(y)
         sign = 1.0 - 2.0 * label
-        other = np.asarray(np.multiply(sign, eta), dtype=np.float64)
-        sigmoid(other, out=other)  # in place, as new arrays of many fits cost more than the arithmetic
+        other = np.asarray(np.multiply(sign, eta, out=out), dtype=np.float64)
+        sigmoid(other, out=other)
         other *= sign
         if label is not y:
             other -= y - label
