@@ -58,7 +58,8 @@ def scaling_table(records: list[Record]) -> str:
         [shape(record), *("" if each is None else f"{each:.3g}" for each in line)]
         for record, line in zip(records, times, strict=True)
     ]
-    allowed = ", ".join(f"{each:g}" for each in sorted({limit(record) for record in records}))
+    least, most = (f"{choose(map(limit, records)):.0f}" for choose in (min, max))
+    allowed = most if least == most else f"{least} to {most}"
     text = f"Seconds. A solver's line ends, and its place is empty, where it took more than the limit ({allowed} s)."
     return f"{text}\n\n{grid(['rows x columns', *peers], lines)}"
 
