@@ -24,8 +24,8 @@ from separatrix.engine.linear_algebra import factor_positive, potrs
 from separatrix.equations.hyperplane import scratch, weighted_gram
 from separatrix.equations.losses import LogLoss
 
-# Of eta at a time: what is made of them stays in cache, and in memory that malloc has at hand. New pages cost more than
-# the arithmetic, but on threads larger pieces wait less often for Python's lock.
+# Of eta at a time: what is made of them stays about in cache, but on threads larger pieces wait less often for Python's
+# lock.
 CELLS, FEW_CELLS, FEWEST = 120_000, 2**14, 64
 FEW_ROWS, PAIRS = 2**14, 2**20  # at most, and products of two of their columns, which are kept
 
@@ -156,7 +156,7 @@ class Family:
         """Value and gradient over some rows, side by side (M, 1 + P), and for order 2 the weighted second derivatives
         (M, rows); `here` (F, rows) says which of them are in each fold."""
         X, p, P = block.X, len(self.l2), self.P
-        eta, weights = scratch((2, len(asked.fold), len(X)), np.float64)
+        eta, weights = scratch((2, len(asked.fold), len(X)), np.float64)  # new pages cost more than the arithmetic
         np.dot(asked.theta[:, :p], X.T, out=eta)
         if p < P:
             eta += asked.theta[:, p:]
