@@ -174,8 +174,8 @@ class LogLoss:
 
 
 def nearest_label(y: NDArray) -> NDArray:
-    """0 or 1, whichever is nearer to y, in [0, 1]; y itself where it is of whole numbers: np.rint makes half precision of
-    those of one byte, which takes long to multiply with.
+    """0 or 1, whichever is nearer to y, in [0, 1]; y itself where it is of whole numbers: of those of one byte np.rint
+    makes half precision, which takes long to multiply with.
 
     >>> nearest_label(np.array([0.2, 0.7]))
     array([0., 1.])
