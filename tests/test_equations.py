@@ -30,7 +30,7 @@ from separatrix.equations.hyperplane import (
     weighted_gram,
 )
 from separatrix.equations.links import log1pexp, logit, logsumexp, sigmoid, sigmoids, softmax
-from separatrix.equations.losses import LogLoss, MarginLoss, SoftmaxLoss, SquaredLoss, cross_entropy, nearest_label
+from separatrix.equations.losses import LogLoss, MarginLoss, SoftmaxLoss, SquaredLoss, cross_entropy
 from separatrix.equations.penalties import L2, ElasticNet
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError
@@ -225,11 +225,17 @@ def test_whole_numbers_are_numbers(loss):
         np.testing.assert_array_equal(link(eta), link(eta.astype(float)))
 
 
-def test_labels_of_whole_numbers_are_not_made_the_half_precision_that_takes_long():
-    for kind in (np.int8, np.int64):
-        y = np.array([0, 1], dtype=kind)
-        assert nearest_label(y) is y
-    assert nearest_label(np.array([0.2, 0.7])).tolist() == [0.0, 1.0]
+def test_the_gradient_of_labels_of_one_byte_is_not_made_in_the_half_precision_that_takes_long():
+    met: set[np.dtype] = set()
+
+    class Seen(np.ndarray):
+        def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **how: Any) -> Any:
+            met.update(np.asarray(each).dtype for each in inputs)
+            return getattr(ufunc, method)(*map(np.asarray, inputs), **how)
+
+    y, eta = np.array([0, 1], dtype=np.int8), np.array([-1.0, 2.0])
+    np.testing.assert_array_equal(LOG.gradient(y, eta.view(Seen)), LOG.gradient(y.astype(float), eta))
+    assert met == {np.dtype(np.float64)}
 
 
 @pytest.mark.parametrize("y", [0.0, 1.0, 0.3])

@@ -94,15 +94,14 @@ class LogLoss:
 
     def gradient(self, y: ArrayLike, eta: ArrayLike, out: FloatArray | None = None) -> FloatArray:
         # p - y from the probability of the other label, as p - 1 has no digits left where p is nearly 1. In place, even
-        # of eta, where that is `out`: new arrays of many fits cost more than the arithmetic.
-        y = np.asarray(y)
-        label = nearest_label(y)
+        # of eta, where that is `out`: new arrays of many fits cost more than the arithmetic. Of labels of one byte rint
+        # would make half precision, which takes long to multiply with.
+        label = np.rint(y, dtype=np.float64)
         sign = 1.0 - 2.0 * label
         other = np.asarray(np.multiply(sign, eta, out=out), dtype=np.float64)
         sigmoid(other, out=other)
         other *= sign
-        if label is not y:
-            other -= y - label
+        other -= np.subtract(y, label)
         return other[()]
 
     def curvature(self, y: ArrayLike, eta: ArrayLike) -> FloatArray:
@@ -118,7 +117,7 @@ class LogLoss:
         With l the label nearest to y, 0 or 1, s = (1 - 2 l) eta is the log-odds of the other one, and the loss is
         log(1 + exp(s)) - (y - l) eta, whose second term is 0 where y is a label.
         """
-        label = nearest_label(y)
+        label = y if y.dtype.kind in "iu" else np.rint(y)
         sign = 1.0 - (label + label)
         s = sign * eta
         odds = s.clip(-FAR, FAR)
@@ -171,16 +170,6 @@ class LogLoss:
 
     def classes(self, K: int) -> int:
         return 2
-
-
-def nearest_label(y: NDArray) -> NDArray:
-    """0 or 1, whichever is nearer to y, in [0, 1]; y itself where it is of whole numbers: of those of one byte np.rint
-    makes half precision, which takes long to multiply with.
-
-    >>> nearest_label(np.array([0.2, 0.7]))
-    array([0., 1.])
-    """
-    return y if y.dtype.kind in "iu" else np.rint(y)
 
 
 class MarginLoss:
