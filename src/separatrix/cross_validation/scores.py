@@ -17,8 +17,9 @@ from separatrix.data.some import rows_of, unless_run
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.leave_out import warn_of_untrue
 from separatrix.engine.path import Paths
-from separatrix.equations.hyperplane import pieces, project
+from separatrix.equations.hyperplane import linear_predictor, pieces
 from separatrix.equations.links import log1pexp
+from separatrix.equations.losses import LogLoss
 from separatrix.errors import ArgumentError, no_such
 from separatrix.estimators import LogisticRegression
 from separatrix.explained import about_gaps, about_shape
@@ -214,8 +215,7 @@ def log_likelihoods(model: DecisionValues, values: FloatArray, codes: IntArray) 
     """Whose mean is minus the log loss, (fits, n); as in scikit-learn's, a probability is at least the rounding
     of a double."""
     if values.shape[2] == 1:
-        own = log1pexp((1.0 - 2.0 * codes) * values[:, :, 0])  # of the log-odds of the other class
-        np.negative(own, out=own)
+        own = -log1pexp(-LogLoss().margin(codes, values[:, :, 0]))
     else:
         own = np.array([np.take_along_axis(model.predict_log_proba(eta), codes[:, None], 1)[:, 0] for eta in values])
     return np.maximum(own, np.log(np.finfo(float).eps))
@@ -264,8 +264,6 @@ def decision_values(classes: NDArray, multi_class: str) -> DecisionValues:
 def values_along(path: Paths, f: int, rows: Rows) -> FloatArray:
     """eta of some rows by every fit of fold f, (Cs, rows, K), in one product."""
     Cs, K, p = path.coefficients[f].shape
-    eta = project(rows.X, path.coefficients[f].reshape(Cs * K, p).T).T.reshape(Cs, K, -1)
-    eta += path.intercepts[f][:, :, None]
-    if rows.offset is not None:
-        eta += rows.offset.T
-    return np.ascontiguousarray(eta.swapaxes(1, 2))
+    eta = linear_predictor(rows.X, path.coefficients[f].reshape(Cs * K, p).T, path.intercepts[f].ravel())
+    eta = eta.reshape(-1, Cs, K) if rows.offset is None else eta.reshape(-1, Cs, K) + rows.offset[:, None, :]
+    return np.ascontiguousarray(eta.swapaxes(0, 1))

@@ -26,7 +26,7 @@ from separatrix.equations.losses import LogLoss
 
 # Of eta at a time: what is made of them stays about in cache, but on threads larger pieces wait less often for Python's
 # lock.
-CELLS, FEW_CELLS, FEWEST = 120_000, 2**14, 64
+CELLS, FEW_CELLS, FEWEST = 90_000, 2**14, 64
 FEW_ROWS, PAIRS = 2**14, 2**20  # at most, and products of two of their columns, which are kept
 
 
