@@ -48,7 +48,8 @@ FAR_UNIT = 1e-50  # and one that is looked into no further
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # of an inverse (a column), times its condition, may be rounding
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 LITTLE_MORE = 10.0  # times as large a gap, for errors that are bounded, too
-CHEAP_CURVATURE = 400  # whose curvature costs less than the steps it may save
+CHEAP_CURVATURE = 400  # coefficients whose curvature costs less than the steps it may save,
+CHEAP_IN_MEMORY = 20  # and of rows in memory, where steps cost less
 CONCORDANCE = "Newton decrement, self-concordance"
 
 
@@ -118,7 +119,8 @@ def certify(
         bounds.append(by_duality(objective, at, ahead))
     best = min(bounds, key=lambda bound: bound.gap)
     # Where every weight is penalised, a dual bound will do, some steps further on.
-    most = CHEAP_CURVATURE if objective.penalty.holds_all else LARGEST_CURVATURE
+    cheap = CHEAP_CURVATURE if last or not objective.source.in_memory else CHEAP_IN_MEMORY
+    most = cheap if objective.penalty.holds_all else LARGEST_CURVATURE
     if metric is None and best.gap > tolerance and at.theta.size <= most:
         if objective.penalty.is_none and objective.smallest_margin(at.theta) > 0:
             return best  # there is no optimum, and what F tends to is 0

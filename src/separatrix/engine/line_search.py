@@ -87,7 +87,13 @@ def far_enough(
 
 
 def between(
-    objective: Objective, at: Evaluation, there: Evaluation, direction: NDArray[np.floating], length: float, order: int
+    objective: Objective,
+    at: Evaluation,
+    there: Evaluation,
+    direction: NDArray[np.floating],
+    length: float,
+    order: int,
+    dtype: DTypeLike = np.float64,
 ) -> Evaluation:
     """As `far_enough`, of a point that a step of this length has led to, beyond where it is lowest; of an order."""
 
@@ -98,7 +104,7 @@ def between(
         return objective.evaluate(at.theta + length * direction, order=1)
 
     found = less_steep(at.value, slope(at), point, slope, there, length)
-    return objective.evaluate(found.theta, order) if order == 2 and found is not there else found
+    return objective.evaluate(found.theta, order, dtype=dtype) if order == 2 and found.curvature is None else found
 
 
 def less_steep(

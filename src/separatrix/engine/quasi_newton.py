@@ -10,10 +10,10 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, Iterate, Solver
-from separatrix.engine.line_search import backtrack
+from separatrix.engine.line_search import backtrack, between
 from separatrix.engine.linear_algebra import SINGULAR, Linear, factor_positive, solve_factored
 from separatrix.engine.near_copies import MANY_STEPS
-from separatrix.engine.newton import is_broken, newton
+from separatrix.engine.newton import is_broken, left_at_zero, lengthened, newton
 from separatrix.engine.objective import Objective
 
 MOST_PAIRS = 20
@@ -23,6 +23,7 @@ LOSS_OF_ROW = 36  # the entries of X whose products cost as much as the loss of 
 STEP = 400_000  # those that cost as much as what surrounds a pass
 WORTH = 0.001  # the share of the gap that a step with a fresh curvature may leave
 WIDEST = 1e12  # of a unit: cells may be some thousand times as large, or as small
+MOST_SHORTENED, DEAR = 4, 4.0  # steps, where a curvature costs so many: then products with it cost less
 SINGLE = 0.01  # the least conditional standard deviation, of 1 without the other columns, that single precision knows
 
 Pair = tuple[FloatArray, FloatArray]
@@ -41,23 +42,34 @@ def quasi_newton(
     `metric` (n, n) is a curvature near the objective's own, of a sample of the rows for one: then a step costs one
     gradient. It is replaced by the curvature of all rows where that is cheaper than to go on (`share_to_keep`). The
     estimated gap is half the squared Newton decrement in this metric. A step that may be expected to reach the aim
-    brings the curvature of all rows along, if that is asked for. Where a step does not keep what it promised, or many
-    were not enough, as where columns all but repeat each other, Newton's go on.
+    brings the curvature of all rows along, if that is asked for. From zero the first one is as much longer as Newton's.
+    Where a step does not keep what it promised, or many were not enough, as where columns all but repeat each other,
+    Newton's go on; and `otherwise` those of many products, of rows in memory, where time and again a step was too long,
+    as on data that are nearly separated, and a curvature costs more.
     """
     cost, before = steps_for_curvature(theta.shape, objective.source.n_rows), np.inf
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact, fresh = at if metric is None else None, metric is None
-    factor, pairs, length = at.factor if metric is None else factor_positive(metric), [], 1.0
+    factor, pairs, length, shortened = at.factor if metric is None else factor_positive(metric), [], 1.0, 0
     for number in count():
         step = inverse_times(partial(solve_factored, factor), pairs, -at.gradient)
-        gap = min(-0.5 * float(np.vdot(at.gradient, step)), at.value)
+        slope = float(np.vdot(at.gradient, step))
+        gap = min(-0.5 * slope, at.value)
         yield Iterate(at, gap, exact)
         # What a step leaves, of the gap as of the last one; from a fresh curvature, of the objective.
         last = aim.curved and gap * gap <= aim.gap * (before if before < np.inf else fresh * at.value)
         keep = share_to_keep(cost, gap, at.value, aim.gap)
         order = 1 if gap <= keep * before and length == 1.0 and not last else 2
         dtype = np.float64 if last else precision(factor.least, factor.unit)
-        there, length = backtrack(objective, at, step, order, dtype=dtype)
+        short, longest = length < 1.0, lengthened(left_at_zero(objective, at.theta, slope))
+        # After a step that was too long the next may be, too: a curvature waits until it is known where that leads.
+        there, length = backtrack(objective, at, step, 1 if short else order, longest, dtype=dtype)
+        if short and there is not at:
+            there = between(objective, at, there, step, length, order, dtype)
+        length /= longest
+        shortened += length < 1.0
+        if otherwise and shortened > MOST_SHORTENED and cost > DEAR and objective.source.in_memory:
+            yield from otherwise(objective, there.theta)
         uphill = gap < 0.0  # where the metric is rounding
         if uphill or is_broken(gap, at, there) or (number >= MANY_STEPS and factor.least < SINGULAR):
             yield from newton(objective, there.theta, broken=True, otherwise=otherwise)
