@@ -23,7 +23,7 @@ LOSS_OF_ROW = 36  # the entries of X whose products cost as much as the loss of 
 STEP = 400_000  # those that cost as much as what surrounds a pass
 WORTH = 0.001  # the share of the gap that a step with a fresh curvature may leave
 WIDEST = 1e12  # of a unit: cells may be some thousand times as large, or as small
-MOST_SHORTENED, DEAR = 4, 4.0  # steps, where a curvature costs so many: then products with it cost less
+MOST_SHORTENED, DEAR = 4, 2.0  # steps, where a curvature costs so many: then products with it cost less
 SINGLE = 0.01  # the least conditional standard deviation, of 1 without the other columns, that single precision knows
 
 Pair = tuple[FloatArray, FloatArray]
@@ -48,6 +48,7 @@ def quasi_newton(
     as on data that are nearly separated, and a curvature costs more.
     """
     cost, before = steps_for_curvature(theta.shape, objective.source.n_rows), np.inf
+    dear = cost > DEAR
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact, fresh = at if metric is None else None, metric is None
     factor, pairs, length, shortened = at.factor if metric is None else factor_positive(metric), [], 1.0, 0
@@ -61,14 +62,14 @@ def quasi_newton(
         keep = share_to_keep(cost, gap, at.value, aim.gap)
         order = 1 if gap <= keep * before and length == 1.0 and not last else 2
         dtype = np.float64 if last else precision(factor.least, factor.unit)
-        short, longest = length < 1.0, lengthened(left_at_zero(objective, at.theta, slope))
+        short, longest = dear and length < 1.0, lengthened(left_at_zero(objective, at.theta, slope))
         # After a step that was too long the next may be, too: a curvature waits until it is known where that leads.
         there, length = backtrack(objective, at, step, 1 if short else order, longest, dtype=dtype)
         if short and there is not at:
             there = between(objective, at, there, step, length, order, dtype)
         length /= longest
         shortened += length < 1.0
-        if otherwise and shortened > MOST_SHORTENED and cost > DEAR and objective.source.in_memory:
+        if otherwise and shortened > MOST_SHORTENED and dear and objective.source.in_memory:
             yield from otherwise(objective, there.theta)
         uphill = gap < 0.0  # where the metric is rounding
         if uphill or is_broken(gap, at, there) or (number >= MANY_STEPS and factor.least < SINGULAR):
