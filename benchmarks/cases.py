@@ -123,6 +123,13 @@ def letters(read: Read, rows: int = 20_000, columns: int = 16, classes: int = 26
     return np.clip(np.rint(random.normal(centres[y], 2.0)), 0.0, 15.0), y
 
 
+def heavy_tails(read: Read, rows: int = 900, columns: int = 390) -> Data:
+    """Columns of which few rows have much, and hardly enough rows for their classes not to be separated."""
+    random = np.random.default_rng(0)
+    X = np.exp(1.5 * random.standard_normal((rows, columns)))
+    return X, draw(random, X @ (random.standard_normal(columns) / X.std(axis=0)))
+
+
 def indicators(read: Read) -> Data:
     """Zeros and ones in the shape of the HIVA set, 3,845 x 1,617, columns from rare to frequent, few positives."""
     random = np.random.default_rng(0)
@@ -212,6 +219,7 @@ DATA: dict[str, Callable[[Read], Data]] = {
     "spectra": spectra,
     "embeddings": embeddings,
     "letters": letters,
+    "heavy-tails": heavy_tails,
     "hiva-like": indicators,
     "rotten_tomatoes": partial(text, name="rotten_tomatoes", fields=["text"], target="category"),
     "sms_spam": partial(text, name="sms_spam", fields=["text"], target="spam"),
@@ -242,13 +250,15 @@ SPARSE_CASES = [
     Case("rotten_tomatoes-l1-hundreds", "rotten_tomatoes", 0.5, 1.0),
     Case("rotten_tomatoes-l1-thousands", "rotten_tomatoes", 3.0, 1.0),
 ]
-OTHERS = ("rows-", "columns-", "synthetic-0.5-small", "wide-off-zero", "spectra")  # sets for cases of their own
+# Sets that have cases of their own.
+OTHERS = ("rows-", "columns-", "synthetic-0.5-small", "wide-off-zero", "spectra", "heavy-tails")
 SCALING = [Case(name, name) for name in DATA if name.startswith(("rows-", "columns-"))]
 PLAIN = [Case(name, name) for name in DATA if not name.startswith(OTHERS)]
 UNPENALISED = [Case("synthetic-0.5-unpenalised", "synthetic-0.5-small", np.inf)]
 WIDE = [Case("wide-l1", "wide", 1.0, 1.0), Case("wide-l1-off-zero", "wide-off-zero", 1.0, 1.0)]
 SPECTRA = [Case("spectra-l1", "spectra", 100.0, 1.0), Case("spectra-en", "spectra", 100.0, 0.5)]
-CASES = {case.name: case for case in [*PLAIN, *UNPENALISED, *SPARSE_CASES, *WIDE, *SPECTRA]}
+TAILS = [Case("heavy-tails", "heavy-tails", 100.0)]
+CASES = {case.name: case for case in [*PLAIN, *UNPENALISED, *TAILS, *SPARSE_CASES, *WIDE, *SPECTRA]}
 
 
 # How many times separatrix's seconds the fastest other solver should take.

@@ -48,7 +48,7 @@ def quasi_newton(
     as on data that are nearly separated, and a curvature costs more.
     """
     cost, before = steps_for_curvature(theta.shape, objective.source.n_rows), np.inf
-    dear = cost > DEAR
+    dear = cost > DEAR and objective.source.in_memory
     at = objective.evaluate(theta, order=2 if metric is None else 1)
     exact, fresh = at if metric is None else None, metric is None
     factor, pairs, length, shortened = at.factor if metric is None else factor_positive(metric), [], 1.0, 0
@@ -69,7 +69,7 @@ def quasi_newton(
             there = between(objective, at, there, step, length, order, dtype)
         length /= longest
         shortened += length < 1.0
-        if otherwise and shortened > MOST_SHORTENED and dear and objective.source.in_memory:
+        if otherwise and dear and shortened > MOST_SHORTENED:
             yield from otherwise(objective, there.theta)
         uphill = gap < 0.0  # where the metric is rounding
         if uphill or is_broken(gap, at, there) or (number >= MANY_STEPS and factor.least < SINGULAR):
