@@ -17,7 +17,7 @@ from separatrix.equations.penalties import L2
 
 
 def heavy_tails(rows: int, columns: int) -> tuple[Any, Any]:
-    """Rows of which few reach far, whose classes are separated if they are some three times as many as the columns."""
+    """Rows of which few reach far; three times as many as there are columns are all but separated."""
     random = np.random.default_rng(0)
     X = np.exp(1.5 * random.normal(size=(rows, columns)))
     w = 3.0 / columns**0.5 * random.normal(size=columns) / X.std(axis=0)

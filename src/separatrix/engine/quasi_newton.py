@@ -23,7 +23,7 @@ LOSS_OF_ROW = 36  # the entries of X whose products cost as much as the loss of 
 STEP = 400_000  # those that cost as much as what surrounds a pass
 WORTH = 0.001  # the share of the gap that a step with a fresh curvature may leave
 WIDEST = 1e12  # of a unit: cells may be some thousand times as large, or as small
-MOST_SHORTENED, DEAR = 4, 2.0  # steps, where a curvature costs so many: then products with it cost less
+MOST_SHORTENED, DEAR = 4, 2.0  # steps; and gradients that a curvature costs, from which on products with it pay
 SINGLE = 0.01  # the least conditional standard deviation, of 1 without the other columns, that single precision knows
 
 Pair = tuple[FloatArray, FloatArray]
