@@ -611,7 +611,7 @@ def test_several_classes_of_correlated_columns_need_few_factors(monkeypatch):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_matrix_of_several_classes_is_symmetric_to_the_last_bit(dtype):
     random = np.random.default_rng(0)
-    source = memory_source(random.standard_normal((50, 4)), random.integers(0, 3, (50, 1)))
+    source = memory_source(random.standard_normal((50, 4)), random.integers(0, 3, 50))
     objective = Objective(source, SoftmaxLoss(), elastic_net(repeated(0.0, 4), 0.1), fit_intercept=True)
     at = objective.evaluate(random.standard_normal((5, 3)), order=1)
     H = gram_among(objective, source, at, Those(np.arange(15), np.ones(15), np.zeros((4, 1)), dtype))

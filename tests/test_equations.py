@@ -192,15 +192,28 @@ def test_margin_loss_and_its_derivatives_are_exact(eta, y):
     assert_exact(MARGIN.curvature(y, eta), 1 / (2 + mp.exp(t) + mp.exp(-t)))
 
 
-@given(eta_rows())
-def test_softmax_loss_and_its_derivatives_are_exact(row_and_class):
-    row, y = row_and_class
+@pytest.mark.parametrize("most", [15.0, 245.0, 700.0])
+@given(data=st.data())
+def test_softmax_loss_and_its_derivatives_are_exact(data, most):
+    row, y = data.draw(eta_rows(st.floats(-most, most)))
     p = exp_shares(row)
     eta, labels = row[None, :], np.array([y])
     K = range(len(row))
     assert_exact(SOFTMAX.value(labels, eta), -mp.log(p[y]))
     assert_exact(SOFTMAX.gradient(labels, eta), [p[k] - (k == y) for k in K])
     assert_exact(SOFTMAX.curvature(labels, eta), [[p[k] * ((k == l) - p[l]) for l in K] for k in K])  # noqa: E741
+
+
+@given(classes.flatmap(lambda K: arrays(float, (4, K), elements=st.sampled_from([-1e9, -650, -40, -1, 0, 3, 35, 800]))))
+@example(np.array([[0.0, 0.0], [0.0, 601.0], [1e9, -1e9]]))
+def test_a_row_has_its_own_softmax_loss_however_far_from_the_plane_the_rows_beside_it_are(eta):
+    y = np.arange(len(eta)) % eta.shape[1]
+    for among, alone in zip(
+        SOFTMAX.together(y, eta),
+        zip(*(SOFTMAX.together(y[[i]], eta[[i]]) for i in range(len(y))), strict=True),
+        strict=True,
+    ):
+        np.testing.assert_allclose(among, np.concatenate(alone), rtol=4e-15)
 
 
 @given(eta_rows())

@@ -19,10 +19,9 @@ from scipy.special import xlogy
 
 from separatrix.arrays import FloatArray
 from separatrix.equations.links import (
-    below_top,
-    exp_below_top,
     log1p,
     log1pexp,
+    odds_against,
     of_class,
     of_others,
     sigmoid,
@@ -244,15 +243,17 @@ class SoftmaxLoss:
     @np.errstate(under="ignore")
     def together(self, y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Value (rows,), gradient and p (rows, K), from one exponential."""
-        weight, top = exp_below_top(eta)
-        # logsumexp(eta) - eta_y, without the cancellation: both terms are >= 0.
-        value = log1p(below_top(weight, eta, top)) + (top[..., 0] - of_class(eta, y))
-        p = weight / weight.sum(axis=-1, keepdims=True)
+        odds, of_own, higher, own = odds_against(y, eta)
+        others = odds.sum(axis=0)
+        total = others + of_own
+        value = log1p(others) if higher is None else np.where(higher > 0, np.log(total) + higher, log1p(others))
+        inverse = np.reciprocal(total)
+        gradient = np.multiply(odds, inverse, out=odds)
+        p = gradient.copy()
+        p.reshape(-1)[own] = of_own * inverse
         # For the row's own class p - 1 = -(the others' share), which keeps its digits where p is nearly 1.
-        gradient, own = p.copy(order="K"), (np.arange(len(y)), y)
-        gradient[own] = 0.0
-        gradient[own] = -gradient.sum(axis=-1)
-        return value, gradient, p
+        gradient.reshape(-1)[own] = -others * inverse
+        return value, gradient.T, p.T
 
     def second(self, state: FloatArray, k: int, m: int) -> FloatArray:
         return self.diagonal(state)[:, k] if k == m else -state[:, k] * state[:, m]
