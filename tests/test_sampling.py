@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,19 @@ from scipy import sparse
 from separatrix import LogisticRegression
 from separatrix.data.memory import memory_source
 from separatrix.engine.iterate import Aim
-from separatrix.engine.objective import Objective
+from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.quasi_newton import quasi_newton
-from separatrix.engine.sampling import MOST_PER_COEFFICIENT, SHARE, Sample, columns_at_zero, rows_of_sample, sampled
-from separatrix.equations.losses import LogLoss
+from separatrix.engine.sampling import (
+    MOST_PER_COEFFICIENT,
+    SHARE,
+    Sample,
+    columns_at_zero,
+    curved_at,
+    rows_of_sample,
+    sample_start,
+    sampled,
+)
+from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import L2, elastic_net
 
 n = 50_000
@@ -123,3 +133,39 @@ def test_the_step_that_a_fresh_curvature_lets_arrive_brings_the_curvature_of_whe
     assert steps[1].gap <= aim.gap < steps[0].gap
     assert steps[1].at.curvature is not None
     np.testing.assert_array_equal(steps[1].at.curvature, objective.evaluate(steps[1].at.theta, order=2).curvature)
+
+
+def of_classes(columns: int, K: int, rows: int = 10_000) -> Objective:
+    """Rows of so many classes, which overlap."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(rows, columns))
+    y = np.argmax(X[:, :K] + rng.gumbel(size=(rows, K)), axis=1)
+    return Objective(memory_source(X, y), SoftmaxLoss(), L2(np.full(columns, 1e-9)), True)
+
+
+def test_a_dear_curvature_of_a_sample_is_made_once_it_is_known_where_its_fit_ends(monkeypatch):
+    met, evaluate = [], Objective.evaluate
+
+    def seen(self: Objective, theta: np.ndarray, order: int, *how: Any, **more: Any) -> Evaluation:
+        met.append((order, theta))
+        return evaluate(self, theta, order, *how, **more)
+
+    monkeypatch.setattr(Objective, "evaluate", seen)
+    objective = of_classes(columns=20, K=6)
+    start = sample_start(objective, np.zeros((21, 6)), quasi_newton, curved=True, random=np.random.default_rng(0))
+    (order, before), (last, theta) = met[-2:]
+    assert (order, last) == (1, 2)
+    np.testing.assert_array_equal(before, theta)
+    np.testing.assert_array_equal(start.theta, theta)
+
+
+@pytest.mark.parametrize("apart", [1.0, 1e-4])
+def test_a_curvature_of_several_classes_is_in_single_precision_where_that_tells_its_columns_apart(apart):
+    objective = of_classes(columns=4, K=3)
+    X = objective.source.X
+    X[:, 3] = X[:, 2] + apart * X[:, 3]
+    theta = np.random.default_rng(1).normal(size=(5, 3))
+    theta -= theta.mean(axis=1, keepdims=True)
+    exact, found = objective.evaluate(theta, order=2).curvature, curved_at(objective, theta).curvature
+    off = np.abs(found - exact).max() / np.abs(exact).max()
+    assert (0.0 < off < 1e-5) if apart == 1.0 else off == 0.0

@@ -20,6 +20,7 @@ from separatrix.data.memory import MemorySource
 from separatrix.engine.certificate import Part
 from separatrix.engine.iterate import Aim, Solver
 from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.quasi_newton import DEAR, precision, steps_for_curvature
 from separatrix.engine.sums import Sums
 from separatrix.equations.hyperplane import back_project, gram_diagonal, row_squares
 
@@ -72,7 +73,9 @@ def sample_start(
         return Start(theta)
     first = sample_start(small, theta, solver, curved, random)
     enough = 0.001 * theta.size / (2 * rows)
-    iterates = enumerate(solver(small, first.theta, first.metric, Aim(enough, curved)), start=1)
+    # A step is not sure to be the last: where a curvature is dear, as of several classes, it waits until that is known.
+    along = curved and (theta.shape[1] == 1 or steps_for_curvature(theta.shape, small.source.n_rows) <= DEAR)
+    iterates = enumerate(solver(small, first.theta, first.metric, Aim(enough, along)), start=1)
     at = next(iterate.at for number, iterate in iterates if iterate.gap <= enough or number == MOST_ITERATIONS)
     return start_on(sample, at) if curved else Start(at.theta, part=Part(sample.part, few=far_rows(sample)))
 
@@ -84,12 +87,22 @@ def start_at(objective: Objective, theta: FloatArray, curved: bool, random: np.r
     sample = sampled(objective, theta, rows_of_sample(objective, theta), random)
     if sample.weighted is objective:
         return Start(theta)
-    return start_on(sample, sample.weighted.evaluate(theta, order=2))
+    return start_on(sample, curved_at(sample.weighted, theta))
+
+
+def curved_at(objective: Objective, theta: FloatArray) -> Evaluation:
+    """The evaluation with a curvature: of several classes, where it is for steps alone, in single precision if that is
+    enough."""
+    if theta.shape[1] > 1 and not objective.penalty.has_l1:
+        there = objective.evaluate(theta, order=2, dtype=np.float32)
+        if precision(there.factor.least, there.factor.unit) is np.float32:
+            return there
+    return objective.evaluate(theta, order=2)
 
 
 def start_on(sample: Sample, at: Evaluation) -> Start:
     """A start at a point with the curvature that the sample has there."""
-    there = sample.weighted.evaluate(at.theta, order=2) if at.curvature is None else at
+    there = curved_at(sample.weighted, at.theta) if at.curvature is None else at
     own = replace(there, weight=there.weight / sample.times) if sample.times else None  # per unit weight they are one
     return Start(there.theta, there.curvature, Part(sample.part, own, far_rows(sample)))
 
