@@ -34,7 +34,7 @@ from separatrix.engine.linear_algebra import solve_factored, solve_positive
 from separatrix.engine.newton import left_at_zero
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.rowspace import smallest_space
-from separatrix.engine.shared import shared_sums
+from separatrix.engine.shared import in_parts, shared_sums, shares_squares
 from separatrix.engine.sums import Sums, block_sums, is_level
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import L2
@@ -112,6 +112,39 @@ def test_squares_that_threads_share_are_those_of_a_whole_matrix(loss, K):
         whole = source.add_up(partial(block_sums, loss=loss, theta=theta, order=2))
         for dtype, rtol in ((np.float64, 1e-13), (np.float32, 2e-6)):
             assert_same_sums(shared_sums(source, loss, theta, dtype), whole, rtol)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_two_threads_take_a_part_of_few_rows_each_where_a_curvature_costs_more_than_they_do(dtype):
+    rng = np.random.default_rng(0)
+    source = memory_source(rng.normal(size=(1_001, 300)), rng.integers(0, 2, (1_001, 1)), n_threads=2)
+    assert source.is_small
+    assert in_parts(source, 200) is source
+    assert [sum(map(len, (block.X for block in part))) for part in in_parts(source, 301).kept_blocks] == [500, 501]
+    alone = Objective(source, LogLoss(), L2(np.ones(300)), True).evaluate(np.ones((301, 1)) / 300, 2, dtype=dtype)
+    with source.working() as shared:
+        beside = Objective(shared, LogLoss(), L2(np.ones(300)), True).evaluate(alone.theta, 2, dtype=dtype)
+    np.testing.assert_array_equal(beside.curvature, alone.curvature)
+    exact = source.add_up(partial(block_sums, loss=LogLoss(), theta=alone.theta, order=2))
+    off = alone.curvature - np.diag(np.r_[np.ones(300), 0.0]) - exact.curvature.reshape(301, 301) / exact.weight
+    assert np.abs(off).max() < (1e-13 if dtype is np.float64 else 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "K", "share"),
+    [
+        (30_000, 390, 1, False),
+        (20_000, 16, 26, False),
+        (5_000, 450, 1, True),
+        (1_000, 450, 1, False),
+        (90_000, 80, 9, True),
+    ],
+)
+def test_threads_share_the_squares_of_a_curvature_where_a_sum_for_each_takes_much_beside_the_rows(
+    rows, columns, K, share
+):
+    X = np.broadcast_to(0.0, (rows, columns))
+    assert shares_squares(memory_source(X, np.zeros(rows), centre=False), columns + 1, K) == share
 
 
 @given(problems(), seeds)

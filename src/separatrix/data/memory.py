@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -51,7 +51,8 @@ class MemorySource:
 
     Weights that are all the same need be there once, as np.broadcast_to has them; others, and y, may be `Made`.
     Blocks leave room for `outputs` columns of eta. `distinct` rows are counted ones: each stands for all that are like
-    it, by its weight. `kept` are the bytes that may be kept of each row, of sparse rows that were made of dense ones.
+    it, by its weight. `kept` are the bytes that may be kept of each row, of sparse rows that were made of dense ones;
+    `parts`, the least number of those into which threads divide a pass over dense rows.
     A dense X is never copied whole: each block is widened to double, and shifted by `centre`, as it is used. A sparse
     one is there less its `centre`.
     """
@@ -66,6 +67,7 @@ class MemorySource:
     distinct: bool = False
     outputs: int = 1
     kept: float = np.inf
+    parts: int = 1
 
     @property
     def n_columns(self) -> int:
@@ -82,14 +84,12 @@ class MemorySource:
         A pass that a function asks for within a pass is made by the thread that asks: the others may all be waiting.
         """
 
-        def chunk_sum(blocks: Iterable[Block]) -> T:
-            return summed(map(function, blocks), combine)
-
         made = any(isinstance(numbers, Made) for numbers in (self.y, self.weight))
         kept = not (self.copies or made) or self.X.size <= SMALL
         chunks = self.kept_blocks if kept else [self.blocks(rows) for rows in self._chunks]
         pool = self.pool if len(chunks) > 1 else None
-        return summed(in_order(pool, chunk_sum, chunks, ahead=AHEAD * self.n_threads), combine)
+        sums = in_order(pool, lambda blocks: summed(map(function, blocks), combine), chunks, AHEAD * self.n_threads)
+        return summed(sums, combine)
 
     @cached_property
     def is_sparse(self) -> bool:
@@ -215,7 +215,7 @@ class MemorySource:
         else:
             few = FEW_ROWS * self.outputs * 8 // self.X.itemsize
             pairs = min(round(self.n_rows * self._cells / (2 * FEW_CELLS)), self.n_rows // few // 2)
-            many = 2 * pairs  # three would not be shared well by two threads
+            many = max(2 * pairs, self.parts)  # three would not be shared well by two threads
         many = min(max(many, 1), CHUNKS)
         return [slice(a, b) for a, b in pairwise(self.n_rows * i // many for i in range(many + 1))]
 

@@ -22,7 +22,7 @@ from separatrix.data.wide import wide_rows
 from separatrix.engine.augmented import Augmented, augmented
 from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive
 from separatrix.engine.packed import Half
-from separatrix.engine.shared import shared_gram, shared_sums, shares_squares
+from separatrix.engine.shared import in_parts, shared_gram, shared_sums, shares_squares
 from separatrix.engine.sums import (
     OfRows,
     Sums,
@@ -111,7 +111,9 @@ class Objective:
             state = self._room_for_state(theta) if keep_state else None
             sums = self.through_rows(theta, partial(slopes, loss=self.loss, keep=state))
         else:
-            sums = self.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, dtype=dtype))
+            self.passes += 1
+            source = in_parts(self.source, theta.size) if order else self.source
+            sums = source.add_up(partial(block_sums, loss=self.loss, theta=theta, order=order, dtype=dtype))
         return self.evaluation(theta, sums, spare=True)
 
     @cached_property

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TypeGuard
 
@@ -20,8 +21,9 @@ from separatrix.equations.losses import Loss
 
 SQUARE, SMALL_SQUARE = 256, 128  # rows and columns, the small one of a matrix of FEW
 FEW = 1_024
-MANY, MANY_OF_CLASSES = 300, 400  # rows of a matrix whose squares threads share; of several classes each is copied more
-MANY_OF_FEW = 512  # the same of few rows: to share costs about what it brings
+MANY, MANY_OF_FEW = 700, 512  # rows of a matrix whose squares threads share: beside few rows of X it takes more
+APART = 6  # matrices that each of two threads has some of, its sum and what is added, if they do not share
+WORK = 2**26  # multiplications of which threads do a part each, though a pass over so few rows is the work of one
 PANEL, FEWEST_ROWS = 2**19, 256  # cells of scaled rows that are multiplied at a time, but at least so many rows,
 ADDED = 3 * 2**18  # cells that are squared at a time, and added
 PARTS = 4  # which threads scale in so many parts
@@ -40,10 +42,18 @@ def squares_of(n: int, cut: int = 0, side: int = SQUARE) -> list[tuple[slice, sl
 
 def shares_squares(source: Source, P: int, K: int) -> TypeGuard[MemorySource]:
     """Whether threads share the squares of a matrix (P K, P K): where it is large, of dense rows in memory. A whole one
-    is multiplied faster, but one for each thread may take too much beside X; few rows are the work of one thread."""
+    is multiplied faster, but one for each thread may take too much beside X."""
     if not isinstance(source, MemorySource) or source.is_sparse:
         return False
-    return (MANY_OF_FEW if source.is_small else MANY if K == 1 else MANY_OF_CLASSES) < P * K
+    size, most = P * K, MANY_OF_FEW if source.is_small else MANY
+    return size > most or source.room * source.n_rows < APART * 8 * size**2
+
+
+def in_parts(source: Source, size: int) -> Source:
+    """The rows, for a matrix (size, size): few dense ones in a part for each of two threads, if that is worth it."""
+    if not isinstance(source, MemorySource) or source.is_sparse or not source.is_small:
+        return source
+    return replace(source, parts=2) if source.n_rows * size**2 > WORK else source
 
 
 def shared_sums(source: MemorySource, loss: Loss, theta: FloatArray, dtype: DTypeLike) -> Sums:
