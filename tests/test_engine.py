@@ -135,8 +135,8 @@ def test_two_threads_take_a_part_of_few_rows_each_where_a_curvature_costs_more_t
     [
         (30_000, 390, 1, False),
         (20_000, 16, 26, False),
-        (5_000, 450, 1, True),
-        (1_000, 450, 1, False),
+        (5_000, 420, 1, True),
+        (1_000, 420, 1, False),
         (90_000, 80, 9, True),
     ],
 )
