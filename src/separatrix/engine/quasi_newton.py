@@ -83,10 +83,10 @@ def quasi_newton(
         at = there
 
 
-def precision(least: float, unit: FloatArray) -> type[np.floating]:
+def precision(least: float, unit: FloatArray, enough: float = SINGLE) -> type[np.floating]:
     """That of the products of a curvature whose factor has such a least conditional standard deviation, and units whose
     squares single precision may not have."""
-    return np.float32 if least >= SINGLE and unit.min() > 1.0 / WIDEST and unit.max() < WIDEST else np.float64
+    return np.float32 if least >= enough and unit.min() > 1.0 / WIDEST and unit.max() < WIDEST else np.float64
 
 
 def with_pair(pairs: list[Pair], step: FloatArray, change: FloatArray) -> list[Pair]:

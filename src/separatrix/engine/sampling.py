@@ -36,6 +36,7 @@ MOST_CELLS = 10_000  # columns x classes, for which leverages are worth their co
 MOST_ITERATIONS = 30
 FEW_ROWS = 2_000  # by which a mean is judged
 FAR_ROWS, MANY = 1_000, 4  # by which it is told how far rows reach; and how many times as many are dear
+ENOUGH = 0.003  # a least conditional standard deviation, whose square is known to a few percent: as a sample knows it
 SURE = 0.5  # of the strength of an L1 part: a column whose mean |x| is less, as some rows show, is sure to stay at zero
 
 
@@ -95,7 +96,7 @@ def curved_at(objective: Objective, theta: FloatArray) -> Evaluation:
     enough."""
     if theta.shape[1] > 1 and not objective.penalty.has_l1:
         there = objective.evaluate(theta, order=2, dtype=np.float32)
-        if precision(there.factor.least, there.factor.unit) is np.float32:
+        if precision(there.factor.least, there.factor.unit, ENOUGH) is np.float32:
             return there
     return objective.evaluate(theta, order=2)
 
