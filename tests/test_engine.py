@@ -121,13 +121,13 @@ def test_two_threads_take_a_part_of_few_rows_each_where_a_curvature_costs_more_t
     assert source.is_small
     assert in_parts(source, 200) is source
     assert [sum(map(len, (block.X for block in part))) for part in in_parts(source, 301).kept_blocks] == [500, 501]
-    alone = Objective(source, LogLoss(), L2(np.ones(300)), True).evaluate(np.ones((301, 1)) / 300, 2, dtype=dtype)
+    theta = np.ones((301, 1)) / 300
+    exact = source.add_up(partial(block_sums, loss=LogLoss(), theta=theta, order=2))
+    want = exact.curvature.reshape(301, 301) / exact.weight + np.diag(np.r_[np.ones(300), 0.0])
     with source.working() as shared:
-        beside = Objective(shared, LogLoss(), L2(np.ones(300)), True).evaluate(alone.theta, 2, dtype=dtype)
-    np.testing.assert_array_equal(beside.curvature, alone.curvature)
-    exact = source.add_up(partial(block_sums, loss=LogLoss(), theta=alone.theta, order=2))
-    off = alone.curvature - np.diag(np.r_[np.ones(300), 0.0]) - exact.curvature.reshape(301, 301) / exact.weight
-    assert np.abs(off).max() < (1e-13 if dtype is np.float64 else 1e-6)
+        for rows in (source, shared):
+            at = Objective(rows, LogLoss(), L2(np.ones(300)), True).evaluate(theta, 2, dtype=dtype)
+            np.testing.assert_allclose(at.curvature, want, rtol=0.0, atol=1e-13 if dtype is np.float64 else 1e-6)
 
 
 @pytest.mark.parametrize(

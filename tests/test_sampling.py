@@ -168,4 +168,4 @@ def test_a_curvature_of_several_classes_is_in_single_precision_where_that_tells_
     theta -= theta.mean(axis=1, keepdims=True)
     exact, found = objective.evaluate(theta, order=2).curvature, curved_at(objective, theta).curvature
     off = np.abs(found - exact).max() / np.abs(exact).max()
-    assert (0.0 < off < 1e-5) if apart == 1.0 else off == 0.0
+    assert (1e-9 < off < 1e-5) if apart == 1.0 else off < 1e-12
