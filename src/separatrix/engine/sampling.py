@@ -96,7 +96,8 @@ def curved_at(objective: Objective, theta: FloatArray) -> Evaluation:
     enough."""
     if theta.shape[1] > 1 and not objective.penalty.has_l1:
         there = objective.evaluate(theta, order=2, dtype=np.float32)
-        if precision(there.factor.least, there.factor.unit, ENOUGH) is np.float32:
+        factor = there.factor
+        if not factor.ridge and precision(factor.least, factor.unit, ENOUGH) is np.float32:
             return there
     return objective.evaluate(theta, order=2)
 
