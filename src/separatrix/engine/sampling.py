@@ -99,6 +99,7 @@ def curved_at(objective: Objective, theta: FloatArray) -> Evaluation:
         factor = there.factor
         if not factor.ridge and precision(factor.least, factor.unit, ENOUGH) is np.float32:
             return there
+        del there, factor  # before the next are made
     return objective.evaluate(theta, order=2)
 
 
