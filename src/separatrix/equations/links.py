@@ -163,12 +163,14 @@ def exp_with(lost: FloatArray, eta: FloatArray) -> FloatArray:
 
 @np.errstate(under="ignore")
 def odds_against(y: NDArray, eta: FloatArray) -> tuple[FloatArray, FloatArray | float, FloatArray | None, IntArray]:
-    """exp(eta_k - level) of (rows, K), by class (K, rows), for the level of the row's class y: that one's is 1, and is
-    given apart, zero in its place. Where that would overflow the level lies so much higher, (rows,), else None. At last
-    the places of the rows' classes among all K rows.
+    """exp(eta_k - eta_y), the odds of every class against the row's own y, by class, (K, rows), from eta (rows, K).
 
-    By class no operation is on a few numbers of a row, and there are few of them: where X has few columns, passes spend
-    most of their time here.
+    Those of y itself, 1, are given apart, and zero stands in their place: so sums over the others keep their digits.
+    Where odds would overflow, all of the row are divided by exp(`higher`), of (rows,); None where none would. At last
+    the places of the rows' own classes in the flat (K, rows).
+
+    By class an operation is on many numbers at once, and there are few of them: where X has few columns, passes of
+    several classes spend much of their time here.
 
     >>> odds_against(np.array([0, 1]), np.log([[1.0, 1.0], [3.0, 1.0]]))[0]
     array([[0., 3.],
