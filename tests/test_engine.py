@@ -134,9 +134,9 @@ def test_two_threads_take_a_part_of_few_rows_each_where_a_curvature_costs_more_t
     ("rows", "columns", "K", "share"),
     [
         (30_000, 390, 1, False),
-        (20_000, 16, 26, False),
+        (20_000, 16, 23, False),
         (5_000, 420, 1, True),
-        (1_000, 420, 1, False),
+        (1_000, 399, 1, False),
         (90_000, 80, 9, True),
     ],
 )

@@ -21,10 +21,9 @@ from separatrix.equations.losses import Loss
 
 SQUARE, SMALL_SQUARE = 256, 128  # rows and columns, the small one of a matrix of FEW
 FEW = 1_024
-MANY = 450  # rows of a matrix whose squares threads share in any case,
+MANY = 400  # rows of a matrix whose squares threads share in any case,
 APART = 12  # or if so many are more than may be kept beside X: twice what two threads take that do not share
-WORK = 2**26  # multiplications, of which two threads do a part each though a pass over so few rows is the work of one,
-MANY_IN_PARTS = 400  # but for a matrix of more rows
+WORK = 2**26  # multiplications, of which two threads do a part each though a pass over so few rows is the work of one
 PANEL, FEWEST_ROWS = 2**19, 256  # cells of scaled rows that are multiplied at a time, but at least so many rows,
 ADDED = 3 * 2**18  # cells that are squared at a time, and added
 PARTS = 4  # which threads scale in so many parts
@@ -53,7 +52,7 @@ def in_parts(source: Source, size: int) -> Source:
     """The rows, for a matrix (size, size): few dense ones in a part for each of two threads, if that is worth it."""
     if not isinstance(source, MemorySource) or source.is_sparse or not source.is_small:
         return source
-    return replace(source, parts=2) if size <= MANY_IN_PARTS and source.n_rows * size**2 > WORK else source
+    return replace(source, parts=2) if size <= MANY and source.n_rows * size**2 > WORK else source
 
 
 def shared_sums(source: MemorySource, loss: Loss, theta: FloatArray, dtype: DTypeLike) -> Sums:
