@@ -187,10 +187,9 @@ def test_a_column_without_a_name_is_named_by_its_place(write):
     assert table_of(str(write(",b\n1,2\n"))).columns == ["column 1", "b"]
 
 
-@pytest.mark.parametrize("row", ["5", "5,6,7"])
-def test_a_ragged_csv_names_its_line(write, row):
+@pytest.mark.parametrize(("row", "found"), [("5", "1"), ("5,6,7", "3 or more"), ("5,6,7,8,9", "3 or more")])
+def test_a_ragged_csv_names_its_line(write, row, found):
     path = write("a,b\n" + "1,2\n" * 1000 + f"{row}\n" + "3,4\n" * 1000)
-    found = 1 + row.count(",")
     assert f"line 1002 ('{row}'): cells found {found}, columns named in the first line 2" in refusal(path)
 
 

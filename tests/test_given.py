@@ -140,6 +140,7 @@ def test_a_singular_matrix_that_lies_by_columns_is_factored_with_a_ridge():
     factor = factor_positive(A)
     lower = np.tril(factor.lower)
     np.testing.assert_allclose(lower @ lower.T, A / np.outer(factor.unit, factor.unit), atol=1e-6)
+    assert (factor.ridge > 0, factor.least) == (True, 0.0)  # the ridge's is not the columns'
 
 
 # weights that are zero, and clusters

@@ -185,8 +185,9 @@ def explain(message: str, data: str) -> str:
     line = re.search(r"on Line: (\d+)\nOriginal Line: \n?(.{0,40})", message)  # after "\\r\\n", its "\\n" comes first
     place = (path[1] if path else data) + (f", line {line[1]} ({line[2]!r})" if line else "")
     if counted := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message):
-        due, found = counted.groups()
-        return f"{place}: cells found {found}, columns named in the first line {due}; mend that line."
+        due, found = map(int, counted.groups())
+        more = " or more" if found > due else ""  # DuckDB counts no further
+        return f"{place}: cells found {found}{more}, columns named in the first line {due}; mend that line."
     if "unterminated quote" in message:
         return f"{place}: a quote is not closed, or closed too early; mend that line."
     if "utf-8" in message:

@@ -54,8 +54,9 @@ class Factor(NamedTuple):
 
     @property
     def least(self) -> float:
-        """The least conditional standard deviation of a column, of 1 without those before it; about 1e-7 is none."""
-        return float(np.diagonal(self.lower).min(initial=1.0))
+        """The least conditional standard deviation of a column, of 1 without those before it; about 1e-7 is none, and
+        there is none where a ridge was needed."""
+        return 0.0 if self.ridge else float(np.diagonal(self.lower).min(initial=1.0))
 
 
 def solve_positive(A: FloatArray, b: FloatArray, spare: bool = False) -> FloatArray:

@@ -97,7 +97,7 @@ def curved_at(objective: Objective, theta: FloatArray) -> Evaluation:
     if theta.shape[1] > 1 and not objective.penalty.has_l1:
         there = objective.evaluate(theta, order=2, dtype=np.float32)
         factor = there.factor
-        if not factor.ridge and precision(factor.least, factor.unit, ENOUGH) is np.float32:
+        if precision(factor.least, factor.unit, ENOUGH) is np.float32:
             return there
         del there, factor  # before the next are made
     return objective.evaluate(theta, order=2)
