@@ -83,6 +83,15 @@ def test_every_name_that_takes_an_l1_penalty_reaches_the_same_optimum(name, K):
     assert_same_fit(solve(problem, name), solve(problem), SAME)
 
 
+@pytest.mark.parametrize("K", [2, 4])
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_solver_reaches_the_same_optimum_of_fewer_rows_than_coefficients(name, K):
+    rng = np.random.default_rng(K)
+    y = np.append(np.arange(K), rng.integers(K, size=12 - K) // 2)  # classes of different sizes
+    problem = Problem(rng.normal(size=(12, 9)), y, np.ones(12), K, np.full(9, 0.1))
+    assert_same_fit(exactly(problem, name), exactly(problem), same(name))
+
+
 @few
 @given(problems(), st.sampled_from(sorted(SOLVERS)), st.sampled_from(sorted(FORMS)))
 def test_every_form_of_X_has_the_same_optimum(problem, solver, form):

@@ -163,8 +163,8 @@ def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntAr
     """The columns with a weight, and twice as many others, those of the largest subgradient first; in order."""
     p = objective.source.n_columns
     weighted = at.theta[:p].any(axis=1)
-    scaled = objective.subgradient(at)
-    scaled /= unit
+    smallest = objective.subgradient(at)
+    scaled = np.divide(smallest, unit, out=smallest if objective.penalty.has_l1 else None)  # else it is the gradient
     score = np.where(weighted, np.inf, np.abs(scaled, out=scaled)[:p].max(axis=1))
     size = min(max(SMALLEST_SET, GROWTH * np.count_nonzero(weighted)), np.count_nonzero(score))
     if size > MOST * p and not getattr(objective.source, "is_sparse", False):
