@@ -362,6 +362,24 @@ def test_no_bound_of_a_lasso_is_below_its_distance_to_the_optimum(seed, collinea
     assert bound >= (found.value - least.value) * (1 - 1e-9) - 1e-14
 
 
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+@pytest.mark.parametrize("kind", ["of few dimensions", "far from zero"])
+def test_a_weak_l1_penalty_of_columns_that_hardly_differ_leaves_no_more_than_a_ridge_does(kind, l1_ratio):
+    rng, few = np.random.default_rng(10), kind == "of few dimensions"
+    X = rng.normal(size=(300, 6)) @ rng.normal(size=(6, 20)) if few else rng.normal(size=(12, 25))
+    X = X if few else X + 10.0 ** rng.uniform(-2, 6, 25)
+    y, alpha = 1e6 * rng.normal(size=len(X)), 1e-10 if few else 1e-7
+    lasso = LinearRegression(alpha=alpha, l1_ratio=l1_ratio, fit_intercept=few).fit(X, y)
+    ridge = LinearRegression(alpha=alpha, fit_intercept=few).fit(X, y)
+
+    def objective(model: LinearRegression) -> float:
+        w = model.coef_
+        return np.sum((y - model.predict(X)) ** 2) + alpha * ((1 - l1_ratio) * w @ w + 2 * l1_ratio * np.abs(w).sum())
+
+    assert objective(lasso) <= objective(ridge) + 1e-12 * y @ y
+    assert lasso.certificate_.gap <= 1e-12 * y.var()
+
+
 def test_no_bound_is_below_what_rounding_hides_of_residuals_in_which_large_weights_cancel():
     for seed in range(40):
         rng = np.random.default_rng(seed)

@@ -1,17 +1,19 @@
 """Least squares once the rows are a triangle: the w with the least |R w - q|, with or without a penalty."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from scipy.linalg import qr, solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.engine.linear_algebra import SINGULAR
 from separatrix.engine.proximal import EXACT
-from separatrix.engine.quadratic_model import matrix, minimise_model
+from separatrix.engine.quadratic_model import NOTHING, Curvature, by_root, matrix, minimise_model, squared_subgradient
 from separatrix.engine.triangle import ROUNDING, of_squares
 from separatrix.equations.penalties import ElasticNet
 
-MOST_ROUNDS = 100  # of some dozen changes of sign each
+FEW_ROUNDS, MOST_ROUNDS = 3, 30  # of some dozen changes of sign each, by squares and by the triangle itself
 HARDLY = 30.0  # times a standard error grows by other columns, at most, where they hardly depend on each other
 
 
@@ -99,37 +101,67 @@ def elastic_net(R: FloatArray, q: FloatArray, penalty: ElasticNet) -> tuple[Floa
     """The w with the least |R w - q|^2 / 2 + penalty(w), and the most columns that any target uses.
 
     R'R serves to find out which weights are zero and the signs of the others; these follow from QR, as in `ridge`.
+    Where columns all but depend on each other, the square hides what is left of them, and R itself serves.
     """
-    H, w = R.T @ R + np.diag(penalty.l2), np.zeros((R.shape[1], q.shape[1]))
-    for t, target in enumerate(q.T):
-        w[:, t] = refined(R, target, penalty, with_signs(H, R.T @ target, penalty.l1))
+    held = np.flatnonzero(penalty.l2)
+    root = np.vstack([R, np.zeros((len(held), R.shape[1]))])
+    root[len(R) + np.arange(len(held)), held] = np.sqrt(penalty.l2[held])
+    H, w = root.T @ root, np.zeros((R.shape[1], q.shape[1]))
+    for t, target in enumerate(np.vstack([q, np.zeros((len(held), q.shape[1]))]).T):
+        problem = Lasso(root, target, penalty.l1)
+        w[:, t], apart = problem.refined(problem.minimum(matrix(H), w[:, t], FEW_ROUNDS))
+        if not (apart and problem.is_minimum(w[:, t])):
+            rooted, _ = problem.refined(problem.minimum(by_root(root), np.zeros(len(w)), MOST_ROUNDS))
+            w[:, t] = min(w[:, t], rooted, key=problem.value)
     return w, int(np.count_nonzero(w, axis=0).max(initial=0))
 
 
-def with_signs(H: FloatArray, pull: FloatArray, l1: FloatArray) -> FloatArray:
-    """The w, (p,), with the least w'H w / 2 - pull'w + l1'|w|: the model is the whole problem, so it is minimised until
-    it no longer falls."""
-    w, lowest = np.zeros_like(pull), 0.0
-    for _ in range(MOST_ROUNDS):
-        w, decrease = minimise_model(matrix(H), w, H @ w - pull, l1, EXACT)
-        lowest -= decrease
-        if decrease <= np.finfo(float).eps * abs(lowest):
-            break
-    return w
+@dataclass(frozen=True)
+class Lasso:
+    """|root w - q|^2 / 2 + l1'|w|, root (m, p), q (m,) and l1 (p,)."""
 
+    root: FloatArray
+    q: FloatArray
+    l1: FloatArray
 
-def refined(R: FloatArray, q: FloatArray, penalty: ElasticNet, rough: FloatArray) -> FloatArray:
-    """The minimum with the zeros and the signs of `rough`, (p,); `rough` itself where that has other signs, as it may
-    where columns are collinear."""
-    support, sign = np.flatnonzero(rough), np.sign(rough[rough != 0])
-    A = np.vstack([R[:, support], np.diag(np.sqrt(penalty.l2[support]))])
-    Q, T = np.linalg.qr(A)
-    if T.shape[0] < T.shape[1] or np.any(np.abs(np.diagonal(T)) <= ROUNDING * np.linalg.norm(A, axis=0)):
-        return rough
-    pull = solve_triangular(T.T, penalty.l1[support] * sign, lower=True)
-    w = np.zeros_like(rough)
-    w[support] = solve_triangular(T, Q[: len(q)].T @ q - pull)
-    return w if np.array_equal(np.sign(w[support]), sign) else rough
+    def value(self, w: FloatArray) -> float:
+        """The objective at w (p,)."""
+        off = self.root @ w - self.q
+        return float(off @ off) / 2.0 + float(self.l1 @ np.abs(w))
+
+    def slope(self, w: FloatArray) -> FloatArray:
+        """Of the square, (p,)."""
+        return self.root.T @ (self.root @ w - self.q)
+
+    def minimum(self, H: Curvature, w: FloatArray, rounds: int) -> FloatArray:
+        """About the best w, from this one. The model with H, of the square, is the whole problem, so it is minimised
+        until that no longer falls."""
+        for _ in range(rounds):
+            there, _ = minimise_model(H, w, self.slope(w), self.l1, EXACT)
+            if not self.value(there) < self.value(w):
+                break
+            w = there
+        return w
+
+    def is_minimum(self, w: FloatArray) -> bool:
+        """Whether the smallest subgradient is next to nothing of that at zero."""
+        unit = np.maximum(np.square(self.root).sum(axis=0), NOTHING)
+        first = squared_subgradient(np.zeros_like(w), self.slope(np.zeros_like(w)), self.l1, unit)
+        return squared_subgradient(w, self.slope(w), self.l1, unit) <= EXACT * first
+
+    def refined(self, rough: FloatArray) -> tuple[FloatArray, bool]:
+        """The minimum with the zeros and the signs of `rough`, (p,), and whether its columns are well apart; `rough`
+        itself where that has other signs, as it may where columns are collinear."""
+        support, sign = np.flatnonzero(rough), np.sign(rough[rough != 0])
+        A = self.root[:, support]
+        Q, T = np.linalg.qr(A)
+        left = np.abs(np.diagonal(T)) / np.linalg.norm(A, axis=0)[: len(T)]
+        if T.shape[0] < T.shape[1] or np.any(left <= ROUNDING):
+            return rough, False
+        w = np.zeros_like(rough)
+        w[support] = solve_triangular(T, Q.T @ self.q - solve_triangular(T, self.l1[support] * sign, trans=1))
+        same = np.array_equal(np.sign(w[support]), sign)
+        return (w, bool(np.all(left > SINGULAR))) if same else (rough, False)
 
 
 def rounding_errors(root: FloatArray, theta: FloatArray, q: FloatArray, rows: float) -> FloatArray:
