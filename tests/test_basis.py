@@ -10,7 +10,7 @@ from separatrix import LinearRegression
 from separatrix.data import spill
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.engine import basis as bases
-from separatrix.engine import preconditioned
+from separatrix.engine import preconditioned, ways
 from separatrix.engine.basis import Basis, basis_of
 from separatrix.engine.complete import complete
 from separatrix.engine.least_squares import LeastSquares, least_squares
@@ -24,8 +24,8 @@ TALL, WIDE, SQUARE = (150, 60), (60, 150), (80, 80)
 
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preconditioned, "FEWEST", 10)
-    monkeypatch.setattr(preconditioned, "FEWEST_CELLS", 1)
+    monkeypatch.setattr(ways, "FEWEST", 10)
+    monkeypatch.setattr(ways, "FEWEST_CELLS", 1)
     monkeypatch.setattr(preconditioned, "SPANNED", 0.0)  # by conjugate gradients a few spanned columns would do
     monkeypatch.setattr(preconditioned, "FEW_UNSEEN", 0)
     monkeypatch.setattr(bases, "SHARE", 0.15)  # panels of about ten columns

@@ -21,6 +21,7 @@ from problems import seeds
 from separatrix import LinearRegression
 from separatrix.arrays import repeated
 from separatrix.data.memory import memory_source
+from separatrix.engine import ways
 from separatrix.engine.least_squares import LeastSquares, Task, by_gram, least_squares
 from separatrix.engine.quadratic_gap import certified_gap, certify_quadratic
 from separatrix.equations.penalties import L2, elastic_net
@@ -345,6 +346,31 @@ def test_a_lasso_is_shown_to_be_exact_however_small_its_penalty_beside_the_targe
     X[:, 0] = X[:, 1:4].sum(axis=1) if collinear else X[:, 0]
     y = 1e5 * (3 + X[:, 1] + random.normal(size=1000))
     assert LinearRegression(alpha=alpha, l1_ratio=1.0).fit(X, y).certificate_.gap <= 1e-12 * y.var()
+
+
+@pytest.mark.filterwarnings("error::separatrix.errors.ConvergenceWarning")
+@pytest.mark.parametrize("seed", [22, 42, 54, 157])
+def test_a_lasso_that_is_next_to_nothing_is_shown_to_be_about_least_squares(seed):
+    X, y = random_data(seed, 15, 4)
+    X[:, 0] = X[:, 1] + 2 * X[:, 2]
+    model = LinearRegression(alpha=1e-12, l1_ratio=1.0).fit(X, y[:, 0])
+    assert model.certificate_.gap <= 1e-11
+
+
+@pytest.mark.filterwarnings("error::separatrix.errors.ConvergenceWarning")
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_a_lasso_of_many_columns_goes_by_their_curvature_if_that_costs_little(form, l1_ratio, monkeypatch):
+    X, y = random_data(0, 4_000, 130, targets=2)
+    y += 1e3 + X[:, :2]
+    by_steps = LinearRegression(alpha=100.0, l1_ratio=l1_ratio).fit(form(X), y)
+    monkeypatch.setattr(ways, "MANY", 131)
+    by_triangle = LinearRegression(alpha=100.0, l1_ratio=l1_ratio).fit(form(X), y)
+    assert (by_steps.trace_.solver, by_triangle.trace_.solver) == ("proximal-newton", "qr")
+    assert by_steps.trace_.passes <= 5
+    np.testing.assert_allclose(by_steps.coef_, by_triangle.coef_, atol=1e-8)
+    np.testing.assert_allclose(by_steps.intercept_, by_triangle.intercept_, rtol=1e-12)
+    assert max(model.certificate_.gap for model in (by_steps, by_triangle)) <= 1e-12
 
 
 @example(seed=24697, collinear=True, alpha=1.0, off=1.0)  # whose intercept is far off, too

@@ -8,7 +8,7 @@ import pytest
 from separatrix import LinearRegression
 from separatrix.data import spill
 from separatrix.data.memory import MemorySource, memory_source
-from separatrix.engine import panels, preconditioned, reach
+from separatrix.engine import panels, preconditioned, reach, ways
 from separatrix.engine.least_squares import LeastSquares, least_squares
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss
@@ -21,8 +21,8 @@ SQUARE = [(71, 70), (70, 70), (70, 71)]
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in [
-        (preconditioned, "FEWEST", 10),
-        (preconditioned, "FEWEST_CELLS", 1),
+        (ways, "FEWEST", 10),
+        (ways, "FEWEST_CELLS", 1),
         (panels, "WIDTH", 64),
         (panels, "STRETCH", 24),
     ]:

@@ -24,7 +24,6 @@ import warnings
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
-from typing import TypeGuard
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -35,7 +34,7 @@ from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine import double_double
-from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
+from separatrix.engine.certificate import Certificate
 from separatrix.engine.complete import complete
 from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.fit import rounded, rounding_of
@@ -50,12 +49,12 @@ from separatrix.engine.preconditioned import (
     Found,
     by_rows,
     doubled_pull,
-    is_large,
     preconditioned,
 )
 from separatrix.engine.proximal import centred_for, proximal_newton
 from separatrix.engine.quadratic_gap import PROVEN, certify_quadratic, spread
 from separatrix.engine.triangle import APART_IN_FEW, ROUNDING, TALL, rows_of, squared_triangle, triangle_of
+from separatrix.engine.ways import is_large, is_little, is_soon_filled, is_soon_solved, is_wide
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ConvergenceWarning
@@ -65,13 +64,10 @@ ALL_DIGITS, MORE_DIGITS = 1e-14, 0.01  # of the mean square, where no column is 
 CELLS = 4.0 * float(np.finfo(float).eps)  # of a column's size: what its cells may be off that are made of others
 NEARLY_PROVEN = 1e-9  # of the variance of y, what leaves the fit to a triangle in memory, not on disk; PROVEN, to any
 LOST = 1e-6  # of that: a bound that is worse is worth a warning
-TRIANGLES, MOST_OF_X = 11, 0.25  # about as large is what a triangle in memory takes; a share of X for it
 MOST_ITERATIONS = 1_000
 FEW_ITERATIONS = 50  # after which a triangle is made,
-FEW_STEPS = 2  # or without an L1 part a Gram matrix, if X has with its zeros no more
-FILLED = 2**24  # cells
+FEW_STEPS = 2  # or without an L1 part a Gram matrix, if X has few cells with its zeros
 SOME, MANY = 500, 20_000  # products in the multipliers of rows, where a Gram matrix is a way out, and where not
-LONG = 10**10  # multiplications for the triangle of dense rows
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,7 @@ def least_squares(
         wide, large = is_wide(source, penalty), not with_triangle and is_large(source)
         if large and not penalty.has_l1:
             found = by_squares(source, task) or by_gram(source, task) or by_basis(source, task)
-        elif penalty.has_l1 and not wide and (large or is_low(source, penalty)):
+        elif penalty.has_l1 and not (wide or with_triangle) and is_soon_solved(source, penalty, targets):
             found = by_products(source, task, FEW_ITERATIONS)
         if not found and wide:
             found = by_multipliers(source, task)
@@ -241,13 +237,6 @@ def by_basis(source: Source, task: Task) -> LeastSquares | None:
     return found and as_proven(objective, total, found, NEARLY_PROVEN, ("qr", why), task)
 
 
-def is_little(source: Source) -> bool:
-    """Whether the triangles of all columns that a fit makes are little beside X."""
-    assert isinstance(source, MemorySource)
-    n, p = source.X.shape
-    return n >= p and TRIANGLES * 8.0 * p**2 <= MOST_OF_X * source.X.size * source.X.itemsize
-
-
 def as_proven(
     objective: Objective, total: float, found: Found, most: float, solver: tuple[str, str], task: Task
 ) -> LeastSquares | None:
@@ -284,36 +273,18 @@ def trace_of(
     return Trace(solver, why, (step,), step.passes)
 
 
-def is_wide(source: Source, penalty: ElasticNet) -> bool:
-    """Whether a triangle of all columns would be large, or take long, and can be done without: every weight is
-    penalised."""
-    if not isinstance(source, MemorySource) or not penalty.holds_all:
-        return False
-    p = source.n_columns
-    if p <= LARGEST_CURVATURE and not (source.n_rows < p and is_large(source)):
-        return False
-    return source.is_sparse or penalty.has_l1 or source.n_rows * p * min(source.n_rows, p) > LONG
-
-
-def is_soon_filled(source: Source) -> TypeGuard[MemorySource]:
-    """Whether X is sparse, and takes little memory with its zeros, too."""
-    return isinstance(source, MemorySource) and source.is_sparse and source.n_rows * source.n_columns <= FILLED
-
-
-def is_low(source: Source, penalty: ElasticNet) -> bool:
-    """Whether rows in memory are fewer than columns, of which all are penalised."""
-    return isinstance(source, MemorySource) and source.n_rows < source.n_columns and penalty.holds_all
-
-
 def by_products(source: Source, task: Task, most: int = MOST_ITERATIONS) -> LeastSquares | None:
     """The fit by conjugate gradients, or with an L1 part on working sets, until what it is above the optimum is next to
     nothing of the spread of y. None where another way is left, and they do not arrive in so few iterations."""
     p, penalty, before, started = source.n_columns, task.penalty, task.passes, task.seconds
     theta = np.zeros((p + int(task.fit_intercept), task.targets))
+    assert isinstance(source, MemorySource)
     source = centred_for(source, penalty, task.targets, task.fit_intercept)
-    objective, _ = task.objective(source)
-    theta[p:] = -objective.evaluate(theta, order=1).gradient[p:]
-    tolerance = ALL_DIGITS * objective.evaluate(theta, order=0).value
+    bare = replace(source, X=np.empty((source.n_rows, 0)), centre=np.empty(0))  # where no weight is, X is not read
+    objective, _ = task.objective(source, bare.add_up(lambda block: block.total))
+    alone = replace(objective, source=bare, penalty=objective.penalty.columns(slice(0)))
+    theta[p:] = -alone.evaluate(theta[p:], order=1).gradient
+    tolerance = ALL_DIGITS * alone.evaluate(theta[p:], order=0).value
     name, solver = ("proximal-newton", proximal_newton) if penalty.has_l1 else ("conjugate-gradient", conjugate_newton)
     found = minimise(objective, solver(objective, theta, aim=Aim(MORE_DIGITS * tolerance)), tolerance, tolerance, most)
     if most < MOST_ITERATIONS and found.status is not Status.CONVERGED:

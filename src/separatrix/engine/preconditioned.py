@@ -27,7 +27,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, qr
 
 from separatrix.arrays import FloatArray, repeated
-from separatrix.data.block import Block, Source
+from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.engine import double_double
 from separatrix.engine.linear_algebra import Linear
@@ -40,8 +40,6 @@ from separatrix.engine.sums import block_eta, block_plane, with_intercept
 from separatrix.equations.hyperplane import beside_ones, pieces, product
 
 PRECISIONS = np.float32, np.float64  # of the factor: the first whose reach is enough
-FEWEST = 256  # columns: a triangle of fewer costs little, but that of fewer rows than columns is as large as X;
-FEWEST_CELLS = 2**20  # it costs little of a small X, too
 MOST_OF_X, BESIDE, LITTLE_OF_X = 0.3, 24e6, 0.05  # bytes for half a square: of X less what else is there, or so few
 MOST_WITHOUT_DISK = 0.25  # where the disk has no room
 SPANNED, BASIS = 1 / 16, 1 / 24  # of the columns, and of X in double, for those that others span: of more, QR
@@ -67,13 +65,6 @@ class Near(NamedTuple):
 
     unit: FloatArray
     solve: Linear
-
-
-def is_large(source: Source) -> bool:
-    """Whether the rows are dense, in memory, and so many and so wide that a Gram matrix saves time."""
-    if not isinstance(source, MemorySource) or source.is_sparse or source.X.size < FEWEST_CELLS:
-        return False
-    return source.n_columns >= FEWEST or source.n_rows < source.n_columns
 
 
 def near_of(source: MemorySource, halves: Halves, more: FloatArray, dtype: Any) -> Near:

@@ -22,18 +22,20 @@ def certify_quadratic(
 ) -> Certificate:
     """How far from the optimum rounding left it, per unit weight; if not all, of those columns of their `own` that make
     the others, from which these are but rounding."""
-    penalty, p, g = objective.penalty, objective.source.n_columns, objective.subgradient(at)
-    m, enough = len(at.theta) - p, PROVEN * at.loss / total
+    penalty, p, g = objective.penalty, objective.source.n_columns, at.gradient
+    m, enough, of_own, alpha = len(at.theta) - p, PROVEN * at.loss / total, R, total * penalty.l2
     if own is not None and len(own) < p:
-        g, of_own = g[np.append(own, np.arange(p, p + m))], R[:, np.append(np.arange(m), m + own)]
-        by_curvature = partial(certified_gap, of_own, g, m, len(own), total * penalty.l2[own], enough)
-    else:
-        by_curvature = partial(certified_gap, R, g, m, p, total * penalty.l2, enough)
-    if not penalty.has_l1:
+        g, of_own, alpha = g[np.append(own, np.arange(p, p + m))], R[:, np.append(np.arange(m), m + own)], alpha[own]
+    by_curvature = partial(certified_gap, of_own, m=m, p=len(alpha), alpha=alpha, enough=enough)
+
+    def of_squares_alone() -> float:
+        """The distance without an L1 part."""
         eta = np.abs(np.roll(at.theta, m, axis=0)).T @ (np.linalg.norm(R[:, : m + p], axis=0) / total**0.5)
         hidden = GRADIENT_SEEN * float(np.linalg.norm(eta))  # by the rounding of residuals, where weights cancel
-        gap = 0.5 * ((2.0 * by_curvature() * total) ** 0.5 + hidden) ** 2
-        return Certificate(gap, "the Newton decrement, exact for a quadratic")
+        return 0.5 * ((2.0 * by_curvature(g) * total) ** 0.5 + hidden) ** 2
+
+    if not penalty.has_l1:
+        return Certificate(of_squares_alone(), "the Newton decrement, exact for a quadratic")
     w, shift = at.theta[:p], at.gradient[p:]
     # Residuals are a dual point once they sum to zero, as where the intercept is the best: what it lacks counts apart.
     lower = 0.5 * float(np.sum(np.square(shift)))
@@ -44,8 +46,12 @@ def certify_quadratic(
         return Certificate(gap, "duality")
     # A penalty that is little beside the gradient's rounding keeps every dual point afar. But from a subgradient s the
     # objective rises by s'd + d'Hd / 2 at least, wherever s is one of H's range.
-    nearer = by_curvature(beyond=ROUNDING * float(np.linalg.norm(R[:, -w.shape[1] :])) / total) * total
-    return Certificate(nearer, "a subgradient and the curvature") if nearer < gap else Certificate(gap, "duality")
+    beyond = ROUNDING * float(np.linalg.norm(R[:, -w.shape[1] :])) / total
+    nearer = by_curvature(objective.subgradient(at), beyond=beyond) * total
+    # And as an L1 part is never negative, it is no farther than it would be without, and what that part is here.
+    apart = of_squares_alone() + float(np.sum(penalty.l1[:, None] * np.abs(w)))
+    bounds = (gap, "duality"), (nearer, "a subgradient and the curvature"), (apart, "the curvature without an L1 part")
+    return Certificate(*min(bounds))
 
 
 def certified_gap(
