@@ -13,7 +13,7 @@ from separatrix import LinearRegression, LogisticRegression
 from separatrix.engine import coordinates
 from separatrix.engine.coordinates import TIMES, ByCoordinates, compiled, descend
 from separatrix.engine.quadratic_model import minimise_model, squared_subgradient
-from separatrix.engine.working_sets import gram
+from separatrix.engine.working_model import gram
 from separatrix.errors import ArgumentError, SeparatrixError
 
 ENOUGH = 1e-10

@@ -21,7 +21,7 @@ from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.arrays import repeated
 from separatrix.data.memory import memory_source
-from separatrix.engine import bordered, working_sets
+from separatrix.engine import bordered, working_model
 from separatrix.engine.among import Those, gram_among
 from separatrix.engine.bordered import Bordered
 from separatrix.engine.certificate import Part, by_duality, by_part, by_self_concordance, certify
@@ -32,7 +32,8 @@ from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import LARGEST, SMALL, takes_metric, without_flat
 from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model, proximal_steps
 from separatrix.engine.room import Room
-from separatrix.engine.working_sets import SolveByProducts, on_working_sets, products, shifted
+from separatrix.engine.working_model import SolveByProducts, products, shifted
+from separatrix.engine.working_sets import on_working_sets
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, SeparatrixWarning
@@ -717,7 +718,7 @@ def models_of(monkeypatch: Any) -> list[tuple[int, int]]:
         found.append((int(np.count_nonzero(v)), len(products)))
         return v
 
-    monkeypatch.setattr(working_sets, "minimise_by_turns", counted)
+    monkeypatch.setattr(working_model, "minimise_by_turns", counted)
     return found
 
 

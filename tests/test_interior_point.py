@@ -16,7 +16,7 @@ from separatrix.engine.interior_point import minimise_inside
 from separatrix.engine.objective import Objective
 from separatrix.engine.quadratic_model import matrix, squared_subgradient
 from separatrix.engine.room import Room
-from separatrix.engine.working_sets import products
+from separatrix.engine.working_model import products
 from separatrix.equations.losses import SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 

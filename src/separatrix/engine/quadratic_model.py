@@ -30,8 +30,8 @@ class Curvature:
     """H of n coefficients, as its diagonal, its product with a vector, and its inverse on some of them, or about that;
     the `turns` that may choose signs; where it is a matrix, `plus(D)`, which divides by H + diag(D); where that is
     worth its cost, also as the matrix `among` some, made in a precision, at `most` so many in single and in double;
-    where it is next to nothing along some directions, what moves a v along these to its `cheapest`; and a way to choose
-    `signs`, where there is a better one than proximal steps."""
+    where it is next to nothing along some directions, what moves a v along these to its `cheapest`; a way to choose
+    `signs`, where there is a better one than proximal steps; and where rows are few, itself `by_rows`."""
 
     diagonal: FloatArray
     times: Linear
@@ -42,6 +42,7 @@ class Curvature:
     most: tuple[int, int] = (0, 0)
     cheapest: Linear | None = None
     signs: "Way | None" = None
+    by_rows: "Curvature | None" = None
 
 
 def matrix(H: FloatArray) -> Curvature:
@@ -82,9 +83,9 @@ def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray
     others are; by products where they are many, or there is no matrix.
 
     Where that leaves much, columns all but repeat each other: neither is single precision enough for them, nor are
-    turns, and a matrix in double is asked from inside.
+    turns, and a matrix in double is asked from inside; or where the coefficients are more than the rows, these are.
     """
-    if H.among is None:
+    if H.among is None and H.by_rows is None:
         return minimise_model(H, w, g, l1, enough)[0]
     v, slope, first, some, hoped, hard = w, g, None, np.arange(0), 0.0, False
     unit = np.maximum(H.diagonal, NOTHING)
@@ -96,12 +97,12 @@ def minimise_by_turns(H: Curvature, w: FloatArray, g: FloatArray, l1: FloatArray
             return v
         hard = hard or bool(left[some].sum() > hoped)
         most, there = H.most[hard], v.copy()
-        if np.count_nonzero(held) <= most:
+        if H.among and np.count_nonzero(held) <= most:
             some = np.sort(np.argsort(np.where(held, -np.inf, -left))[: min(most, np.count_nonzero(held | (s != 0)))])
             share = min(enough**2, INSIDE) if hard else enough**2
             there[some], _ = minimise_model(alone(H.among, some, hard), v[some], slope[some], l1[some], share)
         elif hard:
-            return minimise_model(H, v, slope, l1, enough)[0]
+            return minimise_model(H.by_rows or H, v, slope, l1, enough)[0]
         else:
             some, (there, _) = np.arange(len(v)), minimise_model(replace(H, turns=FEW_TURNS[0]), v, slope, l1, enough)
         hoped = SEEN * left[some].sum()

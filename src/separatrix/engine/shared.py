@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray
+from separatrix.compressed import dense
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import for_each, in_order
@@ -164,11 +165,12 @@ def scaled_columns(
     """diag(strength)^-1/2 (X - mean)' from a row on, some columns at a time, and one of numbers whose square is the
     level."""
     n, root = source.n_rows - first, np.sqrt(strength)[:, None]
+    X = source.by_columns if source.is_sparse else source.X
 
     def half(some: slice) -> FloatArray:
         half = np.empty((len(mean[some]), n), dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            np.subtract(source.X[first:, some].T, (source.centre + mean)[some, None], out=half, casting="same_kind")
+            np.subtract(dense(X[first:, some]).T, (source.centre + mean)[some, None], out=half, casting="same_kind")
             half /= root[some]
         return half
 

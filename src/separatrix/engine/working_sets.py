@@ -1,35 +1,26 @@
 r"""Proximal Newton where columns are many: steps on a working set, the columns with a weight and those whose gradient
 says most loudly that zero is not their optimum (Massias et al. 2018, "Celer").
 
-The curvature of a working set is built of dense rows at most, among the coefficients that move: its products read
-these columns only, which a pass over the data does not count. Of sparse rows and one column of eta they are B'(B d),
-with B = diag(sqrt h) X. Each column is less its mean by the curvature h of the rows, as an intercept undoes that:
-without the direction that columns off zero share, as those of a text do, fewer products will do.
+The curvature of a working set (`separatrix.engine.working_model`) is of these columns only, which a pass over the data
+does not count.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.compressed import of_scaled_rows, transposed
-from separatrix.data.block import Block, Source
+from separatrix.data.block import Source
 from separatrix.data.judged import share_of_entries
 from separatrix.data.memory import MemorySource
-from separatrix.engine.among import Those, gram_among
-from separatrix.engine.coordinates import ByCoordinates, is_asked_for
 from separatrix.engine.duality import Prediction, duality_gap
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack
-from separatrix.engine.linear_algebra import Linear, conjugate_gradients
-from separatrix.engine.objective import TRACE, Evaluation, Objective
-from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns, minimise_model, promised_slope
+from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.quadratic_model import NOTHING, promised_slope
 from separatrix.engine.room import Room, room_beside
-from separatrix.engine.sums import Sums
-from separatrix.equations.hyperplane import back_project, gram_diagonal, pieces
+from separatrix.engine.working_model import minimum_by_products, minimum_by_roots
+from separatrix.equations.hyperplane import pieces
 from separatrix.equations.penalties import ARRAYS
 
 TRUNCATED, EXACT = 0.1, 1e-7  # of the squared subgradient a minimum of the model may leave, at first and at last
@@ -41,14 +32,7 @@ GROWTH = 3  # for each with a weight
 FAR = 30  # times what a pass over a working set reads make one over all dear, which then comes after
 MOST_STEPS = 3  # on it, while
 LITTLE = 0.3  # of what the first has promised a step promises no more
-MOST_PRODUCTS = 10  # of conjugate gradients, and the share of what a minimum may leave that the last may
-SOLVED = 0.3
-PRODUCTS = 1_000  # numbers of a matrix cost as much as a coefficient in the products that it saves
-MATRICES = 32  # bytes for each: the matrix, its part that is free, and the factor of that;
-INSIDE = 64  # in double, where it is made and that of a step inside
-COPIED = 0.7  # of the columns of a working set: to copy more takes longer than their products save
 FULL = 0.3  # of the entries of columns: of more, products with their zeros take no longer
-SINGLE = 1e-6  # of a curvature: hides the rounding of single precision
 
 
 def on_working_sets(objective: Objective, theta: FloatArray) -> Solver:
@@ -129,7 +113,7 @@ def steps_on(part: Objective, at: Evaluation, room: Room, enough: float, most: i
     last = Prediction(part, at.theta, np.zeros(shape), at.theta)
     for _ in range(most):
         w, g = at.theta.ravel(), at.gradient.ravel()
-        v = (minimum_by_roots(part, at, enough) if by_roots else minimum_by_products(part, at, enough, room)).ravel()
+        v = (minimum_by_roots if by_roots else minimum_by_products)(part, at, enough, room).ravel()
         slope, step = promised_slope(w, v, g, l1), (v - w).reshape(shape)
         first = slope if first is None else first
         there, _ = backtrack(part, at, step, order=1, slope=slope, keep_state=True)
@@ -185,155 +169,3 @@ def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> floa
             gradient = gradient - objective.penalty.gradient(w)
         promised = max(promised, float(np.square(duality_gap(objective.penalty, w, gradient, at.loss))))
     return min(promised, at.value)
-
-
-def minimum_by_roots(part: Objective, at: Evaluation, enough: float) -> FloatArray:
-    """theta (P,) at about the minimum of the model at a point whose state is kept, for sparse columns and one of eta;
-    `enough` is the share of the squared subgradient that it may leave.
-
-    The intercept is at its best for any weights: with u = sqrt h, and t = B'u / u'u the means of the columns by h,
-
-        b = b_0 - g_b / u'u - t'(w - w_0)        and of the weights        g - t g_b,        H = B'B - u'u t t'
-    """
-    source, p, theta, state = part.source, part.source.n_columns, at.theta.ravel(), part.kept_state(at)
-    assert isinstance(source, MemorySource)
-    assert state is not None
-    X = source.by_columns
-    u = np.sqrt(source.weight * part.loss.second(state, 0, 0) / at.weight)
-    B = of_scaled_rows(X, u)
-    bend = max(float(u @ u), NOTHING)
-    t = (transposed(B) @ u) / bend * (len(theta) > p)
-    w, b, g, g_b = theta[:p], theta[p:], at.gradient[:p, 0], at.gradient[p:, 0]
-    v, _ = minimise_model(gram(B, t, bend, part.penalty.l2, enough), w, g - t * g_b.sum(), part.penalty.l1, enough)
-    return np.concatenate([v, b - g_b / bend - t @ (v - w)])
-
-
-def gram(B: Any, t: FloatArray, bend: float, l2: FloatArray, enough: float) -> Curvature:
-    """B'B - bend t t' + diag(l2), which is never negative, as products with B (rows, p)."""
-    square = gram_diagonal(B, np.ones(B.shape[0]))
-    ridge = TRACE * square + l2
-    diagonal = np.maximum(square - bend * t**2, 0.0) + ridge
-
-    def times_with(part: Any, mean: FloatArray, more: FloatArray) -> Linear:
-        across = transposed(part)
-        return lambda d: across @ (part @ d) - mean * (bend * (mean @ d)) + more * d
-
-    times = times_with(B, t, ridge)
-
-    def times_on(some: IntArray) -> Linear:
-        few = len(some) < COPIED * len(t)
-        return times_with(B[:, some], t[some], ridge[some]) if few else within(times, some, len(t))
-
-    signs = ByCoordinates(B, t, bend, ridge, enough) if is_asked_for() else None
-    return Curvature(diagonal, times, SolveByProducts(times_on, diagonal, SOLVED * enough), signs=signs)
-
-
-def within(times: Linear, some: IntArray, n: int) -> Linear:
-    """Products with the part of a matrix (n, n) that belongs to some coefficients, by products with all of it."""
-    full = np.zeros(n)
-
-    def times_some(d: FloatArray) -> FloatArray:
-        full[some] = d
-        return times(full)[some]
-
-    return times_some
-
-
-def minimum_by_products(part: Objective, at: Evaluation, enough: float, room: Room) -> FloatArray:
-    """The same, (P, K), for any rows and columns of eta; of few rows, matrices may take `room`.
-
-    The model is that of the columns less their means by h, t (p, 1), whose weights are the same, and
-
-        b' = b + t'w,        g' = g - t g_b
-    """
-    H, t = products(part, at, enough, room)
-    w, g, l1 = shifted(at.theta, t), slope_of_shifted(at.gradient, t), np.broadcast_to(part.l1, at.theta.shape)
-    return shifted(minimise_by_turns(H, w.ravel(), g.ravel(), l1.ravel(), enough).reshape(w.shape), -t)
-
-
-def shifted(theta: FloatArray, t: FloatArray) -> FloatArray:
-    """The theta (P, K) of columns less t (p, 1)."""
-    p, theta = len(t), theta.copy()
-    theta[p:] += t.T @ theta[:p]
-    return theta
-
-
-def slope_of_shifted(g: FloatArray, t: FloatArray) -> FloatArray:
-    """The gradient (P, K) in the theta of columns less t (p, 1)."""
-    p = len(t)
-    return np.vstack([g[:p] - t * g[p:].sum(axis=0), g[p:]])
-
-
-def products(part: Objective, at: Evaluation, enough: float, room: Room) -> tuple[Curvature, FloatArray]:
-    """H at a point (P, K), of columns less t, and t (p, 1): as passes over the data, the state of whose rows it keeps
-    if they are in memory; its inverse by conjugate gradients."""
-    loss, (P, K), p = part.loss, at.theta.shape, part.source.n_columns
-
-    def diagonal_of(block: Block) -> Sums:
-        state = part.state_of(at, block)
-        h = block.weight[:, None] * loss.diagonal(state)
-        moments = np.vstack([gram_diagonal(block.X, h), back_project(block.X, h), h.sum(axis=0)])
-        return Sums(block.total, 0.0, moments)
-
-    sums = part.add_up(diagonal_of)
-    square, first, bend = np.split(sums.gradient / sums.weight, [p, 2 * p])
-    t = first.sum(axis=1, keepdims=True) / max(float(bend.sum()), NOTHING) * (P - p)
-    diagonal = np.vstack([np.maximum(square - 2.0 * t * first + bend * t**2, 0.0), *[bend] * (P - p)])
-    ridge = TRACE * np.vstack([square, *[bend] * (P - p)])
-    diagonal[:p] += part.penalty.l2[:, None]
-    diagonal = (diagonal + ridge).ravel()
-
-    def times(d: FloatArray) -> FloatArray:
-        d = d.reshape(P, K)
-        return (slope_of_shifted(part.curvature_times(at, shifted(d, -t)), t) + ridge * d).ravel()
-
-    def times_on(some: IntArray) -> Linear:
-        return within(times, some, P * K)
-
-    def cheapest(v: FloatArray) -> FloatArray:
-        return shifted(part.cheapest(shifted(v.reshape(P, K), -t)), t).ravel()
-
-    solve, source = SolveByProducts(times_on, diagonal, SOLVED * enough), part.source
-    alike = cheapest if loss.flat(K).size else None
-    if not isinstance(source, MemorySource) or source.is_sparse:
-        return Curvature(diagonal, times, solve, cheapest=alike), t
-
-    def among(some: IntArray, dtype: DTypeLike) -> FloatArray:
-        unit = np.sqrt(np.maximum(diagonal[some], NOTHING))
-        H = gram_among(part, source, at, Those(some, unit, t, dtype)).astype(np.float64, copy=False)
-        H /= sums.weight
-        added = np.zeros((P, K))
-        added[:p] = part.penalty.l2[:, None]
-        held = ridge if dtype == np.float64 else np.maximum(ridge, SINGLE * diagonal.reshape(P, K))
-        H[np.diag_indices(len(some))] += (added + held).ravel()[some] / unit**2
-        H *= unit
-        H *= unit[:, None]
-        return H
-
-    kept = source.room * source.n_rows
-    few = kept if np.isfinite(kept) else room.few
-    squares = min(PRODUCTS * P * K, few / MATRICES), min((P * K) ** 2, max(few, room.hard) / INSIDE)
-    most = int(squares[0] ** 0.5), int(squares[1] ** 0.5)
-    return Curvature(diagonal, times, solve, among=among, most=most, cheapest=alike), t
-
-
-class SolveByProducts:
-    """About H^-1 b on some of the coefficients, by conjugate gradients that the diagonal preconditions; `times_on` has
-    the products with H on some alone.
-
-    What was cut short on the same coefficients goes on from its start with twice the products: to start anew after so
-    many would lose the directions that it has learned.
-    """
-
-    def __init__(self, times_on: Callable[[IntArray], Linear], diagonal: FloatArray, solved: float) -> None:
-        self.times_on, self.diagonal, self.solved = times_on, diagonal, solved
-        self.most, self.some = MOST_PRODUCTS, np.arange(0)
-
-    def __call__(self, some: IntArray, b: FloatArray) -> FloatArray:
-        unit = self.diagonal[some]
-        if not np.array_equal(some, self.some):
-            self.most, self.some = MOST_PRODUCTS, some
-        times = self.times_on(some)
-        x, products = conjugate_gradients(times, lambda r: r / unit, b, lambda start: self.solved * start, self.most)
-        self.most *= 2 if products == self.most else 1
-        return x
