@@ -291,7 +291,7 @@ def test_sparse_rows_of_thousands_of_columns_are_fitted_by_products_to_the_same_
     y = X[:, :5].sum(axis=1) * 3.0 + rng.normal(size=80) + 1e3
     model = LinearRegression(alpha=0.5, l1_ratio=l1_ratio).fit(X, np.column_stack([y, -y]), offset=np.ones((80, 2)))
     assert "would take more" in model.trace_.why
-    assert model.certificate_.gap <= 2e-13 * y.var()  # of L1 it falls with the gradient, to its rounding
+    assert model.certificate_.gap <= 1e-12 * y.var()  # of L1 as the gradient, whose rounding is that of 1e3
     used = np.flatnonzero(np.diff(X.tocsc().indptr))[:1_900]  # so few columns are reduced to a triangle
     few = LinearRegression(alpha=0.5, l1_ratio=l1_ratio).fit(X[:, used], y - 1.0)
     wide = sparse.hstack([X[:, used], sparse.csr_array((80, 600))])
