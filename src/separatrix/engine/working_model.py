@@ -54,7 +54,7 @@ def minimum_by_roots(part: Objective, at: Evaluation, enough: float, room: Room)
     t = (transposed(B) @ u) / bend * (len(theta) > p)
     w, b, g, g_b = theta[:p], theta[p:], at.gradient[:p, 0], at.gradient[p:, 0]
     H = gram(B, t, bend, part.penalty.l2, enough)
-    if has_few_rows(part, len(w), 1, room):
+    if has_few_rows(source, len(w), 1, room):
         H = replace(H, by_rows=Woodbury(part, at, t[:, None], H, part.penalty.l2).by_rows)
     v = minimise_by_turns(H, w, g - t * g_b.sum(), part.penalty.l1, enough)
     return np.concatenate([v, b - g_b / bend - t @ (v - w)])
@@ -151,7 +151,7 @@ def products(part: Objective, at: Evaluation, enough: float, room: Room) -> tupl
     H = Curvature(diagonal, times, solve, cheapest=alike)
     if not isinstance(source, MemorySource):
         return H, t
-    if has_few_rows(part, P * K, K, room):
+    if has_few_rows(source, P * K, K, room):
         H = replace(H, by_rows=Woodbury(part, at, t, H, l2.ravel()).by_rows)
     if source.is_sparse:
         return H, t
@@ -166,24 +166,25 @@ def products(part: Objective, at: Evaluation, enough: float, room: Room) -> tupl
         H *= unit[:, None]
         return H
 
-    kept = source.room * source.n_rows
-    few = kept if np.isfinite(kept) else room.few
-    most = int(min(PRODUCTS * P * K, few / MATRICES) ** 0.5), int(min(P * K, most_inside(room)))
+    few, hard = room_for(source, room)
+    most = int(min(PRODUCTS * P * K, few / MATRICES) ** 0.5), int(min(P * K, (hard / INSIDE) ** 0.5))
     most = tuple(min(size, source.n_rows * K) for size in most) if H.by_rows else most
     return replace(H, among=among, most=most), t
 
 
-def has_few_rows(part: Objective, size: int, K: int, room: Room) -> bool:
+def has_few_rows(source: MemorySource, size: int, K: int, room: Room) -> bool:
     """Whether matrices of the rows are smaller than those of so many coefficients, find room, and take less time than
     products with the sparse."""
-    source, rows = part.source, part.source.n_rows * K
-    assert isinstance(source, MemorySource)
-    return rows < size and rows <= most_inside(room) and not (source.is_sparse and rows > MOST_ROWS)
+    rows = source.n_rows * K
+    fits = INSIDE * rows**2 <= room_for(source, room).hard
+    return rows < size and fits and not (source.is_sparse and rows > MOST_ROWS)
 
 
-def most_inside(room: Room) -> float:
-    """Of how many numbers a step from inside may solve equations by a matrix."""
-    return (max(room) / INSIDE) ** 0.5
+def room_for(source: MemorySource, room: Room) -> Room:
+    """The room for matrices of a model: beside many cells as much as may be kept of their rows."""
+    kept = source.room * source.n_rows
+    few = kept if np.isfinite(kept) else room.few
+    return Room(few, max(few, room.hard))
 
 
 class SolveByProducts:
