@@ -92,15 +92,15 @@ def on_columns(
     objective: Objective, at: Evaluation, state: FloatArray | None, chosen: IntArray, rows: IntArray, room: Room
 ) -> tuple[Objective, Evaluation]:
     """The objective over some columns, of these `rows` of theta, and what it is at a point where all other weights are
-    zero; if the columns have few zeros, for which there is `room`, with them: then their curvature can be built. Few
-    cells that each block would copy are copied once."""
+    zero; if the columns have few zeros, for which there is `room`, with them: then their curvature can be built. Of a
+    small X, what each block would copy is copied once."""
     whole = len(chosen) == objective.source.n_columns
     part = objective.over(objective.source) if whole else objective.columns(chosen)
     source = part.source
     fits = 8 * source.n_rows * source.n_columns <= room.few
     if fits and isinstance(source, MemorySource) and source.is_sparse and share_of_entries(source.X) > FULL:
         part = part.over(replace(source, X=source.X.toarray(), centre=np.zeros(source.n_columns)))
-    elif isinstance(source, MemorySource) and source.copies and np.isinf(source.room):
+    elif isinstance(source, MemorySource) and source.copies and np.isinf(objective.source.room):
         part = part.over(replace(source, X=in_double(source.X[:], source.centre), centre=np.zeros(source.n_columns)))
     here = replace(at, theta=at.theta[rows], gradient=at.gradient[rows])
     part.kept = None if state is None else (here.theta, state)
