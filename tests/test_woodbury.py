@@ -69,6 +69,18 @@ def test_of_sparse_rows_and_one_column_of_eta_they_are_those_of_the_weights(seed
     assert_allclose(matrix_of(H) @ x + D * x, b, atol=1e-6 * np.abs(b).max())
 
 
+@pytest.mark.parametrize("K", [1, 3])
+def test_rows_whose_curvature_has_rounded_away_leave_the_penalty(K):
+    rng = np.random.default_rng(0)
+    objective, at = at_random(rng, rng.normal(size=(8, 40)), K, True)
+    at = objective.evaluate(1e6 * at.theta, order=1, keep_state=True)
+    H, t = products(objective, at, 0.1, ROOM)
+    l2 = np.append(np.repeat(objective.penalty.l2, K), np.zeros(K))
+    b = np.append(rng.normal(size=40 * K), np.zeros(K))
+    x = Woodbury(objective, at, t, H, l2).by_rows.plus(np.zeros(41 * K))(b)
+    assert_allclose(x, np.append(b[: 40 * K] / l2[: 40 * K], np.zeros(K)), atol=1e-9 * np.abs(b).max() / l2[0])
+
+
 @pytest.mark.parametrize("K", [2, 3])
 def test_columns_that_hardly_differ_need_matrices_of_the_rows_alone(monkeypatch, K):
     monkeypatch.setattr(working_sets, "room_beside", lambda *_: ROWS_ALONE)

@@ -20,7 +20,7 @@ from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.engine.linear_algebra import Linear, conjugate_gradients, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.quadratic_model import Curvature
+from separatrix.engine.quadratic_model import NOTHING, Curvature
 from separatrix.engine.shared import scaled_columns, sum_of_squares
 
 LEAST = 1e-8  # of the diagonal, that E is
@@ -45,14 +45,17 @@ class Woodbury:
 
     def plus(self, D: FloatArray) -> Linear:
         """What divides by H + diag(D)."""
-        near = self.near(np.maximum(self.l2 + D, LEAST * self.H.diagonal))
-        return partial(divide, lambda d: self.H.times(d) + D * d, near)
+        return partial(divide, lambda d: self.H.times(d) + D * d, self.near(self.raised(D)))
 
     def solve(self, some: IntArray, b: FloatArray) -> FloatArray:
         """H^-1 b on some of the coefficients."""
         E, full = np.full(len(self.l2), np.inf), np.zeros(len(self.l2))
-        E[some], full[some] = np.maximum(self.l2, LEAST * self.H.diagonal)[some], b
+        E[some], full[some] = self.raised(0.0)[some], b
         return divide(lambda d: np.where(np.isfinite(E), self.H.times(d), 0.0), self.near(E), full)[some]
+
+    def raised(self, D: FloatArray | float) -> FloatArray:
+        """E beside D, (n,), no less than leaves digits, and never 0."""
+        return np.maximum(self.l2 + D, np.maximum(LEAST * self.H.diagonal, NOTHING))
 
     def near(self, E: FloatArray) -> Linear:
         """What divides by E + B'B, E (n,): infinite for coefficients that are not to move."""
