@@ -217,6 +217,7 @@ DATA: dict[str, Callable[[Read], Data]] = {
     "wide": wide,
     "wide-off-zero": partial(wide, off=50.0),
     "spectra": spectra,
+    "spectra-wide": partial(spectra, columns=5_000),
     "embeddings": embeddings,
     "letters": letters,
     "heavy-tails": heavy_tails,
@@ -256,7 +257,11 @@ SCALING = [Case(name, name) for name in DATA if name.startswith(("rows-", "colum
 PLAIN = [Case(name, name) for name in DATA if not name.startswith(OTHERS)]
 UNPENALISED = [Case("synthetic-0.5-unpenalised", "synthetic-0.5-small", np.inf)]
 WIDE = [Case("wide-l1", "wide", 1.0, 1.0), Case("wide-l1-off-zero", "wide-off-zero", 1.0, 1.0)]
-SPECTRA = [Case("spectra-l1", "spectra", 100.0, 1.0), Case("spectra-en", "spectra", 100.0, 0.5)]
+SPECTRA = [
+    Case("spectra-l1", "spectra", 100.0, 1.0),
+    Case("spectra-en", "spectra", 100.0, 0.5),
+    Case("spectra-wide-en", "spectra-wide", 100.0, 0.5),
+]
 TAILS = [Case("heavy-tails", "heavy-tails", 100.0)]
 CASES = {case.name: case for case in [*PLAIN, *UNPENALISED, *TAILS, *SPARSE_CASES, *WIDE, *SPECTRA]}
 
