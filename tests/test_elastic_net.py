@@ -32,7 +32,8 @@ from separatrix.engine.objective import Objective
 from separatrix.engine.proximal import LARGEST, SMALL, takes_metric, without_flat
 from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model, proximal_steps
 from separatrix.engine.room import Room
-from separatrix.engine.working_model import SolveByProducts, products, shifted
+from separatrix.engine.woodbury import shifted
+from separatrix.engine.working_model import SolveByProducts, products
 from separatrix.engine.working_sets import on_working_sets
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net

@@ -26,7 +26,7 @@ ROWS_ALONE = Room(64.0 * 180**2, 0.0)  # for matrices of up to 180 numbers
 
 
 def at_random(rng: np.random.Generator, X: Any, K: int, fit_intercept: bool) -> tuple[Objective, Evaluation]:
-    """An objective over rows of X, an offset and weights, and what it is somewhere."""
+    """An objective over rows of X that have weights, and what it is somewhere."""
     (n, p), loss = X.shape, LogLoss() if K == 1 else SoftmaxLoss()
     y = rng.integers(0, 2, (n, 1)) * 1.0 if K == 1 else rng.integers(0, K, n)
     penalty = elastic_net(rng.uniform(0.01, 0.1, p), 0.5)
@@ -45,9 +45,7 @@ def test_equations_solved_by_the_rows_are_those_of_the_curvature(seed, n, K, fit
     X = rng.normal(size=(n, 40)) * (rng.random((n, 40)) < 0.5) + 3.0 * (not as_sparse)
     objective, at = at_random(rng, sparse.csr_array(X) if as_sparse else X, K, fit_intercept)
     H, t = products(objective, at, 0.1, ROOM)
-    l2 = np.zeros(at.theta.shape)
-    l2[:40] = objective.penalty.l2[:, None]
-    by_rows, whole = Woodbury(objective, at, t, H, l2.ravel()).by_rows, matrix_of(H)
+    by_rows, whole = Woodbury(objective, at, t, H).by_rows, matrix_of(H)
     D, b = 10 ** rng.uniform(-6, 3, len(whole)), rng.normal(size=len(whole))
     x = by_rows.plus(D)(b)
     assert_allclose(whole @ x + D * x, b, atol=1e-6 * np.abs(b).max())
@@ -65,7 +63,7 @@ def test_of_sparse_rows_and_one_column_of_eta_they_are_those_of_the_weights(seed
     t = (B.T @ u) / bend * fit_intercept
     H = gram(B, t, bend, objective.penalty.l2, 0.1)
     D, b = rng.uniform(0.0, 1.0, 40), rng.normal(size=40)
-    x = Woodbury(objective, at, t[:, None], H, objective.penalty.l2).by_rows.plus(D)(b)
+    x = Woodbury(objective, at, t[:, None], H).by_rows.plus(D)(b)
     assert_allclose(matrix_of(H) @ x + D * x, b, atol=1e-6 * np.abs(b).max())
 
 
@@ -75,10 +73,10 @@ def test_rows_whose_curvature_has_rounded_away_leave_the_penalty(K):
     objective, at = at_random(rng, rng.normal(size=(8, 40)), K, True)
     at = objective.evaluate(1e6 * at.theta, order=1, keep_state=True)
     H, t = products(objective, at, 0.1, ROOM)
-    l2 = np.append(np.repeat(objective.penalty.l2, K), np.zeros(K))
+    l2 = np.repeat(objective.penalty.l2, K)
     b = np.append(rng.normal(size=40 * K), np.zeros(K))
-    x = Woodbury(objective, at, t, H, l2).by_rows.plus(np.zeros(41 * K))(b)
-    assert_allclose(x, np.append(b[: 40 * K] / l2[: 40 * K], np.zeros(K)), atol=1e-9 * np.abs(b).max() / l2[0])
+    x = Woodbury(objective, at, t, H).by_rows.plus(np.zeros(41 * K))(b)
+    assert_allclose(x, np.append(b[: 40 * K] / l2, np.zeros(K)), atol=1e-9 * np.abs(b).max() / l2[0])
 
 
 @pytest.mark.parametrize("K", [2, 3])

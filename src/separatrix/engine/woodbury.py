@@ -30,13 +30,12 @@ SOLVED, MOST_PRODUCTS = 1e-20, 50  # what may be left of an equation, squared, a
 @dataclass(frozen=True)
 class Woodbury:
     """H, the curvature of an objective over rows in memory at a point (P, K), of columns less t (p, 1): of all
-    coefficients, or of the weights alone; `l2` is its part that is the penalty's, (n,)."""
+    n coefficients, or of the weights alone."""
 
     part: Objective
     at: Evaluation
     t: FloatArray
     H: Curvature
-    l2: FloatArray
 
     @property
     def by_rows(self) -> Curvature:
@@ -49,13 +48,15 @@ class Woodbury:
 
     def solve(self, some: IntArray, b: FloatArray) -> FloatArray:
         """H^-1 b on some of the coefficients."""
-        E, full = np.full(len(self.l2), np.inf), np.zeros(len(self.l2))
+        E, full = np.full(len(self.H.diagonal), np.inf), np.zeros(len(self.H.diagonal))
         E[some], full[some] = self.raised(0.0)[some], b
         return divide(lambda d: np.where(np.isfinite(E), self.H.times(d), 0.0), self.near(E), full)[some]
 
     def raised(self, D: FloatArray | float) -> FloatArray:
-        """E beside D, (n,), no less than leaves digits, and never 0."""
-        return np.maximum(self.l2 + D, np.maximum(LEAST * self.H.diagonal, NOTHING))
+        """E, (n,), the L2 part and D, but no less than leaves digits, and never 0."""
+        E, K = np.zeros(len(self.H.diagonal)), self.at.theta.shape[1]
+        E[: K * len(self.t)] = np.repeat(self.part.penalty.l2, K)
+        return np.maximum(E + D, np.maximum(LEAST * self.H.diagonal, NOTHING))
 
     def near(self, E: FloatArray) -> Linear:
         """What divides by E + B'B, E (n,): infinite for coefficients that are not to move."""
@@ -98,14 +99,27 @@ class Woodbury:
 
     def plane(self, d: FloatArray) -> FloatArray:
         """Z d, (rows, K), of d (n / K, K)."""
-        p = len(self.t)
-        return self.part.plane(d[:p]) + (d[p:].sum(axis=0) - self.t.T @ d[:p])
+        theta = np.zeros((len(self.t) + 1, d.shape[1]))
+        theta[: len(d)] = d
+        return self.part.plane(shifted(theta, -self.t))
 
     def pull(self, r: FloatArray) -> FloatArray:
         """Z'r, (n / K, K), of r (rows, K)."""
-        p, total = len(self.t), r.sum(axis=0, keepdims=True)
-        weights = self.part.pull(p, lambda block: r[block.rows]).gradient - self.t * total
-        return np.vstack([weights, total])[: len(self.l2) // r.shape[1]]
+        slope = self.part.pull(len(self.t) + 1, lambda block: r[block.rows]).gradient
+        return slope_of_shifted(slope, self.t)[: len(self.H.diagonal) // r.shape[1]]
+
+
+def shifted(theta: FloatArray, t: FloatArray) -> FloatArray:
+    """The theta (P, K) of columns less t (p, 1)."""
+    p, theta = len(t), theta.copy()
+    theta[p:] += t.T @ theta[:p]
+    return theta
+
+
+def slope_of_shifted(g: FloatArray, t: FloatArray) -> FloatArray:
+    """The gradient (P, K) in the theta of columns less t (p, 1)."""
+    p = len(t)
+    return np.vstack([g[:p] - t * g[p:].sum(axis=0), g[p:]])
 
 
 def divide(times: Linear, near: Linear, b: FloatArray) -> FloatArray:

@@ -23,7 +23,7 @@ from separatrix.engine.objective import TRACE, Evaluation, Objective
 from separatrix.engine.quadratic_model import NOTHING, Curvature, minimise_by_turns
 from separatrix.engine.room import Room
 from separatrix.engine.sums import Sums
-from separatrix.engine.woodbury import Woodbury
+from separatrix.engine.woodbury import Woodbury, shifted, slope_of_shifted
 from separatrix.equations.hyperplane import back_project, gram_diagonal
 
 MOST_PRODUCTS = 10  # of conjugate gradients, and the share of what a minimum may leave that the last may
@@ -31,7 +31,7 @@ SOLVED = 0.3
 PRODUCTS = 1_000  # numbers of a matrix cost as much as a coefficient in the products that it saves
 MATRICES = 32  # bytes for each: the matrix, its part that is free, and the factor of that;
 INSIDE = 64  # in double, where it is made and that of a step inside
-MOST_ROWS = 1_000  # sparse ones, whose matrices take no longer than what products would leave
+MOST_ROWS = 1_000  # sparse ones: their matrices are made of all cells, the zeros too
 COPIED = 0.7  # of the columns of a working set: to copy more takes longer than their products save
 SINGLE = 1e-6  # of a curvature: hides the rounding of single precision
 
@@ -55,7 +55,7 @@ def minimum_by_roots(part: Objective, at: Evaluation, enough: float, room: Room)
     w, b, g, g_b = theta[:p], theta[p:], at.gradient[:p, 0], at.gradient[p:, 0]
     H = gram(B, t, bend, part.penalty.l2, enough)
     if has_few_rows(source, len(w), 1, room):
-        H = replace(H, by_rows=Woodbury(part, at, t[:, None], H, part.penalty.l2).by_rows)
+        H = replace(H, by_rows=Woodbury(part, at, t[:, None], H).by_rows)
     v = minimise_by_turns(H, w, g - t * g_b.sum(), part.penalty.l1, enough)
     return np.concatenate([v, b - g_b / bend - t @ (v - w)])
 
@@ -103,19 +103,6 @@ def minimum_by_products(part: Objective, at: Evaluation, enough: float, room: Ro
     return shifted(minimise_by_turns(H, w.ravel(), g.ravel(), l1.ravel(), enough).reshape(w.shape), -t)
 
 
-def shifted(theta: FloatArray, t: FloatArray) -> FloatArray:
-    """The theta (P, K) of columns less t (p, 1)."""
-    p, theta = len(t), theta.copy()
-    theta[p:] += t.T @ theta[:p]
-    return theta
-
-
-def slope_of_shifted(g: FloatArray, t: FloatArray) -> FloatArray:
-    """The gradient (P, K) in the theta of columns less t (p, 1)."""
-    p = len(t)
-    return np.vstack([g[:p] - t * g[p:].sum(axis=0), g[p:]])
-
-
 def products(part: Objective, at: Evaluation, enough: float, room: Room) -> tuple[Curvature, FloatArray]:
     """H at a point (P, K), of columns less t, and t (p, 1): as passes over the data, the state of whose rows it keeps
     if they are in memory; its inverse by conjugate gradients."""
@@ -152,7 +139,7 @@ def products(part: Objective, at: Evaluation, enough: float, room: Room) -> tupl
     if not isinstance(source, MemorySource):
         return H, t
     if has_few_rows(source, P * K, K, room):
-        H = replace(H, by_rows=Woodbury(part, at, t, H, l2.ravel()).by_rows)
+        H = replace(H, by_rows=Woodbury(part, at, t, H).by_rows)
     if source.is_sparse:
         return H, t
 
