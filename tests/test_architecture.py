@@ -36,6 +36,10 @@ ROWS += [["training"], ["streamed"], ["explained"], ["checked"], ["messages", "p
 ROWS += [["scratch", "columns", "estimators", "linear", "formula", "options", "cli"]]
 ROWS += [["cross_validation", "firth", "__main__"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
+ENGINE_ROWS = [["matrices", "sums"], ["augmented", "shared"], ["objective"], ["line_search", "near_copies"]]
+ENGINE_ROWS += [["lasso", "certificates"], ["leverage", "iterate"], ["checkpoint", "solvers"], ["choose"], ["rowspace"]]
+ENGINE_ROWS += [["fit"], ["linear", "paths"]]
+ENGINE_RANK = {name: rank for rank, row in enumerate(ENGINE_ROWS) for name in row}
 HEAVY = ("sklearn", "matplotlib", "scipy", "duckdb", "pandas", "polars")
 LONGEST_MODULE, LONGEST_FUNCTION = 350, 60
 
@@ -47,6 +51,7 @@ def name_of(path: Path) -> str:
 
 
 NAMES = [name_of(path) for path in MODULES]
+ENGINE = sorted((ROOT / "engine").rglob("*.py"))
 
 
 def part_of(module: str) -> str:
@@ -93,6 +98,19 @@ def test_imports_go_down_the_layers_and_never_back_up(path):
 def test_the_doors_do_not_lean_on_each_other():
     for door in ("scratch", "estimators"):
         assert not {part_of(name) for name in imports_of(ROOT / f"{door}.py")} & {"scratch", "estimators", "cli"}
+
+
+@pytest.mark.parametrize("path", [path for path in ENGINE if path.name != "__init__.py"], ids=name_of)
+def test_imports_within_the_engine_go_down_its_own_rows(path):
+    here = step_of(name_of(path))
+    others = {name for name in imports_of(path) if part_of(name) == "engine" and step_of(name) != here}
+    back = {name for name in others if ENGINE_RANK[step_of(name)] >= ENGINE_RANK[here]}
+    assert not back, f"{name_of(path)} imports {sorted(back)}, which does not lie below it"
+
+
+def step_of(module: str) -> str:
+    """The row's name within the engine: solvers for separatrix.engine.solvers.newton."""
+    return module.split(".")[2]
 
 
 def test_every_part_has_its_row():

@@ -9,13 +9,13 @@ import pytest
 from separatrix import LinearRegression
 from separatrix.data import spill
 from separatrix.data.memory import MemorySource, memory_source
-from separatrix.engine import basis as bases
-from separatrix.engine import preconditioned, ways
-from separatrix.engine.basis import Basis, basis_of
-from separatrix.engine.complete import complete
-from separatrix.engine.least_squares import LeastSquares, least_squares
+from separatrix.engine.linear import preconditioned, ways
+from separatrix.engine.linear.complete import complete
+from separatrix.engine.linear.least_squares import LeastSquares, least_squares
+from separatrix.engine.matrices import basis as bases
+from separatrix.engine.matrices.basis import Basis, basis_of
+from separatrix.engine.matrices.triangle import ROUNDING
 from separatrix.engine.objective import Objective
-from separatrix.engine.triangle import ROUNDING
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
 

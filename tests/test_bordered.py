@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from separatrix.engine import bordered
-from separatrix.engine.bordered import Bordered
-from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.matrices import bordered
+from separatrix.engine.matrices.bordered import Bordered
+from separatrix.engine.matrices.linear_algebra import solve_positive
 
 
 def positive(random: np.random.Generator, n: int) -> np.ndarray:

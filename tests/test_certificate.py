@@ -13,7 +13,7 @@ from problems import Problem, make_problem, solve
 from seldom import seldom
 from separatrix import LogisticRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine.certificate import (
+from separatrix.engine.certificates.certificate import (
     Part,
     by_duality,
     by_pairs,
@@ -21,11 +21,11 @@ from separatrix.engine.certificate import (
     by_self_concordance,
     certify,
 )
-from separatrix.engine.duality import fitted_bound, tilt_against
+from separatrix.engine.certificates.duality import fitted_bound, tilt_against
+from separatrix.engine.certificates.row_reach import farthest_row, least_reach, longest_by, reach_of_few, reaches
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.row_reach import farthest_row, least_reach, longest_by, reach_of_few, reaches
 from separatrix.engine.rowspace import smallest_space
-from separatrix.engine.sampling import Sample, far_rows, sampled
+from separatrix.engine.solvers.sampling import Sample, far_rows, sampled
 from separatrix.equations.losses import LogLoss, SoftmaxLoss, SquaredLoss
 from separatrix.equations.penalties import L2
 

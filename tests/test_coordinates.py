@@ -10,10 +10,10 @@ from scipy import sparse
 
 from problems import seeds
 from separatrix import LinearRegression, LogisticRegression
-from separatrix.engine import coordinates
-from separatrix.engine.coordinates import TIMES, ByCoordinates, compiled, descend
-from separatrix.engine.quadratic_model import minimise_model, squared_subgradient
-from separatrix.engine.working_model import gram
+from separatrix.engine.lasso import coordinates
+from separatrix.engine.lasso.coordinates import TIMES, ByCoordinates, compiled, descend
+from separatrix.engine.lasso.quadratic_model import minimise_model, squared_subgradient
+from separatrix.engine.lasso.working_model import gram
 from separatrix.errors import ArgumentError, SeparatrixError
 
 ENOUGH = 1e-10

@@ -23,11 +23,11 @@ from seldom import seldom
 from separatrix import LogisticRegression, LogisticRegressionCV
 from separatrix.cross_validation.folds import stratified
 from separatrix.data.memory import memory_source
-from separatrix.engine import course, leave_out
 from separatrix.engine.fit import Options
-from separatrix.engine.groups import Members
-from separatrix.engine.path import fit_paths
-from separatrix.engine.selection import select_C
+from separatrix.engine.paths import course, leave_out
+from separatrix.engine.paths.groups import Members
+from separatrix.engine.paths.path import fit_paths
+from separatrix.engine.paths.selection import select_C
 from separatrix.equations.hyperplane import PIECE_CELLS
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from separatrix import LogisticRegression
-from separatrix.engine.certificate import LARGEST_CURVATURE
+from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.engine.choose import (
     CHEAP,
     LARGEST_ASKED_FOR,

@@ -12,8 +12,8 @@ from scipy import sparse
 from problems import seeds
 from seldom import seldom
 from separatrix.data.memory import memory_source
-from separatrix.engine import least_squares as engine
-from separatrix.engine.double_double import pull, sum_rows, two_product, two_sum
+from separatrix.engine.linear import least_squares as engine
+from separatrix.engine.matrices.double_double import pull, sum_rows, two_product, two_sum
 from separatrix.equations.penalties import L2
 from test_least_squares import FILIP_DATA, digits, powers
 

@@ -21,20 +21,21 @@ from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.arrays import repeated
 from separatrix.data.memory import memory_source
-from separatrix.engine import bordered, working_model
-from separatrix.engine.among import Those, gram_among
-from separatrix.engine.bordered import Bordered
-from separatrix.engine.certificate import Part, by_duality, by_part, by_self_concordance, certify
+from separatrix.engine.certificates.certificate import Part, by_duality, by_part, by_self_concordance, certify
+from separatrix.engine.certificates.duality import Prediction, fitted_bound, predicted_bound
 from separatrix.engine.choose import choose
-from separatrix.engine.duality import Prediction, fitted_bound, predicted_bound
 from separatrix.engine.fit import Fit, Options, fit_linear_model
+from separatrix.engine.lasso import working_model
+from separatrix.engine.lasso.among import Those, gram_among
+from separatrix.engine.lasso.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model, proximal_steps
+from separatrix.engine.lasso.woodbury import shifted
+from separatrix.engine.lasso.working_model import SolveByProducts, products
+from separatrix.engine.matrices import bordered
+from separatrix.engine.matrices.bordered import Bordered
+from separatrix.engine.matrices.room import Room
 from separatrix.engine.objective import Objective
-from separatrix.engine.proximal import LARGEST, SMALL, takes_metric, without_flat
-from separatrix.engine.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model, proximal_steps
-from separatrix.engine.room import Room
-from separatrix.engine.woodbury import shifted
-from separatrix.engine.working_model import SolveByProducts, products
-from separatrix.engine.working_sets import on_working_sets
+from separatrix.engine.solvers.proximal import LARGEST, SMALL, takes_metric, without_flat
+from separatrix.engine.solvers.working_sets import on_working_sets
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, SeparatrixWarning

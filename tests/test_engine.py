@@ -25,16 +25,16 @@ from separatrix.compressed import csr_rows, full_columns, of_entries, transposed
 from separatrix.data.memory import CELLS, evenly, memory_source
 from separatrix.data.some import csr_of
 from separatrix.data.threads import one_blas_thread, workers
-from separatrix.engine import conjugate
 from separatrix.engine.choose import SOLVERS, choose
 from separatrix.engine.fit import Options, fit_linear_model, warn_of
 from separatrix.engine.iterate import Iterate, Status, minimise
 from separatrix.engine.line_search import backtrack, less_steep, lowest_of_cubic
-from separatrix.engine.linear_algebra import solve_factored, solve_positive
-from separatrix.engine.newton import left_at_zero
+from separatrix.engine.matrices.linear_algebra import solve_factored, solve_positive
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.rowspace import smallest_space
 from separatrix.engine.shared import in_parts, shared_sums, shares_squares
+from separatrix.engine.solvers import conjugate
+from separatrix.engine.solvers.newton import left_at_zero
 from separatrix.engine.sums import Sums, block_sums, is_level
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import L2
@@ -355,7 +355,9 @@ def test_a_curvature_with_its_copies_that_memory_cannot_hold_is_replaced_before_
 
 
 def test_a_process_that_may_take_less_than_there_is_knows_it():
-    ask = "import resource as r; r.setrlimit(r.RLIMIT_AS, (3 * 10**9, -1)); import separatrix.engine.room as m; "
+    ask = (
+        "import resource as r; r.setrlimit(r.RLIMIT_AS, (3 * 10**9, -1)); import separatrix.engine.matrices.room as m; "
+    )
     said = subprocess.run([sys.executable, "-c", ask + "print(m.memory_at_hand())"], capture_output=True, check=True)
     assert 0 < float(said.stdout) < 3e9
 

@@ -8,13 +8,13 @@ import pytest
 
 import problems  # noqa: F401 - one thread
 from separatrix.data.memory import MemorySource, memory_source
-from separatrix.engine.descent import SLIGHT, Descent
-from separatrix.engine.family import Asked, Factors, Family
 from separatrix.engine.fit import Options, fit_linear_model
-from separatrix.engine.groups import Members, groups_of
-from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.matrices.linear_algebra import solve_positive
 from separatrix.engine.objective import Objective
-from separatrix.engine.path import Paths, fit_paths
+from separatrix.engine.paths.descent import SLIGHT, Descent
+from separatrix.engine.paths.family import Asked, Factors, Family
+from separatrix.engine.paths.groups import Members, groups_of
+from separatrix.engine.paths.path import Paths, fit_paths
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
 

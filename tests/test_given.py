@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sps
 
 from separatrix import detect_separation, logit, ols
-from separatrix.engine.linear_algebra import factor_positive
+from separatrix.engine.matrices.linear_algebra import factor_positive
 from separatrix.errors import ArgumentError, ColumnError, DataError, TargetError
 
 LOW = np.array([0, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 0])

@@ -12,11 +12,11 @@ from problems import seeds
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.data import memory
 from separatrix.data.memory import memory_source
-from separatrix.engine.interior_point import minimise_inside
+from separatrix.engine.lasso.interior_point import minimise_inside
+from separatrix.engine.lasso.quadratic_model import matrix, squared_subgradient
+from separatrix.engine.lasso.working_model import products
+from separatrix.engine.matrices.room import Room
 from separatrix.engine.objective import Objective
-from separatrix.engine.quadratic_model import matrix, squared_subgradient
-from separatrix.engine.room import Room
-from separatrix.engine.working_model import products
 from separatrix.equations.losses import SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 

@@ -14,8 +14,8 @@ from separatrix.data.labels import brought_text, label_codes, weight_by_class
 from separatrix.data.made import Made, weight_of_rows
 from separatrix.data.memory import memory_source
 from separatrix.data.some import picked, positions
-from separatrix.engine.groups import Halves, Members, groups_of
 from separatrix.engine.objective import Objective
+from separatrix.engine.paths.groups import Halves, Members, groups_of
 from separatrix.equations.hyperplane import PIECE_CELLS
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2

@@ -21,9 +21,9 @@ from problems import seeds
 from separatrix import LinearRegression
 from separatrix.arrays import repeated
 from separatrix.data.memory import memory_source
-from separatrix.engine import ways
-from separatrix.engine.least_squares import LeastSquares, Task, by_gram, least_squares
-from separatrix.engine.quadratic_gap import certified_gap, certify_quadratic
+from separatrix.engine.certificates.quadratic_gap import certified_gap, certify_quadratic
+from separatrix.engine.linear import ways
+from separatrix.engine.linear.least_squares import LeastSquares, Task, by_gram, least_squares
 from separatrix.equations.penalties import L2, elastic_net
 from separatrix.errors import ConvergenceWarning
 

@@ -13,7 +13,7 @@ import problems  # noqa: F401 - one thread
 from seldom import seldom
 from separatrix import LogisticRegressionCV
 from separatrix.data import memory
-from separatrix.engine import leave_out
+from separatrix.engine.paths import leave_out
 from separatrix.errors import ApproximationWarning, TargetError
 from separatrix.settings import Settings
 from separatrix.training import train

@@ -11,12 +11,12 @@ from seldom import seldom
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import workers
 from separatrix.data.wide import WideRows
-from separatrix.engine import multipliers
-from separatrix.engine.conjugate import conjugate_newton
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, minimise
-from separatrix.engine.multipliers import multiplier_newton, truncated_newton
 from separatrix.engine.objective import Objective
+from separatrix.engine.solvers import multipliers
+from separatrix.engine.solvers.conjugate import conjugate_newton
+from separatrix.engine.solvers.multipliers import multiplier_newton, truncated_newton
 from separatrix.equations.losses import SoftmaxLoss
 from separatrix.equations.penalties import L2, elastic_net
 from separatrix.estimators import LogisticRegression

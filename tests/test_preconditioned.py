@@ -8,8 +8,9 @@ import pytest
 from separatrix import LinearRegression
 from separatrix.data import spill
 from separatrix.data.memory import MemorySource, memory_source
-from separatrix.engine import panels, preconditioned, reach, ways
-from separatrix.engine.least_squares import LeastSquares, least_squares
+from separatrix.engine.linear import preconditioned, ways
+from separatrix.engine.linear.least_squares import LeastSquares, least_squares
+from separatrix.engine.matrices import panels, reach
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2, ElasticNet

@@ -8,10 +8,10 @@ import pytest
 
 from separatrix import LogisticRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine import certificate
-from separatrix.engine.newton import newton
+from separatrix.engine.certificates import certificate
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.quasi_newton import quasi_newton
+from separatrix.engine.solvers.newton import newton
+from separatrix.engine.solvers.quasi_newton import quasi_newton
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
 

@@ -12,8 +12,8 @@ from separatrix import LogisticRegression
 from separatrix.data.memory import memory_source
 from separatrix.engine.iterate import Aim
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.quasi_newton import quasi_newton
-from separatrix.engine.sampling import (
+from separatrix.engine.solvers.quasi_newton import quasi_newton
+from separatrix.engine.solvers.sampling import (
     MOST_PER_COEFFICIENT,
     SHARE,
     Sample,

@@ -31,7 +31,7 @@ from separatrix.data.dataset import Dataset
 from separatrix.data.learn import Learned
 from separatrix.data.memory import MemorySource
 from separatrix.data.partitions import learned_source
-from separatrix.engine.certificate import LARGEST_CURVATURE
+from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.errors import (
     ArgumentError,
     CellError,

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from problems import seeds
 from separatrix import LinearRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine.least_squares import Task, by_gram, by_squares, least_squares
-from separatrix.engine.triangle import of_squares, triangle
+from separatrix.engine.linear.least_squares import Task, by_gram, by_squares, least_squares
+from separatrix.engine.matrices.triangle import of_squares, triangle
 from separatrix.equations.penalties import L2
 
 LONG = np.longdouble

@@ -12,12 +12,12 @@ from scipy import sparse
 from problems import seeds
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine import working_sets
+from separatrix.engine.lasso.quadratic_model import Curvature
+from separatrix.engine.lasso.woodbury import Woodbury
+from separatrix.engine.lasso.working_model import gram, products
+from separatrix.engine.matrices.room import Room
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.quadratic_model import Curvature
-from separatrix.engine.room import Room
-from separatrix.engine.woodbury import Woodbury
-from separatrix.engine.working_model import gram, products
+from separatrix.engine.solvers import working_sets
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 

@@ -21,7 +21,7 @@ from separatrix.data.block import Source
 from separatrix.data.judged import check_not_tiny
 from separatrix.data.made import Made
 from separatrix.data.memory import memory_source
-from separatrix.engine.least_squares import least_squares
+from separatrix.engine.linear.least_squares import least_squares
 from separatrix.equations.penalties import elastic_net
 from separatrix.predicted import eta_of
 from separatrix.tables import brought, columns_for, number_blocks, number_rows, table_eta, table_labels

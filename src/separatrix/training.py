@@ -24,7 +24,7 @@ from separatrix.data.turns import turns
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore
-from separatrix.engine.selection import check_folds
+from separatrix.engine.paths.selection import check_folds
 from separatrix.errors import ArgumentError, DataError
 from separatrix.evaluate.binned import Numbers, binned, edges_of, evaluation_of, number_evaluation_of, numbers
 from separatrix.evaluate.checks import examine

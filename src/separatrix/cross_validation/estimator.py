@@ -38,9 +38,9 @@ from separatrix.data.classes import against, codes_for, columns_of_eta, loss_of
 from separatrix.data.labels import made_codes
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options
-from separatrix.engine.groups import Members
-from separatrix.engine.leave_out import LeftOut
-from separatrix.engine.path import Paths, fit_paths
+from separatrix.engine.paths.groups import Members
+from separatrix.engine.paths.leave_out import LeftOut
+from separatrix.engine.paths.path import Paths, fit_paths
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ArgumentError, ConvergenceWarning
 from separatrix.estimators import LogisticRegression
@@ -65,7 +65,7 @@ class LogisticRegressionCV(LogisticRegression):
     cv : int, splitter, iterable of (train, test), "loo" or None, default None
         None is 5 folds. A number makes stratified folds, as scikit-learn does. "loo" leaves out each row in turn,
         by one fit for each C and a Newton step for each row, and by fits of their own those that pull hard
-        (`separatrix.engine.leave_out`). A row is in a training set or is not: one that is named twice counts once.
+        (`separatrix.engine.paths.leave_out`). A row is in a training set or is not: named twice, it counts once.
     scoring : str, callable or None, default None
         Any scikit-learn scorer; None is accuracy, or the log loss with cv="loo". With `sample_weight`, its rows weigh
         in the scores, too. With cv="loo" a callable (model, X, y) is given a model that takes decision values in place

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from separatrix.arguments import listed, shown
 from separatrix.arrays import BoolArray, FloatArray, IntArray
-from separatrix.engine.groups import Members
+from separatrix.engine.paths.groups import Members
 from separatrix.equations.hyperplane import pieces
 from separatrix.errors import ArgumentError, SeparationWarning, TargetError
 

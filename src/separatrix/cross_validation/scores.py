@@ -15,8 +15,8 @@ from separatrix.data.classes import columns_of_eta
 from separatrix.data.memory import some_rows
 from separatrix.data.some import rows_of, unless_run
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.leave_out import warn_of_untrue
-from separatrix.engine.path import Paths
+from separatrix.engine.paths.leave_out import warn_of_untrue
+from separatrix.engine.paths.path import Paths
 from separatrix.equations.hyperplane import linear_predictor, pieces
 from separatrix.equations.links import log1pexp
 from separatrix.equations.losses import LogLoss

@@ -14,15 +14,15 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.data.judged import share_of_entries
 from separatrix.data.memory import MemorySource
-from separatrix.engine.certificate import LARGEST_CURVATURE
-from separatrix.engine.gradient_descent import gradient_descent
+from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, Solver
-from separatrix.engine.multipliers import truncated_newton
-from separatrix.engine.newton import HELD_AT_ONCE, newton
+from separatrix.engine.matrices.room import memory_at_hand
 from separatrix.engine.objective import Objective
-from separatrix.engine.proximal import proximal_newton
-from separatrix.engine.quasi_newton import quasi_newton
-from separatrix.engine.room import memory_at_hand
+from separatrix.engine.solvers.gradient_descent import gradient_descent
+from separatrix.engine.solvers.multipliers import truncated_newton
+from separatrix.engine.solvers.newton import HELD_AT_ONCE, newton
+from separatrix.engine.solvers.proximal import proximal_newton
+from separatrix.engine.solvers.quasi_newton import quasi_newton
 from separatrix.equations.hyperplane import is_hardly_sparse
 from separatrix.equations.penalties import ElasticNet
 from separatrix.errors import ArgumentError, listing

@@ -11,16 +11,16 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.certificate import Certificate, certify
+from separatrix.engine.certificates.certificate import Certificate, certify
+from separatrix.engine.certificates.duality import by_strong_convexity
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import Choice, choice_for, products_pay
-from separatrix.engine.duality import by_strong_convexity
 from separatrix.engine.iterate import Aim, Solution, Status, Step, Trace, ignore, minimise
 from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.proximal import centred_for, takes_metric
 from separatrix.engine.rowspace import Space, smallest_space
-from separatrix.engine.sampling import Start, few_rows, is_saving, rows_of_sample, sample_start, start_at
+from separatrix.engine.solvers.proximal import centred_for, takes_metric
+from separatrix.engine.solvers.sampling import Start, few_rows, is_saving, rows_of_sample, sample_start, start_at
 from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.equations.penalties import ElasticNet

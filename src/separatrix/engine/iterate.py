@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.certificate import Certificate, Part, by_duality, certify, rounding
-from separatrix.engine.duality import Prediction
+from separatrix.engine.certificates.certificate import Certificate, Part, by_duality, certify, rounding
+from separatrix.engine.certificates.duality import Prediction
 from separatrix.engine.objective import Evaluation, Objective
 
 MOST_IDLE = 3  # steps in a row that gain nothing, after which no other will

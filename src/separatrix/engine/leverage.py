@@ -11,8 +11,8 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.certificate import LARGEST_CURVATURE
-from separatrix.engine.linear_algebra import factor_positive, inverse_of
+from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
+from separatrix.engine.matrices.linear_algebra import factor_positive, inverse_of
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import quadratic_forms
 from separatrix.equations.losses import Loss

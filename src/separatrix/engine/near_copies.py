@@ -21,7 +21,7 @@ from scipy.linalg import LinAlgError, eigh, eigh_tridiagonal, get_blas_funcs, ge
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import Linear, factor_positive, solve_factored
+from separatrix.engine.matrices.linear_algebra import Linear, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_plane
 from separatrix.equations.hyperplane import pieces, product

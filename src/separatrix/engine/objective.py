@@ -20,8 +20,9 @@ from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.wide import wide_rows
 from separatrix.engine.augmented import Augmented, augmented
-from separatrix.engine.linear_algebra import Factor, factor_of_root, factor_positive
-from separatrix.engine.packed import Half
+from separatrix.engine.matrices.linear_algebra import Factor, factor_of_root, factor_positive
+from separatrix.engine.matrices.packed import Half
+from separatrix.engine.matrices.triangle import triangle, triangle_of
 from separatrix.engine.shared import in_parts, shared_gram, shared_sums, shares_squares
 from separatrix.engine.sums import (
     OfRows,
@@ -35,7 +36,6 @@ from separatrix.engine.sums import (
     through_block,
     with_intercept,
 )
-from separatrix.engine.triangle import triangle, triangle_of
 from separatrix.equations.hyperplane import beside_ones, pieces, weighted_gram
 from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.equations.penalties import ARRAYS, ElasticNet, scaled

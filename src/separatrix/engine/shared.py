@@ -15,7 +15,7 @@ from separatrix.compressed import dense
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import for_each, in_order
-from separatrix.engine.packed import Half
+from separatrix.engine.matrices.packed import Half
 from separatrix.engine.sums import Sums, sums_and_state
 from separatrix.equations.hyperplane import pieces, scaled_copies
 from separatrix.equations.losses import Loss

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.certificate import Certificate
+from separatrix.engine.certificates.certificate import Certificate
 from separatrix.engine.iterate import Trace
 from separatrix.model import Choice, FitRecord
 

@@ -19,9 +19,9 @@ from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.beside import Beside
 from separatrix.data.columns import Columns as TableColumns
 from separatrix.data.target import Target
-from separatrix.engine.certificate import LARGEST_CURVATURE, certify
+from separatrix.engine.certificates.certificate import LARGEST_CURVATURE, certify
+from separatrix.engine.certificates.quadratic_gap import certify_quadratic
 from separatrix.engine.checkpoint import Checkpoint
-from separatrix.engine.quadratic_gap import certify_quadratic
 from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import DataError, SeparatrixWarning

@@ -17,8 +17,8 @@ from separatrix.data.memory import memory_source
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step
-from separatrix.engine.least_squares import least_squares
-from separatrix.engine.selection import Folds, Selection, select_C
+from separatrix.engine.linear.least_squares import least_squares
+from separatrix.engine.paths.selection import Folds, Selection, select_C
 from separatrix.engine.sums import column_moments
 from separatrix.equations.penalties import ElasticNet, elastic_net
 from separatrix.errors import ApproximationWarning, SeparatrixWarning

@@ -19,7 +19,7 @@ from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.some import picked, positions
-from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
+from separatrix.engine.certificates.certificate import LARGEST_CURVATURE, Certificate
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import meant
 from separatrix.engine.fit import EPSILON, Fit, Options, fit_linear_model, rounded

@@ -19,7 +19,7 @@ from scipy.linalg import solve_triangular
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.triangle import ROUNDING, design_of, triangle, triangle_of
+from separatrix.engine.matrices.triangle import ROUNDING, design_of, triangle, triangle_of
 from separatrix.errors import ArgumentError
 
 HIGH_INDEX = 30.0

@@ -28,10 +28,10 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.leverage import LEVERAGE_ONE, leverages, row_curvatures
-from separatrix.engine.linear_algebra import ROUGH, factor_positive
+from separatrix.engine.matrices.linear_algebra import ROUGH, factor_positive
+from separatrix.engine.matrices.triangle import triangle_of
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
-from separatrix.engine.triangle import triangle_of
 from separatrix.equations.hyperplane import beside_ones, paired_grams
 from separatrix.errors import ArgumentError, DataError
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
-from separatrix.engine.certificate import LARGEST_CURVATURE
+from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.engine.fit import Fit, warn_of, warn_of_stop
 from separatrix.engine.iterate import Status
 from separatrix.errors import SeparationWarning

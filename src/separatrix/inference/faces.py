@@ -2,7 +2,7 @@
 
 A linear program takes longer than a fit as soon as coefficients are many. A fit ends in one of three ways:
 
-- Its optimum is proved to be finite (`separatrix.engine.certificate`): then no row gains for ever.
+- Its optimum is proved to be finite (`separatrix.engine.certificates.certificate`): then no row gains for ever.
 - Its plane has every row strictly on its class's side: then the plane is the direction.
 - Of two classes, some rows have all but run off. Their loss is about exp(-margin), whose slope and curvature are as
   large, so a Newton step takes each about 1 further, and the other rows nowhere. Less its part that would move those,
@@ -20,7 +20,7 @@ from separatrix.arrays import FloatArray, repeated
 from separatrix.data.classes import columns_of_eta, loss_of
 from separatrix.data.memory import MemorySource
 from separatrix.engine.fit import Fit, Options, fit_linear_model
-from separatrix.engine.linear_algebra import null_space, solve_positive
+from separatrix.engine.matrices.linear_algebra import null_space, solve_positive
 from separatrix.engine.objective import Objective
 from separatrix.equations.penalties import elastic_net
 from separatrix.inference.lone import lone_columns

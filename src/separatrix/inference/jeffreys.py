@@ -21,7 +21,7 @@ from separatrix.cached import cached_property
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.leverage import inverse_curvature
-from separatrix.engine.linear_algebra import inverse_of
+from separatrix.engine.matrices.linear_algebra import inverse_of
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.losses import LogLoss

@@ -7,7 +7,7 @@ S  = U' I^-1 U                    U and I of the larger model, at the estimate o
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.matrices.linear_algebra import solve_positive
 from separatrix.engine.objective import Objective
 from separatrix.errors import ArgumentError
 from separatrix.inference.wald import Test, chi_squared

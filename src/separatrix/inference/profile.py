@@ -20,9 +20,9 @@ from scipy.linalg import null_space
 
 from separatrix.arrays import FloatArray
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.linear_algebra import solve_positive
-from separatrix.engine.newton import newton
+from separatrix.engine.matrices.linear_algebra import solve_positive
 from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.solvers.newton import newton
 from separatrix.errors import ArgumentError, ConvergenceWarning
 from separatrix.inference.venzon_moolgavkar import DAMPING, MOST_PASSES, STIFFER, Goal, seek
 from separatrix.inference.wald import quantile

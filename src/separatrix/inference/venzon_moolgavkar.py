@@ -24,9 +24,9 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.linear_algebra import Factor, factor_positive, solve_factored
+from separatrix.engine.matrices.linear_algebra import Factor, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.quasi_newton import Pair, inverse_times, share_to_keep, steps_for_curvature, with_pair
+from separatrix.engine.solvers.quasi_newton import Pair, inverse_times, share_to_keep, steps_for_curvature, with_pair
 from separatrix.engine.sums import Sums, block_sums
 
 CLOSE = 1e-7  # of the way from the estimate: a last step no longer than that leaves less

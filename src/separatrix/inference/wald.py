@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.linear_algebra import solve_positive
+from separatrix.engine.matrices.linear_algebra import solve_positive
 from separatrix.errors import ArgumentError
 from separatrix.inference.tails import chi_squared_tail, f_tail, tail_quantile, upper_tail
 

@@ -12,8 +12,8 @@ from separatrix.data.frames import dataframe
 from separatrix.data.given import matrix_of
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
+from separatrix.engine.matrices.triangle import ROUNDING, design_of, triangle_of
 from separatrix.engine.objective import Objective
-from separatrix.engine.triangle import ROUNDING, design_of, triangle_of
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ArgumentError, SeparationWarning, listing

@@ -7,7 +7,7 @@ from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.triangle import design_of, triangle, triangle_of
+from separatrix.engine.matrices.triangle import design_of, triangle, triangle_of
 from separatrix.errors import DataError
 from separatrix.regression.sample import INTERCEPT, Sample
 

@@ -13,15 +13,15 @@ from scipy.linalg import solve_triangular
 from separatrix.arrays import FloatArray, IntArray, repeated
 from separatrix.data.block import Block
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.certificate import LARGEST_CURVATURE, Certificate
+from separatrix.engine.certificates.certificate import LARGEST_CURVATURE, Certificate
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
-from separatrix.engine.least_squares import least_squares
-from separatrix.engine.linear_algebra import ROUGH, SINGULAR, inverse_of, solve_factored
+from separatrix.engine.linear.least_squares import least_squares
+from separatrix.engine.matrices.linear_algebra import ROUGH, SINGULAR, inverse_of, solve_factored
+from separatrix.engine.matrices.triangle import design_of, triangle_of
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_state
-from separatrix.engine.triangle import design_of, triangle_of
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
 from separatrix.errors import ConvergenceWarning, SeparationWarning, listing

@@ -8,7 +8,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block
-from separatrix.engine.triangle import ROUNDING
+from separatrix.engine.matrices.triangle import ROUNDING
 from separatrix.errors import ArgumentError
 from separatrix.inference.tails import f_tail
 from separatrix.inference.wald import Test, quantile

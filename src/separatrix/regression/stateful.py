@@ -21,7 +21,7 @@ from separatrix.data.cells import Table
 from separatrix.data.counts import Moments, merged
 from separatrix.data.dataset import Dataset
 from separatrix.data.learn import AddUp, complete_rows
-from separatrix.engine.triangle import triangle
+from separatrix.engine.matrices.triangle import triangle
 from separatrix.errors import ArgumentError, SeparatrixError
 from separatrix.regression.design import DEPENDENT
 from separatrix.regression.factors import names_in, widened, words_of

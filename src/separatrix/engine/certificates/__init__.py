@@ -1,0 +1,1 @@
+"""How far from the optimum, at most: each way to find a bound on the gap."""

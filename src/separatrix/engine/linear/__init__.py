@@ -1,0 +1,1 @@
+"""Least squares, by a triangle of the rows or by products with them."""

@@ -1,0 +1,1 @@
+"""Each way to the minimum, as a generator of iterates, and the sample of the rows that starts it."""
