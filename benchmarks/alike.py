@@ -82,7 +82,7 @@ def ours(path: str) -> tuple[list[float], float]:
 
 def row_by_row(path: str) -> tuple[list[float], float]:
     """As if no two rows were alike."""
-    from separatrix.data import collapse, learn
+    from separatrix.data.streams import collapse, learn
 
     learn.may_repeat, collapse.NEW = (lambda rows: False), -1.0
     return ours(path)

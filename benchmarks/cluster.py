@@ -27,12 +27,12 @@ import pyarrow.parquet as pq
 import separatrix
 from benchmarks.measure import ROOT
 from separatrix import LogisticRegression
-from separatrix.data.client import connected
-from separatrix.data.cluster import FAN, ClusterSource
-from separatrix.data.learn import Question
 from separatrix.data.memory import memory_source
-from separatrix.data.partitions import LOT_ROWS, MOST_LOTS, learned_source
+from separatrix.data.streams.learn import Question
 from separatrix.data.threads import one_blas_thread
+from separatrix.data.workers.client import connected
+from separatrix.data.workers.cluster import FAN, ClusterSource
+from separatrix.data.workers.partitions import LOT_ROWS, MOST_LOTS, learned_source
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
@@ -136,7 +136,7 @@ def make(folder: Path, rows: int, columns: int, file_rows: int = FILE_ROWS) -> N
 def on_workers(workers: int, folder: Path) -> Iterator[Any]:
     """The set of a folder on so many processes of one core each, which have imported all they need."""
     with connected(workers=workers) as client:
-        client.run(lambda: import_module("separatrix.data.partitions"))
+        client.run(lambda: import_module("separatrix.data.workers.partitions"))
         yield separatrix.open(str(folder / "*.parquet"), client=client)
 
 

@@ -8,11 +8,11 @@ import pytest
 
 import separatrix
 from separatrix import LinearRegression, LogisticRegression
-from separatrix.data import learn, spill, stream
-from separatrix.data.dataset import Dataset
-from separatrix.data.learn import Question
-from separatrix.data.partitions import learned_source
-from separatrix.data.stream import StreamSource
+from separatrix.data.reading.dataset import Dataset
+from separatrix.data.streams import learn, spill, stream
+from separatrix.data.streams.learn import Question
+from separatrix.data.streams.stream import StreamSource
+from separatrix.data.workers.partitions import learned_source
 
 ROWS, BATCH = 5_000, 700
 

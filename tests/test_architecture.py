@@ -36,26 +36,30 @@ ROWS += [["training"], ["streamed"], ["explained"], ["checked"], ["messages", "p
 ROWS += [["scratch", "columns", "estimators", "linear", "formula", "options", "cli"]]
 ROWS += [["cross_validation", "firth", "__main__"]]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
-ENGINE_ROWS = [["matrices", "sums"], ["augmented", "shared"], ["objective"], ["line_search", "near_copies"]]
-ENGINE_ROWS += [["lasso", "certificates"], ["leverage", "iterate"], ["checkpoint", "solvers"], ["choose"], ["rowspace"]]
-ENGINE_ROWS += [["fit"], ["linear", "paths"]]
-ENGINE_RANK = {name: rank for rank, row in enumerate(ENGINE_ROWS) for name in row}
+DATA = [["block", "classes", "frames", "made", "threads"], ["given", "judged", "labels", "some"], ["memory"]]
+DATA += [["wide", "tables"], ["reading"], ["streams"], ["workers"], ["opened"]]
+ENGINE = [["matrices", "sums"], ["augmented", "shared"], ["objective"], ["line_search", "near_copies"]]
+ENGINE += [["lasso", "certificates"], ["leverage", "iterate"], ["checkpoint", "solvers"], ["choose"], ["rowspace"]]
+ENGINE += [["fit"], ["linear", "paths"]]
+RANK_WITHIN = {
+    part: {name: rank for rank, row in enumerate(rows) for name in row}
+    for part, rows in {"data": DATA, "engine": ENGINE}.items()
+}
 HEAVY = ("sklearn", "matplotlib", "scipy", "duckdb", "pandas", "polars")
 LONGEST_MODULE, LONGEST_FUNCTION = 350, 60
 
 
 def name_of(path: Path) -> str:
-    """separatrix.data.files for its file."""
+    """separatrix.data.reading.files for its file."""
     parts = path.relative_to(ROOT.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 NAMES = [name_of(path) for path in MODULES]
-ENGINE = sorted((ROOT / "engine").rglob("*.py"))
 
 
 def part_of(module: str) -> str:
-    """The row's name that a module belongs to: data for separatrix.data.files."""
+    """The row's name that a module belongs to: data for separatrix.data.reading.files."""
     return module.split(".")[1]
 
 
@@ -100,16 +104,19 @@ def test_the_doors_do_not_lean_on_each_other():
         assert not {part_of(name) for name in imports_of(ROOT / f"{door}.py")} & {"scratch", "estimators", "cli"}
 
 
-@pytest.mark.parametrize("path", [path for path in ENGINE if path.name != "__init__.py"], ids=name_of)
-def test_imports_within_the_engine_go_down_its_own_rows(path):
-    here = step_of(name_of(path))
-    others = {name for name in imports_of(path) if part_of(name) == "engine" and step_of(name) != here}
-    back = {name for name in others if ENGINE_RANK[step_of(name)] >= ENGINE_RANK[here]}
-    assert not back, f"{name_of(path)} imports {sorted(back)}, which does not lie below it"
+@pytest.mark.parametrize("part", RANK_WITHIN)
+def test_imports_within_a_part_go_down_its_own_rows(part):
+    rank = RANK_WITHIN[part]
+    paths = [path for path in (ROOT / part).rglob("*.py") if path.name != "__init__.py"]
+    assert {step_of(name_of(path)) for path in paths} == set(rank)
+    arrows = [(name_of(path), name) for path in paths for name in imports_of(path) if part_of(name) == part]
+    across = [arrow for arrow in arrows if step_of(arrow[0]) != step_of(arrow[1])]
+    assert across
+    assert [(here, other) for here, other in across if rank[step_of(other)] >= rank[step_of(here)]] == []
 
 
 def step_of(module: str) -> str:
-    """The row's name within the engine: solvers for separatrix.engine.solvers.newton."""
+    """The row's name within a part: solvers for separatrix.engine.solvers.newton."""
     return module.split(".")[2]
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from separatrix import LinearRegression
-from separatrix.data import spill
 from separatrix.data.memory import MemorySource, memory_source
+from separatrix.data.streams import spill
 from separatrix.engine.linear import preconditioned, ways
 from separatrix.engine.linear.complete import complete
 from separatrix.engine.linear.least_squares import LeastSquares, least_squares

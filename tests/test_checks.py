@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from separatrix.data.columns import Columns
-from separatrix.data.target import Target
+from separatrix.data.tables.columns import Columns
+from separatrix.data.tables.target import Target
 from separatrix.evaluate.checks import examine
 from separatrix.evaluate.codes import CODES, Finding
 from separatrix.evaluate.far_numbers import far_of

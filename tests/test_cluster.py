@@ -26,10 +26,12 @@ from sklearn.base import clone
 import separatrix
 from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression, logit, ols
-from separatrix.data import blocks, cluster, collapse, learn, partitions, parts, stream
-from separatrix.data import client as clients
-from separatrix.data.hold_out import HoldOut
 from separatrix.data.memory import MemorySource
+from separatrix.data.reading import parts
+from separatrix.data.reading.hold_out import HoldOut
+from separatrix.data.streams import collapse, learn, stream
+from separatrix.data.workers import blocks, cluster, partitions
+from separatrix.data.workers import client as clients
 from separatrix.engine.objective import Objective
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
@@ -102,6 +104,8 @@ def test_a_bag_of_paths_is_the_files(spread, tmp_path):
     files = [part.path for part in written(data, tmp_path, 2, 5_000).parts]
     paths = bag.from_sequence(map(str, files), npartitions=2)
     assert_same(CASES["binary"].fit(paths), CASES["binary"].fit(data), 1e-9)
+    with pytest.raises(ArgumentError, match="the Dask bag is empty: put the paths of files into it"):
+        separatrix.open(bag.from_sequence([], npartitions=1))
 
 
 def arrays(classes: int = 2, seed: int = 0) -> tuple[Any, ...]:
@@ -297,9 +301,12 @@ def moved(client: Any) -> int:
 STOPPED = """
 import json, os, signal, sys
 from pathlib import Path
-from separatrix.data import client as clients
-from separatrix.data import cluster, learn, partitions, stream
-from separatrix.data.dataset import open
+from separatrix.data.workers import client as clients
+from separatrix.data.workers import cluster
+from separatrix.data.streams import learn
+from separatrix.data.workers import partitions
+from separatrix.data.streams import stream
+from separatrix.data.opened import open
 from separatrix.settings import Settings
 from separatrix.streamed import train_streamed
 
@@ -801,7 +808,7 @@ def test_a_query_is_read_by_workers_from_a_copy_that_goes_with_the_dataset(sprea
     monkeypatch.setattr(parts, "SPOOLED", 900)
     data = features(table(rows=ROWS), "two")
     written(data, tmp_path, 3, 5_000)
-    monkeypatch.setattr("separatrix.data.dataset.BATCH", 2_048)
+    monkeypatch.setattr("separatrix.data.opened.BATCH", 2_048)
     query = f"select * from '{tmp_path}/part-*.parquet' order by filename, file_row_number"
     rows = separatrix.open(query=query, client=spread)
     folder = Path(rows.parts[0].folder)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from separatrix.data.columns import Boolean, Category, Columns, Date, LeftOut, Number, Table, Text
-from separatrix.data.tally import tally
+from separatrix.data.tables.columns import Boolean, Category, Columns, Date, LeftOut, Number, Table, Text
+from separatrix.data.tables.tally import tally
 from separatrix.errors import ArgumentError, CellError, ColumnError
 
 

@@ -9,7 +9,7 @@ import pytest
 import separatrix
 from seldom import seldom
 from separatrix import Columns, LinearRegression, LogisticRegression
-from separatrix.data.columns import Category, Date, LeftOut, Number, Text
+from separatrix.data.tables.columns import Category, Date, LeftOut, Number, Text
 from separatrix.errors import ArgumentError, CellError, ColumnError, SeparatrixWarning, TargetError
 from separatrix.export.json import read_model
 

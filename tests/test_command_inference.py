@@ -16,9 +16,9 @@ from rich.console import Console
 
 from seldom import seldom
 from separatrix import logit, ols
-from separatrix.data.beside import Beside
-from separatrix.data.columns import Columns
-from separatrix.data.target import learn_target
+from separatrix.data.tables.beside import Beside
+from separatrix.data.tables.columns import Columns
+from separatrix.data.tables.target import learn_target
 from separatrix.errors import ArgumentError, ColumnError, DataError, InferenceError, ModelError
 from separatrix.export.json import read_model, write_model
 from separatrix.report.estimates import summarize_estimates

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from separatrix import LogisticRegression
-from separatrix.data.builtin import BUILTIN, REGRESSIONS, builtin
-from separatrix.data.columns import Columns
-from separatrix.data.dataset import open as opened
-from separatrix.data.files import replacing, replacing_all
+from separatrix.data.opened import open as opened
+from separatrix.data.reading.builtin import BUILTIN, REGRESSIONS, builtin
+from separatrix.data.reading.files import replacing, replacing_all
+from separatrix.data.tables.columns import Columns
 from separatrix.errors import ArgumentError, ColumnError, DataError, FileError
 from separatrix.stopping import unfinished
 
@@ -509,7 +509,7 @@ def test_ctrl_c_while_duckdb_reads_is_ctrl_c(monkeypatch, tmp_path):
     def interrupted(*_):
         raise RuntimeError("Query interrupted")
 
-    monkeypatch.setattr("separatrix.data.files.layouts_of", interrupted)
+    monkeypatch.setattr("separatrix.data.reading.files.layouts_of", interrupted)
     (tmp_path / "data.csv").write_text("a,b\n1,2\n")
     with pytest.raises(KeyboardInterrupt):
         table_of(str(tmp_path / "data.csv"))

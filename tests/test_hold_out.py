@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seldom import seldom
-from separatrix.data import partitions
-from separatrix.data.client import connected
-from separatrix.data.dataset import open
-from separatrix.data.hold_out import START, HoldOut, drawn
+from separatrix.data.opened import open
+from separatrix.data.reading.hold_out import START, HoldOut, drawn
+from separatrix.data.workers import partitions
+from separatrix.data.workers.client import connected
 from separatrix.errors import ArgumentError, TargetError
 from separatrix.settings import Settings
 from separatrix.streamed import train_streamed

@@ -17,9 +17,9 @@ from rich.console import Console
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from seldom import seldom
-from separatrix.data.builtin import builtin
-from separatrix.data.columns import Columns
-from separatrix.data.target import learn_target
+from separatrix.data.reading.builtin import builtin
+from separatrix.data.tables.columns import Columns
+from separatrix.data.tables.target import learn_target
 from separatrix.evaluate.checks import examine
 from separatrix.evaluate.codes import Finding
 from separatrix.evaluate.metrics import Evaluation, NumberEvaluation, evaluate_classes, evaluate_numbers

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from separatrix.data.reservoir import MOST_STRATA, Reservoir, Strata, size
+from separatrix.data.streams.reservoir import MOST_STRATA, Reservoir, Strata, size
 
 ROW = 8  # bytes of a row of one number
 

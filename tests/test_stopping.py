@@ -38,7 +38,7 @@ FIT = ["fit", "--query", "select * from 'old.parquet'", "--target", "y", "--stre
 PREDICT = ["predict", "old.json", "old.parquet", "--out", "p.csv"]
 MOMENTS = [
     *seldom((FIT, "cyclopts/__init__.py:<module>"), (FIT, "tempfile.py:mkdtemp")),
-    *seldom((FIT, "data/parts.py:spool")),
+    *seldom((FIT, "data/reading/parts.py:spool")),
     (FIT, "engine/iterate.py:minimise"),
     *seldom((FIT, "report/render.py:render"), (PREDICT, "export/predictions.py:prediction_table")),
     *seldom(

@@ -26,11 +26,11 @@ from sklearn.base import clone
 import separatrix
 from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression
-from separatrix.data import alike, collapse, learn, reservoir, spill, stream
-from separatrix.data.dataset import Dataset
-from separatrix.data.learn import Learned
 from separatrix.data.memory import MemorySource
-from separatrix.data.partitions import learned_source
+from separatrix.data.reading.dataset import Dataset
+from separatrix.data.streams import alike, collapse, learn, reservoir, spill, stream
+from separatrix.data.streams.learn import Learned
+from separatrix.data.workers.partitions import learned_source
 from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.errors import (
     ArgumentError,
@@ -719,7 +719,8 @@ import sys, resource, threading
 from pathlib import Path
 import separatrix
 from separatrix import LogisticRegression
-from separatrix.data import stream, learn
+from separatrix.data.streams import stream
+from separatrix.data.streams import learn
 stream.ROOM, learn.SAMPLE_BYTES = 100_000, 500_000
 """
 
@@ -781,7 +782,7 @@ def test_ctrl_c_in_a_pass_leaves_nothing_on_the_disk(tmp_path):
     data, scratch = big(tmp_path / "set", 500_000), tmp_path / "tmp"
     scratch.mkdir()
     code = f"""
-from separatrix.data.spill import Spill
+from separatrix.data.streams.spill import Spill
 real = Spill.write
 def write(self, number, arrays):
     real(self, number, arrays)

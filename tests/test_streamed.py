@@ -19,11 +19,13 @@ import pytest
 
 from seldom import seldom
 from separatrix import LogisticRegression, logit, ols, training
-from separatrix.data import client, learn, stream
-from separatrix.data.beside import Beside
-from separatrix.data.dataset import Dataset, open
-from separatrix.data.hold_out import HoldOut
-from separatrix.data.stream import encoded
+from separatrix.data.opened import open
+from separatrix.data.reading.dataset import Dataset
+from separatrix.data.reading.hold_out import HoldOut
+from separatrix.data.streams import learn, stream
+from separatrix.data.streams.stream import encoded
+from separatrix.data.tables.beside import Beside
+from separatrix.data.workers import client
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import ignore
 from separatrix.errors import ArgumentError, CellError, FileError, InferenceError
@@ -415,7 +417,7 @@ def test_a_fault_that_only_a_row_held_out_has_is_named_by_its_row(streamed, weig
 STOPPED = """
 import json, os, signal, sys
 from pathlib import Path
-from separatrix.data.dataset import open
+from separatrix.data.opened import open
 from separatrix.engine.objective import Objective
 from separatrix.settings import Settings
 from separatrix.streamed import train_streamed

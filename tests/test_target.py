@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from separatrix.data.cells import Table
-from separatrix.data.target import Target, learn_target
+from separatrix.data.tables.cells import Table
+from separatrix.data.tables.target import Target, learn_target
 from separatrix.errors import ArgumentError, CellError, ColumnError, TargetError
 
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from separatrix import Columns, LogisticRegression
-from separatrix.data.columns import Columns as Learned
+from separatrix.data.tables.columns import Columns as Learned
 from separatrix.errors import ArgumentError, CellError, ColumnError, DataError
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from separatrix import plots, scratch
     from separatrix.columns import Columns
     from separatrix.cross_validation import LogisticRegressionCV
-    from separatrix.data.dataset import open
+    from separatrix.data.opened import open
     from separatrix.estimators import LogisticRegression
     from separatrix.firth import FirthLogisticRegression
     from separatrix.formula import logit, ols
@@ -50,7 +50,7 @@ _HOMES = {
     "detect_separation": "separatrix.inference.separation",
     "logit": "separatrix.formula",
     "ols": "separatrix.formula",
-    "open": "separatrix.data.dataset",
+    "open": "separatrix.data.opened",
 }
 
 

@@ -20,9 +20,9 @@ from separatrix.messages import complain, in_words, progress, show_notes, tell
 from separatrix.options import ColumnOptions, Flag, QueryOptions, SourceOptions, Whole, folds, names
 
 if TYPE_CHECKING:
-    from separatrix.data.columns import Table
-    from separatrix.data.dataset import Dataset
-    from separatrix.data.encoders import Note
+    from separatrix.data.reading.dataset import Dataset
+    from separatrix.data.tables.columns import Table
+    from separatrix.data.tables.encoders import Note
     from separatrix.engine.iterate import Step
     from separatrix.model import Model, Prediction
     from separatrix.report.summarize import Summary
@@ -122,7 +122,7 @@ def fit(
     out
         Folder for model.json and report.html.
     """
-    from separatrix.data.builtin import REGRESSIONS
+    from separatrix.data.reading.builtin import REGRESSIONS
     from separatrix.settings import Settings
 
     settings = Settings(
@@ -250,8 +250,8 @@ def score(
 
 def fit_and_write(data: str | None, rows: SourceOptions, target: str | None, settings: "Settings", out: Path) -> None:
     """Fits as it is told, writes the model file and the report, and shows the summary."""
-    from separatrix.data.builtin import BUILTIN, is_builtin
-    from separatrix.data.files import replacing_all
+    from separatrix.data.reading.builtin import BUILTIN, is_builtin
+    from separatrix.data.reading.files import replacing_all
     from separatrix.report.terminal import show
 
     name, written = data or "the query", (out / "model.json", out / "report.html")

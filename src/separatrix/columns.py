@@ -9,11 +9,11 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from separatrix.data.cells import Table
-from separatrix.data.columns import Columns as Learned
-from separatrix.data.columns import Rules, Unseen
 from separatrix.data.frames import named_once
 from separatrix.data.some import csr_of
+from separatrix.data.tables.cells import Table
+from separatrix.data.tables.columns import Columns as Learned
+from separatrix.data.tables.columns import Rules, Unseen
 from separatrix.errors import ArgumentError
 
 MOST_CELLS = 2**31  # of a dense array, 16 GiB
@@ -45,7 +45,7 @@ class Columns(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    columns_ : separatrix.data.columns.Columns
+    columns_ : separatrix.data.tables.columns.Columns
         What was learned of each column, as a model file keeps it.
     n_features_in_, feature_names_in_
 

@@ -9,13 +9,13 @@ from rich.console import Console
 from separatrix.errors import in_flags
 
 if TYPE_CHECKING:
-    from separatrix.data.encoders import Note
+    from separatrix.data.tables.encoders import Note
     from separatrix.engine.iterate import Step
 
 
 def show_notes(notes: "list[Note]") -> None:
     """What the model had to make something of, one line each."""
-    from separatrix.data.encoders import merged
+    from separatrix.data.tables.encoders import merged
 
     for note in merged(notes):
         tell(f"note: {note}", style="yellow")

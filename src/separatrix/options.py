@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from separatrix.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from separatrix.data.dataset import Dataset
+    from separatrix.data.reading.dataset import Dataset
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -80,7 +80,7 @@ class QueryOptions:
 
     def open(self, data: str | None, client: Any = None) -> "Dataset":
         """The data, or what answers the query."""
-        from separatrix.data.dataset import open
+        from separatrix.data.opened import open
 
         return open(data, query=self.query, database=self.database, client=client)
 
@@ -112,7 +112,7 @@ class SourceOptions(QueryOptions):
         if self.scheduler is None and self.workers is None:
             yield self.open(data)
             return
-        from separatrix.data.client import connected
+        from separatrix.data.workers.client import connected
 
         with connected(self.scheduler, self.workers) as client:
             yield self.open(data, client)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from separatrix.arguments import check_whole
-from separatrix.data.columns import Rules, Unseen
+from separatrix.data.tables.columns import Rules, Unseen
 from separatrix.engine.paths.selection import Folds
 from separatrix.errors import ArgumentError, listing
 from separatrix.inference.covariance import COVARIANCES

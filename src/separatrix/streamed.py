@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 
 import separatrix
 from separatrix.arrays import IntArray
-from separatrix.data.beside import clusters_in, codes_of, weights_of
-from separatrix.data.cells import Numbered, Table
 from separatrix.data.classes import codes_for
-from separatrix.data.dataset import Dataset
-from separatrix.data.encoders import Note, merged
-from separatrix.data.learn import Encoding, Learned, Question
-from separatrix.data.partitions import TableSource, learned_source
-from separatrix.data.parts import SpooledPart, TablePart
-from separatrix.data.stream import encoded
-from separatrix.data.tally import tally
+from separatrix.data.reading.dataset import Dataset
+from separatrix.data.reading.parts import SpooledPart, TablePart
+from separatrix.data.streams.learn import Encoding, Learned, Question
+from separatrix.data.streams.stream import encoded
+from separatrix.data.tables.beside import clusters_in, codes_of, weights_of
+from separatrix.data.tables.cells import Numbered, Table
+from separatrix.data.tables.encoders import Note, merged
+from separatrix.data.tables.tally import tally
+from separatrix.data.tables.turns import turns
 from separatrix.data.threads import in_order, thread_count, workers
-from separatrix.data.turns import turns
+from separatrix.data.workers.partitions import TableSource, learned_source
 from separatrix.engine.checkpoint import Checkpoint, take_place
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore

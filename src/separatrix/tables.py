@@ -14,19 +14,19 @@ from scipy import sparse
 from separatrix.arguments import listed, shown
 from separatrix.arrays import FloatArray
 from separatrix.checked import check_given, keep_names, weight_of_classes
-from separatrix.data import dataset
-from separatrix.data.beside import given
-from separatrix.data.blocks import Labelled, array_of_dask, labelled
-from separatrix.data.cells import Numbered, Table
-from separatrix.data.columns import Columns
-from separatrix.data.dataset import Dataset, is_dask, is_frame
-from separatrix.data.encoders import Note, merged
 from separatrix.data.frames import named_once
 from separatrix.data.judged import refuse_tiny
 from separatrix.data.labels import brought_text, check_whole
-from separatrix.data.learn import Learned, Question
-from separatrix.data.partitions import TableSource, learned_source
-from separatrix.data.stream import ROOM
+from separatrix.data.opened import dataset_of
+from separatrix.data.reading.dataset import Dataset, is_dask, is_frame
+from separatrix.data.streams.learn import Learned, Question
+from separatrix.data.streams.stream import ROOM
+from separatrix.data.tables.beside import given
+from separatrix.data.tables.cells import Numbered, Table
+from separatrix.data.tables.columns import Columns
+from separatrix.data.tables.encoders import Note, merged
+from separatrix.data.workers.blocks import Labelled, array_of_dask, labelled
+from separatrix.data.workers.partitions import TableSource, learned_source
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixWarning, counted
 from separatrix.explained import about_complex
@@ -205,11 +205,6 @@ def forget_columns(estimator: Any, data: Any) -> None:
     for name in ("columns_", "target_"):
         if hasattr(estimator, name):
             delattr(estimator, name)
-
-
-def dataset_of(data: Any) -> Dataset:
-    """The dataset itself, or the one that `separatrix.open` makes of it."""
-    return data if isinstance(data, Dataset) else dataset.open(data)
 
 
 def columns_for(estimator: Any, data: Any) -> Columns | None:

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import json
 
 from separatrix.arrays import FloatArray
-from separatrix.data.files import remove_left, replacing
+from separatrix.data.reading.files import remove_left, replacing
 from separatrix.engine.iterate import Solver
 from separatrix.errors import FileError
 from separatrix.stopping import stop

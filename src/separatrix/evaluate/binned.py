@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray
-from separatrix.data.target import Label
+from separatrix.data.tables.target import Label
 from separatrix.equations.links import sigmoid
 from separatrix.evaluate.curves import Calibration, average_precision, roc_of
 from separatrix.evaluate.metrics import (

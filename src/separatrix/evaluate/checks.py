@@ -12,8 +12,8 @@ from scipy.sparse import issparse
 from scipy.sparse.csgraph import connected_components
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.columns import DROPPED, Columns, LeftOut
-from separatrix.data.target import Target
+from separatrix.data.tables.columns import DROPPED, Columns, LeftOut
+from separatrix.data.tables.target import Target
 from separatrix.errors import counted, fixed, listing, percent
 from separatrix.evaluate.codes import Finding
 from separatrix.evaluate.far_numbers import far_numbers, read_as_missing

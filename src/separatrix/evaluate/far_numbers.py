@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.data.columns import Columns
-from separatrix.data.encoders import Number
+from separatrix.data.tables.columns import Columns
+from separatrix.data.tables.encoders import Number
 from separatrix.errors import counted
 
 FEWEST = 5  # different other numbers, for their reach to say anything

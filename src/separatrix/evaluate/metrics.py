@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from separatrix.arguments import check_sample_weight
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.target import Label
+from separatrix.data.tables.target import Label
 from separatrix.errors import ArgumentError, listing
 from separatrix.evaluate.curves import Calibration, Roc, average_precision, by_score, calibration, roc
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.columns import Columns
-from separatrix.data.encoders import Boolean, Category, Column, Date, LeftOut, Number
-from separatrix.data.target import Target
+from separatrix.data.tables.columns import Columns
+from separatrix.data.tables.encoders import Boolean, Category, Column, Date, LeftOut, Number
+from separatrix.data.tables.target import Target
 from separatrix.equations.hyperplane import back_project, pieces
 
 CHANCE = 1e-6

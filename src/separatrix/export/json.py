@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from separatrix.data.calendar import is_day, is_zone
-from separatrix.data.columns import Category, Date
-from separatrix.data.files import replacing
+from separatrix.data.reading.files import replacing
+from separatrix.data.tables.calendar import is_day, is_zone
+from separatrix.data.tables.columns import Category, Date
 from separatrix.errors import ModelError, counted, listing
 from separatrix.model import Model
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow.csv import CSVWriter
 from pyarrow.parquet import ParquetWriter
 
-from separatrix.data.files import check_name, replacing
+from separatrix.data.reading.files import check_name, replacing
 from separatrix.errors import ArgumentError, listing
 from separatrix.model import Model, Prediction
 

@@ -17,10 +17,10 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.cells import Table
-from separatrix.data.counts import Moments, merged
-from separatrix.data.dataset import Dataset
-from separatrix.data.learn import AddUp, complete_rows
+from separatrix.data.reading.dataset import Dataset
+from separatrix.data.streams.learn import AddUp, complete_rows
+from separatrix.data.tables.cells import Table
+from separatrix.data.tables.counts import Moments, merged
 from separatrix.engine.matrices.triangle import triangle
 from separatrix.errors import ArgumentError, SeparatrixError
 from separatrix.regression.design import DEPENDENT

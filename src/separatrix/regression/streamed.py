@@ -13,18 +13,18 @@ import numpy as np
 import pandas as pd
 
 from separatrix.arrays import IntArray
-from separatrix.data import dataset
-from separatrix.data.beside import given
 from separatrix.data.block import Block, Source
-from separatrix.data.blocks import array_of_dask, labelled
-from separatrix.data.cells import Numbered, Table, cells_of, each_of
-from separatrix.data.dataset import Dataset
 from separatrix.data.given import check_finite
-from separatrix.data.learn import AddUp, Learned, Question, complete_rows
-from separatrix.data.orders import Orders
-from separatrix.data.partitions import learned_source
-from separatrix.data.tally import ColumnTally, Tally
-from separatrix.data.target import Target
+from separatrix.data.opened import dataset_of
+from separatrix.data.reading.dataset import Dataset
+from separatrix.data.reading.orders import Orders
+from separatrix.data.streams.learn import AddUp, Learned, Question, complete_rows
+from separatrix.data.tables.beside import given
+from separatrix.data.tables.cells import Numbered, Table, cells_of, each_of
+from separatrix.data.tables.tally import ColumnTally, Tally
+from separatrix.data.tables.target import Target
+from separatrix.data.workers.blocks import array_of_dask, labelled
+from separatrix.data.workers.partitions import learned_source
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
 from separatrix.regression.categories import check_categories
 from separatrix.regression.factors import factors_of, names_in, needed_by, variables_of, words_of
@@ -40,8 +40,8 @@ SHOWN_ROWS = 20_000  # of the even sample, of which a formula's design is learne
 
 @dataclass(frozen=True)
 class FormulaEncoding:
-    """How rows become the columns of a formula's design: like `separatrix.data.encoding.Encoding`, with y as the loss
-    of so many classes wants it."""
+    """How rows become the columns of a formula's design: like `separatrix.data.tables.encoding.Encoding`, with y as
+    the loss of so many classes wants it."""
 
     recipe: Encoding
     names: tuple[str, ...]
@@ -78,7 +78,7 @@ def formula_sample(
 
     Raises ArgumentError for an outcome that is no column, and for terms that need all rows at once.
     """
-    table = data if isinstance(data, Dataset) else dataset.open(data)
+    table = dataset_of(data)
     parsed = parse(formula, table.columns)
     target = outcome_name(parsed, table)
     weight, offsets = named("weights", weights), named("offset", offset)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs, qr
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.spill import Spill, empty
+from separatrix.data.streams.spill import Spill, empty
 from separatrix.data.threads import for_each, in_order
 from separatrix.equations.hyperplane import pieces
 

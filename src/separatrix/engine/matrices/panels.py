@@ -16,7 +16,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, get_lapack_funcs
 
 from separatrix.arrays import FloatArray
-from separatrix.data.spill import Spill, empty
+from separatrix.data.streams.spill import Spill, empty
 from separatrix.data.threads import for_each
 from separatrix.engine.matrices.linear_algebra import RIDGES
 from separatrix.engine.matrices.packed import normalised

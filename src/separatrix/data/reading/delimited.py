@@ -1,0 +1,269 @@
+"""CSV and its kin through DuckDB: every cell is read as text first, so no type is guessed from a part.
+
+One pass over all files counts, for each column, the cells that each type can hold; a second reads them so.
+"""
+
+import csv
+import glob
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from separatrix.data.tables.calendar import DATED
+from separatrix.data.tables.cells import MISSING
+from separatrix.errors import ColumnError, FileError
+
+DELIMITERS = "\t;|,"
+CHUNK = 2**20  # bytes
+SOME = 2**16  # letters of the first line of cells: a longer one does not tell how it is parted
+
+GUARD = r"NOT regexp_matches({0}, '^\s*[+-]?(0\d|[nN])') AND NOT contains({0}, '_')"
+"""007 is a code, as in `written`; NAN and 1_000 are numbers to DuckDB alone."""
+NUMBER = f"CASE WHEN {GUARD} THEN TRY_CAST({{0}} AS DOUBLE) END"
+
+
+class Kind(NamedTuple):
+    """A type that a column can have, as SQL: `fits` is null where a cell does not fit, `value` what a cell then is."""
+
+    fits: str
+    value: str
+
+
+TEXT = Kind("{0}", "{0}")
+KINDS = [
+    Kind(f"CASE WHEN TRY_CAST({{0}} AS BIGINT) = {NUMBER} THEN 1 END", "TRY_CAST({0} AS BIGINT)"),
+    Kind(NUMBER, "TRY_CAST({0} AS DOUBLE)"),
+    Kind("CASE WHEN lower({0}) IN ('true', 'false') THEN 1 END", "TRY_CAST({0} AS BOOLEAN)"),
+    Kind(
+        f"CASE WHEN regexp_matches({{0}}, '{DATED}') THEN TRY_CAST({{0}} AS TIMESTAMP) END",
+        "TRY_CAST({0} AS TIMESTAMP)",
+    ),
+]
+"""Whole numbers, numbers, true and false, dates; the first that fits all cells is a column's."""
+
+COMMA = "TRY_CAST(replace({0}, ',', '.') AS DOUBLE)"
+DECIMAL_COMMA = Kind(f"CASE WHEN {GUARD} AND NOT contains({{0}}, '.') THEN {COMMA} END", COMMA)
+"""Where cells are parted by semicolons; a point beside a comma parts thousands, which is left to `written`."""
+
+
+class Dialect(NamedTuple):
+    """The names in a file's first line, and how to read on; `packed` is DuckDB's word for how it is compressed."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    blank_lines: int
+    packed: str
+
+
+PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+"""How a compressed file begins, and what it is then."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is delimited, and for each column the SQL that makes a value of its text, in the order in which they
+    are to be read, which is that of the first of several files."""
+
+    dialect: Dialect
+    casts: dict[str, str]
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, path: Path, rows: int, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of the file in order, at most so many at a time, with all columns or these.
+
+        Raises duckdb.Error for a line that is not like the first: see `explain`.
+        """
+        names = list(self.casts if columns is None else columns)
+        place = {name: f"c{i}" for i, name in enumerate(self.dialect.names)}
+        casts = ", ".join(f"{self.casts[name].format(place[name])} AS {place[name]}" for name in names)
+        for batch in _as_text(connection, [path], self.dialect).project(casts).to_arrow_reader(rows):
+            yield batch.rename_columns(names)
+
+
+def layouts_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Iterator[tuple[Layout, int]]:
+    """The layout of each file and how many rows it has: of their types all are to decide, in one reading.
+
+    Raises
+    ------
+    FileError
+        A file is empty, not text, or without column names.
+    ColumnError
+        Two columns have the same name, or two files different columns.
+    duckdb.Error
+        A line is not like the first: see `explain`.
+    """
+    dialects = [dialect_of(path) for path in paths]
+    first = dialects[0]
+    for path, other in zip(paths[1:], dialects[1:], strict=True):
+        if set(other.names) != set(first.names):
+            raise ColumnError(different(paths[0], first.names, path, other.names))
+        if other.delimiter != first.delimiter:
+            raise FileError(f"{path} is not delimited like {paths[0]}; delimit all files alike.")
+    held, rows = Counter[tuple[str, Kind]](), Counter[str]()
+    for alike in dict.fromkeys(dialects):
+        some = [path for path, dialect in zip(paths, dialects, strict=True) if dialect == alike]
+        _count(_as_text(connection, some, alike, filename=True), alike, held, rows)
+    casts = {name: _cast(name, first.delimiter, held) for name in first.names}
+    for path, dialect in zip(paths, dialects, strict=True):
+        yield Layout(dialect, casts), rows[str(path)]
+
+
+def dialect_of(path: Path) -> Dialect:
+    """What the first line that is not blank says, and of its delimiter the one below it."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    packed = next((kind for mark, kind in PACKED.items() if start.startswith(mark)), "none")
+    if packed == "zstd":
+        check_whole(path)
+    unpack = pa.input_stream(path, compression=None if packed == "none" else packed)
+    with TextIOWrapper(unpack, encoding="utf-8-sig", errors="replace") as lines:
+        blank_lines, line = next(((i, line) for i, line in enumerate(lines) if line.strip()), (0, ""))
+        below = lines.readline(SOME)
+    if "\0" in line or "\ufffd" in line:
+        raise FileError(f"{path} is neither Parquet nor text in UTF-8; export it as CSV in UTF-8.")
+    if not line:
+        raise FileError(f"{path} is empty; write it anew, as Parquet, or as CSV with column names in the first line.")
+    delimiter = delimiter_of(line, below)
+    names = [name.strip() or f"column {i}" for i, name in enumerate(parted(line, delimiter), start=1)]
+    _check_names(names, path)
+    return Dialect(tuple(names), delimiter, blank_lines, packed)
+
+
+def delimiter_of(names: str, cells: str) -> str:
+    """The mark that parts a line of names. Names may hold marks too, most often commas: so it is the first that parts
+    the cells below into as many, and where none does the one of most names.
+
+    >>> delimiter_of("Length, cm;Width, cm", "5,1;3,5"), delimiter_of("x, y, z;w", "1;2"), delimiter_of("a,b;c", "")
+    (';', ';', ',')
+    """
+    agreeing = (mark for mark in DELIMITERS if len(parted(names, mark)) == len(parted(cells, mark)) > 1)
+    return next(agreeing, None) or max(reversed(DELIMITERS), key=lambda mark: len(parted(names, mark)))
+
+
+def parted(line: str, mark: str) -> list[str]:
+    """The cells of a line."""
+    return next(csv.reader([line], delimiter=mark), [])
+
+
+def check_whole(path: Path) -> None:
+    """FileError where a file of zstd ends too early, which DuckDB does not see; a reading of it."""
+    with pa.input_stream(path, compression="zstd") as unpack:
+        try:
+            while unpack.read(CHUNK):
+                pass
+        except OSError:
+            raise FileError(f"{path} is damaged or cut short: its compression has no end; get it anew.") from None
+
+
+def different(first: Path, names: Sequence[str], path: Path, others: Sequence[str]) -> str:
+    """The message for two files whose columns are not the same."""
+    remedy = "only files of the same columns go together."
+    if lacking := [name for name in names if name not in others]:
+        return f"{path} has no column {lacking[0]!r}, but {first} has; {remedy}"
+    extra = next(name for name in others if name not in names)
+    return f"{path} has a column {extra!r}, but {first} has none; {remedy}"
+
+
+def refuse_twins(names: list[str], path: Path | str) -> None:
+    """Raise the ColumnError that says which name two columns share, if any do."""
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise ColumnError(f"{path} has {count} columns named {name!r}; rename all but one.")
+
+
+def explain(message: str, data: str) -> str:
+    """DuckDB's many lines about what it could not read, as one: the file, the line and the remedy."""
+    path = re.search(r"^  file = (.+)$", message, re.M)
+    line = re.search(r"on Line: (\d+)\nOriginal Line: \n?(.{0,40})", message)  # after "\\r\\n", its "\\n" comes first
+    place = (path[1] if path else data) + (f", line {line[1]} ({line[2]!r})" if line else "")
+    if counted := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message):
+        due, found = map(int, counted.groups())
+        more = " or more" if found > due else ""  # DuckDB counts no further
+        return f"{place}: cells found {found}{more}, columns named in the first line {due}; mend that line."
+    if "unterminated quote" in message:
+        return f"{place}: a quote is not closed, or closed too early; mend that line."
+    if "utf-8" in message:
+        return f"{place}: not text in UTF-8; save the file as UTF-8."
+    if "invalid state" in message:
+        if path and (number := unlike_end(Path(path[1]))):
+            return f"{place}, line {number}: does not end as the first line does; save it with line ends of one kind."
+        return f"{place} is not regular CSV: a quote is out of place; save it anew."
+    if "Maximum line size" in message:
+        return f"{place}: longer than 2 MB; is a quote not closed?"
+    return f"{place} cannot be read ({message.splitlines()[0].rstrip('. ')}); is it damaged or cut short?"
+
+
+def unlike_end(path: Path) -> int | None:
+    """The number of the first line that does not end as the first one does, by line feed alone or not; None where all
+    do, or the file is compressed."""
+    with path.open("rb") as lines:
+        first = next(lines, b"")
+        if first.startswith(tuple(PACKED)):
+            return None
+        ends = ((number, line.endswith(b"\r\n")) for number, line in enumerate(lines, start=2) if line.endswith(b"\n"))
+        return next((number for number, returns in ends if returns != first.endswith(b"\r\n")), None)
+
+
+def _check_names(names: list[str], path: Path) -> None:
+    if all(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", name) for name in names):
+        row = ", ".join(names[:3])
+        raise FileError(f"{path} begins with numbers ({row}), not column names; put a line of names above them.")
+    refuse_twins(names, path)
+
+
+def _as_text(
+    connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: Dialect, filename: bool = False
+) -> duckdb.DuckDBPyRelation:
+    """The files as columns c0, c1, ... of text: names that differ only in capitals are one name to DuckDB. With the
+    name of the file of each row as one more, if that is wanted."""
+    packed: Any = dialect.packed
+    files: Any = [glob.escape(str(path)) for path in paths]  # DuckDB takes a list, its type hint does not say so
+    return connection.read_csv(
+        files,
+        auto_detect=False,
+        header=True,
+        skiprows=dialect.blank_lines,
+        delimiter=dialect.delimiter,
+        quotechar='"',
+        escapechar='"',
+        na_values=list(MISSING),
+        columns={f"c{i}": "VARCHAR" for i in range(len(dialect.names))},
+        hive_partitioning=False,
+        compression=packed,
+        filename=filename,
+    )
+
+
+def _count(
+    text: duckdb.DuckDBPyRelation, dialect: Dialect, held: Counter[tuple[str, Kind]], rows: Counter[str]
+) -> None:
+    """Adds how many cells of each column each type can hold, and how many rows each file has.
+
+    A row for each cell: to plan a query that has a term for each column takes DuckDB the square of their number.
+    """
+    kinds = [TEXT, *_kinds(dialect.delimiter)]
+    counts = ", ".join(f"count({kind.fits.format('cell')})" for kind in kinds)
+    cells = "cells UNPIVOT INCLUDE NULLS (cell FOR place IN (COLUMNS(* EXCLUDE filename)))"
+    asked: Any = text.query("cells", f"SELECT place, filename, count(*), {counts} FROM {cells} GROUP BY ALL")
+    for place, file, count, *many in asked.fetchall():
+        rows[file] = count
+        for kind, fitting in zip(kinds, many, strict=True):
+            held[dialect.names[int(place[1:])], kind] += fitting
+
+
+def _kinds(delimiter: str) -> list[Kind]:
+    return [*KINDS, *([DECIMAL_COMMA] if delimiter == ";" else [])]
+
+
+def _cast(name: str, delimiter: str, held: Counter[tuple[str, Kind]]) -> str:
+    """The SQL of the first type that loses no cell; a column without cells stays text."""
+    fitting = (kind for kind in _kinds(delimiter) if held[name, kind] == held[name, TEXT] > 0)
+    return next(fitting, TEXT).value

@@ -1,0 +1,1 @@
+"""The columns of a table: their cells, what they are, and how they become numbers."""
