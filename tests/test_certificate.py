@@ -22,7 +22,16 @@ from separatrix.engine.certificates.certificate import (
     certify,
 )
 from separatrix.engine.certificates.duality import fitted_bound, tilt_against
-from separatrix.engine.certificates.row_reach import farthest_row, least_reach, longest_by, reach_of_few, reaches
+from separatrix.engine.certificates.row_reach import (
+    MANY_ROWS,
+    by_root,
+    farthest_row,
+    least_reach,
+    longest_by,
+    longest_row,
+    reach_of_few,
+    reaches,
+)
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.rowspace import smallest_space
 from separatrix.engine.solvers.sampling import Sample, far_rows, sampled
@@ -351,14 +360,15 @@ def test_many_coefficients_without_a_penalty_are_certified_without_a_curvature_o
     assert np.abs(exact.predict_proba(X) - model.predict_proba(X)).max() <= model.certificate_.probability_error
 
 
-def test_rows_along_columns_that_others_span_are_measured_to_their_own_rounding():
+@pytest.mark.parametrize("n", [400, MANY_ROWS * 9])
+def test_rows_along_columns_that_others_span_are_measured_to_their_own_rounding(n):
     random = np.random.default_rng(1)
-    group = random.integers(6, size=400)
-    X = np.hstack([np.eye(6)[group], random.normal(size=(400, 2))])  # with an intercept, one column too many
-    problem = Problem(X, (X[:, -1] + random.normal(size=400) > 0).astype(int), np.ones(400), 2, np.zeros(8))
+    group = random.integers(6, size=n)
+    X = np.hstack([np.eye(6)[group], random.normal(size=(n, 2))])  # with an intercept, one column too many
+    problem = Problem(X, (X[:, -1] + random.normal(size=n) > 0).astype(int), np.ones(n), 2, np.zeros(8))
     objective = problem.objective()
     at = objective.evaluate(np.zeros((9, 1)), order=2)
-    rows = np.hstack([X, np.ones((400, 1))])
+    rows = np.hstack([X, np.ones((n, 1))])
     exact = np.sqrt(np.einsum("ij,jk,ik->i", rows, np.linalg.pinv(at.curvature), rows).max())
     inverse = at.factor.inverse()
     far, size = np.linalg.norm(inverse) ** 0.5 / at.factor.unit, at.factor.unit
@@ -370,6 +380,20 @@ def test_rows_along_columns_that_others_span_are_measured_to_their_own_rounding(
     # Where the rounding of squares is too much, they are not asked.
     assert [*reaches(*given, enough=lambda reach: reach < 1.5 * exact)] == [longest, by_root]
     assert objective.passes == made + 5
+
+
+def test_many_rows_are_as_long_by_axes_as_by_the_factor_itself_and_no_shorter():
+    random = np.random.default_rng(2)
+    for condition in (1.0, 1e3, 1e7):
+        X = random.normal(size=(2_000, 7)) * 10.0 ** random.uniform(-5.0, 5.0, size=7)
+        X[:, 1] = X[:, 0] * (1.0 + random.normal(size=2_000) / condition)
+        problem = Problem(X, (random.random(2_000) < 0.5).astype(int), np.ones(2_000), 2, np.zeros(7))
+        objective = problem.objective()
+        root = objective.evaluate(np.zeros((8, 1)), order=2).factor
+        exact = longest_by(objective, root)
+        longest = longest_row(objective, np.linalg.norm(root.inverse()) ** 0.5 / root.unit)
+        rounding = float(np.finfo(float).eps) * condition
+        assert exact * (1.0 - 10.0 * rounding) <= by_root(objective, root, longest) <= exact * (1.0 + 1e3 * rounding)
 
 
 @pytest.mark.parametrize("seed", [2, 4, 9])

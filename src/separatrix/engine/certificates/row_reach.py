@@ -12,6 +12,7 @@ from separatrix.engine.sums import block_plane
 from separatrix.equations.hyperplane import quadratic_forms, row_squares
 
 ROUNDING = 4.0 * float(np.finfo(float).eps)  # for each column: of a form, or of a row times its condition
+MANY_ROWS = 100  # for each column: beside their products its axes take little
 
 
 def reaches(
@@ -38,7 +39,7 @@ def reaches(
         farthest = farthest_row(rows, inverse.reshape(*at.theta.shape, *at.theta.shape))
         yield float(np.hypot(farthest, rounding))
     if root is not None and farthest < rounding:
-        yield longest_by(rows, root) * (1.0 + rounding_by(root, far))
+        yield by_root(rows, root, longest) * (1.0 + rounding_by(root, far))
 
 
 def least_reach(objective: Objective, at: Evaluation, inverse: FloatArray) -> float:
@@ -58,6 +59,14 @@ def least_reach(objective: Objective, at: Evaluation, inverse: FloatArray) -> fl
 def reach_of_few(few: Objective | None, far: FloatArray, root: Factor | None) -> float:
     """A lower bound on the same by `few` of the rows; 0 where it says nothing."""
     return 0.0 if few is None or root is None else longest_by(few, root) * max(1.0 - rounding_by(root, far), 0.0)
+
+
+def by_root(rows: Objective, root: Factor, longest: float) -> float:
+    """The same as `longest_by`, at most: of many rows by axes, off by their rounding beside the `longest`."""
+    n = len(root.unit)
+    if rows.source.n_rows < MANY_ROWS * n:
+        return longest_by(rows, root)
+    return farthest_along(rows, root.axes(), (n, 1)) + ROUNDING * n**1.5 * longest
 
 
 def longest_by(objective: Objective, root: Factor) -> float:

@@ -52,6 +52,12 @@ class Factor(NamedTuple):
                 lengths[some] = np.sqrt(np.einsum("ij,ij->i", halves, halves))
         return lengths
 
+    def axes(self) -> FloatArray:
+        """(n, n), times which a row has that length, too: U S^-1 / unit, of L = U S V'. Products that threads share."""
+        U, s, _ = svd(np.tril(self.lower))
+        with np.errstate(over="ignore", invalid="ignore"):  # of a unit that is next to nothing
+            return U / s / self.unit[:, None]
+
     @property
     def least(self) -> float:
         """The least conditional standard deviation of a column, of 1 without those before it; about 1e-7 is none, and
