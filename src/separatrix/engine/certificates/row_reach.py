@@ -106,6 +106,7 @@ def farthest_along(objective: Objective, directions: FloatArray, shape: tuple[in
     steps = directions.reshape(shape[0], -1)
 
     def farthest(block: Block) -> float:
-        return float(np.square(block_plane(block, steps)).sum(axis=1).max(initial=0.0))
+        plane = block_plane(block, steps)
+        return float(np.einsum("ij,ij->i", plane, plane).max(initial=0.0))
 
     return float(np.sqrt(objective.add_up(farthest, max)))
