@@ -9,7 +9,7 @@ import pytest
 from separatrix import LinearRegression
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.streams import spill
-from separatrix.engine.linear import preconditioned, ways
+from separatrix.engine.linear import choose, preconditioned
 from separatrix.engine.linear.complete import complete
 from separatrix.engine.linear.least_squares import LeastSquares, least_squares
 from separatrix.engine.matrices import basis as bases
@@ -24,8 +24,8 @@ TALL, WIDE, SQUARE = (150, 60), (60, 150), (80, 80)
 
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ways, "FEWEST", 10)
-    monkeypatch.setattr(ways, "FEWEST_CELLS", 1)
+    monkeypatch.setattr(choose, "FEWEST", 10)
+    monkeypatch.setattr(choose, "FEWEST_CELLS", 1)
     monkeypatch.setattr(preconditioned, "SPANNED", 0.0)  # by conjugate gradients a few spanned columns would do
     monkeypatch.setattr(preconditioned, "FEW_UNSEEN", 0)
     monkeypatch.setattr(bases, "SHARE", 0.15)  # panels of about ten columns

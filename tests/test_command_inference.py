@@ -16,8 +16,8 @@ from rich.console import Console
 
 from seldom import seldom
 from separatrix import logit, ols
-from separatrix.data.tables.beside import Beside
 from separatrix.data.tables.columns import Columns
+from separatrix.data.tables.side_columns import Beside
 from separatrix.data.tables.target import learn_target
 from separatrix.errors import ArgumentError, ColumnError, DataError, InferenceError, ModelError
 from separatrix.export.json import read_model, write_model

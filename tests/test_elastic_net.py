@@ -26,8 +26,8 @@ from separatrix.engine.certificates.duality import Prediction, fitted_bound, pre
 from separatrix.engine.choose import choose
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.lasso import working_model
-from separatrix.engine.lasso.among import Those, gram_among
 from separatrix.engine.lasso.quadratic_model import Curvature, matrix, minimise_by_turns, minimise_model, proximal_steps
+from separatrix.engine.lasso.submatrix import Those, gram_among
 from separatrix.engine.lasso.woodbury import shifted
 from separatrix.engine.lasso.working_model import SolveByProducts, products
 from separatrix.engine.matrices import bordered

@@ -23,16 +23,16 @@ from problems import Problem, assert_same_fit, make_problem, problems, seeds, so
 from separatrix import LogisticRegression
 from separatrix.compressed import csr_rows, full_columns, of_entries, transposed
 from separatrix.data.memory import CELLS, evenly, memory_source
-from separatrix.data.some import csr_of
+from separatrix.data.subsets import csr_of
 from separatrix.data.threads import one_blas_thread, workers
 from separatrix.engine.choose import SOLVERS, choose
 from separatrix.engine.fit import Options, fit_linear_model, warn_of
+from separatrix.engine.grams import in_parts, shared_sums, shares_squares
 from separatrix.engine.iterate import Iterate, Status, minimise
 from separatrix.engine.line_search import backtrack, less_steep, lowest_of_cubic
 from separatrix.engine.matrices.linear_algebra import solve_factored, solve_positive
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.rowspace import smallest_space
-from separatrix.engine.shared import in_parts, shared_sums, shares_squares
 from separatrix.engine.solvers import conjugate
 from separatrix.engine.solvers.newton import left_at_zero
 from separatrix.engine.sums import Sums, block_sums, is_level

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.data.labels import brought_text, label_codes, weight_by_class
-from separatrix.data.made import Made, weight_of_rows
+from separatrix.data.lazy import Made, weight_of_rows
 from separatrix.data.memory import memory_source
-from separatrix.data.some import picked, positions
+from separatrix.data.subsets import picked, positions
 from separatrix.engine.objective import Objective
 from separatrix.engine.paths.groups import Halves, Members, groups_of
 from separatrix.equations.hyperplane import PIECE_CELLS

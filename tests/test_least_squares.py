@@ -22,7 +22,7 @@ from separatrix import LinearRegression
 from separatrix.arrays import repeated
 from separatrix.data.memory import memory_source
 from separatrix.engine.certificates.quadratic_gap import certified_gap, certify_quadratic
-from separatrix.engine.linear import ways
+from separatrix.engine.linear import choose
 from separatrix.engine.linear.least_squares import LeastSquares, Task, by_gram, least_squares
 from separatrix.equations.penalties import L2, elastic_net
 from separatrix.errors import ConvergenceWarning
@@ -364,7 +364,7 @@ def test_a_lasso_of_many_columns_goes_by_their_curvature_if_that_costs_little(fo
     X, y = random_data(0, 4_000, 130, targets=2)
     y += 1e3 + X[:, :2]
     by_steps = LinearRegression(alpha=100.0, l1_ratio=l1_ratio).fit(form(X), y)
-    monkeypatch.setattr(ways, "MANY", 131)
+    monkeypatch.setattr(choose, "MANY", 131)
     by_triangle = LinearRegression(alpha=100.0, l1_ratio=l1_ratio).fit(form(X), y)
     assert (by_steps.trace_.solver, by_triangle.trace_.solver) == ("proximal-newton", "qr")
     assert by_steps.trace_.passes <= 5

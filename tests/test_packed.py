@@ -7,9 +7,9 @@ import pytest
 from scipy.linalg import LinAlgError
 
 from separatrix.data.memory import memory_source
+from separatrix.engine.grams import scaled_rows, shared_gram, sum_of_squares
 from separatrix.engine.matrices.packed import Half, packed, solve_packed
 from separatrix.engine.matrices.panels import on_disk
-from separatrix.engine.shared import scaled_rows, shared_gram, sum_of_squares
 
 
 def positive(n: int) -> np.ndarray:

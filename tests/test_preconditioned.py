@@ -8,9 +8,9 @@ import pytest
 from separatrix import LinearRegression
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.streams import spill
-from separatrix.engine.linear import preconditioned, ways
+from separatrix.engine.linear import choose, preconditioned
 from separatrix.engine.linear.least_squares import LeastSquares, least_squares
-from separatrix.engine.matrices import panels, reach
+from separatrix.engine.matrices import conditioning, panels
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2, ElasticNet
@@ -22,8 +22,8 @@ SQUARE = [(71, 70), (70, 70), (70, 71)]
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in [
-        (ways, "FEWEST", 10),
-        (ways, "FEWEST_CELLS", 1),
+        (choose, "FEWEST", 10),
+        (choose, "FEWEST_CELLS", 1),
         (panels, "WIDTH", 64),
         (panels, "STRETCH", 24),
     ]:
@@ -145,13 +145,13 @@ def test_what_even_a_factor_in_double_is_far_from_goes_by_qr_on_disk(kind, shape
     np.testing.assert_allclose(project(X, found), project(X, known), atol=4 * rounding)
 
 
-@pytest.mark.parametrize("many", [reach.FEW_UNSEEN, reach.FEW_UNSEEN + 1])
+@pytest.mark.parametrize("many", [conditioning.FEW_UNSEEN, conditioning.FEW_UNSEEN + 1])
 def test_more_directions_that_no_row_sees_than_are_sought_leave_the_fit_to_qr(many, monkeypatch):
     monkeypatch.setattr(preconditioned, "SPANNED", 0.0)
     X, y = problem(*SHAPES[0])
     X[:, :many] = X[:, -many:]
     found, known = both(X, y, 0.0)
-    assert found.trace.solver == ("conjugate-gradient" if many == reach.FEW_UNSEEN else "qr")
+    assert found.trace.solver == ("conjugate-gradient" if many == conditioning.FEW_UNSEEN else "qr")
     assert_the_same(found, known)
 
 
@@ -174,7 +174,7 @@ def test_the_reach_of_a_factor_is_its_least_eigenvalue_beside_it_and_what_is_zer
     values = np.append(least, rng.uniform(0.7, 1.2, 39))
     Q, unit = np.linalg.qr(rng.normal(size=(40, 40)))[0], 10.0 ** rng.integers(-3, 4, (40, 1))
     root = np.sqrt(values)[values > 0, None] * Q.T[values > 0] * unit.T  # beside unit^2, Q has the eigenvectors
-    found = reach.reach_of(
+    found = conditioning.reach_of(
         lambda d: root.T @ (root @ d), lambda g: g / unit**2, unit, seen=lambda d: float(np.sum((root @ d) ** 2))
     )
     assert found is not None
@@ -221,7 +221,7 @@ def test_a_disk_that_is_full_after_all_leaves_the_fit_to_another_way(monkeypatch
 
 
 def test_conjugate_gradients_that_do_not_arrive_leave_the_fit_to_the_triangle(monkeypatch):
-    monkeypatch.setattr(reach, "MOST_PRODUCTS", 1)
+    monkeypatch.setattr(conditioning, "MOST_PRODUCTS", 1)
     for shape in SHAPES[:2]:
         assert both(*problem(*shape), 0.3)[0].trace.solver == "qr"
 

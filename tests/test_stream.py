@@ -28,7 +28,7 @@ from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.data.memory import MemorySource
 from separatrix.data.reading.dataset import Dataset
-from separatrix.data.streams import alike, collapse, learn, reservoir, spill, stream
+from separatrix.data.streams import collapse, distinct_rows, learn, reservoir, spill, stream
 from separatrix.data.streams.learn import Learned
 from separatrix.data.workers.partitions import learned_source
 from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
@@ -287,7 +287,7 @@ def categories(rows: int = 40_000) -> pa.Table:
 
 def uncounted(found: Learned) -> Learned:
     """As if the first reading had found too many distinct rows to count them."""
-    return replace(found, counts=alike.Counts(None))
+    return replace(found, counts=distinct_rows.Counts(None))
 
 
 def counter(opened: Dataset) -> Any:
@@ -324,7 +324,7 @@ def test_rows_that_differ_are_not_collapsed_and_one_look_tells(tmp_path):
 @pytest.mark.slow
 def test_collapsing_ends_when_there_are_too_many_distinct_rows(monkeypatch, tmp_path, small_room):
     opened = written(categories().drop_columns(["w"]), tmp_path / "set", 3, 5_000)
-    monkeypatch.setattr(alike, "MOST", 50)
+    monkeypatch.setattr(distinct_rows, "MOST", 50)
     monkeypatch.setattr(collapse, "NEW", 1.0)
     found = learn.learn(opened, "y")
     assert found.counts.parts is None
@@ -436,7 +436,7 @@ def test_columns_of_lists_are_read_row_by_row():
 
 def test_what_is_counted_before_rows_differ_is_not_lost(monkeypatch):
     monkeypatch.setattr(learn, "ROWS", 700)
-    monkeypatch.setattr(alike, "MOST", 500)
+    monkeypatch.setattr(distinct_rows, "MOST", 500)
     rows = np.arange(9_000)
     data = pa.table({"a": rows % 4, "id": np.where(rows < 3_000, 0, rows), "y": rows // 3 % 2})
     found = learn.learn(separatrix.open(data), "y")

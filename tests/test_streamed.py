@@ -24,7 +24,7 @@ from separatrix.data.reading.dataset import Dataset
 from separatrix.data.reading.hold_out import HoldOut
 from separatrix.data.streams import learn, stream
 from separatrix.data.streams.stream import encoded
-from separatrix.data.tables.beside import Beside
+from separatrix.data.tables.side_columns import Beside
 from separatrix.data.workers import client
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import ignore

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from separatrix.data.streams.alike import counted
+from separatrix.data.streams.distinct_rows import counted
 from separatrix.data.tables import counts
+from separatrix.data.tables.cell_kinds import turns
 from separatrix.data.tables.cells import Table
 from separatrix.data.tables.columns import Columns, LeftOut
 from separatrix.data.tables.counts import Moments
 from separatrix.data.tables.tally import Tally, tally
 from separatrix.data.tables.target import learn_target, target_of
-from separatrix.data.tables.turns import turns
 from separatrix.errors import CellError, ColumnError
 
 ROWS = 24

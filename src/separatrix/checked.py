@@ -29,7 +29,7 @@ from separatrix.arguments import (
 from separatrix.arrays import FLOATS, WHOLE, FloatArray, Matrix
 from separatrix.compressed import csr_of_sums
 from separatrix.data.frames import check_distinct, check_here, is_of_times, kinds_of, names_of
-from separatrix.data.given import check_moderate
+from separatrix.data.inputs import check_moderate
 from separatrix.data.labels import brought_text
 from separatrix.errors import (
     ArgumentError,

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from separatrix.data.frames import named_once
-from separatrix.data.some import csr_of
+from separatrix.data.subsets import csr_of
 from separatrix.data.tables.cells import Table
 from separatrix.data.tables.columns import Columns as Learned
 from separatrix.data.tables.columns import Rules, Unseen

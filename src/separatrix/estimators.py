@@ -39,9 +39,9 @@ from separatrix.checked import (
 )
 from separatrix.data.block import Source
 from separatrix.data.classes import against, codes_for, columns_of_eta, loss_of
-from separatrix.data.judged import check_not_tiny
+from separatrix.data.column_traits import check_not_tiny
 from separatrix.data.labels import check_two_classes, made_codes, weight_by_class
-from separatrix.data.made import weight_of_rows
+from separatrix.data.lazy import weight_of_rows
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Fit, Options
 from separatrix.equations.links import log1pexp, log_sigmoids, log_softmax, softmax

@@ -17,7 +17,7 @@ from separatrix.arguments import (
 from separatrix.arrays import FloatArray
 from separatrix.checked import all_or_nothing, check_fitted, checked_rows
 from separatrix.data.classes import codes_for, columns_of_eta
-from separatrix.data.judged import check_not_tiny
+from separatrix.data.column_traits import check_not_tiny
 from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from separatrix.arguments import check_flag, check_number
-from separatrix.data.given import matrix_of
+from separatrix.data.inputs import matrix_of
 from separatrix.data.reading.dataset import Dataset, is_dask
 from separatrix.errors import ArgumentError, DataError
 from separatrix.regression.adjustment import adjustment_of

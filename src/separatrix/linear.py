@@ -18,8 +18,8 @@ from separatrix.checked import (
     warn_of_no_offset,
 )
 from separatrix.data.block import Source
-from separatrix.data.judged import check_not_tiny
-from separatrix.data.made import Made
+from separatrix.data.column_traits import check_not_tiny
+from separatrix.data.lazy import Made
 from separatrix.data.memory import memory_source
 from separatrix.engine.linear.least_squares import least_squares
 from separatrix.equations.penalties import elastic_net

@@ -9,10 +9,10 @@ from msgspec import Struct
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.compressed import dense
 from separatrix.data.classes import loss_of
-from separatrix.data.tables.beside import offset_of
 from separatrix.data.tables.cells import Numbered
 from separatrix.data.tables.columns import Columns, Table, Unseen
 from separatrix.data.tables.encoders import Note
+from separatrix.data.tables.side_columns import offset_of
 from separatrix.data.tables.target import Target
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.losses import LogLoss

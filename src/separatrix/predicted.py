@@ -11,7 +11,7 @@ from separatrix.arrays import FloatArray, Matrix
 from separatrix.checked import checked_matrix
 from separatrix.compressed import csr_rows
 from separatrix.data.frames import names_of
-from separatrix.data.given import check_moderate, first_beyond
+from separatrix.data.inputs import check_moderate, first_beyond
 from separatrix.data.threads import for_each, one_blas_thread, thread_count, workers
 from separatrix.equations.hyperplane import doubles, pieces, project
 

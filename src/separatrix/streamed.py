@@ -23,11 +23,11 @@ from separatrix.data.reading.dataset import Dataset
 from separatrix.data.reading.parts import SpooledPart, TablePart
 from separatrix.data.streams.learn import Encoding, Learned, Question
 from separatrix.data.streams.stream import encoded
-from separatrix.data.tables.beside import clusters_in, codes_of, weights_of
+from separatrix.data.tables.cell_kinds import turns
 from separatrix.data.tables.cells import Numbered, Table
 from separatrix.data.tables.encoders import Note, merged
+from separatrix.data.tables.side_columns import clusters_in, codes_of, weights_of
 from separatrix.data.tables.tally import tally
-from separatrix.data.tables.turns import turns
 from separatrix.data.threads import in_order, thread_count, workers
 from separatrix.data.workers.partitions import TableSource, learned_source
 from separatrix.engine.checkpoint import Checkpoint, take_place

@@ -14,17 +14,17 @@ from scipy import sparse
 from separatrix.arguments import listed, shown
 from separatrix.arrays import FloatArray
 from separatrix.checked import check_given, keep_names, weight_of_classes
+from separatrix.data.column_traits import refuse_tiny
 from separatrix.data.frames import named_once
-from separatrix.data.judged import refuse_tiny
 from separatrix.data.labels import brought_text, check_whole
 from separatrix.data.opened import dataset_of
 from separatrix.data.reading.dataset import Dataset, is_dask, is_frame
 from separatrix.data.streams.learn import Learned, Question
 from separatrix.data.streams.stream import ROOM
-from separatrix.data.tables.beside import given
 from separatrix.data.tables.cells import Numbered, Table
 from separatrix.data.tables.columns import Columns
 from separatrix.data.tables.encoders import Note, merged
+from separatrix.data.tables.side_columns import given
 from separatrix.data.workers.blocks import Labelled, array_of_dask, labelled
 from separatrix.data.workers.partitions import TableSource, learned_source
 from separatrix.equations.hyperplane import linear_predictor

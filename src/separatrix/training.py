@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
 from separatrix.data.reading.hold_out import HoldOut, none_of
-from separatrix.data.tables.beside import Beside, cluster_of, offset_of, weight_of, weights_of
+from separatrix.data.tables.cell_kinds import turns
 from separatrix.data.tables.cells import cells_of
 from separatrix.data.tables.columns import Columns, Table, told_of
+from separatrix.data.tables.side_columns import Beside, cluster_of, offset_of, weight_of, weights_of
 from separatrix.data.tables.tally import tally
 from separatrix.data.tables.target import Target, check_weights, learn_target
-from separatrix.data.tables.turns import turns
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step, ignore

@@ -13,7 +13,7 @@ from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cross_validation.folds import Folds
 from separatrix.data.classes import columns_of_eta
 from separatrix.data.memory import some_rows
-from separatrix.data.some import rows_of, unless_run
+from separatrix.data.subsets import rows_of, unless_run
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.paths.leave_out import warn_of_untrue
 from separatrix.engine.paths.path import Paths

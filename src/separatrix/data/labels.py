@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from separatrix.arguments import check_complete, gaps, listed, shown
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.made import Made
+from separatrix.data.lazy import Made
 from separatrix.equations.hyperplane import pieces
 from separatrix.errors import TargetError
 

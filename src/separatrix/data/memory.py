@@ -18,9 +18,9 @@ from separatrix.arrays import FloatArray, IntArray, repeated
 from separatrix.cached import cached_property
 from separatrix.compressed import csr_rows
 from separatrix.data.block import Block
-from separatrix.data.judged import FAR, far_columns
-from separatrix.data.made import Made, kept_beside
-from separatrix.data.some import Chosen, chosen_of, picked, positions, rows_of
+from separatrix.data.column_traits import FAR, far_columns
+from separatrix.data.lazy import Made, kept_beside
+from separatrix.data.subsets import Chosen, chosen_of, picked, positions, rows_of
 from separatrix.data.threads import in_order, thread_count, workers
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import numpy as np
 from separatrix.arguments import shown
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
-from separatrix.data.judged import share_of_entries
+from separatrix.data.column_traits import share_of_entries
 from separatrix.data.memory import MemorySource
 from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, Solver

@@ -20,10 +20,10 @@ from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.wide import wide_rows
 from separatrix.engine.augmented import Augmented, augmented
+from separatrix.engine.grams import in_parts, shared_gram, shared_sums, shares_squares
 from separatrix.engine.matrices.linear_algebra import Factor, factor_of_root, factor_positive
 from separatrix.engine.matrices.packed import Half
 from separatrix.engine.matrices.triangle import triangle, triangle_of
-from separatrix.engine.shared import in_parts, shared_gram, shared_sums, shares_squares
 from separatrix.engine.sums import (
     OfRows,
     Sums,

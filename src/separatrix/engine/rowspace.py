@@ -26,11 +26,11 @@ from scipy.linalg import get_lapack_funcs, solve_triangular
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource, some_rows
-from separatrix.data.some import csr_of
+from separatrix.data.subsets import csr_of
 from separatrix.data.threads import for_each, in_order
 from separatrix.data.wide import WideRows
 from separatrix.engine.choose import products_pay
-from separatrix.engine.shared import squares_of
+from separatrix.engine.grams import squares_of
 from separatrix.equations.penalties import L2, ElasticNet
 
 MOST_ROWS = 2_000  # whose matrix G is still small

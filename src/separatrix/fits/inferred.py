@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray, IntArray, Matrix
-from separatrix.data.tables.beside import Beside
 from separatrix.data.tables.columns import Columns as TableColumns
+from separatrix.data.tables.side_columns import Beside
 from separatrix.data.tables.target import Target
 from separatrix.engine.certificates.certificate import LARGEST_CURVATURE, certify
 from separatrix.engine.certificates.quadratic_gap import certify_quadratic

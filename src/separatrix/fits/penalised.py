@@ -13,7 +13,7 @@ from separatrix.arrays import FloatArray, Matrix
 from separatrix.data.block import Source
 from separatrix.data.classes import codes_for, columns_of_eta, loss_of
 from separatrix.data.memory import memory_source
-from separatrix.data.tables.beside import Beside
+from separatrix.data.tables.side_columns import Beside
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step

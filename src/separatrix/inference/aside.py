@@ -18,7 +18,7 @@ import numpy as np
 from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
-from separatrix.data.some import picked, positions
+from separatrix.data.subsets import picked, positions
 from separatrix.engine.certificates.certificate import LARGEST_CURVATURE, Certificate
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import meant

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from separatrix.arguments import check_complete, check_flag, check_sample_weight, gaps, listed, unmasked
 from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block, Source
-from separatrix.data.given import matrix_of
+from separatrix.data.inputs import matrix_of
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, TargetError, listing

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.data.tables.infer import FEW_LEVELS
-from separatrix.data.tables.written import WAYS, are_codes, read_numbers
+from separatrix.data.tables.numerals import WAYS, are_codes, read_numbers
 from separatrix.errors import ColumnError
 
 MOST_LEVELS = 2_000  # of which each is a coefficient with a standard error: more take minutes, and gigabytes

@@ -9,7 +9,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.compressed import dense
 from separatrix.data.frames import dataframe
-from separatrix.data.given import matrix_of
+from separatrix.data.inputs import matrix_of
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.matrices.triangle import ROUNDING, design_of, triangle_of

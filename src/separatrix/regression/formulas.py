@@ -15,7 +15,7 @@ from narwhals import selectors
 from separatrix.arguments import unmasked
 from separatrix.arrays import Matrix
 from separatrix.data.frames import BACKENDS
-from separatrix.data.given import check_finite, check_lengths, well_named
+from separatrix.data.inputs import check_finite, check_lengths, well_named
 from separatrix.data.tables.cells import cells_of
 from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
 from separatrix.regression.categories import check_categories

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from separatrix.arguments import check_offset, check_sample_weight, gaps, unmasked
 from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.block import Source
-from separatrix.data.given import matrix_of
+from separatrix.data.inputs import matrix_of
 from separatrix.data.memory import memory_source
 from separatrix.errors import ColumnError, DataError, no_such
 from separatrix.regression.outcome import Outcome, of_rows

@@ -14,13 +14,13 @@ import pandas as pd
 
 from separatrix.arrays import IntArray
 from separatrix.data.block import Block, Source
-from separatrix.data.given import check_finite
+from separatrix.data.inputs import check_finite
 from separatrix.data.opened import dataset_of
 from separatrix.data.reading.dataset import Dataset
 from separatrix.data.reading.orders import Orders
 from separatrix.data.streams.learn import AddUp, Learned, Question, complete_rows
-from separatrix.data.tables.beside import given
 from separatrix.data.tables.cells import Numbered, Table, cells_of, each_of
+from separatrix.data.tables.side_columns import given
 from separatrix.data.tables.tally import ColumnTally, Tally
 from separatrix.data.tables.target import Target
 from separatrix.data.workers.blocks import array_of_dask, labelled

@@ -24,7 +24,7 @@ from separatrix.data.reading.parts import (
     spool,
 )
 from separatrix.data.tables.cells import Numbered, Table
-from separatrix.data.tables.places import Where
+from separatrix.data.tables.locations import Where
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
 
 BATCH = 65_536

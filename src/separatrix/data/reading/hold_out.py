@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from separatrix.arrays import BoolArray, IntArray
-from separatrix.data.tables.beside import weight_of
 from separatrix.data.tables.cells import Numbered, Table, cells_of
+from separatrix.data.tables.side_columns import weight_of
 from separatrix.errors import TargetError
 
 GOLDEN, MIX_1, MIX_2 = (np.uint64(word) for word in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))

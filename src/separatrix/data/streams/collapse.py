@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
 from separatrix.data.reading.dataset import Dataset
-from separatrix.data.streams.alike import MOST, Counted, Counts, alone, counted
+from separatrix.data.streams.distinct_rows import MOST, Counted, Counts, alone, counted
 from separatrix.data.streams.learn import Learned
-from separatrix.data.tables.beside import weights_of
 from separatrix.data.tables.cells import Table
 from separatrix.data.tables.encoding import Encoding
+from separatrix.data.tables.side_columns import weights_of
 from separatrix.data.threads import in_order, workers
 
 PAYS = 8  # rows for each distinct one, at least

@@ -15,18 +15,18 @@ from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.data.reading.dataset import Dataset
 from separatrix.data.reading.orders import Orders, common, orders_of
-from separatrix.data.streams.ahead import Ahead, ahead_of
-from separatrix.data.streams.alike import Counted, Counts, may_repeat
+from separatrix.data.streams.distinct_rows import Counted, Counts, may_repeat
+from separatrix.data.streams.encode_ahead import Ahead, ahead_of
 from separatrix.data.streams.reservoir import Reservoir, Strata
 from separatrix.data.streams.seen import Batch, Look, Seen
 from separatrix.data.streams.spill import Spill
+from separatrix.data.tables.cell_kinds import turns
 from separatrix.data.tables.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.tables.columns import Columns, told_of
 from separatrix.data.tables.encoding import Encoding
+from separatrix.data.tables.numerals import pc
 from separatrix.data.tables.tally import UNSETTLED, Tally
 from separatrix.data.tables.target import Target, target_of
-from separatrix.data.tables.turns import turns
-from separatrix.data.tables.written import pc
 from separatrix.data.threads import in_order, workers
 from separatrix.errors import ArgumentError, ColumnError, DataError, no_such
 

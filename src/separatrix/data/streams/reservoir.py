@@ -21,7 +21,7 @@ from separatrix.cached import cached_property
 from separatrix.data.memory import systematic
 from separatrix.data.reading.parts import decoded
 from separatrix.data.tables.cells import Table, as_text, is_text
-from separatrix.data.tables.written import pc
+from separatrix.data.tables.numerals import pc
 
 MOST_STRATA = 64  # with more, no label is told from another
 FILL = 0.5  # of the room, once it is too small: were more filled, all rows would soon have to move again

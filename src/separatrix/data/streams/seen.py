@@ -11,9 +11,9 @@ import pyarrow as pa
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.data.reading.parts import decoded
-from separatrix.data.streams.alike import Counted, Counts, counted
-from separatrix.data.tables.beside import given
+from separatrix.data.streams.distinct_rows import Counted, Counts, counted
 from separatrix.data.tables.cells import Numbered, Table, cells_of, each_of
+from separatrix.data.tables.side_columns import given
 from separatrix.data.tables.tally import UNSETTLED, Settled, Tally, tally
 from separatrix.data.tables.target import Target, check_weights
 from separatrix.errors import TargetError

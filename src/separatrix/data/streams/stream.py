@@ -17,11 +17,11 @@ from scipy import sparse
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
-from separatrix.data.judged import far_columns
+from separatrix.data.column_traits import far_columns
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.reading.dataset import BATCH, Dataset
-from separatrix.data.streams.alike import Counts
 from separatrix.data.streams.collapse import Distinct, collapsed, recounted
+from separatrix.data.streams.distinct_rows import Counts
 from separatrix.data.streams.learn import Learned, batch_rows
 from separatrix.data.streams.reservoir import Strata
 from separatrix.data.streams.spill import Spill, arrays_of, block_of, spill

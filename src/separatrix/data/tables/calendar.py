@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pyarrow as pa
 
-from separatrix.data.tables.written import pc
+from separatrix.data.tables.numerals import pc
 
 DatePart = Literal["day", "year", "month", "weekday", "hour"]
 DateOrder = Literal["", "day first", "month first"]

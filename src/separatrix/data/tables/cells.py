@@ -13,8 +13,8 @@ from separatrix.arguments import LARGEST
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.data.tables.calendar import DATE_LIKE, DateOrder, dates_in
-from separatrix.data.tables.places import row_of
-from separatrix.data.tables.written import PLAIN, Written, pc, read_numbers
+from separatrix.data.tables.locations import row_of
+from separatrix.data.tables.numerals import PLAIN, Written, pc, read_numbers
 from separatrix.errors import CellError, ColumnError, no_such
 
 Table = nw.DataFrame[Any]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.tables.calendar import NUMBERS, PARTS, DatePart, has_part, part_of, zone_of
 from separatrix.data.tables.cells import Kind, as_floats, as_text, is_text
-from separatrix.data.tables.written import pc
+from separatrix.data.tables.numerals import pc
 
 MOST_LEVELS = 100_000  # of text that are counted
 MOST_LETTERS = 2**23  # in all of them

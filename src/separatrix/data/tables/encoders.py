@@ -13,8 +13,8 @@ from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.tables.calendar import DATE_LIKE, NAMES, NUMBERS, DateOrder, DatePart, has_part, in_zone, part_of
 from separatrix.data.tables.cells import Cells
 from separatrix.data.tables.matrix import Slot, Stretch
+from separatrix.data.tables.numerals import Written, pc
 from separatrix.data.tables.words import hashed_words
-from separatrix.data.tables.written import Written, pc
 from separatrix.errors import ColumnError, counted, listing, percent
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from separatrix.arrays import BoolArray
 from separatrix.data.block import Block
-from separatrix.data.tables.beside import given
 from separatrix.data.tables.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.tables.columns import Columns
+from separatrix.data.tables.side_columns import given
 from separatrix.data.tables.target import Target
 
 

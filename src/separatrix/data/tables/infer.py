@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from separatrix.data.tables.calendar import DATE_LIKE, NAMES, NUMBERS, PARTS, DateOrder, DatePart, dates_in
 from separatrix.data.tables.counts import Moments, Reading
 from separatrix.data.tables.encoders import Boolean, Category, Column, Date, LeftOut, Number, Text
-from separatrix.data.tables.places import row_of
+from separatrix.data.tables.locations import row_of
+from separatrix.data.tables.numerals import WAYS, Written, one_unit, pc, read_numbers
 from separatrix.data.tables.tally import ColumnTally, Tally
-from separatrix.data.tables.written import WAYS, Written, one_unit, pc, read_numbers
 from separatrix.errors import ArgumentError, CellError, ColumnError
 
 FEW_ROWS = 20  # with so few rows, as many values as rows may well be chance

@@ -16,12 +16,12 @@ import pyarrow as pa
 from separatrix.arguments import LARGEST, is_moderate
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.data.tables.calendar import DateOrder, dates_in_orders
+from separatrix.data.tables.cell_kinds import Kinds, joined, kinds_of
 from separatrix.data.tables.cells import Cells, Kind, Numbered, Table, as_floats, checked_cells
 from separatrix.data.tables.counts import WIDEST, Dates, Levels, Moments, Reading, Rising, merged
 from separatrix.data.tables.digest import CHUNK, Digest, digest, hash_bits, hash_numbers, hash_texts
-from separatrix.data.tables.places import row_of
-from separatrix.data.tables.turns import Kinds, joined, kinds_of
-from separatrix.data.tables.written import WAYS, Written, are_codes, pc, read_numbers, units_of
+from separatrix.data.tables.locations import row_of
+from separatrix.data.tables.numerals import WAYS, Written, are_codes, pc, read_numbers, units_of
 from separatrix.errors import ColumnError
 
 FEW = 2**12  # cells at the start that show most columns to have too many

@@ -7,11 +7,11 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
+from separatrix.data.tables.cell_kinds import turn
 from separatrix.data.tables.cells import Numbered, Table, as_text, cells_of
 from separatrix.data.tables.infer import best_way
+from separatrix.data.tables.numerals import Written, one_unit, read_numbers
 from separatrix.data.tables.tally import ColumnTally, tally_column
-from separatrix.data.tables.turns import turn
-from separatrix.data.tables.written import Written, one_unit, read_numbers
 from separatrix.errors import ArgumentError, CellError, TargetError, listing, no_such
 
 Label = str | int | float | bool

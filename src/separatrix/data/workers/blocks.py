@@ -25,8 +25,8 @@ from separatrix.arguments import (
 from separatrix.arrays import FLOATS, FloatArray
 from separatrix.compressed import csr_of_sums
 from separatrix.data.classes import columns_of_eta
-from separatrix.data.given import check_moderate
-from separatrix.data.judged import far_columns
+from separatrix.data.column_traits import far_columns
+from separatrix.data.inputs import check_moderate
 from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import MemorySource
 from separatrix.data.reading.dataset import is_dask, is_frame

@@ -13,8 +13,8 @@ from separatrix.data.reading.dataset import Dataset, is_frame, of_paths
 from separatrix.data.reading.files import no_rows
 from separatrix.data.reading.hold_out import START, Dealt, HoldOut, Some
 from separatrix.data.reading.parts import Part, TablePart
-from separatrix.data.streams.alike import Counts
 from separatrix.data.streams.collapse import counts_of
+from separatrix.data.streams.distinct_rows import Counts
 from separatrix.data.streams.learn import Learned, Question, Reading, added_here
 from separatrix.data.streams.spill import empty
 from separatrix.data.streams.stream import StreamSource, source_of, spills

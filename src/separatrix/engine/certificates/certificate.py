@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray
+from separatrix.engine.certificates.class_pairs import farthest_by, pairs_of
 from separatrix.engine.certificates.decrement import GRADIENT_SEEN, decrement, nu_at_most
 from separatrix.engine.certificates.duality import Prediction, by_strong_convexity, dual_bound
-from separatrix.engine.certificates.pairs import farthest_by, pairs_of
 from separatrix.engine.certificates.row_reach import farthest_along, least_reach, longest_row, reach_of_few, reaches
 from separatrix.engine.matrices.linear_algebra import factor_positive
 from separatrix.engine.near_copies import (

@@ -18,10 +18,10 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
+from separatrix.engine.grams import scaled_columns, sum_of_squares
 from separatrix.engine.lasso.quadratic_model import NOTHING, Curvature
 from separatrix.engine.matrices.linear_algebra import Linear, conjugate_gradients, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.shared import scaled_columns, sum_of_squares
 
 LEAST = 1e-8  # of the diagonal, that E is
 SOLVED, MOST_PRODUCTS = 1e-20, 50  # what may be left of an equation, squared, and the products for it

@@ -16,9 +16,9 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.compressed import of_scaled_rows, transposed
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
-from separatrix.engine.lasso.among import Those, gram_among
 from separatrix.engine.lasso.coordinates import ByCoordinates, is_asked_for
 from separatrix.engine.lasso.quadratic_model import NOTHING, Curvature, minimise_by_turns
+from separatrix.engine.lasso.submatrix import Those, gram_among
 from separatrix.engine.lasso.woodbury import Woodbury, shifted, slope_of_shifted
 from separatrix.engine.matrices.linear_algebra import Linear, conjugate_gradients
 from separatrix.engine.matrices.room import Room

@@ -38,6 +38,7 @@ from separatrix.engine.certificates.quadratic_gap import PROVEN, certify_quadrat
 from separatrix.engine.fit import rounded, rounding_of
 from separatrix.engine.iterate import Aim, Status, Step, Trace, minimise
 from separatrix.engine.line_search import beyond_numbers
+from separatrix.engine.linear.choose import is_large, is_little, is_soon_filled, is_soon_solved, is_wide
 from separatrix.engine.linear.complete import complete
 from separatrix.engine.linear.in_triangle import elastic_net, minimum_norm, ridge, rounding_errors
 from separatrix.engine.linear.preconditioned import (
@@ -48,7 +49,6 @@ from separatrix.engine.linear.preconditioned import (
     doubled_pull,
     preconditioned,
 )
-from separatrix.engine.linear.ways import is_large, is_little, is_soon_filled, is_soon_solved, is_wide
 from separatrix.engine.matrices import double_double
 from separatrix.engine.matrices.triangle import APART_IN_FEW, ROUNDING, TALL, rows_of, squared_triangle, triangle_of
 from separatrix.engine.objective import Evaluation, Objective

@@ -30,11 +30,9 @@ from scipy.linalg import LinAlgError, qr
 from separatrix.arrays import FloatArray, repeated
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
+from separatrix.engine.grams import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.engine.matrices import double_double
-from separatrix.engine.matrices.linear_algebra import Linear
-from separatrix.engine.matrices.packed import packed, solve_packed
-from separatrix.engine.matrices.panels import Halves, on_disk
-from separatrix.engine.matrices.reach import (
+from separatrix.engine.matrices.conditioning import (
     AT_ONCE,
     FEW_UNSEEN,
     MOST_REFINEMENTS,
@@ -43,8 +41,10 @@ from separatrix.engine.matrices.reach import (
     solved,
     without,
 )
+from separatrix.engine.matrices.linear_algebra import Linear
+from separatrix.engine.matrices.packed import packed, solve_packed
+from separatrix.engine.matrices.panels import Halves, on_disk
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.shared import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.engine.sums import block_eta, block_plane, with_intercept
 from separatrix.equations.hyperplane import beside_ones, pieces, product
 

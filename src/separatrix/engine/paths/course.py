@@ -23,7 +23,7 @@ import numpy as np
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.data.memory import MemorySource
-from separatrix.data.some import positions
+from separatrix.data.subsets import positions
 from separatrix.data.threads import in_order
 from separatrix.engine.choose import Choice, choice_for
 from separatrix.engine.fit import Options

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block
-from separatrix.data.made import Made
-from separatrix.data.some import longest_run
+from separatrix.data.lazy import Made
+from separatrix.data.subsets import longest_run
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import Sums, block_sums
 from separatrix.equations.hyperplane import pieces

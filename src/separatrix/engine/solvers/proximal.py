@@ -16,7 +16,7 @@ from scipy.linalg import get_blas_funcs
 from separatrix.arrays import FloatArray
 from separatrix.compressed import full_columns, of_entries
 from separatrix.data.block import Source
-from separatrix.data.judged import far_columns, rows_to_judge
+from separatrix.data.column_traits import far_columns, rows_to_judge
 from separatrix.data.memory import NEAR, MemorySource
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, Iterate, Solver
 from separatrix.engine.lasso.quadratic_model import (

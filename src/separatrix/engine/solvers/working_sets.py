@@ -11,7 +11,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Source
-from separatrix.data.judged import share_of_entries
+from separatrix.data.column_traits import share_of_entries
 from separatrix.data.memory import MemorySource, in_double
 from separatrix.engine.certificates.duality import Prediction, duality_gap
 from separatrix.engine.iterate import Iterate, Solver

@@ -12,8 +12,8 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import for_each, in_order
+from separatrix.engine.grams import sum_of_squares
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.shared import sum_of_squares
 from separatrix.equations.hyperplane import pieces
 
 AHEAD = 2  # copies of some rows that wait to be multiplied

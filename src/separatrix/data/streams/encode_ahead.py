@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from separatrix.data.reading.dataset import Dataset
-from separatrix.data.streams.alike import Counted
+from separatrix.data.streams.distinct_rows import Counted
 from separatrix.data.streams.seen import Batch, Seen
 from separatrix.data.streams.spill import Spill, arrays_of, empty
 from separatrix.data.tables.columns import Columns

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from separatrix.arrays import IntArray
-from separatrix.data.made import Made
+from separatrix.data.lazy import Made
 from separatrix.data.threads import for_each, in_order
 from separatrix.equations.hyperplane import pieces
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from separatrix.arrays import BoolArray
 from separatrix.data.tables.cells import Cells
-from separatrix.data.tables.places import row_of
-from separatrix.data.tables.written import pc
+from separatrix.data.tables.locations import row_of
+from separatrix.data.tables.numerals import pc
 
 if TYPE_CHECKING:
     from separatrix.data.tables.tally import ColumnTally, Tally

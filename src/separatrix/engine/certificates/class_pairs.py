@@ -29,11 +29,11 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
+from separatrix.engine.grams import squares_of
 from separatrix.engine.matrices.linear_algebra import SINGULAR
 from separatrix.engine.matrices.packed import Half, Packed, packed, solve_packed
 from separatrix.engine.near_copies import columns_of_sums
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.shared import squares_of
 from separatrix.engine.sums import block_state
 from separatrix.equations.hyperplane import beside_ones, gram_diagonal, pieces
 from separatrix.equations.losses import Loss
