@@ -8,8 +8,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.matrices.linear_algebra import Factor
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.sums import block_plane
-from separatrix.equations.hyperplane import quadratic_forms, row_squares
+from separatrix.equations.hyperplane import pieces, project, quadratic_forms, row_squares
 
 ROUNDING = 4.0 * float(np.finfo(float).eps)  # for each column: of a form, or of a row times its condition
 MANY_ROWS = 100  # for each column: beside their products its axes take little
@@ -103,10 +102,14 @@ def farthest_row(objective: Objective, inverse: FloatArray) -> float:
 def farthest_along(objective: Objective, directions: FloatArray, shape: tuple[int, int]) -> float:
     """How far a step U u, |u| = 1, along directions U (P K, m) can move the eta of a row: the root of
     max_i |(x_i, 1)'U_k|^2 over all classes k, at most. One pass."""
-    steps = directions.reshape(shape[0], -1)
+    steps, p = directions.reshape(shape[0], -1), objective.source.n_columns
 
     def farthest(block: Block) -> float:
-        plane = block_plane(block, steps)
-        return float(np.einsum("ij,ij->i", plane, plane).max(initial=0.0))
+        most = 0.0
+        for some in pieces(block.X.shape[0], steps.shape[1]):  # as planes of all rows would be as large as X
+            plane = project(block.X[some], steps[:p])
+            plane += steps[p:].sum(axis=0)
+            most = max(most, float(np.einsum("ij,ij->i", plane, plane).max(initial=0.0)))
+        return most
 
     return float(np.sqrt(objective.add_up(farthest, max)))
