@@ -13,14 +13,7 @@ from problems import Problem, make_problem, solve
 from seldom import seldom
 from separatrix import LogisticRegression
 from separatrix.data.memory import memory_source
-from separatrix.engine.certificates.certificate import (
-    Part,
-    by_duality,
-    by_pairs,
-    by_part,
-    by_self_concordance,
-    certify,
-)
+from separatrix.engine.certificates.certificate import Part, by_duality, by_pairs, by_part, by_self_concordance, certify
 from separatrix.engine.certificates.duality import fitted_bound, tilt_against
 from separatrix.engine.certificates.row_reach import (
     MANY_ROWS,

@@ -14,15 +14,7 @@ from separatrix.cached import cached_property
 from separatrix.data.reading.delimited import refuse_twins
 from separatrix.data.reading.files import find, no_rows, parts_of
 from separatrix.data.reading.hold_out import HoldOut, Some
-from separatrix.data.reading.parts import (
-    Folder,
-    Part,
-    TablePart,
-    decoded,
-    plain_errors,
-    regrouped,
-    spool,
-)
+from separatrix.data.reading.parts import Folder, Part, TablePart, decoded, plain_errors, regrouped, spool
 from separatrix.data.tables.cells import Numbered, Table
 from separatrix.data.tables.locations import Where
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such

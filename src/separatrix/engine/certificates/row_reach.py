@@ -8,7 +8,8 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.engine.matrices.linear_algebra import Factor
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.equations.hyperplane import pieces, project, quadratic_forms, row_squares
+from separatrix.engine.sums import block_plane
+from separatrix.equations.hyperplane import PIECE_ROWS, quadratic_forms, row_squares
 
 ROUNDING = 4.0 * float(np.finfo(float).eps)  # for each column: of a form, or of a row times its condition
 MANY_ROWS = 100  # for each column: beside their products its axes take little
@@ -102,14 +103,13 @@ def farthest_row(objective: Objective, inverse: FloatArray) -> float:
 def farthest_along(objective: Objective, directions: FloatArray, shape: tuple[int, int]) -> float:
     """How far a step U u, |u| = 1, along directions U (P K, m) can move the eta of a row: the root of
     max_i |(x_i, 1)'U_k|^2 over all classes k, at most. One pass."""
-    steps, p = directions.reshape(shape[0], -1), objective.source.n_columns
+    steps = directions.reshape(shape[0], -1)
+
+    def longest(rows: Block) -> float:
+        plane = block_plane(rows, steps)
+        return float(np.einsum("ij,ij->i", plane, plane).max(initial=0.0))
 
     def farthest(block: Block) -> float:
-        most = 0.0
-        for some in pieces(block.X.shape[0], steps.shape[1]):  # as planes of all rows would be as large as X
-            plane = project(block.X[some], steps[:p])
-            plane += steps[p:].sum(axis=0)
-            most = max(most, float(np.einsum("ij,ij->i", plane, plane).max(initial=0.0)))
-        return most
+        return max(map(longest, block.split(PIECE_ROWS)))  # as planes of all rows would be as large as X
 
     return float(np.sqrt(objective.add_up(farthest, max)))
