@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from separatrix import LogisticRegression
-from separatrix.data.memory import memory_source
+from separatrix.data.memory import MemorySource, memory_source
 from separatrix.engine.iterate import Aim
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.solvers.quasi_newton import quasi_newton
@@ -19,6 +19,7 @@ from separatrix.engine.solvers.sampling import (
     Sample,
     columns_at_zero,
     curved_at,
+    far_rows,
     rows_of_sample,
     sample_start,
     sampled,
@@ -30,10 +31,10 @@ n = 50_000
 
 
 def sample_of(
-    X: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, seed: int = 0
+    X: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, seed: int = 0, rows: int = n // 16
 ) -> tuple[Objective, Sample]:
     whole = Objective(memory_source(X, y[:, None] * 1.0, weight), LogLoss(), L2(np.full(X.shape[1], 1e-6)), True)
-    return whole, sampled(whole, np.zeros((X.shape[1] + 1, 1)), n // 16, np.random.default_rng(seed))
+    return whole, sampled(whole, np.zeros((X.shape[1] + 1, 1)), rows, np.random.default_rng(seed))
 
 
 def normal_rows(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +84,9 @@ def test_columns_that_an_l1_part_leaves_at_zero_keep_no_rows_of_their_own():
     assert whole.passes == 1  # that chooses rows by what is rare
     strong = replace(whole, penalty=elastic_net(np.full(5, 0.02), 0.5), passes=0)
     sample = sampled(strong, np.zeros((6, 1)), n // 16, np.random.default_rng(0))
-    assert (strong.passes, sample.times) == (0, 16.0)
+    assert strong.passes == 0
+    assert sample.times is not None
+    assert (sample.times == 16).all()
     assert columns_at_zero(strong).tolist() == [False, False, False, True, True]
     weak = replace(strong, penalty=elastic_net(np.full(5, 0.001), 0.5), passes=0)
     sampled(weak, np.zeros((6, 1)), n // 16, np.random.default_rng(0))
@@ -99,6 +102,29 @@ def test_the_rows_of_a_rare_class_are_all_kept():
     y = np.arange(n) % 100 == 0
     _, sample = sample_of(X, y)
     assert sample.part.source.add_up(lambda block: block.y.sum()) == n / 100
+
+
+def test_rows_that_weigh_nothing_are_in_no_sample_of_a_rare_class():
+    X, _ = normal_rows()
+    y, weight = np.arange(n) % 1000 == 0, np.where(np.arange(n) % 3 == 0, 0.0, 1.0)
+    whole, _ = sample_of(X, y)
+    fold = whole.over(whole.source.weighing(weight))  # whose rows stay where they are, as those of others are there
+    sample = sampled(fold, np.zeros((X.shape[1] + 1, 1)), n // 16, np.random.default_rng(0))
+    assert np.isfinite(sample.weighted.source.weight).all()
+    assert (sample.part.source.weight == 1).all()
+    assert sample.part.source.y.sum() == (y * weight).sum()
+
+
+def test_rows_that_reach_farthest_are_told_from_weights_that_are_made_when_asked_for(monkeypatch):
+    monkeypatch.setattr(MemorySource, "is_little", lambda self, cells: False)  # as of many rows
+    X, _ = normal_rows()
+    X[::500] *= 30.0
+    _, sample = sample_of(X, np.arange(n) % 1000 == 0, np.linspace(1.0, 2.0, n), rows=n // 8)
+    assert not isinstance(sample.part.source.weight, np.ndarray)
+    far = far_rows(sample)
+    assert far is not None
+    reach = far.add_up(lambda block: np.abs(block.X).max(axis=1), lambda a, b: np.append(a, b))
+    assert np.sum(reach > 30.0) == np.sum(np.abs(X).max(axis=1) > 30.0)
 
 
 def test_rows_far_out_are_nearly_all_kept():

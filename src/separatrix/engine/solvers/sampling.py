@@ -52,11 +52,11 @@ class Start:
 @dataclass(frozen=True)
 class Sample:
     """The objective over some rows, in memory, `weighted` to stand for all, and over them as they are: a `part` of all.
-    Each row stands for as many `times`, or None: then a row has a number of its own."""
+    Each row stands for so many `times`, (rows,); None where these are all."""
 
     weighted: Objective
     part: Objective
-    times: float | None = 1.0
+    times: FloatArray | None = None
 
 
 def sample_start(
@@ -105,24 +105,22 @@ def curved_at(objective: Objective, theta: FloatArray) -> Evaluation:
 
 def start_on(sample: Sample, at: Evaluation) -> Start:
     """A start at a point with the curvature that the sample has there."""
-    there = curved_at(sample.weighted, at.theta) if at.curvature is None else at
-    own = replace(there, weight=there.weight / sample.times) if sample.times else None  # per unit weight they are one
+    there, times = curved_at(sample.weighted, at.theta) if at.curvature is None else at, sample.times
+    even = times is not None and np.ptp(times) == 0
+    own = replace(there, weight=there.weight / times[0]) if even else None  # per unit weight they are one
     return Start(there.theta, there.curvature, Part(sample.part, own, far_rows(sample)))
 
 
 def far_rows(sample: Sample) -> Objective | None:
     """Over few rows of a sample, those that were the likeliest to be in it, as they reach farthest, or where all were
     alike some; None where all are not many more."""
-    source, weighted = sample.part.source, sample.weighted.source
+    source, times = sample.part.source, sample.times
     assert isinstance(source, MemorySource)
-    assert isinstance(weighted, MemorySource)
     n = source.n_rows
-    if n < MANY * FAR_ROWS:
+    if n < MANY * FAR_ROWS or times is None:
         return None
-    chosen = np.arange(0, n, n // FAR_ROWS)
-    if not sample.times:
-        times = np.divide(weighted.weight, source.weight, out=np.full(n, np.inf), where=source.weight > 0)
-        chosen = np.sort(np.argpartition(times, FAR_ROWS)[:FAR_ROWS])
+    even = np.ptp(times) == 0
+    chosen = np.arange(0, n, n // FAR_ROWS) if even else np.sort(np.argpartition(times, FAR_ROWS)[:FAR_ROWS])
     return sample.part.over(source.looked_up(chosen))
 
 
@@ -162,9 +160,9 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     glance = objective.over(some.weighing(times * some.weight))
     rarity = rarity_of(glance, times, objective.loss.classes(theta.shape[1]))
     if is_even(glance, rarity) or is_even_but_for(columns_at_zero(glance), glance, rarity):
-        return Sample(glance, objective.over(some), float(times[0]) if np.ptp(times) == 0 else None)
+        return Sample(glance, objective.over(some), times)
     share = shares(rarity.counts, rows)
-    drawn = np.isfinite(share)  # the other classes are kept whole
+    drawn = share < RARE  # the other classes are kept whole
     if rarity.inverse is not None and np.count_nonzero(drawn) == 1:
         rarity = replace(rarity, inverse=rarity.inverse[:, drawn])
 
@@ -174,7 +172,7 @@ def sampled(objective: Objective, theta: FloatArray, rows: int, random: np.rando
     del some, glance  # lest two samples be held at once
     objective.passes += 1
     some, chances = source.sample(chance, random.random())
-    return Sample(objective.over(some.weighing(some.weight / chances)), objective.over(some), None)
+    return Sample(objective.over(some.weighing(some.weight / chances)), objective.over(some), 1.0 / chances)
 
 
 @dataclass(frozen=True)
@@ -255,13 +253,13 @@ def is_even_but_for(columns: BoolArray, glance: Objective, rarity: Rarity) -> bo
 
 
 def shares(counts: FloatArray, rows: int) -> FloatArray:
-    """How many rows to take of each class (K,): of a rare one all, inf; of the others the same number each, which is
-    what the rare ones leave.
+    """How many rows to take of each class (K,): of a rare one more than there can be; of the others the same number
+    each, which is what the rare ones leave.
 
     >>> shares(np.array([1000.0, 5.0]), 100)
-    array([95., inf])
+    array([9.5e+001, 1.0e+100])
     """
     even = rows / max(np.count_nonzero(counts), 1)
     many = counts > even
     left = rows - counts[~many].sum()
-    return np.where(many, left / max(np.count_nonzero(many), 1), np.inf)
+    return np.where(many, left / max(np.count_nonzero(many), 1), RARE)
