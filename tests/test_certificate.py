@@ -200,13 +200,13 @@ def test_of_a_sample_the_likeliest_rows_reach_farthest():
     X = np.hstack([random.normal(size=(100_000, 3)), np.arange(100_000)[:, None] % 40_000 == 20_000])
     problem = Problem(X, (random.random(100_000) < 0.5).astype(int), np.ones(100_000), 2, np.full(4, 1e-9))
     sample = sampled(problem.objective(), np.zeros((5, 1)), 6_000, random)
-    assert sample.times is None
+    assert not sample.is_even
     factor = sample.part.evaluate(np.zeros((5, 1)), order=2).factor
     few, all_ = far_rows(sample), longest_by(sample.part, factor)
     assert few is not None
     assert few.source.n_rows == 1_000
     assert reach_of_few(few, 1.0 / factor.unit, factor) == pytest.approx(all_, rel=1e-6)
-    assert reach_of_few(far_rows(replace(sample, times=1.0)), 1.0 / factor.unit, factor) < 0.5 * all_
+    assert reach_of_few(far_rows(replace(sample, times=np.ones(1))), 1.0 / factor.unit, factor) < 0.5 * all_
 
 
 @pytest.mark.parametrize("K", [2, 3])
@@ -532,6 +532,18 @@ def test_a_squared_loss_is_bounded_exactly():
     best: Evaluation = objective.evaluate(at.theta - np.linalg.solve(at.curvature, at.gradient), order=1)
     assert np.abs(best.gradient).max() < 1e-13
     assert by_self_concordance(objective, at).gap == pytest.approx(at.value - best.value, rel=1e-12)
+
+
+@pytest.mark.parametrize(("unit", "off"), [(1e-10, 2e-16), (1e-8, 2e-16), (1.0, 2.0), (1e6, 2.0), (1e80, 1e79)])
+def test_a_squared_loss_has_a_dual_bound_that_is_true_in_any_unit_of_y(unit, off):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 5))
+    X -= X.mean(axis=0)
+    y = unit * (X @ rng.normal(size=5) + rng.normal(size=500))
+    objective = Objective(memory_source(X, y[:, None]), SquaredLoss(), L2(np.full(5, 0.1)), True)
+    best = np.linalg.solve(X.T @ X / 500 + 0.1 * np.eye(5), X.T @ (y - y.mean()) / 500)
+    at = objective.evaluate(np.append(best, y.mean() + off)[:, None], order=1)  # off^2 / 2 above the optimum
+    assert 0.5 * off**2 <= by_duality(objective, at).gap <= 4.0 * off**2 + 1e-30 * at.value
 
 
 def some_rows(problem: Problem, seed: int) -> Objective:

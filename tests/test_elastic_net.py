@@ -291,6 +291,19 @@ def test_a_penalty_in_the_units_of_the_column_scales_with_it(problem, power):
     assert float(abs(long_value(problem, a) - long_value(problem, b))) <= 1e-11
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(200, 300), (60, 2000), (5000, 200)])
+@pytest.mark.parametrize("power", [-100, -30, 30])
+def test_a_lasso_takes_the_same_steps_in_any_unit_of_y_to_the_same_bits(rows, columns, power):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(rows, columns))
+    y = X[:, :5] @ rng.normal(size=5) + rng.normal(size=rows) + 3.0
+    alpha = 0.05 * np.abs(X.T @ (y - y.mean())).max()
+    one, other = (LinearRegression(alpha=alpha * unit, l1_ratio=1.0).fit(X, y * unit) for unit in (1.0, 2.0**power))
+    assert other.trace_.passes == one.trace_.passes
+    assert (other.coef_ == 2.0**power * one.coef_).all()
+    assert other.certificate_.gap == 4.0**power * one.certificate_.gap
+
+
 def wide(rows: int = 60, p: int = SMALL + 100, K: int = 2) -> Problem:
     """More columns than the small matrix takes."""
     rng = np.random.default_rng(K)

@@ -75,7 +75,7 @@ def nu_at_most(objective: Objective, at: Evaluation, nu: float, lost: float, rou
 
 def opposed(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
     """How many times larger than a `unit` of their coefficient the slopes are whose sum is the gradient, at most, and
-    at least 1; of rows without a large offset, which are not looked at, 1.
+    of classes at least 1; of rows without a large offset, which are not looked at, as many as `slope_size`.
 
     The slope of a row, r x, is no larger than sqrt(h) x, but where it is on the wrong side: then h is next to nothing.
     Rows on the right side, which have as much curvature as slope, balance those: unless offsets hold several so far on
@@ -84,7 +84,7 @@ def opposed(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
     source = objective.source
     usual = source.offset is None or (source.in_memory and np.abs(source.offset).max() <= USUAL)
     if usual or objective.loss.third_bound == 0:
-        return 1.0
+        return slope_size(objective, at)
 
     def slopes(block: Block) -> FloatArray:
         _, r, _ = objective.loss.together(block.y, block_eta(block, at.theta))
@@ -95,3 +95,9 @@ def opposed(objective: Objective, at: Evaluation, unit: FloatArray) -> float:
 
     *squares, total = objective.add_up(slopes) / at.weight
     return max(1.0, float(np.max(np.sqrt(np.array(squares) * total) / unit)))
+
+
+def slope_size(objective: Objective, at: Evaluation) -> float:
+    """How large the slope of a row is in eta: of classes no more than 1, whatever their labels; of squares as the root
+    of their mean, in the unit of y."""
+    return (2.0 * at.loss) ** 0.5 if objective.loss.third_bound == 0 else 1.0

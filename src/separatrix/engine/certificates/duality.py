@@ -27,7 +27,8 @@ et al. 2018, "Celer", extrapolate from several steps instead.) Tilted, these are
 differ by more than 1.
 
 For squares the same holds: with r = eta - y, t - y is r + s, the bracket is as it is, and the rest, the mean of
-(r - c (r + s))^2 / 2, is (1 - c)^2 loss + c (2 - c) s's / 2. There a model predicts what is fitted.
+(r - c (r + s))^2 / 2, is (1 - c)^2 loss + c (2 - c) s's / 2. There a model predicts what is fitted, no s is too large,
+and what rounding leaves of the condition is one more s.
 """
 
 from collections.abc import Callable
@@ -38,6 +39,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
+from separatrix.engine.certificates.decrement import slope_size
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import Sums, block_eta, block_plane, block_state, gram, with_intercept
 from separatrix.equations.hyperplane import pieces
@@ -112,19 +114,23 @@ def predict(ahead: Prediction, fit_intercept: bool, r: FloatArray) -> float | No
 def fitted_bound(objective: Objective, at: Evaluation) -> float | None:
     """The bound by the fitted probabilities. One pass for the intercept, or two shorter ones over rows in memory, none
     without one, or where they meet its condition but for rounding, of which a tilt makes much where all are 0 or 1."""
-    p, divergence, tilted = objective.source.n_columns, 0.0, None
-    if len(at.gradient) > p and not is_met(at.gradient[-1]):
+    p, divergence, tilted, left = objective.source.n_columns, 0.0, None, np.zeros(1)
+    squares, unit = objective.loss.third_bound == 0, slope_size(objective, at)
+    if len(at.gradient) > p and not is_met(left := at.gradient[-1], unit):
         V, effect = intercepts(objective, at)
-        tilt = tilt_against(V, at.gradient[-1])
+        tilt = tilt_against(V, left)
         tilted = effect(tilt)
         tilted += at.gradient
-        if not is_met(tilted[-1], of=at.gradient[-1]):  # by the rounding of a state in single precision
+        if not is_met(tilted[-1], unit, of=left):  # by the rounding of a state in single precision
             more = tilt_against(V, tilted[-1])
             tilt += more
             tilted += effect(more)
         divergence = float(tilt @ V @ tilt)
-        if not tilt_serves(tilt, tilted[-1], at.gradient[-1]):
+        if not squares and not tilt_serves(tilt, tilted[-1], left, unit):
             return None
+        left = tilted[-1]
+    if squares:
+        divergence += float(left @ left)
     w, gradient = at.theta[:p], at.gradient.copy() if tilted is None else tilted
     for some in pieces(*w.shape):
         gradient[some] -= objective.penalty.columns(some).gradient(w[some])
@@ -137,15 +143,15 @@ def tilt_against(V: FloatArray, condition: FloatArray) -> FloatArray:
     return np.linalg.lstsq(V, -condition)[0] if np.abs(V).max() > NOTHING else np.zeros_like(condition)
 
 
-def tilt_serves(tilt: FloatArray, left: FloatArray, condition: FloatArray) -> bool:
+def tilt_serves(tilt: FloatArray, left: FloatArray, condition: FloatArray, unit: float) -> bool:
     """Whether tilted probabilities are some, and meet the condition on the intercept, of which so much was left: where
     all p are 0 or 1, no tilt moves them."""
-    return is_met(left, of=condition) and bool(np.ptp(np.append(tilt, 0.0)) <= WIDEST_TILT)
+    return is_met(left, unit, of=condition) and bool(np.ptp(np.append(tilt, 0.0)) <= WIDEST_TILT)
 
 
-def is_met(left: FloatArray, of: FloatArray | float = 0.0) -> bool:
-    """Whether what is left of a condition may be rounding."""
-    return bool(np.abs(left).max() <= MET * np.abs(of).max() + np.finfo(float).eps)
+def is_met(left: FloatArray, unit: float, of: FloatArray | float = 0.0) -> bool:
+    """Whether what is left of a condition, a mean of slopes of such a size, may be rounding."""
+    return bool(np.abs(left).max() <= MET * np.abs(of).max() + np.finfo(float).eps * unit)
 
 
 def duality_gap(penalty: ElasticNet, w: FloatArray, G: FloatArray, loss: float, divergence: float = 0.0) -> float:

@@ -10,7 +10,7 @@ reading of files keeps.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -52,11 +52,16 @@ class Start:
 @dataclass(frozen=True)
 class Sample:
     """The objective over some rows, in memory, `weighted` to stand for all, and over them as they are: a `part` of all.
-    Each row stands for so many `times`, (rows,); None where these are all."""
+    Each row stands for so many `times`, (rows,), or where these are all for itself, (1,)."""
 
     weighted: Objective
     part: Objective
-    times: FloatArray | None = None
+    times: FloatArray = field(default_factory=lambda: np.ones(1))
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all rows stand for as many."""
+        return np.ptp(self.times) == 0
 
 
 def sample_start(
@@ -105,22 +110,23 @@ def curved_at(objective: Objective, theta: FloatArray) -> Evaluation:
 
 def start_on(sample: Sample, at: Evaluation) -> Start:
     """A start at a point with the curvature that the sample has there."""
-    there, times = curved_at(sample.weighted, at.theta) if at.curvature is None else at, sample.times
-    even = times is not None and np.ptp(times) == 0
-    own = replace(there, weight=there.weight / times[0]) if even else None  # per unit weight they are one
+    there = curved_at(sample.weighted, at.theta) if at.curvature is None else at
+    # Per unit weight they are one.
+    own = replace(there, weight=there.weight / sample.times[0]) if sample.is_even else None
     return Start(there.theta, there.curvature, Part(sample.part, own, far_rows(sample)))
 
 
 def far_rows(sample: Sample) -> Objective | None:
     """Over few rows of a sample, those that were the likeliest to be in it, as they reach farthest, or where all were
     alike some; None where all are not many more."""
-    source, times = sample.part.source, sample.times
+    source = sample.part.source
     assert isinstance(source, MemorySource)
     n = source.n_rows
-    if n < MANY * FAR_ROWS or times is None:
+    if n < MANY * FAR_ROWS:
         return None
-    even = np.ptp(times) == 0
-    chosen = np.arange(0, n, n // FAR_ROWS) if even else np.sort(np.argpartition(times, FAR_ROWS)[:FAR_ROWS])
+    if sample.is_even:
+        return sample.part.over(source.looked_up(np.arange(0, n, n // FAR_ROWS)))
+    chosen = np.sort(np.argpartition(sample.times, FAR_ROWS)[:FAR_ROWS])
     return sample.part.over(source.looked_up(chosen))
 
 

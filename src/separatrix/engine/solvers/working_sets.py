@@ -13,6 +13,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Source
 from separatrix.data.column_traits import share_of_entries
 from separatrix.data.memory import MemorySource, in_double
+from separatrix.engine.certificates.decrement import slope_size
 from separatrix.engine.certificates.duality import Prediction, duality_gap
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.lasso.quadratic_model import NOTHING, promised_slope
@@ -160,7 +161,8 @@ def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntAr
 
 
 def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> float:
-    """The promised decrease, or the square of the duality gap here if that is more, and never more than F.
+    """The promised decrease, or the square of the duality gap here if that is more (of squares, as shares of F), and
+    never more than F.
 
     The square, because without an L2 part that gap falls with the distance to the optimum and the decrease with its
     square: an estimate that is small enough for the coefficients is then small enough for the certificate.
@@ -170,5 +172,6 @@ def estimated_gap(objective: Objective, at: Evaluation, promised: float) -> floa
         gradient = at.gradient[: len(w)]
         if objective.penalty.l2.any():
             gradient = gradient - objective.penalty.gradient(w)
-        promised = max(promised, float(np.square(duality_gap(objective.penalty, w, gradient, at.loss))))
+        gap, unit = duality_gap(objective.penalty, w, gradient, at.loss), slope_size(objective, at) ** 2
+        promised = max(promised, gap * (gap / unit)) if unit else promised
     return min(promised, at.value)
