@@ -1,5 +1,6 @@
 """What must not change the answer of the engine, and what must."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -486,6 +487,17 @@ def test_a_fit_on_any_thread_holds_blas_and_any_other_gives_it_back():
         assert blas_threads() == {2}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="fork is safe on Linux alone")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_process_forked_during_a_fit_gives_blas_its_threads_back_after_one_of_its_own():
+    with threadpool_limits(2, "blas"), one_blas_thread():
+        if (child := os.fork()) == 0:
+            with one_blas_thread():
+                pass
+            os._exit(0 if blas_threads() == {2} else 1)
+        assert os.waitpid(child, 0)[1] == 0
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_dense_rows_become_the_csr_that_scipy_makes_of_them(threads):
     rng = np.random.default_rng(7)
@@ -727,6 +739,22 @@ def test_max_iter_is_kept_and_the_warning_quotes_the_gap():
     assert fit.iterations == 2
     assert fit.status is Status.MAX_ITER
     assert f"stopped after 2 iterations, at most {fit.certificate.gap:.1e} above the best" in str(caught[0].message)
+
+
+@pytest.mark.parametrize("most", [4, 100])
+def test_a_fit_that_goes_on_in_the_columns_keeps_max_iter_and_the_steps_that_it_took_before(monkeypatch, most):
+    random = np.random.default_rng(0)
+    X = 1e7 * random.standard_normal((60, 400))  # rows so long that the rounding of their products is a part of tol
+    y = (X[:, 0] + 1e7 * random.logistic(size=60) > 0).astype(int)
+    monkeypatch.setattr("separatrix.engine.fit.MOST_LOST", -1.0)
+    model = LogisticRegression(max_iter=most, tol=1e-8 if most == 4 else 1e-30)
+    with pytest.warns(ConvergenceWarning, match=f"stopped after {most} iterations" if most == 4 else "stopped after"):
+        model.fit(X, y)
+    assert model.trace_.column("iteration").tolist() == list(range(len(model.trace_.steps)))
+    assert (np.diff(model.trace_.column("passes")) > 0).all()
+    assert (np.diff(model.trace_.column("seconds")) > 0).all()
+    assert model.n_iter_[0] <= most
+    assert model.trace_.steps[0].passes == 1
 
 
 def test_steps_that_gain_nothing_end_the_fit_and_the_warning_does_not_ask_for_more():

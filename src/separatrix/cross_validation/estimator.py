@@ -177,7 +177,7 @@ class LogisticRegressionCV(LogisticRegression):
                 self.scores_ = judge.of_folds(self.Cs_, self.l1_ratios_, paths, rows, folds)
             self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
             warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
-            of_all = [(path.coefficients[0], path.intercepts[0]) for path in paths]
+            of_all = [(path.coefficients[0].copy(), path.intercepts[0].copy()) for path in paths]  # without the folds'
             del folds, members, weight, codes, paths  # before another fit needs room
             return self._refit(rows, of_all) if self.refit else self._average()
 

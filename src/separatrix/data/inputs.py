@@ -112,13 +112,15 @@ def numbers(column: Any) -> FloatArray:
     return column.cast(nw.Float64).to_numpy()
 
 
-def check_finite(X: Matrix, names: Sequence[str]) -> None:
-    """DataError unless every number is finite, and small enough to be squared; the message names the first that is not.
+def check_finite(X: Matrix, names: Sequence[str], rows: NDArray | None = None) -> None:
+    """DataError unless every number is finite, and small enough to be squared; the message names the first that is not,
+    its row by its number among `rows` (n,), if given.
 
     It takes a pass and no array of its own, as long as all is well.
     """
     if found := first_beyond(X):
         row, column, value = found
+        row = row if rows is None else rows[row]
         raise DataError(f"column {names[column]!r} is {value:g} in row {row}, counted from 0: {remedy(value)}.")
 
 

@@ -145,7 +145,8 @@ def one_blas_thread() -> Iterator[None]:
     hold = _hold
     with hold.lock:
         if hold.fits == 0:
-            hold.before = [(library, threads) for library in _blas() if (threads := library.num_threads) != 1]
+            held = [(library, threads) for library in _blas() if (threads := library.num_threads) != 1]
+            hold.before = held or hold.before
             for library, _ in hold.before:
                 _set_threads(library, 1)
         hold.fits += 1
@@ -154,8 +155,8 @@ def one_blas_thread() -> Iterator[None]:
     finally:
         with hold.lock:
             hold.fits -= 1
-            for library, threads in hold.before if hold.fits == 0 else ():
-                _set_threads(library, threads)
+            while hold.before and hold.fits == 0:
+                _set_threads(*hold.before.pop())
 
 
 def _set_threads(library: Any, threads: int) -> None:
@@ -181,9 +182,9 @@ _hold = _Hold()
 
 
 def _forget() -> None:
-    """In a forked process the threads that held are gone, and would never let go."""
+    """In a forked process the threads that held are gone, and would never let go: its own next fit does."""
     global _hold
-    _hold = _Hold()
+    _hold = _Hold(before=_hold.before)
 
 
 if hasattr(os, "register_at_fork"):

@@ -103,10 +103,8 @@ def fit_linear_model(
             w, b = np.split(solution.at.theta, [space.source.n_columns])
             objective = replace(objective, source=source, penalty=penalty)
             theta = objective.canonical(np.vstack([space.back(w), b]))
-            space, at = Space(source, penalty), objective.evaluate(theta, order=1, keep_state=True)
-            solution = replace(solution, at=at, certificate=certify(objective, at, tolerance=options.tol))
-            if solution.certificate.gap > options.tol:
-                choice, solution = solve(objective, theta, options, options.tol, watch)
+            space = Space(source, penalty)
+            choice, solution = go_on(objective, theta, choice, solution, options, watch)
         elif lost:
             gap = (solution.certificate.gap**0.5 + lost**0.5) ** 2
             solution = replace(solution, certificate=replace(solution.certificate, gap=gap))
@@ -172,6 +170,27 @@ def solve(
     part = None if dear else start.part
     del start, theta  # which hold a sample and its curvature, and as much as the solution
     return choice, minimise(objective, solver, within, target, options.max_iter, watch, part)
+
+
+def go_on(
+    objective: Objective,
+    theta: FloatArray,
+    choice: Choice,
+    solution: Solution,
+    options: Options,
+    watch: Callable[[Step], Any],
+) -> tuple[Choice, Solution]:
+    """The solution of another space as theta in this one: certified anew, and where that is not near enough, led on by
+    the iterations that are left."""
+    at, last = objective.evaluate(theta, order=1, keep_state=True), solution.steps[-1]
+    certificate = certify(objective, at, tolerance=options.tol)
+    if certificate.gap <= options.tol:
+        return choice, replace(solution, at=at, certificate=certificate, status=Status.CONVERGED)
+    options = replace(options, max_iter=options.max_iter - last.iteration)
+    del at
+    choice, further = solve(objective, theta, options, options.tol, lambda step: watch(step.after(last)))
+    steps = [step.after(last) for step in further.steps[1:]]
+    return choice, replace(further, steps=(*solution.steps, *steps))
 
 
 def rounding_of(intercepts: FloatArray, coefficients: FloatArray, centre: FloatArray) -> float:

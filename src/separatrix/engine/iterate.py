@@ -80,6 +80,10 @@ class Step:
             seconds=seconds + self.seconds,
         )
 
+    def after(self, last: "Step") -> "Step":
+        """The same on the way on from a last step, with the passes of both counted already."""
+        return self.later(last.iteration, seconds=last.seconds)
+
 
 @dataclass(frozen=True)
 class Trace:

@@ -126,7 +126,7 @@ def fitted_bound(objective: Objective, at: Evaluation) -> float | None:
             tilt += more
             tilted += effect(more)
         divergence = float(tilt @ V @ tilt)
-        if not squares and not tilt_serves(tilt, tilted[-1], left, unit):
+        if not squares and not tilt_serves(tilt, tilted[-1], left):
             return None
         left = tilted[-1]
     if squares:
@@ -143,10 +143,10 @@ def tilt_against(V: FloatArray, condition: FloatArray) -> FloatArray:
     return np.linalg.lstsq(V, -condition)[0] if np.abs(V).max() > NOTHING else np.zeros_like(condition)
 
 
-def tilt_serves(tilt: FloatArray, left: FloatArray, condition: FloatArray, unit: float) -> bool:
+def tilt_serves(tilt: FloatArray, left: FloatArray, condition: FloatArray) -> bool:
     """Whether tilted probabilities are some, and meet the condition on the intercept, of which so much was left: where
     all p are 0 or 1, no tilt moves them."""
-    return is_met(left, unit, of=condition) and bool(np.ptp(np.append(tilt, 0.0)) <= WIDEST_TILT)
+    return is_met(left, 1.0, of=condition) and bool(np.ptp(np.append(tilt, 0.0)) <= WIDEST_TILT)
 
 
 def is_met(left: FloatArray, unit: float, of: FloatArray | float = 0.0) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.memory import MemorySource
@@ -61,10 +60,6 @@ def fit_paths(
     Cs : (Cs,) in any order; inf is no penalty.
     members : which rows each fit is of, the first of all.
     """
-
-    def of_all(name: str) -> NDArray:
-        return np.array([[getattr(point, name) for point in points] for points in walk]).swapaxes(0, 1)
-
     source, mean = of_usual_weight(source)
     Cs = Cs * mean
     order = np.argsort(Cs, kind="stable")
@@ -76,20 +71,24 @@ def fit_paths(
         zeros = products_pay(rows, weakest, K)
         course = Course(rows, loss, K, space.penalty, options, members.take(space.order), zeros, beside)
         walk = [points for _, points in sorted(zip(order, course.walk(Cs[order]), strict=True))]
-        w, b = np.split(of_all("theta"), [space.source.n_columns], axis=2)
+        theta, gaps, iterations = (
+            np.array([[getattr(point, name) for point in points] for points in walk]).swapaxes(0, 1)
+            for name in ("theta", "gap", "iterations")
+        )
+        w, b = np.split(theta, [space.source.n_columns], axis=2)
         side_by_side = w.transpose(2, 0, 1, 3).reshape(w.shape[2], -1)
         coefficients = space.back(side_by_side).T.reshape(*w.shape[:2], K, source.n_columns)
+        whole = [points[0].theta.copy() for points in walk]  # which holds none of the folds'
     of_all_rows = replace(course, source=replace(course.source, pool=None))
 
     def left_out(c: int, see: See | None = None) -> LeftOut:
         with one_blas_thread(), of_all_rows.source.working() as again:
             objective = replace(of_all_rows, source=again).objective(0, float(Cs[c]))
-            found = leave_one_out(objective, walk[c][0].theta, options, see if space.order is ... else None)
+            found = leave_one_out(objective, whole[c], options, see if space.order is ... else None)
         if space.order is ...:
             return found
         eta = np.empty_like(found.eta)
         eta[space.order] = found.eta
         return LeftOut(eta, found.untrue)
 
-    intercepts = b.sum(axis=2) - coefficients @ source.centre
-    return Paths(coefficients, intercepts, of_all("gap"), of_all("iterations"), left_out)
+    return Paths(coefficients, b.sum(axis=2) - coefficients @ source.centre, gaps, iterations, left_out)

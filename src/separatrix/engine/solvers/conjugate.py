@@ -81,9 +81,11 @@ def mean_curvatures(objective: Objective, at: Evaluation, few: Objective) -> Flo
     """Of the loss in each of its eta, (K,), on average over few rows: some whose state is kept, or those of `few`,
     whose state is made. Never next to nothing: where every row is far from the boundary, its inverse would be no step.
     """
-    kept = objective.kept_state(at)
-    if kept is not None:
-        mean = objective.loss.diagonal(kept[:: max(1, len(kept) // FEW_ROWS)]).mean(axis=0, dtype=np.float64)
+    kept, source = objective.kept_state(at), objective.source
+    if kept is not None and isinstance(source, MemorySource):
+        some = slice(None, None, max(1, len(kept) // FEW_ROWS))
+        weight = np.asarray(source.weight[some])
+        mean = weight @ objective.loss.diagonal(kept[some]) / weight.sum()
     else:
         *total, weight = few.add_up(
             lambda block: np.append(block.weight @ few.loss.diagonal(few.state_of(at, block)), block.total)
