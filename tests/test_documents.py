@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from separatrix import LogisticRegression
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.engine.choose import (
     CHEAP,
     LARGEST_ASKED_FOR,
@@ -17,6 +16,7 @@ from separatrix.engine.choose import (
     SOLVERS,
     SYNONYMS,
 )
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(path for path in ROOT.glob("**/*.md") if not {".venv", "node_modules"} & set(path.parts))

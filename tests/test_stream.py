@@ -31,7 +31,7 @@ from separatrix.data.reading.dataset import Dataset
 from separatrix.data.streams import collapse, distinct_rows, learn, reservoir, spill, stream
 from separatrix.data.streams.learn import Learned
 from separatrix.data.workers.partitions import learned_source
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
 from separatrix.errors import (
     ArgumentError,
     CellError,

@@ -14,8 +14,8 @@ from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
 from separatrix.data.column_traits import share_of_entries
 from separatrix.data.memory import MemorySource
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, Solver
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
 from separatrix.engine.matrices.room import memory_at_hand
 from separatrix.engine.objective import Objective
 from separatrix.engine.solvers.gradient_descent import gradient_descent
@@ -134,7 +134,7 @@ def choice_for(solver: str, source: Source, coefficients: int, classes: int, l1:
         l1=l1,
         zeros=zeros,
         rows=source.n_rows,
-        dense=source.in_memory and not getattr(source, "is_sparse", False),
+        dense=isinstance(source, MemorySource) and not source.is_sparse,
         threads=getattr(source, "n_threads", 1),
         kept=source.n_rows * source.room,
     )

@@ -11,8 +11,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
-from separatrix.engine.matrices.linear_algebra import factor_positive, inverse_of
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE, factor_positive, inverse_of
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import quadratic_forms
 from separatrix.equations.losses import Loss

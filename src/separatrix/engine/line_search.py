@@ -74,9 +74,7 @@ def far_enough(
     def there(length: float) -> Evaluation:
         return objective.evaluate(at.theta + length * direction, order=1, keep_state=True)
 
-    def slope(there: Evaluation) -> float:
-        return float(np.vdot(there.gradient, direction))
-
+    slope = slope_along(direction)
     first = slope(at)
     found, length = backtrack(objective, at, direction, 1, length, keep_state=True, slope=first)
     if found is at:
@@ -97,14 +95,17 @@ def between(
 ) -> Evaluation:
     """As `far_enough`, of a point that a step of this length has led to, beyond where it is lowest; of an order."""
 
-    def slope(there: Evaluation) -> float:
-        return float(np.vdot(there.gradient, direction))
-
     def point(length: float) -> Evaluation:
         return objective.evaluate(at.theta + length * direction, order=1)
 
+    slope = slope_along(direction)
     found = less_steep(at.value, slope(at), point, slope, there, length)
     return objective.evaluate(found.theta, order, dtype=dtype) if order == 2 and found.curvature is None else found
+
+
+def slope_along(direction: NDArray[np.floating]) -> Callable[[Evaluation], float]:
+    """How steep the objective is along a direction, at a point with a gradient."""
+    return lambda at: float(np.vdot(at.gradient, direction))
 
 
 def less_steep(

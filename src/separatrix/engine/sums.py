@@ -167,6 +167,12 @@ def with_intercept(transposed: Matrix, r: FloatArray, P: int) -> FloatArray:
     return sums
 
 
+def slope_of_centred(g: FloatArray, centre: FloatArray) -> FloatArray:
+    """Of [X 1]'r, (P, K), that of the columns less a centre (p,): (p, K)."""
+    p = len(centre)
+    return g[:p] - centre[:, None] * g[p:].sum(axis=0)
+
+
 def column_moments(source: Source) -> tuple[FloatArray, FloatArray]:
     """The weighted mean of every column and of its square, (p, 1) each; one pass."""
 

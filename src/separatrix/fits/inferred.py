@@ -19,9 +19,10 @@ from separatrix.arrays import FloatArray, IntArray, Matrix
 from separatrix.data.tables.columns import Columns as TableColumns
 from separatrix.data.tables.side_columns import Beside
 from separatrix.data.tables.target import Target
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE, certify
+from separatrix.engine.certificates.certificate import certify
 from separatrix.engine.certificates.quadratic_gap import certify_quadratic
 from separatrix.engine.checkpoint import Checkpoint
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
 from separatrix.equations.losses import LogLoss, SquaredLoss
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import DataError, SeparatrixWarning

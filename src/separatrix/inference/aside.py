@@ -19,11 +19,12 @@ from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
 from separatrix.data.subsets import picked, positions
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE, Certificate
+from separatrix.engine.certificates.certificate import Certificate
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.choose import meant
 from separatrix.engine.fit import EPSILON, Fit, Options, fit_linear_model, rounded
 from separatrix.engine.iterate import Step, ignore
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
 from separatrix.equations.losses import ClassLoss, LogLoss, SoftmaxLoss

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Source
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.engine.fit import Fit, warn_of, warn_of_stop
 from separatrix.engine.iterate import Status
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
 from separatrix.errors import SeparationWarning
 from separatrix.inference.recession import Recession, recession, recession_alone
 from separatrix.inference.separation import Separation, separation

@@ -22,9 +22,14 @@ import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Block
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.engine.leverage import leverages
-from separatrix.engine.matrices.linear_algebra import Factor, factor_positive, inverse_of, solve_factored
+from separatrix.engine.matrices.linear_algebra import (
+    LARGEST_CURVATURE,
+    Factor,
+    factor_positive,
+    inverse_of,
+    solve_factored,
+)
 from separatrix.engine.objective import Objective
 from separatrix.engine.solvers.quasi_newton import Pair, inverse_times, with_pair
 from separatrix.engine.sums import block_eta, block_sums, with_intercept

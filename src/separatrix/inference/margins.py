@@ -15,7 +15,7 @@ from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.compressed import dense
 from separatrix.data.block import Block, Source
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
 from separatrix.engine.matrices.triangle import design_of, triangle_of
 from separatrix.engine.sums import block_plane, with_intercept
 from separatrix.equations.hyperplane import gram_diagonal

@@ -28,8 +28,7 @@ import scipy  # optimize loads where it is used: that takes longer than a small 
 
 from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.block import Source
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
-from separatrix.engine.matrices.linear_algebra import null_space
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE, null_space
 from separatrix.inference.faces import alone, interior
 from separatrix.inference.margins import NOISE, Margins, combined, of_independent, reach, stacked
 

@@ -13,12 +13,12 @@ from scipy.linalg import solve_triangular
 from separatrix.arrays import FloatArray, IntArray, repeated
 from separatrix.data.block import Block
 from separatrix.data.threads import one_blas_thread
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE, Certificate
+from separatrix.engine.certificates.certificate import Certificate
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
 from separatrix.engine.linear.least_squares import least_squares
-from separatrix.engine.matrices.linear_algebra import ROUGH, SINGULAR, inverse_of, solve_factored
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE, ROUGH, SINGULAR, inverse_of, solve_factored
 from separatrix.engine.matrices.triangle import design_of, triangle_of
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_state

@@ -32,7 +32,7 @@ from separatrix.engine.certificates.class_pairs import farthest_by, pairs_of
 from separatrix.engine.certificates.decrement import GRADIENT_SEEN, decrement, nu_at_most
 from separatrix.engine.certificates.duality import Prediction, by_strong_convexity, dual_bound
 from separatrix.engine.certificates.row_reach import farthest_along, least_reach, longest_row, reach_of_few, reaches
-from separatrix.engine.matrices.linear_algebra import factor_positive
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE, factor_positive
 from separatrix.engine.near_copies import (
     CURVATURE_SEEN,
     CURVATURE_SURE,
@@ -46,7 +46,6 @@ from separatrix.engine.objective import ROUNDING, Evaluation, Objective
 SMALLEST_UNIT = 1e-100  # whose square is still a number; a curvature as small is too far from the optimum anyway
 FAR_UNIT = 1e-50  # and one that is looked into no further
 INVERSE_SEEN = 100.0 * float(np.finfo(float).eps)  # of an inverse (a column), times its condition, may be rounding
-LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 LITTLE_MORE = 10.0  # times as large a gap, for errors that are bounded, too
 CHEAP_CURVATURE = 400  # coefficients whose curvature costs less than the steps it may save,
 CHEAP_IN_MEMORY = 20  # and of rows in memory, where steps cost less
@@ -182,7 +181,7 @@ def by_self_concordance(
     inverse /= unit[:, None]
     inverse /= unit
 
-    def apart(reach: float) -> tuple[float, float, float]:
+    def at_reach(reach: float) -> tuple[float, float, float]:
         """How much longer H may make a step than H' does, S, and t, for a reach by the metric, and what is further."""
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is no bound, as t then says
             S = objective.loss.third_bound * float(np.hypot(reach, further))
@@ -191,26 +190,25 @@ def by_self_concordance(
 
     # Of few rows their exact length in the norm of H is worth its products; of many, where a bound on it is too long.
     further, least = 0.0, reach_of_few(part.few, size / unit, root) if part else least_reach(objective, at, inverse)
-    grown, S, t = apart(least)
+    grown, S, t = at_reach(least)
     further = farthest_along(objective, U, at.theta.shape) if U.size and t < 1.0 else 0.0
     rows = part and part.objective
-    tried = reaches(objective, at, size / unit, inverse, rows, root, enough=lambda reach: apart(reach)[2] < 1.0)
-    grown, S, t = next((one for one in map(apart, tried if t < 1.0 else ()) if one[2] < 1.0), (grown, S, np.inf))
-    bound = concordant(at, grown * nu, t, S, along=along) if t < 1.0 else TOO_FAR
-    if bound is TOO_FAR and beyond is None and (wide := unit_of_rows(objective, at, unit, size)) is not None:
+    tried = reaches(objective, at, size / unit, inverse, rows, root, enough=lambda reach: at_reach(reach)[2] < 1.0)
+    grown, S, t = next((one for one in map(at_reach, tried if t < 1.0 else ()) if one[2] < 1.0), (grown, S, np.inf))
+    if t >= 1.0 and beyond is None and (wide := unit_of_rows(objective, at, unit, size)) is not None:
         unit, singular, paired = wide, True, True
+    bound = concordant(at, grown * nu, t, S, along=along) if t < 1.0 else TOO_FAR
     if singular:
         H = None if spent else metric.curvature
         del metric, factor, root, inverse, tried  # each of which may be large, or knows what is
         return where_curvature_is_rounding(objective, at, bound, H, unit, r, paired)
-    if bound is TOO_FAR:
-        return bound
     # Where t is 1 but for rounding, as where a row runs off, F may tend to what it is near to, and never be there.
-    safe = t * (1.0 + INVERSE_SEEN * len(unit) * (size**2 + far)) < 1.0
-    long = grown * lengths(objective, inverse, U, at.theta.shape) if safe else None
-    bound = concordant(at, grown * nu, t, S, long, along)
-    strong = by_strong_convexity(objective.penalty, at.theta.shape, bound.gap) if sloped and safe else None
-    return replace(bound, coef_error=strong) if sloped and safe else bound
+    if t * (1.0 + INVERSE_SEEN * len(unit) * (size**2 + far)) >= 1.0:
+        return bound
+    bound = concordant(at, grown * nu, t, S, grown * lengths(objective, inverse, U, at.theta.shape), along)
+    if sloped:
+        return replace(bound, coef_error=by_strong_convexity(objective.penalty, at.theta.shape, bound.gap))
+    return bound
 
 
 def distance_from(metric: Evaluation, at: Evaluation, flat: FloatArray) -> float:

@@ -23,7 +23,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
@@ -31,7 +30,7 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.grams import squares_of
 from separatrix.engine.matrices.linear_algebra import SINGULAR
-from separatrix.engine.matrices.packed import Half, Packed, packed, solve_packed
+from separatrix.engine.matrices.packed import Half, Packed, inverse_of_square, packed, solve_packed
 from separatrix.engine.near_copies import columns_of_sums
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_state
@@ -89,7 +88,7 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
         slope[spanned] = 0.0
         square += float(slope @ solve_packed(Packed(half, unit), slope))
         units = np.maximum(units, unit)
-        inverse = inverse_of(half)
+        inverse = inverse_of_square(half)
         diagonal = inverse.diagonal
         spread += float(diagonal @ np.square(np.maximum(part / unit, 1.0)))
         norm = max(2.0 * float(inverse.numbers @ inverse.numbers) - float(diagonal @ diagonal), 0.0) ** 0.5
@@ -156,12 +155,6 @@ def edge_weight(loss: Loss, theta: FloatArray, d: FloatArray, block: Block) -> F
     """The weight of each row times p_k p_m of an edge d, (rows,)."""
     state, k, m = block_state(block, loss, theta), int(d.argmax()), int(d.argmin())
     return block.weight * loss.second(state, k, m) * (1.0 if k == m else -1.0)
-
-
-def inverse_of(factor: Half) -> Half:
-    """(L L')^-1 in the memory of L."""
-    (pftri,) = get_lapack_funcs(("pftri",), dtype=factor.numbers.dtype)
-    return Half(factor.n, pftri(factor.n, factor.numbers, uplo="L", overwrite_a=True)[0])
 
 
 def quadratic(A: Half, rows: FloatArray) -> FloatArray:

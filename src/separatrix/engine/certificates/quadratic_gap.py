@@ -11,7 +11,8 @@ from separatrix.data.memory import MemorySource
 from separatrix.engine.certificates.certificate import Certificate, rounding
 from separatrix.engine.certificates.decrement import GRADIENT_SEEN
 from separatrix.engine.certificates.duality import duality_gap
-from separatrix.engine.matrices.triangle import ROUNDING, of_squares
+from separatrix.engine.matrices.linear_algebra import of_unit_columns
+from separatrix.engine.matrices.triangle import ROUNDING, of_squares, over_ridge
 from separatrix.engine.objective import Evaluation, Objective
 
 PROVEN = 1e-12  # of the mean square, or the variance of y: a bound that is worse is worth another
@@ -62,12 +63,7 @@ def certified_gap(
     g = np.vstack([gradient[p:], gradient[:p]])  # R has the intercept first
     if len(R) < p and alpha.all():
         return gap_of_ridge(R, g, m, alpha, enough)
-    held = np.flatnonzero(alpha)
-    root = np.vstack([R[:, : p + m], np.zeros((len(held), p + m))])
-    root[len(R) + np.arange(len(held)), m + held] = np.sqrt(alpha[held])
-    scale = np.linalg.norm(root, axis=0)
-    scale[scale == 0] = 1.0
-    root /= scale
+    root, scale = of_unit_columns(over_ridge(R[:, : p + m], alpha, m))
     A, c = root.T, g / scale[:, None]
     if (T := of_squares(A @ A.T)) is not None:
         return 0.5 * float(np.sum(np.square(solve_triangular(T, c, trans=1))))

@@ -22,6 +22,7 @@ from separatrix.engine.grams import scaled_columns, sum_of_squares
 from separatrix.engine.lasso.quadratic_model import NOTHING, Curvature
 from separatrix.engine.matrices.linear_algebra import Linear, conjugate_gradients, factor_positive, solve_factored
 from separatrix.engine.objective import Evaluation, Objective
+from separatrix.engine.sums import slope_of_centred
 
 LEAST = 1e-8  # of the diagonal, that E is
 SOLVED, MOST_PRODUCTS = 1e-20, 50  # what may be left of an equation, squared, and the products for it
@@ -118,8 +119,7 @@ def shifted(theta: FloatArray, t: FloatArray) -> FloatArray:
 
 def slope_of_shifted(g: FloatArray, t: FloatArray) -> FloatArray:
     """The gradient (P, K) in the theta of columns less t (p, 1)."""
-    p = len(t)
-    return np.vstack([g[:p] - t * g[p:].sum(axis=0), g[p:]])
+    return np.vstack([slope_of_centred(g, t[:, 0]), g[len(t) :]])
 
 
 def divide(times: Linear, near: Linear, b: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@ from typing import TypeGuard
 
 from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
 from separatrix.engine.solvers.proximal import takes_all
 from separatrix.equations.penalties import ElasticNet
 

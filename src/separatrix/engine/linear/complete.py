@@ -19,11 +19,11 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
-from separatrix.engine.linear.preconditioned import Found, centred, doubled_left, half_square, refined
+from separatrix.engine.linear.preconditioned import Found, doubled_left, half_square, refined
 from separatrix.engine.matrices.basis import Basis, basis_of
 from separatrix.engine.matrices.triangle import ROUNDING
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.sums import block_eta
+from separatrix.engine.sums import block_eta, slope_of_centred
 from separatrix.equations.hyperplane import pieces
 
 CELLS = 2**16  # a few arrays of so many are in cache
@@ -68,7 +68,7 @@ def of_columns(objective: Objective, source: MemorySource) -> Found | None:
         return np.vstack([w, np.broadcast_to(b - mean @ w, (m, w.shape[1]))])
 
     def half_step(g: FloatArray) -> FloatArray:
-        return basis.solve(centred(g, mean)[kept] * scale[kept], transposed=True)
+        return basis.solve(slope_of_centred(g, mean)[kept] * scale[kept], transposed=True)
 
     def step(g: FloatArray) -> FloatArray:
         return whole(basis.solve(half_step(g)), g[p:] / total)

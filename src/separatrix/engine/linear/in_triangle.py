@@ -16,7 +16,7 @@ from separatrix.engine.lasso.quadratic_model import (
     squared_subgradient,
 )
 from separatrix.engine.matrices.linear_algebra import SINGULAR
-from separatrix.engine.matrices.triangle import ROUNDING, of_squares
+from separatrix.engine.matrices.triangle import ROUNDING, of_squares, over_ridge
 from separatrix.engine.solvers.proximal import EXACT
 from separatrix.equations.penalties import ElasticNet
 
@@ -110,11 +110,9 @@ def elastic_net(R: FloatArray, q: FloatArray, penalty: ElasticNet) -> tuple[Floa
     R'R serves to find out which weights are zero and the signs of the others; these follow from QR, as in `ridge`.
     Where columns all but depend on each other, the square hides what is left of them, and R itself serves.
     """
-    held = np.flatnonzero(penalty.l2)
-    root = np.vstack([R, np.zeros((len(held), R.shape[1]))])
-    root[len(R) + np.arange(len(held)), held] = np.sqrt(penalty.l2[held])
+    root = over_ridge(R, penalty.l2)
     H, w = root.T @ root, np.zeros((R.shape[1], q.shape[1]))
-    for t, target in enumerate(np.vstack([q, np.zeros((len(held), q.shape[1]))]).T):
+    for t, target in enumerate(np.vstack([q, np.zeros((len(root) - len(R), q.shape[1]))]).T):
         problem = Lasso(root, target, penalty.l1)
         w[:, t], apart = problem.refined(problem.minimum(matrix(H), w[:, t], FEW_ROUNDS))
         if not (apart and problem.is_minimum(w[:, t])):

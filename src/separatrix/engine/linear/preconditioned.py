@@ -45,7 +45,7 @@ from separatrix.engine.matrices.linear_algebra import Linear
 from separatrix.engine.matrices.packed import packed, solve_packed
 from separatrix.engine.matrices.panels import Halves, on_disk
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.sums import block_eta, block_plane, with_intercept
+from separatrix.engine.sums import block_eta, block_plane, slope_of_centred, with_intercept
 from separatrix.equations.hyperplane import beside_ones, pieces, product
 
 PRECISIONS = np.float32, np.float64  # of the factor: the first whose reach is enough
@@ -119,7 +119,7 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
         return np.vstack([w, np.broadcast_to(b - mean @ w, (m, w.shape[1]))])
 
     def near(g: FloatArray, unseen: FloatArray = none) -> FloatArray:
-        g_w = unit * without(unseen, centred(g, mean) / unit)
+        g_w = unit * without(unseen, slope_of_centred(g, mean) / unit)
         return whole(without(unseen, unit * factor.solve(g_w)) / unit, g[p:] / total)
 
     def times(d: FloatArray) -> FloatArray:
@@ -279,7 +279,7 @@ def gap_of(
     """A bound on g'(curvature)^-1 g / 2, g the gradient of the sum over all rows, of so much weight in `total`; the
     intercept apart: by the `decrement` of the centred columns, or that the curvature is at least alpha."""
     p = len(alpha)
-    of_weights = centred(g, mean)
+    of_weights = slope_of_centred(g, mean)
     bounds = [decrement(of_weights)] if decrement else []
     if alpha.all():
         bounds.append(half_square(of_weights, of_weights / alpha[:, None]))
@@ -289,12 +289,6 @@ def gap_of(
 def half_square(a: FloatArray, b: FloatArray) -> float:
     """Half the inner product of two arrays."""
     return 0.5 * float(np.vdot(a, b))
-
-
-def centred(g: FloatArray, mean: FloatArray) -> FloatArray:
-    """The gradient in the weights of centred columns, (p, T), of one in weights and intercept."""
-    p = len(mean)
-    return g[:p] - mean[:, None] * g[p:].sum(axis=0)
 
 
 def pull_of(block: Block, r: FloatArray, m: int) -> FloatArray:

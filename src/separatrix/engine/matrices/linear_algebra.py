@@ -14,6 +14,7 @@ from separatrix.equations.hyperplane import SQUARED_ROWS, beside_ones, pieces
 potrf, potri, potrs, trtrs = get_lapack_funcs(("potrf", "potri", "potrs", "trtrs"), dtype=np.float64)
 axpy, trsm = get_blas_funcs(("axpy", "trsm"), dtype=np.float64)
 SINGULAR = 1e-5  # a `Factor.least` that may be rounding
+LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
 RANK = 1e-12  # of a singular value, below which it is rounding
 EPSILON = float(np.finfo(float).eps)

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from scipy.linalg import LinAlgError, get_lapack_funcs
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.engine.matrices.linear_algebra import RIDGES
+from separatrix.engine.matrices.linear_algebra import RIDGES, unit_of
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def packed(make: Callable[[], Half], more: FloatArray) -> Packed:
         diagonal = A.diagonal + more
         if not np.isfinite(diagonal).all():
             break
-        unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        unit = unit_of(diagonal)
         A.divide(unit)
         scaled = diagonal / unit**2 + ridge * np.finfo(A.numbers.dtype).eps
         A.diagonals[0][:], A.diagonals[1][:] = np.split(scaled, [A.first])
@@ -137,6 +137,12 @@ def solve_packed(factor: Packed, b: FloatArray) -> FloatArray:
     unit = factor.unit if b.ndim == 1 else factor.unit[:, None]
     scaled, size = normalised(b, unit)
     return pftrs(len(b), factor.half.numbers, scaled, uplo="L")[0].reshape(b.shape) * size / unit
+
+
+def inverse_of_square(L: Half) -> Half:
+    """(L L')^-1 in the memory of L."""
+    (pftri,) = get_lapack_funcs(("pftri",), dtype=L.numbers.dtype)
+    return Half(L.n, pftri(L.n, L.numbers, uplo="L", overwrite_a=True)[0])
 
 
 def normalised(b: FloatArray, unit: FloatArray) -> tuple[FloatArray, np.float64]:

@@ -52,6 +52,15 @@ def squared_triangle(source: Source, rows: Callable[[Block], FloatArray], apart:
     return of_squares(source.add_up(squares, operator.iadd), apart)
 
 
+def over_ridge(R: FloatArray, l2: FloatArray, first: int = 0) -> FloatArray:
+    """R with the roots of an L2 penalty's strengths under it, a row for each that is not 0, of its columns from the
+    `first` on: R'R with the strengths on its diagonal."""
+    held = np.flatnonzero(l2)
+    root = np.vstack([R, np.zeros((len(held), R.shape[1]))])
+    root[len(R) + np.arange(len(held)), first + held] = np.sqrt(l2[held])
+    return root
+
+
 def rows_of(block: Block, intercept: int) -> FloatArray:
     """sqrt(weight) [1 X y - offset] of a block, dense."""
     return design_of(block, intercept, block.y if block.offset is None else block.y - block.offset)

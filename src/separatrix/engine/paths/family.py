@@ -19,7 +19,7 @@ from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.data.block import Block
 from separatrix.data.memory import MemorySource
-from separatrix.engine.matrices.linear_algebra import factor_positive, potrs
+from separatrix.engine.matrices.linear_algebra import factor_positive, potrs, unit_of
 from separatrix.engine.paths.groups import Members, Patterns, sums_of_fits
 from separatrix.equations.hyperplane import scratch, weighted_gram
 from separatrix.equations.losses import LogLoss
@@ -233,7 +233,7 @@ class Factors:
     def of(A: FloatArray) -> "Factors":
         """Of A (M, P, P), positive definite, or nearly: as `factor_positive`."""
         diagonal = np.einsum("mii->mi", A)
-        unit = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        unit = unit_of(diagonal)
         try:
             scaled = A / unit[:, :, None]
             scaled /= unit[:, None, :]

@@ -11,10 +11,9 @@ from separatrix.data.block import Block
 from separatrix.data.memory import FEW_CELLS, MemorySource
 from separatrix.data.threads import in_order
 from separatrix.data.wide import AHEAD
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, Iterate, Solver
 from separatrix.engine.line_search import far_enough
-from separatrix.engine.matrices.linear_algebra import Linear, conjugate_gradients
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE, Linear, conjugate_gradients
 from separatrix.engine.matrices.packed import Half, packed, solve_packed
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.solvers.newton import has_room, is_broken, left_at_zero, lengthened, newton, share_left

@@ -7,10 +7,17 @@ from itertools import count
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.certificates.certificate import LARGEST_CURVATURE, rounding
+from separatrix.engine.certificates.certificate import rounding
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack, between
-from separatrix.engine.matrices.linear_algebra import SINGULAR, solve_factored, solve_positive, solve_rooted, unit_of
+from separatrix.engine.matrices.linear_algebra import (
+    LARGEST_CURVATURE,
+    SINGULAR,
+    solve_factored,
+    solve_positive,
+    solve_rooted,
+    unit_of,
+)
 from separatrix.engine.near_copies import MANY_STEPS, Apart, smallest_directions, taken_apart
 from separatrix.engine.objective import Evaluation, Objective
 

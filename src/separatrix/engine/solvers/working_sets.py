@@ -155,7 +155,8 @@ def working_set(objective: Objective, at: Evaluation, unit: FloatArray) -> IntAr
     scaled = np.divide(smallest, unit, out=smallest if objective.penalty.has_l1 else None)  # else it is the gradient
     score = np.where(weighted, np.inf, np.abs(scaled, out=scaled)[:p].max(axis=1))
     size = min(max(SMALLEST_SET, GROWTH * np.count_nonzero(weighted)), np.count_nonzero(score))
-    if size > MOST * p and not getattr(objective.source, "is_sparse", False):
+    sparse = isinstance(objective.source, MemorySource) and objective.source.is_sparse
+    if size > MOST * p and not sparse:
         return np.arange(p)
     return np.sort(np.argpartition(-score, size - 1)[:size]) if size else np.arange(0)
 
