@@ -1,8 +1,9 @@
 """The minimum of a quadratic model with an L1 part: g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, the lasso of H."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle, islice, repeat
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -49,6 +50,12 @@ class Curvature:
     cheapest: Linear | None = None
     signs: "Way | None" = None
     by_rows: "Curvature | None" = None
+
+
+Moved = tuple[FloatArray, FloatArray, float]
+"""A new v, the slope of the model there, and how far the model with the L1 part fell."""
+Way = Callable[[Curvature, FloatArray, FloatArray, FloatArray, FloatArray], Moved]
+"""To that of H, a v, the slope there, the L1 part and the units of the coefficients."""
 
 
 def matrix(H: FloatArray) -> Curvature:
@@ -134,32 +141,38 @@ def minimise_model(
 ) -> tuple[FloatArray, float]:
     """The v, (n,), with the least g'(v - w) + (v - w)'H(v - w)/2 + l1'|v|, with exact zeros; and the decrease from w.
 
+    Ends where enough of the squared subgradient is gone, or signs that change one at a time gain nothing.
+    """
+    v, slope, decrease = w, g, 0.0
+    unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
+    goal = enough * squared_subgradient(v, slope, l1, unit)
+    for step in steps_of(H, len(v), bool(l1.any()), goal):
+        if squared_subgradient(v, slope, l1, unit) <= max(goal, rounding(v, H.diagonal, unit)):
+            break
+        v, slope, fall = step(H, v, slope, l1, unit)
+        decrease += fall
+        if step is feature_sign_step and not fall:
+            break
+    return v, decrease
+
+
+def steps_of(H: Curvature, n: int, has_l1: bool, goal: float) -> Iterator[Way]:
+    """The steps to the minimum of a model of n coefficients, one after the other.
+
     By turns, proximal gradient steps choose the signs, and a projected Newton step moves to the minimum that has them;
     a better way to choose them comes first, and may do without Newton.
     Where columns all but depend on each other, these choose badly: of few, signs change one at a time, which also ends
-    where a minimum is not the only one; of more, the minimum is sought from inside.
+    where a minimum is not the only one; of more, the minimum is sought from inside, to a `goal`.
     """
-    v, slope, decrease, first = w, g, 0.0, None
-    unit = np.maximum(H.diagonal, np.finfo(float).eps * H.diagonal.max(initial=NOTHING))
-    inside = H.plus is not None and l1.any()
-    few = inside and H.turns > 0 and len(v) <= FEW
-    by_turns = (H.signs, newton_step) if H.signs else (newton_step, proximal_steps)
-    for turn in range(MOST_TURNS if few else H.turns + inside * (1 + FEW_TURNS[0])):
-        size = squared_subgradient(v, slope, l1, unit)
-        first = size if first is None else first
-        if size <= max(enough * first, rounding(v, H.diagonal, unit)):
-            break
-        one_by_one = few and turn >= H.turns
-        if one_by_one:
-            v, slope, fall = feature_sign_step(H, v, slope, l1, unit)
-        elif inside and turn == H.turns:
-            v, slope, fall = inside_step(H, v, slope, l1, unit, enough * first)
-        else:
-            v, slope, fall = by_turns[turn % 2](H, v, slope, l1, unit)
-        decrease += fall
-        if one_by_one and not fall:
-            break
-    return v, decrease
+    by_turns = cycle((H.signs, newton_step) if H.signs else (newton_step, proximal_steps))
+    yield from islice(by_turns, H.turns)
+    if H.plus is None or not has_l1:
+        return
+    if H.turns and n <= FEW:
+        yield from repeat(feature_sign_step, MOST_TURNS - H.turns)
+    else:
+        yield partial(inside_step, enough=goal)
+        yield from islice(by_turns, 1, 1 + FEW_TURNS[0])  # which from inside is one of them
 
 
 def squared_subgradient(v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> float:
@@ -170,12 +183,6 @@ def squared_subgradient(v: FloatArray, slope: FloatArray, l1: FloatArray, unit: 
 def rounding(v: FloatArray, diagonal: FloatArray, unit: FloatArray) -> float:
     """What rounding of the slope alone may leave of its square, in such units."""
     return float(np.sum((np.finfo(float).eps * diagonal * v / np.sqrt(unit)) ** 2))
-
-
-Moved = tuple[FloatArray, FloatArray, float]
-"""A new v, the slope of the model there, and how far the model with the L1 part fell."""
-Way = Callable[[Curvature, FloatArray, FloatArray, FloatArray, FloatArray], Moved]
-"""To that of H, a v, the slope there, the L1 part and the units of the coefficients."""
 
 
 def newton_step(H: Curvature, v: FloatArray, slope: FloatArray, l1: FloatArray, unit: FloatArray) -> Moved:
