@@ -15,7 +15,7 @@ from separatrix.data.lazy import Made, weight_of_rows
 from separatrix.data.memory import memory_source
 from separatrix.data.subsets import picked, positions
 from separatrix.engine.objective import Objective
-from separatrix.engine.paths.groups import Halves, Members, groups_of
+from separatrix.engine.paths.groups import Members, Nibbles, groups_of
 from separatrix.equations.hyperplane import PIECE_CELLS
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import L2
@@ -124,9 +124,9 @@ def test_rows_that_one_fit_leaves_out_take_half_a_byte_each_where_fits_are_few(f
     rows = np.arange(fits)[:, None] != fold
     cut, (first, last) = int(rng.integers(n + 1)), np.sort(rng.integers(n + 1, size=2))
     members = Members.but_one(n, fits, [(some, fold[some]) for some in (slice(0, cut), slice(cut, n))])
-    if isinstance(members.bits, Halves):
+    if isinstance(members.bits, Nibbles):
         assert members.bits.pairs.nbytes == (n + 1) // 2
-    assert isinstance(members.bits, Halves) == (fits <= 16)
+    assert isinstance(members.bits, Nibbles) == (fits <= 16)
     positions, mask = rng.integers(n, size=7), rng.random(n) < 0.5
     for some in (slice(first, last), slice(None), positions, mask):
         np.testing.assert_array_equal(members.take(some).at(slice(None)), rows[:, some])

@@ -61,7 +61,7 @@ def shared_sums(source: MemorySource, loss: Loss, theta: FloatArray, dtype: DTyp
 
     def halved(block: Block) -> tuple[Sums, FloatArray]:
         sums, state = sums_and_state(block, loss, theta)
-        return sums, loss.halves(block.weight, state)
+        return sums, loss.pair_roots(block.weight, state)
 
     sums, pairs = sums_and_pairs(source, halved, len(theta) - source.n_columns, dtype)
     return Sums(sums.weight, sums.value, sums.gradient, loss.of_pairs(pairs, theta.shape[1]))

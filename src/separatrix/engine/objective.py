@@ -98,7 +98,7 @@ class Objective:
         dtype is the precision of the products of which a curvature is made; all else is in double. With a gradient the
         state, see `state_of`, can be kept, where there is room for it, until that of another point is.
         """
-        if order and theta.shape[1] == 1 and not keep_state and (few := self._few_rows) is not None:
+        if order and theta.shape[1] == 1 and not keep_state and (few := self._augmented) is not None:
             self.passes += 1
             return self._penalised(theta, few.weight, *few.means(self.loss, theta, order))
         if order == 2 and is_level(self.source, theta):
@@ -117,7 +117,7 @@ class Objective:
         return self.evaluation(theta, sums, spare=True)
 
     @cached_property
-    def _few_rows(self) -> Augmented | None:
+    def _augmented(self) -> Augmented | None:
         return augmented(self.source, int(self.fit_intercept))
 
     def _room_for_state(self, theta: FloatArray) -> FloatArray | None:

@@ -106,7 +106,7 @@ def gram(
     array([[4., 2.],
            [2., 1.]])
     """
-    return loss.of_pairs(paired_grams(X, loss.halves(weight, state), ones, dtype), state.shape[1])
+    return loss.of_pairs(paired_grams(X, loss.pair_roots(weight, state), ones, dtype), state.shape[1])
 
 
 def sums_and_state(block: Block, loss: Loss, theta: FloatArray) -> tuple[Sums, FloatArray]:

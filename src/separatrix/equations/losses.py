@@ -42,7 +42,8 @@ class Loss(Protocol):
     `together` gives value, gradient and a state (rows, K) from one exponential; of that state, `second` makes the
     second derivative in eta_k and eta_m, (rows,), `diagonal` that in each eta_k twice, (rows, K), `curvature_times` the
     product with v, and `roots` B (rows, K, any) with BB' all of them. Of the products [X 1]' diag(h_k h_m) [X 1] of all
-    pairs of `halves` h (rows, any) `of_pairs` makes the curvature in the coefficients (`separatrix.engine.sums.gram`).
+    pairs of `pair_roots` h (rows, any), `of_pairs` makes the curvature in the coefficients (see
+    `separatrix.engine.sums.gram`).
     """
 
     curvature_bound: float
@@ -56,7 +57,7 @@ class Loss(Protocol):
     def diagonal(self, state: FloatArray) -> FloatArray: ...
     def curvature_times(self, state: FloatArray, v: FloatArray) -> FloatArray: ...
     def roots(self, state: FloatArray) -> FloatArray: ...
-    def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray: ...
+    def pair_roots(self, weight: FloatArray, state: FloatArray) -> FloatArray: ...
     def of_pairs(self, pairs: FloatArray, K: int) -> FloatArray: ...
     def flat(self, K: int) -> FloatArray: ...
     def classes(self, K: int) -> int: ...
@@ -151,7 +152,7 @@ class LogLoss:
     def roots(self, state: FloatArray) -> FloatArray:
         return np.sqrt(state)[:, :, None]
 
-    def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray:
+    def pair_roots(self, weight: FloatArray, state: FloatArray) -> FloatArray:
         return np.sqrt(weight * state[:, 0])[:, None]
 
     def of_pairs(self, pairs: FloatArray, K: int) -> FloatArray:
@@ -273,7 +274,7 @@ class SoftmaxLoss:
         B[:, classes, classes] = root * of_others(state)
         return B
 
-    def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray:
+    def pair_roots(self, weight: FloatArray, state: FloatArray) -> FloatArray:
         return state * np.sqrt(weight)[:, None]
 
     def of_pairs(self, pairs: FloatArray, K: int) -> FloatArray:
@@ -336,7 +337,7 @@ class SquaredLoss:
     def roots(self, state: FloatArray) -> FloatArray:
         return np.sqrt(state)[:, :, None] * np.eye(state.shape[1])
 
-    def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray:
+    def pair_roots(self, weight: FloatArray, state: FloatArray) -> FloatArray:
         return np.sqrt(weight)[:, None]
 
     def of_pairs(self, pairs: FloatArray, K: int) -> FloatArray:

@@ -61,8 +61,8 @@ class ReferenceLoss:
     def roots(self, state: FloatArray) -> FloatArray:
         return SOFTMAX.roots(all_classes(state))[:, 1:]
 
-    def halves(self, weight: FloatArray, state: FloatArray) -> FloatArray:
-        return SOFTMAX.halves(weight, all_classes(state))
+    def pair_roots(self, weight: FloatArray, state: FloatArray) -> FloatArray:
+        return SOFTMAX.pair_roots(weight, all_classes(state))
 
     def of_pairs(self, pairs: FloatArray, K: int) -> FloatArray:
         return SOFTMAX.of_pairs(pairs, K + 1)[:, 1:, :, 1:]

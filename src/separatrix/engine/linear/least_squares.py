@@ -45,8 +45,8 @@ from separatrix.engine.linear.preconditioned import (
     MOST_REFINEMENTS,
     STEADY,
     Found,
-    by_rows,
     doubled_pull,
+    in_multipliers,
     preconditioned,
 )
 from separatrix.engine.matrices import double_double
@@ -218,7 +218,7 @@ def by_multipliers(source: Source, task: Task) -> LeastSquares | None:
     objective, total = task.objective(source)
     enough = MORE_DIGITS * ALL_DIGITS * total * spread(source)
     most = SOME if is_soon_filled(source) else MANY
-    found = by_rows(objective, task.targets, task.penalty.l2, most, enough)
+    found = in_multipliers(objective, task.targets, task.penalty.l2, most, enough)
     why = f"a triangle of {source.n_rows:,} rows would take more"
     return found and as_proven(objective, total, found, PROVEN, ("conjugate-gradient", why), task)
 

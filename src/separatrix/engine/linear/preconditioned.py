@@ -43,7 +43,7 @@ from separatrix.engine.matrices.conditioning import (
 )
 from separatrix.engine.matrices.linear_algebra import Linear
 from separatrix.engine.matrices.packed import packed, solve_packed
-from separatrix.engine.matrices.panels import Halves, on_disk
+from separatrix.engine.matrices.panels import Roots, on_disk
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_plane, slope_of_centred, with_intercept
 from separatrix.equations.hyperplane import beside_ones, pieces, product
@@ -76,16 +76,16 @@ class Near(NamedTuple):
     solve: Linear
 
 
-def near_of(source: MemorySource, halves: Halves, more: FloatArray, dtype: Any) -> Near:
+def near_of(source: MemorySource, roots: Roots, more: FloatArray, dtype: Any) -> Near:
     """The factor of a matrix with more on its diagonal, (k,), in memory where that is little beside X, else on disk.
     `LinAlgError` where there is no room, or the type has no such numbers."""
     half, size = np.dtype(dtype).itemsize * len(more) ** 2 / 2, float(source.X.size * source.X.itemsize)
     if half > max(MOST_OF_X * size - BESIDE, LITTLE_OF_X * size):
-        if factor := on_disk(halves, more, source.pool, dtype):
+        if factor := on_disk(roots, more, source.pool, dtype):
             return Near(factor.unit, factor.solve)
         if half > MOST_WITHOUT_DISK * size:
             raise LinAlgError("the disk has no room for a factor, and it would take much memory")
-    factor = packed(lambda: sum_of_squares(halves(0), len(more), dtype, source.pool), more)
+    factor = packed(lambda: sum_of_squares(roots(0), len(more), dtype, source.pool), more)
     return Near(factor.unit, partial(solve_packed, factor))
 
 
@@ -111,8 +111,8 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
     p, m, total = source.n_columns, int(objective.fit_intercept), float(source.weight.sum())
     mean = m * objective.add_up(lambda block: product(block.transposed, block.weight[:, None]))[:, 0] / total
     objective.passes += 1
-    halves = partial(scaled_rows, source, 0, lambda block: block.weight, dtype, mean)
-    factor = near_of(source, halves, alpha, dtype)
+    roots = partial(scaled_rows, source, 0, lambda block: block.weight, dtype, mean)
+    factor = near_of(source, roots, alpha, dtype)
     unit, none = factor.unit[:, None], np.empty((p, 0))
 
     def whole(w: FloatArray, b: FloatArray | float = 0.0) -> FloatArray:
@@ -167,7 +167,7 @@ def of_columns(objective: Objective, source: MemorySource, targets: int, alpha: 
     return Found(theta, p - along.shape[1], gap, DECREMENT)
 
 
-def by_rows(objective: Objective, targets: int, alpha: FloatArray, most: int, enough: float) -> Found | None:
+def in_multipliers(objective: Objective, targets: int, alpha: FloatArray, most: int, enough: float) -> Found | None:
     """The penalised fit of rows fewer than columns by products alone, so many at most for each system, until its dual
     bound is small enough."""
     source = objective.source
@@ -194,8 +194,8 @@ def of_rows(
     mean = m * mean
     del square  # as large as the weights
     objective.passes += 1
-    halves = partial(scaled_columns, source, dtype, mean[:, 0], strength[:, 0], level / n)
-    factor = near_of(source, halves, own[:, 0], dtype) if dtype else Near(own[:, 0] ** 0.5, lambda r: weight * r)
+    roots = partial(scaled_columns, source, dtype, mean[:, 0], strength[:, 0], level / n)
+    factor = near_of(source, roots, own[:, 0], dtype) if dtype else Near(own[:, 0] ** 0.5, lambda r: weight * r)
 
     weights, plane = partial(weights_of, objective, mean, strength), partial(plane_of, objective, mean)
 

@@ -24,7 +24,7 @@ from separatrix.engine.matrices.packed import normalised
 WIDTH = 512  # bytes of a row of a panel
 STRETCH = 512  # rows of it that a thread adds to at a time
 
-Halves = Callable[[int], Iterator[FloatArray]]
+Roots = Callable[[int], Iterator[FloatArray]]
 """From a column on, what has the rest of A for the sum of its products half' half: (rows, n - column) each."""
 
 
@@ -63,7 +63,7 @@ def solve_with(L: FloatArray, x: FloatArray, transposed: bool) -> None:
         x[k:] -= L[k:] @ x[:k]
 
 
-def on_disk(halves: Halves, more: FloatArray, pool: ThreadPoolExecutor | None, dtype: Any) -> Panels | None:
+def on_disk(roots: Roots, more: FloatArray, pool: ThreadPoolExecutor | None, dtype: Any) -> Panels | None:
     """The factor of A with more on its diagonal, (n,); None where the disk has no room.
 
     As in `packed` a ridge is added from the start, and panels are made again for a larger one.
@@ -72,7 +72,7 @@ def on_disk(halves: Halves, more: FloatArray, pool: ThreadPoolExecutor | None, d
     for ridge in RIDGES[1:]:
         panels = Panels(np.ones(n), empty(n**2 * np.dtype(dtype).itemsize / 2), dtype)
         for first in range(0, n, panels.width):
-            definite = add_panel(panels, halves, more, ridge, first, pool)
+            definite = add_panel(panels, roots, more, ridge, first, pool)
             if not panels.files.files:
                 return None
             if not definite:
@@ -89,7 +89,7 @@ def shared(add: Callable[[slice], None], rows: int, pool: ThreadPoolExecutor | N
 
 
 def add_panel(
-    panels: Panels, halves: Halves, more: FloatArray, ridge: float, first: int, pool: ThreadPoolExecutor | None
+    panels: Panels, roots: Roots, more: FloatArray, ridge: float, first: int, pool: ThreadPoolExecutor | None
 ) -> bool:
     """Makes the panel from a column on, and writes it; False where A is not positive definite."""
     n, width = len(more), panels.width
@@ -104,7 +104,7 @@ def add_panel(
     def take_off(rows: slice, L: FloatArray) -> None:
         panel[rows] -= L[rows] @ L[:k].T
 
-    for half in halves(first):
+    for half in roots(first):
         shared(partial(add, half=half), n - first, pool)
         del half  # before the next is made
     diagonal = np.diagonal(panel) + more[first : first + k]

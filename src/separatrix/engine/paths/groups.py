@@ -25,11 +25,11 @@ MOST_PATTERNS = 16  # that half a byte can
 
 
 @dataclass(frozen=True)
-class Halves:
+class Nibbles:
     """The bits of `rows` rows, (rows, bytes), of few `patterns` (m, bytes): two in a byte say which, the first in its
     lower half, as even a byte a row is large beside a column in single precision.
 
-    >>> Halves(np.array([0x21, 0x00], dtype=np.uint8), np.array([[7], [8], [9]], dtype=np.uint8), 3)[1:].ravel()
+    >>> Nibbles(np.array([0x21, 0x00], dtype=np.uint8), np.array([[7], [8], [9]], dtype=np.uint8), 3)[1:].ravel()
     array([9, 7], dtype=uint8)
     """
 
@@ -67,7 +67,7 @@ class Members:
     (array([1, 3, 1], dtype=uint8), array([False,  True, False]))
     """
 
-    bits: NDArray[np.uint8] | Halves
+    bits: NDArray[np.uint8] | Nibbles
     fits: int
 
     @classmethod
@@ -100,7 +100,7 @@ class Members:
                 own = fit[(some.start + half) % 2 :: 2].astype(np.uint8)
                 first = (some.start + 1 - half) // 2
                 pairs[first : first + len(own)] |= own << (4 * half)
-        return cls(Halves(pairs, patterns, n), fits)
+        return cls(Nibbles(pairs, patterns, n), fits)
 
     @classmethod
     def all(cls, n: int) -> "Members":
@@ -150,7 +150,7 @@ def groups_of(members: Members) -> Patterns | None:
     """
     if members.fits > MOST_FITS:
         return None
-    if isinstance(members.bits, Halves):
+    if isinstance(members.bits, Nibbles):
         members = Members(members.bits.patterns, members.fits)
     patterns = np.empty(0, dtype=np.uint64)
     for some in pieces(len(members), 8):
