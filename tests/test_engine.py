@@ -31,7 +31,7 @@ from separatrix.engine.fit import Options, fit_linear_model, warn_of
 from separatrix.engine.grams import in_parts, shared_sums, shares_squares
 from separatrix.engine.iterate import Iterate, Status, minimise
 from separatrix.engine.line_search import backtrack, less_steep, lowest_of_cubic
-from separatrix.engine.matrices.linear_algebra import solve_factored, solve_positive
+from separatrix.engine.matrices.linear_algebra import factor_positive, solve_factored, solve_positive
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.rowspace import smallest_space
 from separatrix.engine.solvers import conjugate
@@ -782,6 +782,11 @@ def test_separable_classes_without_a_penalty_are_named_as_such(K):
 @few
 def test_classes_that_overlap_are_never_called_separable(problem):
     assert not solve(problem).separated
+
+
+def test_a_curvature_whose_digits_are_gone_has_a_factor():
+    factor = factor_positive(np.array([[5e-324, 1e-323], [1e-323, 1e-323]]))
+    assert np.isfinite(solve_factored(factor, np.array([1e-323, 0.0]))).all()
 
 
 @given(seeds, st.integers(1, 6), st.lists(st.integers(-100, 100), min_size=6, max_size=6))

@@ -112,8 +112,8 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
 
 
 def unit_of(diagonal: FloatArray) -> FloatArray:
-    """The root of a diagonal, (n,): 1 where that is nothing."""
-    return np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    """The root of a diagonal, (n,): 1 where that is nothing, or so little that its digits are gone."""
+    return np.sqrt(np.where(diagonal > np.finfo(float).tiny, diagonal, 1.0))
 
 
 def of_unit_columns(R: FloatArray) -> tuple[FloatArray, FloatArray]:
