@@ -249,10 +249,12 @@ def gaps(values: NDArray) -> NDArray:
     return np.array(missing, dtype=bool).reshape(values.shape)
 
 
-def check_complete(missing: NDArray, name: str, before: int = 0) -> None:
-    """TargetError for the first row whose outcome is missing; so many rows come before these."""
+def check_complete(missing: NDArray, name: str, before: int = 0, rows: NDArray | None = None) -> None:
+    """TargetError for the first row whose outcome is missing; so many rows come before these, or they have these
+    numbers."""
     for row in np.flatnonzero(missing)[:1]:
-        raise TargetError(f"{name} is missing in row {before + row}, counted from 0: leave the row out.")
+        number = before + row if rows is None else rows[row]
+        raise TargetError(f"{name} is missing in row {number}, counted from 0: leave the row out.")
 
 
 def shown(value: Any) -> str:

@@ -15,12 +15,14 @@ from separatrix.regression.doubts import told
 from separatrix.regression.firth_result import CORRECTIONS, check_covariance, fit_result
 from separatrix.regression.fitting import fit_classes, fit_numbers
 from separatrix.regression.formulas import formula_sample
+from separatrix.regression.frame_rows import check_same_index
 from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.ols_result import OLSResult, error_variance
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.result import covariance_of
 from separatrix.regression.sample import Columns, Sample, complete, default_names, ways
 from separatrix.regression.sources import StreamedSample, streamed_logit, streamed_ols
+from separatrix.regression.written import check_constants
 
 
 def logit(
@@ -183,33 +185,22 @@ def sample_of(
         return streamed.block_sample(formula, data, numeric, intercept, weights, offset)
     if isinstance(formula, str):
         return formula_sample(formula, data, numeric, weights, offset, groups, names)
+    for name, values in {"y": formula, "weights": weights, "offset": offset, "groups": groups}.items():
+        check_same_index(values, data, name, "X")
     return complete(array_sample(formula, data, intercept, numeric), weights, offset, ways(groups))
 
 
 def array_sample(y: Any, X: Any, intercept: bool, numeric: bool) -> Sample:
-    """The sample of arrays; every column is a term."""
-    check_same_index(y, X)
+    """The sample of arrays; every column is a term. ColumnError for one with the name of an intercept beside it."""
     X, names = matrix_of(X)
     names = tuple(names) if names else default_names(X.shape[1])
+    check_constants(names if intercept else ())
     name = str(getattr(y, "name", None) or "y")
     outcome = numbers_of(y, name) if numeric else classes_of(y, name)
     if len(outcome.y) != X.shape[0]:
         raise DataError(f"y has {len(outcome.y)} rows and X {X.shape[0]}: give as many of each.")
     terms = {column: (j,) for j, column in enumerate(names)}
     return Sample(outcome, X, names, bool(intercept), terms, Columns(names))
-
-
-def check_same_index(y: Any, X: Any) -> None:
-    """DataError where pandas has the rows of y and X in different orders: they are paired by position."""
-    ours: Any = getattr(y, "index", None)
-    theirs: Any = getattr(X, "index", None)
-    if not hasattr(ours, "equals") or not hasattr(theirs, "equals") or len(ours) != len(theirs) or ours.equals(theirs):
-        return
-    row = next((k for k, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b), 0)
-    raise DataError(
-        f"the indexes of y and X differ, first in row {row} ({ours[row]!r} and {theirs[row]!r}): give y.loc[X.index], "
-        "or reset_index(drop=True) of both where their rows go together."
-    )
 
 
 def penalty_of(penalty: Any, known: tuple[str, ...] = ("l2",)) -> float:

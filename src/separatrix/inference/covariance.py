@@ -43,9 +43,15 @@ COVARIANCES = ("nonrobust", *HETEROSCEDASTIC, "cluster")
 
 
 def heteroscedastic(
-    objective: Objective, theta: FloatArray, bread: FloatArray, kind: str, frequency: Frequency = None
+    objective: Objective,
+    theta: FloatArray,
+    bread: FloatArray,
+    kind: str,
+    frequency: Frequency = None,
+    rows: IntArray | None = None,
 ) -> FloatArray:
-    """HC0 to HC3, (P K, P K), from the bread I^-1; frequency (rows,) or None for ones. One pass."""
+    """HC0 to HC3, (P K, P K), from the bread I^-1; frequency (rows,) or None for ones; a message has the numbers of
+    `rows` (rows,), if given. One pass."""
     power, ones = {"HC2": 0.5, "HC3": 1.0}.get(kind, 0.0), len(theta) - objective.source.n_columns
     blocks = bread.reshape(*theta.shape, *theta.shape)
 
@@ -56,7 +62,7 @@ def heteroscedastic(
         if power:
             A = (block.weight / f)[:, None, None] * row_curvatures(objective.loss, state)
             M = leverages(block, blocks)
-            check_leverage(A, M, block, kind)
+            check_leverage(A, M, block, kind, rows)
             roots = inflated(roots, A, M, power)
         return roots
 
@@ -76,14 +82,16 @@ def small_sample(n: float, parameters: int) -> float:
     return n / (n - parameters) if n > parameters else np.nan
 
 
-def check_leverage(A: FloatArray, M: FloatArray, block: Block, kind: str) -> None:
+def check_leverage(A: FloatArray, M: FloatArray, block: Block, kind: str, rows: IntArray | None) -> None:
     """DataError where a row of a block has leverage 1, so that its residual is 0 whatever its outcome."""
     h = A @ M
     h = h[:, 0, 0] if h.shape[1] == 1 else np.linalg.eigvals(h).real.max(axis=1)
     for row in np.flatnonzero(1.0 - h < LEVERAGE_ONE)[:1]:
+        number = (block.rows.start or 0) + row
         raise DataError(
-            f"covariance={kind!r} divides by 1 - leverage, and row {(block.rows.start or 0) + row} has leverage 1: a "
-            "coefficient is there for it alone. Leave out the row or that column, or use covariance='HC1'."
+            f"covariance={kind!r} divides by 1 - leverage, and row {number if rows is None else rows[number]} has "
+            "leverage 1: a coefficient is there for it alone. Leave out the row or that column, or use "
+            "covariance='HC1'."
         )
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.leverage import LEVERAGE_ONE, inverse_curvature, leverages
 from separatrix.engine.objective import Objective
@@ -35,7 +35,8 @@ from separatrix.errors import ArgumentError
 class Influence:
     """Of every row with a weight, in the order of the rows: (n,) each; dfbeta and dfbetas (n, P), the intercept last.
 
-    dfbeta is of coefficients in the units of X, the intercept at x = 0.
+    dfbeta is of coefficients in the units of X, the intercept at x = 0; `rows` are the numbers of the rows in the data,
+    counted from 0, None where all are here.
     """
 
     leverage: FloatArray
@@ -47,6 +48,7 @@ class Influence:
     dfbeta: FloatArray
     dfbetas: FloatArray
     dispersion: float
+    rows: IntArray | None = None
 
     def __str__(self) -> str:
         """The rows that matter most."""
@@ -57,7 +59,8 @@ class Influence:
     def _row(self, i: int) -> str:
         cells = self.leverage[i], self.cooks_distance[i], self.pearson[i], self.deviance[i]
         largest = self.dfbetas[i, np.argmax(np.abs(self.dfbetas[i]))]
-        return "{:6d}  {:9.4f}  {:9.4f}  {:8.3f}  {:9.3f}  {:16.3f}".format(i, *cells, largest)
+        number = i if self.rows is None else self.rows[i]
+        return "{:6d}  {:9.4f}  {:9.4f}  {:8.3f}  {:9.3f}  {:16.3f}".format(number, *cells, largest)
 
 
 def influence(objective: Objective, theta: FloatArray) -> Influence:

@@ -140,7 +140,8 @@ class MarginalEffects:
         table = self.columns()
         labels = [" ".join(words) for words in zip(*list(table.values())[:-6], strict=True)]
         width = max(map(len, labels), default=0)
-        head = f"{'':{width}s}       effect   std. error        z    p-value         low        high"
+        of = "z" if self.df is None else "t"
+        head = f"{'':{width}s}       effect   std. error        {of}    p-value         low        high"
         cells = zip(*list(table.values())[-6:], strict=True)
         line = "{:11.5g}  {:11.5g}  {:7.3f}  {:9.3g} {:11.5g} {:11.5g}"
         return "\n".join([head, *(f"{a:{width}s}  {line.format(*row)}" for a, row in zip(labels, cells, strict=True))])

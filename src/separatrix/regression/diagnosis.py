@@ -40,9 +40,11 @@ class InfluenceTable(Influence):
     backend: str | None = None
 
     def tidy(self) -> Any:
-        """A row for each row of the fit: leverage, residuals, Cook's distance, and dfbetas by parameter."""
+        """A row for each row of the fit: its number in the data, leverage, residuals, Cook's distance, and dfbetas by
+        parameter."""
         shown = "leverage", "cooks_distance", "pearson", "deviance", "standardised_pearson", "standardised_deviance"
-        columns = {name: getattr(self, name) for name in shown}
+        columns = {"row": np.arange(len(self.leverage)) if self.rows is None else self.rows}
+        columns |= {name: getattr(self, name) for name in shown}
         columns |= {f"dfbetas {name}": self.dfbetas[:, j] for j, name in enumerate(self.names)}
         return dataframe(columns, self.backend)
 
@@ -88,17 +90,20 @@ class DiagnosedResult(ComparedResult):
     def influence(self) -> InfluenceTable:
         """Leverage, Pearson and deviance residuals, Cook's distance and dfbetas of every row of the fit.
 
-        Raises InferenceError where estimates are infinite or the fit is exact, and ArgumentError for more than two
-        classes.
+        Raises InferenceError where estimates are infinite, there are none, or the fit is exact, and ArgumentError for
+        more than two classes.
         """
         self.sample.check_here("influences")
         if self.estimate.infinite.any():
             raise InferenceError("no influence of rows: some estimates are infinite. Use penalty='firth'.")
         if self._scale == 0.0:
             raise InferenceError("no influence of rows: the fit is exact, so that no row has a residual.")
+        if not self.estimate.theta.size:
+            raise InferenceError("no influence of rows: the model has no coefficient that one could move.")
         with at_work(self.estimate.objective) as objective:
             found = influence(objective, self.estimate.theta)
-        ordered = replace(found, dfbeta=self._user(found.dfbeta.T).T, dfbetas=self._user(found.dfbetas.T).T)
+        dfbeta, dfbetas = self._user(found.dfbeta.T).T, self._user(found.dfbetas.T).T
+        ordered = replace(found, dfbeta=dfbeta, dfbetas=dfbetas, rows=self.sample.row_numbers)
         return InfluenceTable(**vars(ordered), names=self.names, backend=self.sample.backend)
 
     def collinearity(self) -> Collinearity:

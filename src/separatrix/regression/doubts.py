@@ -54,7 +54,7 @@ def without_errors(result: Any) -> list[str]:
 
 def degrees_of_freedom(result: Any) -> list[str]:
     """Whether parameters are as many as observations, which errors that divide by the difference do not survive."""
-    many, kind = f"{result.nobs:g} observations for {result.n_params} parameters", result.covariance
+    many, kind = f"{result.nobs:.10g} observations for {result.n_params} parameters", result.covariance
     weighted = "" if result.nobs == result.sample.n_rows else " Weights are counts of observations."
     if result.df_resid <= 0 and (result.sample.outcome.classes == () or kind in ("HC1", "cluster")):
         return [f"no degrees of freedom are left: {many}, so there are no standard errors.{weighted}"]

@@ -13,7 +13,8 @@ from separatrix.compressed import dense
 from separatrix.errors import ArgumentError, ColumnError, InferenceError, no_such
 from separatrix.inference.effects import Change, MarginalEffects, Slope, Step, at_rows, column_changes, marginal_effects
 from separatrix.regression.fitting import at_work
-from separatrix.regression.formulas import levels_of, with_values
+from separatrix.regression.formulas import levels_of
+from separatrix.regression.frame_rows import with_columns, with_values
 from separatrix.regression.sample import Sample
 
 SMALL = 2.0**-20  # of a variable's spread: the step of its derivative, exact where columns are linear in it
@@ -71,7 +72,7 @@ class FormulaRows:
         middle = np.clip(x, low + h, high - h) if high - low > 2.0 * h else x
         above, below = middle + h, middle - h
         width = (above - below)[:, None] if not self.single else float((above - below)[0])
-        ends = [self.design(self.frame.assign(**{name: end})) for end in (above, below)]
+        ends = [self.design(with_columns(self.frame, {name: end})) for end in (above, below)]
         by = (ends[0] - ends[1]) / width
         columns = np.flatnonzero(by.any(axis=0))
         return Slope(name, columns, by[:, columns])

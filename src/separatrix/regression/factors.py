@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from separatrix.regression.frame_rows import with_columns
+
 NAME = re.compile(
     r"""(?<![\w.])Q\(\s*(?:'([^']*)'|"([^"]*)")\s*\)|'[^']*'|"[^"]*"|`([^`]*)`|"""
     r"""(?<![\w.])([^\W\d]\w*)(?!\w)(?!\s*=[^=])"""
@@ -74,4 +76,5 @@ def widened(side: Any, frame: Any) -> Any:
         return column.astype(np.int64 if small else np.float64)
 
     used = (numbers & set(frame.columns)) - levels
-    return frame.assign(**{name: wide(frame[name]) for name in used if getattr(frame[name].dtype, "kind", "") in "iuf"})
+    numbers = [name for name in used if getattr(frame[name].dtype, "kind", "") in "iuf"]
+    return with_columns(frame, {name: wide(frame[name]) for name in numbers})

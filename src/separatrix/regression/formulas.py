@@ -3,33 +3,45 @@
 import os
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from threading import Lock
+from threading import RLock
 from typing import Any
 
-import narwhals as nw
 import numpy as np
-from narwhals import selectors
 
-from separatrix.arguments import unmasked
-from separatrix.arrays import Matrix
-from separatrix.data.frames import BACKENDS
-from separatrix.data.inputs import check_finite, check_lengths, well_named
-from separatrix.data.tables.cells import cells_of
-from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, listing, no_such
+from separatrix.arguments import check_offset, check_sample_weight
+from separatrix.arrays import BoolArray, IntArray, Matrix
+from separatrix.data.inputs import check_finite
+from separatrix.errors import ArgumentError, DataError, listing
 from separatrix.regression.categories import check_categories
 from separatrix.regression.factors import names_in, needed_by, variables_of, widened, words_of
+from separatrix.regression.frame_rows import (
+    check_columns,
+    check_gaps,
+    check_numbers,
+    check_same_index,
+    column_or_values,
+    complete_rows,
+    frame_of,
+    in_place,
+    numbers_in,
+    only,
+    plain_columns,
+    with_columns,
+    with_own_levels,
+)
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.sample import INTERCEPT, Sample, complete, ways
+from separatrix.regression.written import check_names, check_outcome, parse, plain
 
-_catching = Lock()
+_catching = RLock()
 
 
 def _forget() -> None:
     """In a forked process whichever thread held it is gone, and would never let go."""
     global _catching
-    _catching = Lock()
+    _catching = RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -39,17 +51,19 @@ if hasattr(os, "register_at_fork"):
 @dataclass(frozen=True)
 class Encoding:
     """The recipe of a formula: its terms with the levels and knots that the rows of the fit had, and the functions and
-    numbers of the caller that it uses. It can be pickled if they can."""
+    numbers of the caller that it uses; `numbers` are the columns that were such. It can be pickled if they can."""
 
     spec: Any
     first: int
     scope: Mapping[str, Any] = field(default_factory=dict)
+    numbers: frozenset[str] = frozenset()
 
     def __call__(self, data: Any) -> Matrix:
         frame, _ = frame_of(data)
         needed = needed_by(self.spec)
         check_columns(needed - set(self.scope), frame)
         check_gaps(needed & set(frame.columns), frame)
+        check_numbers(self.numbers & set(frame.columns), frame)
         X = self.of(frame)
         check_finite(X, self.spec.column_names[self.first :])
         return X
@@ -65,149 +79,72 @@ def formula_sample(
     """The sample of "y ~ x + C(site)", or of "successes + failures ~ x" for grouped data.
 
     weights, offset and groups (one, or a pair) are names of columns or values (n,). Rows with a missing value in
-    anything that the formula uses are left out. What is no column is looked for in `names`, the caller's: functions,
-    numbers, and values (n,), which become columns. Raises ColumnError for what is in neither.
+    anything that the formula uses are left out, and so are those of weight 0. What is no column is looked for in
+    `names`, the caller's: functions, numbers, and values (n,), which become columns. Raises ColumnError for what is in
+    neither, and DataError for values of pandas in another order than the data.
     """
     frame, backend = frame_of(data)
     if not len(frame):
         raise DataError("data has no rows: give some.")
     parsed = parse(formula, frame.columns)
+    check_outcome(formula)
     words = words_of(parsed)
-    frame, scope = with_scope(words, frame, names)
+    frame, scope = with_scope(words, frame, names, data)
+    check_names(formula, frame.columns)
     named = needed_by(parsed.lhs, parsed.rhs) | words & set(frame.columns)
     needed = sorted(named - (set(scope) - variables_of(parsed)))
     check_columns(needed, frame)
+    check_same_index(groups, data, "groups")
     given = {"weights": weights, "offset": offset, **{f"groups {k}": way for k, way in enumerate(ways(groups))}}
     beside = {
-        name: column_or_values(value, frame, name.split()[0]) for name, value in given.items() if value is not None
+        name: column_or_values(value, frame, name.split()[0], data)
+        for name, value in given.items()
+        if value is not None
     }
-    kept = complete_rows(frame, needed, beside)
-    frame = with_own_levels(frame[kept].reset_index(drop=True))
-    beside = {name: values[kept] for name, values in beside.items()}
+    whole, counts = complete_rows(frame, needed, beside), that_count(beside.get("weights"), frame)
+    rows = np.flatnonzero(whole & counts)
+    sample = rows_sample(parsed, numeric, frame, scope, rows)
+    sample = replace(sample, missing=int((~whole).sum()), backend=backend, formula=formula)
+    sample = replace(sample, data=sample.data[needed], offset_names=(offset,) if isinstance(offset, str) else ())
+    if "offset" in beside:  # of all rows, as a message counts them
+        check_offset(only(beside["offset"], rows), len(frame), sample.outcome.columns)
+    taken = {name: values[rows] for name, values in beside.items()}
+    clusters = [values for key, values in taken.items() if key.startswith("groups")]
+    return complete(sample, taken.get("weights"), taken.get("offset"), clusters)
+
+
+def that_count(weights: Any, frame: Any) -> BoolArray:
+    """The rows whose weight, if it is known, is not 0, (n,); ArgumentError for one that is none."""
+    if weights is None or weights.ndim != 1:
+        return np.ones(len(frame), dtype=bool)
+    known = np.flatnonzero(complete_rows(frame, [], {"weights": weights}))
+    if not len(known):
+        return np.ones(len(frame), dtype=bool)
+    zero = np.zeros(len(frame), dtype=bool)
+    zero[known] = check_sample_weight(only(weights, known), len(frame), "weights")[known] == 0
+    return ~zero
+
+
+def rows_sample(parsed: Any, numeric: bool, frame: Any, scope: Mapping[str, Any], rows: IntArray) -> Sample:
+    """The sample of these rows of a frame of pandas, whose numbers they keep; of others nothing is learned."""
+    numbers = rows if len(rows) < len(frame) else None
+    frame = with_own_levels(frame.iloc[rows].reset_index(drop=True))
     if not len(frame):
-        raise DataError("no row is complete: every one has a missing value in a column that the formula uses.")
-    numbers = {name: frame[name].dtype.kind in "iufbmM" for name in frame.columns}
-    check_categories(parsed, numbers, lambda column: frame[column].unique(), len(frame))
+        raise DataError(
+            "no row is left: every one has a missing value in a column that the formula uses, or counts for nothing."
+        )
+    kinds = {name: frame[name].dtype.kind in "iufbmM" for name in frame.columns}
+    check_categories(parsed, kinds, lambda column: frame[column].unique(), len(frame))
     values, name = left_side(parsed, frame, scope)
     design = made_of(parsed.rhs, frame, scope)
-    sample = sample_of(design, numbers_of(values, name) if numeric else classes_of(values, name), scope)
-    named = (offset,) if isinstance(offset, str) else ()
-    sample = replace(sample, missing=int((~kept).sum()), backend=backend, formula=formula, data=frame[needed])
-    sample = replace(sample, offset_names=named)
-    clusters = [values for key, values in beside.items() if key.startswith("groups")]
-    return complete(sample, beside.get("weights"), beside.get("offset"), clusters)
+    outcome = (numbers_of if numeric else classes_of)(values, name, numbers)
+    sample = sample_of(design, outcome, scope, frame, numbers)
+    return replace(sample, data=frame)
 
 
-def parse(formula: str, columns: Iterable[str]) -> Any:
-    """The formula of formulaic about a table of such columns, of which "." is all; ArgumentError where it cannot be
-    read, or lacks an outcome."""
-    try:
-        from formulaic import Formula
-    except ImportError:
-        raise SeparatrixError(
-            "a formula needs the package formulaic: pip install 'separatrix[formula]', or pass y and X as arrays."
-        ) from None
-    try:
-        known = {"__formulaic_variables_available__": list(columns)}
-        parsed: Any = Formula(formula, _context=known)  # pyright: ignore[reportAbstractUsage]
-        _ = parsed.required_variables  # it is here that Python's own terms are read
-    except Exception as error:  # of formulaic, and Python's SyntaxError
-        raise ArgumentError(f"formula={formula!r} cannot be read: {plain(error)}") from None
-    if not hasattr(parsed, "lhs") or not hasattr(parsed, "rhs"):
-        raise ArgumentError(f"formula={formula!r} has no outcome: write 'y ~ x1 + x2'.")
-    if isinstance(parsed.lhs, tuple) or isinstance(parsed.rhs, tuple):
-        raise ArgumentError(f"formula={formula!r} has several parts, parted by '|': write one.")
-    return parsed
-
-
-def frame_of(data: Any) -> tuple[Any, str | None]:
-    """Any dataframe, or a dict of columns, as pandas, which formulaic brings, with its rows counted from 0; and which
-    kind it was."""
-    import pandas as pd
-
-    if isinstance(data, dict):
-        check_lengths(data)
-        return plain_columns(pd.DataFrame(data)), None
-    native = nw.from_native(data := well_named(data), eager_only=True, pass_through=True)
-    if native is data:
-        raise ArgumentError(f"data is a {type(data).__name__}, and must be a dataframe or a dict of columns.")
-    backend = native.implementation.value
-    native = native.with_columns(selectors.by_dtype(nw.Decimal).cast(nw.Float64))
-    return plain_columns(native.to_pandas().reset_index(drop=True)), backend if backend in BACKENDS else None
-
-
-def plain_columns(frame: Any) -> Any:
-    """The frame with its columns of pandas' nullable and Arrow types as NumPy has them, which formulaic reads."""
-    import pandas as pd
-
-    def plain(column: Any) -> Any:
-        if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
-            kind = column.dtype.numpy_dtype  # of Decimal, objects
-            return column.to_numpy(float if column.hasnans or kind.kind == "O" else kind, na_value=np.nan)
-        return column.astype(object).where(column.notna(), np.nan)
-
-    nullable = [name for name in frame.columns if getattr(frame[name].dtype, "na_value", None) is pd.NA]
-    return frame.assign(**{name: plain(frame[name]) for name in nullable})
-
-
-def check_columns(needed: Any, frame: Any) -> None:
-    """ColumnError for a name of the formula that is no column."""
-    for name in sorted(needed):
-        if name not in frame.columns:
-            raise ColumnError(no_such("column", name, map(str, frame.columns), "in the data"))
-
-
-def check_gaps(columns: Iterable[str], frame: Any) -> None:
-    """DataError for the first row that lacks a value of one of these columns."""
-    for name in sorted(columns):
-        for row in np.flatnonzero(missing_in(frame[name]))[:1]:
-            raise DataError(
-                f"column {name!r} is missing in row {row}, counted from 0: leave the row out, or fill the gap."
-            )
-
-
-def column_or_values(given: Any, frame: Any, name: str) -> Any:
-    """A column by its name, or values (n,) as they are."""
-    if isinstance(given, str):
-        check_columns([given], frame)
-        return frame[given].to_numpy()
-    values = np.asarray(unmasked(given))
-    if values.shape[:1] != (len(frame),):
-        raise ArgumentError(f"{name} has shape {values.shape}, and must have {(len(frame),)}: a value for each row.")
-    return values
-
-
-def complete_rows(frame: Any, needed: Any, beside: dict[str, Any]) -> Any:
-    """Which rows have every value that is used, (n,)."""
-    import pandas as pd
-
-    kept = np.ones(len(frame), dtype=bool)
-    for table in (frame[sorted(needed)], *map(pd.DataFrame, beside.values())):
-        for name in table.columns:
-            kept &= ~missing_in(table[name])
-    return kept
-
-
-def missing_in(column: Any) -> Any:
-    """Which cells of a column of pandas are missing, (n,): of text, and of categories that are, the marks of MISSING
-    too, as in any table."""
-    import pandas as pd
-
-    kind = getattr(column.dtype, "categories", column).dtype
-    if not pd.api.types.is_string_dtype(kind):
-        return column.isna().to_numpy()
-    return cells_of(nw.from_native(column.to_frame("text"), eager_only=True), "text").missing
-
-
-def with_own_levels(frame: Any) -> Any:
-    """The frame with the levels of its categories that its rows have: of others there is nothing to learn."""
-    names = frame.select_dtypes("category").columns
-    return frame.assign(**{name: frame[name].cat.remove_unused_categories() for name in names})
-
-
-def with_scope(words: set[str], frame: Any, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The frame, with values (n,) of the caller's that a formula of these words takes for columns; and what else of the
-    caller's it uses.
+def with_scope(words: set[str], frame: Any, names: Mapping[str, Any], data: Any = None) -> tuple[Any, dict[str, Any]]:
+    """The frame, with values (n,) of the caller's that a formula of these words takes for columns, by their position;
+    and what else of the caller's it uses. DataError where pandas has them in another order than the `data`.
 
     Columns come first, then the caller's, then what formulaic offers; of that, only another function takes the place.
     """
@@ -215,8 +152,11 @@ def with_scope(words: set[str], frame: Any, names: Mapping[str, Any]) -> tuple[A
 
     scope: dict[str, Any] = {word: names[word] for word in words - set(frame.columns) if word in names}
     scope = {k: v for k, v in scope.items() if k not in TRANSFORMS or (callable(v) and v is not TRANSFORMS[k])}
-    columns = {k: v for k, v in scope.items() if shape_of(v) == (len(frame),)}
-    return frame.assign(**columns), {k: v for k, v in scope.items() if k not in columns}
+    for name, values in scope.items():
+        check_same_index(values, data, name)
+    columns = {k: in_place(v, frame) for k, v in scope.items() if shape_of(v) == (len(frame),)}
+    own = plain_columns(with_columns(frame[[]], columns))
+    return with_columns(frame, dict(own.items())), {k: v for k, v in scope.items() if k not in columns}
 
 
 def shape_of(values: Any) -> tuple[int, ...]:
@@ -228,23 +168,31 @@ def shape_of(values: Any) -> tuple[int, ...]:
 
 
 def made_of(side: Any, frame: Any, scope: Mapping[str, Any], **known: Any) -> Any:
-    """The model matrix of one side of a formula, of which some is `known` to formulaic; ArgumentError for what cannot
-    be computed."""
-    from formulaic.errors import FormulaicError
+    """The model matrix of one side of a formula, or of what remembers how it was made, of which some is `known` to
+    formulaic; ArgumentError for what cannot be computed, DataError for levels of a category that are none of its."""
+    from formulaic.errors import DataMismatchWarning, FormulaicError
 
-    try:
-        return side.get_model_matrix(widened(side, frame), context=scope, na_action="ignore", **known)
-    except FormulaicError as error:
-        raise ArgumentError(f"the formula cannot be computed: {plain(error)}") from None
-    except Exception as error:  # of a function in the formula, whose own lines are worth seeing
-        dates = listing(sorted(name for name in needed_by(side) & {*frame} if frame[name].dtype.kind in "mM"))
-        hint = f" Make numbers of the dates in {dates}, such as days since a first one." if dates else ""
-        raise ArgumentError(f"the formula cannot be computed: {plain(error)}{hint}") from error
+    # One thread at a time, as what becomes of warnings is the whole process's. Numbers that are none are found later.
+    with _catching, warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("error", DataMismatchWarning)
+        try:
+            return side.get_model_matrix(widened(side, frame), context=scope, na_action="ignore", **known)
+        except DataMismatchWarning as warning:
+            raise DataError(foreign_levels(str(warning), hasattr(side, "encoder_state"))) from None
+        except FormulaicError as error:
+            raise ArgumentError(f"the formula cannot be computed: {plain(error)}") from None
+        except Exception as error:  # of a function in the formula, whose own lines are worth seeing
+            dates = listing(sorted(name for name in needed_by(side) & {*frame} if frame[name].dtype.kind in "mM"))
+            hint = f" Make numbers of the dates in {dates}, such as days since a first one." if dates else ""
+            raise ArgumentError(f"the formula cannot be computed: {plain(error)}{hint}") from error
 
 
-def plain(error: Exception) -> str:
-    """The first line of a message, without the colours of a terminal."""
-    return (re.sub(r"\x1b\[[\d;]*m", "", str(error)).splitlines() or [type(error).__name__])[0]
+def foreign_levels(warning: str, fitted: bool) -> str:
+    """What to say of levels that formulaic warns of, in new rows, or in those that are to be `fitted`."""
+    levels = re.sub(r"np\.\w+\((.*?)\)", r"\1", warning.rpartition("{")[2].partition("}")[0]) or warning
+    if fitted:
+        return f"a category has levels that the rows of the fit did not have: {levels}. Leave them out."
+    return f"a category has levels that the formula's levels= does not name: {levels}. Name them, or leave them out."
 
 
 def outcome_values(sample: Sample, data: Any) -> Any:
@@ -285,25 +233,6 @@ def factor_levels(spec: Any, factor: Any, column: Any) -> tuple[Any, ...]:
     return (base, *(level for level in levels if level != base))
 
 
-def with_values(frame: Any, values: Mapping[str, Any]) -> Any:
-    """The frame with one value of each of some columns, in all rows."""
-    import pandas as pd
-
-    def column(name: str, value: Any) -> Any:
-        kind = frame[name].dtype
-        if kind.kind in "iuf":
-            if not isinstance(value, int | float | np.number) or not np.isfinite(value):
-                raise ArgumentError(f"{name}={value!r} must be a finite number, as the column {name} has.")
-            return value
-        if kind.kind == "b" and value not in (False, True):
-            raise ArgumentError(f"{name}={value!r} must be True or False, as the column {name} has.")
-        if isinstance(kind, pd.CategoricalDtype) and value not in kind.categories:
-            raise DataError(f"{name}={value!r} is no level of the rows of the fit: {listing(kind.categories)}.")
-        return pd.Series([value] * len(frame), index=frame.index, dtype=kind)
-
-    return frame.assign(**{name: column(name, value) for name, value in values.items()})
-
-
 def left_side(parsed: Any, frame: Any, scope: Mapping[str, Any]) -> tuple[Any, str]:
     """The values of the outcome, and its name: a column as it is, an expression, or the counts of two columns."""
     terms = [str(term) for term in parsed.lhs]
@@ -321,30 +250,21 @@ def left_side(parsed: Any, frame: Any, scope: Mapping[str, Any]) -> tuple[Any, s
     return (values[:, 0] if len(terms) == 1 else values), name
 
 
-def sample_of(design: Any, outcome: Any, scope: Mapping[str, Any]) -> Sample:
-    """The sample of a design matrix of formulaic, whose column of ones is left to the engine."""
+def sample_of(design: Any, outcome: Any, scope: Mapping[str, Any], frame: Any, rows: IntArray | None = None) -> Sample:
+    """The sample of a design matrix of formulaic and the frame it was made of, whose rows have these numbers in the
+    data; its column of ones is left to the engine."""
     names = [str(name) for name in design.columns]
     first = int(names[:1] == [INTERCEPT])
     X = design.to_numpy(dtype=float)
-    check_finite(X, names)
+    check_finite(X, names, rows)
     slices = {str(term): place for term, place in design.model_spec.term_slices.items()}
     terms = {term: tuple(range(s.start - first, s.stop - first)) for term, s in slices.items() if s.start >= first}
     terms = {term: columns for term, columns in terms.items() if columns}
-    recipe = Encoding(design.model_spec, first, scope)
-    return Sample(outcome, X[:, first:], tuple(names[first:]), bool(first), terms, recipe)
+    numbers = numbers_in(frame) & needed_by(design.model_spec)
+    recipe = Encoding(design.model_spec, first, scope, numbers)
+    return Sample(outcome, X[:, first:], tuple(names[first:]), bool(first), terms, recipe, row_numbers=rows)
 
 
 def matrix(spec: Any, frame: Any, scope: Mapping[str, Any]) -> Matrix:
     """The design matrix of new rows; DataError for levels that the rows of the fit did not have."""
-    # One thread at a time, as how warnings are caught is the whole process's.
-    with _catching, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        design = made_of(spec, frame, scope).to_numpy(dtype=float)
-    for warning in caught:
-        if warning.category.__module__.startswith("formulaic"):
-            levels = str(warning.message).rpartition("{")[2].partition("}")[0]
-            raise DataError(
-                f"a category has levels that the rows of the fit did not have: {levels or warning.message}. Leave them "
-                "out."
-            )
-    return design
+    return made_of(spec, frame, scope).to_numpy(dtype=float)

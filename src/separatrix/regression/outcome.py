@@ -34,20 +34,20 @@ class Outcome:
         return max(len(self.classes) - 1, 1)
 
 
-def classes_of(values: Any, name: str) -> Outcome:
-    """The outcome of a logistic regression.
+def classes_of(values: Any, name: str, rows: IntArray | None = None) -> Outcome:
+    """The outcome of a logistic regression, of rows that have these numbers in the data, or all of it.
 
     Numbers 0 and 1, booleans, or labels (rows,), of which the first in their order (of a categorical, its own) is the
     reference; or (rows, 2) of successes and failures. With two classes the second is modelled.
 
-    Raises TargetError for one class, proportions, and numbers that are no classes.
+    Raises TargetError for one class, proportions, dates, and numbers that are no classes.
 
     >>> classes_of(np.array(["no", "yes", "no"]), "ill").classes
     ('no', 'yes')
     """
     if np.ndim(values) == 2 and np.shape(values)[1] == 2:
-        return counts(np.asarray(values), name)
-    return of_codes(name, *coded(values, name))
+        return counts(np.asarray(values), name, rows)
+    return of_codes(name, *coded(values, name, rows))
 
 
 def of_codes(name: str, labels: tuple[Any, ...], codes: NDArray) -> Outcome:
@@ -71,8 +71,8 @@ def of_rows(outcome: Outcome, rows: IntArray) -> Outcome:
     return of_codes(outcome.name, tuple(outcome.classes[k] for k in present), codes.reshape(len(rows)))
 
 
-def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
-    """The labels that occur, in order, and the position of each row's among them."""
+def coded(values: Any, name: str, rows: IntArray | None = None) -> tuple[tuple[Any, ...], NDArray]:
+    """The labels that occur, in order, and the position of each row's among them; `rows` as of `classes_of`."""
     if str(getattr(values, "dtype", "")) == "category":  # of pandas, with an order of its own
         levels = getattr(values, "cat", values).remove_unused_categories()  # of a Series or a Categorical
         levels = getattr(levels, "cat", levels)
@@ -94,13 +94,32 @@ def coded(values: Any, name: str) -> tuple[tuple[Any, ...], NDArray]:
         return tuple(np.flatnonzero(np.bincount(codes, minlength=2)).tolist()), codes
     if y.dtype.kind == "O":
         check_complete(gaps(y), name)
-        y = np.array([str(label) for label in y]) if any(isinstance(label, str) for label in y) else y.astype(float)
+        text = any(isinstance(label, str) for label in y)
+        y = np.array([str(label) for label in y]) if text else numbers_in(y, name)
+    if y.dtype.kind in "mM":
+        raise no_classes(y, name)
     if y.dtype.kind == "f":
-        check_complete(~np.isfinite(y), name)
+        check_complete(~np.isfinite(y), name, rows=rows)
     labels, codes = np.unique(y, return_inverse=True)
     check_whole(labels, name)
     check_repeated(labels, len(y), name)
     return tuple((labels.astype(int) if y.dtype.kind in "fiu" else labels).tolist()), codes
+
+
+def numbers_in(labels: NDArray, name: str) -> FloatArray:
+    """Objects that are numbers as such, (n,); TargetError where they are not."""
+    try:
+        return labels.astype(float)
+    except (TypeError, ValueError):
+        raise no_classes(labels, name) from None
+
+
+def no_classes(labels: NDArray, name: str) -> TargetError:
+    """The error for labels that are neither text nor numbers."""
+    return TargetError(
+        f"{name} holds {listing(labels, most=3)}, of type {type(labels.tolist()[0]).__name__}, and classes are text, "
+        "numbers or truth values: make text of them."
+    )
 
 
 def check_whole(labels: NDArray, name: str) -> None:
@@ -121,12 +140,14 @@ def check_repeated(labels: NDArray, rows: int, name: str) -> None:
         )
 
 
-def counts(pairs: NDArray, name: str) -> Outcome:
-    """Grouped data: successes and failures of each row, (rows, 2); y is their share of successes."""
+def counts(pairs: NDArray, name: str, rows: IntArray | None = None) -> Outcome:
+    """Grouped data: successes and failures of each row, (n, 2); y is their share of successes; `rows` as of
+    `classes_of`."""
     pairs = pairs.astype(float)
     for row in np.flatnonzero(~(np.isfinite(pairs) & (pairs >= 0)).all(axis=1))[:1]:
         raise TargetError(
-            f"{name} has {pairs[row].tolist()} in row {row}, counted from 0: counts are numbers, at least 0."
+            f"{name} has {pairs[row].tolist()} in row {numbered(row, rows)}, counted from 0: counts are numbers, at "
+            "least 0."
         )
     trials = pairs.sum(axis=1)
     check_both(pairs.sum(axis=0), name)
@@ -140,8 +161,8 @@ def check_both(totals: FloatArray, name: str) -> None:
         raise TargetError(f"{name} has no {'successes' if totals[1] else 'failures'}: nothing to explain.")
 
 
-def numbers_of(values: Any, name: str) -> Outcome:
-    """The outcome of a linear regression, numbers (rows,).
+def numbers_of(values: Any, name: str, rows: IntArray | None = None) -> Outcome:
+    """The outcome of a linear regression, numbers (n,); `rows` as of `classes_of`.
 
     >>> numbers_of([1, 2], "y").y.shape
     (2, 1)
@@ -154,10 +175,15 @@ def numbers_of(values: Any, name: str) -> Outcome:
     if y.size != len(y):
         raise TargetError(f"{name} has shape {y.shape}: ols explains one number a row.")
     y = y.astype(float).reshape(-1, 1)
-    if not np.isfinite(y).all():
+    for row in np.flatnonzero(~np.isfinite(y))[:1]:
+        raise TargetError(f"{name} is missing or infinite in row {numbered(row, rows)}, counted from 0.")
+    for row in np.flatnonzero(np.abs(y) > LARGEST)[:1]:
         raise TargetError(
-            f"{name} is missing or infinite in row {int(np.flatnonzero(~np.isfinite(y))[0])}, counted from 0."
+            f"{name} is {y[row, 0]:g} in row {numbered(row, rows)}, counted from 0, too large to square: rescale it."
         )
-    for row in np.flatnonzero(np.abs(y) > LARGEST)[:1].tolist():
-        raise TargetError(f"{name} is {y[row, 0]:g} in row {row}, counted from 0, too large to square: rescale it.")
     return Outcome(name, y, SquaredLoss())
+
+
+def numbered(row: Any, rows: IntArray | None) -> int:
+    """The number that a row has in the data, of which a fit has `rows`, or all."""
+    return int(row if rows is None else rows[row])

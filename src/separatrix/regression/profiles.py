@@ -16,6 +16,8 @@ def profile_ends(sample: Sample, estimate: Estimate, level: float) -> tuple[Floa
     """Low and high ends, (P, K) each, the intercept last: infinite where the likelihood need not fall, NaN where an end
     was not found."""
     theta, z = estimate.theta, quantile(level)
+    if not theta.size:
+        return theta, theta
     if not estimate.infinite.any():
         with at_work(estimate.objective) as objective:
             found = profile_intervals(objective, theta, level)

@@ -16,7 +16,7 @@ from separatrix.inference.hypothesis import linear_hypothesis
 from separatrix.inference.wald import Test, quantile, two_sided, wald
 from separatrix.regression.doubts import told
 from separatrix.regression.fitting import Estimate, at_work
-from separatrix.regression.formulas import check_columns, frame_of
+from separatrix.regression.frame_rows import check_columns, frame_of
 from separatrix.regression.sample import Sample, group_codes, ways
 
 RELATIVE_ROUNDING = 1e-20  # of the model's variance: a robust one below it is what rounding and the stopped fit leave
@@ -325,7 +325,8 @@ def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, p
         return np.full_like(estimate.bread, np.nan)
     with at_work(estimate.objective) as objective:
         if kind in HETEROSCEDASTIC:
-            cov = heteroscedastic(objective, estimate.theta, estimate.bread, kind, sample.frequency)
+            frequency, rows = sample.frequency, sample.row_numbers
+            cov = heteroscedastic(objective, estimate.theta, estimate.bread, kind, frequency, rows)
         else:
             cov = clustered(objective, estimate.theta, estimate.bread, sample.groups, sample.frequency)
     rounding = RELATIVE_ROUNDING * scale * np.diagonal(estimate.bread)

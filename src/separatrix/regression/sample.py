@@ -31,7 +31,8 @@ class Sample:
     `frequency` (n,) says how many observations a row stands for, None for one; `groups` holds codes (n,) of clusters;
     `missing` counts the rows left out for missing values; `backend` is the kind of dataframe to answer with; `data` is
     the pandas dataframe of the rows that a formula was of, with the columns it names; `offset_names` the columns of
-    the data that the offset was of.
+    the data that the offset was of; `row_numbers` (n,) are those of the rows in what was given, None where all are
+    here.
     """
 
     outcome: Outcome
@@ -49,6 +50,7 @@ class Sample:
     formula: str | None = None
     offset_names: tuple[str, ...] = ()
     data: Any = field(default=None, repr=False)
+    row_numbers: IntArray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -187,6 +189,7 @@ def some_rows(sample: Sample, rows: IntArray) -> Sample:
         frequency=None if sample.frequency is None else sample.frequency[rows],
         groups=tuple(group_codes(group[rows], len(rows)) for group in sample.groups),
         data=None if sample.data is None else sample.data.iloc[rows].reset_index(drop=True),
+        row_numbers=rows if sample.row_numbers is None else sample.row_numbers[rows],
     )
 
 

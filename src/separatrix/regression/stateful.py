@@ -25,7 +25,9 @@ from separatrix.engine.matrices.triangle import triangle
 from separatrix.errors import ArgumentError, SeparatrixError
 from separatrix.regression.design import DEPENDENT
 from separatrix.regression.factors import names_in, widened, words_of
-from separatrix.regression.formulas import frame_of, parse, plain, with_scope
+from separatrix.regression.formulas import with_scope
+from separatrix.regression.frame_rows import frame_of
+from separatrix.regression.written import parse, plain
 
 SPLINES, SCALES = ("bs", "cr", "cs", "cc"), ("scale", "center", "standardize")
 REMEMBER = (*SPLINES, *SCALES, "poly")

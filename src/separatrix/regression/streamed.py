@@ -28,12 +28,14 @@ from separatrix.data.workers.partitions import learned_source
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
 from separatrix.regression.categories import check_categories
 from separatrix.regression.factors import factors_of, names_in, needed_by, variables_of, words_of
-from separatrix.regression.formulas import Encoding, frame_of, made_of, matrix, parse, with_scope
+from separatrix.regression.formulas import Encoding, made_of, matrix, with_scope
 from separatrix.regression.formulas import sample_of as sample_of_design
+from separatrix.regression.frame_rows import frame_of, with_columns
 from separatrix.regression.outcome import check_whole
 from separatrix.regression.sample import Columns, default_names, group_codes, ways
 from separatrix.regression.sources import StreamedSample, check_totals, coded, outcome_of
 from separatrix.regression.stateful import Terms, states_of
+from separatrix.regression.written import check_names, check_outcome, parse
 
 SHOWN_ROWS = 20_000  # of the even sample, of which a formula's design is learned
 
@@ -80,6 +82,8 @@ def formula_sample(
     """
     table = dataset_of(data)
     parsed = parse(formula, table.columns)
+    check_outcome(formula, in_memory=False)
+    check_names(formula, table.columns)
     target = outcome_name(parsed, table)
     weight, offsets = named("weights", weights), named("offset", offset)
     clusters = [name for way in ways(groups) for name in named("groups", way)]
@@ -198,7 +202,7 @@ def formula_encoding(
         unknown = [name for name in features if name in names_in(factor) and tally.columns[name].levels is None]
         if "categories" in state and unknown:
             raise ColumnError(f"column {unknown[0]!r} has too many levels for {factor} of formula={formula!r}.")
-    sample = sample_of_design(design, outcome_of(target.name, tuple(target.classes)), scope)
+    sample = sample_of_design(design, outcome_of(target.name, tuple(target.classes)), scope, frame)
     return FormulaEncoding(
         sample.recipe,  # pyright: ignore[reportArgumentType]
         sample.names,
@@ -252,7 +256,7 @@ def with_levels(frame: Any, tally: Tally, orders: Orders, columns: Sequence[str]
         order = orders[name].to_pylist() if name in orders else None
         return pd.Categorical(whole[name], order).remove_unused_categories()
 
-    return whole.assign(**{name: category(name) for name in columns if tally.columns[name].kind == "category"})
+    return with_columns(whole, {name: category(name) for name in columns if tally.columns[name].kind == "category"})
 
 
 def plain_type(column: Any) -> Any:

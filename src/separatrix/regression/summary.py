@@ -176,6 +176,15 @@ def cautions(result: Any) -> list[str]:
     return words
 
 
+def count(number: float) -> str:
+    """A number of observations, which weights may make no whole one.
+
+    >>> count(1234567.0), count(2.5)
+    ('1234567', '2.5')
+    """
+    return f"{number:.0f}" if number == round(number) else f"{number:.10g}"
+
+
 def logit_summary(result: Any, level: float) -> Summary:
     """The summary of a logistic regression."""
     first, *others = result.classes
@@ -183,8 +192,8 @@ def logit_summary(result: Any, level: float) -> Summary:
     facts = [
         ("Outcome", result.sample.outcome.name),
         ("Modelled", modelled),
-        ("Observations", f"{result.nobs:g}"),
-        ("Df residuals, model", f"{result.df_resid:g}, {result.df_model:g}"),
+        ("Observations", count(result.nobs)),
+        ("Df residuals, model", f"{count(result.df_resid)}, {count(result.df_model)}"),
         ("Events per parameter", f"{result.events_per_parameter:.1f}"),
         ("Penalised log-likelihood" if result._method else "Log-likelihood", f"{result.llf:.4f}"),
         ("Of the null model", f"{result.llnull:.4f}"),
@@ -203,8 +212,8 @@ def ols_summary(result: Any, level: float) -> Summary:
     """The summary of a linear regression."""
     facts = [
         ("Outcome", result.sample.outcome.name),
-        ("Observations", f"{result.nobs:g}"),
-        ("Df residuals, model", f"{result.df_resid:g}, {result.df_model:g}"),
+        ("Observations", count(result.nobs)),
+        ("Df residuals, model", f"{count(result.df_resid)}, {count(result.df_model)}"),
         ("Log-likelihood", f"{result.llf:.4f}"),
         ("R2", f"{result.rsquared:.4f}"),
     ]

@@ -1,0 +1,188 @@
+"""The rows that a formula is of: which they are, in whose order, under whose numbers and names."""
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+import separatrix
+from separatrix import logit, ols
+from separatrix.errors import ArgumentError, ColumnError, DataError, InferenceError, SeparatrixError, TargetError
+
+
+def some_rows(n: int = 100) -> pd.DataFrame:
+    """y that follows x, of which the first ten values are missing; n trials with s successes; two levels of g."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=n)
+    table = pd.DataFrame({"x": x, "y": x + random.normal(size=n), "v": random.uniform(1.0, 2.0, n)})
+    table["n"] = random.integers(5, 20, n)
+    table["s"] = random.binomial(table["n"], 0.4)
+    table["c"] = random.integers(0, 2, n)
+    table.loc[:9, "x"] = np.nan
+    return table
+
+
+@pytest.mark.parametrize(
+    "frame", [lambda t: t.sort_values("y"), lambda t: t[t["y"] > -0.5], lambda t: t.set_index("v")]
+)
+def test_values_of_the_caller_stay_beside_their_rows(frame):
+    table = frame(some_rows())
+    squares = table["y"] ** 2
+    whole = table.assign(squares=squares)
+    assert_allclose(ols("v2 ~ x + squares", whole.assign(v2=whole["n"])).params, ols("n ~ x + squares", table).params)
+    by_column, by_value = ols("n ~ x", whole, weights="squares"), ols("n ~ x", table, weights=squares)
+    assert_allclose(by_value.params, by_column.params, rtol=1e-12)
+
+
+@pytest.mark.parametrize("argument", ["weights", "offset", "groups"])
+def test_values_in_another_order_than_the_rows_are_refused(argument):
+    table = some_rows()
+    others = table["n"].sort_values()
+    how: dict[str, Any] = {argument: others} | ({"covariance": "cluster"} if argument == "groups" else {})
+    with pytest.raises(DataError, match=rf"the indexes of {argument} and data differ, first in row 0 \(\d+ and 0\)"):
+        ols("y ~ v", table, **how)
+    with pytest.raises(DataError, match=rf"the indexes of {argument} and X differ, first in row 0"):
+        ols(table["y"], table[["v"]], **how)
+    with pytest.raises(DataError, match=r"the indexes of others and data differ"):
+        ols("y ~ others", table)
+
+
+@pytest.mark.parametrize(
+    ("left", "instead"),
+    [("s / n", "I(s / n)"), ("s - n", "I(s - n)"), ("s:n", "I(s * n)"), ("s * n", "I(s * n)"), ("s^2", "I(s ** 2)")],
+)
+def test_arithmetic_of_an_outcome_is_refused_with_how_to_write_it(left, instead):
+    with pytest.raises(ArgumentError) as caught:
+        logit(f"{left} ~ x", some_rows())
+    assert f"write {instead} for a number, or 'successes + failures'" in str(caught.value)
+
+
+def test_counts_and_functions_of_an_outcome_are_what_they_say():
+    table = some_rows()
+    table["failures"] = table["n"] - table["s"]
+    counted = logit("s + failures ~ v", table)
+    assert_allclose(logit("s + I(n - s) ~ v", table).params, counted.params)
+    assert_allclose(ols("I(s / n) ~ v", table).params, ols("share ~ v", table.assign(share=table.s / table.n)).params)
+
+
+@pytest.mark.parametrize("name", ["1", "0", "Intercept"])
+@pytest.mark.parametrize("open_", [lambda table: table, lambda table: separatrix.open(table)])
+def test_a_column_with_the_name_of_the_constant_is_refused_where_a_formula_has_it(name, open_):
+    table = some_rows().rename(columns={"v": name})
+    for formula in ("y ~ .", f"y ~ `{name}` + n", f"y ~ `{name}` - 1"):
+        with pytest.raises(ColumnError, match=rf"column '{name}' has the name of a model's constant: rename it"):
+            ols(formula, open_(table))
+    assert ols("y ~ n", open_(table)).names == ("Intercept", "n")
+
+
+def test_a_column_of_an_array_door_may_be_called_intercept_if_there_is_no_other():
+    table = some_rows().assign(Intercept=1.0)
+    with pytest.raises(ColumnError, match="column 'Intercept' has the name of a model's constant"):
+        ols(table["y"], table[["Intercept", "v"]])
+    assert ols(table["y"], table[["Intercept", "v"]], intercept=False).names == ("Intercept", "v")
+
+
+def test_values_that_are_none_of_the_levels_named_are_refused_at_the_fit():
+    with pytest.raises(DataError, match=r"levels that the formula's levels= does not name: \d+"):
+        ols("y ~ C(n, levels=[5, 6])", some_rows())
+
+
+def with_cell(column: str, row: int, value: Any) -> pd.DataFrame:
+    table = some_rows()
+    table[column] = table[column].astype(float)
+    table.loc[row, column] = value
+    return table
+
+
+@pytest.mark.parametrize(
+    ("fit", "said"),
+    [
+        (lambda: ols("y ~ np.log(v) + x", with_cell("v", 30, -1.0)), "column 'np.log(v)' is nan in row 30,"),
+        (lambda: ols("y ~ x", with_cell("y", 20, np.inf)), "y is missing or infinite in row 20,"),
+        (lambda: ols("y ~ x", with_cell("y", 20, 1e100)), "y is 1e+100 in row 20,"),
+        (lambda: logit("s + n ~ x", with_cell("s", 20, -1.0)), "in row 20, counted from 0: counts are numbers"),
+        (lambda: ols("y ~ x", with_cell("v", 20, -1.0), weights="v"), "weights[20]=-1 must be at least 0"),
+        (lambda: ols("y ~ x", with_cell("v", 20, np.inf), offset="v"), "offset[20]=inf must be finite"),
+        (
+            lambda: ols("y ~ x + C(n == -1)", with_cell("n", 40, -1), covariance="HC3"),
+            "and row 40 has leverage 1",
+        ),
+    ],
+)
+def test_a_message_about_a_row_has_its_number_in_the_data_whatever_was_left_out(fit, said):
+    with np.errstate(invalid="ignore"), pytest.raises(SeparatrixError) as caught:
+        fit()
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_influence_is_told_by_the_number_of_a_row_in_the_data(weighed):
+    table = some_rows()
+    table.loc[50, "y"] = 60.0
+    weight = np.where(np.arange(100) % 3 == 1, 0.0, 1.0) if weighed else np.ones(100)
+    kept = np.flatnonzero((np.arange(100) >= 10) & (weight > 0))
+    found = ols("y ~ x", table, weights=weight).influence()
+    assert str(found).splitlines()[1].split()[0] == "50"
+    assert found.tidy()["row"].tolist() == kept.tolist()
+    assert ols("y ~ v", table).influence().tidy()["row"].tolist() == list(range(100))
+
+
+def test_rows_of_weight_0_are_as_if_they_were_not_there():
+    table = some_rows().assign(g=np.tile(["a", "b", "c", "d"], 25))
+    weight = (table["g"] != "d") * 2.0
+    there, gone = table.assign(w=weight), table[weight > 0].assign(w=2.0)
+    for formula in ("y ~ x + g", "y ~ scale(v)", "y ~ bs(v, df=4)", "g ~ v"):
+        door = logit if formula.startswith("g") else ols
+        ours, theirs = door(formula, there, weights="w"), door(formula, gone, weights="w")
+        assert ours.param_names == theirs.param_names
+        assert_allclose(ours.params, theirs.params, rtol=1e-9, atol=1e-12)
+
+
+def test_columns_may_have_any_name():
+    table = some_rows().assign(key=pd.array([1, 2] * 50, dtype="Int64"))
+    table["self"] = pd.Categorical(np.tile(["a", "b"], 50))
+    renamed = table.rename(columns={"self": "other"})
+    assert_allclose(ols("y ~ v + self", table).params, ols("y ~ v + other", renamed).params)
+    assert ols("y ~ self", table).marginal_effects().effects.shape == (1, 1)
+
+
+def test_numbers_in_a_column_of_objects_are_numbers():
+    table = some_rows().dropna().assign(text="a")
+    model = ols("y ~ x", table)
+    row = table.iloc[1].to_frame().T  # as pandas hands it out
+    assert row["x"].dtype == object
+    assert_allclose(model.predict(row), model.predict(table.iloc[1:2]))
+    assert_allclose(ols("y ~ x", table.astype(object)).params, model.params)
+    with pytest.raises(
+        ColumnError, match=r"column 'x' holds 1.5, a, of type .*, and held numbers in the rows of the fit"
+    ):
+        model.predict({"x": ["1.5", "a"]})
+
+
+def test_counts_of_a_million_have_all_their_digits():
+    x = np.arange(1_234_567.0)
+    shown = str(ols(np.sqrt(x), x).summary())
+    assert "1234567 " in shown
+    assert "1234565, 1 " in shown
+
+
+def test_effects_of_a_linear_model_are_tested_by_t():
+    table = some_rows()
+    assert str(ols("y ~ v", table).marginal_effects()).splitlines()[0].split()[3] == "t"
+    assert str(logit("c ~ v", table).marginal_effects()).splitlines()[0].split()[3] == "z"
+
+
+def test_dates_are_no_classes():
+    table = some_rows().assign(day=[datetime.date(2024, 1, 1 + k % 2) for k in range(100)])
+    with pytest.raises(TargetError, match=r"day holds 2024-01-01, .* make text of them"):
+        logit("day ~ v", table)
+
+
+def test_of_a_model_without_coefficients_nothing_is_asked_in_vain():
+    table = some_rows()
+    with pytest.raises(InferenceError, match="the model has no coefficient"):
+        ols("y ~ 0", table).influence()
+    assert logit("c ~ 0", table).conf_int(method="profile").shape == (0, 2)
