@@ -10,7 +10,15 @@ from numpy.testing import assert_allclose
 
 import separatrix
 from separatrix import logit, ols
-from separatrix.errors import ArgumentError, ColumnError, DataError, InferenceError, SeparatrixError, TargetError
+from separatrix.errors import (
+    ArgumentError,
+    ColumnError,
+    DataError,
+    InferenceError,
+    InferenceWarning,
+    SeparatrixError,
+    TargetError,
+)
 
 
 def some_rows(n: int = 100) -> pd.DataFrame:
@@ -186,3 +194,31 @@ def test_of_a_model_without_coefficients_nothing_is_asked_in_vain():
     with pytest.raises(InferenceError, match="the model has no coefficient"):
         ols("y ~ 0", table).influence()
     assert logit("c ~ 0", table).conf_int(method="profile").shape == (0, 2)
+
+
+@pytest.mark.parametrize("open_", [lambda table: table, lambda table: separatrix.open(table)])
+def test_of_what_the_rows_of_the_fit_do_not_tell_there_is_no_prediction(open_):
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"g": random.choice(list("abc"), 300), "w": random.integers(1, 4, 300)})
+    table["y"] = (table["g"] == "b") + table["w"] + random.normal(size=300)
+    table = table[~((table["g"] == "b") & (table["w"] == 2))]  # nothing is known of b beside 2
+    cells = {"g": ["a", "b", "b"], "w": [2, 1, 2]}
+    for formula in ("y ~ g * C(w)", "y ~ g * C(w, contr.treatment(base=2))"):
+        model = ols(formula, open_(table), singular="drop")
+        with pytest.warns(InferenceWarning, match=r"1 of 3 rows have in the columns that singular='drop' left out"):
+            predicted = model.predict(cells)
+        means = table.groupby(["g", "w"])["y"].mean()
+        assert_allclose(predicted, [means["a", 2], means["b", 1], np.nan], rtol=1e-9)
+
+
+def test_neither_is_there_an_effect_of_a_variable_that_moves_only_with_another():
+    table = some_rows().dropna()
+    table["twice"] = 2.0 * table["x"] + 1.0
+    model = ols("y ~ v + x + twice", table, singular="drop")
+    with pytest.warns(InferenceWarning, match=r"the fit says nothing"):
+        found = model.marginal_effects()
+    plain = ols("y ~ v + x", table)
+    assert np.isnan(found.effects[1:]).all()
+    assert np.isnan(found.standard_errors[1:]).all()
+    assert_allclose(found.effects[0], plain.marginal_effects().effects[0], rtol=1e-9)
+    assert_allclose(model.predict(table), plain.predict(table), rtol=1e-9)

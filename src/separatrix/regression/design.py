@@ -1,5 +1,6 @@
 """Columns that say nothing new: found by QR, named, and told as what they are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +13,17 @@ from separatrix.errors import DataError
 from separatrix.regression.sample import INTERCEPT, Sample
 
 DEPENDENT = 1e-13  # of a column's length: what is left of it beside the columns before it, if that is rounding
-SHOWN = 1e-8  # the least share in a combination that is named
+SHOWN = 1e-8  # the least share in a combination that is named, or asked of new rows
 
 
 @dataclass(frozen=True)
 class Dependence:
-    """A column, and the linear combination of columns before it that it is."""
+    """A column, and the linear combination of columns before it that it is, in words, and if that is known as the
+    `shares` of their names."""
 
     name: str
     combination: str
+    shares: Mapping[str, float] | None = None
 
     def __str__(self) -> str:
         return f"{self.name} = {self.combination}"
@@ -42,7 +45,10 @@ def dependences(R: FloatArray, names: tuple[str, ...]) -> list[Dependence]:
             j += 1
             continue
         combination = solve_triangular(part[:j, :j], part[:j, j]) if length else np.zeros(j)
-        found.append(Dependence(names[kept[j]], in_words(combination, [names[k] for k in kept[:j]])))
+        others = [names[k] for k in kept[:j]]
+        shown = np.abs(combination) * lengths[kept[:j]] > SHOWN * length  # less is the rounding of R
+        shares = dict(zip(others, np.where(shown, combination, 0.0).tolist(), strict=True))
+        found.append(Dependence(names[kept[j]], in_words(combination, others), shares))
         del kept[j]
         part = triangle(R[:, kept])
     return found
@@ -91,4 +97,4 @@ def without_dependent(sample: Sample, found: list[Dependence], singular: str) ->
         raise DataError(
             f"the design is singular: {'; '.join(map(str, found[:3]))}{more}. Leave some out, or use singular='drop'."
         )
-    return sample.without([dependence.name for dependence in found])
+    return sample.without({dependence.name: dependence.shares for dependence in found})

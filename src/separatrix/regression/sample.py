@@ -1,5 +1,6 @@
 """The rows of a regression as numbers, and how to make such numbers of new rows."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -9,13 +10,15 @@ from numpy.typing import ArrayLike
 
 from separatrix.arguments import check_offset, check_sample_weight, gaps, unmasked
 from separatrix.arrays import FloatArray, IntArray, Matrix
+from separatrix.compressed import dense
 from separatrix.data.block import Source
 from separatrix.data.inputs import matrix_of
 from separatrix.data.memory import memory_source
-from separatrix.errors import ColumnError, DataError, no_such
+from separatrix.errors import ColumnError, DataError, InferenceWarning, no_such
 from separatrix.regression.outcome import Outcome, of_rows
 
 INTERCEPT = "Intercept"
+SPANNED = 1e-7  # of a sum of columns and its parts, by how much it may be off where it is one
 
 
 class Recipe(Protocol):
@@ -133,10 +136,17 @@ class Sample:
             recipe=_Chosen(self.recipe, tuple(chosen)),
         )
 
-    def without(self, names: Sequence[str]) -> "Sample":
-        """The same rows without these columns, which are noted as dropped."""
-        kept = [j for j, name in enumerate(self.names) if name not in names]
-        return replace(self.columns(kept), dropped=(*self.dropped, *names))
+    def without(self, shares: Mapping[str, Mapping[str, float] | None]) -> "Sample":
+        """The same rows without these columns, which are noted as dropped; what each was a combination of, if that is
+        known, is asked of new rows."""
+        kept = [j for j, name in enumerate(self.names) if name not in shares]
+        fewer = replace(self.columns(kept), dropped=(*self.dropped, *shares))
+        known = {name: combination for name, combination in shares.items() if combination is not None}
+        if not known:
+            return fewer
+        B = np.array([[each.get(name, 0.0) for each in known.values()] for name in (INTERCEPT, *fewer.names)])
+        lost = tuple(self.names.index(name) for name in known)
+        return replace(fewer, recipe=_Spanned(self.recipe, tuple(kept), lost, B))
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,33 @@ class _Chosen:
 
     def __call__(self, data: Any) -> Matrix:
         return self.recipe(data)[:, list(self.chosen)]
+
+
+@dataclass(frozen=True)
+class _Spanned(_Chosen):
+    """The same where those that were `lost` (m,) are sums of the constant and those that were kept, [1 X] B, B (1 + p,
+    m): of a row in which they are not, nothing is known, and it is NaN."""
+
+    lost: tuple[int, ...]
+    B: FloatArray
+
+    def __call__(self, data: Any) -> Matrix:
+        whole = self.recipe(data)
+        X, others = whole[:, list(self.chosen)], dense(whole[:, list(self.lost)])
+        kept = np.column_stack([np.ones(X.shape[0]), dense(X)])
+        size = np.abs(others) + np.abs(kept) @ np.abs(self.B)
+        apart = (np.abs(others - kept @ self.B) > SPANNED * size).any(axis=1)
+        if not apart.any():
+            return X
+        warnings.warn(
+            f"{np.count_nonzero(apart)} of {len(apart)} rows have in the columns that singular='drop' left out other "
+            "numbers than the rows of the fit had beside the same ones in the other columns: of such rows the fit "
+            "says nothing, and they are NaN. Ask of rows like those of the fit, or leave the columns out yourself.",
+            InferenceWarning,
+            stacklevel=4,
+        )
+        kept[apart] = np.nan
+        return kept[:, 1:]
 
 
 @dataclass(frozen=True)
