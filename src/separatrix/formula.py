@@ -47,8 +47,8 @@ def logit(
         "y ~ x1 + C(site)", or "successes + failures ~ x" for grouped data. The outcome is 0 and 1, booleans, or labels:
         the first in order is the reference, and of two the second is modelled. More than two give the multinomial
         model. As an array, y is the same, or (n, 2) of successes and failures. A formula can use functions and numbers
-        of the place where it is written, "y ~ decade(age)", and values (n,), which go by their position; "y ~ ." has all
-        other columns of the data.
+        of the place where it is written, "y ~ decade(age)", and values (n,), which go by their position; "y ~ ." has
+        all other columns of the data.
     data : any dataframe or dict of columns; with y an array, X (n, p), a matrix or such a table of numbers. Or data of
         any size, from `separatrix.open` or of Dask: weights, offset and groups are then names of columns, and the
         result has no values for its rows. With y an array of Dask, X and the weights are such arrays too.
