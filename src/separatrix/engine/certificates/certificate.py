@@ -195,7 +195,7 @@ def by_self_concordance(
     rows = part and part.objective
     tried = reaches(objective, at, size / unit, inverse, rows, root, enough=lambda reach: at_reach(reach)[2] < 1.0)
     grown, S, t = next((one for one in map(at_reach, tried if t < 1.0 else ()) if one[2] < 1.0), (grown, S, np.inf))
-    if t >= 1.0 and beyond is None and (wide := unit_of_rows(objective, at, unit, size)) is not None:
+    if not t < 1.0 and beyond is None and (wide := unit_of_rows(objective, at, unit, size)) is not None:
         unit, singular, paired = wide, True, True
     bound = concordant(at, grown * nu, t, S, along=along) if t < 1.0 else TOO_FAR
     if singular:
@@ -203,7 +203,7 @@ def by_self_concordance(
         del metric, factor, root, inverse, tried  # each of which may be large, or knows what is
         return where_curvature_is_rounding(objective, at, bound, H, unit, r, paired)
     # Where t is 1 but for rounding, as where a row runs off, F may tend to what it is near to, and never be there.
-    if t * (1.0 + INVERSE_SEEN * len(unit) * (size**2 + far)) >= 1.0:
+    if not t * (1.0 + INVERSE_SEEN * len(unit) * (size**2 + far)) < 1.0:  # nor where that is no number
         return bound
     bound = concordant(at, grown * nu, t, S, grown * lengths(objective, inverse, U, at.theta.shape), along)
     if sloped:

@@ -84,7 +84,8 @@ def mean_curvatures(objective: Objective, at: Evaluation, few: Objective) -> Flo
     if kept is not None and isinstance(source, MemorySource):
         some = slice(None, None, max(1, len(kept) // FEW_ROWS))
         weight = np.asarray(source.weight[some])
-        mean = weight @ objective.loss.diagonal(kept[some]) / weight.sum()
+        # Of the rows that a fold leaves out, as many as are looked at may follow each other in such steps.
+        mean = np.average(objective.loss.diagonal(kept[some]), axis=0, weights=weight if weight.any() else None)
     else:
         *total, weight = few.add_up(
             lambda block: np.append(block.weight @ few.loss.diagonal(few.state_of(at, block)), block.total)
