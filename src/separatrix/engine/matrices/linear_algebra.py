@@ -17,7 +17,7 @@ SINGULAR = 1e-5  # a `Factor.least` that may be rounding
 LARGEST_CURVATURE = 2_000  # coefficients whose curvature is still a small matrix
 ROUGH = 1e-3  # one whose square takes too many digits: then a product X'X is avoided
 RANK = 1e-12  # of a singular value, below which it is rounding
-EPSILON = float(np.finfo(float).eps)
+EPSILON, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 RIDGES = np.array([0.0, *10.0 ** np.arange(1, 17, 2)])  # times the rounding of a unit
 
 
@@ -101,8 +101,9 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
     each = 1.0 / unit
     scaled = np.multiply(A, each, out=A if spare else None)
     scaled *= each[:, None]
+    diagonal = np.where(np.abs(diagonal) > TINY, diagonal / unit**2, 0.0 * diagonal)  # of NaN, NaN
     for ridge in EPSILON * RIDGES:
-        np.fill_diagonal(scaled, diagonal / unit**2 + ridge)  # A may lie by columns
+        np.fill_diagonal(scaled, diagonal + ridge)  # A may lie by columns
         lower, failed = potrf(scaled.T, lower=True, overwrite_a=True, clean=False)
         if not failed:
             return Factor(lower, unit, ridge)
@@ -113,7 +114,7 @@ def factor_positive(A: FloatArray, spare: bool = False) -> Factor:
 
 def unit_of(diagonal: FloatArray) -> FloatArray:
     """The root of a diagonal, (n,): 1 where that is nothing, or so little that its digits are gone."""
-    return np.sqrt(np.where(diagonal > np.finfo(float).tiny, diagonal, 1.0))
+    return np.sqrt(np.where(diagonal > TINY, diagonal, 1.0))
 
 
 def of_unit_columns(R: FloatArray) -> tuple[FloatArray, FloatArray]:
