@@ -788,8 +788,6 @@ def test_a_curvature_whose_digits_are_gone_has_a_factor():
     factor = factor_positive(np.array([[5e-324, 1e-323], [1e-323, 1e-323]]))
     assert np.isfinite(solve_factored(factor, np.array([1e-323, 0.0]))).all()
     assert np.linalg.norm(factor_positive(np.diag([1.0, 1e-310])).inverse()) < 1e16  # by a ridge
-    with pytest.raises(np.linalg.LinAlgError):
-        factor_positive(np.array([[np.nan]]))
 
 
 @given(seeds, st.integers(1, 6), st.lists(st.integers(-100, 100), min_size=6, max_size=6))
