@@ -56,6 +56,18 @@ def test_values_in_another_order_than_the_rows_are_refused(argument):
         ols(table["y"], table[["v"]], **how)
     with pytest.raises(DataError, match=r"the indexes of others and data differ"):
         ols("y ~ others", table)
+    with pytest.raises(DataError, match=rf"the indexes of {argument} and y differ, first in row 0"):
+        ols(table["y"], table[["v"]].to_numpy(), **how)
+
+
+def test_so_are_the_second_of_two_groups_and_the_offset_of_new_rows():
+    table = some_rows()
+    pair = table["c"], table["n"].sort_values()
+    for door in (lambda **how: ols("y ~ v", table, **how), lambda **how: ols(table["y"], table[["v"]], **how)):
+        with pytest.raises(DataError, match=r"the indexes of groups and .* differ, first in row 0"):
+            door(covariance="cluster", groups=pair)
+    with pytest.raises(DataError, match="the indexes of offset and data differ, first in row 0"):
+        ols("y ~ v", table, offset="n").predict(table, offset=pair[1])
 
 
 @pytest.mark.parametrize(
@@ -66,6 +78,18 @@ def test_arithmetic_of_an_outcome_is_refused_with_how_to_write_it(left, instead)
     with pytest.raises(ArgumentError) as caught:
         logit(f"{left} ~ x", some_rows())
     assert f"write {instead} for a number, or 'successes + failures'" in str(caught.value)
+
+
+@pytest.mark.parametrize("left", [".", "s + s", "s + 1", "+s"])
+def test_an_outcome_that_is_no_term_and_no_pair_of_counts_is_refused(left):
+    with pytest.raises(SeparatrixError):
+        ols(f"{left} ~ x", some_rows())
+
+
+@pytest.mark.parametrize("left", ["s - n", "s / n", "I(s / n)"])
+def test_the_outcome_of_rows_that_are_read_has_to_be_a_column(left):
+    with pytest.raises(ArgumentError, match=r"give the data a column|of rows that are read it must be one"):
+        ols(f"{left} ~ x", separatrix.open(some_rows()))
 
 
 def test_counts_and_functions_of_an_outcome_are_what_they_say():
@@ -149,6 +173,17 @@ def test_rows_of_weight_0_are_as_if_they_were_not_there():
         assert_allclose(ours.params, theirs.params, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("term", ["scale(v)", "bs(v, df=5)", "poly(v, 2)", "cr(v, df=4) - 1", "g", "C(n)"])
+def test_rows_of_weight_0_that_are_read_have_no_levels_and_move_no_knots(term):
+    table = some_rows().dropna().assign(g=lambda t: np.where(t["v"] < 1.7, np.where(t["v"] < 1.3, "a", "b"), "c"))
+    table["n"] = np.where(table["v"] < 1.7, table["n"] % 3, 9)
+    weight = (table["v"] < 1.7) * 2.0
+    read = ols(f"y ~ {term}", separatrix.open(table.assign(w=weight)), weights="w")
+    here = ols(f"y ~ {term}", table[weight > 0].assign(w=2.0), weights="w")
+    assert read.param_names == here.param_names
+    assert_allclose(read.params, here.params)
+
+
 def test_columns_may_have_any_name():
     table = some_rows().assign(key=pd.array([1, 2] * 50, dtype="Int64"))
     table["self"] = pd.Categorical(np.tile(["a", "b"], 50))
@@ -222,3 +257,64 @@ def test_neither_is_there_an_effect_of_a_variable_that_moves_only_with_another()
     assert np.isnan(found.standard_errors[1:]).all()
     assert_allclose(found.effects[0], plain.marginal_effects().effects[0], rtol=1e-9)
     assert_allclose(model.predict(table), plain.predict(table), rtol=1e-9)
+
+
+def years(n: int = 200) -> pd.DataFrame:
+    """Years, far from zero, and what `ends` and `twice` are sums of."""
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"year": random.integers(1990, 2020, n) * 1.0, "z": random.normal(size=n)})
+    table["ends"], table["twice"] = 2.0 * table["year"] + table["z"] - 3.0, 2.0 * table["z"]
+    table["y"] = (table["year"] - 2000.0) / 10.0 + random.normal(size=n)
+    return table.assign(c=1 * (table["y"] > 0))
+
+
+@pytest.mark.parametrize("open_", [lambda table: table, lambda table: separatrix.open(table)])
+@pytest.mark.parametrize(("door", "y"), [(ols, "y"), (logit, "c")])
+def test_what_repeats_columns_far_from_zero_does_so_in_every_row_of_the_fit(door, y, open_):
+    table = years()
+    plain = door(f"{y} ~ year + z", table).predict(table)
+    model = door(f"{y} ~ year + z + ends + twice", open_(table), singular="drop")
+    assert model.sample.dropped == ("ends", "twice")
+    assert_allclose(model.predict(table), plain, rtol=1e-6)
+    for name in ("ends", "twice"):
+        other = table.assign(**{name: table[name] + (table.index < 3) * 0.1})
+        with pytest.warns(InferenceWarning, match="3 of 200 rows have in the columns that singular='drop' left out"):
+            assert np.isnan(model.predict(other)).tolist() == [True] * 3 + [False] * 197
+
+
+def test_of_arrays_too_nothing_is_told_of_columns_that_only_move_together():
+    table = years()
+    model = ols(table["y"], table[["year", "z", "twice"]], singular="drop")
+    assert_allclose(model.predict(table), ols(table["y"], table[["year", "z"]]).predict(table), rtol=1e-9)
+    with pytest.warns(InferenceWarning, match=r"200 of 200 rows .* effects of z, which rest on them, are NaN") as told:
+        effects = model.marginal_effects().effects[:, 0]
+    assert len(told) == 1
+    assert np.isnan(effects).tolist() == [False, True]
+    with pytest.warns(InferenceWarning, match="effects of year, which rest on them, are NaN"):
+        assert np.isnan(model.marginal_effects({"z": 1.0}, "year").effects).all()
+
+
+def test_the_effect_of_a_variable_far_from_zero_is_none_either_where_it_moves_only_with_another():
+    model = ols("y ~ z + year + ends", years().assign(ends=lambda t: t["year"] + 1.0), singular="drop")
+    for at in ("average", "means"):
+        with pytest.warns(InferenceWarning, match="effects of year, ends, which rest on them, are NaN") as told:
+            effects = model.marginal_effects(at).effects[:, 0]
+        assert len(told) == 1
+        assert np.isnan(effects).tolist() == [False, True, True]
+
+
+def test_a_constant_that_was_left_out_is_asked_of_new_rows_where_no_column_is_left():
+    model = ols("y ~ k", years().assign(k=5.0), singular="drop")
+    with pytest.warns(InferenceWarning, match="1 of 2 rows"):
+        assert np.isnan(model.predict({"k": [5.0, 6.0]})).tolist() == [False, True]
+
+
+def test_a_calibration_asks_for_rows_that_have_a_prediction():
+    table = years()
+    model = logit("c ~ z + twice", table, singular="drop")
+    moved = table.assign(twice=table["twice"] + (table.index < 5))
+    with (
+        pytest.warns(InferenceWarning, match="5 of 200 rows"),
+        pytest.raises(InferenceError, match="no prediction of 5 rows"),
+    ):
+        model.calibration(moved)

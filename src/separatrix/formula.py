@@ -187,8 +187,11 @@ def sample_of(
         return streamed.block_sample(formula, data, numeric, intercept, weights, offset)
     if isinstance(formula, str):
         return formula_sample(formula, data, numeric, weights, offset, groups, names)
-    for name, values in {"y": formula, "weights": weights, "offset": offset, "groups": groups}.items():
+    beside = [("weights", weights), ("offset", offset), ("groups", groups), *(("groups", way) for way in ways(groups))]
+    for name, values in [("y", formula), *beside]:
         check_same_index(values, data, name, "X")
+    for name, values in beside:  # X may have no index
+        check_same_index(values, formula, name, "y")
     return complete(array_sample(formula, data, intercept, numeric), weights, offset, ways(groups))
 
 

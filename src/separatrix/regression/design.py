@@ -10,6 +10,7 @@ from separatrix.arrays import FloatArray
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.matrices.triangle import design_of, triangle, triangle_of
 from separatrix.errors import DataError
+from separatrix.regression.repeats import Repeat
 from separatrix.regression.sample import INTERCEPT, Sample
 
 DEPENDENT = 1e-13  # of a column's length: what is left of it beside the columns before it, if that is rounding
@@ -18,12 +19,13 @@ SHOWN = 1e-8  # the least share in a combination that is named, or asked of new 
 
 @dataclass(frozen=True)
 class Dependence:
-    """A column, and the linear combination of columns before it that it is, in words, and if that is known as the
-    `shares` of their names."""
+    """A column, and the linear combination of columns before it that it is: in words, and if that is known as the
+    `shares` of their names, of columns of R, in which it has a `length`."""
 
     name: str
     combination: str
     shares: Mapping[str, float] | None = None
+    length: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.name} = {self.combination}"
@@ -48,7 +50,7 @@ def dependences(R: FloatArray, names: tuple[str, ...]) -> list[Dependence]:
         others = [names[k] for k in kept[:j]]
         shown = np.abs(combination) * lengths[kept[:j]] > SHOWN * length  # less is the rounding of R
         shares = dict(zip(others, np.where(shown, combination, 0.0).tolist(), strict=True))
-        found.append(Dependence(names[kept[j]], in_words(combination, others), shares))
+        found.append(Dependence(names[kept[j]], in_words(combination, others), shares, float(length)))
         del kept[j]
         part = triangle(R[:, kept])
     return found
@@ -97,4 +99,16 @@ def without_dependent(sample: Sample, found: list[Dependence], singular: str) ->
         raise DataError(
             f"the design is singular: {'; '.join(map(str, found[:3]))}{more}. Leave some out, or use singular='drop'."
         )
-    return sample.without({dependence.name: dependence.shares for dependence in found})
+    known = [dependence for dependence in found if dependence.shares is not None]
+    return sample.without([dependence.name for dependence in found], repeats_among(sample, known) if known else ())
+
+
+def repeats_among(sample: Sample, found: list[Dependence]) -> list[Repeat]:
+    """What columns of a sample repeat of others, in the units of X: R is of columns less the source's centre."""
+    centre, root, repeats = np.asarray(sample.source().centre), float(np.sqrt(sample.total)), []
+    for dependence in found:
+        j, known = sample.names.index(dependence.name), dict(dependence.shares or {})
+        shares = np.array([known.get(name, 0.0) for name in sample.names])
+        constant = float(centre[j] - shares @ centre) + (known.get(INTERCEPT, 0.0) if sample.intercept else 0.0)
+        repeats.append(Repeat(j, constant, shares, dependence.length / root + abs(float(centre[j]))))
+    return repeats

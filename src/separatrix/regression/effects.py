@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from separatrix.arrays import FloatArray, Matrix
+from separatrix.arrays import BoolArray, FloatArray, Matrix
 from separatrix.compressed import dense
-from separatrix.errors import ArgumentError, ColumnError, InferenceError, no_such
+from separatrix.errors import ArgumentError, ColumnError, InferenceError, listing, no_such
 from separatrix.inference.effects import Change, MarginalEffects, Slope, Step, at_rows, column_changes, marginal_effects
 from separatrix.regression.fitting import at_work
 from separatrix.regression.formulas import levels_of
 from separatrix.regression.frame_rows import with_columns, with_values
-from separatrix.regression.sample import Sample
+from separatrix.regression.repeats import Repeat, hold, hold_between, warn_of_others
+from separatrix.regression.sample import Chosen, Sample, repeats_of, taken, whole_of
 
 SMALL = 2.0**-20  # of a variable's spread: the step of its derivative, exact where columns are linear in it
 PLACES = ("average", "means")
+
+Told = tuple[Change, BoolArray]
+"""A change, and of which rows (n,), or of their mean (1,), the fit says something before and after it."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +49,39 @@ class FormulaRows:
         means = {name: float(np.average(column, weights=self.weight)) for name, column in values.items()}
         return replace(self.at(means), single=True)
 
-    def design(self, frame: Any = None) -> FloatArray:
+    def design(self) -> FloatArray:
         """X of the rows, (n, p), or of their mean, (1, p)."""
-        X: Any = self.sample.recipe(self.frame if frame is None else frame)
+        return self._taken(self._whole(self.frame))
+
+    def _whole(self, frame: Any) -> FloatArray:
+        """X as `design` has it, with the columns that were left out."""
+        X: Any = whole_of(self.sample.recipe)(frame)
         return np.average(X, axis=0, weights=self.weight)[None] if self.single else X
 
-    def changes(self, name: str) -> list[Change]:
+    def _taken(self, whole: FloatArray) -> Any:
+        return taken(self.sample.recipe, whole)
+
+    @property
+    def _repeats(self) -> tuple[Repeat, ...]:
+        return repeats_of(self.sample.recipe)
+
+    def changes(self, name: str) -> list[Told]:
         """The slope of a number; the steps of a category from its reference, or of a number that is 0 or 1."""
         levels = levels_of(self.sample.recipe, self.sample.data)[name] or zero_one(self.sample.data[name])
         if not levels:
             return [self._slope(name)]
         base, *others = levels
-        X, low = self.design(), self.design(with_values(self.frame, {name: base}))
+        X, low = self.design(), self._whole(with_values(self.frame, {name: base}))
         return [self._step(name, X, low, base, level) for level in others]
 
-    def _step(self, name: str, X: FloatArray, low: FloatArray, base: Any, level: Any) -> Step:
-        high = self.design(with_values(self.frame, {name: level}))
+    def _step(self, name: str, X: FloatArray, low: FloatArray, base: Any, level: Any) -> Told:
+        high = self._whole(with_values(self.frame, {name: level}))
+        known = hold(self._repeats, low) & hold(self._repeats, high)
+        low, high = self._taken(low), self._taken(high)
         columns = np.flatnonzero(((high != low) | (low != X)).any(axis=0))  # rows may have yet another level
-        return Step(name, columns, low[:, columns], high[:, columns], f"{level} - {base}")
+        return Step(name, columns, low[:, columns], high[:, columns], f"{level} - {base}"), known
 
-    def _slope(self, name: str) -> Slope:
+    def _slope(self, name: str) -> Told:
         """By differences within the range of the variable, outside of which its columns may not exist."""
         x, seen = self.frame[name].to_numpy(dtype=float), self.sample.data[name].to_numpy(dtype=float)
         low, high = min(x.min(), seen.min()), max(x.max(), seen.max())
@@ -72,20 +89,25 @@ class FormulaRows:
         middle = np.clip(x, low + h, high - h) if high - low > 2.0 * h else x
         above, below = middle + h, middle - h
         width = (above - below)[:, None] if not self.single else float((above - below)[0])
-        ends = [self.design(with_columns(self.frame, {name: end})) for end in (above, below)]
-        by = (ends[0] - ends[1]) / width
+        high, low = (self._whole(with_columns(self.frame, {name: end})) for end in (above, below))
+        known = np.ones(len(high), dtype=bool)
+        if self._repeats:
+            known = hold(self._repeats, self._whole(self.frame)) & hold_between(self._repeats, low, high)
+        by = (self._taken(high) - self._taken(low)) / width
         columns = np.flatnonzero(by.any(axis=0))
-        return Slope(name, columns, by[:, columns])
+        return Slope(name, columns, by[:, columns]), known
 
 
 @dataclass(frozen=True)
 class ArrayRows:
-    """Rows of numbers, of which every column is a variable."""
+    """Rows of numbers, of which every column is a variable; `known` unless one was set that columns which were left
+    out repeat."""
 
     sample: Sample
     X: Matrix
     weight: FloatArray
     single: bool = False
+    known: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,7 +118,14 @@ class ArrayRows:
         X: Any = self.X.tolil() if sparse.issparse(self.X) else np.array(self.X, dtype=float)
         for name, value in values.items():
             X[:, self.names.index(name)] = number_of(name, value)
-        return replace(self, X=X.tocsr() if sparse.issparse(X) else X)
+        known = self.known and not any(map(self._is_repeated, values))
+        return replace(self, X=X.tocsr() if sparse.issparse(X) else X, known=known)
+
+    def _is_repeated(self, name: str) -> bool:
+        """Whether a column that was left out was a sum with this one in it."""
+        recipe = self.sample.recipe
+        place = recipe.chosen[self.names.index(name)] if isinstance(recipe, Chosen) else 0
+        return any(repeat.shares[place] for repeat in repeats_of(recipe))
 
     def at_means(self) -> "ArrayRows":
         """One row: the means."""
@@ -105,11 +134,12 @@ class ArrayRows:
     def design(self) -> Matrix:
         return self.X
 
-    def changes(self, name: str) -> list[Change]:
+    def changes(self, name: str) -> list[Told]:
         """The slope of a column, or the step of one that is 0 or 1."""
         j = self.names.index(name)
         column = dense(self.sample.X[:, [j]])
-        return [column_changes(self.names, [j] if zero_one(column) else [])[j]]
+        known = np.full(self.X.shape[0], self.known and not self._is_repeated(name))
+        return [(column_changes(self.names, [j] if zero_one(column) else [])[j], known)]
 
 
 def effects_of(result: Any, at: Any, variables: str | Sequence[str] | None) -> MarginalEffects:
@@ -123,15 +153,31 @@ def effects_of(result: Any, at: Any, variables: str | Sequence[str] | None) -> M
     chosen = [variables] if isinstance(variables, str) else variables
     chosen = [check_variable(name, rows.names) for name in chosen or rows.names]
     rows = placed(rows, at)
-    changes = [change for name in chosen for change in rows.changes(name)]
+    told = [told for name in chosen for told in rows.changes(name)]
+    changes, known = [change for change, _ in told], [rows for _, rows in told]
     offset = sample.offset
     if rows.single and offset is not None:
         offset = np.average(offset, axis=0, weights=weight)[None]
     with at_work(estimate.objective) as objective:
         source = at_rows(objective, rows.design(), offset, None if rows.single else weight)
         found = marginal_effects(objective, result._theta, result.cov, changes, source)
+    found = where_known(found, known)
     classes = sample.outcome.classes
     return replace(found, classes=tuple(map(str, classes if len(classes) > 2 else ("",))), df=result.df_inference)
+
+
+def where_known(found: MarginalEffects, known: Sequence[BoolArray]) -> MarginalEffects:
+    """The effects, NaN with an InferenceWarning where rows that they rest on are not known, (n,) of each change."""
+    lost = np.array([not rows.all() for rows in known])
+    if not lost.any():
+        return found
+    names = dict.fromkeys(np.array(found.variables)[lost].tolist())
+    others = ~np.logical_and.reduce(known)
+    what = f"effects of {listing(names)}, which rest on them, are"
+    warn_of_others(int(np.count_nonzero(others)), len(others), what, stacklevel=4)
+    gone = lost[:, None]
+    effects, errors = (np.where(gone, np.nan, values) for values in (found.effects, found.standard_errors))
+    return replace(found, effects=effects, standard_errors=errors)
 
 
 def placed(rows: Any, at: Any) -> Any:

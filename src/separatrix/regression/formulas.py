@@ -32,7 +32,7 @@ from separatrix.regression.frame_rows import (
     with_own_levels,
 )
 from separatrix.regression.outcome import classes_of, numbers_of
-from separatrix.regression.sample import INTERCEPT, Sample, complete, ways
+from separatrix.regression.sample import INTERCEPT, Sample, complete, ways, whole_of
 from separatrix.regression.written import check_names, check_outcome, parse, plain
 
 _catching = RLock()
@@ -197,22 +197,18 @@ def foreign_levels(warning: str, fitted: bool) -> str:
 
 def outcome_values(sample: Sample, data: Any) -> Any:
     """The values of the outcome of a formula in other data, (n,) or (n, 2)."""
-    recipe: Any = recipe_of(sample.recipe)
+    recipe: Any = whole_of(sample.recipe)
     frame, _ = frame_of(data)
     parsed = parse(str(sample.formula), frame.columns)
     check_columns(needed_by(parsed.lhs) - set(recipe.scope), frame)
     return left_side(parsed, frame, recipe.scope)[0]
 
 
-def recipe_of(recipe: Any) -> Any:
-    """The recipe of all columns, of one that some were left out of."""
-    return recipe_of(recipe.recipe) if hasattr(recipe, "recipe") else recipe
-
-
 def levels_of(recipe: Any, frame: Any) -> dict[str, tuple[Any, ...]]:
     """The variables of a formula but dates in the order of its terms, with the levels of each category, its reference
     first, and none of a number."""
-    spec, found = recipe_of(recipe).spec, {}
+    whole: Any = whole_of(recipe)
+    spec, found = whole.spec, {}
     told = {name for name in needed_by(spec) if frame[name].dtype.kind != "M"}
     for factor in (factor for term in spec.terms for factor in term.factors):
         for name in sorted(names_in(factor) & told):

@@ -14,7 +14,7 @@ from separatrix.data.frames import dataframe
 from separatrix.engine.sums import block_eta
 from separatrix.equations.links import sigmoid
 from separatrix.equations.losses import ClassLoss
-from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError, TargetError, listing
+from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError, TargetError, counted, listing
 from separatrix.inference.goodness import CalibrationLine, HosmerLemeshow, calibration_line, hosmer_lemeshow
 from separatrix.inference.prediction import probability_interval
 from separatrix.inference.tails import chi_squared_tail
@@ -265,7 +265,10 @@ class LogitResult(DiagnosedResult):
         if y is None and self.sample.formula is None:
             raise ArgumentError("y is missing: give the outcome of the rows of data.")
         values = outcome_values(self.sample, data) if y is None else y
-        return *shares(values, self.sample.outcome), self.predict(data)
+        p = self.predict(data)
+        if lost := int(np.count_nonzero(np.isnan(p))):
+            raise InferenceError(f"the fit has no prediction of {counted(lost, 'row')} of data: leave such rows out.")
+        return *shares(values, self.sample.outcome), p
 
     def _population_weight(self) -> FloatArray:
         weight = super()._population_weight()

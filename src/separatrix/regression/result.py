@@ -16,7 +16,8 @@ from separatrix.inference.hypothesis import linear_hypothesis
 from separatrix.inference.wald import Test, quantile, two_sided, wald
 from separatrix.regression.doubts import told
 from separatrix.regression.fitting import Estimate, at_work
-from separatrix.regression.frame_rows import check_columns, frame_of
+from separatrix.regression.frame_rows import check_columns, check_same_index, frame_of
+from separatrix.regression.repeats import warn_of_others
 from separatrix.regression.sample import Sample, group_codes, ways
 
 RELATIVE_ROUNDING = 1e-20  # of the model's variance: a robust one below it is what rounding and the stopped fit leave
@@ -206,15 +207,20 @@ class Result:
     # predictions
 
     def _eta(self, data: Any, offset: Any) -> tuple[FloatArray, FloatArray]:
-        """The linear predictor of new rows, or without data those of the fit, and X as the engine has it."""
+        """The linear predictor of new rows, or without data those of the fit, and X as the engine has it. NaN of rows
+        in which columns that were left out are not what they were, with an InferenceWarning."""
         centre, theta = self.estimate.objective.source.centre, self._theta
         if data is None:
             self.sample.check_here("predictions without data")
-        X = self.sample.X if data is None else self.sample.recipe(data)
+        X, known = (self.sample.X, None) if data is None else self.sample.new_rows(data)
         offset = self.sample.offset if data is None else self._new_offset(data, offset, X.shape[0])
         X = X - centre if centre.any() else X
         eta = np.asarray(X @ theta[: X.shape[1]]) + theta[X.shape[1] :].sum(axis=0)
-        return (eta if offset is None else eta + offset), X
+        eta = eta if offset is None else eta + offset
+        if known is not None and not known.all():
+            eta[~known] = np.nan
+            warn_of_others(int(np.count_nonzero(~known)), len(known), "they are", stacklevel=3)
+        return eta, X
 
     def _new_offset(self, data: Any, offset: Any, rows: int) -> FloatArray | None:
         """The offset of new rows, (rows, K): as given, or by the name of a column, or what the fit had by its name."""
@@ -228,6 +234,8 @@ class Result:
             raise DataError("the fit had an offset, and new rows need theirs: give predict(data, offset=...), or 0.")
         elif offset is not None and np.ndim(offset) == 0:
             offset = np.full((rows, K), offset)
+        if not names:
+            check_same_index(offset, data, "offset")
         return check_offset(offset, rows, K)
 
     def _variances(self, X: Any) -> FloatArray:

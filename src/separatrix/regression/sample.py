@@ -1,6 +1,5 @@
 """The rows of a regression as numbers, and how to make such numbers of new rows."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -9,16 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from separatrix.arguments import check_offset, check_sample_weight, gaps, unmasked
-from separatrix.arrays import FloatArray, IntArray, Matrix
-from separatrix.compressed import dense
+from separatrix.arrays import BoolArray, FloatArray, IntArray, Matrix
 from separatrix.data.block import Source
 from separatrix.data.inputs import matrix_of
 from separatrix.data.memory import memory_source
-from separatrix.errors import ColumnError, DataError, InferenceWarning, no_such
+from separatrix.errors import ColumnError, DataError, no_such
 from separatrix.regression.outcome import Outcome, of_rows
+from separatrix.regression.repeats import Repeat, hold
 
 INTERCEPT = "Intercept"
-SPANNED = 1e-7  # of a sum of columns and its parts, by how much it may be off where it is one
 
 
 class Recipe(Protocol):
@@ -133,58 +131,56 @@ class Sample:
             X=self.X[:, list(chosen)],
             names=tuple(self.names[j] for j in chosen),
             terms={term: columns for term, columns in terms.items() if columns},
-            recipe=_Chosen(self.recipe, tuple(chosen)),
+            recipe=chosen_of(self.recipe, chosen),
         )
 
-    def without(self, shares: Mapping[str, Mapping[str, float] | None]) -> "Sample":
-        """The same rows without these columns, which are noted as dropped; what each was a combination of, if that is
-        known, is asked of new rows."""
-        kept = [j for j, name in enumerate(self.names) if name not in shares]
-        fewer = replace(self.columns(kept), dropped=(*self.dropped, *shares))
-        known = {name: combination for name, combination in shares.items() if combination is not None}
-        if not known:
-            return fewer
-        B = np.array([[each.get(name, 0.0) for each in known.values()] for name in (INTERCEPT, *fewer.names)])
-        lost = tuple(self.names.index(name) for name in known)
-        return replace(fewer, recipe=_Spanned(self.recipe, tuple(kept), lost, B))
+    def without(self, names: Sequence[str], repeats: Sequence[Repeat] = ()) -> "Sample":
+        """The same rows without these columns, which are noted as dropped, and with what they repeat of all."""
+        kept = [j for j, name in enumerate(self.names) if name not in names]
+        recipe = chosen_of(self.recipe, kept, repeats)
+        return replace(self.columns(kept), recipe=recipe, dropped=(*self.dropped, *names))
+
+    def new_rows(self, data: Any) -> tuple[Matrix, BoolArray]:
+        """X of new rows, and in which of them the columns that were left out are what they were in the fit, (n,)."""
+        whole = whole_of(self.recipe)(data)
+        return taken(self.recipe, whole), hold(repeats_of(self.recipe), whole)
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """Some of the columns that a recipe makes."""
+class Chosen:
+    """Some of the columns that a recipe makes, and what others repeat of all that it makes."""
 
     recipe: Recipe
     chosen: tuple[int, ...]
+    repeats: tuple[Repeat, ...] = ()
 
     def __call__(self, data: Any) -> Matrix:
-        return self.recipe(data)[:, list(self.chosen)]
+        return taken(self, self.recipe(data))
 
 
-@dataclass(frozen=True)
-class _Spanned(_Chosen):
-    """The same where those that were `lost` (m,) are sums of the constant and those that were kept, [1 X] B, B (1 + p,
-    m): of a row in which they are not, nothing is known, and it is NaN."""
+def chosen_of(recipe: Recipe, chosen: Sequence[int], repeats: Sequence[Repeat] = ()) -> Chosen:
+    """Some of the columns of a recipe, which may be a choice itself; the `repeats` are among its columns."""
+    if not isinstance(recipe, Chosen):
+        return Chosen(recipe, tuple(chosen), tuple(repeats))
+    places = recipe.chosen
+    p = max((len(repeat.shares) for repeat in recipe.repeats), default=max(places, default=-1) + 1)
+    more = tuple(repeat.among(places, p) for repeat in repeats)
+    return Chosen(recipe.recipe, tuple(places[j] for j in chosen), (*recipe.repeats, *more))
 
-    lost: tuple[int, ...]
-    B: FloatArray
 
-    def __call__(self, data: Any) -> Matrix:
-        whole = self.recipe(data)
-        X, others = whole[:, list(self.chosen)], dense(whole[:, list(self.lost)])
-        kept = np.column_stack([np.ones(X.shape[0]), dense(X)])
-        size = np.abs(others) + np.abs(kept) @ np.abs(self.B)
-        apart = (np.abs(others - kept @ self.B) > SPANNED * size).any(axis=1)
-        if not apart.any():
-            return X
-        warnings.warn(
-            f"{np.count_nonzero(apart)} of {len(apart)} rows have in the columns that singular='drop' left out other "
-            "numbers than the rows of the fit had beside the same ones in the other columns: of such rows the fit "
-            "says nothing, and they are NaN. Ask of rows like those of the fit, or leave the columns out yourself.",
-            InferenceWarning,
-            stacklevel=4,
-        )
-        kept[apart] = np.nan
-        return kept[:, 1:]
+def whole_of(recipe: Recipe) -> Recipe:
+    """The recipe of all columns, of one that some were left out of."""
+    return recipe.recipe if isinstance(recipe, Chosen) else recipe
+
+
+def repeats_of(recipe: Recipe) -> tuple[Repeat, ...]:
+    """What the columns that were left out of a recipe repeat of all."""
+    return recipe.repeats if isinstance(recipe, Chosen) else ()
+
+
+def taken(recipe: Recipe, whole: Matrix) -> Matrix:
+    """The columns of a recipe, of all that `whole_of` it makes."""
+    return whole[:, list(recipe.chosen)] if isinstance(recipe, Chosen) else whole
 
 
 @dataclass(frozen=True)

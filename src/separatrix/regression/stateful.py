@@ -19,7 +19,7 @@ from scipy.linalg import solve_triangular
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.reading.dataset import Dataset
 from separatrix.data.streams.learn import AddUp, complete_rows
-from separatrix.data.tables.cells import Table
+from separatrix.data.tables.cells import Numbered, Table, cells_of, each_of
 from separatrix.data.tables.counts import Moments, merged
 from separatrix.engine.matrices.triangle import triangle
 from separatrix.errors import ArgumentError, SeparatrixError
@@ -265,13 +265,14 @@ def around(values: FloatArray, q: float, width: float) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Terms:
-    """The factors of a formula about a table of such columns, with what the caller's names mean in it, and which
-    columns a row must have."""
+    """The factors of a formula about a table of such columns, with what the caller's names mean in it, which columns a
+    row must have, and the one of its weight."""
 
     formula: str
     columns: tuple[str, ...]
     scope: Mapping[str, Any]
     used: tuple[str, ...]
+    weight: str | None = None
 
     def asked(self, rows: Table, states: Mapping[str, State]) -> dict[str, Asked]:
         """The functions that have nothing to remember yet, by the name that formulaic has for each: of a factor the
@@ -297,6 +298,15 @@ class Terms:
         return found
 
 
+def that_count(table: Table, first_row: Numbered, weight: str | None) -> tuple[Table, Numbered]:
+    """The rows without gaps whose weight, by the column of this name, is not 0, and their numbers."""
+    table, numbers = complete_rows(table, first_row)
+    if weight is None:
+        return table, numbers
+    fine = cells_of(table, weight).numbers() != 0
+    return (table, numbers) if fine.all() else (table.filter(fine.tolist()), each_of(numbers, len(table))[fine])
+
+
 @dataclass(frozen=True)
 class Gather:
     """The sums that plans want of the functions of a formula, of all rows of a dataset."""
@@ -310,7 +320,7 @@ class Gather:
 
     def _of_batches(self, dataset: Dataset) -> Iterator[dict[str, Sums]]:
         for table, first_row in dataset.numbered(columns=self.terms.used):
-            rows, _ = complete_rows(table, first_row)
+            rows, _ = that_count(table, first_row, self.terms.weight)
             asked = self.terms.asked(rows, self.states)
             yield {name: self.plans[name].of(each.values) for name, each in asked.items()}
 

@@ -18,8 +18,8 @@ from separatrix.data.inputs import check_finite
 from separatrix.data.opened import dataset_of
 from separatrix.data.reading.dataset import Dataset
 from separatrix.data.reading.orders import Orders
-from separatrix.data.streams.learn import AddUp, Learned, Question, complete_rows
-from separatrix.data.tables.cells import Numbered, Table, cells_of, each_of
+from separatrix.data.streams.learn import AddUp, Learned, Question
+from separatrix.data.tables.cells import Numbered, Table
 from separatrix.data.tables.side_columns import given
 from separatrix.data.tables.tally import ColumnTally, Tally
 from separatrix.data.tables.target import Target
@@ -34,7 +34,7 @@ from separatrix.regression.frame_rows import frame_of, with_columns
 from separatrix.regression.outcome import check_whole
 from separatrix.regression.sample import Columns, default_names, group_codes, ways
 from separatrix.regression.sources import StreamedSample, check_totals, coded, outcome_of
-from separatrix.regression.stateful import Terms, states_of
+from separatrix.regression.stateful import Terms, states_of, that_count
 from separatrix.regression.written import check_names, check_outcome, parse
 
 SHOWN_ROWS = 20_000  # of the even sample, of which a formula's design is learned
@@ -57,11 +57,7 @@ class FormulaEncoding:
 
     def that_count(self, table: Table, first_row: Numbered = 1) -> tuple[Table, Numbered]:
         """The rows without gaps whose weight is not 0, and their numbers."""
-        table, numbers = complete_rows(table, first_row)
-        if self.weight is None:
-            return table, numbers
-        fine = cells_of(table, self.weight).numbers() != 0
-        return (table, numbers) if fine.all() else (table.filter(fine.tolist()), each_of(numbers, len(table))[fine])
+        return that_count(table, first_row, self.weight)
 
     def block(self, table: Table, before: int = 0, first_row: Numbered = 1) -> Block:
         """The numbers of rows that count, `before` of which came before these."""
@@ -187,7 +183,9 @@ def formula_encoding(
         check_whole(np.array(target.classes), target.name)
     numeric = {name: tally.columns[name].kind not in ("text", "category") for name in features}
     check_categories(parsed, numeric, lambda name: levels_in(tally.columns[name], formula), tally.rows)
-    states = states_of(Terms(formula, columns, scope, needs), some, add_up)
+    counting, _ = that_count(some, 1, weight)
+    some = counting if len(counting) else some
+    states = states_of(Terms(formula, columns, scope, needs, weight), some, add_up)
     frame = with_levels(some[:SHOWN_ROWS].to_pandas(), tally, orders, features)
     frame, scope = with_scope(words_of(parsed), frame, scope)
     design = made_of(parsed.rhs, frame, scope, transform_state=dict(states))

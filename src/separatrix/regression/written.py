@@ -55,7 +55,7 @@ def check_outcome(formula: str, in_memory: bool = True) -> None:
     kinds = [token.kind.value for token in left if token.kind.value != "context"]
     wrong = [token.token for token in left if token.kind.value == "operator" and token.token != "+"]
     wrong += [token.token for token in left if token.kind.value == "value"]
-    wrong += ["+"] * (kinds[0] == "operator")
+    wrong += ["+"] * (kinds[:1] == ["operator"])
     if wrong:
         remedy = "give the data a column of these numbers"
         if in_memory:
