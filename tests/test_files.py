@@ -169,6 +169,32 @@ def test_a_column_is_the_same_in_csv_and_in_memory(write, cells, kind, mark):
     np.testing.assert_array_equal(ours.encode(table).X, theirs.encode(table).X)
 
 
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ('"a,b",c', ["a,b", "c"]),
+        ('"a ""b""",c', ['a "b"', "c"]),
+        ('5" pipe,c', ['5" pipe', "c"]),
+        ('a, "b, c" ', ["a", "b, c"]),
+        ('a,  "b"', ["a", '"b"']),
+        ('a,"price\n\n(""EUR"")"', ["a", 'price\n\n("EUR")']),
+        ('"Length,\ncm";"Width"', ["Length,\ncm", "Width"]),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_names_are_quoted_as_cells_are(write, line, names, end):
+    mark = ";" if ";" in line else ","
+    table = table_of(str(write(f"\n{line}\n1{mark}x\n2{mark}y\n".replace("\n", end))))
+    assert table.columns == names
+    assert list(table.rows()) == [(1, "x"), (2, "y")]
+
+
+@pytest.mark.parametrize("line", ['x,"g"h,y', 'x,"5" wide,y', 'x,g,"y', 'x, "g,y', 'x,"g""h,y', 'x,"""a"""b,y', '"x'])
+def test_a_quote_that_is_astray_among_the_names_is_refused_as_rows_would_be_lost(write, line):
+    told = f"line 2 ({line!r}): a quote is not closed, or closed too early; mend that line."
+    assert told in refusal(write(f"\n{line}\n" + "1,b,2\n" * 9))
+
+
 def test_the_usual_marks_of_a_missing_cell_are_missing(write):
     marks = ["", " ", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", ".", "n.a.", "--", '""', '"NA"']
     table = table_of(str(write("a,b\n7,x\n" + "".join(f"{mark},x\n" for mark in marks))))

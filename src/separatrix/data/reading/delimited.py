@@ -3,7 +3,6 @@
 One pass over all files counts, for each column, the cells that each type can hold; a second reads them so.
 """
 
-import csv
 import glob
 import re
 from collections import Counter
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +22,9 @@ from separatrix.errors import ColumnError, FileError
 DELIMITERS = "\t;|,"
 CHUNK = 2**20  # bytes
 SOME = 2**16  # letters of the first line of cells: a longer one does not tell how it is parted
+NAME_LINES = 200  # at most, of the column names, of which a quoted one may hold line ends
+QUOTED = r'[^"]*(?:""[^"]*)*'  # of a cell, what is between its quotes
+ASTRAY = "a quote is not closed, or closed too early; mend that line."
 
 GUARD = r"NOT regexp_matches({0}, '^\s*[+-]?(0\d|[nN])') AND NOT contains({0}, '_')"
 """007 is a code, as in `written`; NAN and 1_000 are numbers to DuckDB alone."""
@@ -126,13 +128,18 @@ def dialect_of(path: Path) -> Dialect:
     unpack = pa.input_stream(path, compression=None if packed == "none" else packed)
     with TextIOWrapper(unpack, encoding="utf-8-sig", errors="replace") as lines:
         blank_lines, line = next(((i, line) for i, line in enumerate(lines) if line.strip()), (0, ""))
+        line = with_rest(line, lines)
         below = lines.readline(SOME)
     if "\0" in line or "\ufffd" in line:
         raise FileError(f"{path} is neither Parquet nor text in UTF-8; export it as CSV in UTF-8.")
     if not line:
         raise FileError(f"{path} is empty; write it anew, as Parquet, or as CSV with column names in the first line.")
     delimiter = delimiter_of(line, below)
-    names = [name.strip() or f"column {i}" for i, name in enumerate(parted(line, delimiter), start=1)]
+    cells, astray = parted(line, delimiter)
+    if astray:  # DuckDB would skip rows in search of the other quote
+        start = line.partition("\n")[0][:40]
+        raise FileError(f"{path}, line {blank_lines + 1} ({start!r}): {ASTRAY}")
+    names = [name.strip() or f"column {i}" for i, name in enumerate(cells, start=1)]
     _check_names(names, path)
     return Dialect(tuple(names), delimiter, blank_lines, packed)
 
@@ -144,13 +151,44 @@ def delimiter_of(names: str, cells: str) -> str:
     >>> delimiter_of("Length, cm;Width, cm", "5,1;3,5"), delimiter_of("x, y, z;w", "1;2"), delimiter_of("a,b;c", "")
     (';', ';', ',')
     """
-    agreeing = (mark for mark in DELIMITERS if len(parted(names, mark)) == len(parted(cells, mark)) > 1)
-    return next(agreeing, None) or max(reversed(DELIMITERS), key=lambda mark: len(parted(names, mark)))
+    many = {mark: len(parted(names, mark)[0]) for mark in DELIMITERS}
+    agreeing = (mark for mark in DELIMITERS if many[mark] == len(parted(cells, mark)[0]) > 1)
+    return next(agreeing, None) or max(reversed(DELIMITERS), key=lambda mark: many[mark])
 
 
-def parted(line: str, mark: str) -> list[str]:
-    """The cells of a line."""
-    return next(csv.reader([line], delimiter=mark), [])
+def with_rest(line: str, lines: TextIO) -> str:
+    r"""A line of names, with as many of the next as a quoted name runs on into; alone where no quote ends it soon.
+
+    >>> from io import StringIO
+    >>> with_rest('x,"a\n', StringIO('b"\n1,2\n'))
+    'x,"a\nb"\n'
+    """
+    whole = line
+    for _ in range(NAME_LINES):
+        if not any(re.fullmatch(f' ?"{QUOTED}', parted(whole, mark)[1]) for mark in DELIMITERS):
+            return whole
+        if not (more := lines.readline(max(SOME - len(whole), 0))):
+            break
+        whole += more
+    return line
+
+
+def parted(line: str, mark: str) -> tuple[list[str], str]:
+    """The cells of a line as DuckDB parts them, to which a blank before a quoted cell and those behind it are nothing;
+    and the last of them from a quote on that is not closed, or closed too early.
+
+    >>> parted('a, "b, c" ,5" pipe', ","), parted('a,"b"c,d', ",")
+    ((['a', 'b, c', '5" pipe'], ''), (['a', '"b"c,d'], '"b"c,d'))
+    """
+    cell = re.compile(rf' ?"({QUOTED})" *(?=[{mark}\n]|$)|(?! ?")[^{mark}\n]*')
+    cells: list[str] = []
+    at = 0
+    while found := cell.match(line, at):
+        cells.append(found[0] if found[1] is None else found[1].replace('""', '"'))
+        at = found.end() + 1
+        if line[found.end() : at] != mark:
+            return cells, ""
+    return [*cells, line[at:]], line[at:]
 
 
 def check_whole(path: Path) -> None:
@@ -189,7 +227,7 @@ def explain(message: str, data: str) -> str:
         more = " or more" if found > due else ""  # DuckDB counts no further
         return f"{place}: cells found {found}{more}, columns named in the first line {due}; mend that line."
     if "unterminated quote" in message:
-        return f"{place}: a quote is not closed, or closed too early; mend that line."
+        return f"{place}: {ASTRAY}"
     if "utf-8" in message:
         return f"{place}: not text in UTF-8; save the file as UTF-8."
     if "invalid state" in message:
