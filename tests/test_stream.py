@@ -27,6 +27,7 @@ import separatrix
 from seldom import seldom
 from separatrix import LinearRegression, LogisticRegression
 from separatrix.data.memory import MemorySource
+from separatrix.data.reading import dataset
 from separatrix.data.reading.dataset import Dataset
 from separatrix.data.streams import collapse, distinct_rows, learn, reservoir, spill, stream
 from separatrix.data.streams.learn import Learned
@@ -590,6 +591,14 @@ def test_a_file_that_changes_between_passes_is_refused(tmp_path, small_room):
     path.unlink()
     with pytest.raises(FileError, match=r"part-1\.parquet is gone since it was opened"):
         source.add_up(lambda block: 1)
+
+
+def test_a_pass_looks_at_each_file_before_it_reads_it_and_at_all_in_the_end(tmp_path, monkeypatch):
+    data = written(table(), tmp_path / "set", 9, 900)
+    looked, stamp = [], dataset._stamp
+    monkeypatch.setattr(dataset, "_stamp", lambda path: looked.append(path.name) or stamp(path))
+    assert sum(map(len, data.batches())) == data.rows
+    assert looked == 2 * [f"part-{i}.parquet" for i in range(9)]
 
 
 def test_files_of_other_columns_are_named_with_the_column(tmp_path):

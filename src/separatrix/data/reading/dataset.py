@@ -124,9 +124,7 @@ class Dataset:
     def check(self) -> None:
         """Raises FileError where a file is not as it was when it was opened."""
         for stamp in self.files:
-            if _stamp(Path(stamp[0])) != stamp:
-                happened = "is gone" if _stamp(Path(stamp[0]))[1] < 0 else "has changed"
-                raise FileError(f"{stamp[0]} {happened} since it was opened; open the data again once it rests.")
+            _check(stamp)
 
     def refuse(self, *places: Path, others: Iterable[Path] = ()) -> None:
         """Raises ArgumentError where one of these, which are to be written, is one of its files, or of others read."""
@@ -136,8 +134,13 @@ class Dataset:
                 raise ArgumentError(f"out={place} is a file to be read, and would be lost: choose another place.")
 
     def _read(self, part: Part, rows: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
-        self.check()
+        if stamp := self._stamps.get(str(getattr(part, "path", ""))):
+            _check(stamp)
         yield from part.batches(rows, columns)
+
+    @cached_property
+    def _stamps(self) -> dict[str, Stamp]:
+        return {stamp[0]: stamp for stamp in self.files}
 
 
 def is_dask(data: Any) -> bool:
@@ -187,6 +190,14 @@ def _with_rows(data: Dataset) -> Dataset:
     if data.rows == 0:
         raise no_rows(data.name, read_once=data.name == STREAM)
     return data
+
+
+def _check(stamp: Stamp) -> None:
+    """FileError where a file is not as it was."""
+    now = _stamp(Path(stamp[0]))
+    if now != stamp:
+        happened = "is gone" if now[1] < 0 else "has changed"
+        raise FileError(f"{stamp[0]} {happened} since it was opened; open the data again once it rests.")
 
 
 def _stamp(path: Path) -> Stamp:
