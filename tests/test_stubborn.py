@@ -447,6 +447,21 @@ def test_two_columns_that_all_but_repeat_each_other_alone_have_no_bound_below_th
         assert above <= model.certificate_.gap + 1e-6  # by which eta is rounded, of weights so large
 
 
+@pytest.mark.filterwarnings("ignore::separatrix.errors.SeparatrixWarning")
+def test_a_class_that_runs_off_along_the_small_difference_of_two_columns_is_in_the_bound():
+    random = np.random.default_rng(251)
+    n, p, *_ = random.integers(8, 30), random.integers(2, 5), random.choice([2, 2, 3])
+    X = random.normal(size=(n, p))
+    apart = 10.0 ** random.uniform(-10.7, -7)  # 2e-11, and of some rows a tenth of that
+    X[:, 1] = X[:, 0] + apart * random.normal(size=n)
+    y = [0, 1, 2, 1, 2, 2, 2, 1, 2, 1]
+    same = np.column_stack([X[:, 0], (X[:, 1] - X[:, 0]) * 2.0**35, X[:, 2]])  # exact: the same model
+    fit, other = (LogisticRegression(C=np.inf, fit_intercept=False).fit(x, y) for x in (X, same))
+    assert other.separation_.kind == "quasi"
+    better = fit.trace_.steps[-1].objective - other.trace_.steps[-1].objective
+    assert better <= fit.certificate_.gap + 1e-6
+
+
 @pytest.mark.parametrize("K", [2, 3])
 def test_a_column_of_zeros_changes_no_bound(K):
     rng = np.random.default_rng(0)

@@ -34,6 +34,7 @@ CURVATURE_SEEN = 1e-15  # less (a column), where columns have a curvature of 1, 
 CURVATURE_SURE = 1e-12  # and of more no more than a thousandth is
 BEND_SEEN = 8.0 * float(np.finfo(float).eps)  # the root (a root of a column) of what a z that does not bend may show
 MOVED = 1e-12  # of a row, beside the largest of its parts: less may be the rounding of X, and of z
+MOVED_WITH_OTHERS = 1e-14  # the same where another row moves more: the columns do not repeat each other then
 LOSS_SEEN = 1e-12  # beside F: less is no loss to run off from, and that much more may be bounded
 MOST_TURNS, CROSS = 6, 1e-3
 SLOPE_SEEN = 3e-14  # less, where columns have a curvature of 1, may be rounding
@@ -144,14 +145,17 @@ def falls(slope: FloatArray, directions: FloatArray, known: FloatArray | float =
 
 def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray) -> FloatArray:
     """How far F can fall, at most, along each of the directions (P K, m) in which it all but does not bend, and how
-    steep it can be there, (2, m). Two passes.
+    steep it can be there, (2, m). Three passes.
 
-    A row that moves by no more than the rounding of X keeps its loss, and no loss is below zero, nor the penalty, nor
-    is one of classes steeper than it is large. Of several classes those that move with the row's own keep their odds:
-    all that the others can bring is -log of the probability of these.
+    A row that moves by no more than the rounding of X keeps its loss; where another row moves more than that, the
+    rounding is that of double precision. And no loss is below zero, nor the penalty, nor is one of classes steeper than
+    it is large. Of several classes those that move with the row's own keep their odds: all that the others can bring is
+    -log of the probability of these.
     """
     loss, (K, m) = objective.loss, (at.theta.shape[1], directions.shape[1])
-    rounding = MOVED * objective.add_up(lambda block: parts_of(objective, block, directions), np.maximum)
+    most = objective.add_up(partial(parts_of, objective, directions=directions), np.maximum)
+    far = objective.add_up(partial(farthest_of, objective, directions=directions), np.maximum)
+    rounding = np.where(far > MOVED * most, MOVED_WITH_OTHERS, MOVED) * most
 
     def at_most(block: Block) -> FloatArray:
         moves, eta = moves_of(objective, block, directions), block_eta(block, at.theta)
@@ -181,6 +185,11 @@ def moves_of(objective: Objective, block: Block, directions: FloatArray) -> Floa
     return block_plane(block, steps).reshape(len(block.weight), steps.shape[1] // m, m)  # also of a block without rows
 
 
+def farthest_of(objective: Objective, block: Block, directions: FloatArray) -> FloatArray:
+    """How far each of them moves any eta, at most, (m,)."""
+    return np.abs(moves_of(objective, block, directions)).max(axis=(0, 1), initial=0.0)
+
+
 def parts_of(objective: Objective, block: Block, directions: FloatArray) -> FloatArray:
     """The most that the parts of such a move come to, of any row, (m,)."""
     p, m = objective.source.n_columns, directions.shape[1]
@@ -203,9 +212,6 @@ def columns_of_sums(
     def pull(block: Block, plane: FloatArray) -> tuple[float, FloatArray]:
         return 0.0, weight(block)[:, None] * plane
 
-    def farthest(block: Block, directions: FloatArray) -> FloatArray:
-        return np.abs(moves_of(objective, block, directions)).max(axis=(0, 1), initial=0.0)
-
     for some in pieces(len(chosen), P, least=FEW):
         left = np.zeros((P, len(chosen[some])))
         left[chosen[some], np.arange(left.shape[1])] = 1.0
@@ -214,7 +220,7 @@ def columns_of_sums(
             off.gradient[chosen] = 0.0
             left -= near(off.gradient / off.weight)
             most = objective.add_up(partial(parts_of, objective, directions=left), np.maximum)
-            off_by[some] = objective.add_up(partial(farthest, directions=left), np.maximum)
+            off_by[some] = objective.add_up(partial(farthest_of, objective, directions=left), np.maximum)
             if np.all(off_by[some] <= MOVED * most):
                 break
         else:

@@ -61,7 +61,8 @@ class Certificate:
     row seen in the fit; None where there is none.
 
     Without a penalty, columns of which sums cancel to less than 1e-12 of their parts are taken to repeat each other but
-    for rounding: what such a difference could tell of the classes is not in the bound.
+    for rounding: what such a difference could tell of the classes is not in the bound. Nor is, with an L1 part, what a
+    slope below 3e-14 could bring along sums of columns so small that their curvature is rounding.
     """
 
     gap: float
