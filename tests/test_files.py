@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import narwhals as nw
 import numpy as np
 import polars as pl
@@ -292,6 +293,29 @@ def test_a_glob_is_read_in_the_order_of_names_with_one_type_for_all(write, tmp_p
     assert rows(tmp_path / "*.csv") == [(1.5, "y"), (3.0, "x")]
 
 
+def test_a_file_that_is_named_twice_is_read_twice(write):
+    once, twice = write("a,b\n1,x\n2,y\n", "1.csv"), write("a,b\n3,z\n", "2.csv")
+    data = opened([str(path) for path in (once, twice, once)])
+    assert list(data.whole().rows()) == [(1, "x"), (2, "y"), (3, "z"), (1, "x"), (2, "y")]
+    assert [part.rows for part in data.parts] == [2, 1, 2]
+    assert data.where.row(3) == f"row 1 of {twice}"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, pa.Codec("zstd").compress])
+def test_a_name_that_begins_with_a_tilde_is_that_of_a_file_here(monkeypatch, tmp_path, pack):
+    monkeypatch.chdir(tmp_path)
+    Path("~x.csv").write_bytes(pack(b"a,b\n1,2\n"))
+    assert rows("~x.csv") == [(1, 2)]
+    assert opened(["~x.csv", "~x.csv"]).rows == 2
+
+
+def test_a_database_may_have_a_name_that_begins_with_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with duckdb.connect("./~x.db") as made:
+        made.execute("CREATE TABLE t AS SELECT 1 AS a")
+    assert opened(query="FROM t", database="~x.db").rows == 1
+
+
 def test_a_name_with_brackets_is_a_name(write):
     assert rows(write("a,b\n1,2\n", "data [1].csv")) == [(1, 2)]
 
@@ -554,8 +578,6 @@ def test_ctrl_c_while_duckdb_reads_is_ctrl_c(monkeypatch, tmp_path):
     ],
 )
 def test_a_mistake_in_a_query_is_blamed_on_the_query(query, why, tmp_path):
-    import duckdb
-
     database = tmp_path / "sales.duckdb"
     duckdb.connect(str(database)).close()
     for place in (None, database):
@@ -590,8 +612,6 @@ def test_what_answers_with_rows_is_a_query(query):
 
 
 def test_a_relation_of_duckdb_is_read_as_often_as_asked():
-    import duckdb
-
     data = opened(duckdb.sql("select range as a from range(3)"))
     assert [batch["a"].to_list() for _ in range(2) for batch in data.batches()] == [[0, 1, 2]] * 2
     with pytest.raises(FileError, match="the relation holds column names but no rows"):
@@ -608,8 +628,6 @@ def test_a_column_is_no_table_and_a_table_has_columns():
 
 
 def test_a_database_that_cannot_be_opened_says_what_duckdb_says(tmp_path):
-    import duckdb
-
     name = str(tmp_path / "sales.duckdb")
     with duckdb.connect(name), pytest.raises(FileError, match=r"cannot be opened \(Connection Error: Can't open"):
         opened(query="select 1 as a", database=name)

@@ -6,7 +6,7 @@ One pass over all files counts, for each column, the cells that each type can ho
 import glob
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -111,11 +111,11 @@ def layouts_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Iter
             raise FileError(f"{path} is not delimited like {paths[0]}; delimit all files alike.")
     held, rows = Counter[tuple[str, Kind]](), Counter[str]()
     for alike in dict.fromkeys(dialects):
-        some = [path for path, dialect in zip(paths, dialects, strict=True) if dialect == alike]
-        _count(_as_text(connection, some, alike, filename=True), alike, held, rows)
+        some = dict.fromkeys(path for path, dialect in zip(paths, dialects, strict=True) if dialect == alike)
+        _count(_as_text(connection, some, alike, filename=True), alike, held, rows)  # once, though named twice
     casts = {name: _cast(name, first.delimiter, held) for name in first.names}
     for path, dialect in zip(paths, dialects, strict=True):
-        yield Layout(dialect, casts), rows[str(path)]
+        yield Layout(dialect, casts), rows[unexpanded(path)]
 
 
 def dialect_of(path: Path) -> Dialect:
@@ -125,7 +125,7 @@ def dialect_of(path: Path) -> Dialect:
     packed = next((kind for mark, kind in PACKED.items() if start.startswith(mark)), "none")
     if packed == "zstd":
         check_whole(path)
-    unpack = pa.input_stream(path, compression=None if packed == "none" else packed)
+    unpack = pa.input_stream(unexpanded(path), compression=None if packed == "none" else packed)
     with TextIOWrapper(unpack, encoding="utf-8-sig", errors="replace") as lines:
         blank_lines, line = next(((i, line) for i, line in enumerate(lines) if line.strip()), (0, ""))
         line = with_rest(line, lines)
@@ -191,9 +191,18 @@ def parted(line: str, mark: str) -> tuple[list[str], str]:
     return [*cells, line[at:]], line[at:]
 
 
+def unexpanded(path: Path | str) -> str:
+    """How DuckDB and Arrow are told of a path: to them a ~ that begins it is the user's folder.
+
+    >>> unexpanded("~march.csv"), unexpanded("data/march.csv")
+    ('./~march.csv', 'data/march.csv')
+    """
+    return f"./{path}" if str(path).startswith("~") else str(path)
+
+
 def check_whole(path: Path) -> None:
     """FileError where a file of zstd ends too early, which DuckDB does not see; a reading of it."""
-    with pa.input_stream(path, compression="zstd") as unpack:
+    with pa.input_stream(unexpanded(path), compression="zstd") as unpack:
         try:
             while unpack.read(CHUNK):
                 pass
@@ -258,12 +267,12 @@ def _check_names(names: list[str], path: Path) -> None:
 
 
 def _as_text(
-    connection: duckdb.DuckDBPyConnection, paths: list[Path], dialect: Dialect, filename: bool = False
+    connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], dialect: Dialect, filename: bool = False
 ) -> duckdb.DuckDBPyRelation:
     """The files as columns c0, c1, ... of text: names that differ only in capitals are one name to DuckDB. With the
     name of the file of each row as one more, if that is wanted."""
     packed: Any = dialect.packed
-    files: Any = [glob.escape(str(path)) for path in paths]  # DuckDB takes a list, its type hint does not say so
+    files: Any = [glob.escape(unexpanded(path)) for path in paths]  # DuckDB takes a list, its type hint does not say so
     return connection.read_csv(
         files,
         auto_detect=False,

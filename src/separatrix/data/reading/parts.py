@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from separatrix.data.reading.delimited import Layout, explain
+from separatrix.data.reading.delimited import Layout, explain, unexpanded
 from separatrix.errors import FileError
 from separatrix.stopping import held, unfinished
 
@@ -212,7 +212,8 @@ def decoded(table: pa.Table) -> pa.Table:
 @contextmanager
 def connected(database: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB, on a database that is only read, or on none."""
-    with duckdb.connect(database or ":memory:", read_only=database is not None) as connection:
+    place = ":memory:" if database is None else unexpanded(database)
+    with duckdb.connect(place, read_only=database is not None) as connection:
         connection.execute("SET enable_progress_bar = false")  # it would write into our output
         yield connection
 
