@@ -420,6 +420,17 @@ def test_an_unseen_category_says_how_many_rows_and_what_it_did(run, fitted):
     assert len(out.splitlines()) == 4
 
 
+def test_new_cells_and_labels_are_read_as_the_model_learned_them_whatever_else_the_file_holds(run, fitted):
+    rows = "1.10,1.0\n1.1,1\n2.0,1\n2.0,two\nbeta,two\nbeta,1\n" * 20
+    fitted("data.csv", "--target", "left", table="version,left\n" + rows)
+    few = "version,left\n1.10,1.0\n1.1,1\n2.0,1\n"
+    said = [run("predict", "model.json", written(few + more, "new.csv"))[1] for more in ("", "beta,two\n")]
+    assert said[1].startswith(said[0])
+    assert len({line.partition(",")[2] for line in said[0].splitlines()[1:]}) == 3
+    judged = run("evaluate", "model.json", written(few, "new.csv"))[1].splitlines()
+    assert judged[judged.index("       1  1.0  two") + 1 :][:2] == ["  1    2    0    0", "  1.0  0    1    0"]
+
+
 def test_text_for_a_number_in_new_data_names_its_row(run, fitted):
     fitted("data.csv", "--target", "left", table=customers())
     code, _, err = run("predict", "model.json", written("age,city\n30,Rome\nold,Oslo\n", "new.csv"))

@@ -242,6 +242,13 @@ def test_a_category_is_matched_by_value_when_a_file_stores_it_differently():
     np.testing.assert_array_equal(columns.encode(table(grade=[True])).X, [[0, 0, 1]])
 
 
+def test_a_value_that_two_levels_have_and_a_number_beside_an_identifier_are_unseen():
+    columns = learn(version=["1.10", "1.100", "beta", "beta"], id=["12345678901234567890", "A1", "A1", "A1"])
+    encoded = columns.encode(table(version=["1.10", "1.1"], id=["12345678901234567890", "12345678901234567891"]))
+    np.testing.assert_array_equal(encoded.X, [[1, 0, 1], [0, 0, 0]])
+    assert [note.values for note in encoded.notes] == [("1.1",), ("12345678901234567891",)]
+
+
 @pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("s"), pa.timestamp("us"), pa.timestamp("us", "UTC")])
 def test_a_category_of_dates_is_matched_by_value_when_a_file_stores_it_differently(kind):
     texts = ["2024-01-31", "2024-03-31", "2024-01-31"]

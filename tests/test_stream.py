@@ -641,6 +641,57 @@ def test_a_path_is_predicted_as_it_is_fitted(tmp_path):
         LogisticRegression().fit(np.transpose([X]), Y).predict(path)
 
 
+@pytest.mark.parametrize(
+    ("at_fit", "new", "others"),
+    [
+        (["5.361,79", "8.000", "950,5", "1.200"], ["9.000", "8.500"], "7.250,5"),
+        (["$5,361.79", "$8,000", "$950.5", "$1,200"], ["1,234", "9,876"], "1,234.5"),
+        (["1.10", "1.1", "2.0", "beta"], ["1.10", "1.1", "2.0"], "beta"),
+        (
+            ["12345678901234567890", "12345678901234567891", "A1"],
+            ["12345678901234567890", "12345678901234567891"],
+            "A1",
+        ),
+        (["1E5", "100000", "X"], ["1E5", "100000"], "X"),
+        (["true", "True", "no"], ["true", "True"], "no"),
+        (["2024-1-5", "2024-01-05", "never"], ["2024-1-5", "2024-01-05"], "never"),
+    ],
+    ids=lambda cells: cells[0] if isinstance(cells, list) else "",
+)
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_prediction_depends_on_no_other_row_of_its_file(tmp_path, at_fit, new, others, mark):
+    def path(cells, name):
+        lines = [f"{cell}{mark}{i % 3 != 0}" for i, cell in enumerate(cells)]
+        (tmp_path / name).write_text("\n".join([f"v{mark}y", *lines, ""]))
+        return str(tmp_path / name)
+
+    model = LogisticRegression().fit(path([*at_fit * 10, at_fit[0]], "fit.csv"), target="y")
+    alone, beside = path(new, "alone.csv"), path([*new, others], "beside.csv")
+    expected = model.predict_proba(pl.DataFrame({"v": new}))
+    assert len(np.unique(expected[:, 0])) == len(new)
+    np.testing.assert_array_equal(model.predict_proba(alone), expected)
+    np.testing.assert_array_equal(model.predict_proba(beside)[:-1], expected)
+
+
+def test_a_category_of_numbers_is_matched_by_value_in_every_file(tmp_path):
+    fit, new = tmp_path / "fit.csv", tmp_path / "new.csv"
+    fit.write_text("v;y\n" + "1,5;0\n2;1\n10000000000;1\n2;0\n" * 5)
+    new.write_text("v;k\n1,50;0\n2,0;0\n10000000000;0\n")
+    model = LogisticRegression().fit(str(fit), target="y", columns=separatrix.Columns(categorical=["v"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(np.unique(model.predict_proba(str(new))[:, 0])) == 3
+
+
+def test_the_labels_of_a_file_are_those_that_are_written(tmp_path):
+    fit, new = tmp_path / "fit.csv", tmp_path / "new.csv"
+    fit.write_text("x,y\n" + "1,1.0\n2,1\n3,two\n" * 5)
+    new.write_text("x,y\n1,1.0\n2,1\n")
+    model = LogisticRegression(C=1e6).fit(str(fit), target="y")
+    assert model.predict(str(new)).tolist() == ["1.0", "1"]
+    assert model.score(str(new)) == 1
+
+
 def test_a_stream_that_was_read_before_is_said_to_be():
     reader = pa.table({"x": X, "y": Y}).to_reader()
     LogisticRegression().fit(reader, target="y")

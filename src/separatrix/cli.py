@@ -239,7 +239,7 @@ def score(
     of: Literal["mean", "observation"] = "mean",
 ) -> "Iterator[tuple[int, Table, Prediction]]":
     """Batch by batch the number of the first row, the rows, and what the model says of them; fills `notes`."""
-    first = 1
+    first, data = 1, data.as_text(model.as_text)
     for table in data.batches():
         prediction = model.predict(table, data.where, first, interval, of)
         notes.extend(prediction.notes)

@@ -109,6 +109,11 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     weight: str | None = None
     errors: Errors | None = None
 
+    @property
+    def as_text(self) -> list[str]:
+        """The columns whose cells files of text are to give as they are written."""
+        return [*self.columns.as_text, *([self.target.name] if self.target.as_text else [])]
+
     def eta(self, X: Matrix, offset: FloatArray | None = None) -> FloatArray:
         """The linear predictor of encoded rows, (rows, K), with an offset (rows,)."""
         eta = linear_predictor(X, np.array(self.coefficients).T, np.array(self.intercepts))

@@ -227,7 +227,7 @@ def table_eta(columns: Columns, data: Any, coef: FloatArray, intercept: FloatArr
     names = () if isinstance(offset, int | float) and offset == 0 else _names("offset", offset)
     _check_terms(names, len(coef))
     etas, notes = [], []
-    for table, where, first_row in _batches(data, [*columns.needs, *names]):
+    for table, where, first_row in _batches(data, [*columns.needs, *names], columns.as_text):
         encoded = columns.encode(table, where, first_row)
         eta = linear_predictor(encoded.X, coef.T, intercept)
         terms = given(table, None, names, where, first_row)[1]
@@ -250,7 +250,7 @@ def table_labels(estimator: Any, data: Any, y: Any, sample_weight: Any) -> tuple
         raise ArgumentError("y=None: give the y of these rows, or a table with the target of a fit of a table.")
     weight = _names("sample_weight", sample_weight) if isinstance(sample_weight, str) else ()
     found, weights = [], []
-    for table, where, first_row in _batches(data, [target.name, *weight]):
+    for table, where, first_row in _batches(data, [target.name, *weight], [target.name] if target.as_text else []):
         codes = target.encode(table, where, first_row)
         found.append(np.array(target.classes)[codes] if target.classes else codes)
         weights.append(given(table, weight[0] if weight else None, (), where, first_row)[0])
@@ -263,12 +263,13 @@ def warn_of_notes(notes: Iterable[Note]) -> None:
         warnings.warn(str(note), SeparatrixWarning, stacklevel=4)
 
 
-def _batches(data: Any, columns: Sequence[str]) -> Iterator[tuple[Table, str, Numbered]]:
-    """Batches of a table, what messages call it, and the number of their first row."""
+def _batches(data: Any, columns: Sequence[str], as_text: Sequence[str]) -> Iterator[tuple[Table, str, Numbered]]:
+    """Batches of a table, those columns of it `as_text` that a file of text may give so; what messages call it, and the
+    number of their first row."""
     if _is_dataframe(data):  # one that may have no rows, and of which nothing need be copied
         yield nw.from_native(data, eager_only=True), "the data", 1
         return
-    table = dataset_of(data)
+    table = dataset_of(data).as_text(as_text)
     for batch, first_row in table.numbered(columns=list(dict.fromkeys(columns))):
         yield batch, table.where, first_row
 

@@ -14,7 +14,7 @@ from separatrix.cached import cached_property
 from separatrix.data.reading.delimited import refuse_twins
 from separatrix.data.reading.files import find, no_rows, parts_of
 from separatrix.data.reading.hold_out import HoldOut, Some
-from separatrix.data.reading.parts import Folder, Part, TablePart, decoded, plain_errors, regrouped, spool
+from separatrix.data.reading.parts import Folder, Part, TablePart, TextPart, decoded, plain_errors, regrouped, spool
 from separatrix.data.tables.cells import Numbered, Table
 from separatrix.data.tables.locations import Where
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
@@ -79,6 +79,15 @@ class Dataset:
     def split(self, rule: HoldOut) -> tuple["Dataset", "Dataset"]:
         """The rows that are not held out, and those that are."""
         return replace(self, some=Some(rule, False)), replace(self, some=Some(rule, True))
+
+    def as_text(self, names: Sequence[str]) -> "Dataset":
+        """It with the cells of these columns as files of text write them, whatever type all of them together have:
+        what was learned of other rows says how they are read. Columns that have a type elsewhere keep it."""
+        parts = (
+            replace(part, layout=part.layout.as_text(names)) if isinstance(part, TextPart) else part
+            for part in self.parts
+        )
+        return replace(self, parts=tuple(parts))
 
     def batches(self, rows: int = BATCH, columns: Sequence[str] | None = None, coded: bool = False) -> Iterator[Table]:
         """The table, so many rows at a time (the last batch has what is left), with all columns or these; text as a

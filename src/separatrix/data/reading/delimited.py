@@ -7,7 +7,7 @@ import glob
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -75,6 +75,10 @@ class Layout:
 
     dialect: Dialect
     casts: dict[str, str]
+
+    def as_text(self, names: Iterable[str]) -> "Layout":
+        """It with the cells of these columns, as far as there are such, as they are written."""
+        return replace(self, casts=self.casts | {name: TEXT.value for name in names if name in self.casts})
 
     def read(
         self, connection: duckdb.DuckDBPyConnection, path: Path, rows: int, columns: Sequence[str] | None = None

@@ -26,6 +26,9 @@ MISSING = ("", " ", "NA", "N/A", "n/a", "n.a.", "#N/A", "NaN", "nan", "NULL", "n
 """What a missing cell of text may hold, in files and dataframes alike: the marks of R, pandas, SQL, Excel, UCI's sets,
 SAS and tables of statistics. Blanks around them do not count."""
 
+LONG = r"^\s*[+-]?\d{16,}\s*$"
+"""Whole numbers that as doubles may be the same as their neighbours."""
+
 NO_TIME = r"( 00:00:00)?(\.0+)?$"
 """What a timestamp as text need not say."""
 
@@ -76,13 +79,14 @@ class Cells:
         """The position of each cell's text in `levels`, (rows,); -1 for a missing cell or any other value.
 
         Where the text itself is no level, its value may be: a column that is text in one file ('1.0', 'True',
-        '2024-01-31') is numbers, booleans or dates in the next, if no other cell there forces it to be text.
+        '2024-01-31') is numbers, booleans or dates in the next, if no other cell there forces it to be text. A value
+        that two levels have is neither of them.
         """
         texts, known = self.texts(), pa.array(levels, pa.large_string())
         codes = _positions(texts, known)
         strange = codes < 0
         if strange.any():
-            codes[strange] = _positions(_by_value(texts.filter(pa.array(strange))), _by_value(known))
+            codes[strange] = _positions(_by_value(texts.filter(pa.array(strange))), _once(_by_value(known)))
         return self.spread(codes, np.int32(-1))
 
     def numbers(self, remedy: str = "fix the cell", written: Written = "plain") -> FloatArray:
@@ -206,6 +210,16 @@ def is_text(kind: Any) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
+def are_typed(levels: Sequence[str]) -> bool:
+    """Is each level written as the value of a typed cell is: a number, true or false, a date?
+
+    >>> are_typed(["1.1", "2024-01-31", "true"]), are_typed(["1.1", "1.10"]), are_typed(["1.1", "beta"])
+    (True, False, False)
+    """
+    texts = pa.array(levels, pa.large_string())
+    return pc.all(pc.equal(_typed(texts), texts).fill_null(False)).as_py()
+
+
 def as_text(values: Any) -> Any:
     """Arrow values as text, each number the same whether stored as an integer or not, and midnight as the day."""
     if pa.types.is_floating(values.type):
@@ -226,12 +240,24 @@ def _positions(text: Any, levels: Any) -> NDArray[np.int32]:
 
 
 def _by_value(text: Any) -> Any:
-    """Text with each number and each date in one spelling, and true and false in small letters."""
+    """Text with each number and each date in one spelling, and true and false in small letters; a LONG number is a name
+    and no amount."""
+    return pc.if_else(pc.match_substring_regex(text, LONG), text, pc.coalesce(_typed(text), text))
+
+
+def _typed(text: Any) -> Any:
+    """Text that is a number, a date, true or false in one spelling, null for other."""
     numeric = pc.if_else(pc.match_substring_regex(text, PLAIN), pc.utf8_trim_whitespace(text), None)
-    small = pc.utf8_lower(text)
+    numbers, dates, small = pc.cast(numeric, pa.float64()), dates_in(text), pc.utf8_lower(text)
     boolean = pc.is_in(small, value_set=pa.array(["true", "false"], pa.large_string()))
-    numbers, dates = pc.cast(numeric, pa.float64()), dates_in(text)
-    return pc.coalesce(as_text(numbers), as_text(dates), pc.if_else(boolean, small, text))
+    return pc.coalesce(as_text(numbers), as_text(dates), pc.if_else(boolean, small, None))
+
+
+def _once(values: Any) -> Any:
+    """The values, null for those that come more than once."""
+    counted = pc.value_counts(values)
+    several = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    return pc.if_else(pc.is_in(values, value_set=several), None, values)
 
 
 def arrow_table(table: Table) -> pa.Table:

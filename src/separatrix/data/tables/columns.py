@@ -153,6 +153,11 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
         return [column.name for column in self.columns if not isinstance(column, LeftOut)]
 
     @property
+    def as_text(self) -> list[str]:
+        """The columns whose cells files of text are to give as they are written."""
+        return [column.name for column in self.columns if column.as_text]
+
+    @property
     def feature_names(self) -> list[str]:
         """A name for each column of X, no two alike."""
         return _unique([name for column in self.columns for name in column.feature_names])

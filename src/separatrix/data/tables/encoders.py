@@ -11,7 +11,7 @@ from scipy import sparse
 
 from separatrix.arrays import BoolArray, FloatArray
 from separatrix.data.tables.calendar import DATE_LIKE, NAMES, NUMBERS, DateOrder, DatePart, has_part, in_zone, part_of
-from separatrix.data.tables.cells import Cells
+from separatrix.data.tables.cells import Cells, are_typed
 from separatrix.data.tables.matrix import Slot, Stretch
 from separatrix.data.tables.numerals import Written, pc
 from separatrix.data.tables.words import hashed_words
@@ -79,6 +79,12 @@ class Number(Struct, frozen=True, forbid_unknown_fields=True, tag="number"):
     def feature_names(self) -> list[str]:
         return _flagged(self.name, self.missing)
 
+    @property
+    def as_text(self) -> bool:
+        """Whether files of text are to give the cells of new rows as they are written, and not by a type that all cells
+        of such a file have: here as 9.000 is a number to programs, too, but not the one that was meant."""
+        return self.written != "plain"
+
     def encode(self, cells: Cells) -> Part:
         numbers = cells.numbers(f"fix the cell, or fit with Columns(categorical={[self.name]})", self.written)
         return _imputed(numbers, self.mean, self.missing, self.name)
@@ -97,6 +103,7 @@ class Boolean(Struct, frozen=True, forbid_unknown_fields=True, tag="boolean"):
     missing: int = 0
 
     numbers: ClassVar[int] = 1
+    as_text: ClassVar[bool] = False
 
     @property
     def feature_names(self) -> list[str]:
@@ -145,6 +152,11 @@ class Category(Struct, frozen=True, forbid_unknown_fields=True, tag="category"):
         """All levels that fitting saw."""
         return [*self.levels, *self.pooled]
 
+    @property
+    def as_text(self) -> bool:
+        """As of a number; here as 1.10 and 1.1 may be two levels, and are one number."""
+        return not are_typed(self.known)
+
     def encode(self, cells: Cells) -> Part:
         codes, missing = cells.codes(self.known), cells.missing
         unseen = (codes < 0) & ~missing
@@ -188,6 +200,8 @@ class Date(Struct, frozen=True, forbid_unknown_fields=True, tag="date"):
     marks: list[str] = []
     zone: str = ""
     order: DateOrder = ""
+
+    as_text: ClassVar[bool] = False
 
     @property
     def numbers(self) -> int:
@@ -241,6 +255,8 @@ class Text(Struct, frozen=True, forbid_unknown_fields=True, tag="text"):
     missing: int = 0
     marks: list[str] = []
 
+    as_text: ClassVar[bool] = True
+
     @property
     def numbers(self) -> int:
         """How many features are not 0/1; they come first."""
@@ -274,6 +290,7 @@ class LeftOut(Struct, frozen=True, forbid_unknown_fields=True, tag="left out"):
     reason: str
 
     numbers: ClassVar[int] = 0
+    as_text: ClassVar[bool] = False
 
     @property
     def feature_names(self) -> list[str]:

@@ -42,6 +42,12 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         """What cells may hold, when there are classes: theirs, or of one class against the rest those of the rest."""
         return [*self.others, self.classes[1]] if self.others else self.classes
 
+    @property
+    def as_text(self) -> bool:
+        """Whether files of text are to give its cells as they are written, as those are labels, or numbers that a
+        program would read as others."""
+        return self.written != "plain" or any(isinstance(label, str) for label in self.labels)
+
     def in_order(self, levels: pa.Array | None) -> "Target":
         """The same with its classes as they come among these levels, if these are told."""
         return self if levels is None else replace(self, classes=sorted(self.classes, key=levels.to_pylist().index))
