@@ -18,7 +18,7 @@ import separatrix
 from seldom import seldom
 from separatrix import LogisticRegression, detect_separation
 from separatrix.errors import ArgumentError, ConvergenceWarning, DataError, SeparationWarning, TargetError
-from separatrix.inference import doubt
+from separatrix.inference import doubt, recession
 
 few = settings(max_examples=30)
 
@@ -334,6 +334,17 @@ def test_fits_and_linear_programs_find_the_same(groups, monkeypatch):
         assert by_fits.kind == by_programs.kind
         assert np.array_equal(np.isinf(by_fits.infinite), np.isinf(by_programs.infinite))
         assert np.isinf(by_fits.infinite_intercept) == np.isinf(by_programs.infinite_intercept)
+
+
+def test_a_program_that_returns_the_same_again_is_not_asked_once_more(monkeypatch):
+    asked, solved = [], recession.solved
+    monkeypatch.setattr(recession, "solved", lambda *given: asked.append(given) or solved(*given))
+    random = np.random.default_rng(209)
+    x, z, apart = (np.round(random.normal(size=11) * 2**k) / 2**k for k in (12, 12, 10))
+    y = random.integers(0, 3, size=11)
+    y[:3] = range(3)
+    detect_separation(np.column_stack([x, x + apart * 2.0**-32, z]), y)
+    assert len(asked) < 50
 
 
 def test_many_columns_and_classes_that_overlap_are_proved_to_by_a_fit_even_if_columns_repeat_others(monkeypatch):

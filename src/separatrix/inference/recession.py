@@ -165,7 +165,9 @@ def generated(
         if not len(low) and rows is not None:
             return d, rows
         rows = more if rows is None else stacked(rows, more)
-        d = solved(c, rows, at, zoom)
+        before, d = d, solved(c, rows, at, zoom)
+        if np.array_equal(d, before):  # as where what is violated is none to the solver
+            break
     return d, rows
 
 

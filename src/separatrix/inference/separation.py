@@ -97,7 +97,8 @@ def detect_separation(
     X (rows, p) is dense, sparse, a dataframe or a dict of columns of numbers, y (rows,) labels of two or more classes.
     Of the weights (rows,) only matters which are 0: such rows are left out. The method is
     `separatrix.inference.recession`'s (Konis 2007); the estimates are infinite in the sense of Kosmidis and
-    Schumacher's R package detectseparation.
+    Schumacher's R package detectseparation. The programs are solved to 1e-10: where nothing but the difference of two
+    columns tells the classes apart, and it is less than 1e-8 of them, that may be missed.
 
     Raises DataError for X that is no finite numbers, ArgumentError for other arrays without meaning, TargetError for a
     target with one class, or with gaps.
