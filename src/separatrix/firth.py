@@ -1,5 +1,6 @@
 """The door to Firth's estimate: a scikit-learn classifier whose coefficients are finite however the classes lie."""
 
+import copy
 import warnings
 from typing import Any, Self
 
@@ -131,11 +132,14 @@ class FirthLogisticRegression(LogisticRegression):
     @property
     def pvalues_(self) -> FloatArray:
         """P-values of penalised likelihood ratio tests of each coefficient being 0, (K - 1, p + 1); NaN for a column
-        left out."""
-        return self._rows().tests()[..., 1]
+        left out, and with ConvergenceWarning for one that was not found."""
+        rows = self._rows()
+        with one_blas_thread():
+            return rows.tests()[..., 1]
 
     def conf_int(self, level: float = 0.95, method: str = "profile") -> FloatArray:
-        """Intervals at a level between 0 and 1, (K - 1, p + 1, 2), the intercept last; NaN for a column left out.
+        """Intervals at a level between 0 and 1, (K - 1, p + 1, 2), the intercept last; NaN for a column left out,
+        and with ConvergenceWarning for one with an end that was not found.
 
         By "profile", of the penalised likelihood, or "wald", which is poor where the data nearly separate.
         """
@@ -143,7 +147,8 @@ class FirthLogisticRegression(LogisticRegression):
         if method not in METHODS:
             raise ArgumentError(f"method={method!r} must be 'profile' or 'wald'.")
         rows = self._rows()
-        return rows.intervals(level) if method == "profile" else rows.wald_intervals(level)
+        with one_blas_thread():
+            return rows.intervals(level) if method == "profile" else rows.wald_intervals(level)
 
     def _rows(self) -> FirthEstimate:
         check_fitted(self)
@@ -153,6 +158,18 @@ class FirthLogisticRegression(LogisticRegression):
 
     def _one_vs_rest(self) -> bool:
         return False
+
+    def __copy__(self) -> Self:
+        return self._with_state(vars(self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._with_state(copy.deepcopy(vars(self), memo))
+
+    def _with_state(self, state: dict[str, Any]) -> Self:
+        """Another with its rows, which only pickling leaves behind."""
+        other = type(self).__new__(type(self))
+        vars(other).update(state)
+        return other
 
     def __getstate__(self) -> Any:
         state: Any = super().__getstate__()
