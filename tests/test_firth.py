@@ -1,6 +1,8 @@
 """Firth's estimate: what R prints, its gradient, what it promises under separation, and scikit-learn's conventions."""
 
+import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.equations.reference import ReferenceLoss
 from separatrix.errors import ArgumentError, ConvergenceWarning, NotFittedError
+from separatrix.inference import firth as inference
 from separatrix.inference.firth import evaluate, firth, hat_values
 
 SETS = [endometrial(), sex2()]
@@ -184,6 +187,43 @@ def test_the_corrected_intercept_brings_the_mean_probability_to_the_observed_sha
         assert np.abs(corrected.coef_ - plain.coef_).max() > 1e-3
 
 
+@pytest.mark.parametrize("e", [3e-3, 1e-3, 1e-6])
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_a_column_that_all_but_repeats_another_is_fitted_as_their_difference_is(e, K, form):
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(2, 30))
+    y = (z + rng.normal(size=30) > 0) * 1 + (K == 3) * (np.arange(30) % 2)
+    X, near = np.column_stack([x, z]), np.column_stack([x, x + e * z])
+    for correction in (None, "flic")[: 4 - K]:
+        plain = FirthLogisticRegression(correction=correction).fit(X, y)
+        model = FirthLogisticRegression(correction=correction).fit(form(near), y)
+        np.testing.assert_allclose(model.predict_proba(form(near)), plain.predict_proba(X), rtol=1e-7)
+        np.testing.assert_allclose(model.coef_[:, 1] * e, plain.coef_[:, 1], rtol=1e-7)
+        np.testing.assert_allclose(model.bse_[:, 1:] * [e, 1.0], plain.bse_[:, 1:], rtol=1e-7)
+        np.testing.assert_allclose(model.pvalues_[:, 1:], plain.pvalues_[:, 1:], rtol=1e-6)
+        np.testing.assert_allclose(model.conf_int()[:, 1:] * [[[e], [1.0]]], plain.conf_int()[:, 1:], rtol=1e-6)
+
+
+def test_the_units_of_columns_change_no_step():
+    rng, unit = np.random.default_rng(1), 2.0 ** np.array([-13, 0, 17])
+    X = rng.normal(size=(60, 3))
+    y = X[:, 1] + rng.normal(size=60) > 0
+    plain, model = FirthLogisticRegression().fit(X, y), FirthLogisticRegression().fit(X * unit, y)
+    np.testing.assert_allclose(model.coef_ * unit, plain.coef_, rtol=1e-9)
+    assert model.n_iter_[0] == plain.n_iter_[0]
+
+
+def test_the_fits_of_a_profile_start_where_the_one_before_leads(monkeypatch):
+    points = []
+    monkeypatch.setattr(inference, "evaluate", lambda *args: points.append(evaluate(*args)) or points[-1])
+    X = np.random.default_rng(0).normal(size=(22, 3))
+    model = FirthLogisticRegression().fit(X, np.argsort(np.argsort(X[:, 0])) * 3 // 22)
+    points.clear()
+    assert np.isfinite(model.conf_int()).all()
+    assert len(points) < 90 * 8  # coefficients
+
+
 @pytest.mark.slow
 def test_columns_far_from_zero_and_columns_that_others_make_up_change_nothing():
     X, y = SETS[0].X, SETS[0].y
@@ -213,6 +253,15 @@ def test_a_stored_model_predicts_and_says_why_it_cannot_test():
         again.conf_int()
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_has_the_rows_and_tests(copied):
+    model = FirthLogisticRegression().fit(SETS[0].X, SETS[0].y)
+    again = copied(model)
+    assert again is not model
+    np.testing.assert_array_equal(again.conf_int(), model.conf_int())
+    assert again.set_params(max_iter=7).max_iter != model.max_iter
+
+
 @pytest.mark.parametrize(
     ("setting", "y", "message"),
     [
@@ -231,6 +280,19 @@ def test_too_few_iterations_warn_with_the_distance():
     with pytest.warns(ConvergenceWarning, match=r"stopped after 2 iterations, about \d\.\de-\d+ below") as caught:
         FirthLogisticRegression(max_iter=2).fit(SETS[0].X, SETS[0].y)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("asked", [lambda model: model.pvalues_, lambda model: model.conf_int()])
+def test_what_was_not_brought_to_its_end_has_no_tests_and_says_so(asked, monkeypatch):
+    with pytest.warns(ConvergenceWarning, match="stopped after 2"):
+        model = FirthLogisticRegression(max_iter=2).fit(SETS[0].X, SETS[0].y)
+    with pytest.warns(ConvergenceWarning, match=r"of 4 of 4 coefficients are NaN: .* Raise max_iter") as caught:
+        assert np.isnan(asked(model)).all()
+    assert caught[0].filename == __file__
+    model = FirthLogisticRegression().fit(SETS[0].X, SETS[0].y)
+    monkeypatch.setattr(inference, "firth", lambda *args, **kw: replace(firth(*args, **kw), gap=1.0, converged=False))
+    with pytest.warns(ConvergenceWarning, match="of 4 of 4 coefficients are NaN: their own fits were stopped"):
+        assert np.isnan(asked(model)).all()
 
 
 @parametrize_with_checks([FirthLogisticRegression()])

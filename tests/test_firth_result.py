@@ -103,6 +103,16 @@ def test_tests_of_terms_hold_coefficients_at_zero_under_the_prior_of_all(classes
         assert_agrees(large.anova(1)["p_value"].to_numpy()[0], narrow.pvalues[1], 1e-6)
 
 
+def test_terms_that_nearly_depend_on_each_other_are_tested_as_their_difference_is():
+    rng = np.random.default_rng(3)
+    x, z = rng.normal(size=(2, 40))
+    data = pd.DataFrame({"x": x, "z": z, "near": x + 1e-5 * z, "y": (z + rng.normal(size=40) > 0) * 1})
+    plain, near = (logit(f"y ~ x + {name}", data, penalty="firth") for name in ("z", "near"))
+    assert_agrees([near.llf - np.log(1e-5), near.llnull - np.log(1e-5)], [plain.llf, plain.llnull], 1e-8)
+    assert_agrees(near.anova(2)["statistic"].to_numpy()[1], plain.anova(2)["statistic"].to_numpy()[1], 1e-6)
+    assert_agrees(near.cov_params()[2, 2] * 1e-10, plain.cov_params()[2, 2], 1e-6)
+
+
 def test_three_classes_that_separate_have_finite_estimates_and_intervals():
     x = np.repeat([0.0, 1.0, 2.0], 6)
     y = np.repeat(["a", "b", "c"], 6)

@@ -31,17 +31,19 @@ from separatrix.engine.matrices.linear_algebra import (
     solve_factored,
 )
 from separatrix.engine.objective import Objective
-from separatrix.engine.solvers.quasi_newton import Pair, inverse_times, with_pair
-from separatrix.engine.sums import block_eta, block_sums, with_intercept
+from separatrix.engine.solvers.quasi_newton import MOST_PAIRS, Pair, inverse_times, shows_curvature
+from separatrix.engine.sums import block_eta, block_plane, block_sums, with_intercept
 from separatrix.errors import ArgumentError
 from separatrix.inference.tails import chi_squared_tail
 from separatrix.inference.wald import quantile
 
 SUFFICIENT = 1e-4  # of the rise that the slope promises
 SHORTEST = 2.0**-30
-LONGEST = 5.0  # the most that a step may change eta in one standard deviation of a column, about
+LONGEST = 20.0  # the most that a step may change eta, in the root mean square of all rows
 STATIONARY = 1e-22  # half the squared length of the score, in standard errors, relative to 1 + |l*|
 ROUNDING = 1e-10  # of l*, at least
+ENOUGH = 1e-6  # of l* itself, that tests and intervals may lack
+UNSEEN = 1e-16  # the same, of what l* rounds to
 SMALL = 1e-17  # the same, where it falls no more
 
 
@@ -64,12 +66,19 @@ class Point:
 
 @dataclass(frozen=True)
 class FirthFit:
-    """The maximum of l*, or of l* with some coefficients held; `gap` is about how far below it the point lies."""
+    """The maximum of l*, or of l* with some coefficients held; `gap` is about how far below it the point lies, and
+    `pairs` are what steps have shown."""
 
     at: Point
     iterations: int
     gap: float
     converged: bool
+    pairs: Sequence[Pair] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether it is near enough to the maximum for tests and intervals."""
+        return self.converged or self.gap <= ENOUGH
 
     @property
     def theta(self) -> FloatArray:
@@ -130,12 +139,14 @@ def hat_values(objective: Objective, fit: FirthFit) -> FloatArray:
 
 def firth(
     objective: Objective,
-    theta: FloatArray,
+    theta: FloatArray | Point,
     held: BoolArray | None = None,
     tol: float = STATIONARY,
     max_iter: int = 100,
+    pairs: Sequence[Pair] = (),
 ) -> FirthFit:
-    """The maximum of l* from theta (P, K - 1), by corrected Fisher scoring, steps halved until l* rises.
+    """The maximum of l* from theta (P, K - 1), or what is known there, by corrected Fisher scoring, steps halved until
+    l* rises.
 
     The objective carries no penalty, and the columns of [X 1] are independent; its loss is LogLoss or
     ReferenceLoss. Where `held` (P, K - 1) is true, theta stays as it is, while Jeffreys' prior
@@ -144,28 +155,36 @@ def firth(
 
     Raises ArgumentError where the information is no matrix to work with: too large, or not positive.
     """
+    at = theta if isinstance(theta, Point) else started(objective, theta, held)
+    free = np.ones(at.theta.size, bool) if held is None else ~held.ravel()
+    before, iteration = np.inf, 0
+    for iteration in range(max_iter + 1):
+        gap = at.decrement(free)
+        stalled = before / 2 < gap <= SMALL * (1.0 + abs(at.value))  # rounding is all that is left
+        if gap <= tol * (1.0 + abs(at.value)) or stalled:
+            return FirthFit(at, iteration, gap, True, pairs)
+        there = risen(objective, at, free, pairs) if iteration < max_iter else None
+        if there is None:
+            break
+        pair, unit = ((there.theta - at.theta).ravel()[free], (at.score - there.score)[free]), at.factor.unit[free]
+        if shows_curvature(pair[0] * unit, pair[1] / unit):
+            pairs = [*pairs, pair][-MOST_PAIRS:]
+        at, before = there, gap
+    gap = at.decrement(free)
+    return FirthFit(at, iteration, gap, gap <= ROUNDING * (1.0 + abs(at.value)), pairs)
+
+
+def started(objective: Objective, theta: FloatArray, held: BoolArray | None = None) -> Point:
+    """What is known at theta (P, K - 1), or where that is nothing, with all 0 that is not held."""
     if theta.size > LARGEST_CURVATURE:
         raise ArgumentError(
             f"Firth's estimate needs the information of {theta.size:,} coefficients, too large a matrix (at most "
             f"{LARGEST_CURVATURE:,}). Use fewer columns, or an L2 penalty."
         )
-    free = np.ones(theta.size, bool) if held is None else ~held.ravel()
-    at = evaluate(objective, theta) or evaluate(objective, np.where(free.reshape(theta.shape), 0.0, theta))
+    at = evaluate(objective, theta) or evaluate(objective, np.zeros_like(theta) if held is None else theta * held)
     if at is None:
         raise ArgumentError("X has a column of zeros, or of numbers too large: the information is not positive.")
-    before, iteration, pairs = np.inf, 0, []
-    for iteration in range(max_iter + 1):
-        gap = at.decrement(free)
-        stalled = before / 2 < gap <= SMALL * (1.0 + abs(at.value))  # rounding is all that is left
-        if gap <= tol * (1.0 + abs(at.value)) or stalled:
-            return FirthFit(at, iteration, gap, True)
-        there = risen(objective, at, free, pairs) if iteration < max_iter else None
-        if there is None:
-            break
-        pairs = with_pair(pairs, (there.theta - at.theta).ravel()[free], (at.score - there.score)[free])
-        at, before = there, gap
-    gap = at.decrement(free)
-    return FirthFit(at, iteration, gap, gap <= ROUNDING * (1.0 + abs(at.value)))
+    return at
 
 
 def step_of(at: Point, free: BoolArray, pairs: Sequence[Pair] = ()) -> FloatArray:
@@ -180,8 +199,7 @@ def risen(objective: Objective, at: Point, free: BoolArray, pairs: Sequence[Pair
     step = np.zeros(at.theta.size)
     step[free] = step_of(at, free, pairs)
     slope = float(at.score @ step)
-    longest = float(np.max(np.abs(step) * np.sqrt(np.diagonal(at.information) / max(at.information.max(), 1e-300))))
-    length = min(1.0, LONGEST / longest) if longest > 0 else 1.0
+    length = LONGEST / max(reach(objective, step.reshape(at.theta.shape)), LONGEST)
     # A determinant rounds by more than l* itself: so near the top, the score alone decides.
     rounding = ROUNDING * (1.0 + abs(at.value)) if slope < ROUNDING * (1.0 + abs(at.value)) else 0.0
     while length > SHORTEST:
@@ -193,21 +211,35 @@ def risen(objective: Objective, at: Point, free: BoolArray, pairs: Sequence[Pair
     return None
 
 
+def reach(objective: Objective, step: FloatArray) -> float:
+    """The root mean square of what a step (P, K - 1) changes eta by: the same in whatever basis the columns are."""
+
+    def squares(block: Block) -> FloatArray:
+        return np.array([block.weight @ np.sum(block_plane(block, step) ** 2, axis=1), block.total])
+
+    square, total = objective.add_up(squares)
+    return float(np.sqrt(square / total))
+
+
 def profile_test(objective: Objective, fit: FirthFit, place: tuple[int, int]) -> tuple[float, float]:
-    """The penalised likelihood ratio statistic of one coefficient being 0, and its p-value (chi-squared, 1 degree)."""
-    at_zero = at_value(objective, fit, place, 0.0, fit.theta)
+    """The penalised likelihood ratio statistic of one coefficient being 0, and its p-value (chi-squared, 1 degree); NaN
+    where that maximum was not reached."""
+    at_zero = at_value(objective, fit, place, 0.0)
+    if not at_zero.known:
+        return np.nan, np.nan
     statistic = max(2.0 * (fit.at.value - at_zero.at.value), 0.0)
     return statistic, float(chi_squared_tail(statistic, 1))
 
 
-def at_value(objective: Objective, fit: FirthFit, place: tuple[int, int], value: float, start: FloatArray) -> FirthFit:
-    """The maximum of l* with the coefficient at `place` held at a value, from where that leads to first order."""
-    held = np.zeros(fit.theta.shape, bool)
+def at_value(objective: Objective, near: FirthFit, place: tuple[int, int], value: float) -> FirthFit:
+    """The maximum of l* with the coefficient at `place` held at a value, from where a fit leads to first order."""
+    held = np.zeros(near.theta.shape, bool)
     held[place] = True
-    column = fit.covariance[:, np.flatnonzero(held)[0]]
-    moved = start + (value - start[place]) * (column / column[held.ravel()][0]).reshape(start.shape)
+    column = solve_factored(near.at.factor, held.ravel() * 1.0).reshape(held.shape)
+    moved = near.theta + (value - near.theta[place]) * (column / column[place])
     moved[place] = value
-    return firth(objective, moved, held)
+    pairs = [pair for pair in near.pairs if len(pair[0]) < held.size]  # of the same that are free
+    return firth(objective, moved, held, UNSEEN, pairs=pairs)
 
 
 def profile_interval(
@@ -216,7 +248,7 @@ def profile_interval(
     """Where the profile of l* has fallen by half the chi-squared quantile, below and above the estimate.
 
     Newton's method for the root r(b) = sqrt(2 (l* max - profile(b))) of its slope -score / r, which is nearly constant.
-    An end not found is infinite.
+    An end that is nowhere near is infinite, one not found NaN.
     """
     j = int(np.ravel_multi_index(place, fit.theta.shape))
     z, error = quantile(level), float(np.sqrt(fit.covariance[j, j]))
@@ -229,20 +261,22 @@ def profile_end(
 ) -> float:
     """One end of the interval."""
     j, best = int(np.ravel_multi_index(place, fit.theta.shape)), float(fit.theta[place])
-    inside, outside, start, away = 0.0, np.inf, fit.theta, z * error
+    inside, outside, there, away = 0.0, np.inf, fit, z * error
     for _ in range(60):
-        there = at_value(objective, fit, place, best + sign * away, start)
+        there = at_value(objective, there, place, best + sign * away)
+        there = there if there.known else at_value(objective, fit, place, best + sign * away)
+        if not there.known:
+            return np.nan
         r = float(np.sqrt(max(2.0 * (fit.at.value - there.at.value), 0.0)))
         if abs(r - z) <= 1e-9 * z:
             return best + sign * away
         inside, outside = (away, outside) if r < z else (inside, away)
         slope = -sign * float(there.at.score[j]) / max(r, 1e-300)
-        start = there.theta
         step = away + (z - r) / slope if slope > 0 else np.inf
         limit = 3.0 * inside if np.isinf(outside) else outside
         away = step if inside < step < limit else (limit if np.isinf(outside) else (inside + outside) / 2.0)
         if away > 1e8 * error:
-            break
+            return sign * np.inf
         if np.isfinite(outside) and outside - inside <= 1e-12 * outside:
             return best + sign * away
-    return sign * np.inf
+    return np.nan

@@ -8,6 +8,7 @@ Heinze, Nold, Lusa and Geroldinger 2017, "Firth's logistic regression with rare 
             many of outcome 1/2 that weigh what each row's leverage is: the prior as rows
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,17 +22,26 @@ from separatrix.cached import cached_property
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.engine.fit import Options, fit_linear_model
 from separatrix.engine.leverage import inverse_curvature
-from separatrix.engine.matrices.linear_algebra import inverse_of
+from separatrix.engine.matrices.linear_algebra import ROUGH, inverse_of
 from separatrix.engine.objective import Objective
 from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.equations.reference import ReferenceLoss
-from separatrix.errors import ArgumentError
-from separatrix.inference.firth import FirthFit, evaluate, firth, hat_values, profile_interval, profile_test
+from separatrix.errors import ArgumentError, ConvergenceWarning
+from separatrix.inference.firth import (
+    FirthFit,
+    evaluate,
+    firth,
+    hat_values,
+    profile_interval,
+    profile_test,
+    started,
+)
 from separatrix.inference.margins import Margins, independent
 from separatrix.inference.profile import profile_intervals
 from separatrix.inference.tails import chi_squared_tail
+from separatrix.inference.turned import told_apart, turned, turning
 from separatrix.inference.wald import quantile, two_sided
 
 EXACT = 1e-12  # gap of the maximum likelihood fits
@@ -42,6 +52,9 @@ CORRECTIONS = (None, "flic", "flac")
 class FirthEstimate:
     """Firth's estimate on the independent columns of X, `kept` of p, shifted by the source's centre.
 
+    The fit is that of the objective as it was `posed`, whose coefficients u are told by theta = `turn` u: the objective
+    itself, or where columns nearly depend on each other that of turned ones.
+
     Arrays of coefficients are (K - 1, p + 1), the intercept (if there is one) last, NaN for the columns left out.
     """
 
@@ -49,16 +62,26 @@ class FirthEstimate:
     fit: FirthFit
     kept: IntArray
     p: int
+    posed: Objective
+    turn: FloatArray
 
     @property
     def theta(self) -> FloatArray:
         """The estimate (P, K - 1) of the columns kept, shifted."""
-        return self.fit.theta
+        return self.turn @ self.fit.theta
+
+    @property
+    def spread(self) -> FloatArray:
+        """The inverse of the information of u at the estimate, (P (K - 1), same)."""
+        return self.fit.covariance
 
     @property
     def covariance(self) -> FloatArray:
         """The inverse of the information at the estimate, (P (K - 1), same)."""
-        return self.fit.covariance
+        if self.posed is self.objective:
+            return self.spread
+        each = np.kron(self.turn, np.eye(self.fit.theta.shape[1]))
+        return each @ self.spread @ each.T
 
     @property
     def loglik(self) -> float:
@@ -83,9 +106,7 @@ class FirthEstimate:
 
     def errors(self) -> FloatArray:
         """Standard errors from the information at the estimate."""
-        (P, K), shift = self.theta.shape, self.shift
-        covariance = self.covariance.reshape(P, K, P, K)
-        return self.of_all(np.sqrt(np.einsum("ij,jkmk,im->ki", shift, covariance, shift)))
+        return self.of_all(errors_of(self.spread, self.shift @ self.turn))
 
     def tests(self) -> FloatArray:
         """(..., 2): penalised likelihood ratio statistics of each coefficient being 0, and their p-values (Heinze and
@@ -109,29 +130,40 @@ class FirthEstimate:
         return every
 
     def each(self, function: Callable[[Objective, FirthFit, tuple[int, int]], tuple[float, float]]) -> FloatArray:
-        """A pair of numbers for each coefficient, (..., 2); the intercept's where no column is shifted."""
+        """A pair of numbers for each coefficient, (..., 2); NaN, with a ConvergenceWarning, for one not found."""
         P, K = self.fit.theta.shape
-        pairs, plain = np.empty((K, P, 2)), self.unshifted()
-        for j, k in np.ndindex(P, K):
-            objective, fit = (self.objective, self.fit) if j < len(self.kept) else plain
-            pairs[k, j] = function(objective, fit, (j, k))
+        pairs = np.full((K, P, 2), np.nan)
+        for j in range(P if self.fit.known else 0):
+            objective, fit, row = self.with_own(j)
+            for k in range(K):
+                pairs[k, j] = function(objective, fit, (row, k))
+        warn_of(self.fit, int(np.isnan(pairs).any(axis=2).sum()), P * K)
         return self.of_all(pairs)
 
-    def unshifted(self) -> tuple[Objective, FirthFit]:
-        """The same problem in the columns as they are; det I is the same."""
-        source: Any = self.objective.source
-        if not source.centre.any():
-            return self.objective, self.fit
-        objective = replace(self.objective, source=replace(source, centre=np.zeros(len(self.kept))))
-        return objective, firth(objective, self.shift @ self.fit.theta)
+    def with_own(self, j: int) -> tuple[Objective, FirthFit, int]:
+        """The fit in coefficients of which one is that of X's own j-th column, or its intercept; and which one is."""
+        P, own = len(self.turn), self.shift @ self.turn
+        if np.array_equal(own[j], np.eye(P)[j]):
+            return self.posed, self.fit, j
+        return *self.told_apart(own[[j]]), P - 1
+
+    def told_apart(self, G: FloatArray) -> tuple[Objective, FirthFit]:
+        """The fit in coefficients of which the last are G u, G (m, P)."""
+        turn, back = told_apart(G)
+        objective = turned(self.posed, turn)
+        return objective, firth(objective, back @ self.fit.theta)
 
     def without(self, gone: BoolArray) -> float:
-        """The highest penalised likelihood with the coefficients 0 where `gone` (P, K - 1) is true, and the prior that
-        of all of them."""
-        objective, fit = self.unshifted() if gone[len(self.kept) :].any() else (self.objective, self.fit)
+        """The highest penalised likelihood with the coefficients of all classes 0 where `gone` (P,) is true, and the
+        prior that of all of them."""
+        own, objective, fit = (self.shift @ self.turn)[gone], self.posed, self.fit
+        held = np.repeat(gone[:, None], fit.theta.shape[1], axis=1)
         if gone.all():
-            return evaluate(objective, np.zeros_like(fit.theta)).value  # pyright: ignore[reportOptionalMemberAccess]
-        return firth(objective, np.where(gone, 0.0, fit.theta), gone).at.value
+            return started(objective, np.zeros(held.shape)).value
+        if not np.array_equal(own, np.eye(len(gone))[gone]):
+            objective, fit = self.told_apart(np.linalg.qr(own.T)[0].T)  # a rotation, which leaves det I as it is
+            held = np.sort(held, axis=0)  # the last are
+        return firth(objective, np.where(held, 0.0, fit.theta), held).at.value
 
 
 @dataclass(frozen=True)
@@ -146,7 +178,7 @@ class Flic(FirthEstimate):
         return self.corrected
 
     @property
-    def covariance(self) -> FloatArray:
+    def spread(self) -> FloatArray:
         return inverse_of(self._at.factor)
 
     @property
@@ -155,7 +187,7 @@ class Flic(FirthEstimate):
 
     @cached_property
     def _at(self) -> Any:
-        return evaluate(self.objective, self.corrected)
+        return evaluate(self.posed, np.linalg.solve(self.turn, self.corrected))
 
     def tests(self) -> FloatArray:
         tests, z = super().tests(), self.coefficients()[1][0] / self.errors()[0, -1]
@@ -190,6 +222,9 @@ class Flac(FirthEstimate):
         at = self.objective.evaluate(self.theta, order=0)
         return -at.weight * at.loss
 
+    def errors(self) -> FloatArray:
+        return self.of_all(errors_of(self.covariance, self.shift))
+
     def tests(self) -> FloatArray:
         best, total = self.both.evaluate(self.wide, order=0).loss, float(self.both.source.weight.sum())  # pyright: ignore
         columns = np.arange(self.both.source.n_columns)
@@ -203,6 +238,26 @@ class Flac(FirthEstimate):
         found = profile_intervals(self.both, self.wide, level)
         ends = np.hstack([found.low, found.high])
         return self.of_all(np.delete(ends, len(self.kept), axis=0)[None])
+
+
+def warn_of(fit: FirthFit, missing: int, of: int) -> None:
+    """The ConvergenceWarning that tests or intervals deserve."""
+    if not missing:
+        return
+    if fit.known:
+        why = (
+            "their own fits were stopped by rounding. Leave out columns that nearly depend on others, or scale weights"
+        )
+    else:
+        why = f"the fit stopped about {fit.gap:.1e} below the highest penalised likelihood. Raise max_iter"
+    message = f"tests or intervals of {missing} of {of} coefficients are NaN: {why}."
+    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+
+
+def errors_of(covariance: FloatArray, S: FloatArray) -> FloatArray:
+    """The standard errors of S u, (K - 1, P), from the covariance of u (P, K - 1)."""
+    each = covariance.reshape(len(S), -1, len(S), len(covariance) // len(S))
+    return np.sqrt(np.einsum("ij,jkmk,im->ki", S, each, S))
 
 
 def firth_estimate(
@@ -223,9 +278,14 @@ def firth_estimate(
         some = working if len(kept) == p else working.columns(kept)
         loss = LogLoss() if K == 2 else ReferenceLoss()
         objective = Objective(some, loss, elastic_net(np.zeros(len(kept)), 0.0), fit_intercept)
-        fit = firth(objective, np.zeros((len(kept) + ones, K - 1)), max_iter=max_iter)
+        start = started(objective, np.zeros((len(kept) + ones, K - 1)))
+        turn = turning(objective) if start.factor.least < ROUGH else None
+        posed = objective if turn is None else turned(objective, turn)
+        fit = firth(posed, start if turn is None else start.theta, max_iter=max_iter)
     at_rest = source if len(kept) == p else source.columns(kept)  # its threads have ended
-    found = FirthEstimate(replace(objective, source=at_rest), fit, kept, p)
+    objective = replace(objective, source=at_rest, passes=posed.passes + (turn is not None) * objective.passes)
+    posed = objective if turn is None else turned(objective, turn)
+    found = FirthEstimate(objective, fit, kept, p, posed, np.eye(len(fit.theta)) if turn is None else turn)
     if correction == "flic" and fit_intercept:
         return flic(found)
     return flac(found) if correction == "flac" else found
@@ -246,7 +306,7 @@ def flac(found: FirthEstimate) -> Flac:
     """The estimate of the rows and, told apart by a last column, of as many of outcome 1/2 and the weight of their
     leverage: two of each outcome with half of it."""
     source: Any = found.objective.source
-    h, X, n = hat_values(found.objective, found.fit), source.rows, source.n_rows
+    h, X, n = hat_values(found.posed, found.fit), source.rows, source.n_rows
     marks = np.repeat([[0.0], [1.0]], n, axis=0)
     twice: Any = sparse.vstack([X, X]) if sparse.issparse(X) else np.vstack([X, X])
     wide: Any = sparse.hstack([twice, marks], format="csr") if sparse.issparse(X) else np.hstack([twice, marks])

@@ -50,8 +50,7 @@ class FirthResult(LogitResult):
     @cached_property
     def llnull(self) -> float:
         """The highest penalised log-likelihood with all columns' coefficients 0, the prior still that of all."""
-        gone = np.ones_like(self.estimate.theta, dtype=bool)
-        gone[len(self.sample.names) :] = False
+        gone = np.arange(len(self.estimate.theta)) < len(self.sample.names)
         return self._without(gone) + log_coefficients(self.sample)
 
     @property
@@ -106,8 +105,7 @@ class FirthResult(LogitResult):
                 "their own. Nest one in the other."
             )
         order = [*self.sample.names, *self.names[: int(self.sample.intercept)]]
-        held = np.isin(order, gone)[:, None] & np.ones_like(self.estimate.theta, dtype=bool)
-        return self._test(held, " = ".join([*gone, "0"]))
+        return self._test(np.isin(order, gone), " = ".join([*gone, "0"]))
 
     def compare(self, smaller: list[int], larger: list[int], term: str) -> Test:
         """The penalised likelihood ratio test of a term, with the prior of the larger of both models."""
@@ -117,14 +115,14 @@ class FirthResult(LogitResult):
             )
         held = ~np.isin(np.arange(len(self.estimate.theta)), smaller)
         held[len(self.sample.names) :] = False
-        return self._test(held[:, None] & np.ones_like(self.estimate.theta, dtype=bool), f"{term} = 0")
+        return self._test(held, f"{term} = 0")
 
     def _test(self, held: BoolArray, hypothesis: str) -> Test:
-        df, best = int(held.sum()), self.firth.fit.at.value
+        df, best = int(held.sum()) * self.estimate.theta.shape[1], self.firth.fit.at.value
         less = self._without(held) if df else best
         return replace(likelihood_ratio(less, best, df, hypothesis), method="Penalised likelihood ratio")
 
-    def _without(self, gone: Any) -> float:
+    def _without(self, gone: BoolArray) -> float:
         with one_blas_thread():
             return self.firth.without(gone)
 
