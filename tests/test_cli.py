@@ -13,7 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import separatrix
 from seldom import seldom
+from separatrix.cli import score
+from separatrix.export.json import read_model
 
 
 def customers(rows=200, seed=0):
@@ -418,6 +421,16 @@ def test_an_unseen_category_says_how_many_rows_and_what_it_did(run, fitted):
     assert "'city': 2 rows hold 1 value unseen at fit (Paris)" in err
     assert "counted as" in err
     assert len(out.splitlines()) == 4
+
+
+def test_of_any_number_of_batches_one_note_of_a_column_is_kept(fitted, run):
+    fitted("data.csv", "--target", "left", table=customers())
+    new = separatrix.open(pa.table({"age": [30] * 200_000, "city": [f"town {i}" for i in range(200_000)]}))
+    notes = []
+    for _ in score(read_model("model.json"), new, notes, str):
+        assert len(notes) == 1
+    assert notes[0].rows == 200_000
+    assert len(notes[0].values) < 1_000
 
 
 def test_new_cells_and_labels_are_read_as_the_model_learned_them_whatever_else_the_file_holds(run, fitted):

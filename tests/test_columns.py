@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from separatrix.data.tables.columns import Boolean, Category, Columns, Date, LeftOut, Number, Table, Text
+from separatrix.data.tables.encoders import merged
 from separatrix.data.tables.tally import tally
 from separatrix.errors import ArgumentError, CellError, ColumnError
 
@@ -80,6 +81,22 @@ def test_unseen_levels_count_as_the_reference_and_are_noted():
         "column 'city': 3 rows hold 2 values unseen at fit (Oslo, Rome); counted as 'Bergen'",
         "column 'city': 1 row holds no value, though none was missing at fit; counted as 'Bergen'",
     )
+
+
+def test_a_note_keeps_a_few_of_many_unseen_values_and_counts_their_rows():
+    columns = learn(city=["Bergen", "Bergen", "Florence"])
+    batches = [[f"town {i}" for i in range(first, first + 90)] for first in (0, 80, 160)]
+    notes = [note for cells in batches for note in columns.encode(table(city=cells)).notes]
+    places = "unseen at fit (town 0, town 1, town 2 and"
+    for many, said in [
+        (1, f"90 rows hold 90 values {places} 87 more)"),
+        (3, f"270 rows hold more than 100 values {places} others)"),
+    ]:
+        [note] = merged(notes[:many])
+        assert str(note) == f"column 'city': {said}; counted as 'Bergen'"
+        assert len(note.values) <= 101
+    [note] = columns.encode(table(city=[f"town {i}" for i in range(5_000)])).notes
+    assert len(note.values) == 101
 
 
 def test_categories_agree_with_pandas_dummies():

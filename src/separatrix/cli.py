@@ -239,10 +239,12 @@ def score(
     of: Literal["mean", "observation"] = "mean",
 ) -> "Iterator[tuple[int, Table, Prediction]]":
     """Batch by batch the number of the first row, the rows, and what the model says of them; fills `notes`."""
+    from separatrix.data.tables.encoders import merged
+
     first, data = 1, data.as_text(model.as_text)
     for table in data.batches():
         prediction = model.predict(table, data.where, first, interval, of)
-        notes.extend(prediction.notes)
+        notes[:] = merged([*notes, *prediction.notes])  # there may be a great many batches
         yield first, table, prediction
         first += len(table)
         say(f"{first - 1:,} rows of {data.name}")

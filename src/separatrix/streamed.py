@@ -112,7 +112,7 @@ def train_streamed(
         iterates=not (settings.inference or settings.regression),
         evaluation=evaluation,
         held_out=settings.test_size > 0,
-        notes=[str(note) for note in merged(notes)],
+        notes=[str(note) for note in notes],
         unlabelled=learned.unlabelled,
         counts=learned.class_rows,
         weight=learned.weight if model.weight else None,
@@ -228,7 +228,7 @@ def judged(
     def batches() -> Iterator[Judged]:
         with workers(threads := thread_count()) as pool:
             for each, said in in_order(pool, judge, rows.numbered(columns=needs), ahead=2 * threads):
-                notes.extend(said)
+                notes[:] = merged([*notes, *said])
                 yield each
 
     return evaluate_batches(model, batches())

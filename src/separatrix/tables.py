@@ -226,13 +226,14 @@ def table_eta(columns: Columns, data: Any, coef: FloatArray, intercept: FloatArr
     of these names. Warns of cells that the fit had not seen."""
     names = () if isinstance(offset, int | float) and offset == 0 else _names("offset", offset)
     _check_terms(names, len(coef))
-    etas, notes = [], []
+    etas: list[FloatArray] = []
+    notes: list[Note] = []
     for table, where, first_row in _batches(data, [*columns.needs, *names], columns.as_text):
         encoded = columns.encode(table, where, first_row)
         eta = linear_predictor(encoded.X, coef.T, intercept)
         terms = given(table, None, names, where, first_row)[1]
         etas.append(eta if terms is None else eta + terms)
-        notes += encoded.notes
+        notes = merged([*notes, *encoded.notes])
     warn_of_notes(notes)
     return np.concatenate(etas)
 

@@ -70,9 +70,9 @@ class Cells:
             raise ColumnError(self.holds("categories"))
         return as_text(self.coded.dictionary)
 
-    def among(self, which: BoolArray) -> list[str]:
-        """The different texts of some cells."""
-        chosen = pc.unique(self.coded.indices.filter(pa.array(which))).drop_null()
+    def among(self, which: BoolArray, most: int) -> list[str]:
+        """The different texts of some cells, so many at most."""
+        chosen = pc.unique(self.coded.indices.filter(pa.array(which))).drop_null()[:most]
         return self.texts().take(chosen).to_pylist()
 
     def codes(self, levels: Sequence[str]) -> NDArray[np.int32]:

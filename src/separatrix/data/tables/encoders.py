@@ -17,11 +17,14 @@ from separatrix.data.tables.numerals import Written, pc
 from separatrix.data.tables.words import hashed_words
 from separatrix.errors import ColumnError, counted, listing, percent
 
+NOTED = 100  # different unseen values of a column that are told apart; there may be one in each row
+
 
 @dataclass(frozen=True)
 class Note:
     """Cells of one column that fitting had not seen: so many rows, unseen `values` or none at all, and what they
-    counted as. Notes of several batches merge into one that counts them all."""
+    counted as. Notes of several batches merge into one that counts them all: its rows, and of different values those up
+    to NOTED, and one more where there are more."""
 
     column: str
     rows: int
@@ -31,13 +34,16 @@ class Note:
     def __str__(self) -> str:
         held = f"column {self.column!r}: {counted(self.rows, 'row')} {'holds' if self.rows == 1 else 'hold'}"
         if self.values:
-            unseen = f"{counted(len(self.values), 'value')} unseen at fit ({listing(self.values, most=3)})"
-            return f"{held} {unseen}; counted as {self.stand_in}"
+            many, some = counted(len(self.values), "value"), listing(self.values, most=3)
+            if len(self.values) > NOTED:
+                many, some = f"more than {NOTED} values", f"{', '.join(self.values[:3])} and others"
+            return f"{held} {many} unseen at fit ({some}); counted as {self.stand_in}"
         return f"{held} no value, though none was missing at fit; counted as {self.stand_in}"
 
     def merge(self, other: "Note") -> "Note":
         """Both notes as one."""
-        return replace(self, rows=self.rows + other.rows, values=tuple(dict.fromkeys(self.values + other.values)))
+        values = tuple(dict.fromkeys(self.values + other.values))[: NOTED + 1]
+        return replace(self, rows=self.rows + other.rows, values=values)
 
 
 def merged(notes: Iterable[Note]) -> list[Note]:
@@ -181,7 +187,7 @@ class Category(Struct, frozen=True, forbid_unknown_fields=True, tag="category"):
         if not unseen.any():
             return []
         stand_in = self.pool if self.pooled else self.reference
-        return [Note(self.name, int(unseen.sum()), repr(stand_in), tuple(cells.among(unseen)))]
+        return [Note(self.name, int(unseen.sum()), repr(stand_in), tuple(cells.among(unseen, NOTED + 1)))]
 
     def _unexpected(self, missing: BoolArray) -> list[Note]:
         return [] if self.missing else _noted(self.name, missing, repr(self.reference))
