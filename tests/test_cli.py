@@ -307,6 +307,16 @@ def test_one_class_of_numbers_can_be_set_against_the_rest(run):
     assert set(pq.read_table("p.parquet")["prediction"].to_pylist()) == {"not 3", "3"}
 
 
+def test_classes_may_be_numbers_too_large_for_a_sign(run):
+    table = pa.table({"x": [0, 3] * 40, "id": pa.array([5, 2**64 - 1] * 40, pa.uint64())})
+    pq.write_table(table, "ids.parquet")
+    assert run("fit", "ids.parquet", "--target", "id", "--positive", 2**64 - 1)[0] == 0
+    assert run("predict", "model.json", "ids.parquet", "--out", "p.parquet")[0] == 0
+    assert pq.read_table("p.parquet")["prediction"].to_pylist() == table["id"].to_pylist()
+    written("x,id\n" + "0,123456789012345678901\n3,223456789012345678901\n" * 20)
+    assert run("fit", "data.csv", "--target", "id")[0] == 0
+
+
 @pytest.mark.slow
 def test_predicted_numbers_are_of_one_type_whatever_a_batch_holds(run):
     rows = [f"{k + 0.1 * (i % 7)},{(1, 1.5, 2.5)[k]}" for k in range(3) for i in range(70_000)]

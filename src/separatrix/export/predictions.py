@@ -25,7 +25,9 @@ def prediction_table(model: Model, prediction: Prediction, first_row: int) -> pa
     values, classes = prediction.values, model.target.classes
     table: dict[str, Any] = {"row": np.arange(first_row, first_row + len(values))}
     if model.task != "linear":
-        labels = pa.array(np.array(classes))  # all as text where some are, as "not 2" is beside 2
+        large = max(label if isinstance(label, int) else 0 for label in classes) > np.iinfo(np.int64).max
+        exact = large and all(isinstance(label, int) for label in classes)  # to NumPy some large ones make all doubles
+        labels = pa.array(np.array(classes, np.uint64 if exact else None))  # text where some is, as "not 2" beside 2
         table["prediction"] = labels.take(pa.array(values.argmax(axis=1)))
     names = [f"P({label})" for label in classes] if classes else ["prediction"]
     for k, name in enumerate(names):

@@ -17,6 +17,7 @@ from separatrix.errors import ArgumentError, CellError, TargetError, listing, no
 Label = str | int | float | bool
 
 FEW_CLASSES = 20  # more, and all of them different, or numbers with fractions: not classes
+LARGE = 2**63  # the first number without a place in 64 bits that have a sign
 MANY_CLASSES = 100  # more different whole numbers than this are amounts, not classes
 
 
@@ -172,7 +173,12 @@ def _labels(column: ColumnTally, here: str) -> list[Label]:
         )
         raise TargetError(f"{here} holds too many different {kind} to be classes; {remedy}.")
     labels = column.levels.values.to_pylist()
-    return sorted(int(label) if isinstance(label, float) and label.is_integer() else label for label in labels)
+    return sorted(int(label) if _is_whole(label) else label for label in labels)
+
+
+def _is_whole(label: Label) -> bool:
+    """Whether a double is a whole number that Arrow has, too."""
+    return isinstance(label, float) and label.is_integer() and abs(label) < LARGE
 
 
 def _refuse_turn(column: ColumnTally, labels: list[Label], here: str) -> None:
@@ -205,4 +211,5 @@ def _against(positive: str, labels: list[Label], name: str, here: str) -> Target
 
 
 def _text(label: Label) -> str:
-    return as_text(pa.array([label]))[0].as_py()
+    kind = pa.uint64() if isinstance(label, int) and label >= LARGE else None  # Arrow does not look for it itself
+    return as_text(pa.array([label], kind))[0].as_py()
