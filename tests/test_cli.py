@@ -351,6 +351,19 @@ def test_the_model_file_holds_no_training_row(run):
     assert not any(value in model for value in inner)
 
 
+def test_brackets_and_colons_in_names_are_no_markup(run, monkeypatch):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # so that progress is shown
+    Path("d[").mkdir()
+    Path("d[/x]").mkdir()
+    written(customers().replace("left", "cost [/kg] :tada:", 1).replace(",city", ",[red]city"), "d[/x]/data.csv")
+    code, out, err = run("fit", "d[/x]/data.csv", "--target", "cost [/kg] :tada:")
+    assert code == 0, err
+    assert "cost [/kg] :tada:" in out
+    assert "[red]city" in out
+    code, _, err = run("fit", "d[/x]/data.csv", "--target", "cost [/kg] :tada")
+    assert "cost [/kg] :tada:" in err
+
+
 REFUSALS = {
     "a missing file": (None, ["nowhere.csv", "--target", "y"], 1, ["nowhere.csv"]),
     "an empty file": ("", ["data.csv", "--target", "y"], 1, ["data.csv", "empty"]),

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.text import Text
 
 from separatrix.errors import in_flags
 
@@ -23,7 +24,7 @@ def show_notes(notes: "list[Note]") -> None:
 
 def tell(line: str, style: str = "") -> None:
     """One line to standard error, which keeps standard output for results."""
-    errors().print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    errors().print(Text(line), style=style, soft_wrap=True)  # as it is: brackets and colons are no markup
 
 
 def complain(message: str, code: int) -> int:
@@ -41,8 +42,8 @@ def errors() -> Console:
 def progress(first: str) -> Iterator[Callable[[str], Any]]:
     """A line on the terminal that says what is going on, and nothing where there is no terminal."""
     console = errors()
-    with console.status(first) as status:
-        yield lambda words: status.update(words)
+    with console.status(Text(first)) as status:
+        yield lambda words: status.update(Text(words))
 
 
 def in_words(step: "Step") -> str:
