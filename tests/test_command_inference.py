@@ -225,7 +225,7 @@ def test_a_level_that_is_none_is_refused(run):
     run("fit", "diabetes", "--inference")
     code, _, err = run("predict", "model.json", "diabetes", "--interval", "95")
     assert code == 2
-    assert "level=95.0 must lie between 0 and 1" in err
+    assert "separatrix: interval=95.0 must lie between 0 and 1" in err
     code, out, err = run("predict", "model.json", "diabetes", "--of", "observation")
     assert (code, out) == (2, "")
     assert "give its level too" in err

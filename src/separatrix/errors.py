@@ -101,6 +101,7 @@ FLAGS = {
     r"Columns\((\w+)=\[(['\"])(.*?)\2\]\)": lambda found: f"--{found[1]} {shlex.quote(found[3])}",
     r"Columns\((\w+)='(\w+)'\)": r"--\1 \2",
     r"use a linear regression": "pass --regression",
+    r"^level=": "interval=",
 }
 """What messages say in Python, and what it is in a terminal."""
 
