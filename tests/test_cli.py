@@ -351,6 +351,29 @@ def test_the_model_file_holds_no_training_row(run):
     assert not any(value in model for value in inner)
 
 
+@pytest.mark.parametrize("query", ["select * from 'data.csv'", 'from "./data.csv"', "from read_csv(['d*.csv'])"])
+def test_what_a_query_reads_is_not_written_over(run, fitted, query):
+    fitted("data.csv", "--target", "left", table=customers())
+    code, _, err = run("predict", "model.json", "--query", query, "--out", "data.csv")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "out=data.csv is a file to be read, and would be lost" in err
+    assert run("predict", "model.json", "--query", query, "--out", "new.csv")[0] == 0
+    assert Path("data.csv").read_text() == customers()
+
+
+def test_the_report_is_not_written_over_what_a_query_reads(run):
+    written(customers(), "report.html")
+    code, _, err = run("fit", "--query", "from read_csv('report.html')", "--target", "left")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "report.html is a file to be read, and would be lost" in err
+
+
+def test_a_file_named_like_a_built_in_set_need_not_be_a_regression(run):
+    written(customers(), "diabetes")
+    code, out, err = run("fit", "diabetes", "--target", "left")
+    assert (code, "accuracy" in out) == (0, True), err
+
+
 def test_brackets_and_colons_in_names_are_no_markup(run, monkeypatch):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")  # so that progress is shown
     Path("d[").mkdir()
@@ -362,6 +385,16 @@ def test_brackets_and_colons_in_names_are_no_markup(run, monkeypatch):
     assert "[red]city" in out
     code, _, err = run("fit", "d[/x]/data.csv", "--target", "cost [/kg] :tada")
     assert "cost [/kg] :tada:" in err
+
+
+def test_output_that_is_closed_stops_nothing(run, fitted, monkeypatch):
+    fitted("iris")
+    for command in (["predict", "model.json", "iris"], ["fit", "iris", "--out", "new"]):
+        with monkeypatch.context() as closed:
+            closed.setattr(sys, "stdout", None)
+            code, _, err = run(*command)
+        assert (code, "Traceback" in err) == (0, False)
+    assert Path("new/model.json").is_file()
 
 
 REFUSALS = {

@@ -122,12 +122,12 @@ def fit(
     out
         Folder for model.json and report.html.
     """
-    from separatrix.data.reading.builtin import REGRESSIONS
+    from separatrix.data.reading.builtin import is_regression
     from separatrix.settings import Settings
 
     settings = Settings(
         positive=positive,
-        regression=regression or data in REGRESSIONS,
+        regression=regression or is_regression(data),
         drop=names(drop),
         categorical=names(categorical),
         numeric=names(numeric),
@@ -188,7 +188,7 @@ def predict(
     with progress("reading new rows") as say:
         new = (rows or QueryOptions()).open(data)
         if out:
-            new.refuse(out, others=[model])
+            new.refuse(out, others=[model, *rows.named()] if rows else [model])
         scored = score(fitted, new, notes, say, interval, of)
         written = write_predictions((prediction_table(fitted, said, first) for first, _, said in scored), out)
     show_notes(notes)
@@ -259,7 +259,7 @@ def fit_and_write(data: str | None, rows: SourceOptions, target: str | None, set
     name, written = data or "the query", (out / "model.json", out / "report.html")
     # Their places are taken first: a folder that takes no files is known before the work, not after.
     with replacing_all(*written) as partials, progress(f"reading {name}") as say, rows.opened(data) as dataset:
-        dataset.refuse(*written)
+        dataset.refuse(*written, others=rows.named())
         target = target or (BUILTIN[data] if data and is_builtin(data) else None)
         if target is None:
             raise ArgumentError(
@@ -318,6 +318,8 @@ def write_results(training: "Training", data: str, model_file: Path, page: Path)
 
 def main() -> None:
     """Runs the command, and turns what went wrong into one line and an exit code."""
+    if sys.stdout is None:  # it was closed, and what is printed goes nowhere
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a letter that the terminal's encoding lacks is no fault
     try:

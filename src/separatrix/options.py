@@ -1,8 +1,12 @@
 """What the command can be told beside the commonest: of columns, and of where the rows are."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from glob import glob
+from itertools import chain
+from os.path import expanduser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -29,6 +33,7 @@ def whole(type_: Any, tokens: Sequence[Any]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=whole)]
+QUOTED = r"""'([^']+)'|"([^"]+)\""""  # in SQL, where FROM "q.csv" is a file too
 LARGE = 50_000_000  # cells; fewer are read into memory whole
 
 
@@ -83,6 +88,12 @@ class QueryOptions:
         from separatrix.data.opened import open
 
         return open(data, query=self.query, database=self.database, client=client)
+
+    def named(self) -> list[Path]:
+        """The files that are read for the query, as far as it says: its database, and what it has in quotes."""
+        quoted = [either for pair in re.findall(QUOTED, self.query or "") for either in pair if either]
+        found = (glob(expanduser(name), recursive=True) for name in quoted)
+        return [*([self.database] if self.database else []), *map(Path, chain.from_iterable(found))]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ def is_builtin(data: str) -> bool:
     return data in BUILTIN and not os.path.isfile(data)
 
 
+def is_regression(data: str | None) -> bool:
+    """Is it the name of a built-in set whose target is a number?"""
+    return data in REGRESSIONS and is_builtin(data)
+
+
 def builtin(name: str) -> tuple[Table, str]:
     """The table of a built-in set, its target the last column, with class names; and the target's name.
 
