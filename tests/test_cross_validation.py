@@ -21,6 +21,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import problems  # noqa: F401 - one thread
 from seldom import seldom
 from separatrix import LogisticRegression, LogisticRegressionCV
+from separatrix.cross_validation import scores
 from separatrix.cross_validation.folds import stratified
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options
@@ -158,6 +159,15 @@ def test_wide_and_sparse_rows_have_paths_too():
     assert_agrees(dense, peer(X, y, Cs=FEW_CS, scoring="neg_log_loss"))
     few = LogisticRegressionCV(Cs=FEW_CS, scoring="neg_log_loss").fit(sparse.csr_array(X), y)
     np.testing.assert_allclose(few.scores_, dense.scores_, atol=1e-6)
+
+
+def test_wide_sparse_rows_are_scored_many_at_a_time(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((60, 300_000), density=2e-5, format="csr", rng=rng)
+    y, tried, values_along = rng.integers(0, 2, 60), [], scores.values_along
+    monkeypatch.setattr(scores, "values_along", lambda *given: tried.append(1) or values_along(*given))
+    LogisticRegressionCV(Cs=[1.0], cv=2, refit=False).fit(X, y)
+    assert len(tried) == 2
 
 
 def test_dense_rows_of_mostly_zeros_have_the_paths_of_sparse_ones():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, log_loss, make_scorer
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
@@ -70,13 +71,12 @@ class Judge:
 
     def of_path(self, Cs: FloatArray, l1_ratio: float, path: Paths, f: int, rows: Rows, folds: Folds) -> list[float]:
         """The score of the fit of fold f for each C on its test rows; NaN if none of them counts."""
-        fits, K, p = path.coefficients[f].shape
+        fits, K, _ = path.coefficients[f].shape
         if rows.weight is not None and not any(rows.weight[test].any() for test in folds.some_of_test(f)):
             return [np.nan] * fits
         if self.is_direct:
-            cells, fewest = p + AT_ONCE * fits * K, max(min(FEWEST, MOST_CELLS // max(p, 1)), 1)
-            tests = folds.some_of_test(f)
-            parts = (rows.take(test[some]) for test in tests for some in pieces(len(test), cells, fewest))
+            tests, cells = folds.some_of_test(f), at_a_time(rows.X, fits * K)
+            parts = (rows.take(test[some]) for test in tests for some in pieces(len(test), *cells))
             with one_blas_thread():  # what several win, their start and end cost
                 return self.averaged((values_along(path, f, part), part) for part in parts)
         some = rows.take(folds.test(f))
@@ -165,6 +165,16 @@ class Judge:
         if K > 2 and instead:
             return f"{K} classes: use {instead[0]!r}."
         return f"these rows of {K} classes: {' '.join(str(error).split())}"
+
+
+def at_a_time(X: Any, outputs: int) -> tuple[int, int]:
+    """What a row that is scored takes, and the fewest at a time. Of a dense X each is copied; of a sparse one its
+    entries are, and for each product all coefficients, which are not to be more than what the rows take."""
+    n, p = X.shape
+    if sparse.issparse(X):
+        cells = X.nnz // n + AT_ONCE * outputs
+        return cells, max(FEWEST, p * outputs // cells)
+    return p + AT_ONCE * outputs, max(min(FEWEST, MOST_CELLS // max(p, 1)), 1)
 
 
 def scorer_of(scoring: Any, default: str, weighed: bool) -> Any:
