@@ -277,6 +277,19 @@ def test_sparse_columns_of_many_lengths_under_a_weak_penalty_are_fitted_in_a_sec
     np.testing.assert_allclose(model.coef_, w, rtol=0, atol=digits * np.abs(w).max())
 
 
+@pytest.mark.parametrize(("entries", "solver"), [(30_000, "conjugate-gradient"), (700, "qr")])
+def test_unpenalised_sparse_rows_fewer_than_columns_go_the_way_of_dense_ones(entries, solver):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((150, 8_000), density=entries / 1.2e6, format="csr", rng=rng)
+    y = rng.normal(size=150)
+    few, filled = LinearRegression().fit(X, y), LinearRegression().fit(X.toarray(), y)
+    assert few.trace_.solver == solver
+    assert few.rank_ == filled.rank_
+    assert few.certificate_.gap < 1e-25
+    np.testing.assert_allclose(few.coef_, filled.coef_, atol=1e-12 * np.abs(filled.coef_).max())
+    assert not few.coef_[X.sum(axis=0) == 0].any()
+
+
 def test_products_for_least_squares_go_on_to_the_end_without_a_restart():
     rng = np.random.default_rng(0)
     X = sparse.random_array((2_000, 2_500), density=5e-3, rng=rng, format="csr")

@@ -34,6 +34,14 @@ def is_wide(source: Source, penalty: ElasticNet) -> bool:
     return source.is_sparse or penalty.has_l1 or source.n_rows * p * min(source.n_rows, p) > LONG
 
 
+def is_filled_anyway(source: Source, penalty: ElasticNet) -> TypeGuard[MemorySource]:
+    """Whether X is sparse, not small with its zeros, and its triangle would be as large, which an unpenalised fit of
+    fewer rows than columns cannot do without."""
+    if not isinstance(source, MemorySource) or not source.is_sparse or not penalty.is_none:
+        return False
+    return source.n_rows < source.n_columns and source.n_rows * source.n_columns >= FEWEST_CELLS
+
+
 def is_soon_filled(source: Source) -> TypeGuard[MemorySource]:
     """Whether X is sparse, and takes little memory with its zeros, too."""
     return isinstance(source, MemorySource) and source.is_sparse and source.n_rows * source.n_columns <= FILLED

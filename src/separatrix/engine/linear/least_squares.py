@@ -17,7 +17,8 @@ little beside X, see `separatrix.engine.linear.preconditioned` for the way witho
 fit, and of many columns that are mostly zeros, of which a triangle would be larger than the data, any penalised one is
 found as those of classes are: by products alone, to all the digits that the objective has; without an L1 part in
 multipliers of the rows, where these are far fewer. Where that takes too many products, as under a weak penalty where
-columns differ in their lengths, and X is not too large with its zeros, it goes the way of dense columns.
+columns differ in their lengths, and X is not too large with its zeros, it goes the way of dense columns. So it does
+without a penalty where rows are fewer than columns, as their triangle would have those zeros, too.
 """
 
 import warnings
@@ -28,17 +29,24 @@ from time import perf_counter
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray
 from separatrix.compressed import dense
 from separatrix.data.block import Source
-from separatrix.data.memory import MemorySource
+from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificates.certificate import Certificate
 from separatrix.engine.certificates.quadratic_gap import PROVEN, certify_quadratic, spread
 from separatrix.engine.fit import rounded, rounding_of
 from separatrix.engine.iterate import Aim, Status, Step, Trace, minimise
 from separatrix.engine.line_search import beyond_numbers
-from separatrix.engine.linear.choose import is_large, is_little, is_soon_filled, is_soon_solved, is_wide
+from separatrix.engine.linear.choose import (
+    is_filled_anyway,
+    is_large,
+    is_little,
+    is_soon_filled,
+    is_soon_solved,
+    is_wide,
+)
 from separatrix.engine.linear.complete import complete
 from separatrix.engine.linear.in_triangle import elastic_net, minimum_norm, ridge, rounding_errors
 from separatrix.engine.linear.preconditioned import (
@@ -124,6 +132,12 @@ def least_squares(
 ) -> LeastSquares:
     """The exact fit, the penalty's strengths all zero or all above it; where an unpenalised one is not unique, the one
     with the smallest |w|. A triangle is made where it is asked for, or is the way to the fit."""
+    p, some = source.n_columns, None
+    if not with_triangle and is_filled_anyway(source, penalty):
+        some = np.unique(source.X.indices)  # a column of zeros gets no weight
+        X, penalty = source.X[:, some].toarray(), penalty.columns(some)
+        source = memory_source(X, source.y, source.weight, fit_intercept, source.n_threads, source.offset)
+        del X
     with one_blas_thread(), source.working() as source:
         found, task = None, Task(targets, penalty, fit_intercept)
         wide, large = is_wide(source, penalty), not with_triangle and is_large(source)
@@ -136,7 +150,15 @@ def least_squares(
             if not found and not penalty.has_l1 and is_soon_filled(source):
                 found = by_products(source, task, FEW_STEPS) or by_gram(replace(source, X=dense(source.X)), task)
             found = found or by_products(source, task)
-        return found or by_triangle(source, task)
+        found = found or by_triangle(source, task)
+    return found if some is None else of_more_columns(found, some, p)
+
+
+def of_more_columns(fit: LeastSquares, some: IntArray, p: int) -> LeastSquares:
+    """A fit of some of p columns as one of them all, of which the others have no weight."""
+    coefficients = np.zeros((len(fit.coefficients), p))
+    coefficients[:, some] = fit.coefficients
+    return replace(fit, coefficients=coefficients, triangle=np.empty((0, 0)))
 
 
 def by_squares(source: Source, task: Task) -> LeastSquares | None:
