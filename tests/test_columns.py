@@ -399,6 +399,26 @@ def test_codes_and_mixed_units_are_categories_and_not_numbers(cells):
     assert isinstance(only(z=[*cells, cells[0]]), Category)
 
 
+@pytest.mark.parametrize(
+    ("at_fit", "fine", "other", "known"),
+    [
+        (["12%", "3 %", "5.5%"], "7%", "0.05", "%"),
+        (["$12", "$1,000", "3"], "7", "€5", r"none, \$"),
+        (["1,234", "5", "6,5"], "£7", "12%", "none"),
+    ],
+)
+def test_a_new_number_whose_unit_would_not_have_gone_with_the_others_is_named(at_fit, fine, other, known):
+    columns = learn(z=at_fit)
+    assert columns.encode(table(z=[fine])).X.tolist() == [[float(re.sub(r"[^\d.]", "", fine))]]
+    with pytest.raises(CellError, match=rf"column 'z', row 2 of new\.csv: '{other}' has another unit .*\({known}\)"):
+        columns.encode(table(z=[fine, other]), "new.csv")
+
+
+def test_units_that_are_mixed_as_the_user_wants_it_are_not_compared():
+    columns = Columns.learn(table(z=["$3", "€4", "$5"], y=[0, 1, 0]), target="y", numeric=["z"])
+    assert columns.encode(table(z=["5%", "£1"])).X.tolist() == [[5], [1]]
+
+
 def test_a_number_written_another_way_in_new_rows_is_named():
     columns = learn(price=["1.234,50", "3", "0,5"])
     with pytest.raises(CellError, match=r"column 'price', row 2 of new\.csv: '1,234\.50' is not a number"):

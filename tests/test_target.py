@@ -159,6 +159,12 @@ def test_a_regression_target_in_text_is_read_as_a_column_is(texts, numbers):
     np.testing.assert_array_equal(target.encode(data.filter(known.tolist())), np.array(numbers)[known])
 
 
+def test_a_target_of_another_unit_than_at_fit_is_refused():
+    target = learn_target(nw.from_dict({"y": ["3%", "4%", "5%"]}, backend="pyarrow"), "y", regression=True)
+    with pytest.raises(CellError, match=r"column 'y', row 2 of the data: '0\.05' has another unit than at fit \(%\)"):
+        target.encode(nw.from_dict({"y": ["4%", "0.05"]}, backend="pyarrow"))
+
+
 def test_a_regression_target_of_several_units_is_refused():
     data = nw.from_dict({"y": ["$3", "4 €", "$5"]}, backend="pyarrow")
     with pytest.raises(TargetError, match=r"numbers of different units \(\$, €\); write all in one"):

@@ -14,8 +14,8 @@ from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cached import cached_property
 from separatrix.data.tables.calendar import DATE_LIKE, DateOrder, dates_in
 from separatrix.data.tables.locations import row_of
-from separatrix.data.tables.numerals import PLAIN, Written, pc, read_numbers
-from separatrix.errors import CellError, ColumnError, no_such
+from separatrix.data.tables.numerals import PLAIN, Written, of_other_units, pc, read_numbers
+from separatrix.errors import CellError, ColumnError, listing, no_such
 
 Table = nw.DataFrame[Any]
 Kind = Literal["number", "boolean", "text", "category", "date", "other"]
@@ -89,13 +89,15 @@ class Cells:
             codes[strange] = _positions(_by_value(texts.filter(pa.array(strange))), _once(_by_value(known)))
         return self.spread(codes, np.int32(-1))
 
-    def numbers(self, remedy: str = "fix the cell", written: Written = "plain") -> FloatArray:
-        """The cells as numbers, (rows,), NaN where missing; text is read as `written`.
+    def numbers(
+        self, remedy: str = "fix the cell", written: Written = "plain", units: Sequence[str] = ()
+    ) -> FloatArray:
+        """The cells as numbers, (rows,), NaN where missing; text is read as `written`, in these `units` if there are.
 
         Raises
         ------
         CellError
-            A cell is text that is no number, infinite, or too large to square: the first such row.
+            A cell is text that is no number, in another unit, infinite, or too large to square: the first such row.
         ColumnError
             The column holds dates or something else that is no number.
         """
@@ -108,6 +110,10 @@ class Cells:
                 word = strange & np.isnan(self.spread(read_numbers(self.texts(), "comma"), np.nan))
                 strange = word if word.any() else strange
             self.refuse(strange, f"is not a number; {remedy}")
+            if units:
+                other = self.spread(of_other_units(self.texts(), set(units)), False)
+                known = listing(unit or "none" for unit in units)
+                self.refuse(other, f"has another unit than at fit ({known}); write the cell in that")
         else:
             numbers = as_floats(self.values)
         if excess := self.excess(numbers):

@@ -66,8 +66,8 @@ class Part:
 class Number(Struct, frozen=True, forbid_unknown_fields=True, tag="number"):
     """A number; a missing cell counts as the mean, and is flagged if some were missing at fit: `missing`.
 
-    `written` says how text is read as numbers, and `remark` what is worth knowing of that; `marks`, here and below, how
-    missing cells were marked in text.
+    `written` says how text is read as numbers, and `remark` what is worth knowing of that; `units`, which signs of
+    currencies and percent it has, none where that is not known; `marks`, here and below, how missing cells were marked.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Number(Struct, frozen=True, forbid_unknown_fields=True, tag="number"):
     written: Written = "plain"
     remark: str = ""
     marks: list[str] = []
+    units: list[str] = []
 
     numbers: ClassVar[int] = 1
 
@@ -92,7 +93,8 @@ class Number(Struct, frozen=True, forbid_unknown_fields=True, tag="number"):
         return self.written != "plain"
 
     def encode(self, cells: Cells) -> Part:
-        numbers = cells.numbers(f"fix the cell, or fit with Columns(categorical={[self.name]})", self.written)
+        remedy = f"fix the cell, or fit with Columns(categorical={[self.name]})"
+        numbers = cells.numbers(remedy, self.written, self.units)
         return _imputed(numbers, self.mean, self.missing, self.name)
 
     def describe(self) -> str:

@@ -97,7 +97,7 @@ def number(tally: ColumnTally, rules: Rules) -> Column:
         return category(tally, rules)  # one value and gaps: only the gaps can tell, so they are the feature
     remark = "" if _clear(tally, written) else ", a comma taken to part thousands as no cell tells"
     extent = moments.mean, moments.low, moments.high
-    return Number(tally.name, *extent, tally.missing, written, remark, _marks(tally))
+    return Number(tally.name, *extent, tally.missing, written, remark, _marks(tally), units_read(reading, written))
 
 
 def boolean(tally: ColumnTally, rules: Rules) -> Column:
@@ -295,6 +295,11 @@ def _is_numbers(tally: ColumnTally) -> bool:
 def best_way(tally: ColumnTally) -> Written:
     """The way of writing numbers that most cells follow; of equals the plainest."""
     return max(WAYS, key=lambda way: tally.readings[way].moments.count if way in tally.readings else -1)
+
+
+def units_read(reading: Reading, written: Written) -> list[str]:
+    """The units by which new cells are judged: none where they are all plain, or differ as the user wants it."""
+    return sorted(reading.units) if written != "plain" and one_unit(reading.units) else []
 
 
 def _clear(tally: ColumnTally, written: Written) -> bool:

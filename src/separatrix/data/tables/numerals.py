@@ -57,7 +57,18 @@ def units_of(texts: Any) -> frozenset[str]:
     >>> sorted(units_of(pa.array(["$3", "$-1,000", "12"])))
     ['', '$']
     """
-    return frozenset(pc.unique(pc.replace_substring_regex(texts, pattern="[^$€£¥%]", replacement="")).to_pylist())
+    return frozenset(pc.unique(_signs(texts)).to_pylist())
+
+
+def of_other_units(texts: Any, units: Set[str]) -> BoolArray:
+    """Which texts have a sign, or none, that does not go with those of their column, (texts,).
+
+    >>> of_other_units(pa.array(["$3", "€3", "12"]), {"$"}), of_other_units(pa.array(["3%", "0.03"]), {"%"})
+    (array([False,  True, False]), array([False,  True]))
+    """
+    signs = _signs(texts)
+    other = [sign for sign in pc.unique(signs).to_pylist() if not one_unit({sign, *units})]
+    return pc.is_in(signs, value_set=pa.array(other, signs.type)).to_numpy(zero_copy_only=False)
 
 
 def one_unit(units: Set[str]) -> bool:
@@ -68,6 +79,11 @@ def one_unit(units: Set[str]) -> bool:
 def are_codes(texts: Any) -> BoolArray:
     """Which texts begin with a zero too many to be a number, (texts,)."""
     return pc.match_substring_regex(texts, CODE).to_numpy(zero_copy_only=False)
+
+
+def _signs(texts: Any) -> Any:
+    """The currencies' and percent signs of each text."""
+    return pc.replace_substring_regex(texts, pattern="[^$€£¥%]", replacement="")
 
 
 def _where(texts: Any, pattern: str) -> Any:
