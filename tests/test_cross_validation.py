@@ -25,12 +25,13 @@ from separatrix.cross_validation import scores
 from separatrix.cross_validation.folds import stratified
 from separatrix.data.memory import memory_source
 from separatrix.engine.fit import Options
+from separatrix.engine.objective import Objective
 from separatrix.engine.paths import course, leave_out
 from separatrix.engine.paths.groups import Members
 from separatrix.engine.paths.path import fit_paths
 from separatrix.engine.paths.selection import select_C
 from separatrix.equations.hyperplane import PIECE_CELLS
-from separatrix.equations.losses import LogLoss
+from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.errors import ApproximationWarning, ArgumentError, ConvergenceWarning, SeparatrixWarning
 
@@ -476,6 +477,32 @@ def test_penalties_so_weak_that_curvatures_are_rounding_leave_every_fold_a_fit(c
         warnings.simplefilter("ignore", SeparatrixWarning)
         model = LogisticRegressionCV(Cs=Cs, cv=cv, scoring="accuracy").fit(X, y)
     assert model.scores_.mean(axis=0).min() > 0.95
+
+
+@pytest.mark.parametrize(("form", "strong"), [(sparse.csr_array, [1e-30]), (np.asarray, [1e-100, 1e-50])])
+def test_a_penalty_beside_which_curvatures_have_no_digits_spoils_no_fit_of_a_weaker_one(form, strong):
+    X, y = made(60, 4)
+    X = form(1e6 * X)
+    alone, after = (
+        LogisticRegressionCV(Cs=Cs, cv=2, scoring="neg_log_loss").fit(X, y[:, 0]) for Cs in ([1.0], [*strong, 1.0])
+    )
+    np.testing.assert_allclose(after.scores_[..., -1], alone.scores_[..., 0], atol=1e-7)
+
+
+def test_a_row_beside_which_the_curvature_of_others_has_no_digits_is_left_out():
+    X, y = np.zeros((12, 1)), np.array([3, 1, 1, 2, 2, 3, 4, 5, 4, 0, 5, 0])
+    X[6] = 2e28
+    model = LogisticRegressionCV(Cs=[0.001, 1.0, 1e30], cv="loo", multi_class="ovr", refit=False).fit(X, y)
+    assert np.isfinite(model.scores_).all()
+
+
+@pytest.mark.parametrize(("K", "far"), [(1, 1e30), (3, 1e3)])
+def test_rows_of_a_fit_that_ended_far_away_are_left_out_without_a_warning_of_numpy(K, far):
+    rng = np.random.default_rng(0)
+    source = memory_source(rng.normal(size=(20, 2)), rng.integers(0, 2, (20, 1)) * 1.0 if K == 1 else np.arange(20) % K)
+    objective = Objective(source, LogLoss() if K == 1 else SoftmaxLoss(), elastic_net(np.zeros(2), 0.0), True)
+    found = leave_out.leave_one_out(objective, far * rng.normal(size=(3, K)), Options())
+    assert np.isfinite(found.eta).all()
 
 
 def test_a_sample_that_is_separated_where_the_rows_are_not_spoils_no_fit():

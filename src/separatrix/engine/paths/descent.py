@@ -16,6 +16,7 @@ from separatrix.engine.solvers.quasi_newton import Pair, inverse_times, precisio
 CHORDS = 3  # steps that cost as much as one with a new curvature
 SLIGHT = 0.01  # of the objective: of a fall by so little the slopes at both ends tell as much, at half of the cost
 NOTHING = 1e-4  # of tol: what a fit may be above its optimum after the step that is not looked at
+FEW_DIGITS = 1e-10  # of what is taken out of a curvature: of one that is less few are left
 SETTLED = 1e-4  # of the objective: a fit that may be farther above its optimum goes on
 
 
@@ -96,13 +97,14 @@ class Descent:
 
     def leaders(self, tol: float) -> IntArray:
         """Of each fit, under ever weaker penalties, the first whose optimum is about within tol of its own, or itself;
-        of fits that have not moved yet."""
+        of fits that have not moved yet. None goes on with a curvature in which its own has few digits."""
         l2, p = self.family.l2, len(self.family.l2)
         leader, last, w = [0], 0, (self.theta + self.step)[:, :p]
         for c in range(1, len(self.strength)):
             pull = np.zeros((1, self.theta.shape[1]))
             pull[0, :p] = (self.strength[c] - self.strength[last]) * l2 * w[last]
-            if 0.5 * np.vdot(pull, self.factors.solve(pull, np.array([c]))) > tol:
+            swamped = np.any(self.metric[c].diagonal()[:p] < FEW_DIGITS * self.strength[last] * l2)
+            if swamped or 0.5 * np.vdot(pull, self.factors.solve(pull, np.array([c]))) > tol:
                 last = c
             leader.append(last)
         return np.array(leader)

@@ -31,7 +31,7 @@ from separatrix.engine.iterate import Solver
 from separatrix.engine.leverage import inverse_curvature, leverages, row_curvatures
 from separatrix.engine.line_search import beyond_numbers
 from separatrix.engine.objective import Objective
-from separatrix.engine.paths.descent import SETTLED
+from separatrix.engine.paths.descent import FEW_DIGITS, SETTLED
 from separatrix.engine.solvers.proximal import proximal_newton
 from separatrix.engine.solvers.quasi_newton import quasi_newton
 from separatrix.engine.sums import block_eta, block_state, gram
@@ -62,6 +62,7 @@ See = Callable[[slice, FloatArray], FloatArray]
 """What is to be added up over the rows, of some of them and of eta without each."""
 
 
+@beyond_numbers
 def leave_one_out(objective: Objective, theta: FloatArray, options: Options, see: See | None = None) -> LeftOut:
     """eta of every row about as a fit without that row would give it, from the optimum theta (P, K) of all; where it
     would be large beside X, what `see` makes of it.
@@ -90,8 +91,10 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options, see
     after, moved = newton_steps(some, there, keep)
     if moved <= NEAR_ENOUGH * after:
         return LeftOut(eta, 0)
+    far = ~np.isfinite(eta).all(axis=1)
+    eta[far] = 0.0  # a step beyond numbers says nothing: such rows are left out first
     loss = row_losses(objective, eta)
-    added = np.abs(loss - with_each(some, there))
+    added = np.where(far, np.inf, np.abs(loss - with_each(some, there)))
     order = np.argsort(-added, kind="stable")
     still = np.cumsum(added[order][::-1])[::-1]
     without = cache(partial(without_each, objective, theta, options))  # made once, if at all
@@ -102,7 +105,7 @@ def leave_one_out(objective: Objective, theta: FloatArray, options: Options, see
         if max(shares) * still[first] <= may and sum(misses) <= may:
             break
         if first and first >= most:
-            due = int(np.count_nonzero(shares[1] * still[first:] > may))
+            due = int(np.count_nonzero(~(shares[1] * still[first:] <= may)))  # no number is no knowledge
             return LeftOut(eta, max(due, min(AT_ONCE, len(order) - first)) if misses[1] > may else due)
         some = order[first : first + AT_ONCE]
         step = loss[some]
@@ -193,7 +196,8 @@ def on_support(objective: Objective, theta: FloatArray) -> tuple[Objective, Floa
 
 
 def without_each(objective: Objective, theta: FloatArray, options: Options) -> Callable[[int], FloatArray]:
-    """What gives eta (K,) of a row by the fit without it; each starts from theta, with the curvature less its own."""
+    """What gives eta (K,) of a row by the fit without it; each starts from theta, with the curvature less its own,
+    where that has digits."""
     source = objective.source
     assert isinstance(source, MemorySource)
     at = objective.evaluate(theta, order=2)
@@ -203,10 +207,12 @@ def without_each(objective: Objective, theta: FloatArray, options: Options) -> C
         row = next(source.take(np.array([i])).blocks(slice(0, 1)))
         weight = np.array(source.weight)
         weight[i] = 0.0
-        penalty = objective.penalty.times(total / (total - row.total))
+        left, own = weight.sum(), own_curvature(objective, row, theta)
+        penalty = objective.penalty.times(total / left)
         without = Objective(source.weighing(weight), objective.loss, penalty, objective.fit_intercept)
-        metric = (total * curvature - own_curvature(objective, row, theta)) / (total - row.total)
-        np.fill_diagonal(metric, np.maximum(metric.diagonal(), 0.0))  # of what the row held alone rounding is left
+        metric = (total * curvature - own) / left
+        if np.any(left * metric.diagonal() < FEW_DIGITS * own.diagonal()):
+            metric = None  # of what the row held alone rounding is left
         return block_eta(row, end_of(without, theta, metric, options))[0]
 
     return fitted

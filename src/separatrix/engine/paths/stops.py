@@ -9,7 +9,7 @@ from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Iterate
 from separatrix.engine.matrices.linear_algebra import solve_positive
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.paths.descent import NOTHING, Descent, needs_no_look, settled
+from separatrix.engine.paths.descent import FEW_DIGITS, NOTHING, Descent, needs_no_look, settled
 from separatrix.engine.solvers.newton import KEEP, newton
 from separatrix.equations.penalties import ElasticNet
 
@@ -36,9 +36,15 @@ class Stop:
     rate: float
 
     def further(self, objective: Objective, options: Options) -> "Stop":
-        """On to the optimum under the penalty of the objective, which is of the same rows: what is known serves."""
+        """On to the optimum under the penalty of the objective, which is of the same rows: what is known serves, unless
+        beside the penalty before hardly a digit of it was left."""
         more = ElasticNet(objective.penalty.l1 - self.penalty.l1, objective.penalty.l2 - self.penalty.l2)
         metric = with_more(self.metric, more)
+        assert metric.curvature is not None
+        before = self.penalty.curvature(metric.theta[: len(more.l2)]).ravel()
+        if np.any(metric.curvature.diagonal()[: before.size] < FEW_DIGITS * before):
+            at = objective.evaluate(metric.theta, order=2)
+            return refine(objective, Iterate(at, np.inf, at), options)
         at = metric if self.at is self.metric else with_more(self.at, more)
         return refine(objective, Iterate(at, np.inf, metric), options, self.rate)
 
