@@ -271,6 +271,12 @@ def test_everything_it_refuses_is_also_a_separatrix_error():
         separatrix.LogisticRegression(C=0).fit([[0.0], [1.0]], [0, 1])
 
 
+@pytest.mark.parametrize("model", [LogisticRegression, LogisticRegressionCV])
+def test_a_class_weight_of_which_rows_weigh_too_much_in_all_is_refused_by_name(model):
+    with pytest.raises(ArgumentError, match="class_weight"):
+        model(class_weight={0: 1e308}).fit(np.arange(20.0)[:, None], np.arange(20) % 2)
+
+
 def test_a_class_weight_that_leaves_one_class_is_refused():
     with pytest.raises(TargetError, match="positive weight"):
         LogisticRegression(class_weight={0: 0.0, 1: 1.0}).fit([[0.0], [1.0], [2.0]], [0, 1, 0])

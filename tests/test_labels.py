@@ -55,6 +55,7 @@ def test_codes_of_many_rows_take_as_few_bytes_as_their_number_needs(of, classes)
         (np.nan, float, f"y is missing in row {MANY - 1}, counted from 0"),
         (0.5, float, "y holds numbers such as 0.5, no classes"),
         (np.inf, float, "y holds numbers such as inf, no classes"),
+        (1e20, float, r"y holds numbers such as 1e\+20, no classes"),  # nor to scikit-learn, by which they are judged
         (3, object, "holds int and str: make all labels text, or whole numbers"),
         ([], object, "holds list and str: make all labels text, or whole numbers"),
         (1j, complex, "holds complex: make all labels text, or whole numbers"),
@@ -98,6 +99,13 @@ def test_text_of_a_type_of_numpys_own_is_learned_and_scored_as_other_text():
     assert theirs.score(X, y.astype(kind)) == theirs.score(X, y)
     with pytest.raises(TargetError, match="y is missing in row 7, counted from 0"):
         LogisticRegression().fit(X, np.array([*y[:7], None, *y[8:]], dtype=kind))
+
+
+def test_a_sparse_array_of_pandas_is_learned_and_scored_as_what_it_holds():
+    X, y = np.arange(4.0)[:, None], np.array([0, 1, 0, 1])
+    model = LogisticRegression().fit(X, pd.arrays.SparseArray(y))
+    assert model.classes_.tolist() == [0, 1]
+    assert model.score(X, pd.arrays.SparseArray(y)) == model.score(X, y)
 
 
 def test_other_columns_of_pandas_are_left_as_they_are():

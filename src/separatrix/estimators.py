@@ -203,7 +203,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.classes_, codes = made_codes(y)
         weight = check_sample_weight(sample_weight, X.shape[0])
         weight, total = self._weighed(codes, weight)
-        check_size("class_weight", weight)
         offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
         threads = self.n_threads
         source = memory_source(X, codes, weight, self.fit_intercept, n_threads=threads, offset=offset, near=True)
@@ -214,8 +213,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         total = weight_by_class(codes, len(self.classes_), weight)
         if self.class_weight is not None:
             by_class = weight_of_classes(self.class_weight, self.classes_, total)
-            weight, total = weight_of_rows(by_class, codes, weight), total * by_class
+            with np.errstate(over="ignore"):  # of rows that weigh too much in all, which is refused by name
+                weight, total = weight_of_rows(by_class, codes, weight), total * by_class
         check_two_classes(self.classes_, total)
+        check_size("class_weight", weight)
         return weight, total
 
     def _fits(self, source: Source, strength: float, options: Options) -> list[tuple[Fit, Recession | None]]:

@@ -15,14 +15,17 @@ from separatrix.equations.hyperplane import pieces
 from separatrix.errors import TargetError
 
 WIDEST_COUNT = 100_000  # of the range of whole numbers that are counted instead of sorted
+BEYOND_WHOLE = np.float64(2**63)  # numbers that scikit-learn takes for no labels: a type of whole ones has none of them
 FEW = 8  # classes, each of which is counted faster than all in one go
 
 
 def brought_text(y: Any) -> Any:
     """Text of a type of NumPy's own, or of a column of pandas, as objects, of pandas the same for equal ones: it makes
-    an object for each row. Anything else as it is."""
+    an object for each row. A sparse array of pandas with what it leaves out; anything else as it is."""
     if isinstance(getattr(y, "dtype", None), np.dtypes.StringDType):  # which scikit-learn does not take
         return y.astype(object)
+    if type(y).__name__ == "SparseArray":  # nor that
+        return np.asarray(y)
     if not hasattr(y, "iloc") or not hasattr(y, "factorize") or isinstance(y.dtype, np.dtype):
         return y
     if getattr(y.dtype, "categories", y).dtype.kind != "O":
@@ -89,7 +92,7 @@ def check_whole(y: NDArray, some: slice, name: str = "y") -> None:
     values = y[some]
     if values.dtype.kind == "f":
         check_complete(gaps(values), name, some.start)
-        for number in values[(values != np.floor(values)) | np.isinf(values)][:1]:
+        for number in values[(values != np.floor(values)) | (np.abs(values) >= BEYOND_WHOLE)][:1]:
             raise TargetError(
                 f"Unknown label type: {name} holds numbers such as {shown(number)}, no classes: use LinearRegression, "
                 "or make classes of them, as y > 0 does."
