@@ -248,6 +248,20 @@ def test_a_fit_that_is_refused_or_diverges_leaves_the_model_as_it_was(Model, rat
     assert all(value is before[name] for name, value in vars(model).items())
 
 
+def test_numbers_whose_squares_are_none_are_not_regressed_on():
+    with pytest.raises(TargetError, match="y"):
+        LinearRegression(num_iterations=2000).fit(X_TWO, Y_TWO * 1e155)
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_columns_whose_squares_are_no_numbers_are_to_be_scaled(Model):
+    with pytest.raises(
+        DivergenceError, match=r"columns are so large that no rate is small enough: scale them first\.$"
+    ):
+        Model().fit(X_TWO * 1e200, Y_TWO)
+    assert largest_safe_rate(X_TWO * 1e155, 1.0) > 0
+
+
 def test_three_classes_are_sent_to_softmax_regression():
     with pytest.raises(TargetError, match=r"y has 3 values \(0, 1, 2\): use SoftmaxRegression"):
         LogisticRegression().fit([[1.0], [2.0], [3.0]], [0, 1, 2])
@@ -280,6 +294,7 @@ def test_numbers_are_regressed_on_whatever_the_type_of_the_array_that_holds_them
         ({"num_iterations": 2.5}, "num_iterations=2.5 must"),
         ({"num_iterations": None}, "num_iterations=None must"),
         ({"num_iterations": np.inf}, "num_iterations=inf must"),
+        ({"num_iterations": 10**15}, "num_iterations=10{15} must be .* at most 1,000,000,000, as the loss of each"),
     ],
 )
 def test_settings_without_meaning_are_refused_by_name(Model, setting, message):

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from separatrix.arguments import check_squares
 from separatrix.arrays import FloatArray
 from separatrix.equations.hyperplane import linear_predictor, signed_distance
 from separatrix.equations.links import log1pexp, sigmoid, softmax
@@ -41,6 +42,8 @@ from separatrix.errors import (
     listing,
 )
 from separatrix.points import as_labels, as_numbers, as_points, distinct
+
+MOST_STEPS = 10**9  # whose losses take 8 GB
 
 
 class _GradientDescent:
@@ -209,6 +212,7 @@ class LinearRegression(_GradientDescent):
     def fit(self, X: ArrayLike, y: ArrayLike) -> "LinearRegression":
         """Learns w and b from points X (n, p) and numbers y (n,); raises as LogisticRegression.fit does."""
         X, y = as_points(X), as_labels(X, as_numbers(y))
+        check_squares(y)
         Z = with_ones(X) if self.fit_intercept else X
         loss = SquaredLoss()
 
@@ -265,7 +269,8 @@ def largest_safe_rate(Z: FloatArray, curvature_bound: float) -> float:
     >>> round(largest_safe_rate(np.array([[2.0], [2.0]]), 0.25), 12)
     2.0
     """
-    return float(2.0 / (curvature_bound * np.linalg.norm(Z, 2) ** 2 / len(Z)))
+    root = np.linalg.norm(Z, 2) / np.sqrt(len(Z))
+    return float(2.0 / curvature_bound / root / root)  # the square may be beyond numbers
 
 
 def report_rising(losses: FloatArray, learning_rate: float, Z: FloatArray, curvature_bound: float) -> None:
@@ -274,17 +279,19 @@ def report_rising(losses: FloatArray, learning_rate: float, Z: FloatArray, curva
     if ended <= lowest * (1 + 1e-6):
         return
     largest = largest_safe_rate(Z, curvature_bound)
-    safe = f"The largest safe rate for this data is {largest:.4g}"
+    safe = f"The largest safe rate for this data is {largest:.4g}; or scale the columns first."
+    if not largest:
+        safe = "The columns are so large that no rate is small enough: scale them first."
     if not ended <= began:  # above it, or no number at all
         raise DivergenceError(
             f"learning_rate={learning_rate:g} is too large: the mean loss went from {began:.4g} to {ended:.4g} in "
-            f"{len(losses):,} iterations. {safe}; or scale the columns first."
+            f"{len(losses):,} iterations. {safe}"
         )
     if learning_rate <= largest:
         return  # a loss next to 0 goes up and down by its rounding alone
     warnings.warn(
         f"the loss went up and down and ended at {ended:.4g}, above the {lowest:.4g} it had reached: "
-        f"learning_rate={learning_rate:g} is too large. {safe}.",
+        f"learning_rate={learning_rate:g} is too large. {safe}",
         ConvergenceWarning,
         stacklevel=4,
     )
@@ -306,8 +313,9 @@ def checked_settings(model: _GradientDescent) -> tuple[float, int]:
     rate, steps = model.learning_rate, model.num_iterations
     if not (isinstance(rate, Real) and 0 < rate < np.inf):
         raise ArgumentError(f"learning_rate={rate!r} must be a number above 0.")
-    if not (isinstance(steps, Real) and 1 <= steps < np.inf and steps == int(steps)):
-        raise ArgumentError(f"num_iterations={steps!r} must be a whole number, at least 1.")
+    if not (isinstance(steps, Real) and 1 <= steps <= MOST_STEPS and steps == int(steps)):
+        most = f"at most {MOST_STEPS:,}, as the loss of each is kept"
+        raise ArgumentError(f"num_iterations={steps!r} must be a whole number, at least 1, and {most}.")
     return float(rate), int(steps)
 
 
