@@ -34,7 +34,7 @@ CURVATURE_SEEN = 1e-15  # less (a column), where columns have a curvature of 1, 
 CURVATURE_SURE = 1e-12  # and of more no more than a thousandth is
 BEND_SEEN = 8.0 * float(np.finfo(float).eps)  # the root (a root of a column) of what a z that does not bend may show
 MOVED = 1e-12  # of a row, beside the largest of its parts: less may be the rounding of X, and of z
-MOVED_WITH_OTHERS = 1e-14  # the same where another row moves more: the columns do not repeat each other then
+MOVED_WITH_OTHERS = 3e-13  # the same where another row moves more: the columns do not repeat each other then
 LOSS_SEEN = 1e-12  # beside F: less is no loss to run off from, and that much more may be bounded
 MOST_TURNS, CROSS = 6, 1e-3
 SLOPE_SEEN = 3e-14  # less, where columns have a curvature of 1, may be rounding
@@ -147,8 +147,8 @@ def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray
     """How far F can fall, at most, along each of the directions (P K, m) in which it all but does not bend, and how
     steep it can be there, (2, m). Three passes.
 
-    A row that moves by no more than the rounding of X keeps its loss; where another row moves more than that, the
-    rounding is that of double precision. And no loss is below zero, nor the penalty, nor is one of classes steeper than
+    A row that moves by no more than the rounding of X keeps its loss; where another row moves more than that, by no
+    more than that of z. And no loss is below zero, nor the penalty, nor is one of classes steeper than
     it is large. Of several classes those that move with the row's own keep their odds: all that the others can bring is
     -log of the probability of these.
     """
