@@ -288,3 +288,15 @@ def test_a_weight_that_others_make_up_for_stays_where_it_is_and_the_step_is_one_
     assert np.abs(step[3]).max() < 1e-12
     others = np.linalg.solve(own.curvature, -own.gradient.ravel()).reshape(4, K)
     assert np.abs(np.delete(step, 3, axis=0) - others).max() < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [([[-1.0], [1.0], [0.0]], [0, 1, 0]), ([[2.0], [0.0], [0.0]], [2, 0, 1])],
+)
+def test_without_an_intercept_rows_of_zeros_keep_the_loss_that_they_have(X, y):
+    model = quiet_fit(X, y, fit_intercept=False)
+    zeros = np.count_nonzero(np.asarray(X) == 0)
+    assert mean_loss(model, X, y) == pytest.approx(np.log(len(model.classes_)) * zeros / len(y), rel=1e-9)
+    assert model.n_iter_[0] < 20
+    assert model.certificate_.gap <= 1e-8

@@ -107,7 +107,7 @@ def aside_of(source: MemorySource, K: int, ones: int) -> Aside | None:
         lone = lone_columns(rest, K, ones)
         held = hold_constant(idle, free, lone, ones)
         all_of_it &= not (turns and held)
-        lone = that_meet(lone, source.is_sparse)
+        lone = that_meet(lone, source.is_sparse, ones)
         if not len(lone) or not source.is_little(round(BYTES * gone.size)):
             break
         there = gone[rows]
@@ -115,7 +115,10 @@ def aside_of(source: MemorySource, K: int, ones: int) -> Aside | None:
         gone[rows] = there
         lone = lone.only(more)
         rows = positions(len(gone), lambda some: gone[some].sum(axis=1) < K - 1)
-        if uneven or not all(has_classes(y, K) for y in (source.y, picked(source.y, rows))):
+        several = (
+            has_classes(picked(source.y, rows), K) if ones else len(rows) > 0
+        )  # what of one class is left then stays
+        if uneven or not has_classes(source.y, K) or not several:
             return None
         if not len(lone):
             break
@@ -128,8 +131,10 @@ def aside_of(source: MemorySource, K: int, ones: int) -> Aside | None:
     return Aside(tuple(turns), gone, idle, free, all_of_it) if turns else None
 
 
-def that_meet(lone: Lone, is_sparse: bool) -> Lone:
-    """Those whose threshold other rows are on, of a sparse X where that is 0."""
+def that_meet(lone: Lone, is_sparse: bool, ones: int) -> Lone:
+    """Those whose threshold other rows are on, of a sparse X where that is 0, as it is without an intercept."""
+    if not ones:
+        lone = replace(lone, low=0.0 * lone.low, high=0.0 * lone.high)
     return lone.only((lone.low == lone.high) & ((lone.low == 0) | (not is_sparse)))
 
 
