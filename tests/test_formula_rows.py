@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose
 
@@ -318,3 +319,47 @@ def test_a_calibration_asks_for_rows_that_have_a_prediction():
         pytest.raises(InferenceError, match="no prediction of 5 rows"),
     ):
         model.calibration(moved)
+
+
+@pytest.mark.parametrize(
+    "table", [lambda fit: fit.summary(), lambda fit: fit.marginal_effects(), lambda fit: fit.collinearity()]
+)
+def test_names_of_wide_characters_leave_the_columns_of_a_table_below_each_other(table):
+    rows = some_rows()[10:]
+    fit = logit("結果 ~ 年齢 + v", rows.rename(columns={"x": "年齢", "c": "結果"}))
+    plain = logit("outc ~ aged + v", rows.rename(columns={"x": "aged", "c": "outc"}))
+    wide = str(table(fit)).replace("年齢", "aged").replace("結果", "outc")  # two places for each character
+    assert wide == str(table(plain))
+
+
+@pytest.mark.parametrize("open_", [lambda table: table, lambda table: separatrix.open(pa.Table.from_pandas(table))])
+@pytest.mark.parametrize(
+    ("right", "name"), [("x * v + `x:v`", "x:v"), ("g + `g[T.b]`", r"g\[T.b\]"), ("`x:v`:c + x:v:c", "x:v:c")]
+)
+def test_columns_of_a_formula_that_would_have_one_name_are_refused(right, name, open_):
+    table = some_rows().assign(g=np.resize(["a", "b", "c"], 100)).dropna()
+    table[["x:v", "g[T.b]"]] = np.random.default_rng(1).normal(size=(len(table), 2))
+    with pytest.raises(ColumnError, match=f"2 columns have the name '{name}': rename them"):
+        ols(f"y ~ {right}", open_(table))
+    assert ols("y ~ x + v + `x:v`", open_(table)).names == ("Intercept", "x", "v", "x:v")
+
+
+@pytest.mark.parametrize("open_", [lambda table: table, lambda table: separatrix.open(pa.Table.from_pandas(table))])
+@pytest.mark.parametrize(("right", "number", "term"), [("2:x", "2", "2:x"), ("v + v:x:0.5", "0.5", "v:x:0.5")])
+def test_a_number_that_multiplies_a_term_is_refused_as_no_name_tells_it(right, number, term, open_):
+    table = some_rows()
+    with pytest.raises(ArgumentError, match=rf"multiplies by {number} in {term}, .* or write I\({number} \* x\)"):
+        ols(f"y ~ {right}", open_(table))
+    assert ols("y ~ 1:x + v^1", open_(table)).names == ("Intercept", "x", "v")
+
+
+def test_dates_that_are_categories_have_the_effects_of_their_names():
+    table = some_rows().assign(day=pd.date_range("2024-01-01", periods=100, freq="D").to_period("Q").to_timestamp())
+    table["name"] = table["day"].astype(str)
+    for at in ("average", "means"):
+        dates, names = (logit(f"c ~ C({day}) * v", table).marginal_effects(at) for day in ("day", "name"))
+        assert (dates.variables, names.variables) == (("day", "v"), ("name", "v"))
+        assert_allclose(dates.effects, names.effects)
+        assert_allclose(dates.standard_errors, names.standard_errors)
+    with pytest.raises(DataError, match="levels that the rows of the fit did not have"):
+        logit("c ~ C(day) + v", table).marginal_effects({"day": pd.Timestamp("2031-01-01")})

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
@@ -50,9 +51,11 @@ class Collinearity:
         return tuple((float(index), tuple(names[high])) for index, high in found if index > HIGH_INDEX)
 
     def __str__(self) -> str:
-        width = max([6, *map(len, self.names)])
+        width = max([6, *map(cell_len, self.names)])
         head = f"condition number {self.condition_number:.4g}\n{'column':{width}s}  variance inflation"
-        rows = [f"{n:{width}s}  {v:18.4g}" for n, v in zip(self.names, self.variance_inflation, strict=True)]
+        rows = [
+            f"{set_cell_size(n, width)}  {v:18.4g}" for n, v in zip(self.names, self.variance_inflation, strict=True)
+        ]
         ties = [f"nearly dependent (index {index:.3g}): {', '.join(names)}" for index, names in self.dependencies]
         return "\n".join([head, *rows, *ties])
 

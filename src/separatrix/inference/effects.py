@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block, Source
@@ -139,12 +140,13 @@ class MarginalEffects:
     def __str__(self) -> str:
         table = self.columns()
         labels = [" ".join(words) for words in zip(*list(table.values())[:-6], strict=True)]
-        width = max(map(len, labels), default=0)
+        width = max(map(cell_len, labels), default=0)
         of = "z" if self.df is None else "t"
         head = f"{'':{width}s}       effect   std. error        {of}    p-value         low        high"
         cells = zip(*list(table.values())[-6:], strict=True)
         line = "{:11.5g}  {:11.5g}  {:7.3f}  {:9.3g} {:11.5g} {:11.5g}"
-        return "\n".join([head, *(f"{a:{width}s}  {line.format(*row)}" for a, row in zip(labels, cells, strict=True))])
+        rows = (f"{set_cell_size(a, width)}  {line.format(*row)}" for a, row in zip(labels, cells, strict=True))
+        return "\n".join([head, *rows])
 
 
 def marginal_effects(

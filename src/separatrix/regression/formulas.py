@@ -12,6 +12,7 @@ import numpy as np
 
 from separatrix.arguments import check_offset, check_sample_weight
 from separatrix.arrays import BoolArray, IntArray, Matrix
+from separatrix.data.frames import check_distinct
 from separatrix.data.inputs import check_finite
 from separatrix.errors import ArgumentError, DataError, listing
 from separatrix.regression.categories import check_categories
@@ -33,7 +34,7 @@ from separatrix.regression.frame_rows import (
 )
 from separatrix.regression.outcome import classes_of, numbers_of
 from separatrix.regression.sample import INTERCEPT, Sample, complete, ways, whole_of
-from separatrix.regression.written import check_names, check_outcome, parse, plain
+from separatrix.regression.written import check_names, check_outcome, check_scales, parse, plain
 
 _catching = RLock()
 
@@ -88,6 +89,7 @@ def formula_sample(
         raise DataError("data has no rows: give some.")
     parsed = parse(formula, frame.columns)
     check_outcome(formula)
+    check_scales(formula, parsed)
     words = words_of(parsed)
     frame, scope = with_scope(words, frame, names, data)
     check_names(formula, frame.columns)
@@ -205,16 +207,16 @@ def outcome_values(sample: Sample, data: Any) -> Any:
 
 
 def levels_of(recipe: Any, frame: Any) -> dict[str, tuple[Any, ...]]:
-    """The variables of a formula but dates in the order of its terms, with the levels of each category, its reference
-    first, and none of a number."""
+    """The variables of a formula in the order of its terms, with the levels of each category, its reference first, and
+    none of a number; without dates that are no category."""
     whole: Any = whole_of(recipe)
     spec, found = whole.spec, {}
-    told = {name for name in needed_by(spec) if frame[name].dtype.kind != "M"}
+    told = needed_by(spec)
     for factor in (factor for term in spec.terms for factor in term.factors):
         for name in sorted(names_in(factor) & told):
             levels = factor_levels(spec, factor, frame[name])
             found[name] = found.get(name) or levels
-    return found
+    return {name: levels for name, levels in found.items() if levels or frame[name].dtype.kind != "M"}
 
 
 def factor_levels(spec: Any, factor: Any, column: Any) -> tuple[Any, ...]:
@@ -223,7 +225,7 @@ def factor_levels(spec: Any, factor: Any, column: Any) -> tuple[Any, ...]:
     _, state = spec.encoder_state.get(factor.expr, (None, {}))
     levels = list(state.get("categories", ()))
     if not levels or not set(seen) <= set(levels):
-        return () if column.dtype.kind in "iufm" else tuple(sorted(seen))
+        return () if column.dtype.kind in "iufmM" else tuple(sorted(seen))
     base = getattr(state["contrasts"].contrasts, "base", levels[0])
     base = base if base in levels else levels[0]
     return (base, *(level for level in levels if level != base))
@@ -249,7 +251,8 @@ def left_side(parsed: Any, frame: Any, scope: Mapping[str, Any]) -> tuple[Any, s
 def sample_of(design: Any, outcome: Any, scope: Mapping[str, Any], frame: Any, rows: IntArray | None = None) -> Sample:
     """The sample of a design matrix of formulaic and the frame it was made of, whose rows have these numbers in the
     data; its column of ones is left to the engine."""
-    names = [str(name) for name in design.columns]
+    names = [str(name) for name in design.model_spec.column_names]
+    check_distinct(names)  # of a column `a:b` and the product a:b formulaic would keep one
     first = int(names[:1] == [INTERCEPT])
     X = design.to_numpy(dtype=float)
     check_finite(X, names, rows)

@@ -35,7 +35,7 @@ from separatrix.regression.outcome import check_whole
 from separatrix.regression.sample import Columns, default_names, group_codes, ways
 from separatrix.regression.sources import StreamedSample, check_totals, coded, outcome_of
 from separatrix.regression.stateful import Terms, states_of, that_count
-from separatrix.regression.written import check_names, check_outcome, parse
+from separatrix.regression.written import check_names, check_outcome, check_scales, parse
 
 SHOWN_ROWS = 20_000  # of the even sample, of which a formula's design is learned
 
@@ -79,6 +79,7 @@ def formula_sample(
     table = dataset_of(data)
     parsed = parse(formula, table.columns)
     check_outcome(formula, in_memory=False)
+    check_scales(formula, parsed)
     check_names(formula, table.columns)
     target = outcome_name(parsed, table)
     weight, offsets = named("weights", weights), named("offset", offset)

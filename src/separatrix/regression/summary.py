@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 
 from separatrix.errors import listing
 from separatrix.regression.doubts import doubts
@@ -43,7 +44,7 @@ class Summary:
 
     def __str__(self) -> str:
         table = aligned([self.header, *self.rows])
-        width = max(WIDTH, len(table[0]))
+        width = max(WIDTH, cell_len(table[0]))
         notes = [line for note in self.notes for line in wrap(note, width)]
         lines = [self.title.center(width).rstrip(), "=" * width, *side_by_side(self.facts, width), "=" * width]
         return "\n".join([*lines, table[0], "-" * width, *table[1:], "=" * width, *notes])
@@ -69,16 +70,18 @@ def cells(tag: str, row: Sequence[str]) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of a table as lines, the first column to the left and the others to the right.
+    """Rows of a table as lines, the first column to the left and the others to the right, as wide as a terminal has
+    them: some characters take two places.
 
-    >>> aligned([("", "coef"), ("x1", "2.0")])
-    ['    coef', 'x1   2.0']
+    >>> aligned([("", "coef"), ("x1", "2.0"), ("年", "1.0")])
+    ['    coef', 'x1   2.0', '年   1.0']
     """
-    widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]
+    widths = [max(cell_len(row[j]) for row in rows) for j in range(len(rows[0]))]
+
+    def right(cells: Sequence[str]) -> list[str]:
+        return [" " * (width - cell_len(cell)) + cell for cell, width in zip(cells, widths[1:], strict=True)]
+
+    return ["  ".join([set_cell_size(row[0], widths[0]), *right(row[1:])]) for row in rows]
 
 
 def side_by_side(facts: Sequence[tuple[str, str]], width: int) -> list[str]:
@@ -86,7 +89,7 @@ def side_by_side(facts: Sequence[tuple[str, str]], width: int) -> list[str]:
     half = (len(facts) + 1) // 2
     columns = [aligned(list(part)) for part in (facts[:half], facts[half:]) if part]
     right = columns[1] if len(columns) > 1 else []
-    gap = max(width - len(columns[0][0]) - (len(right[0]) if right else 0), 4)
+    gap = max(width - cell_len(columns[0][0]) - (cell_len(right[0]) if right else 0), 4)
     return [left + (" " * gap + right[k] if k < len(right) else "") for k, left in enumerate(columns[0])]
 
 

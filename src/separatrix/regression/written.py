@@ -86,6 +86,17 @@ def in_python(tokens: Iterable[Any]) -> str:
     return f"I({' '.join(map(word, tokens))})".replace("( ", "(").replace(" )", ")")
 
 
+def check_scales(formula: str, parsed: Any) -> None:
+    """ArgumentError for a term that is multiplied by a number, of which its column's name would say nothing."""
+    for term in parsed.rhs:
+        numbers = [factor.expr for factor in term.factors if factor.eval_method.value == "literal"]
+        for number in (number for number in numbers if number not in CONSTANTS):
+            raise ArgumentError(
+                f"formula={formula!r} multiplies by {number} in {term}, which the names of its columns would not say: "
+                f"leave it out, or write I({number} * x) of a column x."
+            )
+
+
 def check_names(formula: str, columns: Iterable[str]) -> None:
     """ColumnError for a column of the right side, or of its ".", whose name is that of the constant."""
     left, right = sides_of(formula)
