@@ -20,7 +20,7 @@ from separatrix.data.tables.columns import Columns
 from separatrix.data.tables.side_columns import Beside
 from separatrix.data.tables.target import learn_target
 from separatrix.errors import ArgumentError, ColumnError, DataError, InferenceError, ModelError
-from separatrix.export.json import read_model, write_model
+from separatrix.export.json import encoded, read_model
 from separatrix.report.estimates import summarize_estimates
 from separatrix.report.summarize import number, summarize
 from separatrix.report.terminal import show
@@ -166,7 +166,7 @@ def test_a_category_is_tested_with_all_its_levels_together(outcome):
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_intervals_of_the_model_file_are_those_of_the_fit_and_hold_their_prediction(outcome, of, tmp_path):
     training = plain(outcome)
-    write_model(training.model, tmp_path / "model.json")
+    (tmp_path / "model.json").write_bytes(encoded(training.model))
     model = read_model(tmp_path / "model.json")
     new = nw.from_native(patients(50, seed=1)[FEATURES])
     if outcome != "cost" and of == "observation":
@@ -237,7 +237,7 @@ def test_a_level_that_is_none_is_refused(run):
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_the_covariance_survives_the_model_file_bit_for_bit(outcome, tmp_path):
     model = plain(outcome).model
-    write_model(model, tmp_path / "model.json")
+    (tmp_path / "model.json").write_bytes(encoded(model))
     assert read_model(tmp_path / "model.json") == model
     P, K = len(model.columns.feature_names) + 1, max(len(model.target.classes) - 1, 1)
     assert np.shape(model.errors.covariance) == (P * K, P * K)
@@ -264,7 +264,7 @@ def test_a_model_file_from_before_there_were_covariances_still_reads(run, fitted
     ],
 )
 def test_a_damaged_covariance_is_refused(tmp_path, damage, said):
-    write_model(plain("cost").model, tmp_path / "model.json")
+    (tmp_path / "model.json").write_bytes(encoded(plain("cost").model))
     content = json.loads((tmp_path / "model.json").read_text())
     damage(content["model"]["errors"])
     (tmp_path / "model.json").write_text(json.dumps(content))

@@ -88,6 +88,13 @@ def allow(monkeypatch, room: int, chunk: int, sample: int, rows: int) -> None:
     monkeypatch.setattr(learn, "ROWS", rows)
 
 
+def learned_of(data: Dataset, target: str, **more: Any) -> Learned:
+    """What one reading of the data finds."""
+    question = learn.Question(target, **more)
+    question.check(data)
+    return question.learned(question.read(data), data.where, learn.added_here(data))
+
+
 def features(data: pa.Table, target: str, own: tuple[str, ...] = ()) -> pa.Table:
     return data.select([*NAMES, target, *own])
 
@@ -174,7 +181,7 @@ def test_any_split_into_files_gives_the_fit_of_memory(name, tmp_path):
 @pytest.mark.usefixtures("small_room")
 def test_the_rows_are_streamed_and_a_sample_of_them_is_small(tmp_path):
     data = written(features(table(), "two"), tmp_path / "set", 3, 500)
-    found = learn.learn(data, "two")
+    found = learned_of(data, "two")
     source = stream.source_of(data, found)
     assert isinstance(source, stream.StreamSource)
     assert found.rows == source.n_rows == ROWS
@@ -263,7 +270,7 @@ def test_categories_of_many_levels_stay_sparse(tmp_path):
     y = random.random(9_000) < 0.2 + 0.5 * (codes % 2)
     data = pa.table({"x": random.standard_normal(9_000), "code": [f"k{c}" for c in codes], "y": y})
     opened = written(data, tmp_path / "set", 2, 1_000)
-    found = learn.learn(opened, "y")
+    found = learned_of(opened, "y")
     assert stream.source_of(opened, found).at_hand.X.format == "csr"
     case = Case("y", LogisticRegression(C=0.1))
     model = case.fit(opened)
@@ -302,7 +309,7 @@ def test_rows_that_are_alike_become_one_with_the_same_answer(weight, tmp_path, m
     data = data if weight else data.drop_columns(["w"])
     opened = written(data, tmp_path / "set", 3, 5_000)
     monkeypatch.setattr(learn, "SAMPLE_BYTES", 400_000)
-    found = learn.learn(opened, "y", weight=weight)
+    found = learned_of(opened, "y", weight=weight)
     assert len(found.some) < len(data)
     for distinct in (collapse.collapsed(found), collapse.recounted(uncounted(found), counter(opened))):
         assert distinct is not None
@@ -316,7 +323,7 @@ def test_rows_that_are_alike_become_one_with_the_same_answer(weight, tmp_path, m
 @pytest.mark.usefixtures("small_room")
 def test_rows_that_differ_are_not_collapsed_and_one_look_tells(tmp_path):
     opened = written(features(table(), "two"), tmp_path / "set", 2, 900)
-    found = learn.learn(opened, "two")
+    found = learned_of(opened, "two")
     (tmp_path / "set" / "part-0.parquet").unlink()  # it would be missed, were it read
     assert collapse.collapsed(found) is None
     assert collapse.recounted(found, counter(opened)) is None
@@ -327,7 +334,7 @@ def test_collapsing_ends_when_there_are_too_many_distinct_rows(monkeypatch, tmp_
     opened = written(categories().drop_columns(["w"]), tmp_path / "set", 3, 5_000)
     monkeypatch.setattr(distinct_rows, "MOST", 50)
     monkeypatch.setattr(collapse, "NEW", 1.0)
-    found = learn.learn(opened, "y")
+    found = learned_of(opened, "y")
     assert found.counts.parts is None
     assert collapse.counts_of(opened, found.encoding).parts is None
     assert isinstance(learned_source(opened, learn.Question("y"))[1], stream.StreamSource)
@@ -341,7 +348,7 @@ def test_categories_whose_levels_differ_from_file_to_file_are_collapsed_too(tmp_
         levels = sorted(part["c3"].unique(), reverse=i == 1)
         part.assign(c3=pd.Categorical(part["c3"], levels)).to_parquet(paths[-1])
     opened = separatrix.open(paths)
-    found = learn.learn(opened, "y")
+    found = learned_of(opened, "y")
     for distinct in (collapse.collapsed(found), collapse.recounted(uncounted(found), counter(opened))):
         assert distinct is not None
         assert distinct.weight.sum() == len(whole)
@@ -352,7 +359,7 @@ def test_a_category_of_more_levels_than_a_sample_has_room_for_is_left_out():
     rows = 3_000
     data = pd.DataFrame({"x": np.arange(rows) % 7, "y": np.arange(rows) % 2})
     data["id"] = pd.Categorical([f"one of very many levels, {i}" for i in range(rows)])
-    found = learn.learn(separatrix.open(data), "y")
+    found = learned_of(separatrix.open(data), "y")
     assert found.encoding.needs == ["x", "y"]
     assert 0 < len(found.some) < rows
 
@@ -372,7 +379,7 @@ def test_a_cell_at_fault_is_named_by_its_row_whether_rows_are_counted_or_not(col
     fault: Any = {"size": "big", "w": -1.0, "o": np.inf, "y": np.inf}[column]
     data[column][[3_210, 3_333]] = fault
     with pytest.raises(CellError, match=rf"column '{column}', row 3211 of the data: "):
-        learn.learn(separatrix.open(pa.table(data)), "y", weight="w", offset=("o",), regression=True)
+        learned_of(separatrix.open(pa.table(data)), "y", weight="w", offset=("o",), regression=True)
 
 
 def test_a_message_about_few_rows_counts_each_of_them():
@@ -393,7 +400,7 @@ def test_a_message_about_counted_rows_says_that_they_are_the_distinct_ones(tmp_p
 def test_few_rows_of_few_kinds_are_counted_and_others_are_not():
     rows = np.arange(300)
     few, many = {"x": rows % 3, "y": rows % 2}, {"x": rows * 1.0, "y": rows % 2}
-    counts = [learn.learn(separatrix.open(pa.table(data)), "y").counts for data in (few, many)]
+    counts = [learned_of(separatrix.open(pa.table(data)), "y").counts for data in (few, many)]
     assert [each.parts is not None for each in counts] == [True, False]
     whole = counts[0].whole()
     assert whole is not None
@@ -426,13 +433,13 @@ def test_text_that_a_file_has_as_codes_is_text_and_a_category_is_a_category(tmp_
     assert plain.schema == data.schema
     assert [pa.types.is_dictionary(kind) for kind in coded.schema.types] == [True, True, False, False]
     assert opened.whole().to_native() == data
-    columns = {each.name: type(each).__name__ for each in learn.learn(opened, "y").encoding.columns.columns}
+    columns = {each.name: type(each).__name__ for each in learned_of(opened, "y").encoding.columns.columns}
     assert columns == {"price": "Number", "grade": "Category", "name": "LeftOut"}
 
 
 def test_columns_of_lists_are_read_row_by_row():
     data = pa.table({"x": [1, 2] * 20, "list": [[1, 2]] * 40, "y": [0, 0, 1, 1] * 10})
-    assert learn.learn(separatrix.open(data), "y").counts.parts is None
+    assert learned_of(separatrix.open(data), "y").counts.parts is None
 
 
 def test_what_is_counted_before_rows_differ_is_not_lost(monkeypatch):
@@ -440,7 +447,7 @@ def test_what_is_counted_before_rows_differ_is_not_lost(monkeypatch):
     monkeypatch.setattr(distinct_rows, "MOST", 500)
     rows = np.arange(9_000)
     data = pa.table({"a": rows % 4, "id": np.where(rows < 3_000, 0, rows), "y": rows // 3 % 2})
-    found = learn.learn(separatrix.open(data), "y")
+    found = learned_of(separatrix.open(data), "y")
     assert found.counts.parts is None
     assert (found.rows, found.weight.tolist()) == (9_000, [4_500.0, 4_500.0])
     columns = {column.name: column for column in found.encoding.columns.columns}
@@ -582,7 +589,7 @@ X, Y = list(np.linspace(0, 1, 40)), [0, 1, 1, 0] * 10
 
 def test_a_file_that_changes_between_passes_is_refused(tmp_path, small_room):
     data = written(features(table(), "two"), tmp_path / "set", 2, 900)
-    found = learn.learn(data, "two")
+    found = learned_of(data, "two")
     path = tmp_path / "set" / "part-1.parquet"
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
     source = stream.source_of(data, found)
@@ -921,7 +928,7 @@ def test_the_first_reading_keeps_a_rare_class_and_saves_the_pass_that_would_look
 ):
     data, case = frauds(), Case("y", LogisticRegression(tol=1e-12))
     opened = written(data, tmp_path / "set", 3, 5_000)
-    found = learn.learn(opened, "y")
+    found = learned_of(opened, "y")
     assert np.sum(np.array(found.kept["y"]) == "yes") == 120
     assert len(found.kept) < len(data) / 8
     model = case.fit(opened)
@@ -964,10 +971,10 @@ def test_a_rare_class_has_the_same_bits_on_one_thread_and_three_and_in_any_files
 def test_rows_are_kept_by_their_labels_or_by_the_positive_one(labels, tmp_path):
     data = frauds(labels=labels)
     opened, rare = written(data, tmp_path / "set", 2, 5_000), str(labels[-1])
-    found = learn.learn(opened, "y")
+    found = learned_of(opened, "y")
     assert len(found.strata.rates) == len(labels)
     for positive, strata in ((rare, 2), (None, len(labels))):
-        found = learn.learn(opened, "y", positive=positive)
+        found = learned_of(opened, "y", positive=positive)
         y = np.array([str(label) for label in found.kept["y"].to_list()])
         assert len(found.strata.rates) == strata
         assert np.sum(y == rare) == 120
@@ -984,7 +991,7 @@ def test_rows_that_do_not_count_take_no_place_among_those_kept_and_chances_stay_
     y = data["y"].to_pylist()
     y[::7] = [None] * len(y[::7])
     data = data.set_column(4, "y", pa.array(y)).append_column("w", pa.array(weight))
-    found = learn.learn(written(data, tmp_path / "set", 2, 5_000), "y", weight="w")
+    found = learned_of(written(data, tmp_path / "set", 2, 5_000), "y", weight="w")
     rare = np.array(found.kept["y"]) == "yes"
     assert rare.sum() == np.sum((np.array(data["y"]) == "yes") & (weight > 0))
     assert (found.strata.chance[rare] == 1.0).all()

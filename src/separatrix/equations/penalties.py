@@ -23,7 +23,6 @@ class ElasticNet:
     r"""h(w) = sum_jk l1_j |w_jk| + (1/2) sum_jk l2_j w_jk^2; l1, l2 (p,) >= 0, one each per column, w (p, K).
 
         gradient, curvature     l2 w,  l2                           of the smooth part
-        prox                    S(u, step l1) / (1 + step l2)       argmin_w |w - u|^2 / (2 step) + h(w)
         conjugate               max(|g| - l1, 0)^2 / (2 l2)         sup_w g w - h(w); for l2 = 0, inf where |g| > l1
 
     with the soft threshold S(u, t) = sign(u) max(|u| - t, 0). A strength per column penalises each column in a unit of
@@ -71,10 +70,6 @@ class ElasticNet:
     def curvature(self, w: FloatArray) -> FloatArray:
         """Of the smooth part, (p, K)."""
         return self.l2[:, None] + np.zeros(w.shape)
-
-    def prox(self, u: FloatArray, step: float = 1.0) -> FloatArray:
-        """argmin_w |w - u|^2 / (2 step) + h(w), (p, K)."""
-        return soft_threshold(u, step * self.l1[:, None]) / (1.0 + step * self.l2[:, None])
 
     def subgradient(self, w: FloatArray, g: FloatArray, out: FloatArray | None = None) -> FloatArray:
         """The smallest subgradient of a smooth function plus this penalty, (p, K), zero at the optimum only.

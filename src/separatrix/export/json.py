@@ -5,7 +5,6 @@ from pathlib import Path
 
 import msgspec
 
-from separatrix.data.reading.files import replacing
 from separatrix.data.tables.calendar import is_day, is_zone
 from separatrix.data.tables.columns import Category, Date
 from separatrix.errors import ModelError, counted, listing
@@ -28,12 +27,6 @@ class Envelope(msgspec.Struct, frozen=True):
 
     format: str = ""
     version: int = 0
-
-
-def write_model(model: Model, path: str | Path) -> None:
-    """Writes the model, or nothing at all; raises FileError when it cannot."""
-    with replacing(path) as partial:
-        partial.write_bytes(encoded(model))
 
 
 def encoded(model: Model) -> bytes:

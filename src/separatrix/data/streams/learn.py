@@ -91,8 +91,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class Question:
-    """What a first reading is to find out: see `learn`. Of these `columns`, or of all; where they must be `complete`,
-    of rows without a gap alone; and how to `encode` them, if not by `Encoding`."""
+    """What a first reading is to find out. `weight` and `offset` name columns that are then none of X; for `positive`
+    and `regression` see `target_of`, for `options` `Columns.from_tally`. Of these `columns`, or of all; where they must
+    be `complete`, of rows without a gap alone; and how to `encode` them, if not by `Encoding`."""
 
     target: str
     weight: str | None = None
@@ -223,36 +224,6 @@ class Question:
         if self.positive is not None:
             labels = pc.equal(pc.utf8_lower(labels), self.positive.lower())
         return pa.DictionaryArray.from_arrays(cells.coded.indices, labels)
-
-
-def learn(
-    dataset: Dataset,
-    target: str,
-    *,
-    weight: str | None = None,
-    offset: Sequence[str] = (),
-    positive: str | None = None,
-    regression: bool = False,
-    n_threads: int = 1,
-    **options: Any,
-) -> Learned:
-    """Reads the dataset once, in bounded memory.
-
-    Parameters
-    ----------
-    dataset : see `separatrix.open`
-    target, weight, offset : names of columns; the last two are then no columns of X
-    positive, regression : see `target_of`
-    options : see `Columns.from_tally`
-
-    Raises
-    ------
-    DataError
-        There are no such columns, or they hold what cannot be learned from.
-    """
-    question = Question(target, weight, tuple(offset), positive, regression, options)
-    question.check(dataset)
-    return question.learned(question.read(dataset, n_threads), dataset.where, added_here(dataset))
 
 
 def added_here(dataset: Dataset) -> AddUp:

@@ -147,7 +147,7 @@ def by_part(objective: Objective, at: Evaluation, part: Part, nearby: Evaluation
 def by_self_concordance(
     objective: Objective,
     at: Evaluation,
-    metric: Evaluation | None = None,
+    metric: Evaluation,
     part: Part | None = None,
     spare: bool = False,
     beyond: FloatArray | None = None,
@@ -161,7 +161,6 @@ def by_self_concordance(
     curvature itself. With U, what is `beyond` it, the inverse of H' is that of the metric and U U'. Where H is
     rounding, pairs of classes are asked unless they were, `paired`.
     """
-    metric = metric or at
     flat = objective.loss.flat(at.theta.shape[1])
     sloped = objective.penalty.has_l1 and flat.size > 0  # the L1 part is not flat where the loss is
     spent = spare and metric.theta is at.theta and part is None and not objective.penalty.has_l1
