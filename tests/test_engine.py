@@ -698,6 +698,7 @@ class CountingSource:
         self.inner = problem.source()
         self.n_rows, self.n_columns = self.inner.X.shape
         self.most_rows, self.in_memory, self.room = self.n_rows, True, np.inf
+        self.n_threads, self.pool = 1, None
         self.centre, self.offset, self.readings = self.inner.centre, self.inner.offset, 0
 
     def working(self) -> Any:

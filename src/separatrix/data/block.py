@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
@@ -89,6 +90,16 @@ class Source(Protocol):
     @property
     def most_rows(self) -> int:
         """How many rows of a sample there is memory for."""
+        ...
+
+    @property
+    def n_threads(self) -> int:
+        """How many threads of this process add up a pass."""
+        ...
+
+    @property
+    def pool(self) -> ThreadPoolExecutor | None:
+        """Those threads while the source is at work; None for one alone."""
         ...
 
     def working(self) -> "AbstractContextManager[Source]":

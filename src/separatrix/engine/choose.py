@@ -135,7 +135,7 @@ def choice_for(solver: str, source: Source, coefficients: int, classes: int, l1:
         zeros=zeros,
         rows=source.n_rows,
         dense=isinstance(source, MemorySource) and not source.is_sparse,
-        threads=getattr(source, "n_threads", 1),
+        threads=source.n_threads,
         kept=source.n_rows * source.room,
     )
 

@@ -80,8 +80,7 @@ def fit_linear_model(
     idle: FloatArray | None = None,
 ) -> Fit:
     """Minimises sum(weight * loss) / sum(weight) + penalty from `start` = (coefficients (K, p), intercepts (K,)), or
-    from where a checkpoint has it that the fit was stopped; each iterate is kept there. For
-    `idle` see `Objective`.
+    from where a checkpoint has it that the fit was stopped; each iterate is kept there. For `idle` see `Objective`.
 
     Warns, unless told not to, with ConvergenceWarning when max_iter is reached first, and with SeparationWarning when
     there is no penalty and the plane that was found has every row on its right side, which proves that no finite

@@ -148,9 +148,9 @@ def losses_of_moved(objective: Objective, at: Evaluation, directions: FloatArray
     steep it can be there, (2, m). Three passes.
 
     A row that moves by no more than the rounding of X keeps its loss; where another row moves more than that, by no
-    more than that of z. And no loss is below zero, nor the penalty, nor is one of classes steeper than
-    it is large. Of several classes those that move with the row's own keep their odds: all that the others can bring is
-    -log of the probability of these.
+    more than that of z. And no loss is below zero, nor the penalty, nor is one of classes steeper than it is
+    large. Of several classes those that move with the row's own keep their odds: all that the others can bring is -log
+    of the probability of these.
     """
     loss, (K, m) = objective.loss, (at.theta.shape[1], directions.shape[1])
     most = objective.add_up(partial(parts_of, objective, directions=directions), np.maximum)

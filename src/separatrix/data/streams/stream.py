@@ -55,6 +55,8 @@ class Elsewhere:
         return self.at_hand.centre
 
     room = 0.0  # for what is kept of each row
+    n_threads: int = 1  # of this process; and their pool
+    pool: ThreadPoolExecutor | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -77,10 +79,10 @@ class Elsewhere:
 class StreamSource(Elsewhere):
     """The rows of a dataset that count, `n_rows`, encoded; their sums depend on no number of threads.
 
-    `weigh` (K,) multiplies the weight of each class,
-    (1,) of all rows; `code` makes y of what the encoding gives, `eta` chooses columns of the offset, and `chosen`
-    columns of X. A thread encodes and adds up so many rows at a time: a `step`. `ahead` has all rows encoded, where the
-    first reading could do that, and then outlives the context of `working`.
+    `weigh` (K,) multiplies the weight of each class, (1,) of all rows; `code` makes y of what the encoding gives, `eta`
+    chooses columns of the offset, and `chosen` columns of X. A thread encodes and adds up so many rows at a time: a
+    `step`. `ahead` has all rows encoded, where the first reading could do that, and then outlives the context of
+    `working`.
     """
 
     dataset: Dataset

@@ -101,8 +101,8 @@ def farthest_row(objective: Objective, inverse: FloatArray) -> float:
 
 
 def farthest_along(objective: Objective, directions: FloatArray, shape: tuple[int, int]) -> float:
-    """How far a step U u, |u| = 1, along directions U (P K, m) can move the eta of a row: the root of
-    max_i |(x_i, 1)'U_k|^2 over all classes k, at most. One pass."""
+    """How far a step U u, |u| = 1, along directions U (P K, m) can move the eta of a row: the root of max_i
+    |(x_i, 1)'U_k|^2 over all classes k, at most. One pass."""
     steps = directions.reshape(shape[0], -1)
 
     def longest(rows: Block) -> float:

@@ -25,8 +25,8 @@ HARDLY = 30.0  # times a standard error grows by other columns, at most, where t
 
 
 def minimum_norm(R: FloatArray, q: FloatArray, length: FloatArray) -> tuple[FloatArray, IntArray]:
-    """The w with the least |R w - q|, of those the one with the least |w|; and as many columns of R
-    as its rank, which make the others.
+    """The w with the least |R w - q|, of those the one with the least |w|; and as many columns of R as its
+    rank, which make the others.
 
     Columns, unless they are zeros, are scaled to unit length before their rank is judged, so that units do not matter.
     `length` (p,) is theirs before the intercept was taken out of them: rounding is relative to it, and a column that

@@ -136,7 +136,7 @@ def diagonal_preconditioner(objective: Objective, theta: FloatArray) -> Precondi
     mean, square = objective.column_moments()
     if p > objective.source.n_rows and square.any():
         square += MEDIANS * np.median(square[square > 0])
-    pool = getattr(objective.source, "pool", None) if theta.size > FEW_CELLS else None
+    pool = objective.source.pool if theta.size > FEW_CELLS else None
 
     def at_point(at: Evaluation, curvatures: FloatArray, products: int) -> Callable[[FloatArray], FloatArray]:
         h = curvatures.mean()
