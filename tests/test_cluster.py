@@ -140,6 +140,30 @@ def test_dask_arrays_give_the_fit_of_memory(classes, spread):
     np.testing.assert_allclose(other.coef_, model.coef_, atol=1e-9)
 
 
+@pytest.mark.parametrize("kind", [str, *seldom(bool, int)])
+def test_blocks_without_rows_are_none(kind, spread):
+    X, y, weight, _ = arrays()
+    y = y if kind is str else (y == "a").astype(kind)
+    model = LogisticRegression().fit(X, y, weight)
+    sizes = (0, 1_000, 0, 0, 2_000, ROWS - 3_000, 0)
+    other = LogisticRegression().fit(*(da.from_array(each, (sizes, *each.shape[1:])) for each in (X, y, weight)))
+    assert other.classes_.dtype == model.classes_.dtype
+    np.testing.assert_allclose(other.coef_, model.coef_, atol=1e-9)
+    rows, labels = da.from_array(X, chunks=(1_000, -1)), da.from_array(y, chunks=1_000)
+    none = rows[:, 0] > 1e9
+    assert "no rows in any of its blocks" in refusal(DataError, LogisticRegression().fit, rows[none], labels[none])
+
+
+def test_sparse_blocks_are_predicted_as_their_rows(spread):
+    X, y, _, offset = arrays()
+    X[np.abs(X) < 1.0] = 0.0
+    rows, blocks = sparse.csr_array(X), da.from_array(X, chunks=(1_000, -1)).map_blocks(sparse.csr_array, dtype=float)
+    model, linear = LogisticRegression().fit(rows, y, offset=offset), LinearRegression().fit(rows, offset)
+    proba = model.predict_proba(blocks, da.from_array(offset, chunks=1_000))
+    assert np.array_equal(proba, model.predict_proba(rows, offset))
+    assert np.array_equal(linear.predict(blocks), linear.predict(rows))
+
+
 def test_sparse_blocks_stay_sparse(spread):
     X, y, *_ = arrays()
     X[np.abs(X) < 1.0] = 0.0
@@ -553,6 +577,17 @@ def test_a_partition_of_another_type_is_named(spread):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "other", [lambda part: part["x"], lambda part: None, lambda part: pd.concat([part, part[["x"]]], axis=1)]
+)
+def test_a_partition_that_is_no_table_of_these_columns_is_named(other, spread):
+    parts = [dask.delayed(value) for value in (broken(0), other(broken(0)))]
+    frame = dd.from_delayed(parts, meta=broken(0), verify_meta=False)
+    message = refusal(DataError, LogisticRegression().fit, frame, target="y")
+    assert message.startswith("partition 1 of the Dask dataframe does not hold what the dataframe says")
+
+
+@pytest.mark.slow
 def test_partitions_without_rows_are_none(spread):
     frame = features(table(rows=ROWS), "two").to_pandas()
     parts = dd.from_pandas(frame, npartitions=5)
@@ -736,6 +771,19 @@ def test_a_fit_of_workers_has_no_rows_here_and_says_so(spread, tmp_path):
     fit = logit("two ~ a", on(spread, table(rows=ROWS), tmp_path))
     with pytest.raises(InferenceError, match=r"use predict\(data\)"):
         _ = fit.fittedvalues
+
+
+@pytest.mark.slow
+def test_rows_that_are_lost_with_their_worker_are_told_of_and_no_scheduler_is_blamed(spread):
+    X, y, *_ = arrays()
+    one, *_ = clients.threads_of(spread)
+    kept = spread.scatter(X, workers=[one])  # the only copy: nobody knows how it was made
+    rows = da.from_delayed(kept, shape=X.shape, dtype=X.dtype)
+    model = LogisticRegression().fit(rows, y)
+    np.testing.assert_allclose(model.coef_, LogisticRegression().fit(X, y).coef_, atol=1e-9)
+    spread.run(lambda: os.kill(os.getpid(), signal.SIGKILL), workers=[one], on_error="return")
+    message = refusal(ClusterError, LogisticRegression().fit, rows, y)
+    assert message.startswith("rows in the memory of workers are lost, as a worker died")
 
 
 def test_a_client_that_is_closed_is_one_clear_error(client, tmp_path):

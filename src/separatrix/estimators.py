@@ -281,7 +281,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         warn_of_no_offset(self, offset, stacklevel=3)
         if (columns := columns_for(self, X)) is not None:
             return table_eta(columns, X, self.coef_, self.intercept_, offset)
-        return eta_of(self, X, offset)
+        return eta_of(self, *brought(X, offset))
 
     def decision_function(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset: (rows,) for two classes, positive for classes_[1]; else (rows, K)."""

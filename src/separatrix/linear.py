@@ -124,7 +124,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         warn_of_no_offset(self, offset, stacklevel=2)
         if (columns := columns_for(self, X)) is not None:
             return table_eta(columns, X, self.coef_[None, :], np.array([self.intercept_]), offset)[:, 0]
-        eta = eta_of(self, X, offset)
+        eta = eta_of(self, *brought(X, offset))
         return eta if np.ndim(self.coef_) == 2 else eta[:, 0]
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:

@@ -64,7 +64,7 @@ class Labelled:
 @dataclass(frozen=True)
 class Look:
     """What a block says: its rows that count, its labels with their weights, its largest weight, how far each column
-    reaches (p,), and some of its rows, which stand for all of them."""
+    reaches (p,), and some of its rows, which stand for all of them. Without rows it has neither labels nor weights."""
 
     rows: int
     labels: NDArray
@@ -152,6 +152,8 @@ def labelled(
     )
     looks = submitted(client, look, (max(1, ROOM // len(columns)), blocks), [deal.arguments[1:] for deal in deals])
     seen: list[Look] = [result_of(client, future, deals) for future in looks]
+    if not any(each.weights.size for each in seen):
+        raise DataError("X has no rows in any of its blocks: give some.")
     if sample_weight is not None:
         check_total("sample_weight", np.array([each.heaviest for each in seen]))
     classes, weight = None, np.array([sum(each.weights.sum() for each in seen)])
@@ -178,11 +180,11 @@ def array_of_dask(X: Any) -> tuple[Any, tuple[str, ...] | None]:
 
 def classes_in(seen: Sequence[Look]) -> tuple[NDArray, FloatArray]:
     """The classes of all blocks, and the weight of each, (K,)."""
-    labels, weights = [each.labels for each in seen], np.concatenate([each.weights for each in seen])
+    labels = [each.labels for each in seen if len(each.labels)]
     if len({each.dtype.kind in "US" for each in labels}) > 1:  # numbers would become text
         labels = [each.astype(object) for each in labels]
     classes, codes = label_codes(np.concatenate(labels))
-    total = weight_by_class(codes, len(classes), weights)
+    total = weight_by_class(codes, len(classes), np.concatenate([each.weights for each in seen]))
     check_two_classes(classes, total)
     return classes, total
 
@@ -246,7 +248,7 @@ def look(common: tuple[int, Blocks], number: int, *parts: Any) -> Look:
     few, blocks = common
     source = blocks.source(number, *parts)
     weight, counts = source.weight, np.flatnonzero(source.weight)
-    labels, weights = np.empty(0), np.array([weight.sum()])
+    labels, weights = np.empty(0), np.array([weight.sum()] if source.n_rows else [])
     if not blocks.regression and source.n_rows:
         try:
             labels, codes = label_codes(source.y)

@@ -118,11 +118,25 @@ def reachable(client: Any) -> Iterator[None]:
     try:
         yield
     except (CancelledError, OSError) as error:  # TimeoutError is an OSError, and so are closed connections
+        if LOST & reasons(error):
+            raise ClusterError(
+                "rows in the memory of workers are lost, as a worker died or all were started again: make the data "
+                "anew, and fit again."
+            ) from None
         where = getattr(client.scheduler, "address", "of the cluster")
         raise ClusterError(
             f"the scheduler {where} is gone, does not answer, or has no workers ({type(error).__name__}): see that "
             "they run, and fit again; in Python, by a new Client."
         ) from None
+
+
+LOST = {"lost dependencies", "already forgotten", "scheduler-restart"}
+"""Why a scheduler that is there cancels what nobody told it to."""
+
+
+def reasons(error: BaseException) -> set[str]:
+    """Why futures were cancelled, by Dask's words; none of another error."""
+    return {getattr(each, "reason", "") for each in getattr(error, "error_groups", [error])}
 
 
 def required() -> Any:

@@ -51,7 +51,7 @@ def arrow_part(frame: Any, schema: pa.Schema, name: str) -> TablePart:
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False).select(schema.names)
         return TablePart(pa.table([as_promised(table[field.name], field.type) for field in schema], schema))
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, KeyError, ValueError, AttributeError) as error:  # no dataframe, or twins among columns
         reason = str(error).splitlines()[0]
         raise DataError(f"{name} does not hold what the dataframe says ({reason}); make its types true.") from None
 
@@ -171,7 +171,8 @@ def with_rows(client: Any, lots: list[Lot], name: str) -> list[Lot]:
 
 
 def _rows(frames: list[Any]) -> int:
-    return sum(map(len, frames))
+    """How many rows there are; what is no dataframe is told when it is read."""
+    return sum(len(frame) if hasattr(frame, "__len__") else 1 for frame in frames)
 
 
 def deal_lot(rule: HoldOut, *lot: Any) -> Dealt:
@@ -199,7 +200,8 @@ def learned_source(
     or, where the dataset has a client, by its workers, who do the reading too. It `collapses` rows that are alike to
     one, unless told not to, where that pays.
 
-    Raises as `learn`; and ClusterError if scheduler or workers are gone.
+    Raises DataError where columns are not there, or hold what cannot be learned from; and ClusterError if scheduler or
+    workers are gone.
     """
     question.check(dataset)
     if dataset.client is None:
