@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -189,6 +190,11 @@ def test_plain_output_fits_eighty_columns_with_no_number_cut(name: str, request:
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     assert "…" not in text
+
+
+def test_the_page_explains_each_finding(binary: Fitted):
+    assert binary.findings
+    assert all(finding.explanation in unescape(binary.page) for finding in binary.findings)
 
 
 def test_the_terminal_shows_metrics_findings_coefficients_and_certificate(binary: Fitted):

@@ -134,3 +134,7 @@ class Finding:
     @property
     def title(self) -> str:
         return CODES[self.code].title
+
+    @property
+    def explanation(self) -> str:
+        return CODES[self.code].explanation

@@ -190,6 +190,7 @@ def _finding(finding: Finding) -> Summary:
         "title": finding.title,
         "text": finding.text,
         "remedy": finding.remedy,
+        "explanation": finding.explanation,
     }
 
 
