@@ -128,4 +128,4 @@ def idle(source: Any) -> Any:
     """A source without its threads and files."""
     if not isinstance(source, MemorySource):
         source = replace(source, at_hand=idle(source.at_hand))
-    return replace(source, **{name: None for name in ("pool", "kept", "held") if hasattr(source, name)})
+    return replace(source, **{name: None for name in ("pool", "kept", "held") if name in vars(source)})
