@@ -71,7 +71,7 @@ def learned_rows(
     target: str,
     sample_weight: Any,
     offset: Any,
-    columns: Any = None,
+    columns: Any,
     regression: bool = False,
 ) -> tuple[Learned, TableSource]:
     """What a first reading finds in a table with a column `target`, and its rows as the engine reads them.
@@ -221,7 +221,7 @@ def columns_for(estimator: Any, data: Any) -> Columns | None:
     return getattr(estimator, "columns_", None) if named else None
 
 
-def table_eta(columns: Columns, data: Any, coef: FloatArray, intercept: FloatArray, offset: Any = None) -> FloatArray:
+def table_eta(columns: Columns, data: Any, coef: FloatArray, intercept: FloatArray, offset: Any) -> FloatArray:
     """eta = x'w + b of each row of a table, (rows, K), for coef (K, p) and intercept (K,), plus an offset in columns
     of these names. Warns of cells that the fit had not seen."""
     names = () if isinstance(offset, int | float) and offset == 0 else _names("offset", offset)

@@ -50,7 +50,7 @@ class Training:
     rows: int
     X: Any
     y: NDArray
-    inferred: Inferred | None = None
+    inferred: Inferred | None
     checkpoint: Checkpoint | None = None
 
     @property

@@ -61,7 +61,7 @@ def is_number(cv: Any) -> bool:
     return isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)
 
 
-def folds_of(cv: Any, X: Any, y: NDArray, codes: Any, groups: Any = None) -> Folds:
+def folds_of(cv: Any, X: Any, y: NDArray, codes: Any, groups: Any) -> Folds:
     """The rows of each fold, by scikit-learn's rules, codes their classes; with "loo" of all rows alone.
     ArgumentError where there are none, or groups that split none."""
     check_groups(groups, cv, len(y))

@@ -37,7 +37,7 @@ class Rows:
     y: NDArray
     codes: Any
     weight: FloatArray | None
-    offset: FloatArray | None = None
+    offset: FloatArray | None
 
     def take(self, some: IntArray | slice) -> "Rows":
         some = some if isinstance(some, slice) else unless_run(some)

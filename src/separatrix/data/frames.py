@@ -61,7 +61,7 @@ def check_distinct(names: Iterable[str]) -> None:
             raise ColumnError(f"{times} columns have the name {name!r}: rename them, or leave all but one out.")
 
 
-def dataframe(columns: dict[str, Any], backend: str | None = None) -> Any:
+def dataframe(columns: dict[str, Any], backend: str | None) -> Any:
     """Columns as a dataframe of this kind, or of the first of BACKENDS that is installed."""
     chosen: Any = backend or next(name for name in BACKENDS if find_spec(name))
     return nw.from_dict(columns, backend=chosen).to_native()

@@ -85,7 +85,7 @@ class Choice:
         """Whether it is worth a start on a sample of the rows: gradient descent is for looking on, from zero."""
         return self.name != "gradient-descent"
 
-    def target(self, tol: float, classes: int = 1) -> float:
+    def target(self, tol: float, classes: int) -> float:
         """The estimated gap to reach for a gap of tol. Each of Newton's steps squares it, so one or two more passes buy
         tol^2.5, and with it coefficients of unit size that agree to 1e-9 however the rows came; of its truncated steps
         one buys a hundredth of tol^2, which coefficients under a weak penalty ask for. Who asks for a loose gap asks
@@ -125,7 +125,7 @@ def meant(solver: object) -> str:
     return SYNONYMS.get(solver, solver) if isinstance(solver, str) else ""
 
 
-def choice_for(solver: str, source: Source, coefficients: int, classes: int, l1: bool, zeros: bool = False) -> Choice:
+def choice_for(solver: str, source: Source, coefficients: int, classes: int, l1: bool, zeros: bool) -> Choice:
     """As `choose`, of a problem over these rows."""
     return choose(
         solver,

@@ -65,9 +65,7 @@ def backtrack(
     return objective.evaluate(found.theta, order, keep_state, dtype) if short else found, length
 
 
-def far_enough(
-    objective: Objective, at: Evaluation, direction: NDArray[np.floating], length: float = 1.0
-) -> Evaluation:
+def far_enough(objective: Objective, at: Evaluation, direction: NDArray[np.floating], length: float) -> Evaluation:
     """As `backtrack` from such a length, with the gradient and if there is room the state kept, but `less_steep` if a
     few more tries find such a point: each costs a pass, and the next direction of conjugate gradients many."""
 

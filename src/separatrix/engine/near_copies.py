@@ -82,9 +82,7 @@ def smallest_directions(H: FloatArray, unit: FloatArray, most: float = CURVATURE
     return Z
 
 
-def taken_apart(
-    objective: Objective, at: Evaluation, Z: FloatArray, unit: FloatArray, bent: bool = False
-) -> Apart | None:
+def taken_apart(objective: Objective, at: Evaluation, Z: FloatArray, unit: FloatArray, bent: bool) -> Apart | None:
     """The curvature at a point, with a diagonal of unit^2, taken apart, in some passes, from its `smallest_directions`.
     None if those could not be turned, or if along them nothing bends and only what is `bent` is asked for."""
     if not Z.size:

@@ -46,8 +46,8 @@ class Inferred:
     its weights are sampling weights."""
 
     result: LogitResult | OLSResult
-    left_out: tuple[Dependence, ...] = ()
-    sampling: bool = False
+    left_out: tuple[Dependence, ...]
+    sampling: bool
 
 
 def infer(
@@ -56,8 +56,8 @@ def infer(
     target: Target,
     columns: TableColumns,
     beside: Beside,
-    covariance: str = "nonrobust",
-    sampling: bool = False,
+    covariance: str,
+    sampling: bool,
 ) -> Inferred:
     """The regression of encoded rows, of several classes against the first. Columns that repeat others are left out.
 

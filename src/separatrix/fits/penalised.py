@@ -115,7 +115,7 @@ def spreads_of_source(source: Source) -> FloatArray:
     return np.sqrt(np.maximum(square - mean**2, 0.0))[:, 0]
 
 
-def standard_deviations(X: Matrix, weight: FloatArray | None = None) -> FloatArray:
+def standard_deviations(X: Matrix, weight: FloatArray | None) -> FloatArray:
     """The standard deviation of each column, (p,), dense or sparse.
 
     >>> standard_deviations(np.array([[0.0], [1.0]]), np.array([3.0, 1.0])).round(4)

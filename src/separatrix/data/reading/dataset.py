@@ -135,7 +135,7 @@ class Dataset:
         for stamp in self.files:
             _check(stamp)
 
-    def refuse(self, *places: Path, others: Iterable[Path] = ()) -> None:
+    def refuse(self, *places: Path, others: Iterable[Path]) -> None:
         """Raises ArgumentError where one of these, which are to be written, is one of its files, or of others read."""
         files = {Path(name).resolve() for name, _, _ in self.files} | {path.resolve() for path in others}
         for place in places:

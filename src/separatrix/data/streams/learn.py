@@ -1,6 +1,6 @@
 """The first reading of a dataset: its columns, its classes and their weights, and some of its rows."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import reduce
@@ -59,8 +59,8 @@ class Learned:
     strata: Strata
     even: BoolArray
     counts: Counts
-    ahead: Spill | None = None
-    turns: Mapping[str, str] = field(default_factory=dict)
+    ahead: Spill | None
+    turns: Mapping[str, str]
 
     @property
     def all_of_them(self) -> bool:

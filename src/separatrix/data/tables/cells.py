@@ -44,8 +44,8 @@ class Cells:
     name: str
     values: Any
     kind: Kind
-    where: str = "the data"
-    first_row: Numbered = 1
+    where: str
+    first_row: Numbered
     marks: frozenset[str] = frozenset()
 
     @property

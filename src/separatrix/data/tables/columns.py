@@ -53,7 +53,7 @@ class Encoded:
     """The numbers X, (rows, features), dense or CSR, and notes of cells that fitting had not seen."""
 
     X: Any
-    notes: tuple[Note, ...] = ()
+    notes: tuple[Note, ...]
 
 
 class Columns(Struct, frozen=True, forbid_unknown_fields=True):

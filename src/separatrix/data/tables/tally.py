@@ -49,10 +49,10 @@ class ColumnTally:
     name: str
     kind: Kind
     type: str
-    where: str = "the data"
-    rows: int = 0
-    missing: int = 0
-    marks: frozenset[str] = frozenset()
+    where: str
+    rows: int
+    missing: int
+    marks: frozenset[str]
     readings: dict[Written, Reading] = field(default_factory=dict)
     dates: Dates = field(default_factory=Dates)
     slashed: dict[DateOrder, Dates] = field(default_factory=dict)
@@ -113,8 +113,8 @@ class Tally:
 
     columns: dict[str, ColumnTally]
     rows: int
-    where: str = "the data"
-    first_row: int = 1
+    where: str
+    first_row: int
 
     def __add__(self, other: "Tally") -> "Tally":
         if self.columns.keys() != other.columns.keys():

@@ -61,7 +61,7 @@ class Prediction:
     reached: FloatArray
 
 
-def dual_bound(objective: Objective, at: Evaluation, ahead: Prediction | None = None) -> float | None:
+def dual_bound(objective: Objective, at: Evaluation, ahead: Prediction | None) -> float | None:
     """How far F is above the bound, at most, by what a step to here predicted if there is one, else by what is fitted;
     None where the intercept is too far from its optimum for one."""
     bound = predicted_bound(objective, at, ahead) if ahead is not None else None

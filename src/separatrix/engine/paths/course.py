@@ -66,8 +66,8 @@ class Course:
     penalty: ElasticNet
     options: Options
     members: Members
-    zeros: bool = False
-    beside: bool = False
+    zeros: bool
+    beside: bool
 
     @property
     def shape(self) -> tuple[int, int]:

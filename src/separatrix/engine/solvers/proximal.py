@@ -111,9 +111,7 @@ def takes_metric(source: Source, shape: tuple[int, int]) -> bool:
     return not sparse and size <= LARGEST and 8 * COPIES * size**2 <= source.room * source.n_rows
 
 
-def on_all_columns(
-    objective: Objective, theta: FloatArray, metric: FloatArray | None = None, sought: float = 0.0
-) -> Solver:
+def on_all_columns(objective: Objective, theta: FloatArray, metric: FloatArray | None, sought: float) -> Solver:
     """Each step minimises the model with the L1 part, shortened until the objective falls.
 
     As in `quasi_newton`, the curvature is computed only where the last one, corrected by what the steps have shown, has
