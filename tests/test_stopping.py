@@ -104,6 +104,26 @@ def test_workers_end_with_the_command_and_without_a_word(folder):
         assert time.monotonic() - begun < 1.0, left
 
 
+HOLDING = """
+import signal
+from separatrix.data.workers.client import connected
+
+def held():
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+if __name__ == "__main__":
+    with connected(workers=1) as client:
+        print(list(client.run(held).values()))
+"""
+
+
+def test_ctrl_c_is_for_the_command_alone_and_no_worker_hears_of_it(tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "holding.py").write_text(HOLDING)
+    done = subprocess.run([sys.executable, str(tmp_path / "holding.py")], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[True]\n", "")
+
+
 def test_a_process_that_starts_while_this_one_ends_has_no_word():
     program = """if True:
         import os, signal, subprocess, sys

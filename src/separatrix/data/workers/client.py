@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
-from multiprocessing import active_children
+from multiprocessing import active_children, resource_tracker
 from os import PathLike
 from shutil import rmtree
 from threading import Thread
@@ -203,10 +203,13 @@ def started(distributed: Any, workers: int) -> Iterator[Any]:
     unfinished[str(folder.path)] = end_workers
     options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
     options["local_directory"] = str(folder.path)
+    if HOLDS:
+        with quiet_tracker():  # first: the thread that starts it, and what that starts then, hold nothing back
+            resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if HOLDS else ()
     try:
         told = {"temporary-directory": str(folder.path), "distributed.scheduler.work-stealing": False}
-        with config.set(told), quiet_tracker():  # stealing would move rows to idle workers
+        with config.set(told):  # stealing would move rows to idle workers
             cluster = distributed.LocalCluster(n_workers=workers, **options)
     finally:
         if HOLDS:
