@@ -36,8 +36,9 @@ def main() -> None:
         prog="python -m benchmarks.predicting", description=(__doc__ or "").split("\n\n")[1]
     )
     parser.add_argument("--cases", default=",".join(map(str, range(len(CASES)))), help="their numbers, from 0")
+    numbers = [int(number) for number in parser.parse_args().cases.split(",")]
     print("\n".join(HEAD))
-    for number in map(int, parser.parse_args().cases.split(",")):
+    for number in numbers:
         case = list(CASES)[number]
         print(line(case, *(run(case, which) for which in ("separatrix", "scikit-learn"))), flush=True)
 
