@@ -1,5 +1,6 @@
 """Firth's estimate through logit: what R's logistf prints, its definition, and what it refuses."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,12 @@ import statsmodels.api as sm
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
+import separatrix
 from firth_sets import endometrial, sex2
 from separatrix import FirthLogisticRegression, logit
-from separatrix.errors import ArgumentError, DataError, InferenceError
+from separatrix.errors import ArgumentError, ConvergenceWarning, DataError, InferenceError, SeparationWarning
+from separatrix.inference import jeffreys
+from separatrix.inference.firth import firth
 
 SETS = [endometrial(), sex2()]
 Z = 1.959963984540054
@@ -251,3 +255,21 @@ def test_what_firth_does_not_have_is_refused_in_one_line(call, error, says):
     with pytest.raises(error, match=says) as raised:
         call(table())
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("penalty", ["firth", "flic"])
+@pytest.mark.parametrize("asked", [lambda fit: fit.pvalues, lambda fit: fit.conf_int(), str, lambda fit: fit.tidy()])
+def test_a_warning_of_a_result_is_about_the_line_that_asked(penalty, asked, monkeypatch):
+    monkeypatch.setattr(jeffreys, "firth", lambda *args, **kw: replace(firth(*args, **kw), gap=1.0, converged=False))
+    with pytest.warns(ConvergenceWarning) as caught:
+        asked(logit("HG ~ PI + EH", table(), penalty=penalty))
+    assert len(caught) > 1
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.parametrize("open_", [lambda table: table, lambda table: separatrix.open(table)])
+def test_so_is_that_of_a_fit_of_rows_anywhere_without_columns_that_were_left_out(open_):
+    data = table().assign(twice=lambda data: 2.0 * data.PI)
+    with pytest.warns(SeparationWarning, match="no finite estimate exists for NV") as caught:
+        logit("HG ~ NV + PI + twice", open_(data), singular="drop")
+    assert {warning.filename for warning in caught} == {__file__}

@@ -25,6 +25,7 @@ Every message is one line that says what is wrong, where, and what to do next. R
 
 import re
 import shlex
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -95,6 +96,15 @@ class InferenceWarning(SeparatrixWarning):
 
 class ApproximationWarning(SeparatrixWarning):
     """Leave-one-out by one fit is far from that of all fits."""
+
+
+def outside() -> int:
+    """The stacklevel of a warning, for the function that gives it: that of the first call from outside of this package,
+    however far up it is."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 FLAGS = {

@@ -28,7 +28,7 @@ from separatrix.equations.hyperplane import linear_predictor
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import elastic_net
 from separatrix.equations.reference import ReferenceLoss
-from separatrix.errors import ArgumentError, ConvergenceWarning
+from separatrix.errors import ArgumentError, ConvergenceWarning, outside
 from separatrix.inference.firth import (
     FirthFit,
     evaluate,
@@ -251,7 +251,7 @@ def warn_of(fit: FirthFit, missing: int, of: int) -> None:
     else:
         why = f"the fit stopped about {fit.gap:.1e} below the highest penalised likelihood. Raise max_iter"
     message = f"tests or intervals of {missing} of {of} coefficients are NaN: {why}."
-    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+    warnings.warn(message, ConvergenceWarning, stacklevel=outside())
 
 
 def errors_of(covariance: FloatArray, S: FloatArray) -> FloatArray:

@@ -23,7 +23,7 @@ from separatrix.data.threads import one_blas_thread
 from separatrix.engine.matrices.linear_algebra import solve_positive
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.solvers.newton import newton
-from separatrix.errors import ArgumentError, ConvergenceWarning
+from separatrix.errors import ArgumentError, ConvergenceWarning, outside
 from separatrix.inference.venzon_moolgavkar import DAMPING, MOST_PASSES, STIFFER, Goal, seek
 from separatrix.inference.wald import quantile
 
@@ -209,7 +209,7 @@ def warn_of(ends: list[float]) -> None:
             f"{missing} of {len(ends)} points of the profile were not found in {MOST_PASSES} passes, and are NaN. "
             "Where the classes are separated, see which estimates are infinite; penalty='firth' has finite ones.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
 
 

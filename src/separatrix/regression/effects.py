@@ -174,7 +174,7 @@ def where_known(found: MarginalEffects, known: Sequence[BoolArray]) -> MarginalE
     names = dict.fromkeys(np.array(found.variables)[lost].tolist())
     others = ~np.logical_and.reduce(known)
     what = f"effects of {listing(names)}, which rest on them, are"
-    warn_of_others(int(np.count_nonzero(others)), len(others), what, stacklevel=4)
+    warn_of_others(int(np.count_nonzero(others)), len(others), what)
     gone = lost[:, None]
     effects, errors = (np.where(gone, np.nan, values) for values in (found.effects, found.standard_errors))
     return replace(found, effects=effects, standard_errors=errors)

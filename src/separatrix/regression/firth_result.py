@@ -11,7 +11,7 @@ from separatrix.cached import cached_property
 from separatrix.data.memory import MemorySource
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.iterate import Trace
-from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError
+from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError, outside
 from separatrix.inference.jeffreys import FirthEstimate, firth_estimate
 from separatrix.inference.likelihood_ratio import likelihood_ratio
 from separatrix.inference.wald import Test, two_sided
@@ -179,7 +179,7 @@ def fit_result(sample: Sample, method: str, singular: str) -> FirthResult:
             f"stopped after {found.fit.iterations} iterations, about {found.fit.gap:.1e} below the highest penalised "
             "likelihood: columns that nearly depend on each other are a likely cause, see collinearity().",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     infinite = np.zeros(found.theta.shape, dtype=int)
     trace = Trace("firth", WHY, (), found.objective.passes)

@@ -24,7 +24,7 @@ from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_state
 from separatrix.equations.losses import ClassLoss
 from separatrix.equations.penalties import L2
-from separatrix.errors import ConvergenceWarning, SeparationWarning, listing
+from separatrix.errors import ConvergenceWarning, SeparationWarning, listing, outside
 from separatrix.inference.aside import fit_aside
 from separatrix.inference.recession import Recession
 from separatrix.inference.separation import Separation, separation
@@ -213,7 +213,7 @@ def warn_of_fit(fit: Fit) -> None:
             "no finite estimate exists: a hyperplane has every row of every class on its own side, so the coefficients "
             "grow without end. Use penalty='firth' on fewer columns, or penalty='l2' without inference.",
             SeparationWarning,
-            stacklevel=4,
+            stacklevel=outside(),
         )
     elif fit.status is not Status.CONVERGED:
         warnings.warn(
@@ -221,7 +221,7 @@ def warn_of_fit(fit: Fit) -> None:
             "log-likelihood: do not trust the estimates. See collinearity() for columns that nearly depend on each "
             "other, or use penalty='firth'.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=outside(),
         )
 
 
@@ -232,7 +232,7 @@ def warn_of_separation(sample: Sample, found: Separation, infinite: IntArray) ->
         f"no finite estimate exists for {listing(names[infinite.any(axis=1)])}: {found.reason}. These coefficients "
         "grow without end and have no standard error. Use penalty='firth', or penalty='l2' without inference.",
         SeparationWarning,
-        stacklevel=4,
+        stacklevel=outside(),
     )
 
 

@@ -14,7 +14,7 @@ from separatrix.data.frames import dataframe
 from separatrix.engine.sums import block_eta
 from separatrix.equations.links import sigmoid
 from separatrix.equations.losses import ClassLoss
-from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError, TargetError, counted, listing
+from separatrix.errors import ArgumentError, ConvergenceWarning, InferenceError, TargetError, counted, listing, outside
 from separatrix.inference.goodness import CalibrationLine, HosmerLemeshow, calibration_line, hosmer_lemeshow
 from separatrix.inference.prediction import probability_interval
 from separatrix.inference.tails import chi_squared_tail
@@ -220,7 +220,7 @@ class LogitResult(DiagnosedResult):
                 f"the profile of {listing(np.array(self.param_names)[missing])} was not followed to an end, which is "
                 "NaN: the classes are separated. Use penalty='firth', whose intervals end.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=outside(),
             )
         moved = 0.0 if self.adjustment is None else self.adjustment.shift
         return np.stack([self._shaped(self._user(end + moved)) for end in (low, high)], axis=-1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from separatrix.arrays import BoolArray, FloatArray, Matrix
 from separatrix.compressed import dense
-from separatrix.errors import InferenceWarning
+from separatrix.errors import InferenceWarning, outside
 
 ALIKE = 1e-7  # of a sum of columns and its parts, by how much it may be off where it is one
 STEP_ALIKE = 1e-4  # the same of what a small step adds to them, of which differences lose digits,
@@ -64,12 +64,12 @@ def hold_between(repeats: Sequence[Repeat], low: FloatArray, high: FloatArray) -
     return np.logical_and.reduce([ones, *(repeat.holds_between(low, high) for repeat in repeats)])
 
 
-def warn_of_others(many: int, of: int, what: str, stacklevel: int) -> None:
+def warn_of_others(many: int, of: int, what: str) -> None:
     """An InferenceWarning that so many rows are others than those of the fit were, and so `what` is NaN."""
     warnings.warn(
         f"{many} of {of} rows have in the columns that singular='drop' left out other numbers than the rows of the fit "
         f"had beside the same ones in the other columns: of such rows the fit says nothing, and {what} NaN. Ask of "
         "rows like those of the fit, or leave the columns out yourself.",
         InferenceWarning,
-        stacklevel=stacklevel + 1,
+        stacklevel=outside(),
     )

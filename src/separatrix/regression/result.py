@@ -219,7 +219,7 @@ class Result:
         eta = eta if offset is None else eta + offset
         if known is not None and not known.all():
             eta[~known] = np.nan
-            warn_of_others(int(np.count_nonzero(~known)), len(known), "they are", stacklevel=3)
+            warn_of_others(int(np.count_nonzero(~known)), len(known), "they are")
         return eta, X
 
     def _new_offset(self, data: Any, offset: Any, rows: int) -> FloatArray | None:
