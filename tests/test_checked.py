@@ -447,6 +447,19 @@ def test_regressions_name_values_too_large_to_square_too():
         ols(NUMBERS * 1e300, X)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-100, 1e-150, 1e-200, 1e-320])
+@pytest.mark.parametrize("fit", [logit, ols, lambda y, X: logit(y, X, penalty="firth")])
+def test_regressions_name_values_too_small_to_square_too(fit, size):
+    frame = pd.DataFrame(X * [1.0, size, 1.0], columns=["a", "b", "c"])
+    for call in (lambda: fit(Y, frame), lambda: fit("y ~ a + b + c", frame.assign(y=Y))):
+        with pytest.raises(CellError, match=r"column 'b' of X reaches \S+, too small to square, so rescale the column"):
+            call()
+    least = fit(Y, frame.assign(b=X[:, 1] / LARGEST))
+    np.testing.assert_allclose(least.bse / fit(Y, X).bse, [1.0, 1.0, LARGEST, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(least.tvalues, fit(Y, X).tvalues, rtol=1e-6)
+
+
 def test_many_large_numbers_whose_squares_add_up_to_more_are_no_fault():
     model = LogisticRegression().fit(np.where(X > 0, 0.9, -0.9) * LARGEST, Y)
     assert model.coef_.shape == (1, 3)

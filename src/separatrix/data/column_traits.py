@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from separatrix.arguments import LARGEST
 from separatrix.arrays import FloatArray, Matrix, repeated
 from separatrix.data.frames import names_of
 from separatrix.equations.hyperplane import pieces
@@ -15,7 +16,7 @@ FAR = 100.0  # a dense column whose mean is this many standard deviations from z
 LARGE = float(np.finfo(float).eps) ** -0.5
 MOST_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
 CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
-TINY = 1e-150  # whose square is near the least number there is
+TINY = 1.0 / LARGEST  # whose square, times a curvature or a share of the rows, is next to the least number there is
 
 
 def share_of_entries(X: Any) -> float:
@@ -53,19 +54,22 @@ def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
 
 
 def check_not_tiny(X: Matrix, given: Any) -> None:
-    """CellError for a column all of whose squares are next to zero, so that without a penalty nothing holds its weight.
+    """CellError for a column all of whose squares are next to zero, so that without a penalty nothing holds its weight;
+    `given` is what X was made of, with the names of its columns if it has some."""
+    refuse_tiny(reach_of(X), names_of(given) or range(X.shape[1]))
 
-    Judged from some rows; only a column where those are tiny is looked at whole.
-    """
+
+def reach_of(X: Matrix) -> NDArray:
+    """The largest size of each column, (p,), judged from some rows; only one that is tiny there is looked at whole."""
     if sparse.issparse(X):
         most = np.asarray(abs(X).max(axis=0).todense()).ravel()
     else:
-        some = rows_to_judge(X)
-        parts = pieces(X.shape[1], len(some))
-        most = np.concatenate([np.abs(some[:, columns]).max(axis=0) for columns in parts])
+        some, most = rows_to_judge(X), np.empty(X.shape[1])
+        for columns in pieces(X.shape[1], len(some)):
+            most[columns] = np.abs(some[:, columns]).max(axis=0)
     for column in np.flatnonzero((most > 0) & (most < TINY)).tolist():
         most[column] = float(np.abs(X[:, [column]]).max())
-    refuse_tiny(most, names_of(given) or range(X.shape[1]))
+    return most
 
 
 def refuse_tiny(most: NDArray, names: Any) -> None:

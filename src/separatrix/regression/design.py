@@ -7,6 +7,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
+from separatrix.data.column_traits import reach_of, refuse_tiny
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.matrices.triangle import design_of, triangle, triangle_of
 from separatrix.errors import DataError
@@ -82,7 +83,7 @@ def in_words(coefficients: FloatArray, names: list[str]) -> str:
 
 
 def check_rows(sample: Sample) -> None:
-    """DataError where there are fewer rows than parameters."""
+    """DataError where there are fewer rows than parameters, or a column of rows in memory has no squares."""
     many = len(sample.parameters) * sample.outcome.columns
     if sample.n_rows < many:
         rows = f"{sample.n_rows} row{'' if sample.n_rows == 1 else 's'}"
@@ -90,6 +91,8 @@ def check_rows(sample: Sample) -> None:
             f"{rows} for {many} parameters: they cannot be told apart. Leave columns out, or use "
             "LogisticRegression or LinearRegression with a penalty."
         )
+    if sample.in_memory:
+        refuse_tiny(reach_of(sample.X), sample.names)
 
 
 def without_dependent(sample: Sample, found: list[Dependence], singular: str) -> Sample:
