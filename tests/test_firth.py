@@ -298,3 +298,12 @@ def test_what_was_not_brought_to_its_end_has_no_tests_and_says_so(asked, monkeyp
 @parametrize_with_checks([FirthLogisticRegression()])
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
+
+
+def test_a_start_from_which_a_step_is_far_too_long_still_leads_to_the_maximum():
+    X, y = load_iris().data[50:, 2:], np.repeat([0.0, 1.0], 50)
+    objective = Objective(memory_source(X, y[:, None]), LogLoss(), elastic_net(np.zeros(2), 0.0), True)
+    held = np.array([[True], [True], [False]])
+    far, near = (firth(objective, np.array([[0.0], [0.0], [b]]), held) for b in (-36.0, 0.0))
+    assert far.converged
+    np.testing.assert_allclose(far.at.value, near.at.value, rtol=1e-12)

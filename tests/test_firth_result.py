@@ -88,6 +88,19 @@ def test_likelihoods_are_penalised_and_the_criteria_are_of_the_likelihood_alone(
     assert_agrees(result.llr_pvalue, chi2.sf(2 * (result.llf - result.llnull), 2))
 
 
+@pytest.mark.parametrize("mean", [10.0, 60.0])
+def test_the_null_model_is_found_where_columns_far_from_zero_put_the_intercept_far_off(mean):
+    random = np.random.default_rng(0)
+    z = random.normal(size=60)
+    y = (z + 0.3 * random.normal(size=60) > 0).astype(int)
+    design = np.column_stack([np.ones(60), z + mean])
+    result = logit(y, design[:, 1:], penalty="firth")
+    free = np.array([[True], [False]])
+    near_zero = design - [0.0, mean]  # which leaves the determinant as it is
+    assert_agrees(result.llnull, highest(near_zero, y, 2, free), 1e-9)
+    assert_agrees(result.compare([], [0], "z").statistic, 2 * (result.llf - result.llnull), 1e-6)
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 def test_tests_of_terms_hold_coefficients_at_zero_under_the_prior_of_all(classes):
     rng = np.random.default_rng(3)

@@ -200,9 +200,10 @@ def risen(objective: Objective, at: Point, free: BoolArray, pairs: Sequence[Pair
     step[free] = step_of(at, free, pairs)
     slope = float(at.score @ step)
     length = LONGEST / max(reach(objective, step.reshape(at.theta.shape)), LONGEST)
+    shortest = SHORTEST * length
     # A determinant rounds by more than l* itself: so near the top, the score alone decides.
     rounding = ROUNDING * (1.0 + abs(at.value)) if slope < ROUNDING * (1.0 + abs(at.value)) else 0.0
-    while length > SHORTEST:
+    while length > shortest:
         enough = at.value + SUFFICIENT * length * slope - rounding
         there = evaluate(objective, at.theta + length * step.reshape(at.theta.shape), enough)
         if there is not None:

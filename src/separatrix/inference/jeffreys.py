@@ -163,7 +163,9 @@ class FirthEstimate:
         if not np.array_equal(own, np.eye(len(gone))[gone]):
             objective, fit = self.told_apart(np.linalg.qr(own.T)[0].T)  # a rotation, which leaves det I as it is
             held = np.sort(held, axis=0)  # the last are
-        return firth(objective, np.where(held, 0.0, fit.theta), held).at.value
+        # An intercept that many columns had called for may be far off without them.
+        starts = [started(objective, np.where(held, 0.0, theta)) for theta in (fit.theta, np.zeros(held.shape))]
+        return firth(objective, max(starts, key=lambda at: at.value), held).at.value
 
 
 @dataclass(frozen=True)
