@@ -538,9 +538,9 @@ def test_findings_count_observations_by_frequency_and_shares_by_weight(run, way)
     frame = pd.DataFrame({"x": random.normal(size=400), "times": np.where(no, 1, 500), "y": np.where(no, "no", "yes")})
     frame.to_csv("data.csv", index=False)
     _, out, _ = run("fit", "data.csv", "--target", "y", "--frequency", "times", *way)
-    assert "class 'no' has 276 of 12,276 training observations (2.248%)" in " ".join(out.split())
+    assert "Class 'no' has 276 of 12,276 training observations (2.248%)" in " ".join(out.split())
     _, out, _ = run("fit", "data.csv", "--target", "y", "--weight", "times", *way)
-    assert "class 'no' has 276 of 300 training rows (2.248% by weight)" in " ".join(out.split())
+    assert "Class 'no' has 276 of 300 training rows (2.248% by weight)" in " ".join(out.split())
 
 
 def test_an_evaluation_weighs_rows_as_the_fit_did(run):

@@ -192,9 +192,10 @@ def test_plain_output_fits_eighty_columns_with_no_number_cut(name: str, request:
     assert "…" not in text
 
 
-def test_the_page_explains_each_finding(binary: Fitted):
-    assert binary.findings
-    assert all(finding.explanation in unescape(binary.page) for finding in binary.findings)
+def test_the_page_tells_each_finding_in_sentences_and_explains_it(binary: Fitted):
+    found = replace(binary, findings=[Finding("SX103", "note", "not used: 'visit'.", "Nothing to do.")])
+    assert "Not used: 'visit'." in unescape(found.page)
+    assert found.findings[0].explanation in unescape(found.page)
 
 
 def test_the_terminal_shows_metrics_findings_coefficients_and_certificate(binary: Fitted):

@@ -188,7 +188,7 @@ def _finding(finding: Finding) -> Summary:
         "code": finding.code,
         "level": finding.level,
         "title": finding.title,
-        "text": finding.text,
+        "text": finding.text[0].upper() + finding.text[1:],
         "remedy": finding.remedy,
         "explanation": finding.explanation,
     }
