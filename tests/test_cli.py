@@ -642,6 +642,7 @@ def test_output_that_has_no_room_is_said_in_one_line(run, fitted, command):
     [
         ("fit", "no data: give a file, a glob, a query, or the name of a built-in set"),
         ("fit a.csv b.csv --target y", "Several files are one glob in quotes"),
+        ("fit --cv 10 a.csv --target y", "Write DATA before it"),
     ],
 )
 def test_what_stands_for_no_data_or_for_several_files_is_told_what_to_write(run, command, told):

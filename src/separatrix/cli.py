@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+from cyclopts import App, ConsumeMultipleError, CycloptsError, Parameter, UnusedCliTokensError
 from rich.console import Console
 
 import separatrix
@@ -327,6 +327,7 @@ def main() -> None:
         sys.stdout.flush()  # here, where it can still be said that there is no room
     except CycloptsError as error:
         remedy = " Several files are one glob in quotes: '*.csv'." if isinstance(error, UnusedCliTokensError) else ""
+        remedy = " Write DATA before it." if isinstance(error, ConsumeMultipleError) else remedy
         sys.exit(complain(f"{error}{remedy}", code=2))
     except ArgumentError as error:
         sys.exit(complain(str(error), code=2))
