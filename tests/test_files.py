@@ -249,7 +249,7 @@ def test_a_ragged_line_is_shown_whatever_ends_it(write):
         (b"PAR1", "cannot be read .* is it damaged or cut short"),
         (
             gzip.compress(bytes(i * i % 251 for i in range(9999)), mtime=0)[:99],
-            "is it damaged or cut short|neither Parquet",
+            "is damaged or cut short",
         ),
     ],
 )
@@ -314,6 +314,34 @@ def test_a_database_may_have_a_name_that_begins_with_a_tilde(monkeypatch, tmp_pa
     with duckdb.connect("./~x.db") as made:
         made.execute("CREATE TABLE t AS SELECT 1 AS a")
     assert opened(query="FROM t", database="~x.db").rows == 1
+
+
+def test_what_is_no_file_among_others_is_named_and_not_passed_over(write, tmp_path):
+    write("a,b\n1,2\n", "1.csv")
+    (tmp_path / "folder.csv").mkdir()
+    assert rows(tmp_path / "*.csv") == [(1, 2)]
+    link = tmp_path / "2.csv"
+    link.symlink_to("nothing")
+    for path in (tmp_path / "*.csv", link):
+        assert refusal(path) == f"{link} is a link to nothing; mend or remove it."
+    link.unlink()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(link)
+        assert f"{link} is a pipe or a device" in refusal(tmp_path / "*.csv")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, pa.Codec("zstd").compress])
+def test_of_compressed_files_the_one_that_is_cut_short_is_named(write, tmp_path, pack):
+    text = "a,b\n" + "".join(f"{i},{i * i % 997}\n" for i in range(5_000))
+    write(bytes(pack(text.encode())), "1.csv")
+    cut = write(bytes(pack(text.encode()))[:-20], "2.csv")
+    assert refusal(tmp_path / "*.csv").startswith(f"{cut} is damaged or cut short")
+
+
+def test_a_digit_that_is_not_the_one_that_was_compressed_is_seen(write):
+    packed = bytearray(gzip.compress(b"a,b\n1,2\n3,4\n", compresslevel=0, mtime=0))
+    packed[packed.index(b"3,4")] ^= 1  # 2,4
+    assert "is damaged" in refusal(write(bytes(packed)))
 
 
 def test_a_name_with_brackets_is_a_name(write):

@@ -127,8 +127,8 @@ def dialect_of(path: Path) -> Dialect:
     with path.open("rb") as file:
         start = file.read(4)
     packed = next((kind for mark, kind in PACKED.items() if start.startswith(mark)), "none")
-    if packed == "zstd":
-        check_whole(path)
+    if packed != "none":
+        check_whole(path, packed)
     unpack = pa.input_stream(unexpanded(path), compression=None if packed == "none" else packed)
     with TextIOWrapper(unpack, encoding="utf-8-sig", errors="replace") as lines:
         blank_lines, line = next(((i, line) for i, line in enumerate(lines) if line.strip()), (0, ""))
@@ -204,14 +204,15 @@ def unexpanded(path: Path | str) -> str:
     return f"./{path}" if str(path).startswith("~") else str(path)
 
 
-def check_whole(path: Path) -> None:
-    """FileError where a file of zstd ends too early, which DuckDB does not see; a reading of it."""
-    with pa.input_stream(unexpanded(path), compression="zstd") as unpack:
+def check_whole(path: Path, packed: str) -> None:
+    """FileError where a compressed file ends too early, or its checksum is that of other bytes: DuckDB sees neither the
+    one of zstd nor the other of gzip. A reading of it, short beside those that make cells of it."""
+    with pa.input_stream(unexpanded(path), compression=packed) as unpack:
         try:
             while unpack.read(CHUNK):
                 pass
         except OSError:
-            raise FileError(f"{path} is damaged or cut short: its compression has no end; get it anew.") from None
+            raise FileError(f"{path} is damaged or cut short: its compression is not whole; get it anew.") from None
 
 
 def different(first: Path, names: Sequence[str], path: Path, others: Sequence[str]) -> str:

@@ -127,18 +127,25 @@ def find(data: str, wanted: str = f"a CSV or Parquet file, or a built-in set: {l
     if os.path.isdir(data):
         raise FileError(f"{data} is a folder; name a file in it, or several by a glob: {Path(data) / '*.csv'}.")
     paths = [Path(data)] if os.path.isfile(data) else sorted(Path(name) for name in glob.glob(data, recursive=True))
-    if paths := [path for path in paths if path.is_file()]:
+    if paths := [path for path in paths if not path.is_dir()]:
         for path in paths:
-            check_name(path)
+            check_file(path)
         return paths
-    if os.path.exists(data):
-        raise FileError(f"{data} is a pipe or a device, which can't be read twice: save what it says to a file first.")
     beside = Path(data).parent
     known = [*BUILTIN, *(str(beside / name) for name in (os.listdir(beside) if beside.is_dir() else []))]
-    near = [name for name in get_close_matches(data, known, n=2) if name != data]  # as a link to nothing is
+    near = get_close_matches(data, known, n=1)
     guess = f" Did you mean {near[0]!r}?" if near else ""
     what = "matches" if glob.has_magic(data) else "is called"
     raise FileError(f"no file {what} {data!r}.{guess} Name {wanted}.")
+
+
+def check_file(path: Path) -> None:
+    """FileError for what is no file: among others its rows would be missed."""
+    if not path.exists():
+        raise FileError(f"{path} is a link to nothing; mend or remove it.")
+    if not path.is_file():
+        raise FileError(f"{path} is a pipe or a device, which can't be read twice: save what it says to a file first.")
+    check_name(path)
 
 
 def check_name(path: Path) -> None:
