@@ -99,7 +99,8 @@ def fit_aside(
 
 
 def aside_of(source: MemorySource, K: int, ones: int) -> Aside | None:
-    """What is to be set aside; None where that is nothing, or leaves not every class, or takes much room."""
+    """What is to be set aside; None where that is nothing, or takes much room, or leaves no rows or beside an
+    intercept not every class."""
     p, turns, all_of_it = source.n_columns, [], True
     gone, idle, rows, rest = np.zeros((source.n_rows, K), bool), np.zeros((p + ones, K), bool), slice(None), source
     free = np.zeros(p + ones, bool)
@@ -115,10 +116,9 @@ def aside_of(source: MemorySource, K: int, ones: int) -> Aside | None:
         gone[rows] = there
         lone = lone.only(more)
         rows = positions(len(gone), lambda some: gone[some].sum(axis=1) < K - 1)
-        several = (
-            has_classes(picked(source.y, rows), K) if ones else len(rows) > 0
-        )  # what of one class is left then stays
-        if uneven or not has_classes(source.y, K) or not several:
+        # Without an intercept rows of one class may have a minimum too.
+        enough = has_classes(picked(source.y, rows), K) if ones else len(rows) > 0
+        if uneven or not has_classes(source.y, K) or not enough:
             return None
         if not len(lone):
             break
