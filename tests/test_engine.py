@@ -766,7 +766,7 @@ def test_steps_that_gain_nothing_end_the_fit_and_the_warning_does_not_ask_for_mo
     assert len(found.steps) <= 5
     fit = fit_linear_model(problem.source(), problem.loss, L2(problem.strength), Options(), problem.start())
     with pytest.warns(ConvergenceWarning, match="more iterations change nothing") as caught:
-        warn_of(replace(fit, status=Status.STUCK), 1e-8, 1)
+        warn_of(replace(fit, status=Status.STUCK), 1e-8)
     assert "max_iter" not in str(caught[0].message)
 
 

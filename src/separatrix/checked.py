@@ -39,6 +39,7 @@ from separatrix.errors import (
     SeparatrixError,
     SeparatrixWarning,
     TargetError,
+    outside,
 )
 from separatrix.explained import NO_NUMBERS, about_gaps, about_shape, explained, no_label
 
@@ -138,13 +139,13 @@ def check_fill(kinds: list[tuple[Any, Any]]) -> None:
             )
 
 
-def warn_of_no_offset(estimator: Any, offset: Any, stacklevel: int) -> None:
-    """A warning where a prediction has no offset, and the fit had one; `stacklevel` as if the caller warned itself."""
+def warn_of_no_offset(estimator: Any, offset: Any) -> None:
+    """A warning where a prediction has no offset, and the fit had one."""
     if offset is None and getattr(estimator, "_with_offset", False):
         warnings.warn(
             "the fit had an offset, and this prediction has none: it is taken as 0. Give offset= of these rows, or 0.",
             SeparatrixWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=outside(),
         )
 
 

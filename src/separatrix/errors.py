@@ -28,6 +28,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from traceback import walk_stack
 
 
 class SeparatrixError(Exception):
@@ -99,12 +100,12 @@ class ApproximationWarning(SeparatrixWarning):
 
 
 def outside() -> int:
-    """The stacklevel of a warning, for the function that gives it: that of the first call from outside of this package,
-    however far up it is."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
-        frame, level = frame.f_back, level + 1
-    return level
+    """The stacklevel of a warning, for the function that gives it: that of who called this package, however far up."""
+    package, found = __name__.split(".")[0], 1
+    for level, (frame, _) in enumerate(walk_stack(sys._getframe(1)), start=2):
+        if frame.f_globals.get("__name__", "").split(".")[0] == package:
+            found = level
+    return found
 
 
 FLAGS = {

@@ -172,20 +172,18 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             else:
                 found = class_rows(self, X, y, target, sample_weight, offset, columns)
             self._with_offset = offset is not None
-            return self._learn(found, strength, options, stacklevel=2)
+            return self._learn(found, strength, options)
 
-    def _learn(
-        self, found: tuple[NDArray, Source, FloatArray, float], strength: float, options: Options, stacklevel: int
-    ) -> Self:
-        """The attributes of a fit to such rows, as `_of_arrays` finds; `stacklevel` as if the caller warned itself."""
+    def _learn(self, found: tuple[NDArray, Source, FloatArray, float], strength: float, options: Options) -> Self:
+        """The attributes of a fit to such rows, as `_of_arrays` finds."""
         self.classes_, source, by_class, weight = found
         with source.working() as source:
             fits, known = zip(*self._fits(source, strength / weight, options), strict=True)
             apart = self._separation(fits, known, source)
-        warn_of_fits(fits, apart, self.tol, stacklevel + 1)
+        warn_of_fits(fits, apart, self.tol)
         self.separation_ = apart if (any(apart) if isinstance(apart, tuple) else apart) else None
         if self.fit_intercept and self.separation_ is None:
-            warn_of_classes(self.classes_, by_class, stacklevel + 1)
+            warn_of_classes(self.classes_, by_class)
         self.coef_ = np.vstack([fit.coefficients for fit in fits])
         self.intercept_ = np.concatenate([fit.intercepts for fit in fits])
         self.n_iter_ = np.array([fit.iterations for fit in fits])
@@ -278,7 +276,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _eta(self, X: Any, offset: Any) -> FloatArray:
         check_fitted(self)
-        warn_of_no_offset(self, offset, stacklevel=3)
+        warn_of_no_offset(self, offset)
         if (columns := columns_for(self, X)) is not None:
             return table_eta(columns, X, self.coef_, self.intercept_, offset)
         return eta_of(self, *brought(X, offset))
@@ -311,7 +309,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:
         """The share of rows whose class is predicted rightly, by weight; of a table without y, by its target."""
         y, sample_weight = table_labels(self, X, y, sample_weight)
-        warn_of_no_offset(self, offset, stacklevel=2)
+        warn_of_no_offset(self, offset)
         return judged(accuracy_score, y, self.predict(X, 0 if offset is None else offset), sample_weight)
 
     def __sklearn_tags__(self) -> Any:

@@ -22,7 +22,7 @@ from separatrix.data.column_traits import check_not_tiny
 from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import memory_source
 from separatrix.data.threads import one_blas_thread
-from separatrix.errors import ArgumentError, ConvergenceWarning, NotFittedError
+from separatrix.errors import ArgumentError, ConvergenceWarning, NotFittedError, outside
 from separatrix.estimators import LogisticRegression
 from separatrix.inference.jeffreys import CORRECTIONS, FirthEstimate, firth_estimate
 from separatrix.inference.wald import quantile
@@ -120,7 +120,7 @@ class FirthLogisticRegression(LogisticRegression):
                 f"stopped after {fit.iterations} iterations, about {fit.gap:.1e} below the highest penalised "
                 f"likelihood. Raise max_iter.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=outside(),
             )
         w, b = found.coefficients()
         zeros = K > 2

@@ -121,7 +121,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict(self, X: Any, offset: Any = None) -> FloatArray:
         """x'w + b + offset of each row, (rows,) or (rows, targets)."""
         check_fitted(self)
-        warn_of_no_offset(self, offset, stacklevel=2)
+        warn_of_no_offset(self, offset)
         if (columns := columns_for(self, X)) is not None:
             return table_eta(columns, X, self.coef_[None, :], np.array([self.intercept_]), offset)[:, 0]
         eta = eta_of(self, *brought(X, offset))
@@ -131,7 +131,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """R squared: the share of the variance of y that is explained; of several targets the mean. Of a table without
         y, by its target."""
         y, sample_weight = table_labels(self, X, y, sample_weight)
-        warn_of_no_offset(self, offset, stacklevel=2)
+        warn_of_no_offset(self, offset)
         return judged(share_explained, y, self.predict(X, 0 if offset is None else offset), sample_weight)
 
     def __sklearn_tags__(self) -> Any:

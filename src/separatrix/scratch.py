@@ -40,6 +40,7 @@ from separatrix.errors import (
     SeparationWarning,
     TargetError,
     listing,
+    outside,
 )
 from separatrix.points import as_labels, as_numbers, as_points, distinct
 
@@ -293,7 +294,7 @@ def report_rising(losses: FloatArray, learning_rate: float, Z: FloatArray, curva
         f"the loss went up and down and ended at {ended:.4g}, above the {lowest:.4g} it had reached: "
         f"learning_rate={learning_rate:g} is too large. {safe}",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=outside(),
     )
 
 
@@ -304,7 +305,7 @@ def warn_of_separation() -> None:
         "the weights grow without end, the longer the larger. The predictions hold; the size of the weights, and with "
         "it every probability, depends on num_iterations.",
         SeparationWarning,
-        stacklevel=3,
+        stacklevel=outside(),
     )
 
 

@@ -28,7 +28,7 @@ from separatrix.data.tables.side_columns import given
 from separatrix.data.workers.blocks import Labelled, array_of_dask, labelled
 from separatrix.data.workers.partitions import TableSource, learned_source
 from separatrix.equations.hyperplane import linear_predictor
-from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixWarning, counted
+from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixWarning, counted, outside
 from separatrix.explained import about_complex
 
 
@@ -103,10 +103,10 @@ def learned_rows(
             f"{counted(found.unlabelled, 'row')} of {table.name} without a value of {target!r} "
             f"{'was' if found.unlabelled == 1 else 'were'} left out.",
             SeparatrixWarning,
-            stacklevel=4,
+            stacklevel=outside(),
         )
     for turn in found.turns.values():
-        warnings.warn(f"column {turn}; store it alike, or name what it is.", SeparatrixWarning, stacklevel=4)
+        warnings.warn(f"column {turn}; store it alike, or name what it is.", SeparatrixWarning, stacklevel=outside())
     keep_columns(estimator, found.encoding.columns)
     estimator.target_ = found.encoding.target
     return found, source
@@ -261,7 +261,7 @@ def table_labels(estimator: Any, data: Any, y: Any, sample_weight: Any) -> tuple
 def warn_of_notes(notes: Iterable[Note]) -> None:
     """A warning for each column with cells that the fit had not seen."""
     for note in merged(notes):
-        warnings.warn(str(note), SeparatrixWarning, stacklevel=4)
+        warnings.warn(str(note), SeparatrixWarning, stacklevel=outside())
 
 
 def _batches(data: Any, columns: Sequence[str], as_text: Sequence[str]) -> Iterator[tuple[Table, str, Numbered]]:

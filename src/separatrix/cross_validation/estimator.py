@@ -42,7 +42,7 @@ from separatrix.engine.paths.groups import Members
 from separatrix.engine.paths.leave_out import LeftOut
 from separatrix.engine.paths.path import Paths, fit_paths
 from separatrix.equations.penalties import elastic_net
-from separatrix.errors import ArgumentError, ConvergenceWarning
+from separatrix.errors import ArgumentError, ConvergenceWarning, outside
 from separatrix.estimators import LogisticRegression
 from separatrix.tables import table_labels
 
@@ -172,7 +172,7 @@ class LogisticRegressionCV(LogisticRegression):
             paths = [self._paths(rows, weight, members, ratio, options) for ratio in self.l1_ratios_]
             judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
             if leave_out:
-                self.scores_ = np.array([judge.of_left_out(paths, self.Cs_, rows, kept, stacklevel=2)])
+                self.scores_ = np.array([judge.of_left_out(paths, self.Cs_, rows, kept)])
             else:
                 self.scores_ = judge.of_folds(self.Cs_, self.l1_ratios_, paths, rows, folds)
             self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
@@ -241,7 +241,7 @@ class LogisticRegressionCV(LogisticRegression):
         model = with_coefficients(model, self.classes_, w[c], b[c])
         options, strength = model._checked()
         found = model._of_arrays(rows.X, rows.y, rows.weight, rows.offset)
-        model._learn(found, strength, options, stacklevel=3)
+        model._learn(found, strength, options)
         self.coef_, self.intercept_ = model.coef_, model.intercept_
         self.trace_, self.certificate_, self.separation_ = model.trace_, model.certificate_, model.separation_
         return self
@@ -341,5 +341,5 @@ def warn_of_gaps(gaps: FloatArray, iterations: IntArray, tol: float, max_iter: i
         f"{np.count_nonzero(some)} of {gaps.size} fits stopped {why}, the worst about {gaps[some].max():.1e} "
         f"above its best mean loss (asked: {tol:.0e}). {remedy} or leave out the largest Cs: see gaps_.",
         ConvergenceWarning,
-        stacklevel=3,
+        stacklevel=outside(),
     )

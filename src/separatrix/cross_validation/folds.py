@@ -12,7 +12,7 @@ from separatrix.arguments import listed, shown
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.engine.paths.groups import Members
 from separatrix.equations.hyperplane import pieces
-from separatrix.errors import ArgumentError, SeparationWarning, TargetError
+from separatrix.errors import ArgumentError, SeparationWarning, TargetError, outside
 
 LARGEST = int(np.iinfo(np.int32).max)
 WHAT = "must be a number of folds, a splitter, an iterable of (train, test), or 'loo'."
@@ -211,7 +211,7 @@ def check_training_rows(folds: Folds, classes: NDArray, codes: Any, weight: Any)
             f"the training rows of fold {f} of cv have no row of class {label!r}{others}, and its fit makes that "
             "class as improbable as it can: give each class as many rows as there are folds, or use fewer folds.",
             SeparationWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     return counts
 

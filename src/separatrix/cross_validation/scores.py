@@ -89,10 +89,10 @@ class Judge:
         return scores
 
     def of_left_out(
-        self, paths: Iterable[Paths], Cs: FloatArray, rows: Rows, kept: BoolArray | None, stacklevel: int
+        self, paths: Iterable[Paths], Cs: FloatArray, rows: Rows, kept: BoolArray | None
     ) -> list[list[float]]:
         """The score of each C of each path with rows left out one at a time; those that are not kept, of no weight,
-        pull nothing. None is all. `stacklevel` is that of `warn_of_untrue`."""
+        pull nothing. None is all."""
 
         def see(some: slice, eta: FloatArray) -> FloatArray:
             return self.sums(eta[None], rows.take(some))
@@ -111,7 +111,7 @@ class Judge:
         for path in paths:
             of_path, untrue = zip(*(score(path, c) for c in range(len(Cs))), strict=True)
             scores.append(list(of_path))
-            warn_of_untrue(untrue, Cs, len(rows.y) if kept is None else int(np.count_nonzero(kept)), stacklevel + 1)
+            warn_of_untrue(untrue, Cs, len(rows.y) if kept is None else int(np.count_nonzero(kept)))
         return scores
 
     def of_values(self, values: FloatArray, rows: Rows) -> list[float]:

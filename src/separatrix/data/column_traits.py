@@ -16,7 +16,7 @@ FAR = 100.0  # a dense column whose mean is this many standard deviations from z
 LARGE = float(np.finfo(float).eps) ** -0.5
 MOST_ROWS = 1000  # from which mean, standard deviation and share of zeros are judged, at most,
 CELLS, FEWEST_ROWS = 2**18, 20  # so many cells, but at least so many rows
-TINY = 1.0 / LARGEST  # whose square, times a curvature or a share of the rows, is next to the least number there is
+TINY = 1.0 / LARGEST  # as small as other numbers may be large
 
 
 def share_of_entries(X: Any) -> float:
@@ -56,20 +56,23 @@ def far_columns(X: NDArray, far: float = FAR) -> FloatArray:
 def check_not_tiny(X: Matrix, given: Any) -> None:
     """CellError for a column all of whose squares are next to zero, so that without a penalty nothing holds its weight;
     `given` is what X was made of, with the names of its columns if it has some."""
-    refuse_tiny(reach_of(X), names_of(given) or range(X.shape[1]))
+    refuse_tiny(reach_at_a_glance(X), names_of(given) or range(X.shape[1]))
 
 
-def reach_of(X: Matrix) -> NDArray:
-    """The largest size of each column, (p,), judged from some rows; only one that is tiny there is looked at whole."""
-    if sparse.issparse(X):
-        most = np.asarray(abs(X).max(axis=0).todense()).ravel()
-    else:
-        some, most = rows_to_judge(X), np.empty(X.shape[1])
-        for columns in pieces(X.shape[1], len(some)):
-            most[columns] = np.abs(some[:, columns]).max(axis=0)
+def reach_at_a_glance(X: Matrix) -> FloatArray:
+    """As `reach_of`, judged from some rows; only a column that is tiny there is looked at whole."""
+    most = reach_of(X if sparse.issparse(X) else rows_to_judge(X))
     for column in np.flatnonzero((most > 0) & (most < TINY)).tolist():
-        most[column] = float(np.abs(X[:, [column]]).max())
+        most[column] = reach_of(X[:, [column]])[0]
     return most
+
+
+def reach_of(X: Matrix) -> FloatArray:
+    """How far from zero each column reaches, (p,)."""
+    if not X.shape[0]:
+        return np.zeros(X.shape[1])
+    ends = [end.toarray().ravel() if sparse.issparse(end) else end for end in (X.min(axis=0), X.max(axis=0))]
+    return np.abs(np.array(ends, dtype=np.float64)).max(axis=0)
 
 
 def refuse_tiny(most: NDArray, names: Any) -> None:

@@ -24,7 +24,7 @@ from separatrix.engine.solvers.sampling import Start, few_rows, is_saving, rows_
 from separatrix.equations.hyperplane import pieces
 from separatrix.equations.losses import ClassLoss, Loss
 from separatrix.equations.penalties import ElasticNet
-from separatrix.errors import ConvergenceWarning, SeparationWarning
+from separatrix.errors import ConvergenceWarning, SeparationWarning, outside
 
 EPSILON = float(np.finfo(float).eps)
 MOST_LOST = 0.25  # of tol, to the rounding of rows in their own space
@@ -131,7 +131,7 @@ def fit_linear_model(
         status = Status.ROUNDING
     fit = Fit(coefficients, intercepts, trace, certificate, status, separated, finite, at)
     if warn:
-        warn_of(fit, options.tol, stacklevel=4)
+        warn_of(fit, options.tol)
     return fit
 
 
@@ -243,25 +243,25 @@ def begun(objective: Objective, source: Source, space: Space, start: tuple[Float
     return theta if few.evaluate(theta, order=0).value <= few.evaluate(zero, order=0).value else zero
 
 
-def warn_of(fit: Fit, tol: float, stacklevel: int) -> None:
-    """The warning a fit deserves, with its remedy; `stacklevel` as if the caller warned itself."""
+def warn_of(fit: Fit, tol: float) -> None:
+    """The warning a fit deserves, with its remedy."""
     if fit.separated:
         warnings.warn(
             "no finite fit exists: a hyperplane has every row of every class on its own side, so without a penalty "
             "the weights grow without end and the loss tends to 0. The labels can be trusted, the size of the "
             "weights cannot. Use a finite C, or ask separatrix.detect_separation which columns do it.",
             SeparationWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=outside(),
         )
     else:
         endless = (
             " Without a penalty, some weights may grow without end, where classes are all but separated or columns all "
             "but repeat each other: a finite C stops that, and separatrix.detect_separation tells which they are."
         )
-        warn_of_stop(fit, tol, stacklevel + 1, "" if fit.finite else endless)
+        warn_of_stop(fit, tol, "" if fit.finite else endless)
 
 
-def warn_of_stop(fit: Fit, tol: float, stacklevel: int, further: str = "") -> None:
+def warn_of_stop(fit: Fit, tol: float, further: str = "") -> None:
     """The warning of a fit that stopped before it was near enough, and what else there is to say then."""
     if fit.status is Status.ROUNDING:
         gap, loss = fit.certificate.gap, fit.trace.steps[-1].objective
@@ -269,7 +269,7 @@ def warn_of_stop(fit: Fit, tol: float, stacklevel: int, further: str = "") -> No
             f"stopped after {fit.iterations} iterations, at most {gap:.1e} above the best mean loss (asked: "
             f"{tol:.0e}). Beside a loss of {loss:.3g} rounding hides what is nearer: use tol={2 * gap:.0e} or more.",
             ConvergenceWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=outside(),
         )
     elif fit.status is not Status.CONVERGED:
         gap = f"at most {fit.certificate.gap:.1e} above the best mean loss (asked: {tol:.0e})"
@@ -285,5 +285,5 @@ def warn_of_stop(fit: Fit, tol: float, stacklevel: int, further: str = "") -> No
         warnings.warn(
             f"stopped after {fit.iterations} iterations, {gap}. {remedy}{further}",
             ConvergenceWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=outside(),
         )

@@ -12,7 +12,7 @@ from separatrix.data.block import Source
 from separatrix.engine.fit import Fit, warn_of, warn_of_stop
 from separatrix.engine.iterate import Status
 from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
-from separatrix.errors import SeparationWarning
+from separatrix.errors import SeparationWarning, outside
 from separatrix.inference.recession import Recession, recession, recession_alone
 from separatrix.inference.separation import Separation, separation
 
@@ -41,7 +41,7 @@ def separation_of(
         return known and separation(source, classes, names, fit_intercept, known)
 
 
-def warn_of_classes(classes: NDArray, weight: FloatArray, stacklevel: int) -> None:
+def warn_of_classes(classes: NDArray, weight: FloatArray) -> None:
     """The warning that a class deserves whose rows all weigh nothing, of the weight of each class (K,): no penalty
     holds its intercept."""
     for k in np.flatnonzero(weight == 0)[:1]:
@@ -50,22 +50,22 @@ def warn_of_classes(classes: NDArray, weight: FloatArray, stacklevel: int) -> No
             f"every row of class {label!r} weighs nothing, so that its intercept falls without end: its size cannot be "
             "trusted. Leave these rows out, or give them weight.",
             SeparationWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=outside(),
         )
 
 
-def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float, stacklevel: int) -> None:
+def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float) -> None:
     """The warnings of fits and of what keeps them from an optimum."""
     several = found if isinstance(found, tuple) else (found,) * len(fits)
     for fit, one in zip(fits, several, strict=True):
         if not one:
-            warn_of(fit, tol, stacklevel + 1)
+            warn_of(fit, tol)
             if one is None and is_left_open(fit):
                 warnings.warn(
                     "whether a finite fit exists was not asked: here that would take much memory beside X. Without a "
                     "penalty some weights may grow without end; ask separatrix.detect_separation, or use a finite C.",
                     SeparationWarning,
-                    stacklevel=stacklevel + 1,
+                    stacklevel=outside(),
                 )
         else:
             good = fit.separated or fit.status is not Status.MAX_ITER
@@ -76,10 +76,10 @@ def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float, stacklevel: int) -
                 f"{one.estimates}. {labels if good else 'Their size cannot be trusted.'} Use FirthLogisticRegression, "
                 "or a finite C.",
                 SeparationWarning,
-                stacklevel=stacklevel + 1,
+                stacklevel=outside(),
             )
             if not good:
-                warn_of_stop(fit, tol, stacklevel + 1)
+                warn_of_stop(fit, tol)
 
 
 def is_left_open(fit: Fit) -> bool:

@@ -22,7 +22,7 @@ from separatrix.engine.objective import Objective
 from separatrix.equations.links import logit
 from separatrix.equations.losses import LogLoss
 from separatrix.equations.penalties import L2
-from separatrix.errors import ArgumentError, InferenceWarning
+from separatrix.errors import ArgumentError, InferenceWarning, outside
 from separatrix.inference.tails import chi_squared_tail
 
 FEWEST_GROUPS = 3
@@ -148,7 +148,7 @@ def calibration_line(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None
     if slope is None:
         free, free_error = binary_fit(eta, y, weight, None)
     else:
-        warnings.warn(f"no calibration slope: {why}.", InferenceWarning, stacklevel=3)
+        warnings.warn(f"no calibration slope: {why}.", InferenceWarning, stacklevel=outside())
         free, free_error = np.array([slope, np.nan]), np.full(2, np.nan)
     large, large_error = binary_fit(eta[:, :0], y, weight, eta)
     return CalibrationLine(*map(float, (*free, *large, *free_error, *large_error)))

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from separatrix.arrays import FloatArray
-from separatrix.data.column_traits import reach_of, refuse_tiny
+from separatrix.data.column_traits import reach_at_a_glance, refuse_tiny
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.matrices.triangle import design_of, triangle, triangle_of
 from separatrix.errors import DataError
@@ -92,7 +92,7 @@ def check_rows(sample: Sample) -> None:
             "LogisticRegression or LinearRegression with a penalty."
         )
     if sample.in_memory:
-        refuse_tiny(reach_of(sample.X), sample.names)
+        refuse_tiny(reach_at_a_glance(sample.X), sample.names)
 
 
 def without_dependent(sample: Sample, found: list[Dependence], singular: str) -> Sample:

@@ -5,15 +5,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from separatrix.errors import InferenceWarning, listing
+from separatrix.errors import InferenceWarning, listing, outside
 
 R = TypeVar("R")
 
 
 def told(result: R) -> R:
-    """The result, after a warning for each of its doubts; called by the function that the user called."""
+    """The result, after a warning for each of its doubts."""
     for doubt in doubts(result):
-        warnings.warn(doubt, InferenceWarning, stacklevel=3)
+        warnings.warn(doubt, InferenceWarning, stacklevel=outside())
     return result
 
 

@@ -25,7 +25,7 @@ from separatrix.arguments import (
 from separatrix.arrays import FLOATS, FloatArray
 from separatrix.compressed import csr_of_sums
 from separatrix.data.classes import columns_of_eta
-from separatrix.data.column_traits import far_columns
+from separatrix.data.column_traits import far_columns, reach_of
 from separatrix.data.inputs import check_moderate
 from separatrix.data.labels import check_two_classes, label_codes, weight_by_class
 from separatrix.data.memory import MemorySource
@@ -259,15 +259,6 @@ def look(common: tuple[int, Blocks], number: int, *parts: Any) -> Look:
     most = max(1, int(few / max(cells_of_row(kept.X), 1.0)))
     rows = np.unique(np.linspace(0, kept.n_rows - 1, min(most, kept.n_rows)).astype(np.intp))
     return Look(kept.n_rows, labels, weights, float(weight.max(initial=0.0)), reach_of(source.X), kept.take(rows))
-
-
-def reach_of(X: Any) -> FloatArray:
-    """How far from zero each column reaches, (p,)."""
-    if not X.shape[0]:
-        return np.zeros(X.shape[1])
-    ends = [X.max(axis=0), X.min(axis=0)]
-    ends = [end.toarray().ravel() if sparse.issparse(end) else end for end in ends]
-    return np.maximum(ends[0], -ends[1]).astype(np.float64)
 
 
 def even(looks: Sequence[Look]) -> MemorySource:

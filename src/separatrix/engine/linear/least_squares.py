@@ -65,7 +65,7 @@ from separatrix.engine.solvers.multipliers import MANY_COLUMNS
 from separatrix.engine.solvers.proximal import centred_for, proximal_newton
 from separatrix.equations.losses import SquaredLoss
 from separatrix.equations.penalties import ElasticNet
-from separatrix.errors import ConvergenceWarning
+from separatrix.errors import ConvergenceWarning, outside
 
 EXACT_DIGITS = 1e-11  # of an estimate: an error that may be larger is worth a pass in twice the precision
 ALL_DIGITS, MORE_DIGITS = 1e-14, 0.01  # of the mean square, where no column is used; and what costs little more
@@ -215,7 +215,7 @@ def of_triangle(R: FloatArray, source: Source, task: Task) -> LeastSquares:
             f"rounding left the fit up to {found.certificate.gap:.1e} above the best mean square, beside {varies:.1e} "
             "of no column. Give the columns units of about the same size, or leave out those that others span.",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=outside(),
         )
     return found
 
@@ -316,7 +316,7 @@ def by_products(source: Source, task: Task, most: int = MOST_ITERATIONS) -> Leas
             f"stopped after {MOST_ITERATIONS} iterations, at most {found.certificate.gap:.1e} above the best mean "
             f"square (asked: {tolerance:.0e}). Scale the columns alike, or use a larger alpha.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=outside(),
         )
     used = int(np.count_nonzero(found.at.theta[:p], axis=0).max(initial=0))
     steps = tuple(step.later(passes=before, seconds=started) for step in found.steps)

@@ -36,7 +36,7 @@ from separatrix.engine.solvers.proximal import proximal_newton
 from separatrix.engine.solvers.quasi_newton import quasi_newton
 from separatrix.engine.sums import block_eta, block_state, gram
 from separatrix.equations.hyperplane import pieces
-from separatrix.errors import ApproximationWarning
+from separatrix.errors import ApproximationWarning, outside
 
 AT_ONCE = 10  # fits, which show how far off the steps of the other rows are
 NEAR_ENOUGH = 0.01  # of the loss of all rows left out: what may be missed
@@ -128,9 +128,8 @@ def from_zero(objective: Objective, theta: FloatArray, options: Options) -> Left
     return LeftOut(eta, len(eta) - most)
 
 
-def warn_of_untrue(untrue: Sequence[int], Cs: FloatArray, rows: int, stacklevel: int) -> None:
-    """One ApproximationWarning for the C under which most rows are left out untruly; `stacklevel` as if the caller
-    warned itself."""
+def warn_of_untrue(untrue: Sequence[int], Cs: FloatArray, rows: int) -> None:
+    """One ApproximationWarning for the C under which most rows are left out untruly."""
     if any(untrue):
         c = int(np.argmax(untrue))
         warnings.warn(
@@ -138,7 +137,7 @@ def warn_of_untrue(untrue: Sequence[int], Cs: FloatArray, rows: int, stacklevel:
             "their own predictions hard, as where there are about as many weights as rows. Use 5 folds, or leave out "
             "the largest Cs.",
             ApproximationWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=outside(),
         )
 
 

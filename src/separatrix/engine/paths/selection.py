@@ -57,7 +57,7 @@ def select_C(
             return mean_loss(source, loss, found.eta), found.untrue
 
         means, untrue = zip(*map(mean_left_out, range(len(Cs))), strict=True)
-        warn_of_untrue(untrue, Cs, source.n_rows, stacklevel=2)
+        warn_of_untrue(untrue, Cs, source.n_rows)
         losses = np.array([means])
     else:
         fold = fold_of_rows(source.y.ravel().astype(np.intp), folds, options.seed)
