@@ -87,6 +87,23 @@ def test_influence_of_a_linear_fit_is_what_leaving_rows_out_does():
     np.testing.assert_allclose(ours.dfbeta[0], (result.params - without.params)[LAST], rtol=1e-6, atol=1e-8)
 
 
+def test_influence_of_a_row_that_stands_for_several_is_what_leaving_all_of_them_out_does():
+    X, _, rng = data(12)
+    y, times = X @ [1.0, 2.0, 3.0] + rng.normal(size=12), rng.integers(1, 5, 12)
+    rows = np.repeat(np.arange(12), times)
+    result = sm.OLS(y[rows], sm.add_constant(X)[rows]).fit()
+    target = objective(X, y, SquaredLoss(), times * 1.0)
+    ours = influence(target, theta_of(result.params, target.source))
+    assert ours.dispersion == pytest.approx(result.scale, rel=1e-10)
+    gram = np.linalg.inv(result.normalized_cov_params)
+    for row in range(12):
+        kept = rows[rows != row]
+        without = sm.OLS(y[kept], sm.add_constant(X)[kept]).fit()
+        moved, error = result.params - without.params, np.sqrt(without.scale * np.diag(result.normalized_cov_params))
+        np.testing.assert_allclose(ours.dfbetas[row], (moved / error)[LAST], rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(ours.cooks_distance[row], moved @ gram @ moved / (4.0 * result.scale), rtol=1e-6)
+
+
 def test_one_step_dfbeta_is_near_a_refit_without_the_row():
     X, y, _ = zero_one()
     result, target = glm(X, y), objective(X, y, LogLoss())

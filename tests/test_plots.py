@@ -6,6 +6,7 @@ import warnings
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot
 from matplotlib.collections import PathCollection
@@ -19,7 +20,7 @@ from sklearn.svm import SVC
 
 from separatrix import plots, scratch
 from separatrix.equations.links import sigmoid
-from separatrix.errors import ArgumentError
+from separatrix.errors import ArgumentError, ColumnError
 from separatrix.plots.evaluation import wilson_interval
 
 IRIS = load_iris()
@@ -360,6 +361,20 @@ def test_a_dataframe_names_the_axes_and_the_model_is_asked_about_a_dataframe(ax,
 
     plots.plot_boundary(Strict(), frame, Y, ax=ax)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("length", "width")
+
+
+@pytest.mark.parametrize("names", [range(2), pd.MultiIndex.from_product([["sepal"], ["length", "width"]])])
+def test_columns_may_have_other_names_than_text(ax, names):
+    frame = pd.DataFrame(X, columns=names)
+    model = LogisticRegression().fit(frame, Y)
+    plots.plot_boundary(model, frame, Y, ax=ax)
+    plots.plot_probability(model, frame, Y, ax=Figure().subplots())
+    assert (ax.get_xlabel(), ax.get_ylabel()) == tuple(map(str, names))
+
+
+def test_columns_of_one_name_are_refused(ax):
+    with pytest.raises(ColumnError, match="2 columns have the name 'a'"):
+        plots.plot_points(pd.DataFrame(X, columns=["a", "a"]), Y, ax=ax)
 
 
 def test_a_view_without_a_boundary_says_which_class_fills_it(ax):

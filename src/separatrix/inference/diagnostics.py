@@ -14,8 +14,9 @@ x_i with a one for the intercept,
 
 which for a linear model are exact, and for a logistic one the first Newton step towards the fit without the row
 (Pregibon 1981, "Logistic regression diagnostics", Annals of Statistics 9; Williams 1987). phi is the dispersion: 1 for
-a logistic model, sum r_i^2 / (rows - P) for a linear one. The curvature of a penalty is part of H. A row
-of leverage 1 has a coefficient for itself, and nothing that is over 1 - h_i: those are NaN.
+a logistic model, sum r_i^2 / (sum weight_i - P) for a linear one, whose weights are frequencies: without a row, all
+that it stands for are left out. The curvature of a penalty is part of H. A row of leverage 1 has a coefficient for
+itself, and nothing that is over 1 - h_i: those are NaN.
 """
 
 from dataclasses import dataclass
@@ -82,37 +83,39 @@ def influence(objective: Objective, theta: FloatArray) -> Influence:
     """
     check_one_eta(theta)
     inverse = inverse_curvature(objective, theta)
-    h, pearson, deviance, pull = row_terms(objective, theta, inverse)
+    weight, h, pearson, deviance, pull = row_terms(objective, theta, inverse)
     n, P = pull.shape
-    linear = isinstance(objective.loss, SquaredLoss)
-    phi = float(pearson @ pearson) / (n - P if n > P else np.nan) if linear else 1.0
+    linear, count = isinstance(objective.loss, SquaredLoss), float(weight.sum())
+    phi = float(pearson @ pearson) / (count - P if count > P else np.nan) if linear else 1.0
     left = np.where(1.0 - h < LEVERAGE_ONE, np.nan, 1.0 - h)
     root = np.sqrt(phi * left)
     back = uncentred(objective)
     dfbeta = -(pull / left[:, None]) @ back.T
-    without = dispersion_without(pearson, left, P) if linear else np.ones(n)
+    without = dispersion_without(pearson, left, count - weight - P) if linear else np.ones(n)
     error = np.sqrt(without[:, None] * np.diagonal(back @ inverse[:, 0, :, 0] @ back.T))
     cook = pearson**2 * h / (phi * P * left**2)
     return Influence(h, pearson, deviance, pearson / root, deviance / root, cook, dfbeta, dfbeta / error, phi)
 
 
-def dispersion_without(pearson: FloatArray, left: FloatArray, P: int) -> FloatArray:
-    """phi of a linear model without each row, (n,), of what its leverage leaves; NaN where nothing is."""
-    n = len(pearson)
+def dispersion_without(pearson: FloatArray, left: FloatArray, df: FloatArray) -> FloatArray:
+    """phi of a linear model without each row, (n,), of what its leverage leaves and the degrees of freedom that are
+    left then; NaN where nothing is."""
     squares = float(pearson @ pearson) - pearson**2 / left
-    return np.where(squares > 0, squares, np.nan) / (n - 1 - P if n - 1 > P else np.nan)
+    return np.where(squares > 0, squares, np.nan) / np.where(df > 0, df, np.nan)
 
 
 def row_terms(
     objective: Objective, theta: FloatArray, inverse: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Leverage, Pearson and deviance residual (n,), and H^-1 x_i weight_i g_i (n, P), of every row; one pass."""
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Weight, leverage, Pearson and deviance residual (n,), and H^-1 x_i weight_i g_i (n, P), of all rows; one pass."""
     n, P = objective.source.n_rows, len(theta)
-    h, pearson, deviance, pull = np.empty(n), np.empty(n), np.empty(n), np.empty((n, P))
+    weights, h, pearson, deviance = np.empty((4, n))
+    pull = np.empty((n, P))
     step = inverse[:, 0, :, 0]
 
     def terms(block: Block) -> float:
         rows, weight, p = block.rows, block.weight, block.X.shape[1]
+        weights[rows] = weight
         value, gradient, state = objective.loss.together(block.y, block_eta(block, theta))
         g, kappa = gradient[:, 0], objective.loss.second(state, 0, 0)
         h[rows] = weight * kappa * leverages(block, inverse)[:, 0, 0]
@@ -122,7 +125,7 @@ def row_terms(
         return 0.0
 
     objective.add_up(terms)
-    return h, pearson, deviance, pull
+    return weights, h, pearson, deviance, pull
 
 
 def pearson_residuals(weight: FloatArray, g: FloatArray, kappa: FloatArray) -> FloatArray:

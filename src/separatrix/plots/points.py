@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from separatrix.arguments import array_of, gaps
 from separatrix.arrays import FloatArray, IntArray
+from separatrix.data.frames import named_once
 from separatrix.errors import ArgumentError, listing
 from separatrix.plots.style import (
     Display,
@@ -129,6 +130,7 @@ def read_plane(X: Any) -> tuple[FloatArray, Sequence[str] | None]:
 
 def read_numbers(X: Any) -> tuple[FloatArray, Sequence[str] | None]:
     """X as (n, p) finite numbers, and its column names if it is a dataframe."""
+    named_once(X)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     is_frame = isinstance(frame, nw.DataFrame)
     try:
@@ -219,6 +221,9 @@ def like(X: Any, values: FloatArray) -> Any:
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if not isinstance(frame, nw.DataFrame):
         return values
+    if frame.implementation.is_pandas_like():  # its names may be numbers
+        native = frame.to_native()
+        return type(native)(values, columns=native.columns)
     return nw.from_numpy(values, frame.columns, backend=frame.implementation).to_native()
 
 
