@@ -19,9 +19,9 @@ from separatrix.regression.frame_rows import check_same_index
 from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.ols_result import OLSResult, error_variance
 from separatrix.regression.outcome import classes_of, numbers_of
-from separatrix.regression.result import covariance_of
 from separatrix.regression.sample import Columns, Sample, complete, default_names, ways
 from separatrix.regression.sources import StreamedSample, streamed_logit, streamed_ols
+from separatrix.regression.spread import spread_of
 from separatrix.regression.written import check_constants
 
 
@@ -104,8 +104,8 @@ def logit(
         result: LogitResult = fit_result(sample, penalty, codes)
     else:
         sample, estimate = fit_classes(sample, strength, codes)
-        cov = covariance_of(sample, estimate, covariance, 1.0, strength)
-        result = LogitResult(sample, estimate, covariance, cov, strength)
+        spread = spread_of(sample, estimate, covariance, 1.0, strength)
+        result = LogitResult(sample, estimate, covariance, spread, strength)
     return told(replace(result, adjustment=adjustment_of(result.sample, result.estimate, alpha_correction, prior)))
 
 
@@ -136,8 +136,8 @@ def ols(
     if isinstance(sample, StreamedSample):
         return told(streamed_ols(sample, covariance, strength, codes))
     sample, estimate = fit_numbers(sample, strength, codes)
-    cov = covariance_of(sample, estimate, covariance, error_variance(sample, estimate), strength)
-    return told(OLSResult(sample, estimate, covariance, cov, strength))
+    spread = spread_of(sample, estimate, covariance, error_variance(sample, estimate), strength)
+    return told(OLSResult(sample, estimate, covariance, spread, strength))
 
 
 def names_of_caller() -> Mapping[str, Any]:

@@ -35,9 +35,9 @@ from separatrix.regression.fitting import at_work, fit_classes, fit_numbers
 from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.ols_result import OLSResult, error_variance
 from separatrix.regression.outcome import Outcome
-from separatrix.regression.result import covariance_of
 from separatrix.regression.sample import Columns, Sample, complete
 from separatrix.regression.sources import StreamedSample, outcome_of
+from separatrix.regression.spread import spread_of
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def infer_sample(whole: Sample, covariance: str, sampling: bool, checkpoint: Che
     scale = error_variance(sample, estimate) if linear else 1.0
     # A row of a sampling weight is one observation, so its score is not a sum over so many of them.
     observed = replace(sample, frequency=None) if sampling else sample
-    cov = covariance_of(observed, estimate, covariance, scale)
-    result = (OLSResult if linear else LogitResult)(sample, estimate, covariance, cov)
+    spread = spread_of(observed, estimate, covariance, scale)
+    result = (OLSResult if linear else LogitResult)(sample, estimate, covariance, spread)
     return Inferred(result, left_out, sampling)
 
 

@@ -30,6 +30,7 @@ from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
 from separatrix.equations.losses import Loss, SquaredLoss, cross_entropy
 from separatrix.errors import ArgumentError
+from separatrix.inference.turned import turned
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,10 @@ class Influence:
         return "{:6d}  {:9.4f}  {:9.4f}  {:8.3f}  {:9.3f}  {:16.3f}".format(number, *cells, largest)
 
 
-def influence(objective: Objective, theta: FloatArray) -> Influence:
+def influence(objective: Objective, theta: FloatArray, turn: FloatArray | None = None) -> Influence:
     """Leverage, residuals and one-step deletion of every row, from the optimum theta (P, 1); three passes.
+
+    Of columns that nearly depend on each other a `turn` (P, P) makes some that do not (`separatrix.inference.turned`).
 
     Raises
     ------
@@ -82,6 +85,9 @@ def influence(objective: Objective, theta: FloatArray) -> Influence:
     array([0.43, 0.33, 0.27, 0.97])
     """
     check_one_eta(theta)
+    back = uncentred(objective)
+    if turn is not None:
+        objective, theta, back = turned(objective, turn), np.linalg.solve(turn, theta), back @ turn
     inverse = inverse_curvature(objective, theta)
     weight, h, pearson, deviance, pull = row_terms(objective, theta, inverse)
     n, P = pull.shape
@@ -89,7 +95,6 @@ def influence(objective: Objective, theta: FloatArray) -> Influence:
     phi = float(pearson @ pearson) / (count - P if count > P else np.nan) if linear else 1.0
     left = np.where(1.0 - h < LEVERAGE_ONE, np.nan, 1.0 - h)
     root = np.sqrt(phi * left)
-    back = uncentred(objective)
     dfbeta = -(pull / left[:, None]) @ back.T
     without = dispersion_without(pearson, left, count - weight - P) if linear else np.ones(n)
     error = np.sqrt(without[:, None] * np.diagonal(back @ inverse[:, 0, :, 0] @ back.T))

@@ -155,6 +155,7 @@ def marginal_effects(
     covariance: FloatArray,
     changes: Sequence[Change],
     source: Source | None = None,
+    turn: FloatArray | None = None,
 ) -> MarginalEffects:
     """The mean effect of each change over the rows of the fit, each by its weight, or over those of a source; one pass.
 
@@ -163,7 +164,7 @@ def marginal_effects(
     theta : (P, K)
         The estimates as the objective has them, the intercept last.
     covariance : (P K, P K)
-        Theirs, of theta.ravel().
+        Theirs, of theta.ravel(); or, with a `turn` (P, P), that of u, theta = turn u.
     source : Source or None
         Other rows, shifted as those of the fit: see `at_rows`.
 
@@ -197,6 +198,7 @@ def marginal_effects(
     means = np.reshape(rest, (len(changes), C * (1 + theta.size))) / weight
     effects, gradients = means[:, :C], means[:, C:].reshape(len(changes), len(theta), C, theta.shape[1])
     G = gradients.transpose(0, 2, 1, 3).reshape(len(changes), C, theta.size)
+    G = G if turn is None else G @ turn
     errors = np.sqrt(np.einsum("jcn,nm,jcm->jc", G, covariance, G))
     names = tuple(change.variable for change in changes), tuple(change.contrast for change in changes)
     return MarginalEffects(effects[:, first:], errors[:, first:], *names)

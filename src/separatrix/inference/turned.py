@@ -42,6 +42,11 @@ class Turned:
         return replace(block, X=block_plane(block, self.turn))
 
     @property
+    def n_columns(self) -> int:
+        """How many columns are turned."""
+        return self.turn.shape[1]
+
+    @property
     def n_rows(self) -> int:
         """How many rows there are."""
         return self.source.n_rows

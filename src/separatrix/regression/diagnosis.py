@@ -101,7 +101,7 @@ class DiagnosedResult(ComparedResult):
         if not self.estimate.theta.size:
             raise InferenceError("no influence of rows: the model has no coefficient that one could move.")
         with at_work(self.estimate.objective) as objective:
-            found = influence(objective, self.estimate.theta)
+            found = influence(objective, self.estimate.theta, self.estimate.turn)
         dfbeta, dfbetas = self._user(found.dfbeta.T).T, self._user(found.dfbetas.T).T
         ordered = replace(found, dfbeta=dfbeta, dfbetas=dfbetas, rows=self.sample.row_numbers)
         return InfluenceTable(**vars(ordered), names=self.names, backend=self.sample.backend)

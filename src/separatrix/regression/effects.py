@@ -160,7 +160,8 @@ def effects_of(result: Any, at: Any, variables: str | Sequence[str] | None) -> M
         offset = np.average(offset, axis=0, weights=weight)[None]
     with at_work(estimate.objective) as objective:
         source = at_rows(objective, rows.design(), offset, None if rows.single else weight)
-        found = marginal_effects(objective, result._theta, result.cov, changes, source)
+        spread = result.spread
+        found = marginal_effects(objective, result._theta, spread.own, changes, source, spread.turn)
     found = where_known(found, known)
     classes = sample.outcome.classes
     return replace(found, classes=tuple(map(str, classes if len(classes) > 2 else ("",))), df=result.df_inference)

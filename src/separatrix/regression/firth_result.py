@@ -19,6 +19,7 @@ from separatrix.regression.design import Dependence, check_rows, dependences_of,
 from separatrix.regression.fitting import Estimate
 from separatrix.regression.logit_result import LogitResult, log_coefficients
 from separatrix.regression.sample import Sample
+from separatrix.regression.spread import Spread
 
 CORRECTIONS = {"firth": None, "flic": "flic", "flac": "flac"}
 WHY = "corrected Fisher scoring for the likelihood with Jeffreys' prior"
@@ -185,4 +186,4 @@ def fit_result(sample: Sample, method: str, singular: str) -> FirthResult:
     trace = Trace("firth", WHY, (), found.objective.passes)
     bread = found.covariance
     estimate = Estimate(found.objective, found.theta, bread, -found.loglik, infinite, trace, found.fit.converged)
-    return FirthResult(sample, estimate, "nonrobust", bread, firth=found, method=method)
+    return FirthResult(sample, estimate, "nonrobust", Spread(bread), firth=found, method=method)

@@ -18,7 +18,14 @@ from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
 from separatrix.engine.linear.least_squares import least_squares
-from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE, ROUGH, SINGULAR, inverse_of, solve_factored
+from separatrix.engine.matrices.linear_algebra import (
+    LARGEST_CURVATURE,
+    ROUGH,
+    SINGULAR,
+    factor_positive,
+    inverse_of,
+    solve_factored,
+)
 from separatrix.engine.matrices.triangle import design_of, triangle_of
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_state
@@ -44,7 +51,8 @@ PATIENCE, LATELY, HARDLY = 25, 5, 1e-6
 @dataclass(frozen=True)
 class Estimate:
     """theta (P, K) for columns less the source's centre, the intercept its last row; bread is the inverse of their
-    information (P K, P K) per unit of scale, loss the total, triangle R of least squares.
+    information (P K, P K) per unit of scale, loss the total, triangle R of least squares. Where columns nearly depend
+    on each other, theta is `turn` u, (P, P), of a u whose information is 1: see `separatrix.inference.turned`.
 
     `infinite` (P, K) is the sign of coefficients that have no finite estimate, else 0, and `separation` says why. The
     `certificate` is the engine's, of the fit from which the last steps led to theta.
@@ -58,6 +66,7 @@ class Estimate:
     trace: Trace
     converged: bool
     triangle: FloatArray | None = None
+    turn: FloatArray | None = None
     separation: Separation | None = None
     certificate: Certificate | None = None
 
@@ -129,7 +138,8 @@ def fit_classes(
         if shaky and not vain and (fewer := independent(sample, singular)):
             return of_fewer(fewer, checkpoint=checkpoint and checkpoint.of_fewer())
         rough = not penalty and K == 1 and least < ROUGH
-        bread = inverse_information(objective, at.theta) if rough else inverse_of(at.factor) / total
+        turn = root_of_information(objective, at.theta) if rough else None
+        bread = inverse_of(at.factor) / total if turn is None else turn @ turn.T
     # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
     if found is None and (shaky or not fit.finite):
         found = separation_of(sample)
@@ -142,7 +152,7 @@ def fit_classes(
     theta = at.theta + np.where(infinite == 0, step, 0.0)
     converged = fit.status is Status.CONVERGED and not infinite.any()
     estimate = Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged)
-    return sample, replace(estimate, separation=found, certificate=fit.certificate)
+    return sample, replace(estimate, turn=turn, separation=found, certificate=fit.certificate)
 
 
 def independent(sample: Sample, singular: str) -> Sample | None:
@@ -173,15 +183,15 @@ def polish(objective: Objective, fit: Fit) -> tuple[Evaluation, FloatArray]:
     return at, step
 
 
-def inverse_information(objective: Objective, theta: FloatArray) -> FloatArray:
-    """The inverse of the information of two classes, (P, P), from the triangle of the weighted rows, whose condition
-    its own product would square; one pass."""
+def root_of_information(objective: Objective, theta: FloatArray) -> FloatArray:
+    """T (P, P), TT' the inverse of the information of two classes, from the triangle of the weighted rows, whose
+    condition its own product would square; one pass."""
     m = int(objective.fit_intercept)
 
     def weighted(block: Block) -> FloatArray:
         return np.sqrt(block_state(block, objective.loss, theta)) * design_of(block, m)
 
-    return inverse_gram(triangle_of(objective.source, weighted), m)
+    return inverse_root(triangle_of(objective.source, weighted), m)
 
 
 def newton_step(at: Evaluation) -> FloatArray:
@@ -248,16 +258,17 @@ def fit_numbers(sample: Sample, penalty: float, singular: str) -> tuple[Sample, 
     theta = np.append(fit.coefficients[0], fit.intercepts + fit.coefficients @ source.centre)[: p + m, None]
     total = sample.total
     objective = Objective(source, sample.outcome.loss, L2(repeated(penalty / total, p)), sample.intercept)
-    bread = inverse_gram(R, m) if not penalty else np.full((p + m, p + m), np.nan)
+    root = inverse_root(R, m) if not penalty else np.full((p + m, p + m), np.nan)
+    bread = root @ root.T
+    turn = root if not penalty and factor_positive(bread).least < ROUGH else None
     none = np.zeros(theta.shape, dtype=int)
     loss = total * fit.trace.steps[-1].loss
-    return sample, Estimate(objective, theta, bread, loss, none, fit.trace, True, fit.triangle)
+    return sample, Estimate(objective, theta, bread, loss, none, fit.trace, True, fit.triangle, turn)
 
 
-def inverse_gram(R: FloatArray, m: int) -> FloatArray:
-    """(R'R)^-1, (P, P), its first m columns made the last: from R, which X'X has squared the condition of."""
+def inverse_root(R: FloatArray, m: int) -> FloatArray:
+    """T (P, P), TT' = (R'R)^-1, its first m columns made the last: from R, of which X'X has squared the condition."""
     unit = np.linalg.norm(R, axis=0)
     root = solve_triangular(R[: len(unit)] / unit, np.eye(len(unit)))
     order = np.roll(np.arange(len(unit)), -m)
-    root = (root / unit[:, None])[order]
-    return root @ root.T
+    return (root / unit[:, None])[order]

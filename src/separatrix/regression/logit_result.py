@@ -194,7 +194,8 @@ class LogitResult(DiagnosedResult):
         if interval is None:
             return p
         self._check_inference("intervals")
-        limits = probability_interval(self._loss, X, eta, self.cov, interval)
+        rows, cov = self.spread.of_rows(X)
+        limits = probability_interval(self._loss, rows, eta, cov, interval)
         return Prediction(p, *(limit[:, 1] if len(self.classes) == 2 else limit for limit in limits))
 
     # odds and tests

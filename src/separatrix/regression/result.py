@@ -11,16 +11,14 @@ from separatrix.cached import cached_property
 from separatrix.data.frames import dataframe
 from separatrix.equations.hyperplane import quadratic_forms
 from separatrix.errors import ArgumentError, DataError, InferenceError, listing
-from separatrix.inference.covariance import COVARIANCES, HETEROSCEDASTIC, clustered, heteroscedastic
 from separatrix.inference.hypothesis import linear_hypothesis
 from separatrix.inference.wald import Test, quantile, two_sided, wald
 from separatrix.regression.doubts import told
-from separatrix.regression.fitting import Estimate, at_work
+from separatrix.regression.fitting import Estimate
 from separatrix.regression.frame_rows import check_columns, check_same_index, frame_of
 from separatrix.regression.repeats import warn_of_others
 from separatrix.regression.sample import Sample, group_codes, ways
-
-RELATIVE_ROUNDING = 1e-20  # of the model's variance: a robust one below it is what rounding and the stopped fit leave
+from separatrix.regression.spread import RELATIVE_ROUNDING, Spread, spread_of
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,16 @@ class Result:
     sample: Sample
     estimate: Estimate
     covariance: str
-    cov: FloatArray
+    spread: Spread
     penalty: float = 0.0
 
     def __post_init__(self) -> None:
         frozen(self.cov)
+
+    @property
+    def cov(self) -> FloatArray:
+        """The covariance as the engine has it."""
+        return self.spread.cov
 
     # what was estimated
 
@@ -241,7 +244,7 @@ class Result:
     def _variances(self, X: Any) -> FloatArray:
         """The variance of eta of each row, (rows,), where there is one."""
         self._check_inference("intervals")
-        return quadratic_forms(X, self.cov)
+        return quadratic_forms(*self.spread.of_rows(X))
 
     # other covariances
 
@@ -251,8 +254,8 @@ class Result:
         codes = tuple(group_codes(group, self.sample.n_rows) for group in ways(groups))
         codes = self.sample.groups if groups is None and covariance == "cluster" else codes
         result = replace(self, sample=replace(self.sample, groups=codes), covariance=covariance)
-        cov = covariance_of(result.sample, result.estimate, covariance, self._scale, self.penalty)
-        return told(replace(result, cov=cov))
+        spread = spread_of(result.sample, result.estimate, covariance, self._scale, self.penalty)
+        return told(replace(result, spread=spread))
 
     @property
     def _scale(self) -> float:
@@ -312,30 +315,3 @@ def frozen(values: FloatArray) -> FloatArray:
     """An array that others keep too, made read-only."""
     values.flags.writeable = False
     return values
-
-
-def covariance_of(sample: Sample, estimate: Estimate, kind: str, scale: float, penalty: float = 0.0) -> FloatArray:
-    """The covariance (P K, P K) of an estimate, in the order of the engine; NaN of a penalised one, and where it is no
-    more than rounding; 0 of an exact fit.
-
-    Raises ArgumentError for a kind that is none, and where clusters are missing, or given for another kind.
-    """
-    if kind not in COVARIANCES:
-        raise ArgumentError(f"covariance={kind!r} must be one of {listing(COVARIANCES)}.")
-    if (kind == "cluster") != bool(sample.groups):
-        what = "needs groups=, the cluster of each row" if kind == "cluster" else "does not use groups=; pass 'cluster'"
-        raise ArgumentError(f"covariance={kind!r} {what}.")
-    if penalty:
-        return np.full_like(estimate.bread, np.nan)
-    if kind == "nonrobust" or not scale > 0:  # nothing is left of the rows to be robust about
-        return scale * estimate.bread
-    if estimate.infinite.all():
-        return np.full_like(estimate.bread, np.nan)
-    with at_work(estimate.objective) as objective:
-        if kind in HETEROSCEDASTIC:
-            frequency, rows = sample.frequency, sample.row_numbers
-            cov = heteroscedastic(objective, estimate.theta, estimate.bread, kind, frequency, rows)
-        else:
-            cov = clustered(objective, estimate.theta, estimate.bread, sample.groups, sample.frequency)
-    rounding = RELATIVE_ROUNDING * scale * np.diagonal(estimate.bread)
-    return cov if (np.abs(np.diagonal(cov)) >= rounding).any() else np.full_like(cov, np.nan)

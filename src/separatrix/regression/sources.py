@@ -17,8 +17,9 @@ from separatrix.regression.fitting import fit_classes, fit_numbers
 from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.ols_result import OLSResult, error_variance
 from separatrix.regression.outcome import Outcome
-from separatrix.regression.result import Result, covariance_of
+from separatrix.regression.result import Result
 from separatrix.regression.sample import Sample
+from separatrix.regression.spread import spread_of
 
 R = TypeVar("R", bound=Result)
 
@@ -104,16 +105,16 @@ def streamed_logit(sample: StreamedSample, covariance: str, strength: float, sin
     """The logistic regression of such a sample; its shares and files are kept for all passes, and let go at the end."""
     with sample.rows.working() as rows:
         fitted, estimate = fit_classes(replace(sample, rows=rows), strength, singular)
-        cov = covariance_of(fitted, estimate, covariance, 1.0, strength)
-    return at_rest(LogitResult(fitted, estimate, covariance, cov, strength))
+        spread = spread_of(fitted, estimate, covariance, 1.0, strength)
+    return at_rest(LogitResult(fitted, estimate, covariance, spread, strength))
 
 
 def streamed_ols(sample: StreamedSample, covariance: str, strength: float, singular: str) -> OLSResult:
     """The linear regression of such a sample; as `streamed_logit`."""
     with sample.rows.working() as rows:
         fitted, estimate = fit_numbers(replace(sample, rows=rows), strength, singular)
-        cov = covariance_of(fitted, estimate, covariance, error_variance(fitted, estimate), strength)
-    return at_rest(OLSResult(fitted, estimate, covariance, cov, strength))
+        spread = spread_of(fitted, estimate, covariance, error_variance(fitted, estimate), strength)
+    return at_rest(OLSResult(fitted, estimate, covariance, spread, strength))
 
 
 def at_rest(result: R) -> R:
