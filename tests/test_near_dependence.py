@@ -57,3 +57,15 @@ def test_the_leverages_of_a_polynomial_of_degree_ten_are_those_of_its_orthogonal
     fit = ols(np.cos(x), powers)
     np.testing.assert_allclose(fit.influence().leverage, (orthogonal**2).sum(axis=1), rtol=1e-3)
     assert np.isfinite(fit.with_covariance("HC3").bse).all()
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_the_fit_moves_along_what_is_left_of_a_power_beside_the_others(seed):
+    year = np.linspace(1980, 2020, N).round()
+    c = (year - 2000.0) / 20.0
+    y = 1 * (c + c**2 - c**4 + np.random.default_rng(seed).logistic(size=N) > 0)
+    raw, middle = (logit(y, np.column_stack([x**k for k in range(1, 6)])) for x in (year, c))
+    assert raw.estimate.converged
+    assert raw.tvalues[5] == pytest.approx(middle.tvalues[5], rel=2e-3)
+    assert raw.llf == pytest.approx(middle.llf, abs=1e-3)
+    np.testing.assert_allclose(raw.fittedvalues, middle.fittedvalues, atol=1e-3)

@@ -17,6 +17,7 @@ from separatrix.engine.certificates.certificate import Certificate
 from separatrix.engine.checkpoint import Checkpoint
 from separatrix.engine.fit import Fit, Options, fit_linear_model
 from separatrix.engine.iterate import Status, Trace
+from separatrix.engine.line_search import backtrack
 from separatrix.engine.linear.least_squares import least_squares
 from separatrix.engine.matrices.linear_algebra import (
     LARGEST_CURVATURE,
@@ -35,6 +36,7 @@ from separatrix.errors import ConvergenceWarning, SeparationWarning, listing, ou
 from separatrix.inference.aside import fit_aside
 from separatrix.inference.recession import Recession
 from separatrix.inference.separation import Separation, separation
+from separatrix.inference.turned import turned
 from separatrix.regression.design import check_rows, dependences, dependences_of, without_dependent
 from separatrix.regression.sample import Sample
 
@@ -137,21 +139,24 @@ def fit_classes(
         shaky = not penalty and (least < SINGULAR or not fit.finite)
         if shaky and not vain and (fewer := independent(sample, singular)):
             return of_fewer(fewer, checkpoint=checkpoint and checkpoint.of_fewer())
-        rough = not penalty and K == 1 and least < ROUGH
-        turn = root_of_information(objective, at.theta) if rough else None
+        # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
+        if found is None and (shaky or not fit.finite):
+            found = separation_of(sample)
+        infinite = infinite_estimates(found, at.theta.shape, sample.intercept)
+        theta, least_loss, turn = at.theta + np.where(infinite == 0, step, 0.0), at.loss, None
+        converged = fit.status is Status.CONVERGED and not infinite.any()
+        if not penalty and K == 1 and least < ROUGH:
+            if found is None:
+                theta, least_loss, reached = turned_optimum(objective, theta)
+                converged = converged or reached
+            turn = root_of_information(objective, theta)
         bread = inverse_of(at.factor) / total if turn is None else turn @ turn.T
-    # Where the curvature is no more than rounding, so is the proof that the optimum is finite.
-    if found is None and (shaky or not fit.finite):
-        found = separation_of(sample)
-    infinite = infinite_estimates(found, at.theta.shape, sample.intercept)
-    if found is None:
-        warn_of_fit(fit)
-    else:
+    if found is not None:
         warn_of_separation(sample, found, infinite)
+    elif not converged:
+        warn_of_fit(fit)
     objective = Objective(source, loss, strength, sample.intercept)
-    theta = at.theta + np.where(infinite == 0, step, 0.0)
-    converged = fit.status is Status.CONVERGED and not infinite.any()
-    estimate = Estimate(objective, theta, bread, total * at.loss, infinite, fit.trace, converged)
+    estimate = Estimate(objective, theta, bread, total * least_loss, infinite, fit.trace, converged)
     return sample, replace(estimate, turn=turn, separation=found, certificate=fit.certificate)
 
 
@@ -181,6 +186,24 @@ def polish(objective: Objective, fit: Fit) -> tuple[Evaluation, FloatArray]:
             return at, np.zeros_like(step)
         at, step = nearer, newton_step(nearer)
     return at, step
+
+
+def turned_optimum(objective: Objective, theta: FloatArray) -> tuple[FloatArray, float, bool]:
+    """The optimum near theta (P, 1) of columns that nearly depend on each other, whose curvature hides how far it is
+    along their differences: by Newton's steps in coordinates in which it does not. And its loss, and whether it was
+    reached."""
+    turn = root_of_information(objective, theta)
+    posed = turned(objective, turn)
+    at = posed.evaluate(np.linalg.solve(turn, theta), order=2)
+    for _ in range(PATIENCE):
+        step = newton_step(at)
+        if -0.5 * np.sum(step * at.gradient) <= (NEAR / objective.loss.third_bound) ** 2:
+            return turn @ (at.theta + step), at.loss, True
+        there, _ = backtrack(posed, at, step, order=2)
+        if there is at:
+            break
+        at = there
+    return turn @ at.theta, at.loss, False
 
 
 def root_of_information(objective: Objective, theta: FloatArray) -> FloatArray:
