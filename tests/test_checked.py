@@ -177,6 +177,7 @@ def test_labels_of_another_kind_are_named_where_they_are_to_be_judged(model):
         (FRAME.assign(b=1j), DataError, "Complex data not supported"),
         (X[:, 0], DataError, r"X has shape \(60,\), and must have two dimensions: .* X.reshape\(-1, 1\) is one column"),
         (X[:, :, None], DataError, r"X has shape \(60, 3, 1\), and must have two dimensions"),
+        ([[[1, 2], [3]]] * 60, DataError, "X has cells that are lists of several lengths"),
         (X[:0], DataError, r"X has no rows: 0 sample\(s\)"),
         (X[:, :0], DataError, r"X has no columns: 0 feature\(s\)"),
         ([[1.0, 2.0], [3.0]] * 30, DataError, r"X\[1\] has 1 cells, and X\[0\] has 2"),
@@ -282,6 +283,7 @@ def test_least_squares_names_the_y_that_is_no_number(y, message):
         (np.full(60, "a"), "y has one class, 'a': there"),
         (NUMBERS, "y holds numbers such as -?\\d\\.\\d+, no classes: use LinearRegression"),
         (np.column_stack([Y, Y]), r"y has shape \(60, 2\), and must have a value for each row"),
+        ([[1], [1, 2]] * 30, r"y\[0\]=\[1\] is a list: give one value for each row"),
         (np.array([0, "a"] * 30, dtype=object), "y=.* holds int and str: make all labels text, or whole numbers"),
     ],
 )

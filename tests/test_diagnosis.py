@@ -205,7 +205,7 @@ def test_few_events_are_told_in_the_summary():
     data = table()
     few = " ".join(str(logit("y ~ x + age + flag", data[:40]).summary()).split())
     assert "events per parameter, fewer than 10" in few
-    assert "penalty='firth' takes that bias out" in few
+    assert "Firth's penalty takes that bias out" in few
     assert "fewer than 10" not in str(logit("y ~ x", data).summary())
 
 

@@ -571,6 +571,11 @@ def test_replacing_leaves_the_old_file_when_interrupted(tmp_path, fault):
 def test_a_place_that_takes_no_file_is_refused_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
     with (
+        pytest.raises(FileError, match=r"cannot be written: .*too long"),
+        replacing(tmp_path / ("n" * 300) / "f"),
+    ):
+        pytest.fail("the work was done")
+    with (
         pytest.raises(FileError, match=r"out\.txt cannot be written"),
         replacing(tmp_path / "file" / "out.txt"),
     ):

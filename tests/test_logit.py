@@ -9,8 +9,8 @@ import statsmodels.api as sm
 from sklearn.datasets import load_iris
 from statsmodels.datasets import anes96, fair, spector
 
-from separatrix import logit
-from separatrix.errors import SeparationWarning
+from separatrix import logit, ols
+from separatrix.errors import ArgumentError, InferenceError, SeparationWarning
 
 EXACT = 1e-8
 
@@ -300,3 +300,42 @@ def test_many_rows_of_three_classes_start_on_a_sample():
     ours, theirs = logit(y, X), exactly(sm.MNLogit(y, sm.add_constant(X)))
     assert_agrees(ours.params, theirs.params, 1e-7)
     assert_agrees(ours.bse, theirs.bse, 1e-7)
+
+
+@pytest.mark.parametrize("covariance", ["HC0", "HC1", "HC3", "cluster"])
+def test_a_robust_interval_where_no_outcome_varies_claims_nothing(covariance):
+    level, x = np.repeat([0, 1, 2], 30), np.tile(np.linspace(-1.0, 1.0, 30), 3)
+    y = np.where(level == 0, 0, (np.sin(7.0 * np.arange(90)) + x > 0) * 1)
+    X = np.column_stack([x, level == 1, level == 2]) * 1.0
+    groups = {"groups": np.arange(90) % 15} if covariance == "cluster" else {}
+    with pytest.warns(SeparationWarning):
+        fit = logit(y, X, covariance=covariance, **groups)
+    found = fit.predict(X, interval=0.95)
+    assert (found.lower[level == 0] == 0.0).all()
+    assert (found.upper[level == 0] == 1.0).all()
+    rest = logit(y[level > 0], X[level > 0], covariance="HC0", singular="drop").predict(interval=0.95)
+    assert (found.upper - found.lower)[level > 0].max() < 0.8
+    if covariance == "HC0":
+        np.testing.assert_allclose(found.lower[level > 0], rest.lower, atol=1e-6)
+
+
+def test_calibration_of_new_rows_takes_their_offset_and_outcome_and_neither_without_rows():
+    x = np.linspace(-2.0, 2.0, 80)
+    y, offset = (np.sin(9.0 * np.arange(80)) + x > 0) * 1, 0.3 * np.cos(np.arange(80.0))
+    fit = logit(y, x, offset=offset)
+    assert fit.calibration(x, y, offset=offset).slope == pytest.approx(fit.calibration().slope)
+    assert fit.hosmer_lemeshow(data=x, y=y, offset=offset).statistic == pytest.approx(fit.hosmer_lemeshow().statistic)
+    for ask in (fit.calibration, fit.hosmer_lemeshow):
+        with pytest.raises(ArgumentError, match="y is of new rows: give their data"):
+            ask(y=1 - y)
+        with pytest.raises(ArgumentError, match="offset is of new rows"):
+            ask(offset=offset)
+
+
+def test_a_penalised_linear_fit_has_no_f_test():
+    x = np.linspace(-2.0, 2.0, 30)
+    fit = ols(x + np.sin(9.0 * x), x, penalty=5.0)
+    for name in ("fvalue", "f_pvalue"):
+        with pytest.raises(InferenceError, match="F tests"):
+            getattr(fit, name)
+    assert "F-statistic" not in str(fit)

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from separatrix import Columns, LogisticRegression
+from separatrix import Columns, LinearRegression, LogisticRegression
 from separatrix.data.tables.columns import Columns as Learned
 from separatrix.errors import ArgumentError, CellError, ColumnError, DataError
 
@@ -88,6 +88,76 @@ def test_an_array_of_objects_has_its_columns_numbered():
     assert columns.get_feature_names_out().tolist() == ["x0 = b", "x1", "x1 is missing"]
     with pytest.raises(CellError, match="column 'x1', row 1 of X: 'old' is not a number"):
         columns.transform(np.array([["a", "old"]], dtype=object))
+
+
+WHEN = pd.Timestamp("2020-03-04")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["a", np.nan, "b"],
+        ["a", pd.NA, "b"],
+        [np.nan, "a", "b"],
+        [True, np.nan, False],
+        [pd.NaT, WHEN, WHEN.replace(day=9)],
+        ["a", 5, "b"],
+        [10**30, 1, 2],
+        [1, 2.5, None],
+    ],
+)
+def test_objects_mean_the_same_in_a_table_with_names_with_numbers_for_names_and_in_an_array(cells):
+    named = pd.DataFrame({"x0": pd.Series(cells, dtype=object), "x1": [1.0, 2.0, 4.0]})
+    numbered = named.set_axis([0, 1], axis=1)
+    known = Columns().fit(named)
+    for other in (numbered, named.to_numpy()):
+        found = Columns().fit(other)
+        assert found.describe() == known.describe()
+        np.testing.assert_array_equal(found.transform(other), known.transform(named))
+
+
+def test_columns_with_numbers_for_names_keep_their_types():
+    days = pd.to_datetime(["2020-01-01", "2021-05-05", "2022-03-03"])
+    found = Columns().fit(pd.DataFrame({0: days, 1: pd.array([1, None, 3], dtype="Int64")})).describe()
+    assert found[0] == ("x0", "date from 2020-01-01 on, by its day, month, weekday")
+    assert found[1][1].startswith("number from 1 to 3, mean 2, 1 missing cell")
+
+
+def test_arrays_of_numbers_and_days_may_have_any_type_of_such():
+    for kind in (">f8", np.longdouble, ">i4"):
+        np.testing.assert_array_equal(Columns().fit_transform(np.eye(3).astype(kind)), np.eye(3))
+    years = np.array([["2020"], ["2021"], ["2023"]], dtype="M8[Y]")
+    assert Columns().fit(years).describe()[0][1].startswith("date from 2020-01-01")
+
+
+def test_what_is_masked_in_an_array_is_missing():
+    masked = np.ma.array([[1.0, 999.0], [3.0, 4.0], [5.0, 6.0]], mask=[[0, 1], [0, 0], [0, 0]])
+    np.testing.assert_array_equal(Columns().fit_transform(masked)[:, 1:], [[5.0, 1.0], [4.0, 0.0], [6.0, 0.0]])
+
+
+def test_a_fit_that_is_refused_leaves_it_as_it_was():
+    data = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [3.0, 1.0, 2.0]})
+    columns = Columns().fit(data)
+    with pytest.raises(ColumnError, match="no column 'nope'"):
+        columns.set_params(drop=["nope"]).fit(pd.DataFrame({"z": [1, 2]}))
+    np.testing.assert_array_equal(columns.set_params(drop=()).transform(data), data)
+
+
+def test_a_model_of_a_table_with_numbers_for_names_predicts_that_table():
+    rows = np.arange(40)
+    data = pd.DataFrame({0: np.sin(rows), 1: np.where(rows % 3, "a", "b"), "y": rows % 2})
+    model, named = (LogisticRegression().fit(each, target="y") for each in (data, data.rename(columns=str)))
+    np.testing.assert_array_equal(model.predict_proba(data), named.predict_proba(data.rename(columns=str)))
+    assert model.score(data) == named.score(data.rename(columns=str))
+    with pytest.raises(ColumnError, match="no column '1' in the data"):
+        model.predict(data[[0]])
+
+
+def test_a_score_of_no_rows_is_refused():
+    data = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "y": [0, 1, 0, 1]})
+    for estimator in (LogisticRegression(), LinearRegression()):
+        with pytest.raises(DataError, match="cannot be compared"):
+            estimator.fit(data, target="y").score(data[:0])
 
 
 def test_what_it_cannot_do_is_said_in_one_line():

@@ -5,10 +5,13 @@ from typing import Any, Self
 
 import narwhals as nw
 import numpy as np
+import pyarrow as pa
 from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from separatrix.arguments import gaps, unmasked
+from separatrix.checked import all_or_nothing
 from separatrix.data.frames import named_once
 from separatrix.data.subsets import csr_of
 from separatrix.data.tables.cells import Table
@@ -95,7 +98,8 @@ class Columns(TransformerMixin, BaseEstimator):
         """Learns what becomes of each column of X, a dataframe or array (rows, columns); y is not used."""
         if self.sparse_output not in (None, True, False):
             raise ArgumentError(f"sparse_output={self.sparse_output!r} must be True, False or None.")
-        self.columns_ = Learned.learn(self._table(X, reset=True), where="X", **self.options)
+        with all_or_nothing(self):
+            self.columns_ = Learned.learn(self._table(X, reset=True), where="X", **self.options)
         return self
 
     @property
@@ -140,10 +144,15 @@ class Columns(TransformerMixin, BaseEstimator):
         if isinstance(table, nw.DataFrame) and all(isinstance(name, str) for name in table.columns):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return table
+        if isinstance(table, nw.DataFrame):  # of pandas, which may have numbers for names
+            nameless: Any = np.broadcast_to(0.0, table.shape)
+            validate_data(self, nameless, reset=reset, skip_check_array=True)
+            return nw.from_native(table.to_native().set_axis(list(map(_name, range(table.shape[1]))), axis=1))
         any_kind: dict[str, Any] = {"dtype": None, "ensure_all_finite": "allow-nan"}
-        cells = check_array(X, **any_kind, estimator=self)
+        cells = check_array(unmasked(X), **any_kind, estimator=self)
         validate_data(self, cells, reset=reset, skip_check_array=True)
-        return nw.from_dict({f"x{place}": _plain(column) for place, column in enumerate(cells.T)}, backend="pyarrow")
+        columns = {_name(place): _plain(column) for place, column in enumerate(cells.T)}
+        return nw.from_native(pa.table(columns), eager_only=True)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -162,6 +171,20 @@ def _dense(X: Any) -> Any:
     return X.toarray()
 
 
+def _name(place: int) -> str:
+    """That of a column which has none."""
+    return f"x{place}"
+
+
 def _plain(column: Any) -> Any:
-    """A column of an array as something Arrow takes: objects one by one, as they may be of any type."""
-    return column.tolist() if column.dtype == object else np.ascontiguousarray(column)
+    """A column of an array as one of Arrow: objects by what they are, or as text where they are of several types."""
+    kind = column.dtype
+    if kind.kind in "mM":
+        return pa.array(column.astype(f"{kind.kind}8[us]"))
+    if kind.kind != "O":
+        return pa.array(np.ascontiguousarray(column, float if kind == np.longdouble else kind.newbyteorder("=")))
+    values = [None if gap else value for gap, value in zip(gaps(column), column.tolist(), strict=True)]
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        return pa.array([None if value is None else str(value) for value in values])

@@ -58,7 +58,10 @@ def about_X(X: Any) -> Exception | None:
                 return DataError(f"X[{row}] has {length} cells, and X[0] has {lengths[0]}: give as many of each.")
     if found := about_complex(X):
         return found
-    shape = getattr(X, "shape", None) or np.shape(X)
+    try:
+        shape = getattr(X, "shape", None) or np.shape(X)
+    except ValueError:
+        return DataError("X has cells that are lists of several lengths: give one number for each cell.")
     if len(shape) != 2:
         what = "Reshape your data: X.reshape(-1, 1) is one column, X.reshape(1, -1) one row." if len(shape) == 1 else ""
         return DataError(f"X has shape {shape}, and must have two dimensions: rows and columns. {what}".rstrip())
@@ -142,7 +145,8 @@ def about_shape(X: Any, y: Any) -> Exception | None:
 
 def about_gaps(y: Any) -> Exception | None:
     """The first value of y that is missing."""
-    for row in np.flatnonzero(gaps(values_of(y)).reshape(len(y), -1).any(axis=1))[:1]:
+    missing = gaps(values_of(y))
+    for row in np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1) if missing.size else ())[:1]:
         return TargetError(f"y is missing in row {row}, counted from 0: leave the row out.")
     return None
 
@@ -167,6 +171,8 @@ def no_label(values: NDArray) -> Exception:
         try:
             finite = np.isfinite(float(value))
         except (TypeError, ValueError):
+            if isinstance(value, list | tuple | dict | set):
+                return TargetError(f"y[{row}]={short(value)} is a {type(value).__name__}: give one value for each row.")
             remedy = "to learn classes use LogisticRegression, else leave the row out"
             return TargetError(f"y[{row}]={short(value)} is no number: {remedy}.")
         except OverflowError:

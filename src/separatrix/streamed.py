@@ -109,7 +109,7 @@ def train_streamed(
         C=model.fit.C,
         gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
         tol=settings.tol,
-        iterates=not (settings.inference or settings.regression),
+        iterates=len(model.fit.losses) >= settings.max_iter and not (settings.inference or settings.regression),
         evaluation=evaluation,
         held_out=settings.test_size > 0,
         notes=[str(note) for note in notes],

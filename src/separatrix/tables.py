@@ -15,7 +15,7 @@ from separatrix.arguments import listed, shown
 from separatrix.arrays import FloatArray
 from separatrix.checked import check_given, keep_names, weight_of_classes
 from separatrix.data.column_traits import refuse_tiny
-from separatrix.data.frames import named_once
+from separatrix.data.frames import named_once, text_named
 from separatrix.data.labels import brought_text, check_whole
 from separatrix.data.opened import dataset_of
 from separatrix.data.reading.dataset import Dataset, is_dask, is_frame
@@ -268,7 +268,7 @@ def _batches(data: Any, columns: Sequence[str], as_text: Sequence[str]) -> Itera
     """Batches of a table, those columns of it `as_text` that a file of text may give so; what messages call it, and the
     number of their first row."""
     if _is_dataframe(data):  # one that may have no rows, and of which nothing need be copied
-        yield nw.from_native(data, eager_only=True), "the data", 1
+        yield nw.from_native(text_named(nw.to_native(data, pass_through=True)), eager_only=True), "the data", 1
         return
     table = dataset_of(data).as_text(as_text)
     for batch, first_row in table.numbered(columns=list(dict.fromkeys(columns))):

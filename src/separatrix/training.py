@@ -106,7 +106,7 @@ def train(
         C=model.fit.C,
         gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
         tol=settings.tol,
-        iterates=not (settings.inference or settings.regression),
+        iterates=len(model.fit.losses) >= settings.max_iter and not (settings.inference or settings.regression),
         evaluation=evaluation,
         held_out=settings.test_size > 0,
         weight=None if own.weight is None else own.weight.sum() * np.array(model.rates if target.classes else [1.0]),

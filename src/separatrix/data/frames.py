@@ -28,6 +28,12 @@ def names_of(data: Any) -> list[Any] | None:
     return None if names is None or callable(names) else list(names)
 
 
+def text_named(data: Any) -> Any:
+    """A dataframe with text for the names of its columns, which pandas may have as numbers."""
+    names = names_of(data) or []
+    return data if all(isinstance(name, str) for name in names) else data.set_axis(list(map(str, names)), axis=1)
+
+
 def kinds_of(data: Any) -> list[tuple[Any, Any]]:
     """The names and types of the columns of a dataframe or a table of Arrow; of anything else none."""
     names, kinds = names_of(data), data.schema.types if is_arrow(data) else getattr(data, "dtypes", None)

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.tables.columns import DROPPED, Columns, LeftOut
 from separatrix.data.tables.target import Target
-from separatrix.errors import counted, fixed, listing, percent
+from separatrix.errors import counted, fixed, in_flags, listing, percent
 from separatrix.evaluate.codes import Finding
 from separatrix.evaluate.far_numbers import far_numbers, read_as_missing
 from separatrix.evaluate.metrics import JUDGED, Evaluation, NumberEvaluation, undefined
@@ -150,7 +150,7 @@ def _few_rows(size: float, features: int, unit: str, of: str = "") -> list[Findi
 
 def _left_out(columns: Columns) -> list[Finding]:
     left_out = [
-        f"{column.name!r} ({column.reason})"
+        f"{column.name!r} ({in_flags(column.reason)})"
         for column in columns.columns
         if isinstance(column, LeftOut) and column.reason != DROPPED
     ]

@@ -67,6 +67,12 @@ class Separation:
         """Whether some estimate is infinite."""
         return self.kind != "none"
 
+    def moves(self, X: Any, centre: FloatArray) -> BoolArray:
+        """Of which rows, (n,), the direction moves log-odds: X (n, p) are their columns less a centre (p,)."""
+        w, b = np.atleast_2d(self.direction).T, np.atleast_1d(self.direction_intercept)
+        b = b + centre @ w
+        return (np.abs(X @ w + b) > RISE * (np.abs(X) @ np.abs(w) + np.abs(b))).any(axis=1)
+
     def __str__(self) -> str:
         least = "" if self.whole else ", at least"
         return KINDS[self.kind] + (f": {self.reason}. Infinite{least}: {self.estimates}" if self else "")

@@ -196,6 +196,10 @@ class LogitResult(DiagnosedResult):
         self._check_inference("intervals")
         rows, cov = self.spread.of_rows(X)
         limits = probability_interval(self._loss, rows, eta, cov, interval)
+        # Of what no outcome varies with, a robust variance knows nothing.
+        if self.estimate.separation and self.covariance != "nonrobust":
+            endless = self.estimate.separation.moves(X, self.estimate.objective.source.centre)[:, None]
+            limits = np.where(endless, 0.0, limits[0]), np.where(endless, 1.0, limits[1])
         return Prediction(p, *(limit[:, 1] if len(self.classes) == 2 else limit for limit in limits))
 
     # odds and tests
@@ -240,33 +244,36 @@ class LogitResult(DiagnosedResult):
 
     # how its probabilities hold
 
-    def hosmer_lemeshow(self, groups: int = 10, data: Any = None, y: Any = None) -> HosmerLemeshow:
+    def hosmer_lemeshow(self, groups: int = 10, data: Any = None, y: Any = None, offset: Any = None) -> HosmerLemeshow:
         """The test of Hosmer and Lemeshow (1980) that events are as frequent as predicted, for two classes.
 
-        Of the rows of the fit, or of new ones: data, with the outcome in it for a formula, else y.
+        Of the rows of the fit, or of new ones: data, with the outcome in it for a formula, else y; and their offset, as
+        `predict` takes it.
         """
-        outcome, weight, p = self._judged(data, y)
+        outcome, weight, p = self._judged(data, y, offset)
         return hosmer_lemeshow(outcome, p, groups, weight, fitted=data is None)
 
-    def calibration(self, data: Any = None, y: Any = None) -> CalibrationLine:
+    def calibration(self, data: Any = None, y: Any = None, offset: Any = None) -> CalibrationLine:
         """The slope and intercept that recalibrate the predictions (Cox 1958), for two classes: 1 and 0 are right.
 
         A fit by maximum likelihood lies on that line by itself, so that its own rows say nothing. Give new ones: data,
-        with the outcome in it for a formula, else y.
+        with the outcome in it for a formula, else y, and their offset, as `predict` takes it.
         """
-        outcome, weight, p = self._judged(data, y)
+        outcome, weight, p = self._judged(data, y, offset)
         return calibration_line(outcome, p, weight)
 
-    def _judged(self, data: Any, y: Any) -> tuple[FloatArray, FloatArray | None, FloatArray]:
+    def _judged(self, data: Any, y: Any, offset: Any) -> tuple[FloatArray, FloatArray | None, FloatArray]:
         """The share of events of each row, what it weighs, and its predicted probability."""
         if len(self.classes) > 2:
             raise ArgumentError(f"calibration is of two classes, and the outcome has {len(self.classes)}.")
+        if data is None and (y is not None or offset is not None):
+            raise ArgumentError(f"{'y' if y is not None else 'offset'} is of new rows: give their data with it.")
         if data is None:
             return self.sample.outcome.y[:, 0], self.sample.weight, self.fittedvalues
         if y is None and self.sample.formula is None:
             raise ArgumentError("y is missing: give the outcome of the rows of data.")
         values = outcome_values(self.sample, data) if y is None else y
-        p = self.predict(data)
+        p = self.predict(data, offset)
         if lost := int(np.count_nonzero(np.isnan(p))):
             raise InferenceError(f"the fit has no prediction of {counted(lost, 'row')} of data: leave such rows out.")
         return *shares(values, self.sample.outcome), p

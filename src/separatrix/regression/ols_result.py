@@ -95,6 +95,7 @@ class OLSResult(DiagnosedResult):
     @property
     def fvalue(self) -> float:
         """The F statistic of all columns together; NaN where there is none."""
+        self._check_inference("F tests")
         if not (self.scale > 0 and self.df_model):
             return np.nan
         if self.covariance == "nonrobust":

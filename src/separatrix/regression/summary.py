@@ -174,7 +174,7 @@ def cautions(result: Any) -> list[str]:
     if events < FEW_EVENTS and not result._method:
         words.append(
             f"{events:.1f} events per parameter, fewer than {FEW_EVENTS:g}: estimates may lie too far from zero. "
-            "penalty='firth' takes that bias out."
+            "Firth's penalty takes that bias out."
         )
     return words
 

@@ -51,7 +51,7 @@ def replacing_all(*paths: str | Path) -> Iterator[list[Path]]:
     """
     partials = {path.with_name(f".{path.name}.{os.getpid()}.partial"): path for path in map(Path, paths)}
     own = {str(path) for pair in partials.items() for path in pair}
-    folders = {folder for path in partials.values() for folder in path.parents if not folder.exists()}
+    folders = {folder for path in partials.values() for folder in path.parents if not os.path.exists(folder)}
     folders = sorted(folders, key=lambda folder: len(folder.parts), reverse=True)  # the inner ones go first
     unfinished.update({str(partial): os.unlink for partial in partials})
     unfinished.update({str(folder): remove_empty for folder in folders})
@@ -132,7 +132,8 @@ def find(data: str, wanted: str = f"a CSV or Parquet file, or a built-in set: {l
             check_file(path)
         return paths
     beside = Path(data).parent
-    known = [*BUILTIN, *(str(beside / name) for name in (os.listdir(beside) if beside.is_dir() else []))]
+    there = os.listdir(beside) if os.path.isdir(beside) and os.access(beside, os.R_OK) else []
+    known = [*BUILTIN, *(str(beside / name) for name in there)]
     near = get_close_matches(data, known, n=1)
     guess = f" Did you mean {near[0]!r}?" if near else ""
     what = "matches" if glob.has_magic(data) else "is called"

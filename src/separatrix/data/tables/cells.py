@@ -273,7 +273,8 @@ def arrow_table(table: Table) -> pa.Table:
 
 
 def _arrow(table: Table, name: str) -> Any:
-    """The column as one Arrow array; what Arrow has no type for as text: mixed objects of pandas, cuts, complex."""
+    """The column as one Arrow array; what Arrow has no type for as text: mixed objects of pandas, cuts, complex, whole
+    numbers beyond 64 bits."""
     native = table.to_native()
     if isinstance(native, pa.Table):
         return _whole(native[name])
@@ -282,7 +283,7 @@ def _arrow(table: Table, name: str) -> Any:
         values = _whole(series.to_arrow())
         if not (pa.types.is_dictionary(values.type) and isinstance(values.type.value_type, pa.BaseExtensionType)):
             return values
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         pass
     missing = series.is_null().to_list()
     cells = [None if gap else str(cell) for gap, cell in zip(missing, series.to_list(), strict=True)]

@@ -25,7 +25,8 @@ _SIGN, _GAP = "[$€£¥]", "[ \u00a0\u202f'’]"  # noqa: RUF001 - Swiss thousa
 _BEFORE, _AFTER = rf"^\s*(?:[+-]?\s*{_SIGN}?|{_SIGN}\s*[+-])\s*", rf"[\s\x{{a0}}\x{{202f}}]*(?:%|{_SIGN})?\s*$"
 _OWED = r"^\s*\(([^()+-]*)\)\s*$"
 """(50.3), as accountants write -50.3."""
-_WHOLE = rf"(?:\d{{{{1,3}}}}(?:{{part}}\d{{{{3}}}})+|\d{{{{1,3}}}}(?:{_GAP}\d{{{{3}}}})+|\d+)"
+_WHOLE = rf"(?:[1-9]\d{{{{0,2}}}}(?:{{part}}\d{{{{3}}}})+|[1-9]\d{{{{0,2}}}}(?:{_GAP}\d{{{{3}}}})+|\d+)"
+"""What parts thousands follows no 0: 0,671 is a decimal comma."""
 _SHAPE = {
     way: rf"{_BEFORE}(?:{_WHOLE.format(part=part)}(?:{mark}\d*)?|{mark}\d+){_AFTER}"
     for way, mark, part in (("point", r"\.", ","), ("comma", ",", r"\."))
