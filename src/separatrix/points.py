@@ -21,8 +21,8 @@ def as_points(X: ArrayLike) -> FloatArray:
         raise CellError(f"X must hold real numbers only, text and categories encoded: {reason}.") from None
     if points.ndim != 2 or 0 in points.shape:
         raise ArgumentError(
-            f"X has the shape {points.shape}: it needs rows and columns. Of an array x of numbers x[:, None] is one "
-            "column, and x[None, :] one row."
+            f"X has the shape {points.shape}: it needs rows and columns. Of numbers alone X[:, None] makes one column, "
+            "and X[None, :] one row."
         )
     bad = np.argwhere(~np.isfinite(points))
     if len(bad):
