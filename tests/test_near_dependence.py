@@ -1,8 +1,11 @@
 """Powers of a calendar year nearly depend on each other, and say the same as those of the year about its middle."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+import separatrix
 from separatrix import logit, ols
 
 N = 200
@@ -57,6 +60,19 @@ def test_the_leverages_of_a_polynomial_of_degree_ten_are_those_of_its_orthogonal
     fit = ols(np.cos(x), powers)
     np.testing.assert_allclose(fit.influence().leverage, (orthogonal**2).sum(axis=1), rtol=1e-3)
     assert np.isfinite(fit.with_covariance("HC3").bse).all()
+
+
+@pytest.mark.parametrize("formula", ["y ~ x1 + x2 + x3 + x4", "z ~ x1 + x2 + x3 + x4"])
+@pytest.mark.parametrize("covariance", ["nonrobust", "HC1", "HC3", "cluster"])
+def test_rows_of_a_file_have_the_digits_of_rows_in_memory(tmp_path, formula, covariance):
+    columns = {f"x{k}": YEAR**k for k in range(1, 5)} | {"z": FITS["ols"][1], "y": FITS["logit"][1], "g": GROUPS}
+    table = pa.table(columns)
+    pq.write_table(table, tmp_path / "rows.parquet")
+    given = {"covariance": covariance} | ({"groups": "g"} if covariance == "cluster" else {})
+    fit = logit if formula.startswith("y") else ols
+    known, found = (fit(formula, data, **given) for data in (table, separatrix.open(tmp_path / "rows.parquet")))
+    np.testing.assert_allclose(found.tvalues, known.tvalues, rtol=1e-4)
+    np.testing.assert_allclose(*(each.predict(table, interval=0.9).lower for each in (found, known)), atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3])

@@ -28,8 +28,6 @@ from scipy import sparse
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.data.block import Block
 from separatrix.engine.leverage import LEVERAGE_ONE, leverages, row_curvatures
-from separatrix.engine.matrices.linear_algebra import ROUGH, factor_positive
-from separatrix.engine.matrices.triangle import triangle_of
 from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
 from separatrix.equations.hyperplane import beside_ones, paired_grams
@@ -71,9 +69,6 @@ def heteroscedastic(
 
     n = observations(objective, frequency)
     factor = small_sample(n, theta.size) if kind == "HC1" else 1.0
-    if theta.shape[1] == 1 and factor_positive(bread).least < ROUGH:
-        R = triangle_of(objective.source, lambda block: pulls(block) * beside_ones(block.X, ones))
-        return factor * sandwich(R, bread)
     return factor * bread @ objective.add_up(meat).reshape(bread.shape) @ bread
 
 

@@ -153,7 +153,7 @@ def fit_classes(
         bread = inverse_of(at.factor) / total if turn is None else turn @ turn.T
     if found is not None:
         warn_of_separation(sample, found, infinite)
-    elif not converged:
+    elif fit.separated or not converged:
         warn_of_fit(fit)
     objective = Objective(source, loss, strength, sample.intercept)
     estimate = Estimate(objective, theta, bread, total * least_loss, infinite, fit.trace, converged)

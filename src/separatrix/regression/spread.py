@@ -59,7 +59,7 @@ def spread_of(sample: Sample, estimate: Estimate, kind: str, scale: float, penal
     if estimate.infinite.all():
         return none
     with at_work(estimate.objective) as objective:
-        if turn is None or not sample.in_memory:
+        if turn is None:
             spread = Spread(robust(sample, objective, theta, bread, kind))
         else:
             u, one = np.linalg.solve(turn, theta), np.eye(len(turn))
