@@ -188,6 +188,25 @@ def test_intervals_of_the_model_file_are_those_of_the_fit_and_hold_their_predict
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("target", ["number", "chosen"])
+def test_intervals_of_powers_of_a_year_are_those_of_its_distance_from_the_middle(run, target):
+    random = np.random.default_rng(0)
+    year = random.integers(1980, 2021, 300).astype(float)
+    c = (year - 2000.0) / 20.0
+    number = c + c**2 - c**4 + random.logistic(size=300)
+    found = []
+    for x in (year, c):
+        powers = {f"x{k}": x**k for k in range(1, 5)}
+        pd.DataFrame({**powers, target: number if target == "number" else number > 0}).to_csv("rows.csv", index=False)
+        kind = ["--regression"] if target == "number" else []
+        assert run("fit", "rows.csv", "--target", target, "--inference", "--test-size", "0", *kind)[0] == 0
+        assert run("predict", "model.json", "rows.csv", "--interval", "0.9", "--out", "limits.csv")[0] == 0
+        limits = pd.read_csv("limits.csv")
+        found.append(limits[[name for name in limits if "lower" in name or "upper" in name]].to_numpy())
+    assert found[0].shape[1] >= 2
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
 def test_an_interval_covers_the_truth_as_often_as_it_says():
     random = np.random.default_rng(3)
     row, covered = nw.from_dict({"x": [1.0]}, backend="pyarrow"), 0
@@ -259,6 +278,7 @@ def test_a_model_file_from_before_there_were_covariances_still_reads(run, fitted
         (lambda errors: errors["covariance"][3].pop(), "covariance[3] has 4 entries where 5 are due"),
         (lambda errors: errors["centre"].append(0.0), "centre has 5 entries where 4 are due"),
         (lambda errors: errors.update(spare=1), "spare"),
+        (lambda errors: errors.update(turn=[[1.0]]), "turn has 1 entries where 5 are due"),
         (lambda errors: errors["infinite"].append("nose"), "infinite='nose' is no feature"),
         (lambda errors: errors["covariance"][0].__setitem__(0, "1"), "Expected `float`"),
     ],

@@ -63,7 +63,9 @@ class Errors(Struct, frozen=True, forbid_unknown_fields=True):
     but the first, which is the reference: theirs on the features less `centre` (p,), zero but for features far from
     zero. `kind` is "nonrobust", "HC0" to "HC3" or "cluster"; `df` are the degrees of freedom of t, None for the normal
     distribution; `error_variance` is that of an observation of a linear model. `infinite` names the features without a
-    finite estimate, whose part of the covariance is 0: rows that have them have no interval.
+    finite estimate, whose part of the covariance is 0: rows that have them have no interval. Of two classes and of
+    linear models, where features nearly depend on each other, the coefficients are `turn` u, (p + 1, p + 1), and the
+    covariance is that of u, as in that of the coefficients the variance of a row would cancel; else `turn` is empty.
     """
 
     kind: str
@@ -72,6 +74,7 @@ class Errors(Struct, frozen=True, forbid_unknown_fields=True):
     df: float | None = None
     error_variance: float | None = None
     infinite: list[str] = []
+    turn: list[list[float]] = []
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         eta, covariance, centre = self.eta(X, offset), np.array(errors.covariance), np.array(errors.centre)
         if centre.any():
             X = dense(X) - centre
+        if errors.turn:
+            X = linear_predictor(X, np.array(errors.turn[:-1]), np.array(errors.turn[-1]))
         if self.task == "linear":
             noise = (errors.error_variance or 0.0) if of == "observation" else 0.0
             return mean_interval(X, eta, covariance, level, errors.df, noise)

@@ -90,6 +90,9 @@ def faults(model: Model) -> Iterator[str]:
         many = (p + 1) * max(rows - 1, 1)
         sizes |= {"centre": (model.errors.centre, p), "covariance": (model.errors.covariance, many)}
         sizes |= {f"covariance[{k}]": (row, many) for k, row in enumerate(model.errors.covariance)}
+        if model.errors.turn:
+            sizes |= {"turn": (model.errors.turn, many)}
+            sizes |= {f"turn[{k}]": (row, many) for k, row in enumerate(model.errors.turn)}
         for name in model.errors.infinite:
             if name not in model.columns.feature_names:
                 yield f"infinite={name!r} is no feature"

@@ -179,13 +179,19 @@ def errors_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Error
     kept, centre, cov = places(sample, features), np.zeros(p), np.zeros((p + 1, K, p + 1, K))
     centre[kept] = estimate.objective.source.centre
     some, every = np.append(kept, p), np.arange(K)
-    cov[np.ix_(some, every, some, every)] = result.cov.reshape(len(some), K, len(some), K)
+    own, turn = result.spread.own, np.zeros((p + 1, p + 1))
+    cov[np.ix_(some, every, some, every)] = own.reshape(len(some), K, len(some), K)
     gone = [kept[j] for j in np.flatnonzero(estimate.infinite[:-1].any(axis=1))]
-    cov[gone] = cov[:, :, gone] = 0.0
+    if result.spread.turn is None:
+        cov[gone] = cov[:, :, gone] = 0.0
+    else:
+        turn[np.ix_(some, some)] = result.spread.turn
+        turn[gone] = 0.0
     scale = result.scale if isinstance(result, OLSResult) else None
     flat = cov.reshape((p + 1) * K, (p + 1) * K)
     names = [features[j] for j in gone]
-    return Errors(result.covariance, flat.tolist(), centre.tolist(), result.df_inference, scale, names)
+    turns = [] if result.spread.turn is None else turn.tolist()
+    return Errors(result.covariance, flat.tolist(), centre.tolist(), result.df_inference, scale, names, turns)
 
 
 def places(sample: Sample, features: Sequence[str]) -> list[int]:
