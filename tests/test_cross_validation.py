@@ -30,6 +30,7 @@ from separatrix.engine.paths import course, leave_out
 from separatrix.engine.paths.groups import Members
 from separatrix.engine.paths.path import fit_paths
 from separatrix.engine.paths.selection import select_C
+from separatrix.engine.solvers import conjugate
 from separatrix.equations.hyperplane import PIECE_CELLS
 from separatrix.equations.losses import LogLoss, SoftmaxLoss
 from separatrix.equations.penalties import elastic_net
@@ -199,6 +200,7 @@ def test_folds_of_many_dense_columns_that_go_on_in_step_come_to_the_fits_of_each
     weight = np.random.default_rng(2).uniform(0.5, 2.0, len(X))
     fits, solved = [], course.Course.solved
     monkeypatch.setattr(course, "STEPS", steps)  # those that do not arrive are fitted by themselves
+    monkeypatch.setattr(conjugate, "FEW_ROWS", 500)  # their curvature is judged by every third row, as of more
     monkeypatch.setattr(course.Course, "solved", lambda *given: fits.append(1) or solved(*given))
     model = LogisticRegressionCV(Cs=(1e-4, 1e-3, 0.01), cv=3, scoring="neg_log_loss").fit(X, y[:, 0], weight)
     assert len(fits) == alone

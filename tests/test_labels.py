@@ -136,7 +136,7 @@ def test_rows_that_one_fit_leaves_out_take_half_a_byte_each_where_fits_are_few(f
         assert members.bits.pairs.nbytes == (n + 1) // 2
     assert isinstance(members.bits, Nibbles) == (fits <= 16)
     positions, mask = rng.integers(n, size=7), rng.random(n) < 0.5
-    for some in (slice(first, last), slice(None), positions, mask):
+    for some in (slice(first, last), slice(None), slice(None, None, 3), slice(last, None, -2), positions, mask):
         np.testing.assert_array_equal(members.take(some).at(slice(None)), rows[:, some])
         np.testing.assert_array_equal([members.fit(f, some) for f in range(fits)], rows[:, some])
     np.testing.assert_allclose(members.total(weight), rows @ weight)

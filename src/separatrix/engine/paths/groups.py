@@ -46,7 +46,9 @@ class Nibbles:
             if some.dtype == bool:  # whose positions would take eight times as much
                 return np.concatenate([self[part][some[part]] for part in pieces(self.rows, 1)])
             return self.patterns[self.pairs[some // 2] >> (some % 2 * 4).astype(np.uint8) & 15]
-        first, stop, _ = some.indices(self.rows)
+        first, stop, step = some.indices(self.rows)
+        if step != 1:
+            return self[np.arange(first, stop, step)]
         both = self.of_pair.take(self.pairs[first // 2 : (stop + 1) // 2], axis=0)
         return both.reshape(-1, self.patterns.shape[1])[first % 2 :][: stop - first]
 
