@@ -187,7 +187,6 @@ def test_intervals_of_the_model_file_are_those_of_the_fit_and_hold_their_predict
         assert_allclose(low[:, 0], 1 - high[:, 1], rtol=1e-7)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", ["number", "chosen"])
 def test_intervals_of_powers_of_a_year_are_those_of_its_distance_from_the_middle(run, target):
     random = np.random.default_rng(0)
@@ -207,6 +206,7 @@ def test_intervals_of_powers_of_a_year_are_those_of_its_distance_from_the_middle
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_interval_covers_the_truth_as_often_as_it_says():
     random = np.random.default_rng(3)
     row, covered = nw.from_dict({"x": [1.0]}, backend="pyarrow"), 0

@@ -146,6 +146,14 @@ def test_every_fit_of_the_path_is_the_fit_of_its_fold(multi_class, l1_ratios):
     assert model.gaps_.max() <= model.tol
 
 
+def test_intercepts_of_several_classes_sum_to_nothing_along_the_path_too():
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(600, 40))
+    y = (X[:, :3] + rng.gumbel(size=(600, 3))).argmax(axis=1)
+    intercepts = LogisticRegressionCV(Cs=(1.0, 0.1), l1_ratios=(0.5,), cv=3).fit(X, y).coefs_paths_[..., -1]
+    np.testing.assert_allclose(intercepts.sum(axis=-1), 0.0, atol=1e-12 * np.abs(intercepts).max())
+
+
 def test_the_refit_is_the_certified_fit_of_all_rows():
     X, y = load_breast_cancer(return_X_y=True)
     model = LogisticRegressionCV(scoring="neg_log_loss", l1_ratios=(0.0, 0.5), Cs=FEW_CS).fit(X, y)

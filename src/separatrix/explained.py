@@ -146,7 +146,7 @@ def about_shape(X: Any, y: Any) -> Exception | None:
 def about_gaps(y: Any) -> Exception | None:
     """The first value of y that is missing."""
     missing = gaps(values_of(y))
-    for row in np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1) if missing.size else ())[:1]:
+    for row in np.flatnonzero(missing.any(axis=tuple(range(1, missing.ndim))))[:1]:
         return TargetError(f"y is missing in row {row}, counted from 0: leave the row out.")
     return None
 

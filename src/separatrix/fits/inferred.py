@@ -179,19 +179,19 @@ def errors_of(result: LogitResult | OLSResult, features: Sequence[str]) -> Error
     kept, centre, cov = places(sample, features), np.zeros(p), np.zeros((p + 1, K, p + 1, K))
     centre[kept] = estimate.objective.source.centre
     some, every = np.append(kept, p), np.arange(K)
-    own, turn = result.spread.own, np.zeros((p + 1, p + 1))
-    cov[np.ix_(some, every, some, every)] = own.reshape(len(some), K, len(some), K)
-    gone = [kept[j] for j in np.flatnonzero(estimate.infinite[:-1].any(axis=1))]
+    cov[np.ix_(some, every, some, every)] = result.spread.own.reshape(len(some), K, len(some), K)
+    gone, turn = [kept[j] for j in np.flatnonzero(estimate.infinite[:-1].any(axis=1))], np.zeros((0, 0))
     if result.spread.turn is None:
         cov[gone] = cov[:, :, gone] = 0.0
     else:
+        turn = np.zeros((p + 1, p + 1))
         turn[np.ix_(some, some)] = result.spread.turn
         turn[gone] = 0.0
     scale = result.scale if isinstance(result, OLSResult) else None
     flat = cov.reshape((p + 1) * K, (p + 1) * K)
     names = [features[j] for j in gone]
-    turns = [] if result.spread.turn is None else turn.tolist()
-    return Errors(result.covariance, flat.tolist(), centre.tolist(), result.df_inference, scale, names, turns)
+    lists = flat.tolist(), centre.tolist()
+    return Errors(result.covariance, *lists, result.df_inference, scale, names, turn.tolist())
 
 
 def places(sample: Sample, features: Sequence[str]) -> list[int]:

@@ -30,7 +30,7 @@ from separatrix.engine.objective import Objective
 from separatrix.engine.sums import block_eta
 from separatrix.equations.losses import Loss, SquaredLoss, cross_entropy
 from separatrix.errors import ArgumentError
-from separatrix.inference.turned import turned
+from separatrix.inference.turned import posed
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,8 @@ def influence(objective: Objective, theta: FloatArray, turn: FloatArray | None =
     array([0.43, 0.33, 0.27, 0.97])
     """
     check_one_eta(theta)
-    back = uncentred(objective)
-    if turn is not None:
-        objective, theta, back = turned(objective, turn), np.linalg.solve(turn, theta), back @ turn
+    back = uncentred(objective) if turn is None else uncentred(objective) @ turn
+    objective, theta = posed(objective, theta, turn)
     inverse = inverse_curvature(objective, theta)
     weight, h, pearson, deviance, pull = row_terms(objective, theta, inverse)
     n, P = pull.shape

@@ -7,10 +7,10 @@ S  = U' I^-1 U                    U and I of the larger model, at the estimate o
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.matrices.linear_algebra import solve_positive
+from separatrix.engine.matrices.linear_algebra import ROUGH, solve_factored
 from separatrix.engine.objective import Objective
 from separatrix.errors import ArgumentError
-from separatrix.inference.turned import turned, turning
+from separatrix.inference.turned import posed, turning
 from separatrix.inference.wald import Test, chi_squared
 
 
@@ -37,11 +37,12 @@ def likelihood_ratio(llf_small: float, llf_large: float, df: int, hypothesis: st
 
 def score(objective: Objective, theta: FloatArray, hypothesis: str, df: int, scale: float = 1.0) -> Test:
     """The score test that the larger model's objective has its optimum at theta, which is the smaller's, zeros where
-    that has no parameter; one pass. `scale` is the variance of a linear model's errors."""
-    turn = turning(objective)  # lest columns that nearly depend on each other lose their digits
-    if turn is not None:
-        objective, theta = turned(objective, turn), np.linalg.solve(turn, theta)
+    that has no parameter; one pass, and two more where columns nearly depend on each other. `scale` is the variance of
+    a linear model's errors."""
     at = objective.evaluate(theta, order=2)
+    if at.factor.least < ROUGH:
+        objective, theta = posed(objective, theta, turning(objective))
+        at = objective.evaluate(theta, order=2)
     g = at.gradient.ravel()
-    statistic = at.weight * float(g @ solve_positive(at.curvature, g)) / scale
+    statistic = at.weight * float(g @ solve_factored(at.factor, g)) / scale
     return chi_squared("Score", hypothesis, float(np.maximum(statistic, 0.0)), df)

@@ -1,7 +1,8 @@
 """Columns turned to be orthogonal, where they nearly depend on each other.
 
-Firth's estimate is the same in whatever basis the columns are, [X 1] theta = ([X 1] T) u; but the squares of columns
-that all but repeat each other take the digits of their differences. So rows are turned before they are squared.
+An estimate, leverages and the variance of a prediction are the same in whatever basis the columns are, [X 1] theta =
+([X 1] T) u; but the squares of columns that all but repeat each other take the digits of their differences. So rows are
+turned before they are squared.
 """
 
 import operator
@@ -69,6 +70,11 @@ def turned(objective: Objective, turn: FloatArray) -> Objective:
     source: Any = objective.source
     source = replace(source, turn=source.turn @ turn) if isinstance(source, Turned) else Turned(source, turn)
     return Objective(source, objective.loss, elastic_net(np.zeros(len(turn)), 0.0), False)
+
+
+def posed(objective: Objective, theta: FloatArray, turn: FloatArray | None) -> tuple[Objective, FloatArray]:
+    """The objective as a function of u, and the u of theta; of no turn, as they are."""
+    return (objective, theta) if turn is None else (turned(objective, turn), np.linalg.solve(turn, theta))
 
 
 def told_apart(G: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -36,7 +36,7 @@ from separatrix.errors import ConvergenceWarning, SeparationWarning, listing, ou
 from separatrix.inference.aside import fit_aside
 from separatrix.inference.recession import Recession
 from separatrix.inference.separation import Separation, separation
-from separatrix.inference.turned import turned
+from separatrix.inference.turned import posed
 from separatrix.regression.design import check_rows, dependences, dependences_of, without_dependent
 from separatrix.regression.sample import Sample
 
@@ -146,10 +146,10 @@ def fit_classes(
         theta, least_loss, turn = at.theta + np.where(infinite == 0, step, 0.0), at.loss, None
         converged = fit.status is Status.CONVERGED and not infinite.any()
         if not penalty and K == 1 and least < ROUGH:
-            if found is None:
-                theta, least_loss, reached = turned_optimum(objective, theta)
-                converged = converged or reached
             turn = root_of_information(objective, theta)
+            if found is None:
+                theta, least_loss, turn, reached = turned_optimum(objective, theta, turn)
+                converged = converged or reached
         bread = inverse_of(at.factor) / total if turn is None else turn @ turn.T
     if found is not None:
         warn_of_separation(sample, found, infinite)
@@ -180,7 +180,7 @@ def polish(objective: Objective, fit: Fit) -> tuple[Evaluation, FloatArray]:
         w, b = fit.coefficients.T, fit.intercepts + fit.coefficients @ objective.source.centre
         at = objective.evaluate(np.vstack([w, b[None, :]]) if objective.fit_intercept else w, order=2)
     step = newton_step(at)
-    if -0.5 * np.sum(step * at.gradient) > (NEAR / objective.loss.third_bound) ** 2:
+    if not is_near(objective, at, step):
         nearer = objective.evaluate(at.theta + step, order=2)
         if not nearer.loss <= at.loss:  # where the curvature is no more than rounding, its step leads anywhere
             return at, np.zeros_like(step)
@@ -188,22 +188,30 @@ def polish(objective: Objective, fit: Fit) -> tuple[Evaluation, FloatArray]:
     return at, step
 
 
-def turned_optimum(objective: Objective, theta: FloatArray) -> tuple[FloatArray, float, bool]:
+def turned_optimum(
+    objective: Objective, theta: FloatArray, turn: FloatArray
+) -> tuple[FloatArray, float, FloatArray, bool]:
     """The optimum near theta (P, 1) of columns that nearly depend on each other, whose curvature hides how far it is
-    along their differences: by Newton's steps in coordinates in which it does not. And its loss, and whether it was
-    reached."""
-    turn = root_of_information(objective, theta)
-    posed = turned(objective, turn)
-    at = posed.evaluate(np.linalg.solve(turn, theta), order=2)
+    along their differences: by Newton's steps in coordinates in which it does not, by the `root_of_information` at
+    theta. Also its loss, that root there, and whether it was reached."""
+    of_u, u = posed(objective, theta, turn)
+    first = at = of_u.evaluate(u, order=2)
+    step = newton_step(at)
     for _ in range(PATIENCE):
-        step = newton_step(at)
-        if -0.5 * np.sum(step * at.gradient) <= (NEAR / objective.loss.third_bound) ** 2:
-            return turn @ (at.theta + step), at.loss, True
-        there, _ = backtrack(posed, at, step, order=2)
+        if is_near(objective, at, step):
+            break
+        there, _ = backtrack(of_u, at, step, order=2)
         if there is at:
             break
-        at = there
-    return turn @ at.theta, at.loss, False
+        at, step = there, newton_step(there)
+    reached = is_near(objective, at, step)
+    theta = turn @ (at.theta + reached * step)
+    return theta, at.loss, turn if at is first else root_of_information(objective, theta), reached
+
+
+def is_near(objective: Objective, at: Evaluation, step: FloatArray) -> bool:
+    """Whether Newton's step from there is as short as NEAR."""
+    return bool(-0.5 * np.sum(step * at.gradient) <= (NEAR / objective.loss.third_bound) ** 2)
 
 
 def root_of_information(objective: Objective, theta: FloatArray) -> FloatArray:

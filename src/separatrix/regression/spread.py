@@ -7,9 +7,10 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
+from separatrix.equations.hyperplane import linear_predictor
 from separatrix.errors import ArgumentError, listing
 from separatrix.inference.covariance import COVARIANCES, HETEROSCEDASTIC, clustered, heteroscedastic
-from separatrix.inference.turned import turned
+from separatrix.inference.turned import posed
 from separatrix.regression.fitting import Estimate, at_work
 from separatrix.regression.sample import Sample
 
@@ -37,7 +38,7 @@ class Spread:
         if self.turn is None:
             return X, self.own
         p = X.shape[1]
-        return np.asarray(X @ self.turn[:p]) + self.turn[p:].sum(axis=0), self.own
+        return linear_predictor(X, self.turn[:p], self.turn[p:].sum(axis=0)), self.own
 
 
 def spread_of(sample: Sample, estimate: Estimate, kind: str, scale: float, penalty: float = 0.0) -> Spread:
@@ -53,23 +54,17 @@ def spread_of(sample: Sample, estimate: Estimate, kind: str, scale: float, penal
     none = Spread(np.full_like(estimate.bread, np.nan))
     if penalty:
         return none
-    bread, theta, turn = estimate.bread, estimate.theta, estimate.turn
+    turn = estimate.turn
+    bread = estimate.bread if turn is None else np.eye(len(turn))
     if kind == "nonrobust" or not scale > 0:  # nothing is left of the rows to be robust about
-        return Spread(scale * (bread if turn is None else np.eye(len(turn))), turn)
+        return Spread(scale * bread, turn)
     if estimate.infinite.all():
         return none
-    with at_work(estimate.objective) as objective:
-        if turn is None:
-            spread = Spread(robust(sample, objective, theta, bread, kind))
+    with at_work(estimate.objective) as working:
+        objective, theta = posed(working, estimate.theta, turn)
+        if kind in HETEROSCEDASTIC:
+            own = heteroscedastic(objective, theta, bread, kind, sample.frequency, sample.row_numbers)
         else:
-            u, one = np.linalg.solve(turn, theta), np.eye(len(turn))
-            spread = Spread(robust(sample, turned(objective, turn), u, one, kind), turn)
-    rounding = RELATIVE_ROUNDING * scale * np.diagonal(bread)
+            own = clustered(objective, theta, bread, sample.groups, sample.frequency)
+    spread, rounding = Spread(own, turn), RELATIVE_ROUNDING * scale * np.diagonal(estimate.bread)
     return spread if (np.abs(np.diagonal(spread.cov)) >= rounding).any() else none
-
-
-def robust(sample: Sample, objective: Any, theta: FloatArray, bread: FloatArray, kind: str) -> FloatArray:
-    """A covariance of such a kind, (P K, P K), from that of the model per unit of scale."""
-    if kind in HETEROSCEDASTIC:
-        return heteroscedastic(objective, theta, bread, kind, sample.frequency, sample.row_numbers)
-    return clustered(objective, theta, bread, sample.groups, sample.frequency)

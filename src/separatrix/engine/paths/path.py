@@ -91,4 +91,6 @@ def fit_paths(
         eta[space.order] = found.eta
         return LeftOut(eta, found.untrue)
 
-    return Paths(coefficients, b.sum(axis=2) - coefficients @ source.centre, gaps, iterations, left_out)
+    intercepts, flat = b.sum(axis=2) - coefficients @ source.centre, loss.flat(K)
+    intercepts -= intercepts @ flat @ flat.T  # what all classes have in common tells none of them
+    return Paths(coefficients, intercepts, gaps, iterations, left_out)
