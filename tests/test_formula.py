@@ -15,7 +15,7 @@ from scipy import sparse
 
 import separatrix
 from separatrix import logit, ols
-from separatrix.errors import ArgumentError, ColumnError, DataError, SeparatrixError, TargetError
+from separatrix.errors import ArgumentError, ColumnError, DataError, InferenceWarning, SeparatrixError, TargetError
 from separatrix.inference.hypothesis import linear_hypothesis
 from separatrix.regression import design
 
@@ -170,6 +170,16 @@ def test_numbers_of_a_categorical_in_a_dataset_are_categories():
     assert_agrees(there.params, here.params, tol=1e-7)
 
 
+def test_a_category_of_one_level_is_said_to_have_no_coefficient(tmp_path):
+    data = table().assign(here="a")
+    data.to_parquet(tmp_path / "rows.parquet")
+    for rows in (data, separatrix.open(str(tmp_path / "rows.parquet"))):
+        with pytest.warns(InferenceWarning, match="no coefficient for here, x:here: a category has one level") as told:
+            result = logit("ill ~ x * here", rows)
+        assert result.names == ("Intercept", "x")
+        assert [warning.filename for warning in told] == [__file__]
+
+
 def test_levels_that_files_have_in_different_orders_are_sorted(tmp_path):
     for number, levels in enumerate(["cab", "cba"]):
         ordered(levels).to_parquet(tmp_path / f"{number}.parquet")
@@ -288,6 +298,12 @@ def test_a_hypothesis_without_meaning_is_told_why(text, says):
 def test_a_longer_name_is_not_taken_for_a_shorter_one():
     R, _ = linear_hypothesis("x1 = x10, x1:x10 = 0", ["x1", "x10", "x1:x10"])
     np.testing.assert_array_equal(R, [[1, -1, 0], [0, 0, 1]])
+
+
+def test_spaces_within_a_name_s_brackets_do_not_matter():
+    names = ["a", "b", "a-b", "I(a ** 2)", "C(site)[T.b c]"]
+    R, _ = linear_hypothesis("I(a**2) = 0, I( a ** 2 ) = C( site )[T.b c], 2 * (a - b) = 0, a-b", names)
+    np.testing.assert_array_equal(R, [[0, 0, 0, 1, 0], [0, 0, 0, 1, -1], [2, -2, 0, 0, 0], [0, 0, 1, 0, 0]])
 
 
 def test_likelihood_ratios_of_nested_fits_agree_with_statsmodels():

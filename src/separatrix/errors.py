@@ -16,7 +16,7 @@
     SeparatrixWarning
     ├── ConvergenceWarning  the fit stopped before it reached its tolerance
     ├── SeparationWarning   the classes are separable: no finite fit exists
-    ├── InferenceWarning    standard errors or tests rest on too little, and some are NaN
+    ├── InferenceWarning    standard errors or tests rest on too little, and some are NaN; or a term has no coefficient
     └── ApproximationWarning  leave-one-out by one fit is far from that of all fits
 
 Every message is one line that says what is wrong, where, and what to do next. Rows of a table are counted from 1, as in
@@ -92,7 +92,7 @@ class SeparationWarning(SeparatrixWarning):
 
 
 class InferenceWarning(SeparatrixWarning):
-    """Standard errors or tests rest on too little, and some are NaN."""
+    """Standard errors or tests rest on too little, and some are NaN; or a term of a formula has no coefficient."""
 
 
 class ApproximationWarning(SeparatrixWarning):

@@ -6,8 +6,8 @@
     product    := value (("*" | "/") value)*        of which one at most is not a number
     value      := a number | a parameter's name | "(" sum ")"
 
-Names are recognised before anything else, the longest first, so they may hold brackets, colons and signs. Backticks
-are as good as none.
+Names are recognised before anything else, the longest first, so they may hold brackets, colons and signs; spaces
+within their round brackets do not matter, so that I(x**2) is I(x ** 2), as in a formula. Backticks are as good as none.
 """
 
 import re
@@ -19,6 +19,7 @@ import numpy as np
 from separatrix.arrays import FloatArray
 from separatrix.errors import ArgumentError, no_such
 
+PIECE = re.compile(r"\w+|\s+|.")  # of a name: a word, spaces, or a sign
 NUMBER = re.compile(r"\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?")
 WORD = re.compile(r"[^\s=+*/,()\-]+")
 SIGNS = "=+-*/,()"
@@ -116,18 +117,28 @@ def tokens(text: str, names: Sequence[str]) -> list[str]:
     >>> tokens("a:b-2*(a) = .5", ["a", "a:b"])
     ['a:b', '-', '2', '*', '(', 'a', ')', '=', '.5']
     """
-    longest, found = sorted(names, key=len, reverse=True), []
+    spellings, found = [(name, spelling(name)) for name in names], []
     rest = text.strip()
     while rest:
-        token = next((name for name in longest if starts_with_name(rest, name)), None)
-        if token is None and (match := NUMBER.match(rest) or WORD.match(rest)):
-            token = match.group()
-        found.append(token or rest[0])
-        rest = rest[len(found[-1]) :].lstrip()
+        named = [(m.end(), rest.startswith(name), name) for name, written in spellings if (m := written.match(rest))]
+        other = NUMBER.match(rest) or WORD.match(rest)
+        end, _, token = max(named) if named else (other.end(), True, other.group()) if other else (1, True, rest[0])
+        found.append(token)
+        rest = rest[end:].lstrip()
     return found
 
 
-def starts_with_name(text: str, name: str) -> bool:
-    """Whether a text begins with this name, and not with a longer word: x1 does not begin x10."""
-    after = text[len(name) : len(name) + 1]
-    return text.startswith(name) and not (name[-1:].isalnum() and (after.isalnum() or after in ("_", ".", "[", ":")))
+def spelling(name: str) -> re.Pattern[str]:
+    """This name with any spaces in its brackets, and not the beginning of a longer word: x1 does not begin x10.
+
+    >>> bool(spelling("I(x ** 2)").match("I(x**2)")), bool(spelling("x1").match("x10"))
+    (True, False)
+    """
+    written, depth = "", 0
+    for piece in PIECE.findall(name):
+        if not depth:
+            written += re.escape(piece)
+        elif not piece.isspace():
+            written += r"\s*" + re.escape(piece)
+        depth = max(depth + (piece == "(") - (piece == ")"), 0)
+    return re.compile(written + (r"(?![\w.\[:])" if name[-1:].isalnum() else ""))

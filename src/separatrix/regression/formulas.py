@@ -14,7 +14,7 @@ from separatrix.arguments import check_offset, check_sample_weight
 from separatrix.arrays import BoolArray, IntArray, Matrix
 from separatrix.data.frames import check_distinct
 from separatrix.data.inputs import check_finite
-from separatrix.errors import ArgumentError, DataError, listing
+from separatrix.errors import ArgumentError, DataError, InferenceWarning, listing, outside
 from separatrix.regression.categories import check_categories
 from separatrix.regression.factors import names_in, needed_by, variables_of, widened, words_of
 from separatrix.regression.frame_rows import (
@@ -257,8 +257,14 @@ def sample_of(design: Any, outcome: Any, scope: Mapping[str, Any], frame: Any, r
     X = design.to_numpy(dtype=float)
     check_finite(X, names, rows)
     slices = {str(term): place for term, place in design.model_spec.term_slices.items()}
-    terms = {term: tuple(range(s.start - first, s.stop - first)) for term, s in slices.items() if s.start >= first}
-    terms = {term: columns for term, columns in terms.items() if columns}
+    if without := [term for term, s in slices.items() if s.start == s.stop]:
+        warnings.warn(
+            f"no coefficient for {listing(without)}: a category has one level in the rows of the fit. Leave it out.",
+            InferenceWarning,
+            stacklevel=outside(),
+        )
+    slices = {term: s for term, s in slices.items() if first <= s.start < s.stop}
+    terms = {term: tuple(range(s.start - first, s.stop - first)) for term, s in slices.items()}
     numbers = numbers_in(frame) & needed_by(design.model_spec)
     recipe = Encoding(design.model_spec, first, scope, numbers)
     return Sample(outcome, X[:, first:], tuple(names[first:]), bool(first), terms, recipe, row_numbers=rows)
