@@ -1,5 +1,6 @@
 """What a user tells the command about columns reaches the model, and new rows are treated by it."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,16 @@ def test_a_remedy_is_an_argument_in_python_and_a_flag_in_a_terminal(run):
     with pytest.raises(TargetError, match="more than classes; use a linear regression"):
         LogisticRegression().fit("a.csv", target="z")
     assert "more than classes; pass --regression." in run("fit", "a.csv", "--target", "z")[2]
+
+
+def test_a_name_that_holds_a_comma_is_told_in_double_quotes_as_its_remedy_is(run):
+    rows = [f"{i}.5,{i % 7},{i % 2}" for i in range(200)]
+    Path("a.csv").write_text("\n".join(['"income, yearly",z,y', *rows, "oops,1,0", ""]))
+    remedy = run("fit", "a.csv", "--target", "y")[2].rpartition("fit with ")[2].rstrip(".\n")
+    assert shlex.split(remedy) == ["--categorical", '"income, yearly"']
+    assert run("fit", "a.csv", "--target", "y", *shlex.split(remedy))[0] == 0
+    message = run("fit", "a.csv", "--target", "y", "--drop", 'z, "income, yearly"')[2]
+    assert "can be learned from: 'income, yearly' (left out: dropped by the user), 'z' (left out" in message
 
 
 @pytest.mark.parametrize(

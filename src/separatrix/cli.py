@@ -83,7 +83,7 @@ def fit(
     regression
         Predict a number, by linear regression.
     drop
-        Columns to leave out, separated by commas.
+        Columns to leave out, separated by commas; one whose name holds a comma in double quotes.
     categorical
         Columns to take as categories though they look like numbers.
     numeric

@@ -108,8 +108,17 @@ def outside() -> int:
     return found
 
 
+def as_listed(name: str) -> str:
+    """A column's name as flags list it, separated by commas.
+
+    >>> as_listed("income, yearly")
+    '"income, yearly"'
+    """
+    return '"' + name.replace('"', '""') + '"' if "," in name or name.startswith('"') else name
+
+
 FLAGS = {
-    r"Columns\((\w+)=\[(['\"])(.*?)\2\]\)": lambda found: f"--{found[1]} {shlex.quote(found[3])}",
+    r"Columns\((\w+)=\[(['\"])(.*?)\2\]\)": lambda found: f"--{found[1]} {shlex.quote(as_listed(found[3]))}",
     r"Columns\((\w+)='(\w+)'\)": r"--\1 \2",
     r"use a linear regression": "pass --regression",
     r"^level=": "interval=",

@@ -1,5 +1,6 @@
 """What the command can be told beside the commonest: of columns, and of where the rows are."""
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -135,8 +136,12 @@ class SourceOptions(QueryOptions):
 
 
 def names(text: str) -> list[str]:
-    """Column names, separated by commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """Column names, separated by commas; one that holds a comma is in double quotes, as a CSV file has it.
+
+    >>> names('age, "income, yearly"')
+    ['age', 'income, yearly']
+    """
+    return [name.strip() for line in csv.reader([text], skipinitialspace=True) for name in line if name.strip()]
 
 
 def folds(given: list[str] | None) -> int | Literal["loo"] | None:
