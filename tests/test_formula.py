@@ -170,6 +170,19 @@ def test_numbers_of_a_categorical_in_a_dataset_are_categories():
     assert_agrees(there.params, here.params, tol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("fit", "formula"), [(ols, "x ~ year - 1"), (ols, "x ~ C(site) + year - 1"), (logit, "ill ~ year + age - 1")]
+)
+def test_without_an_intercept_columns_far_from_zero_are_read_as_they_are(fit, formula):
+    data = table()
+    data["year"] = 2020.0 + data.x + data.age / 60
+    there, here = fit(formula, separatrix.open(data)), fit(formula, data)
+    assert there.names == here.names
+    assert_agrees(there.params, here.params, tol=1e-6)
+    assert_agrees(there.bse, here.bse, tol=1e-6)
+    assert_agrees(there.llf, here.llf)
+
+
 def test_a_category_of_one_level_is_said_to_have_no_coefficient(tmp_path):
     data = table().assign(here="a")
     data.to_parquet(tmp_path / "rows.parquet")

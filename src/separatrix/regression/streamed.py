@@ -107,7 +107,8 @@ def formula_sample(
         target, weight[0] if weight else None, offsets, regression=numeric, columns=used, complete=True, encode=encode
     )
     # Rows that are alike stay apart: a sum over observations, as of HC0, is none over their counts.
-    learned, rows = learned_source(table, question, collapses=False)
+    intercept = any(str(term) == "1" for term in parsed.rhs)
+    learned, rows = learned_source(table, question, centre=intercept, collapses=False)
     codes = tuple(cluster_codes(table, learned.encoding, name, rows.n_rows) for name in clusters)
     return sample_of(learned, rows, table, codes, formula)
 
