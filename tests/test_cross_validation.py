@@ -11,9 +11,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.special import softmax
+from sklearn import config_context
 from sklearn import linear_model as peers
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
-from sklearn.metrics import log_loss, make_scorer
+from sklearn.metrics import accuracy_score, get_scorer, log_loss, make_scorer
 from sklearn.model_selection import LeaveOneOut, RepeatedStratifiedKFold, ShuffleSplit, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -104,6 +105,35 @@ def test_weights_reach_the_fits_and_the_scores_as_in_scikit_learn():
     for scoring in ("accuracy", "neg_log_loss", "average_precision"):
         ours = LogisticRegressionCV(Cs=FEW_CS, scoring=scoring, class_weight="balanced").fit(X, y, weight)
         assert_agrees(ours, peer(X, y, weight, Cs=FEW_CS, scoring=scoring, class_weight="balanced"))
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        make_scorer(accuracy_score, greater_is_better=False),
+        make_scorer(log_loss, response_method=["predict_proba"]),
+        make_scorer(log_loss, greater_is_better=False),  # of labels
+    ],
+)
+def test_a_scorer_s_sign_and_what_it_asks_of_a_model_are_its_own(scoring):
+    X, y = load_breast_cancer(return_X_y=True)
+    ours = LogisticRegressionCV(Cs=FEW_CS, scoring=scoring).fit(X, y)
+    assert_agrees(ours, peer(X, y, Cs=FEW_CS, scoring=scoring))
+    left_out = LogisticRegressionCV(Cs=FEW_CS, scoring=scoring, cv="loo").fit(X, y)
+    assert np.sign(left_out.scores_).max() == np.sign(scoring(left_out, X, y))
+
+
+@pytest.mark.parametrize("name", ["accuracy", "neg_log_loss", "roc_auc"])
+def test_a_scorer_that_requests_no_weights_is_given_none(name):
+    X, y = load_breast_cancer(return_X_y=True)
+    weight = np.random.default_rng(0).lognormal(0.0, 2.0, len(y))
+    with config_context(enable_metadata_routing=True):
+        scoring = get_scorer(name).set_score_request(sample_weight=False)
+        ours = LogisticRegressionCV(Cs=FEW_CS, scoring=scoring).set_fit_request(sample_weight=True)
+        theirs = peer(X, y, weight, Cs=FEW_CS, scoring=scoring)
+        assert_agrees(ours.fit(X, y, sample_weight=weight), theirs)
+        assert ours.score(X, y, sample_weight=weight) == pytest.approx(get_scorer(name)(ours, X, y))
+    assert_agrees(ours.fit(X, y, weight), peer(X, y, weight, Cs=FEW_CS, scoring=scoring))  # routing is off
 
 
 @pytest.mark.parametrize(

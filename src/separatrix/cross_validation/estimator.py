@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +32,7 @@ from separatrix.cross_validation.scores import (
     Rows,
     decision_values,
     is_of_metric,
+    is_weighed,
     scorer_of,
     with_coefficients,
 )
@@ -68,7 +70,7 @@ class LogisticRegressionCV(LogisticRegression):
         (`separatrix.engine.paths.leave_out`). A row is in a training set or is not: named twice, it counts once.
     scoring : str, callable or None, default None
         Any scikit-learn scorer; None is accuracy, or the log loss with cv="loo". With `sample_weight`, its rows weigh
-        in the scores, too. With cv="loo" a callable (model, X, y) is given a model that takes decision values in place
+        in the scores, too, unless metadata routing is on and the scorer requests none. With cv="loo" a callable (model, X, y) is given a model that takes decision values in place
         of X, as each row has a model of its own; so it is with an offset.
     refit : bool, default True
         Whether to fit all rows with the best C and l1_ratio; else coefficients, C_ and l1_ratio_ are the mean over the
@@ -160,21 +162,22 @@ class LogisticRegressionCV(LogisticRegression):
             offset = check_offset(offset, X.shape[0], self._columns_of_eta(), FARTHEST)
             self._with_offset = offset is not None
             rows = Rows(X, y, codes, None if sample_weight is None else weight, offset)
+            scored = rows if is_weighed(scorer) else replace(rows, weight=None)
             weight, _ = self._weighed(codes, weight)
             folds = folds_of(self.cv, X, y, codes, groups)
             counts = check_training_rows(folds, self.classes_, codes, weight)
             if leave_out:
                 check_left_out(self.classes_, counts[0], codes, weight)
-            elif rows.weight is not None:
-                check_test_rows(folds, rows.weight)
+            elif scored.weight is not None:
+                check_test_rows(folds, scored.weight)
             kept = None if weight.all() else np.greater(weight, 0.0)
             members = folds.members if kept is None else folds.members.take(kept)
             paths = [self._paths(rows, weight, members, ratio, options) for ratio in self.l1_ratios_]
             judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
             if leave_out:
-                self.scores_ = np.array([judge.of_left_out(paths, self.Cs_, rows, kept)])
+                self.scores_ = np.array([judge.of_left_out(paths, self.Cs_, scored, kept)])
             else:
-                self.scores_ = judge.of_folds(self.Cs_, self.l1_ratios_, paths, rows, folds)
+                self.scores_ = judge.of_folds(self.Cs_, self.l1_ratios_, paths, scored, folds)
             self._keep_paths(paths, slice(0, 1) if leave_out else slice(1, None))
             warn_of_gaps(self.gaps_, self.n_iter_, self.tol, self.max_iter)
             of_all = [(path.coefficients[0].copy(), path.intercepts[0].copy()) for path in paths]  # without the folds'
@@ -190,6 +193,7 @@ class LogisticRegressionCV(LogisticRegression):
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, len(y))
         scorer = self._scorer(sample_weight is not None)
+        sample_weight = sample_weight if is_weighed(scorer) else None
         judge = Judge(scorer, self.scoring, self.classes_, self.multi_class)
         if offset is None and not is_of_metric(scorer):
             return judge.ask(self, X, y, sample_weight)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, log_loss, make_scorer
+from sklearn import get_config
+from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, make_scorer
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cross_validation.folds import Folds
@@ -131,14 +132,14 @@ class Judge:
         """The weighted sums of such a score, and of the weights, (fits + 1,)."""
         model = decision_values(np.arange(len(self.classes)), self.multi_class)
         own = np.ones(len(rows.codes)) if rows.weight is None else rows.weight
-        scores = DIRECT[self.scorer._score_func](model, values, rows.codes)
+        scores = DIRECT[of_what(self.scorer)](model, values, rows.codes)
         # Each fit alike, so that equal predictions have equal scores: a product with a matrix rounds its rows unlike.
         return np.array([*(np.vdot(each, own) for each in scores), own.sum()])
 
     @property
     def is_direct(self) -> bool:
         """Whether the scorer is one of those that are computed here."""
-        return not getattr(self.scorer, "_kwargs", {}) and getattr(self.scorer, "_score_func", None) in DIRECT
+        return is_of_metric(self.scorer) and not self.scorer._kwargs and of_what(self.scorer) in DIRECT
 
     def ask(self, model: LogisticRegression, X: Any, y: Any, weight: Any) -> float:
         """What the scorer says of a model; ArgumentError where it cannot, or says no number."""
@@ -188,7 +189,7 @@ def scorer_of(scoring: Any, default: str, weighed: bool) -> Any:
     if (getattr(scoring, "__module__", None) or "").startswith("sklearn.metrics") and inspect.isfunction(scoring):
         raise ArgumentError(f"scoring={scoring!r} compares labels, and knows no model: give make_scorer of it.")
     scorer = get_scorer(scoring)
-    if weighed and not takes_weights(getattr(scorer, "_score_func", scorer)):
+    if weighed and is_weighed(scorer) and not takes_weights(getattr(scorer, "_score_func", scorer)):
         raise ArgumentError(
             f"scoring={scoring!r} takes no sample_weight, and there is one: use a scorer that does, or a callable "
             "(model, X, y, sample_weight)."
@@ -199,6 +200,20 @@ def scorer_of(scoring: Any, default: str, weighed: bool) -> Any:
 def is_of_metric(scorer: Any) -> bool:
     """Whether it is one of scikit-learn's, which need no more than a model's decision values."""
     return hasattr(scorer, "_score_func")
+
+
+def of_what(scorer: Any) -> tuple[Any, int, Any]:
+    """What one of scikit-learn's scores: its metric, the sign, and what of a model the metric is given."""
+    asked = scorer._response_method
+    return scorer._score_func, scorer._sign, tuple(asked) if isinstance(asked, list) else asked
+
+
+def is_weighed(scorer: Any) -> bool:
+    """Whether weights of the rows are for the scorer too: they are, unless metadata routing is on and it was told
+    `set_score_request(sample_weight=False)`."""
+    if not get_config()["enable_metadata_routing"] or not hasattr(scorer, "get_metadata_routing"):
+        return True
+    return scorer.get_metadata_routing().score.requests.get("sample_weight") is not False
 
 
 def takes_weights(function: Callable[..., Any]) -> bool:
@@ -232,8 +247,8 @@ def log_likelihoods(model: DecisionValues, values: FloatArray, codes: IntArray) 
 
 
 DIRECT: dict[Any, Callable[[DecisionValues, FloatArray, IntArray], NDArray]] = {
-    accuracy_score: are_right,
-    log_loss: log_likelihoods,
+    of_what(get_scorer("accuracy")): are_right,
+    of_what(get_scorer("neg_log_loss")): log_likelihoods,
 }
 """The usual scores, before their mean over rows; on many rows scikit-learn's own take longer than the fits."""
 
