@@ -394,6 +394,21 @@ def test_losses_that_are_all_the_same_are_drawn_without_a_warning(ax):
     assert low < 0.5 < high
 
 
+def test_a_fold_without_a_loss_says_nothing_of_the_choice(ax):
+    losses = np.array([[0.7, 0.4, 0.9], [0.6, 0.3, np.nan], [np.nan] * 3])
+    display = plots.ChoiceDisplay(np.array([0.1, 1.0, 10.0]), losses).plot(ax=ax)
+    assert display.C == 1.0
+    assert ax.lines[-1].get_xydata().tolist() == [[1.0, pytest.approx(0.35)]]
+    with pytest.raises(ArgumentError, match="a NaN of every C"):
+        plots.ChoiceDisplay(display.Cs, losses[1:] * [np.nan, np.nan, 1.0])
+
+
+def test_scores_that_are_text_are_ranked_as_numbers_or_refused(ax):
+    assert plots.RocDisplay.from_predictions([0, 0, 1, 1], ["2.0", "9.5", "10.5", "11.0"], ax=ax).auc == 1.0
+    with pytest.raises(ArgumentError, match=r"score=\['low', 'high'\] must be numbers"):
+        plots.RocDisplay.from_predictions([0, 1], ["low", "high"])
+
+
 def test_many_points_are_pixels_within_the_svg(ax):
     cloud, labels = make_blobs(3000, centers=2, random_state=0)
     plots.plot_points(cloud, labels, ax=ax)

@@ -70,8 +70,9 @@ class LogisticRegressionCV(LogisticRegression):
         (`separatrix.engine.paths.leave_out`). A row is in a training set or is not: named twice, it counts once.
     scoring : str, callable or None, default None
         Any scikit-learn scorer; None is accuracy, or the log loss with cv="loo". With `sample_weight`, its rows weigh
-        in the scores, too, unless metadata routing is on and the scorer requests none. With cv="loo" a callable (model, X, y) is given a model that takes decision values in place
-        of X, as each row has a model of its own; so it is with an offset.
+        in the scores, too, unless metadata routing is on and the scorer requests none. With cv="loo" a callable
+        (model, X, y) is given a model that takes decision values in place of X, as each row has a model of its own; so
+        it is with an offset.
     refit : bool, default True
         Whether to fit all rows with the best C and l1_ratio; else coefficients, C_ and l1_ratio_ are the mean over the
         folds of the best of each.

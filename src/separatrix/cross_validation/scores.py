@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn import get_config
-from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, make_scorer
+from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 
 from separatrix.arrays import BoolArray, FloatArray, IntArray
 from separatrix.cross_validation.folds import Folds

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from separatrix.arrays import FloatArray
+from separatrix.errors import ArgumentError
 from separatrix.plots.style import ACCENT, HALO, INK, TICK_SIZE, Display, light_grid, name_axes, tint
 
 
@@ -17,7 +18,7 @@ class ChoiceDisplay(Display):
     Parameters
     ----------
     Cs : (m,) inverse strengths of the penalty, in increasing order.
-    losses : (folds, m) mean loss of the rows that each fold left out.
+    losses : (folds, m) mean loss of the rows that each fold left out; of a fold without any they are NaN.
 
     Examples
     --------
@@ -30,23 +31,33 @@ class ChoiceDisplay(Display):
     Cs: FloatArray
     losses: FloatArray
 
+    def __post_init__(self) -> None:
+        self.losses = self.losses[~np.isnan(self.losses).all(axis=1)]
+        if not np.isfinite(self._mean).any():
+            raise ArgumentError("losses holds a NaN of every C, so that none is the best. Leave out folds without any.")
+
+    @property
+    def _mean(self) -> FloatArray:
+        """Over the folds that have a loss, as `LogisticRegressionCV` has it."""
+        return self.losses.mean(axis=0) if len(self.losses) else np.full(len(self.Cs), np.nan)
+
     @property
     def C(self) -> float:
         """The one with the least mean loss."""
-        return float(self.Cs[self.losses.mean(axis=0).argmin()])
+        return float(self.Cs[np.nanargmin(self._mean)])
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw the folds, their mean and its standard error, and the choice."""
         ax = self._open(ax)
         light_grid(ax)
         ax.set_xscale("log")
-        mean, folds = self.losses.mean(axis=0), len(self.losses)
+        mean, folds = self._mean, len(self.losses)
         if folds > 1:
             error = self.losses.std(axis=0, ddof=1) / np.sqrt(folds)
             ax.fill_between(self.Cs, mean - error, mean + error, color=tint(ACCENT, 0.18), lw=0)
             ax.plot(self.Cs, self.losses.T, color=tint(ACCENT, 0.4), lw=0.8)
         ax.plot(self.Cs, mean, color=ACCENT, lw=1.8)
-        best = mean.argmin()
+        best = np.nanargmin(mean)
         ax.axvline(self.C, color=ACCENT, lw=0.8, ls="dashed")
         ax.plot(self.C, mean[best], color=ACCENT, marker="o", ms=6, mec="white")
         right = best > len(self.Cs) // 2  # there a label would leave the picture on its other side
@@ -63,7 +74,7 @@ class ChoiceDisplay(Display):
             path_effects=HALO,
         )
         # A fold that a weak penalty ruins would press all others flat.
-        low, high = self.losses.min(), np.quantile(self.losses, 0.95)
+        low, high = np.nanmin(self.losses), np.nanquantile(self.losses, 0.95)
         if high > low:
             ax.set_ylim(low - 0.08 * (high - low), high + 0.12 * (high - low))
         name_axes(ax, "C, the inverse strength of the penalty", "log loss of left-out rows")

@@ -10,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import FixedLocator
 from numpy.typing import ArrayLike
 
+from separatrix.arguments import listed
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.errors import ArgumentError, fixed
 from separatrix.evaluate.curves import roc
@@ -27,6 +28,7 @@ from separatrix.plots.style import (
     plain,
     tint,
 )
+from separatrix.points import real_numbers
 
 SHARES = LinearSegmentedColormap.from_list("share", [tint(ACCENT, 0.05), tint(ACCENT, 0.45), ACCENT])
 MATRIX_POINTS = 190  # the side of a matrix in a 5 x 4 inch figure
@@ -166,7 +168,7 @@ class RocDisplay(Display):
         Raises
         ------
         ArgumentError
-            If the shapes differ, or y_true has not two classes.
+            If the shapes differ, y_true has not two classes, or a score is no number.
 
         Examples
         --------
@@ -175,7 +177,10 @@ class RocDisplay(Display):
         0.75
         """
         truth = read_labels(y_true, name="y_true")
-        scores = read_labels(score, len(truth), "score")
+        try:
+            scores = real_numbers(read_labels(score, len(truth), "score"))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ArgumentError(f"score={listed(score)} must be numbers, and some are not.") from error
         classes = in_order(truth)
         curve = roc(truth == classes[1], scores) if len(classes) == 2 else None
         if curve is None:
