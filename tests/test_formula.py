@@ -170,6 +170,26 @@ def test_numbers_of_a_categorical_in_a_dataset_are_categories():
     assert_agrees(there.params, here.params, tol=1e-7)
 
 
+@pytest.mark.parametrize("formula", ["y ~ b + x", "y ~ b - 1", "y ~ site:b", "y ~ C(b)", "b ~ x"])
+def test_truth_values_of_which_one_is_missing_are_what_they_are_without_it(formula, tmp_path):
+    whole = table().assign(b=lambda data: data.x + data.age / 40 > 1)
+    gap = whole.astype({"b": object})
+    gap.loc[7, "b"] = None
+    gap.astype({"b": "boolean"}).to_parquet(tmp_path / "rows.parquet")
+    known = ols(formula, whole.drop(index=7)) if formula[0] == "y" else logit(formula, whole.drop(index=7))
+    for data in (
+        gap,
+        gap.astype({"b": "boolean"}),
+        pl.from_pandas(gap.astype({"b": "boolean"})),
+        gap.to_dict("list"),
+        separatrix.open(str(tmp_path / "rows.parquet")),
+    ):
+        result = ols(formula, data) if formula[0] == "y" else logit(formula, data)
+        assert result.names == known.names
+        assert_agrees(result.params, known.params, 1e-6)
+        assert_agrees(result.predict(gap[10:15]), known.predict(whole[10:15]), 1e-6)
+
+
 @pytest.mark.parametrize(
     ("fit", "formula"), [(ols, "x ~ year - 1"), (ols, "x ~ C(site) + year - 1"), (logit, "ill ~ year + age - 1")]
 )

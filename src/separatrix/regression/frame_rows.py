@@ -41,7 +41,8 @@ def plain_columns(frame: Any) -> Any:
     import pandas as pd
 
     def plain(column: Any) -> Any:
-        if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+        is_bool = pd.api.types.is_bool_dtype(column.dtype)
+        if (is_bool and not column.hasnans) or (pd.api.types.is_numeric_dtype(column.dtype) and not is_bool):
             kind = column.dtype.numpy_dtype  # of Decimal, objects
             return column.to_numpy(float if column.hasnans or kind.kind == "O" else kind, na_value=np.nan)
         return column.astype(object).where(column.notna(), np.nan)
@@ -170,7 +171,9 @@ def missing_in(column: Any) -> Any:
 
 
 def with_own_levels(frame: Any) -> Any:
-    """The frame with the levels of its categories that its rows have: of others there is nothing to learn."""
+    """The frame with the levels of its categories that its rows have: of others there is nothing to learn. Truth values
+    are such again where the rows that lacked one are gone."""
+    frame = plain_columns(frame)
     names = frame.select_dtypes("category").columns
     return with_columns(frame, {name: frame[name].cat.remove_unused_categories() for name in names})
 
