@@ -67,6 +67,24 @@ def test_the_words_of_a_text_predict(run):
     assert code == 0
 
 
+@pytest.mark.parametrize("weighed", [(), ("--weight", "w")])
+@pytest.mark.parametrize("way", [(), ("--stream",)])
+def test_how_far_a_column_is_from_zero_changes_no_penalty_beside_a_text(run, way, weighed):
+    rng = np.random.default_rng(0)
+    x, words = rng.normal(size=600).round(4), rng.choice(["good day here", "bad thing now", "so so"], 600)
+    table = pd.DataFrame({"x": x, "t": words, "w": rng.integers(1, 4, 600), "y": 1 * (x + rng.logistic(size=600) > 0)})
+    near = coefficient_of_x(run, table, *way, *weighed)
+    assert coefficient_of_x(run, table.assign(x=x + 1e8), *way, *weighed) == pytest.approx(near, rel=1e-6)
+
+
+def coefficient_of_x(run, table, *flags):
+    table.to_csv("far.csv", index=False, float_format="%.4f")
+    flags = flags if "--weight" in flags else (*flags, "--drop", "w")
+    assert run("fit", "far.csv", "--target", "y", "--text", "t", "--C", "0.01", "--test-size", "0", *flags)[0] == 0
+    model = read_model("model.json")
+    return model.coefficients[0][model.columns.feature_names.index("x")]
+
+
 def test_an_unseen_level_is_refused_in_new_rows_but_not_in_those_held_out(run):
     assert run("fit", "orders.csv", "--target", "late", "--unseen", "error", "--test-size", "0.9")[0] == 0
     Path("new.csv").write_text('ordered,price,city\n2023-05-01,"$3",Mars\n2023-05-02,"$1,000",c1\n')

@@ -27,6 +27,7 @@ from separatrix.equations.hyperplane import (
     scratch,
     signed_distance,
     sparse_grams,
+    squares_about,
     weighted_gram,
 )
 from separatrix.equations.links import log1pexp, logit, logsumexp, sigmoid, sigmoids, softmax
@@ -486,6 +487,8 @@ def test_sparse_and_dense_rows_give_the_same_products(seed, density):
     for grams in (paired_grams, sparse_grams):
         np.testing.assert_allclose(grams(S, r, ones=1), paired_grams(X, r, ones=1), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(gram_diagonal(S, r), gram_diagonal(X, r), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(squares_about(S, w[:, 0], h), squares_about(X, w[:, 0], h), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(squares_about(X, w[:, 0], h), (X - w[:, 0]).T ** 2 @ h, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(row_squares(S, w), row_squares(X, w), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(
         signed_distance(S, w[:, 0], 2.0), signed_distance(X, w[:, 0], 2.0), rtol=1e-12, atol=1e-12

@@ -235,6 +235,28 @@ def gram_diagonal(X: Matrix, h: FloatArray) -> FloatArray:
     return reduce(operator.iadd, parts)
 
 
+def squares_about(X: Matrix, centre: FloatArray, weight: FloatArray) -> FloatArray:
+    """sum_i weight_i (x_ij - centre_j)^2 of each column, (p,): about its mean nothing cancels, however far it is.
+
+    >>> squares_about(np.array([[1e9], [1e9 + 2.0]]), np.array([1e9 + 1.0]), np.array([1.0, 3.0]))
+    array([4.])
+    """
+    n, p = X.shape
+    if not sparse.issparse(X):
+        parts = (weight[some] @ np.square(X[some] - centre) for some in pieces(max(n, 1), p, FEW_ROWS))
+        return reduce(operator.iadd, parts)
+    X, sums, present, entries = X.tocsr(), np.zeros(p), np.zeros(p), np.zeros(p, dtype=np.int64)
+    each = max(X.nnz // max(n, 1), 1)
+    for some in pieces(n, each, least=A_COLUMN * p // each):
+        part = csr_rows(X, some)
+        columns, own = part.indices, np.repeat(weight[some], np.diff(part.indptr))
+        sums += np.bincount(columns, own * np.square(part.data - centre[columns]), p)
+        present += np.bincount(columns, own, p)
+        entries += np.bincount(columns, minlength=p)
+    zeros = np.where(entries < n, np.maximum(weight.sum() - present, 0.0), 0.0)  # their weight, without rounding none
+    return sums + zeros * np.square(centre)
+
+
 def row_squares(X: Matrix, v: FloatArray) -> FloatArray:
     """sum_j v_j x_ij^2 of each row, or for v (p, K) one sum each: (rows,) or (rows, K).
 

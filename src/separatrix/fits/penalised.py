@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from separatrix.arrays import FloatArray, Matrix
 from separatrix.data.block import Source
@@ -19,7 +18,8 @@ from separatrix.engine.fit import Options
 from separatrix.engine.iterate import Step
 from separatrix.engine.linear.least_squares import least_squares
 from separatrix.engine.paths.selection import Folds, Selection, select_C
-from separatrix.engine.sums import column_moments
+from separatrix.engine.sums import Sums, column_moments
+from separatrix.equations.hyperplane import squares_about
 from separatrix.equations.penalties import ElasticNet, elastic_net
 from separatrix.errors import ApproximationWarning, SeparatrixWarning
 from separatrix.fits.found import Found
@@ -27,6 +27,7 @@ from separatrix.inference.aside import fit_aside
 from separatrix.model import Choice
 
 Watch = Callable[[Step], Any]
+CANCELS = 1e-6  # of a column's mean square: a variance below it loses six digits where it is a difference
 
 
 def fit_classes(
@@ -110,9 +111,14 @@ def penalty_in_units(scales: FloatArray, l1_ratio: float) -> ElasticNet:
 
 
 def spreads_of_source(source: Source) -> FloatArray:
-    """The standard deviation of each column of rows wherever they are, (p,); one pass."""
-    mean, square = column_moments(source)
-    return np.sqrt(np.maximum(square - mean**2, 0.0))[:, 0]
+    """The standard deviation of each column of rows wherever they are, (p,): one pass, or two where one is so far from
+    zero that its digits cancel."""
+    mean, square = (moment[:, 0] for moment in column_moments(source))
+    variance = np.maximum(square - mean**2, 0.0)
+    if (variance < CANCELS * square).any():
+        sums = source.add_up(lambda block: Sums(block.total, 0.0, squares_about(block.X, mean, block.weight)))
+        variance = sums.gradient / sums.weight
+    return np.sqrt(variance)
 
 
 def standard_deviations(X: Matrix, weight: FloatArray | None) -> FloatArray:
@@ -121,15 +127,8 @@ def standard_deviations(X: Matrix, weight: FloatArray | None) -> FloatArray:
     >>> standard_deviations(np.array([[0.0], [1.0]]), np.array([3.0, 1.0])).round(4)
     array([0.433])
     """
-    if not sparse.issparse(X):
-        return X.std(axis=0) if weight is None else np.sqrt(np.average((X - average(X, weight)) ** 2, 0, weight))
-    return np.sqrt(np.maximum(average(X.multiply(X).tocsr(), weight) - average(X, weight) ** 2, 0.0))
-
-
-def average(X: Matrix, weight: FloatArray | None) -> FloatArray:
-    """The mean of each column, (p,)."""
     weight = np.ones(X.shape[0]) if weight is None else weight
-    return np.asarray(X.T @ weight).ravel() / weight.sum()
+    return np.sqrt(squares_about(X, X.T @ weight / weight.sum(), weight) / weight.sum())
 
 
 def recorded(chosen: Selection, doubt: str) -> Choice:
