@@ -77,6 +77,35 @@ def test_how_far_a_column_is_from_zero_changes_no_penalty_beside_a_text(run, way
     assert coefficient_of_x(run, table.assign(x=x + 1e8), *way, *weighed) == pytest.approx(near, rel=1e-6)
 
 
+LABELS = {
+    "a category": ("--target", "y", "--categorical", "v", "--drop", "day"),
+    "a text": ("--target", "y", "--text", "v,day", "--text-width", "64"),
+    "a cluster": ("--target", "y", "--inference", "--cluster", "v", "--drop", "day"),
+    "classes": ("--target", "v", "--drop", "day"),
+}
+
+
+@pytest.mark.parametrize("told", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("way", [(), ("--stream",)])
+def test_what_is_called_a_label_is_read_as_it_is_written(run, told, way):
+    rng = np.random.default_rng(0)
+    v, x = rng.choice(["1.1", "1.10", "1.2", "2"], 400), rng.normal(size=400)
+    day = [f"2024-0{month}-01 00:00:00" for month in rng.integers(1, 10, 400)]
+    table = pd.DataFrame({"v": v, "day": day, "x": x, "y": 1 * (x + 2 * (v == "1.10") + rng.logistic(size=400) > 0)})
+    table.to_csv("rows.csv", index=False)
+    table.to_parquet("rows.parquet")
+    models = []
+    for data in ("rows.parquet", "rows.csv"):
+        assert run("fit", data, *told, *way)[0] == 0
+        models.append(read_model("model.json"))
+    text, read = models
+    assert (read.columns.feature_names, read.target) == (text.columns.feature_names, text.target)
+    np.testing.assert_allclose(read.coefficients, text.coefficients, rtol=1e-6)
+    assert (read.errors is None) == ("--cluster" not in told)
+    if read.errors and text.errors:
+        np.testing.assert_allclose(read.errors.covariance, text.errors.covariance, rtol=1e-6)
+
+
 def coefficient_of_x(run, table, *flags):
     table.to_csv("far.csv", index=False, float_format="%.4f")
     flags = flags if "--weight" in flags else (*flags, "--drop", "w")

@@ -170,6 +170,17 @@ def test_numbers_of_a_categorical_in_a_dataset_are_categories():
     assert_agrees(there.params, here.params, tol=1e-7)
 
 
+def test_what_c_calls_a_category_is_read_as_it_is_written(tmp_path):
+    data = table().assign(v=lambda data: np.where(data.site == "a", "1.1", np.where(data.site == "b", "1.10", "1.2")))
+    data.to_csv(tmp_path / "rows.csv", index=False)
+    rows = separatrix.open(str(tmp_path / "rows.csv"))
+    there, here = logit("ill ~ C(v)", rows), logit("ill ~ C(v)", data)
+    assert there.names == here.names == ("Intercept", "C(v)[T.1.10]", "C(v)[T.1.2]")
+    assert_agrees(there.params, here.params, tol=1e-7)
+    assert logit("ill ~ x", rows, covariance="cluster", groups="v").n_clusters == (3,)
+    assert logit("ill ~ v", rows).names == ("Intercept", "v")
+
+
 @pytest.mark.parametrize("formula", ["y ~ b + x", "y ~ b - 1", "y ~ site:b", "y ~ C(b)", "b ~ x"])
 def test_truth_values_of_which_one_is_missing_are_what_they_are_without_it(formula, tmp_path):
     whole = table().assign(b=lambda data: data.x + data.age / 40 > 1)

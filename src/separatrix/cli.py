@@ -282,6 +282,7 @@ def trained(
     def watch(step: "Step") -> None:
         say(in_words(step))
 
+    dataset = dataset.told(settings.columns, None if settings.regression else target, settings.cluster)
     if rows.stays(dataset):
         from separatrix.streamed import train_streamed
 

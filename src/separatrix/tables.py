@@ -93,7 +93,7 @@ def learned_rows(
     if len(weight) > 1:
         raise ArgumentError(f"sample_weight={sample_weight!r} must be the name of one column.")
     options = {} if columns is None else columns.options
-    table, name = dataset_of(data), weight[0] if weight else None
+    table, name = dataset_of(data).told(options, None if regression else target), weight[0] if weight else None
     question = Question(target, name, terms, regression=regression, options=options)
     found, source = learned_source(table, question, getattr(estimator, "n_threads", None), estimator.fit_intercept)
     K = len(found.encoding.target.classes)

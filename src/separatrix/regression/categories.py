@@ -1,6 +1,7 @@
 """Categories of a formula that are none: numbers stored as text, and columns with a value of nearly every row."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from separatrix.data.tables.infer import FEW_LEVELS
 from separatrix.data.tables.numerals import WAYS, are_codes, read_numbers
 from separatrix.errors import ColumnError
+from separatrix.regression.factors import factors_of, names_in
 
 MOST_LEVELS = 2_000  # of which each is a coefficient with a standard error: more take minutes, and gigabytes
 ROWS_OF_A_LEVEL = 10  # on average; of fewer, text that reads as numbers is none by chance
@@ -48,6 +50,12 @@ def categories_of(parsed: Any, columns: set[str]) -> Iterator[tuple[str, bool]]:
         name = called[1] if called else factor.expr.strip("`")
         if name in columns:
             yield name, bool(called)
+
+
+def labels_of(parsed: Any, columns: set[str]) -> list[str]:
+    """The columns that a formula takes for categories, by C(...), and for nothing else."""
+    uses = Counter(name for factor in factors_of(parsed) for name in names_in(factor))
+    return [name for name, called in categories_of(parsed, columns) if called and uses[name] == 1]
 
 
 def are_numbers(texts: list[str]) -> bool:

@@ -26,7 +26,7 @@ from separatrix.data.tables.target import Target
 from separatrix.data.workers.blocks import array_of_dask, labelled
 from separatrix.data.workers.partitions import learned_source
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
-from separatrix.regression.categories import check_categories
+from separatrix.regression.categories import check_categories, labels_of
 from separatrix.regression.factors import factors_of, names_in, needed_by, variables_of, words_of
 from separatrix.regression.formulas import Encoding, made_of, matrix, with_scope
 from separatrix.regression.formulas import sample_of as sample_of_design
@@ -92,6 +92,7 @@ def formula_sample(
     used = tuple(dict.fromkeys([target, *features, *weight, *offsets, *clusters]))
     for name in used:
         check_column(name, table)
+    table = table.as_labels([*labels_of(parsed, set(features)), *clusters])
     scope = {name: value for name, value in scope.items() if name in words}
     encode = partial(
         formula_encoding,

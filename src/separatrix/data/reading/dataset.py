@@ -1,6 +1,6 @@
 """Data that are read again and again in bounded memory: files, queries, streams."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from os import PathLike
@@ -11,15 +11,18 @@ import narwhals as nw
 import pyarrow as pa
 
 from separatrix.cached import cached_property
-from separatrix.data.reading.delimited import refuse_twins
+from separatrix.data.reading.delimited import merge_as_numbers, refuse_twins
 from separatrix.data.reading.files import find, no_rows, parts_of
 from separatrix.data.reading.hold_out import HoldOut, Some
 from separatrix.data.reading.parts import Folder, Part, TablePart, TextPart, decoded, plain_errors, regrouped, spool
 from separatrix.data.tables.cells import Numbered, Table
+from separatrix.data.tables.infer import check_lists
 from separatrix.data.tables.locations import Where
+from separatrix.data.tables.target import FEW_CLASSES
 from separatrix.errors import ArgumentError, ColumnError, FileError, no_such
 
 BATCH = 65_536
+MOST_LABELS = 2**20  # different ones of a column: of more, numbers are amounts
 STREAM = "the stream"
 
 Stamp = tuple[str, int, int]
@@ -88,6 +91,30 @@ class Dataset:
             for part in self.parts
         )
         return replace(self, parts=tuple(parts))
+
+    def told(self, options: Mapping[str, Any], classes: str | None, cluster: str | None = None) -> "Dataset":
+        """It with what the `options` of `Columns.from_tally` call text, or a category, as files of text write it; and
+        so the column of the classes, and what tells clusters apart."""
+        labels, texts = options.get("categorical", ()), options.get("text", ())
+        check_lists(categorical=labels, text=texts)
+        data = self.as_text([name for name in self.columns if name in [*texts]]).as_labels([*labels, cluster])
+        return data.as_labels([classes], FEW_CLASSES)
+
+    def as_labels(self, names: Sequence[str | None], most: int = MOST_LABELS) -> "Dataset":
+        """It with those of these columns as text, which are labels, that as numbers would have fewer: 1.1 and 1.10 are
+        one number."""
+        decimals = {name for part in self.parts if isinstance(part, TextPart) for name in part.layout.decimals}
+        some = [name for name in self.columns if name in decimals and name in names]
+        if not some:
+            return self
+        found: dict[str, set[str]] = {name: set() for name in some}
+        for table in self.as_text(some).batches(columns=some):
+            for name, texts in found.items():
+                texts.update(table.get_column(name).drop_nulls().unique().to_list())
+            found = {name: texts for name, texts in found.items() if len(texts) <= most}
+            if not found:
+                return self
+        return self.as_text([name for name, texts in found.items() if merge_as_numbers(texts)])
 
     def batches(self, rows: int = BATCH, columns: Sequence[str] | None = None, coded: bool = False) -> Iterator[Table]:
         """The table, so many rows at a time (the last batch has what is left), with all columns or these; text as a

@@ -39,9 +39,10 @@ class Kind(NamedTuple):
 
 
 TEXT = Kind("{0}", "{0}")
+DECIMAL = Kind(NUMBER, "TRY_CAST({0} AS DOUBLE)")
 KINDS = [
     Kind(f"CASE WHEN TRY_CAST({{0}} AS BIGINT) = {NUMBER} THEN 1 END", "TRY_CAST({0} AS BIGINT)"),
-    Kind(NUMBER, "TRY_CAST({0} AS DOUBLE)"),
+    DECIMAL,
     Kind("CASE WHEN lower({0}) IN ('true', 'false') THEN 1 END", "TRY_CAST({0} AS BOOLEAN)"),
     Kind(
         f"CASE WHEN regexp_matches({{0}}, '{DATED}') THEN TRY_CAST({{0}} AS TIMESTAMP) END",
@@ -75,6 +76,11 @@ class Layout:
 
     dialect: Dialect
     casts: dict[str, str]
+
+    @property
+    def decimals(self) -> list[str]:
+        """The columns that are numbers with a decimal point."""
+        return [name for name, cast in self.casts.items() if cast == DECIMAL.value]
 
     def as_text(self, names: Iterable[str]) -> "Layout":
         """It with the cells of these columns, as far as there are such, as they are written."""
@@ -229,6 +235,17 @@ def refuse_twins(names: list[str], path: Path | str) -> None:
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise ColumnError(f"{path} has {count} columns named {name!r}; rename all but one.")
+
+
+def merge_as_numbers(texts: Iterable[str]) -> bool:
+    """Would some of the texts be one number? Not for a fraction of zeros alone, which programs add where others lack a
+    number.
+
+    >>> merge_as_numbers(["1", "1.0", "1.1"]), merge_as_numbers(["1.1", "1.10"])
+    (False, True)
+    """
+    fractions = {text.strip() for text in texts if re.fullmatch(r"\s*[+-]?\d*\.\d*[1-9]0*\s*", text)}
+    return len(set(map(float, fractions))) < len(fractions)
 
 
 def explain(message: str, data: str) -> str:
