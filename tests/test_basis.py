@@ -10,8 +10,9 @@ from separatrix import LinearRegression
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.streams import spill
 from separatrix.engine.linear import choose, preconditioned
+from separatrix.engine.linear.answer import LeastSquares
 from separatrix.engine.linear.complete import complete
-from separatrix.engine.linear.least_squares import LeastSquares, least_squares
+from separatrix.engine.linear.least_squares import least_squares
 from separatrix.engine.matrices import basis as bases
 from separatrix.engine.matrices.basis import Basis, basis_of
 from separatrix.engine.matrices.triangle import ROUNDING

@@ -23,7 +23,8 @@ from separatrix.arrays import repeated
 from separatrix.data.memory import memory_source
 from separatrix.engine.certificates.quadratic_gap import certified_gap, certify_quadratic
 from separatrix.engine.linear import choose
-from separatrix.engine.linear.least_squares import LeastSquares, Task, by_gram, least_squares
+from separatrix.engine.linear.answer import LeastSquares
+from separatrix.engine.linear.least_squares import Task, by_gram, least_squares
 from separatrix.equations.penalties import L2, elastic_net
 from separatrix.errors import ConvergenceWarning
 
@@ -288,6 +289,40 @@ def test_unpenalised_sparse_rows_fewer_than_columns_go_the_way_of_dense_ones(ent
     assert few.certificate_.gap < 1e-25
     np.testing.assert_allclose(few.coef_, filled.coef_, atol=1e-12 * np.abs(filled.coef_).max())
     assert not few.coef_[X.sum(axis=0) == 0].any()
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(("alpha", "l1_ratio"), [(0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (1e-12, 0.0)])
+def test_sparse_rows_of_some_hundred_columns_are_not_filled_with_their_zeros(alpha, l1_ratio, intercept, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((12_000, 300), density=0.01, rng=rng, format="csr")
+    y, weight = X @ rng.normal(size=300) + rng.normal(size=12_000), rng.uniform(0.5, 2.0, 12_000)
+    model = LinearRegression(alpha=alpha, l1_ratio=l1_ratio, fit_intercept=intercept)
+    known = model.fit(X.toarray(), y, weight)
+    coefficients, constant = known.coef_, known.intercept_
+    monkeypatch.setattr("separatrix.engine.linear.least_squares.triangle_of", None)
+    found = model.fit(X, y, weight)
+    np.testing.assert_allclose(found.coef_, coefficients, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(found.intercept_, constant, rtol=1e-7, atol=1e-9)
+    assert found.certificate_.gap < 1e-12
+
+
+def test_columns_of_zeros_and_twins_among_sparse_rows_leave_the_shortest_solution():
+    rng = np.random.default_rng(0)
+    X, y = sparse.random_array((12_000, 300), density=0.01, rng=rng).toarray(), rng.normal(size=12_000)
+    X[:, 7], X[:, 9] = 0.0, X[:, 8]
+    known, found = fit(X, y), fit(sparse.csr_array(X), y)
+    assert found.rank == known.rank == 298
+    np.testing.assert_allclose(found.coefficients, known.coefficients, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("units", [1e30, 1e50])
+def test_the_bound_of_a_ridge_is_no_more_than_its_objective(units, recwarn):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(5, 12)) * rng.choice([1.0 / units, 1.0, units], 12)
+    model = LinearRegression(alpha=1.0).fit(X, rng.normal(size=5))
+    assert model.certificate_.gap < 1e-30
+    assert not recwarn.list
 
 
 def test_products_for_least_squares_go_on_to_the_end_without_a_restart():

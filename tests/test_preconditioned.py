@@ -9,7 +9,8 @@ from separatrix import LinearRegression
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.streams import spill
 from separatrix.engine.linear import choose, preconditioned
-from separatrix.engine.linear.least_squares import LeastSquares, least_squares
+from separatrix.engine.linear.answer import LeastSquares
+from separatrix.engine.linear.least_squares import least_squares
 from separatrix.engine.matrices import conditioning, panels
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.equations.losses import SquaredLoss

@@ -13,7 +13,8 @@ FEWEST_CELLS = 2**20  # it costs little of a small X, too
 MANY = 128  # columns, whose curvature takes less than their triangle
 TRIANGLES, MOST_OF_X = 11, 0.25  # about as large is what a triangle in memory takes; a share of X for it
 FILLED = 2**24  # cells
-LONG = 10**10  # multiplications for the triangle of dense rows
+LONG = 10**10  # multiplications for the triangle of dense rows,
+LONG_OF_ZEROS = 10**9  # and of those that are sparse
 
 
 def is_large(source: Source) -> bool:
@@ -47,11 +48,20 @@ def is_soon_filled(source: Source) -> TypeGuard[MemorySource]:
     return isinstance(source, MemorySource) and source.is_sparse and source.n_rows * source.n_columns <= FILLED
 
 
+def is_slow(source: Source) -> bool:
+    """Whether X is sparse, and its triangle takes long, as it is made of zeros, too."""
+    if not isinstance(source, MemorySource) or not source.is_sparse or source.n_columns < MANY:
+        return False
+    return source.n_rows * source.n_columns * min(source.n_rows, source.n_columns) > LONG_OF_ZEROS
+
+
 def is_soon_solved(source: Source, penalty: ElasticNet, targets: int) -> bool:
-    """Whether a fit with an L1 part takes less by steps than by a triangle: of rows in memory that are fewer than
-    columns, of which all are penalised; of many cells; or of columns whose curvature costs little beside the rows, but
-    a triangle more than that."""
-    if not isinstance(source, MemorySource):
+    """Whether a penalised fit takes less by steps than by a triangle: of sparse rows whose triangle takes long; and
+    with an L1 part of rows in memory that are fewer than columns, of which all are penalised; of many cells; or of
+    columns whose curvature costs little beside the rows, but a triangle more than that."""
+    if is_slow(source) and penalty.holds_all:
+        return True
+    if not isinstance(source, MemorySource) or not penalty.has_l1:
         return False
     few_rows = source.n_rows < source.n_columns and penalty.holds_all
     curved = source.n_columns >= MANY and takes_all(source, (source.n_columns + 1, targets))

@@ -18,7 +18,8 @@ fit, and of many columns that are mostly zeros, of which a triangle would be lar
 found as those of classes are: by products alone, to all the digits that the objective has; without an L1 part in
 multipliers of the rows, where these are far fewer. Where that takes too many products, as under a weak penalty where
 columns differ in their lengths, and X is not too large with its zeros, it goes the way of dense columns. So it does
-without a penalty where rows are fewer than columns, as their triangle would have those zeros, too.
+without a penalty where rows are fewer than columns, as their triangle would have those zeros, too. Of some hundred
+sparse columns that hardly depend on each other, the triangle is that of their squares, which leave the zeros out.
 """
 
 import warnings
@@ -29,20 +30,21 @@ from time import perf_counter
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from separatrix.arrays import FloatArray, IntArray
+from separatrix.arrays import FloatArray
 from separatrix.compressed import dense
 from separatrix.data.block import Source
 from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.engine.certificates.certificate import Certificate
 from separatrix.engine.certificates.quadratic_gap import PROVEN, certify_quadratic, spread
-from separatrix.engine.fit import rounded, rounding_of
 from separatrix.engine.iterate import Aim, Status, Step, Trace, minimise
 from separatrix.engine.line_search import beyond_numbers
+from separatrix.engine.linear.answer import LeastSquares, of_more_columns, uncentred, without_triangle
 from separatrix.engine.linear.choose import (
     is_filled_anyway,
     is_large,
     is_little,
+    is_slow,
     is_soon_filled,
     is_soon_solved,
     is_wide,
@@ -51,6 +53,7 @@ from separatrix.engine.linear.complete import complete
 from separatrix.engine.linear.in_triangle import elastic_net, minimum_norm, ridge, rounding_errors
 from separatrix.engine.linear.preconditioned import (
     MOST_REFINEMENTS,
+    NEVER_NEGATIVE,
     STEADY,
     Found,
     doubled_pull,
@@ -58,7 +61,15 @@ from separatrix.engine.linear.preconditioned import (
     preconditioned,
 )
 from separatrix.engine.matrices import double_double
-from separatrix.engine.matrices.triangle import APART_IN_FEW, ROUNDING, TALL, rows_of, squared_triangle, triangle_of
+from separatrix.engine.matrices.triangle import (
+    APART_IN_FEW,
+    ROUNDING,
+    TALL,
+    rows_of,
+    sparse_triangle,
+    squared_triangle,
+    triangle_of,
+)
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.solvers.conjugate import conjugate_newton
 from separatrix.engine.solvers.multipliers import MANY_COLUMNS
@@ -76,22 +87,6 @@ MOST_ITERATIONS = 1_000
 FEW_ITERATIONS = 50  # after which a triangle is made,
 FEW_STEPS = 2  # or without an L1 part a Gram matrix, if X has few cells with its zeros
 SOME, MANY = 500, 20_000  # products in the multipliers of rows, where a Gram matrix is a way out, and where not
-
-
-@dataclass(frozen=True)
-class LeastSquares:
-    """coefficients (T, p) and intercepts (T,) for T targets, the rank of X (centred, if there is an intercept).
-
-    `triangle` is R of the weighted rows [1 X y - offset], X less the source's centre, the one with an intercept only;
-    empty where none was made.
-    """
-
-    coefficients: FloatArray
-    intercepts: FloatArray
-    rank: int
-    trace: Trace
-    certificate: Certificate
-    triangle: FloatArray
 
 
 @dataclass
@@ -143,7 +138,7 @@ def least_squares(
         wide, large = is_wide(source, penalty), not with_triangle and is_large(source)
         if large and not penalty.has_l1:
             found = by_squares(source, task) or by_gram(source, task) or by_basis(source, task)
-        elif penalty.has_l1 and not (wide or with_triangle) and is_soon_solved(source, penalty, targets):
+        elif not (wide or with_triangle) and is_soon_solved(source, penalty, targets):
             found = by_products(source, task, FEW_ITERATIONS)
         if not found and wide:
             found = by_multipliers(source, task)
@@ -152,13 +147,6 @@ def least_squares(
             found = found or by_products(source, task)
         found = found or by_triangle(source, task)
     return found if some is None else of_more_columns(found, some, p)
-
-
-def of_more_columns(fit: LeastSquares, some: IntArray, p: int) -> LeastSquares:
-    """A fit of some of p columns as one of them all, of which the others have no weight."""
-    coefficients = np.zeros((len(fit.coefficients), p))
-    coefficients[:, some] = fit.coefficients
-    return replace(fit, coefficients=coefficients, triangle=np.empty((0, 0)))
 
 
 def by_squares(source: Source, task: Task) -> LeastSquares | None:
@@ -177,9 +165,13 @@ def by_squares(source: Source, task: Task) -> LeastSquares | None:
 
 
 def by_triangle(source: Source, task: Task) -> LeastSquares:
-    """The fit by QR."""
-    task.readings += 1
-    return of_triangle(triangle_of(source, partial(rows_of, intercept=int(task.fit_intercept))), source, task)
+    """The fit by QR; of sparse rows, of which that would take long, by their squares where these take no digits."""
+    R, intercept = None, int(task.fit_intercept)
+    if is_slow(source):
+        R, task.readings = sparse_triangle(source, intercept), task.readings + 1
+    if R is None:
+        R, task.readings = triangle_of(source, partial(rows_of, intercept=intercept)), task.readings + 1
+    return of_triangle(R, source, task)
 
 
 def of_triangle(R: FloatArray, source: Source, task: Task) -> LeastSquares:
@@ -205,6 +197,8 @@ def of_triangle(R: FloatArray, source: Source, task: Task) -> LeastSquares:
         w, b, task.readings = theta[m:], theta[:m] if m else b, task.readings + refinements
     at = objective.evaluate(np.vstack([w, b])[: p + m], order=1)
     certificate = certify_quadratic(objective, at, R, total, own)
+    if certificate.gap > at.value:  # as where rounding beside the largest column is all that others would add
+        certificate = Certificate(at.value, NEVER_NEGATIVE)
     why = "the rows are reduced to a triangle, in which an L1 penalty is a small problem"
     why = why if penalty.has_l1 else "least squares has a closed form"
     trace = trace_of("qr", why, objective.subgradient(at), at, certificate, task)
@@ -271,19 +265,6 @@ def as_proven(
         return None
     trace = trace_of(*solver, objective.subgradient(at), at, certificate, task)
     return without_triangle(source, at, found.rank, trace, certificate)
-
-
-def without_triangle(source: Source, at: Evaluation, rank: int, trace: Trace, certificate: Certificate) -> LeastSquares:
-    """The fit at such weights of the centred columns, for which no triangle was made."""
-    w, b = at.theta[: source.n_columns], at.theta[source.n_columns :].sum(axis=0)
-    return uncentred(LeastSquares(w.T, b, rank, trace, certificate, np.empty((0, 0))), source.centre)
-
-
-def uncentred(fit: LeastSquares, centre: FloatArray) -> LeastSquares:
-    """The fit of columns less a centre (p,) as one of columns as they were."""
-    intercepts = fit.intercepts - fit.coefficients @ centre
-    moved = rounding_of(intercepts, fit.coefficients, centre)
-    return replace(fit, intercepts=intercepts, certificate=rounded(fit.certificate, SquaredLoss(), moved))
 
 
 def trace_of(

@@ -54,7 +54,7 @@ MOST_WITHOUT_DISK = 0.25  # where the disk has no room
 SPANNED, BASIS = 1 / 16, 1 / 24  # of the columns, and of X in double, for those that others span: of more, QR
 STEADY = 1e-6  # of an estimate: a step no longer than that leaves nothing for another
 DECREMENT, CONVEXITY = "twice the Newton decrement, by a factor whose reach was measured", "strong convexity"
-DUALITY = "strong convexity, duality"
+DUALITY, NEVER_NEGATIVE = "strong convexity, duality", "the objective itself: squares are never negative"
 DOUBLED_CELLS = 2**15  # a dozen arrays of so many are in cache
 
 
@@ -225,7 +225,7 @@ def of_rows(
     a, b, w = np.split(state, [n, n + m])
     theta = np.vstack([w, b - (mean.T @ w)[:m]])
     if not alpha.all():  # the least that a sum of squares can be is zero
-        return Found(theta, n - m, lambda at: total * at.loss, "the objective itself: squares are never negative")
+        return Found(theta, n - m, lambda at: total * at.loss, NEVER_NEGATIVE)
     off, apart = left(state), w - weights(a)
     dual = half_square(off, weight * off) + half_square(apart, strength * apart)
 

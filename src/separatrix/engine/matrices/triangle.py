@@ -6,7 +6,7 @@ it takes no digits that count.
 
 import operator
 from collections.abc import Callable, Iterator
-from functools import reduce
+from functools import partial, reduce
 from itertools import chain
 
 import numpy as np
@@ -16,6 +16,7 @@ from separatrix.arrays import FloatArray
 from separatrix.compressed import dense
 from separatrix.data.block import Block, Source
 from separatrix.data.memory import MemorySource
+from separatrix.equations.hyperplane import back_project, weighted_gram
 
 ROUNDING = 50.0 * float(np.finfo(float).eps)  # what QR may leave of a column, relative to its length, where nothing is
 CELLS = 2**17  # that are reduced at a time
@@ -25,6 +26,7 @@ PANEL = 32
 TALL = 4  # times as many rows as columns, and more: where a Gram matrix costs little beside QR
 APART = 1e-2  # of 1 / |G^-1|, G of columns of length 1: squares that are as near to none cost digits
 APART_IN_FEW = 0.1 * APART  # of some rows, in which columns are nearer by chance
+APART_OF_ZEROS = 1e-5  # where QR would take hundreds of times as long, and ten digits are left
 LEFT = 1e-4  # of the last column's square, which is y's: the same of what the others leave of it
 SHORT = 1e-140  # columns whose squares lose digits, or are none
 tpqrt, potrf, pocon = get_lapack_funcs(("tpqrt", "potrf", "pocon"), dtype=np.float64)
@@ -50,6 +52,26 @@ def squared_triangle(source: Source, rows: Callable[[Block], FloatArray], apart:
 
     cells = max(CELLS, source.n_columns**2)  # no fewer than squares, which are added up
     return of_squares(source.add_up(squares, operator.iadd), apart)
+
+
+def sparse_triangle(source: Source, intercept: int) -> FloatArray | None:
+    """R of sqrt(weight) [1 X y - offset], X sparse, by squares of its entries alone; None where that takes digits."""
+    return of_squares(source.add_up(partial(squares_of, intercept=intercept), operator.iadd), APART_OF_ZEROS)
+
+
+def squares_of(block: Block, intercept: int) -> FloatArray:
+    """[1 X y - offset]' diag(weight) [1 X y - offset] of a block, of which X may be sparse."""
+    y = block.y if block.offset is None else block.y - block.offset
+    beside = np.hstack([np.ones((len(y), intercept)), y])
+    pull = block.weight[:, None] * beside
+    p, P = block.X.shape[1], block.X.shape[1] + beside.shape[1]
+    x, others = np.arange(intercept, intercept + p), np.r_[:intercept, intercept + p : P]
+    G = np.empty((P, P))
+    G[intercept : intercept + p, intercept : intercept + p] = weighted_gram(block.X, block.weight)
+    G[np.ix_(x, others)] = back_project(block.X, pull)
+    G[np.ix_(others, x)] = G[np.ix_(x, others)].T
+    G[np.ix_(others, others)] = beside.T @ pull
+    return G
 
 
 def over_ridge(R: FloatArray, l2: FloatArray, first: int = 0) -> FloatArray:
