@@ -38,9 +38,9 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     columns or more, unless it has 44 times as many rows as columns (in single precision 88) and these hardly depend on
     each other, is fitted by conjugate gradients, prepared by a factor that goes to a temporary file (`TMPDIR`) where it
     is large beside X, or with an L1 part and no fewer rows than columns on working sets: in less than a third of X.
-    With an L1 part 128 columns or more are fitted by their curvature, too, where that takes little beside the rows. Of a
-    sparse X with so many, whose QR would take long as it is made of zeros, too, a penalised fit goes by products, if
-    these are few, and else by the squares of its entries, where columns hardly depend on each other.
+    With an L1 part 128 columns or more are fitted by their curvature, too, where that takes little beside the rows. A
+    sparse X with so many, whose QR would take long as it is made of zeros, too, is fitted by products if a penalty
+    leaves them few, and else by the squares of its entries, where columns hardly depend on each other.
     Where columns (or rows) repeat others all but exactly, or many are spanned by the rest, and no penalty helps, QR
     goes to such a file, too; it stays in memory where the disk has no room. With alpha > 0, an X of more than 2,000
     columns that is sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by

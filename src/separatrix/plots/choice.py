@@ -74,7 +74,7 @@ class ChoiceDisplay(Display):
             path_effects=HALO,
         )
         # A fold that a weak penalty ruins would press all others flat.
-        low, high = np.nanmin(self.losses), np.nanquantile(self.losses, 0.95)
+        low, high = float(np.nanmin(self.losses)), float(np.nanquantile(self.losses, 0.95))
         if high > low:
             ax.set_ylim(low - 0.08 * (high - low), high + 0.12 * (high - low))
         name_axes(ax, "C, the inverse strength of the penalty", "log loss of left-out rows")
