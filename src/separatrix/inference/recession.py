@@ -35,7 +35,7 @@ from separatrix.inference.margins import NOISE, Margins, combined, of_independen
 TOLERANCE = 1e-10  # of the solver, the least that HiGHS takes
 LENSES = ((1.0, 1e-9), (1e6, 10 * NOISE))  # how often magnified, and which violation is then none
 MOST_ROUNDS = 200
-STEPS_A_ROW = 20  # of the simplex method; it seldom takes 2
+STEPS_A_ROW = 5  # of the simplex method; it seldom takes 2
 ROWS_A_ROUND = 200  # and some for each coefficient
 MANY = 60  # coefficients, of which a program takes longer than a fit: about as their fourth power
 MATRICES, PROGRAM = 12, 120  # of all coefficients, as large as which are a null space with all it takes, and a program
@@ -128,8 +128,11 @@ def by_programs(margins: Margins, d: FloatArray) -> tuple[FloatArray, int]:
 
     Each has to gain more than rounding lets it lose, and to leave fewer margins at 0: else nothing may ever end it.
     """
-    c, still = margins.total(d)
-    while still and (further := ray(margins, c)) is not None:
+    (c, still), rows = margins.total(d), None
+    while still:
+        further, rows = ray(margins, c, rows)
+        if further is None:
+            break
         there = combined(d, further)
         left, fewer = margins.total(there)
         if fewer >= still or float(np.sum(c * further)) <= still * LENSES[-1][1]:
@@ -138,28 +141,31 @@ def by_programs(margins: Margins, d: FloatArray) -> tuple[FloatArray, int]:
     return d, still
 
 
-def ray(margins: Margins, c: FloatArray) -> FloatArray | None:
-    """A d in D with c'd > 0, its largest entry 1, that `c` prefers to others; None where no such d exists."""
+def ray(margins: Margins, c: FloatArray, rows: Any = None) -> tuple[FloatArray | None, Any]:
+    """A d in D with c'd > 0, its largest entry 1, that `c` prefers to others, None where no such d exists; and the rows
+    that it was solved on, of which those given, of a program before, are known to matter."""
     if not c.any():
-        return None
-    at, rows, low = np.zeros(c.shape), None, -np.inf
+        return None, rows
+    at, low, c = np.zeros(c.shape), -np.inf, c / np.linalg.norm(c)
+    d = np.sign(c) if rows is None else solved(c, rows, at, LENSES[0][0])
     for zoom, none in LENSES:
-        at, rows = generated(margins, c / np.linalg.norm(c), at, rows, zoom, none)
+        at, rows = generated(margins, c, at, d, rows, zoom, none)
         if np.abs(at).max() < 0.5:  # D is a cone: a d that helps can be lengthened until it meets the box
-            return None
+            return None, rows
         low, _ = margins.extremes(at)
         d = tight(margins, at, none)
         if d is not None and float(np.sum(c * d)) > 0:
-            return d
-    return at / np.abs(at).max() if low >= -10 * NOISE else None
+            return d, rows
+        d = at
+    return (at / np.abs(at).max() if low >= -10 * NOISE else None), rows
 
 
 def generated(
-    margins: Margins, c: FloatArray, at: FloatArray, rows: Any, zoom: float, none: float
+    margins: Margins, c: FloatArray, at: FloatArray, d: FloatArray, rows: Any, zoom: float, none: float
 ) -> tuple[FloatArray, Any]:
-    """The d that maximises c'd in the box and in D, up to violations of `none`; and the rows it was solved on."""
+    """The d that maximises c'd in the box and in D, up to violations of `none`, from one that does so on some rows; and
+    the rows it was solved on."""
     most = ROWS_A_ROUND + 4 * c.size
-    d = np.sign(c) if rows is None else at
     for _ in range(MOST_ROUNDS):
         low, more = margins.worst(d, -none, most)
         if not len(low) and rows is not None:

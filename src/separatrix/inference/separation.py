@@ -168,7 +168,7 @@ def leads(source: Source, K: int, ones: int, contrast: FloatArray) -> bool:
     with one_blas_thread(), source.working() as source:
         margins = Margins(source, K, ones)
         c = centred / margins.scale
-        d = ray(margins, c)  # the best that there is, which need not be good
+        d, _ = ray(margins, c)  # the best that there is, which need not be good
     return d is not None and float(np.sum(c * d)) > RISE * float(np.abs(c).max())
 
 
