@@ -221,6 +221,26 @@ def test_of_thousands_of_coefficients_single_columns_are_named_and_others_not_de
     assert "Infinite, at least: " in str(model.separation_)
 
 
+def test_programs_that_take_too_long_leave_what_they_found_so_far(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 6))
+    far = (X @ rng.normal(size=6) > 0).astype(int)
+    y = 2 * far + rng.integers(0, 2, 300)  # two pairs of classes, of which each is mixed
+    known, found = detect_separation(X, y), []
+    for patience in (0.0, *10.0 ** np.arange(5.0, 7.5, 0.25)):
+        monkeypatch.setattr("separatrix.inference.doubt.PATIENCE", patience)
+        with pytest.warns(SeparationWarning) as told:
+            found.append(LogisticRegression(C=np.inf).fit(X, y).separation_)
+        text = str(told[0].message)
+        assert ("was not asked: here that would take long" in text) == (found[-1] is None)
+        assert ("and maybe others, grow" in text) == (found[-1] is not None and not found[-1].whole)
+    assert found[0] is None
+    assert found[-1] is not None
+    assert found[-1].whole
+    np.testing.assert_array_equal(found[-1].infinite, known.infinite)
+    assert all(np.all(known.infinite[each.infinite != 0] != 0) for each in found if each is not None)
+
+
 def test_a_formulas_errors_are_as_if_the_levels_that_lack_a_class_were_left_out():
     rng = np.random.default_rng(4)
     place = rng.integers(40, size=1_500)

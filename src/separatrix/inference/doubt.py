@@ -13,7 +13,7 @@ from separatrix.engine.fit import Fit, warn_of, warn_of_stop
 from separatrix.engine.iterate import Status
 from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
 from separatrix.errors import SeparationWarning, outside
-from separatrix.inference.recession import Recession, recession, recession_alone
+from separatrix.inference.recession import PATIENCE, Recession, recession, recession_alone
 from separatrix.inference.separation import Separation, separation
 
 LITTLE = 2.0**24  # bytes
@@ -36,7 +36,7 @@ def separation_of(
         ones, room = int(fit_intercept), max(source.room * source.n_rows, LITTLE)
         few = len(fit.intercepts) * (source.n_columns + ones) <= LARGEST_CURVATURE
         if known is None and few:
-            known = recession(source, len(classes), ones, room)
+            known = recession(source, len(classes), ones, room, PATIENCE)
         known = known or recession_alone(source, len(classes), ones)
         return known and separation(source, classes, names, fit_intercept, known)
 
@@ -62,8 +62,9 @@ def warn_of_fits(fits: Sequence[Fit], found: Any, tol: float) -> None:
             warn_of(fit, tol)
             if one is None and is_left_open(fit):
                 warnings.warn(
-                    "whether a finite fit exists was not asked: here that would take much memory beside X. Without a "
-                    "penalty some weights may grow without end; ask separatrix.detect_separation, or use a finite C.",
+                    "whether a finite fit exists was not asked: here that would take long, or much memory beside X. "
+                    "Without a penalty some weights may grow without end; ask separatrix.detect_separation, or use a "
+                    "finite C.",
                     SeparationWarning,
                     stacklevel=outside(),
                 )

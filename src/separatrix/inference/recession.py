@@ -38,6 +38,7 @@ MOST_ROUNDS = 200
 STEPS_A_ROW = 5  # of the simplex method; it seldom takes 2
 ROWS_A_ROUND = 200  # and some for each coefficient
 MANY = 60  # coefficients, of which a program takes longer than a fit: about as their fourth power
+PATIENCE = 6e10  # cells of programs, in every step of the simplex method all of its own: some twenty seconds
 MATRICES, PROGRAM = 12, 120  # of all coefficients, as large as which are a null space with all it takes, and a program
 
 
@@ -54,20 +55,37 @@ class Recession:
     whole: bool = True
 
 
-def recession(source: Source, K: int, ones: int, room: float = np.inf) -> Recession | None:
+@dataclass
+class Patience:
+    """How many cells programs may still visit."""
+
+    left: float
+
+    def steps(self, cells: int) -> int:
+        """Of the simplex method, of a program of so many cells; Enough where there is none."""
+        if self.left < cells:
+            raise Enough
+        return int(min(self.left / cells, 2.0**31 - 1.0))
+
+
+class Enough(Exception):
+    """Programs take too long."""
+
+
+def recession(source: Source, K: int, ones: int, room: float = np.inf, patience: float = np.inf) -> Recession | None:
     """The cone's relative interior, for a source with K classes; `ones` is 1 with an intercept, else 0. None where to
-    find it would take more than so many bytes."""
+    find it would take more than so many bytes, or more patience before it has a direction."""
     size = 8.0 * ((source.n_columns + ones) * (K - 1)) ** 2
     if MATRICES * size > room:
         return None
     margins, rows = of_independent(Margins(source, K, ones))
-    part = recession_of(margins, PROGRAM * size <= room)
+    part = recession_of(margins, PROGRAM * size <= room, Patience(patience))
     if part is None or len(rows) == source.n_columns + ones:
         return part
     direction = np.zeros((source.n_columns + ones, K - 1))  # of a column that depends on those before it 0
     moves = np.zeros(direction.shape, bool)
     direction[rows], moves[rows] = part.direction, part.moves
-    return Recession(direction, moves, part.still, part.margins)
+    return Recession(direction, moves, part.still, part.margins, part.whole)
 
 
 def recession_alone(source: Source, K: int, ones: int) -> Recession | None:
@@ -79,8 +97,9 @@ def recession_alone(source: Source, K: int, ones: int) -> Recession | None:
     return Recession(d / margins.scale, d != 0, margins.still_count(d), margins.still_count(0.0 * d), whole=False)
 
 
-def recession_of(margins: Margins, programs: bool) -> Recession | None:
+def recession_of(margins: Margins, programs: bool, patience: Patience) -> Recession | None:
     """As `recession`, of columns that are independent; None where it takes linear programs, and these may not be."""
+    whole = True
     d, lone = np.zeros((len(margins.scale), margins.K - 1)), alone(margins)
     count = margins.still_count(d)
     # Of several classes a fit does not tell which of them a row is to be kept for.
@@ -88,9 +107,11 @@ def recession_of(margins: Margins, programs: bool) -> Recession | None:
     if found is not None:
         d, still = found, margins.still_count(found)
     elif programs:
-        d, still = by_programs(margins, d if lone is None else lone)
+        d, still, whole = by_programs(margins, d if lone is None else lone, patience)
     else:
         return None
+    if not whole:
+        return Recession(d / margins.scale, d != 0, still, count, whole) if d.any() else None
     if not d.any():
         return Recession(d, np.zeros(d.shape, bool), count, count)
     basis = null_space(margins.still_triangle(d)) if still and d.size <= LARGEST_CURVATURE else None
@@ -123,14 +144,18 @@ def generic(margins: Margins, d: FloatArray, basis: FloatArray | None, moves: Bo
     return d
 
 
-def by_programs(margins: Margins, d: FloatArray) -> tuple[FloatArray, int]:
-    """The direction, as a sum of those that programs find to one that is known, d, and how many margins are 0 at it.
+def by_programs(margins: Margins, d: FloatArray, patience: Patience) -> tuple[FloatArray, int, bool]:
+    """The direction, as a sum of those that programs find to one that is known, d, how many margins are 0 at it, and
+    whether there was patience for all.
 
     Each has to gain more than rounding lets it lose, and to leave fewer margins at 0: else nothing may ever end it.
     """
     (c, still), rows = margins.total(d), None
     while still:
-        further, rows = ray(margins, c, rows)
+        try:
+            further, rows = ray(margins, c, rows, patience)
+        except Enough:
+            return d, still, False
         if further is None:
             break
         there = combined(d, further)
@@ -138,18 +163,18 @@ def by_programs(margins: Margins, d: FloatArray) -> tuple[FloatArray, int]:
         if fewer >= still or float(np.sum(c * further)) <= still * LENSES[-1][1]:
             break
         d, c, still = there, left, fewer
-    return d, still
+    return d, still, True
 
 
-def ray(margins: Margins, c: FloatArray, rows: Any = None) -> tuple[FloatArray | None, Any]:
+def ray(margins: Margins, c: FloatArray, rows: Any, patience: Patience) -> tuple[FloatArray | None, Any]:
     """A d in D with c'd > 0, its largest entry 1, that `c` prefers to others, None where no such d exists; and the rows
     that it was solved on, of which those given, of a program before, are known to matter."""
     if not c.any():
         return None, rows
     at, low, c = np.zeros(c.shape), -np.inf, c / np.linalg.norm(c)
-    d = np.sign(c) if rows is None else solved(c, rows, at, LENSES[0][0])
+    d = np.sign(c) if rows is None else solved(c, rows, at, LENSES[0][0], patience)
     for zoom, none in LENSES:
-        at, rows = generated(margins, c, at, d, rows, zoom, none)
+        at, rows = generated(margins, c, at, d, rows, zoom, none, patience)
         if np.abs(at).max() < 0.5:  # D is a cone: a d that helps can be lengthened until it meets the box
             return None, rows
         low, _ = margins.extremes(at)
@@ -161,7 +186,14 @@ def ray(margins: Margins, c: FloatArray, rows: Any = None) -> tuple[FloatArray |
 
 
 def generated(
-    margins: Margins, c: FloatArray, at: FloatArray, d: FloatArray, rows: Any, zoom: float, none: float
+    margins: Margins,
+    c: FloatArray,
+    at: FloatArray,
+    d: FloatArray,
+    rows: Any,
+    zoom: float,
+    none: float,
+    patience: Patience,
 ) -> tuple[FloatArray, Any]:
     """The d that maximises c'd in the box and in D, up to violations of `none`, from one that does so on some rows; and
     the rows it was solved on."""
@@ -171,25 +203,27 @@ def generated(
         if not len(low) and rows is not None:
             return d, rows
         rows = more if rows is None else stacked(rows, more)
-        before, d = d, solved(c, rows, at, zoom)
+        before, d = d, solved(c, rows, at, zoom, patience)
         if np.array_equal(d, before):  # as where what is violated is none to the solver
             break
     return d, rows
 
 
-def solved(c: FloatArray, rows: Any, at: FloatArray, zoom: float) -> FloatArray:
+def solved(c: FloatArray, rows: Any, at: FloatArray, zoom: float, patience: Patience) -> FloatArray:
     """argmax c'd over |d| <= 1 with rows d >= 0, solved for zoom (d - at)."""
+    cells = rows.shape[0] * rows.shape[1]
     bounds = np.column_stack([zoom * (-1.0 - at.ravel()), zoom * (1.0 - at.ravel())])
     found: Any = None
     for tolerance in (TOLERANCE, 1e-8, 1e-7):  # where rows all but repeat each other, the strictest may go in circles
         options = {
             "primal_feasibility_tolerance": tolerance,
             "dual_feasibility_tolerance": tolerance,
-            "maxiter": STEPS_A_ROW * sum(rows.shape),
+            "maxiter": min(STEPS_A_ROW * sum(rows.shape), patience.steps(cells)),
         }
         found = scipy.optimize.linprog(
             -c.ravel(), rows * -1.0, zoom * (rows @ at.ravel()), bounds=bounds, options=options
         )
+        patience.left -= cells * max(found.nit, 1)
         if found.x is not None:
             return at + found.x.reshape(at.shape) / zoom
     # d = 0 is feasible. Where rounding alone has cut it off, nothing else is left either.

@@ -20,7 +20,7 @@ from separatrix.data.memory import MemorySource, memory_source
 from separatrix.data.threads import one_blas_thread
 from separatrix.errors import ArgumentError, TargetError, listing
 from separatrix.inference.lone import lone_columns
-from separatrix.inference.recession import NOISE, Margins, Recession, ray, recession
+from separatrix.inference.recession import NOISE, Margins, Patience, Recession, ray, recession
 from separatrix.inference.runs import add_up_pieces
 
 KINDS = {
@@ -168,7 +168,7 @@ def leads(source: Source, K: int, ones: int, contrast: FloatArray) -> bool:
     with one_blas_thread(), source.working() as source:
         margins = Margins(source, K, ones)
         c = centred / margins.scale
-        d, _ = ray(margins, c)  # the best that there is, which need not be good
+        d, _ = ray(margins, c, None, Patience(np.inf))  # the best that there is, which need not be good
     return d is not None and float(np.sum(c * d)) > RISE * float(np.abs(c).max())
 
 
