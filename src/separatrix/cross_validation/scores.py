@@ -219,6 +219,7 @@ def is_weighed(scorer: Any) -> bool:
 def takes_weights(function: Callable[..., Any]) -> bool:
     """Whether it has a parameter sample_weight, as far as it tells.
 
+    >>> from sklearn.metrics import accuracy_score
     >>> takes_weights(accuracy_score), takes_weights(lambda model, X, y: 1.0)
     (True, False)
     """

@@ -177,8 +177,9 @@ class RocDisplay(Display):
         0.75
         """
         truth = read_labels(y_true, name="y_true")
+        scores = read_labels(score, len(truth), "score")
         try:
-            scores = real_numbers(read_labels(score, len(truth), "score"))
+            scores = real_numbers(scores)
         except (TypeError, ValueError, OverflowError) as error:
             raise ArgumentError(f"score={listed(score)} must be numbers, and some are not.") from error
         classes = in_order(truth)
