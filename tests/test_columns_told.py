@@ -106,6 +106,24 @@ def test_what_is_called_a_label_is_read_as_it_is_written(run, told, way):
         np.testing.assert_allclose(read.errors.covariance, text.errors.covariance, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("names", "told", "parted", "point"),
+    [
+        ([f"1.{i}" for i in range(1, 22)], ["--target", "v"], ",", "."),  # more labels than may be numbers
+        (["1.1", "1.10", "1.2"], ["--target", "y", "--categorical", "v"], ";", ","),
+    ],
+)
+def test_labels_stay_apart_among_many_and_with_decimal_commas(run, names, told, parted, point):
+    v, x = np.resize(names, 630), np.random.default_rng(0).normal(size=630).round(3)
+    rows = [
+        parted.join([a, str(b), str(i % 3 % 2)]).replace(".", point) for i, (a, b) in enumerate(zip(v, x, strict=True))
+    ]
+    Path("rows.csv").write_text("\n".join([parted.join("vxy"), *rows, ""]))
+    assert run("fit", "rows.csv", *told)[0] == 0
+    model, labels = read_model("model.json"), sorted(name.replace(".", point) for name in names)
+    assert labels == sorted(model.target.classes if told[1] == "v" else model.columns.columns[0].known)
+
+
 def coefficient_of_x(run, table, *flags):
     table.to_csv("far.csv", index=False, float_format="%.4f")
     flags = flags if "--weight" in flags else (*flags, "--drop", "w")

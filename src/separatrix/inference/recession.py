@@ -211,7 +211,7 @@ def generated(
 
 def solved(c: FloatArray, rows: Any, at: FloatArray, zoom: float, patience: Patience) -> FloatArray:
     """argmax c'd over |d| <= 1 with rows d >= 0, solved for zoom (d - at)."""
-    cells = rows.shape[0] * rows.shape[1]
+    cells = max(rows.shape[0] * rows.shape[1], 1)
     bounds = np.column_stack([zoom * (-1.0 - at.ravel()), zoom * (1.0 - at.ravel())])
     found: Any = None
     for tolerance in (TOLERANCE, 1e-8, 1e-7):  # where rows all but repeat each other, the strictest may go in circles

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -100,9 +101,9 @@ class Dataset:
         data = self.as_text([name for name in self.columns if name in [*texts]]).as_labels([*labels, cluster])
         return data.as_labels([classes], FEW_CLASSES)
 
-    def as_labels(self, names: Sequence[str | None], most: int = MOST_LABELS) -> "Dataset":
-        """It with those of these columns as text, which are labels, that as numbers would have fewer: 1.1 and 1.10 are
-        one number."""
+    def as_labels(self, names: Sequence[str | None], most: float = inf) -> "Dataset":
+        """It with those of these columns as text, which are labels, that as numbers would have fewer, and so many at
+        most: 1.1 and 1.10 are one number."""
         decimals = {name for part in self.parts if isinstance(part, TextPart) for name in part.layout.decimals}
         some = [name for name in self.columns if name in decimals and name in names]
         if not some:
@@ -111,10 +112,10 @@ class Dataset:
         for table in self.as_text(some).batches(columns=some):
             for name, texts in found.items():
                 texts.update(table.get_column(name).drop_nulls().unique().to_list())
-            found = {name: texts for name, texts in found.items() if len(texts) <= most}
+            found = {name: texts for name, texts in found.items() if len(texts) <= MOST_LABELS}
             if not found:
                 return self
-        return self.as_text([name for name, texts in found.items() if merge_as_numbers(texts)])
+        return self.as_text([name for name, texts in found.items() if merge_as_numbers(texts, most)])
 
     def batches(self, rows: int = BATCH, columns: Sequence[str] | None = None, coded: bool = False) -> Iterator[Table]:
         """The table, so many rows at a time (the last batch has what is left), with all columns or these; text as a

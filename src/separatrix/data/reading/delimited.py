@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -79,8 +80,8 @@ class Layout:
 
     @property
     def decimals(self) -> list[str]:
-        """The columns that are numbers with a decimal point."""
-        return [name for name, cast in self.casts.items() if cast == DECIMAL.value]
+        """The columns that are numbers with a decimal point, or comma."""
+        return [name for name, cast in self.casts.items() if cast in (DECIMAL.value, DECIMAL_COMMA.value)]
 
     def as_text(self, names: Iterable[str]) -> "Layout":
         """It with the cells of these columns, as far as there are such, as they are written."""
@@ -237,15 +238,17 @@ def refuse_twins(names: list[str], path: Path | str) -> None:
         raise ColumnError(f"{path} has {count} columns named {name!r}; rename all but one.")
 
 
-def merge_as_numbers(texts: Iterable[str]) -> bool:
-    """Would some of the texts be one number? Not for a fraction of zeros alone, which programs add where others lack a
-    number.
+def merge_as_numbers(texts: Iterable[str], most: float = inf) -> bool:
+    """Would some of the texts be one number, of so many at most? Not for a fraction of zeros alone, which programs add
+    where others lack a number.
 
-    >>> merge_as_numbers(["1", "1.0", "1.1"]), merge_as_numbers(["1.1", "1.10"])
-    (False, True)
+    >>> merge_as_numbers(["1", "1.0", "1.1"]), merge_as_numbers(["1.1", "1.10"]), merge_as_numbers(["1,1", "1,10"], 0)
+    (False, True, False)
     """
-    fractions = {text.strip() for text in texts if re.fullmatch(r"\s*[+-]?\d*\.\d*[1-9]0*\s*", text)}
-    return len(set(map(float, fractions))) < len(fractions)
+    written = {text.strip().replace(",", ".") for text in texts}
+    fractions = {text for text in written if re.fullmatch(r"[+-]?\d*\.\d*[1-9]0*", text)}
+    merged = len(fractions) - len(set(map(float, fractions)))
+    return merged > 0 and len(written) - merged <= most
 
 
 def explain(message: str, data: str) -> str:
