@@ -350,6 +350,16 @@ def test_spaces_within_a_name_s_brackets_do_not_matter():
     np.testing.assert_array_equal(R, [[0, 0, 0, 1, 0], [0, 0, 0, 1, -1], [2, -2, 0, 0, 0], [0, 0, 1, 0, 0]])
 
 
+def test_columns_of_any_name_have_robust_f_tests_and_hypotheses():
+    data = table()
+    plain = ols(data.y, data[["x", "age"]], covariance="HC1")
+    for names in ([" x", "age "], ["(", "-"], ["x", "x = 0"]):
+        odd = ols(data.y, data[["x", "age"]].set_axis(names, axis=1), covariance="HC1")
+        assert (odd.fvalue, odd.f_pvalue) == (plain.fvalue, plain.f_pvalue)
+    spaced = ols(data.y, data[["x", "age"]].set_axis([" x", "age "], axis=1), covariance="HC1")
+    assert spaced.wald_test("x = 0, age = 0").statistic == plain.fvalue
+
+
 def test_likelihood_ratios_of_nested_fits_agree_with_statsmodels():
     data = table()
     small, large = logit("y ~ x", data), logit("y ~ x + age + site", data)

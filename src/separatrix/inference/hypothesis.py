@@ -117,7 +117,7 @@ def tokens(text: str, names: Sequence[str]) -> list[str]:
     >>> tokens("a:b-2*(a) = .5", ["a", "a:b"])
     ['a:b', '-', '2', '*', '(', 'a', ')', '=', '.5']
     """
-    spellings, found = [(name, spelling(name)) for name in names], []
+    spellings, found = [(name, spelling(name.strip())) for name in names], []
     rest = text.strip()
     while rest:
         named = [(m.end(), rest.startswith(name), name) for name, written in spellings if (m := written.match(rest))]

@@ -89,8 +89,8 @@ class OLSResult(DiagnosedResult):
 
     @property
     def _f(self) -> Test:
-        conditions = ", ".join(f"{name} = 0" for name in self.sample.names)
-        return self._wald(conditions)
+        R = np.eye(len(self.param_names))[int(self.sample.intercept) :]
+        return self._wald_of(R, np.zeros(len(R)), "all columns")
 
     @property
     def fvalue(self) -> float:

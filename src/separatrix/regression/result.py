@@ -199,7 +199,10 @@ class Result:
 
     def _wald(self, hypothesis: str) -> Test:
         """The Wald test; NaN where the covariance is singular."""
-        R, q = linear_hypothesis(hypothesis, self.param_names)
+        return self._wald_of(*linear_hypothesis(hypothesis, self.param_names), hypothesis)
+
+    def _wald_of(self, R: FloatArray, q: FloatArray, hypothesis: str) -> Test:
+        """That of R params = q."""
         params, cov = self._flat(self.params), self.cov_params()
         used = R.any(axis=0)
         if not np.isfinite(params[used]).all():
