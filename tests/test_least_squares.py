@@ -307,13 +307,32 @@ def test_sparse_rows_of_some_hundred_columns_are_not_filled_with_their_zeros(alp
     assert found.certificate_.gap < 1e-12
 
 
-def test_columns_of_zeros_and_twins_among_sparse_rows_leave_the_shortest_solution():
-    rng = np.random.default_rng(0)
-    X, y = sparse.random_array((12_000, 300), density=0.01, rng=rng).toarray(), rng.normal(size=12_000)
+def indicators(rng: np.random.Generator) -> np.ndarray:
+    """Three categories, each with an indicator of every level: their sums are those of the intercept."""
+    X = np.zeros((18_000, 300))
+    for start, levels in ((0, 150), (150, 100), (250, 50)):
+        X[np.arange(18_000), start + rng.integers(0, levels, 18_000)] = 1.0
+    return X
+
+
+def with_twins(rng: np.random.Generator) -> np.ndarray:
+    X = sparse.random_array((18_000, 300), density=0.01, rng=rng).toarray()
     X[:, 7], X[:, 9] = 0.0, X[:, 8]
-    known, found = fit(X, y), fit(sparse.csr_array(X), y)
-    assert found.rank == known.rank == 298
-    np.testing.assert_allclose(found.coefficients, known.coefficients, rtol=1e-8, atol=1e-10)
+    return X
+
+
+@pytest.mark.parametrize(("columns", "rank"), [(indicators, 297), (with_twins, 298)])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_sparse_columns_that_others_span_leave_the_shortest_solution(columns, rank, intercept, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, weight = columns(rng), rng.integers(0, 4, 18_000).astype(float)
+    y = X @ rng.normal(size=(300, 2)) + rng.normal(size=(18_000, 2)) + [1e3 * intercept, 0.0]  # far beside its spread
+    known = fit(X, y, weight, fit_intercept=intercept)
+    monkeypatch.setattr("separatrix.engine.linear.least_squares.triangle_of", None)
+    found = fit(sparse.csr_array(X), y, weight, fit_intercept=intercept)
+    assert found.rank == known.rank == rank + (columns is indicators and not intercept)
+    np.testing.assert_allclose(found.coefficients, known.coefficients, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(found.intercepts, known.intercepts, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("units", [1e30, 1e50])

@@ -48,7 +48,7 @@ def is_soon_filled(source: Source) -> TypeGuard[MemorySource]:
     return isinstance(source, MemorySource) and source.is_sparse and source.n_rows * source.n_columns <= FILLED
 
 
-def is_slow(source: Source) -> bool:
+def is_slow(source: Source) -> TypeGuard[MemorySource]:
     """Whether X is sparse, and its triangle takes long, as it is made of zeros, too."""
     if not isinstance(source, MemorySource) or not source.is_sparse or source.n_columns < MANY:
         return False

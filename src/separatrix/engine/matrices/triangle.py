@@ -10,7 +10,7 @@ from functools import partial, reduce
 from itertools import chain
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs
+from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.compressed import dense
@@ -26,10 +26,11 @@ PANEL = 32
 TALL = 4  # times as many rows as columns, and more: where a Gram matrix costs little beside QR
 APART = 1e-2  # of 1 / |G^-1|, G of columns of length 1: squares that are as near to none cost digits
 APART_IN_FEW = 0.1 * APART  # of some rows, in which columns are nearer by chance
+SPANNED = 1e-12  # of a column's square, what others leave of one that they span
 APART_OF_ZEROS = 1e-5  # where QR would take hundreds of times as long, and ten digits are left
 LEFT = 1e-4  # of the last column's square, which is y's: the same of what the others leave of it
 SHORT = 1e-140  # columns whose squares lose digits, or are none
-tpqrt, potrf, pocon = get_lapack_funcs(("tpqrt", "potrf", "pocon"), dtype=np.float64)
+tpqrt, potrf, pocon, pstrf = get_lapack_funcs(("tpqrt", "potrf", "pocon", "pstrf"), dtype=np.float64)
 
 
 def triangle_of(source: Source, rows: Callable[[Block], FloatArray], classes: int = 1) -> FloatArray:
@@ -54,14 +55,21 @@ def squared_triangle(source: Source, rows: Callable[[Block], FloatArray], apart:
     return of_squares(source.add_up(squares, operator.iadd), apart)
 
 
-def sparse_triangle(source: Source, intercept: int) -> FloatArray | None:
-    """R of sqrt(weight) [1 X y - offset], X sparse, by squares of its entries alone; None where that takes digits."""
-    return of_squares(source.add_up(partial(squares_of, intercept=intercept), operator.iadd), APART_OF_ZEROS)
+def sparse_triangle(source: MemorySource, intercept: int) -> FloatArray | None:
+    """R of sqrt(weight) [1 X y - offset], X sparse, by squares of its entries alone; None where that takes digits. It
+    has as many rows as columns that others do not span, and targets."""
+    y = source.y if source.offset is None else source.y - source.offset
+    shift = np.average(y, axis=0, weights=source.weight) * intercept  # whose square would hide what varies
+    G = source.add_up(partial(squares_of, intercept=intercept, shift=shift), operator.iadd)
+    R = of_spanned_squares(G, y.shape[1])
+    if R is not None and intercept:
+        R[0, len(G) - len(shift) :] += R[0, 0] * shift
+    return R
 
 
-def squares_of(block: Block, intercept: int) -> FloatArray:
-    """[1 X y - offset]' diag(weight) [1 X y - offset] of a block, of which X may be sparse."""
-    y = block.y if block.offset is None else block.y - block.offset
+def squares_of(block: Block, intercept: int, shift: FloatArray) -> FloatArray:
+    """[1 X y]' diag(weight) [1 X y] of a block, of which X may be sparse, y less its offset and a shift (T,)."""
+    y = (block.y if block.offset is None else block.y - block.offset) - shift
     beside = np.hstack([np.ones((len(y), intercept)), y])
     pull = block.weight[:, None] * beside
     p, P = block.X.shape[1], block.X.shape[1] + beside.shape[1]
@@ -72,6 +80,28 @@ def squares_of(block: Block, intercept: int) -> FloatArray:
     G[np.ix_(others, x)] = G[np.ix_(x, others)].T
     G[np.ix_(others, others)] = beside.T @ pull
     return G
+
+
+def of_spanned_squares(G: FloatArray, targets: int) -> FloatArray | None:
+    """R with R'R = G, of which the last columns are so many targets, and of the others some may span the rest; None
+    where it is in doubt which, or the targets leave next to nothing."""
+    length = np.sqrt(np.diagonal(G))
+    if not (np.all((length == 0.0) | (length > SHORT)) and length.max() < np.inf):
+        return None
+    unit, P = np.where(length > 0, length, 1.0), len(G) - targets
+    G = G / unit / unit[:, None]
+    U, order, rank, _ = pstrf(G[:P, :P], tol=SPANNED)
+    U, order = np.triu(U)[:rank], order - 1
+    beyond = np.diagonal(G)[order[rank:]] - np.square(U[:, rank:]).sum(axis=0)
+    if not rank or beyond.max(initial=0.0) > SPANNED or pocon(U[:, :rank], 1.0)[0] < APART_OF_ZEROS:
+        return None
+    q = solve_triangular(U[:, :rank], G[order[:rank], P:], trans=1)
+    root, failed = potrf(G[P:, P:] - q.T @ q, clean=True)
+    if failed or np.diagonal(root).min() ** 2 < LEFT:
+        return None
+    rows = np.zeros((rank + targets, P + targets))
+    rows[:rank, order], rows[:rank, P:], rows[rank:, P:] = U, q, root
+    return np.asarray(np.linalg.qr(rows * unit, mode="r"))
 
 
 def over_ridge(R: FloatArray, l2: FloatArray, first: int = 0) -> FloatArray:
