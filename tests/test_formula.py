@@ -2,6 +2,7 @@
 
 import builtins
 import pickle
+import warnings
 from typing import Any
 
 import numpy as np
@@ -235,6 +236,33 @@ def test_two_ways_to_cluster_by_name():
     data = table()
     named = logit("ill ~ x", data, covariance="cluster", groups=("firm", "site"))
     assert_agrees(named.bse, logit("ill ~ x", data, covariance="cluster", groups=(data.firm, data.site)).bse)
+
+
+@pytest.mark.parametrize("fit", [ols, logit])
+def test_rows_that_two_ways_of_clusters_give_a_negative_variance_have_no_interval(fit):
+    found, new = negative_variance(fit)
+    with pytest.warns(InferenceWarning, match="give 1 of 2 rows a negative variance, so they have no interval"):
+        made = found.predict(new, interval=0.95)
+    np.testing.assert_array_equal(np.isnan(made.lower), [True, False])
+    if fit is ols:
+        with pytest.warns(InferenceWarning, match="negative variance"):
+            assert np.isnan(found.predict(new, interval=0.95, of="observation").upper[0])
+
+
+def negative_variance(fit: Any) -> tuple[Any, pd.DataFrame]:
+    """A fit with errors by two ways of clusters, and a row whose variance they make negative, and one of another."""
+    for seed in range(500):
+        rng = np.random.default_rng(seed)
+        data = pd.DataFrame({"x": rng.normal(size=150), "a": rng.integers(0, 8, 150), "b": rng.integers(0, 7, 150)})
+        data["y"] = (data.x + rng.logistic(size=150) > 0) if fit is logit else data.x + rng.normal(size=150)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = fit("y ~ x", data, covariance="cluster", groups=("a", "b"))
+        for x in np.linspace(-2, 2, 21):
+            row, V = np.array([1.0, x]), found.cov_params()
+            if row @ V @ row < 0 < np.diagonal(V).min():
+                return found, pd.DataFrame({"x": [x, 30.0]})
+    raise AssertionError("no such data")
 
 
 def test_predictions_of_new_rows_have_the_levels_of_the_fit():

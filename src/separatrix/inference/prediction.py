@@ -48,7 +48,8 @@ def probability_interval(
         others = p @ (1.0 - np.eye(C))  # 1 - p, with the digits that this keeps where p is nearly 1
         slopes = log_odds_slopes(p, others)[:, :, C - eta.shape[1] :]
         variance = np.einsum("ick,ikm,icm->ic", slopes, variances(X[some], covariance, eta.shape[1]), slopes)
-        with np.errstate(divide="ignore"):  # a p that has rounded to 0 or 1 has infinite log-odds
+        # A p that has rounded to 0 or 1 has infinite log-odds, and a negative variance no interval.
+        with np.errstate(divide="ignore", invalid="ignore"):
             log_odds, reach = np.log(p) - np.log(others), z * np.sqrt(variance)
         low[some], high[some] = sigmoid(log_odds - reach), sigmoid(log_odds + reach)
     return low, high

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from separatrix.arrays import BoolArray
 from separatrix.errors import InferenceWarning, listing, outside
 
 R = TypeVar("R")
@@ -30,6 +31,17 @@ def doubts(result: Any) -> list[str]:
             "tested together, and so few clusters make errors too small. Give more, better forty."
         )
     return words if kind == "nonrobust" or degrees_of_freedom(result) else words + without_errors(result)
+
+
+def warn_of_negative(rows: BoolArray) -> None:
+    """An InferenceWarning where two ways of clusters give some rows, (n,), a negative variance."""
+    if rows.any():
+        warnings.warn(
+            f"two ways of clusters give {np.count_nonzero(rows)} of {len(rows)} rows a negative variance, so they "
+            "have no interval. Cluster one way (Cameron, Gelbach and Miller 2011, section 2.3).",
+            InferenceWarning,
+            stacklevel=outside(),
+        )
 
 
 def without_errors(result: Any) -> list[str]:

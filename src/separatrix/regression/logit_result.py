@@ -20,6 +20,7 @@ from separatrix.inference.prediction import probability_interval
 from separatrix.inference.tails import chi_squared_tail
 from separatrix.regression.adjustment import Adjustment
 from separatrix.regression.diagnosis import DiagnosedResult
+from separatrix.regression.doubts import warn_of_negative
 from separatrix.regression.fitting import Estimate, at_work, fit_classes
 from separatrix.regression.formulas import outcome_values
 from separatrix.regression.outcome import Outcome, counts
@@ -196,6 +197,8 @@ class LogitResult(DiagnosedResult):
         self._check_inference("intervals")
         rows, cov = self.spread.of_rows(X)
         limits = probability_interval(self._loss, rows, eta, cov, interval)
+        if len(self.n_clusters) > 1:
+            warn_of_negative(np.isnan(limits[0]).any(axis=1) & ~np.isnan(eta).any(axis=1))
         # Of what no outcome varies with, a robust variance knows nothing.
         if self.estimate.separation and self.covariance != "nonrobust":
             endless = self.estimate.separation.moves(X, self.estimate.objective.source.centre)[:, None]

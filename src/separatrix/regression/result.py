@@ -13,7 +13,7 @@ from separatrix.equations.hyperplane import quadratic_forms
 from separatrix.errors import ArgumentError, DataError, InferenceError, listing
 from separatrix.inference.hypothesis import linear_hypothesis
 from separatrix.inference.wald import Test, quantile, two_sided, wald
-from separatrix.regression.doubts import told
+from separatrix.regression.doubts import told, warn_of_negative
 from separatrix.regression.fitting import Estimate
 from separatrix.regression.frame_rows import check_columns, check_same_index, frame_of
 from separatrix.regression.repeats import warn_of_others
@@ -247,7 +247,11 @@ class Result:
     def _variances(self, X: Any) -> FloatArray:
         """The variance of eta of each row, (rows,), where there is one."""
         self._check_inference("intervals")
-        return quadratic_forms(*self.spread.of_rows(X))
+        variances = quadratic_forms(*self.spread.of_rows(X))
+        if len(self.n_clusters) < 2:
+            return np.maximum(variances, 0.0)  # less is rounding
+        warn_of_negative(variances < 0)
+        return np.where(variances < 0, np.nan, variances)
 
     # other covariances
 
