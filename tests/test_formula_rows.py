@@ -46,6 +46,50 @@ def test_values_of_the_caller_stay_beside_their_rows(frame):
     assert_allclose(by_value.params, by_column.params, rtol=1e-12)
 
 
+@pytest.mark.parametrize("door", ["formula", "arrays"])
+def test_values_for_a_fit_that_is_there_are_refused_in_another_order_than_its_rows(door):
+    table = some_rows().set_index("n", drop=False)
+    table.index = np.arange(100) * 3
+    rows = table.dropna()
+    fits = (
+        [ols("y ~ x", table), logit("c ~ x", table)]
+        if door == "formula"
+        else [ols(rows["y"], rows[["x"]]), logit(rows["c"], rows[["x"]])]
+    )
+    others = rows["s"].sample(frac=1, random_state=0)
+    for fit in fits:
+        fit.with_covariance("cluster", rows["s"])
+        assert fit.score_test(rows["v"]).statistic == fit.score_test(rows["v"].to_numpy()).statistic
+        with pytest.raises(DataError, match="the indexes of groups and data differ"):
+            fit.with_covariance("cluster", others)
+        with pytest.raises(DataError, match="the indexes of columns and data differ"):
+            fit.score_test(others)
+        with pytest.raises(ArgumentError, match="columns has none"):
+            fit.score_test(rows[[]])
+    for judge in (fits[1].hosmer_lemeshow, fits[1].calibration):
+        judge(data=rows, y=rows["c"])
+        with pytest.raises(DataError, match="the indexes of y and data differ"):
+            judge(data=rows, y=rows["c"].sample(frac=1, random_state=0))
+
+
+def test_durations_are_no_numbers_and_their_unit_is_that_of_no_file(tmp_path):
+    table = some_rows().dropna()
+    start = pd.Series(pd.Timestamp("2024-01-01"), index=table.index).astype("datetime64[us]")
+    table = table.assign(start=start, end=start + pd.to_timedelta(table["n"], unit="h").astype("timedelta64[us]"))
+    table = table.assign(length=table["end"] - table["start"])
+    fine = table.astype({"start": "datetime64[ns]", "end": "datetime64[ns]", "length": "timedelta64[ns]"})
+    fine.to_parquet(tmp_path / "rows.parquet")
+    known = ols("y ~ n", table).predict(table)
+    for data in (table, fine, separatrix.open(str(tmp_path / "rows.parquet"))):
+        with pytest.raises(
+            ColumnError, match=r"column 'length' holds durations: make numbers .* length\.dt\.total_sec"
+        ):
+            ols("y ~ length", data)
+        result = ols("y ~ I(end - start)", data)
+        for new in (table, fine):
+            assert_allclose(result.predict(new), known, rtol=1e-9)
+
+
 @pytest.mark.parametrize("argument", ["weights", "offset", "groups"])
 def test_values_in_another_order_than_the_rows_are_refused(argument):
     table = some_rows()

@@ -241,6 +241,24 @@ def test_profile_intervals_bound_an_infinite_estimate_on_one_side():
     assert np.isnan(result.conf_int()[1]).all()
 
 
+def test_where_one_class_runs_to_infinity_robust_intervals_of_the_others_are_their_own():
+    rng = np.random.default_rng(5)
+    x, level = rng.normal(size=400), rng.integers(0, 3, 400)
+    y = rng.integers(0, 3, 400)
+    y[(level == 2) & (y == 1)] = 2  # the second class lacks the last level
+    X = np.column_stack([x, level == 1, level == 2]).astype(float)
+    with pytest.warns(UserWarning, match="no finite estimate"):
+        result = logit(y, X)
+    known, found = (fit.predict([[0.3, 0, 1]], interval=0.95) for fit in (result, result.with_covariance("HC1")))
+    row, last, V = np.array([1.0, 0.3, 0, 1]), result.params[:, 1], result.with_covariance("HC1").cov_params()[4:, 4:]
+    reach = 1.959963984540054 * np.sqrt(row @ V @ row)
+    assert_agrees(found.lower[0, 2], 1 / (1 + np.exp(reach - row @ last)), 1e-6)
+    assert_agrees(found.upper[0, 2], 1 / (1 + np.exp(-reach - row @ last)), 1e-6)
+    assert_agrees(found.lower[0, 0], 1 - found.upper[0, 2], 1e-6)
+    assert (found.lower[0, 1], found.upper[0, 1]) == (0.0, 1.0)
+    np.testing.assert_allclose(known.mean, found.mean)
+
+
 def test_grouped_data_that_separate_name_what_is_infinite():
     pairs = [[5, 5], [3, 7], [9, 0], [4, 0]]
     with pytest.warns(UserWarning, match="no finite estimate exists for x1"):

@@ -15,7 +15,7 @@ from separatrix.regression.doubts import told
 from separatrix.regression.firth_result import CORRECTIONS, check_covariance, fit_result
 from separatrix.regression.fitting import fit_classes, fit_numbers
 from separatrix.regression.formulas import formula_sample
-from separatrix.regression.frame_rows import check_same_index
+from separatrix.regression.frame_rows import check_same_index, index_of
 from separatrix.regression.logit_result import LogitResult
 from separatrix.regression.ols_result import OLSResult, error_variance
 from separatrix.regression.outcome import classes_of, numbers_of
@@ -186,13 +186,16 @@ def sample_of(
             )
         return streamed.block_sample(formula, data, numeric, intercept, weights, offset)
     if isinstance(formula, str):
-        return formula_sample(formula, data, numeric, weights, offset, groups, names)
+        sample = formula_sample(formula, data, numeric, weights, offset, groups, names)
+        return replace(sample, index=index_of(data))
     beside = [("weights", weights), ("offset", offset), ("groups", groups), *(("groups", way) for way in ways(groups))]
     for name, values in [("y", formula), *beside]:
         check_same_index(values, data, name, "X")
     for name, values in beside:  # X may have no index
         check_same_index(values, formula, name, "y")
-    return complete(array_sample(formula, data, intercept, numeric), weights, offset, ways(groups))
+    sample = complete(array_sample(formula, data, intercept, numeric), weights, offset, ways(groups))
+    index = index_of(data)
+    return replace(sample, index=index_of(formula) if index is None else index)
 
 
 def array_sample(y: Any, X: Any, intercept: bool, numeric: bool) -> Sample:

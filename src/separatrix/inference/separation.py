@@ -68,10 +68,14 @@ class Separation:
         return self.kind != "none"
 
     def moves(self, X: Any, centre: FloatArray) -> BoolArray:
-        """Of which rows, (n,), the direction moves log-odds: X (n, p) are their columns less a centre (p,)."""
+        """Which classes' log-odds the direction moves, in each row, (n, K): X (n, p) are their columns less a centre
+        (p,). Of several that it prefers to the others alike, theirs to each other stay."""
         w, b = np.atleast_2d(self.direction).T, np.atleast_1d(self.direction_intercept)
         b = b + centre @ w
-        return (np.abs(X @ w + b) > RISE * (np.abs(X) @ np.abs(w) + np.abs(b))).any(axis=1)
+        eta, size = X @ w + b, np.abs(X) @ np.abs(w) + np.abs(b)
+        eta = np.hstack([np.zeros((len(eta), 2 - min(eta.shape[1], 2))), eta])  # of two classes, the first has none
+        left = eta.max(axis=1, keepdims=True) - eta > RISE * size.max(axis=1, keepdims=True)
+        return left | (np.count_nonzero(~left, axis=1, keepdims=True) == 1)
 
     def __str__(self) -> str:
         least = "" if self.whole else ", at least"

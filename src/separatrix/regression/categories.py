@@ -43,6 +43,16 @@ def check_categories(parsed: Any, numeric: Mapping[str, bool], levels_of: Callab
             )
 
 
+def check_durations(parsed: Any, frame: Any) -> None:
+    """ColumnError for a column of durations that a formula takes for a number, as its unit would be the storage's."""
+    for name, called in categories_of(parsed, set(frame.columns)):
+        if frame[name].dtype.kind == "m" and not called:
+            raise ColumnError(
+                f"column {name!r} holds durations: make numbers of them, such as the days of "
+                f"{name}.dt.total_seconds() / 86400."
+            )
+
+
 def categories_of(parsed: Any, columns: set[str]) -> Iterator[tuple[str, bool]]:
     """The columns that are a factor of a formula by themselves, and whether C(...) calls them categories."""
     for factor in dict.fromkeys(factor for term in parsed.rhs for factor in term.factors):

@@ -20,6 +20,7 @@ from separatrix.errors import ArgumentError, SeparationWarning, listing
 from separatrix.inference.likelihood_ratio import likelihood_ratio, score
 from separatrix.inference.wald import Test, f_test
 from separatrix.regression.fitting import Estimate, at_work
+from separatrix.regression.frame_rows import check_same_index
 from separatrix.regression.result import Result
 from separatrix.regression.sample import Sample
 
@@ -110,10 +111,13 @@ def score_test(result: Any, columns: Any) -> Test:
         raise ArgumentError(
             f"columns={columns!r} must be the values of columns, (n,) or (n, m): give data[{columns!r}]."
         )
+    check_same_index(columns, result.sample.indexed, "columns")
     Z, names = matrix_of(columns, "columns")
     sample, estimate = result.sample, result.estimate
     if Z.shape[0] != sample.n_rows:
         raise ArgumentError(f"columns has {Z.shape[0]} rows, and the fit had {sample.n_rows}: give the same ones.")
+    if not Z.shape[1]:
+        raise ArgumentError("columns has none: give at least one, (n,).")
     m, theta = Z.shape[1], estimate.theta
     names = names or [f"column {j + 1}" for j in range(m)]
     p = len(theta) - sample.intercept

@@ -15,7 +15,7 @@ from separatrix.arrays import BoolArray, IntArray, Matrix
 from separatrix.data.frames import check_distinct
 from separatrix.data.inputs import check_finite
 from separatrix.errors import ArgumentError, DataError, InferenceWarning, listing, outside
-from separatrix.regression.categories import check_categories
+from separatrix.regression.categories import check_categories, check_durations
 from separatrix.regression.factors import names_in, needed_by, variables_of, widened, words_of
 from separatrix.regression.frame_rows import (
     check_columns,
@@ -137,6 +137,7 @@ def rows_sample(parsed: Any, numeric: bool, frame: Any, scope: Mapping[str, Any]
         )
     kinds = {name: frame[name].dtype.kind in "iufbmM" for name in frame.columns}
     check_categories(parsed, kinds, lambda column: frame[column].unique(), len(frame))
+    check_durations(parsed, frame)
     values, name = left_side(parsed, frame, scope)
     design = made_of(parsed.rhs, frame, scope)
     outcome = (numbers_of if numeric else classes_of)(values, name, numbers)

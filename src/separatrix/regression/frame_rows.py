@@ -36,8 +36,9 @@ def frame_of(data: Any) -> tuple[Any, str | None]:
 
 
 def plain_columns(frame: Any) -> Any:
-    """The frame with its columns of pandas' nullable and Arrow types as NumPy has them, which formulaic reads; and
-    with objects that are all numbers, truth values or times as such."""
+    """The frame with its columns of pandas' nullable and Arrow types as NumPy has them, which formulaic reads; with
+    objects that are all numbers, truth values or times as such; and with times in microseconds, as formulaic takes the
+    difference of two for a number."""
     import pandas as pd
 
     def plain(column: Any) -> Any:
@@ -56,7 +57,10 @@ def plain_columns(frame: Any) -> Any:
 
     nullable = [name for name in frame.columns if getattr(frame[name].dtype, "na_value", None) is pd.NA]
     frame = with_columns(frame, {name: plain(frame[name]) for name in nullable})
-    return with_columns(frame, {name: told(frame[name]) for name in frame.columns if frame[name].dtype == object})
+    frame = with_columns(frame, {name: told(frame[name]) for name in frame.columns if frame[name].dtype == object})
+    return with_columns(
+        frame, {name: frame[name].dt.as_unit("us") for name in frame.columns if frame[name].dtype.kind in "mM"}
+    )
 
 
 def with_columns(frame: Any, columns: Mapping[str, Any]) -> Any:
@@ -79,8 +83,7 @@ def check_same_index(values: Any, data: Any, name: str, of: str = "data") -> Non
     `name` and `of` are what values and rows are called in the message; of a dict, the first column with an index is.
     """
     if isinstance(data, Mapping):
-        indexed = {key: column for key, column in data.items() if index_of(column) is not None}
-        of, data = next(iter(indexed.items()), (of, None))
+        of = next((key for key, column in data.items() if index_of(column) is not None), of)
     ours, theirs = index_of(values), index_of(data)
     if ours is None or theirs is None or len(ours) != len(theirs) or ours.equals(theirs):
         return
@@ -92,7 +95,9 @@ def check_same_index(values: Any, data: Any, name: str, of: str = "data") -> Non
 
 
 def index_of(values: Any) -> Any:
-    """The index that pandas gives the rows of values; None where there is none."""
+    """The index that pandas gives the rows of values, or of the first of several that has one; None where none has."""
+    if isinstance(values, Mapping):
+        return next((index for index in map(index_of, values.values()) if index is not None), None)
     index = getattr(nw.to_native(values, pass_through=True), "index", None)
     return index if hasattr(index, "equals") else None
 

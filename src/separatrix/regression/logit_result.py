@@ -23,6 +23,7 @@ from separatrix.regression.diagnosis import DiagnosedResult
 from separatrix.regression.doubts import warn_of_negative
 from separatrix.regression.fitting import Estimate, at_work, fit_classes
 from separatrix.regression.formulas import outcome_values
+from separatrix.regression.frame_rows import check_same_index
 from separatrix.regression.outcome import Outcome, counts
 from separatrix.regression.profiles import profile_ends
 from separatrix.regression.result import Prediction, frozen
@@ -198,10 +199,10 @@ class LogitResult(DiagnosedResult):
         rows, cov = self.spread.of_rows(X)
         limits = probability_interval(self._loss, rows, eta, cov, interval)
         if len(self.n_clusters) > 1:
-            warn_of_negative(np.isnan(limits[0]).any(axis=1) & ~np.isnan(eta).any(axis=1))
+            warn_of_negative(np.asarray(np.isnan(limits[0]).any(axis=1) & ~np.isnan(eta).any(axis=1)))
         # Of what no outcome varies with, a robust variance knows nothing.
         if self.estimate.separation and self.covariance != "nonrobust":
-            endless = self.estimate.separation.moves(X, self.estimate.objective.source.centre)[:, None]
+            endless = self.estimate.separation.moves(X, self.estimate.objective.source.centre)
             limits = np.where(endless, 0.0, limits[0]), np.where(endless, 1.0, limits[1])
         return Prediction(p, *(limit[:, 1] if len(self.classes) == 2 else limit for limit in limits))
 
@@ -275,6 +276,7 @@ class LogitResult(DiagnosedResult):
             return self.sample.outcome.y[:, 0], self.sample.weight, self.fittedvalues
         if y is None and self.sample.formula is None:
             raise ArgumentError("y is missing: give the outcome of the rows of data.")
+        check_same_index(y, data, "y")
         values = outcome_values(self.sample, data) if y is None else y
         p = self.predict(data, offset)
         if lost := int(np.count_nonzero(np.isnan(p))):

@@ -258,6 +258,8 @@ class Result:
     def with_covariance(self, covariance: str, groups: Any = None) -> Self:
         """The same fit with another covariance: "nonrobust", "HC0" to "HC3", or "cluster" with groups (n,), or a pair
         of such for two ways."""
+        for group in (groups, *ways(groups)):
+            check_same_index(group, self.sample.indexed, "groups")
         codes = tuple(group_codes(group, self.sample.n_rows) for group in ways(groups))
         codes = self.sample.groups if groups is None and covariance == "cluster" else codes
         result = replace(self, sample=replace(self.sample, groups=codes), covariance=covariance)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,7 +34,7 @@ class Sample:
     `missing` counts the rows left out for missing values; `backend` is the kind of dataframe to answer with; `data` is
     the pandas dataframe of the rows that a formula was of, with the columns it names; `offset_names` the columns of
     the data that the offset was of; `row_numbers` (n,) are those of the rows in what was given, None where all are
-    here.
+    here, and `index` is what pandas called those that were given.
     """
 
     outcome: Outcome
@@ -52,6 +53,14 @@ class Sample:
     offset_names: tuple[str, ...] = ()
     data: Any = field(default=None, repr=False)
     row_numbers: IntArray | None = None
+    index: Any = field(default=None, repr=False)
+
+    @property
+    def indexed(self) -> Any:
+        """What has the index that pandas gave these rows, if there was one."""
+        if self.index is None or self.row_numbers is None:
+            return SimpleNamespace(index=self.index)
+        return SimpleNamespace(index=self.index[self.row_numbers])
 
     @property
     def n_rows(self) -> int:

@@ -26,7 +26,7 @@ from separatrix.data.tables.target import Target
 from separatrix.data.workers.blocks import array_of_dask, labelled
 from separatrix.data.workers.partitions import learned_source
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
-from separatrix.regression.categories import check_categories, labels_of
+from separatrix.regression.categories import check_categories, check_durations, labels_of
 from separatrix.regression.factors import factors_of, names_in, needed_by, variables_of, words_of
 from separatrix.regression.formulas import Encoding, made_of, matrix, with_scope
 from separatrix.regression.formulas import sample_of as sample_of_design
@@ -191,6 +191,7 @@ def formula_encoding(
     states = states_of(Terms(formula, columns, scope, needs, weight), some, add_up)
     frame = with_levels(some[:SHOWN_ROWS].to_pandas(), tally, orders, features)
     frame, scope = with_scope(words_of(parsed), frame, scope)
+    check_durations(parsed, frame)
     design = made_of(parsed.rhs, frame, scope, transform_state=dict(states))
     if own := [name for name, state in design.model_spec.transform_state.items() if state and name not in states]:
         raise ArgumentError(
