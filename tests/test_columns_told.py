@@ -106,6 +106,21 @@ def test_what_is_called_a_label_is_read_as_it_is_written(run, told, way):
         np.testing.assert_allclose(read.errors.covariance, text.errors.covariance, rtol=1e-6)
 
 
+def test_a_number_is_none_of_two_labels_that_are_it(run):
+    v, x = np.resize(["1.1", "1.10", "1.2"], 300), np.random.default_rng(0).normal(size=300).round(3)
+    rows = [f"{a},{b},{'no' if a == '1.1' else 'yes'}" for a, b in zip(v, x, strict=True)]
+    Path("rows.csv").write_text("\n".join(["v,x,y", *rows, ""]))
+    model = LogisticRegression().fit("rows.csv", target="y", columns=Columns(categorical=["v"]))
+    assert model.score("rows.csv") == 1.0
+    by_label = LogisticRegression().fit("rows.csv", target="v", columns=Columns(drop=["y"]))
+    for fitted in (model, by_label):
+        with pytest.raises(
+            CellError, match=r"column 'v', row 1.*: 1\.1 is what several labels are, .* give them as text"
+        ):
+            fitted.score(pd.read_csv("rows.csv"))
+    assert len(model.predict(pd.read_csv("rows.csv").query("v == 1.2"))) == 100
+
+
 @pytest.mark.parametrize(
     ("names", "told", "parted", "point"),
     [

@@ -180,6 +180,8 @@ def test_what_c_calls_a_category_is_read_as_it_is_written(tmp_path):
     assert_agrees(there.params, here.params, tol=1e-7)
     assert logit("ill ~ x", rows, covariance="cluster", groups="v").n_clusters == (3,)
     assert logit("ill ~ v", rows).names == ("Intercept", "v")
+    assert logit("v ~ x", rows).classes == logit("v ~ x", data).classes == ("1.1", "1.10", "1.2")
+    assert len(ols("v ~ x", rows).params) == 2
 
 
 @pytest.mark.parametrize("formula", ["y ~ b + x", "y ~ b - 1", "y ~ site:b", "y ~ C(b)", "b ~ x"])

@@ -22,7 +22,7 @@ from separatrix.data.streams.learn import AddUp, Learned, Question
 from separatrix.data.tables.cells import Numbered, Table
 from separatrix.data.tables.side_columns import given
 from separatrix.data.tables.tally import ColumnTally, Tally
-from separatrix.data.tables.target import Target
+from separatrix.data.tables.target import FEW_CLASSES, Target
 from separatrix.data.workers.blocks import array_of_dask, labelled
 from separatrix.data.workers.partitions import learned_source
 from separatrix.errors import ArgumentError, ColumnError, listing, no_such
@@ -93,6 +93,7 @@ def formula_sample(
     for name in used:
         check_column(name, table)
     table = table.as_labels([*labels_of(parsed, set(features)), *clusters])
+    table = table if numeric else table.as_labels([target], FEW_CLASSES)
     scope = {name: value for name, value in scope.items() if name in words}
     encode = partial(
         formula_encoding,

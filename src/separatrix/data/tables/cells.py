@@ -81,12 +81,22 @@ class Cells:
         Where the text itself is no level, its value may be: a column that is text in one file ('1.0', 'True',
         '2024-01-31') is numbers, booleans or dates in the next, if no other cell there forces it to be text. A value
         that two levels have is neither of them.
+
+        Raises
+        ------
+        CellError
+            A cell is a number, or the like, that two levels are: 1.1, of 1.1 and 1.10.
         """
         texts, known = self.texts(), pa.array(levels, pa.large_string())
-        codes = _positions(texts, known)
+        codes, values = _positions(texts, known), _by_value(known)
+        if self.kind not in ("text", "category"):
+            either = _positions(_by_value(texts), pc.filter(values, pc.is_null(_once(values)))) >= 0
+            self.refuse(
+                self.spread(either, False), "is what several labels are, as 1.1 and 1.10 are; give them as text"
+            )
         strange = codes < 0
         if strange.any():
-            codes[strange] = _positions(_by_value(texts.filter(pa.array(strange))), _once(_by_value(known)))
+            codes[strange] = _positions(_by_value(texts.filter(pa.array(strange))), _once(values))
         return self.spread(codes, np.int32(-1))
 
     def numbers(
