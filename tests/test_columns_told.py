@@ -13,6 +13,7 @@ from separatrix import Columns, LinearRegression, LogisticRegression
 from separatrix.data.tables.columns import Category, Date, LeftOut, Number, Text
 from separatrix.errors import ArgumentError, CellError, ColumnError, SeparatrixWarning, TargetError
 from separatrix.export.json import read_model
+from separatrix.options import names
 
 
 @pytest.fixture(autouse=True)
@@ -199,6 +200,20 @@ def test_a_remedy_is_an_argument_in_python_and_a_flag_in_a_terminal(run):
     with pytest.raises(TargetError, match="more than classes; use a linear regression"):
         LogisticRegression().fit("a.csv", target="z")
     assert "more than classes; pass --regression." in run("fit", "a.csv", "--target", "z")[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('a, "b, c" ,d', ["a", "b, c", "d"]),
+        ('"say ""x""",b', ['say "x"', "b"]),
+        ('a"b,"c', ['a"b', '"c']),
+        ("two\nlines, a", ["two\nlines", "a"]),
+        (" , ", []),
+    ],
+)
+def test_names_are_parted_by_commas_but_for_those_in_quotes(text, found):
+    assert names(text) == found
 
 
 def test_a_name_that_holds_a_comma_is_told_in_double_quotes_as_its_remedy_is(run):

@@ -1,6 +1,5 @@
 """What the command can be told beside the commonest: of columns, and of where the rows are."""
 
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ def whole(type_: Any, tokens: Sequence[Any]) -> int:
 
 Whole = Annotated[int, Parameter(converter=whole)]
 QUOTED = r"""'([^']+)'|"([^"]+)\""""  # in SQL, where FROM "q.csv" is a file too
+LISTED = re.compile(r'\s*(?:"((?:[^"]|"")*)"\s*|([^,]*))(?:,|$)')  # names, some between double quotes
 LARGE = 50_000_000  # cells; fewer are read into memory whole
 
 
@@ -141,7 +141,8 @@ def names(text: str) -> list[str]:
     >>> names('age, "income, yearly"')
     ['age', 'income, yearly']
     """
-    return [name.strip() for line in csv.reader([text], skipinitialspace=True) for name in line if name.strip()]
+    found = (quoted.replace('""', '"') or plain for quoted, plain in LISTED.findall(text))
+    return [name.strip() for name in found if name.strip()]
 
 
 def folds(given: list[str] | None) -> int | Literal["loo"] | None:
