@@ -402,15 +402,6 @@ def test_a_variable_whose_method_makes_a_column_has_an_effect_and_a_date_has_non
     assert logit("y ~ x + C(day.dt.month)", data).marginal_effects().tidy()["term"].tolist() == ["x"]
 
 
-def test_a_duration_has_the_slope_of_its_number():
-    data = table().assign(lasts=lambda d: pd.to_timedelta(np.arange(len(d)), unit="h").astype("timedelta64[s]"))
-    number = data.assign(lasts=data.lasts.astype("int64"))
-    for at in ("average", "means"):
-        found, known = (logit("y ~ lasts", each).marginal_effects(at) for each in (data, number))
-        assert_agrees(found.effects, known.effects, 1e-5)
-        assert found.contrasts == known.contrasts
-
-
 def test_effects_and_influence_of_infinite_estimates_are_refused():
     data = separated().query("y != 2")
     with pytest.warns(UserWarning, match="no finite estimate"):
