@@ -40,7 +40,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     is large beside X, or with an L1 part and no fewer rows than columns on working sets: in less than a third of X.
     With an L1 part 128 columns or more are fitted by their curvature, too, where that takes little beside the rows. A
     sparse X with so many, whose QR would take long as it is made of zeros, too, is fitted by products if a penalty
-    leaves them few, and else by the squares of its entries, where columns hardly depend on each other.
+    leaves them few, and else by the squares of its entries, where columns hardly depend on each other, or wholly.
     Where columns (or rows) repeat others all but exactly, or many are spanned by the rest, and no penalty helps, QR
     goes to such a file, too; it stays in memory where the disk has no room. With alpha > 0, an X of more than 2,000
     columns that is sparse, or has an L1 part, or whose QR would take long, is fitted by products with X alone: by
@@ -60,7 +60,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Attributes
     ----------
     coef_ : (p,), or (targets, p) for y (rows, targets);  intercept_ : float or (targets,)
-    rank_ : int, the rank of X (centred, with an intercept)
+    rank_ : int, the rank of X (centred, with an intercept); with a penalty at most, with an L1 part how many it keeps
     trace_ : Trace, most often of one step;  certificate_ : Certificate, the distance to the optimum as rounding left it
     n_features_in_;  feature_names_in_
 

@@ -172,16 +172,15 @@ def ray(margins: Margins, c: FloatArray, rows: Any, patience: Patience) -> tuple
     if not c.any():
         return None, rows
     at, low, c = np.zeros(c.shape), -np.inf, c / np.linalg.norm(c)
-    d = np.sign(c) if rows is None else solved(c, rows, at, LENSES[0][0], patience)
+    at = at if rows is None else solved(c, rows, at, LENSES[0][0], patience)
     for zoom, none in LENSES:
-        at, rows = generated(margins, c, at, d, rows, zoom, none, patience)
+        at, rows = generated(margins, c, at, rows, zoom, none, patience)
         if np.abs(at).max() < 0.5:  # D is a cone: a d that helps can be lengthened until it meets the box
             return None, rows
         low, _ = margins.extremes(at)
         d = tight(margins, at, none)
         if d is not None and float(np.sum(c * d)) > 0:
             return d, rows
-        d = at
     return (at / np.abs(at).max() if low >= -10 * NOISE else None), rows
 
 
@@ -189,15 +188,14 @@ def generated(
     margins: Margins,
     c: FloatArray,
     at: FloatArray,
-    d: FloatArray,
     rows: Any,
     zoom: float,
     none: float,
     patience: Patience,
 ) -> tuple[FloatArray, Any]:
-    """The d that maximises c'd in the box and in D, up to violations of `none`, from one that does so on some rows; and
-    the rows it was solved on."""
+    """The d that maximises c'd in the box and in D, up to violations of `none`; and the rows it was solved on."""
     most = ROWS_A_ROUND + 4 * c.size
+    d = np.sign(c) if rows is None else at
     for _ in range(MOST_ROUNDS):
         low, more = margins.worst(d, -none, most)
         if not len(low) and rows is not None:

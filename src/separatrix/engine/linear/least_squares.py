@@ -19,7 +19,8 @@ found as those of classes are: by products alone, to all the digits that the obj
 multipliers of the rows, where these are far fewer. Where that takes too many products, as under a weak penalty where
 columns differ in their lengths, and X is not too large with its zeros, it goes the way of dense columns. So it does
 without a penalty where rows are fewer than columns, as their triangle would have those zeros, too. Of some hundred
-sparse columns that hardly depend on each other, the triangle is that of their squares, which leave the zeros out.
+sparse columns that hardly depend on each other, or that others span, the triangle is that of their squares, which leave
+the zeros out.
 """
 
 import warnings

@@ -1,7 +1,7 @@
 """Rows reduced to a triangle: R of A = QR, block after block (TSQR; Demmel et al. 2012).
 
 They are squared, A'A = R'R (Cholesky QR), at a fraction of the cost, only where columns are so far from dependent that
-it takes no digits that count.
+it takes no digits that count; of sparse ones also where those that others span stand out.
 """
 
 import operator
@@ -61,30 +61,26 @@ def sparse_triangle(source: MemorySource, intercept: int) -> FloatArray | None:
     y = source.y if source.offset is None else source.y - source.offset
     shift = np.average(y, axis=0, weights=source.weight) * intercept  # whose square would hide what varies
     G = source.add_up(partial(squares_of, intercept=intercept, shift=shift), operator.iadd)
-    R = of_spanned_squares(G, y.shape[1])
-    if R is not None and intercept:
-        R[0, len(G) - len(shift) :] += R[0, 0] * shift
+    rows = of_spanned_squares(G, len(shift))
+    if rows is None:
+        return None
+    P = len(G) - len(shift)
+    R = np.asarray(np.linalg.qr(np.hstack([np.roll(rows[:, :P], intercept, axis=1), rows[:, P:]]), mode="r"))
+    R[:intercept, P:] += R[0, 0] * shift
     return R
 
 
 def squares_of(block: Block, intercept: int, shift: FloatArray) -> FloatArray:
-    """[1 X y]' diag(weight) [1 X y] of a block, of which X may be sparse, y less its offset and a shift (T,)."""
+    """[X 1 y]' diag(weight) [X 1 y] of a block, of which X may be sparse, y less its offset and a shift (T,)."""
     y = (block.y if block.offset is None else block.y - block.offset) - shift
-    beside = np.hstack([np.ones((len(y), intercept)), y])
-    pull = block.weight[:, None] * beside
-    p, P = block.X.shape[1], block.X.shape[1] + beside.shape[1]
-    x, others = np.arange(intercept, intercept + p), np.r_[:intercept, intercept + p : P]
-    G = np.empty((P, P))
-    G[intercept : intercept + p, intercept : intercept + p] = weighted_gram(block.X, block.weight)
-    G[np.ix_(x, others)] = back_project(block.X, pull)
-    G[np.ix_(others, x)] = G[np.ix_(x, others)].T
-    G[np.ix_(others, others)] = beside.T @ pull
-    return G
+    pull = block.weight[:, None] * y
+    cross = np.vstack([back_project(block.X, pull), np.ones((intercept, len(y))) @ pull])
+    return np.block([[weighted_gram(block.X, block.weight, intercept), cross], [cross.T, y.T @ pull]])
 
 
 def of_spanned_squares(G: FloatArray, targets: int) -> FloatArray | None:
-    """R with R'R = G, of which the last columns are so many targets, and of the others some may span the rest; None
-    where it is in doubt which, or the targets leave next to nothing."""
+    """Rows A with A'A = G, of which the last columns are so many targets, and of the others some may span the rest;
+    None where it is in doubt which, or the targets leave next to nothing."""
     length = np.sqrt(np.diagonal(G))
     if not (np.all((length == 0.0) | (length > SHORT)) and length.max() < np.inf):
         return None
@@ -101,7 +97,7 @@ def of_spanned_squares(G: FloatArray, targets: int) -> FloatArray | None:
         return None
     rows = np.zeros((rank + targets, P + targets))
     rows[:rank, order], rows[:rank, P:], rows[rank:, P:] = U, q, root
-    return np.asarray(np.linalg.qr(rows * unit, mode="r"))
+    return rows * unit
 
 
 def over_ridge(R: FloatArray, l2: FloatArray, first: int = 0) -> FloatArray:
