@@ -155,6 +155,12 @@ def test_a_class_that_weighs_nothing_is_refused_by_name(run, others, more):
     assert "class 'none' of target 'y' has weight 0 in every row" in err
 
 
+def test_the_title_says_of_a_regression_on_commas_how_they_were_read(run):
+    rows = "".join(f'{row % 9},"{row % 7 + 1},{row % 900 + 100}"\n' for row in range(40))
+    _, out, _ = run("fit", written(f"size,price\n{rows}"), "--target", "price", "--regression")
+    assert "price, a number, a comma taken to part thousands as no cell tells" in out
+
+
 def test_without_cv_nothing_is_said_of_a_choice(run):
     _, out, _ = run("fit", "iris")
     assert "chosen" not in out

@@ -159,6 +159,12 @@ def test_a_regression_target_in_text_is_read_as_a_column_is(texts, numbers):
     np.testing.assert_array_equal(target.encode(data.filter(known.tolist())), np.array(numbers)[known])
 
 
+def test_a_regression_target_whose_commas_may_be_either_says_how_they_were_read():
+    target = learn_target(table(["1,234", "12", "5,678"]), "y", regression=True)
+    assert target.remark == ", a comma taken to part thousands as no cell tells"
+    assert not learn_target(table(["1,234", "12", "5,678.5"]), "y", regression=True).remark
+
+
 def test_a_target_of_another_unit_than_at_fit_is_refused():
     target = learn_target(nw.from_dict({"y": ["3%", "4%", "5%"]}, backend="pyarrow"), "y", regression=True)
     with pytest.raises(CellError, match=r"column 'y', row 2 of the data: '0\.05' has another unit than at fit \(%\)"):

@@ -92,7 +92,7 @@ def _judged(model: Model, evaluation: Evaluation | NumberEvaluation, row: str, c
 def _title(model: Model) -> str:
     name, positive = model.target.name, model.target.classes[1:2]
     if model.task == "linear":
-        return f"{name}, a number"
+        return f"{name}, a number{model.target.remark}"
     if model.task == "binary":
         return f"{name} = {positive[0]}"
     return f"{name}, one of {len(model.target.classes)} classes"

@@ -95,9 +95,10 @@ def number(tally: ColumnTally, rules: Rules) -> Column:
     moments = reading.moments
     if not moments.low < moments.high:
         return category(tally, rules)  # one value and gaps: only the gaps can tell, so they are the feature
-    remark = "" if _clear(tally, written) else ", a comma taken to part thousands as no cell tells"
     extent = moments.mean, moments.low, moments.high
-    return Number(tally.name, *extent, tally.missing, written, remark, _marks(tally), units_read(reading, written))
+    return Number(
+        tally.name, *extent, tally.missing, written, doubt(tally, written), _marks(tally), units_read(reading, written)
+    )
 
 
 def boolean(tally: ColumnTally, rules: Rules) -> Column:
@@ -302,12 +303,13 @@ def units_read(reading: Reading, written: Written) -> list[str]:
     return sorted(reading.units) if written != "plain" and one_unit(reading.units) else []
 
 
-def _clear(tally: ColumnTally, written: Written) -> bool:
-    """Is it clear that commas part thousands? Not if a decimal comma would explain all cells too: 1,234."""
+def doubt(tally: ColumnTally, written: Written) -> str:
+    """What is worth knowing where commas part thousands, but a decimal comma would explain all cells too: 1,234."""
     if written != "point":
-        return True
+        return ""
     ours, other = (tally.readings[way].moments for way in ("point", "comma"))
-    return other.count < ours.count or other.mean == ours.mean
+    clear = other.count < ours.count or other.mean == ours.mean
+    return "" if clear else ", a comma taken to part thousands as no cell tells"
 
 
 def _marks(tally: ColumnTally) -> list[str]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from separatrix.arrays import FloatArray
 from separatrix.data.tables.cell_kinds import turn
 from separatrix.data.tables.cells import Numbered, Table, as_text, cells_of
-from separatrix.data.tables.infer import best_way, units_read
+from separatrix.data.tables.infer import best_way, doubt, units_read
 from separatrix.data.tables.numerals import Written, one_unit, read_numbers
 from separatrix.data.tables.tally import ColumnTally, tally_column
 from separatrix.errors import ArgumentError, CellError, TargetError, listing, no_such
@@ -25,7 +25,8 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """The target column: `classes` in the order of their codes, or none for a number.
 
     With one class V against the rest, classes are ["not V", V], and `others` are the labels of the rest. `written` says
-    how text is read as numbers, and `units` which signs of currencies and percent it has, none where that is not known.
+    how text is read as numbers, and `remark` what is worth knowing of that; `units`, which signs of currencies and
+    percent it has, none where that is not known.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     others: list[Label] = []
     written: Written = "plain"
     units: list[str] = []
+    remark: str = ""
 
     @property
     def positive(self) -> Label | None:
@@ -155,7 +157,7 @@ def _number(column: ColumnTally, positive: str | None, here: str) -> Target:
     moments = reading.moments
     if moments.low == moments.high:
         raise TargetError(f"{here} is {moments.low:g} in every row; there is nothing to learn.")
-    return Target(column.name, [], written=written, units=units_read(reading, written))
+    return Target(column.name, [], written=written, units=units_read(reading, written), remark=doubt(column, written))
 
 
 def _refuse(column: ColumnTally, remedy: str, written: Written = "plain") -> None:
