@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import sparse
 
@@ -13,7 +14,7 @@ from problems import seeds
 from seldom import seldom
 from separatrix.data.memory import memory_source
 from separatrix.engine.linear import least_squares as engine
-from separatrix.engine.matrices.double_double import pull, sum_rows, two_product, two_sum
+from separatrix.engine.matrices.double_double import pull, sum_rows, sum_runs, two_product, two_sum
 from separatrix.equations.penalties import L2
 from test_least_squares import FILIP_DATA, digits, powers
 
@@ -37,12 +38,22 @@ def test_a_sum_of_rows_that_cancel_keeps_its_digits(rows):
     assert sum(sum_rows(both)).tolist() == [1.0, 2.0, 3.0]
 
 
-@given(seeds)
-def test_what_is_left_of_the_normal_equations_is_right_to_the_last_digit_where_nearly_all_cancels(seed):
+@pytest.mark.parametrize("lengths", [[], [0, 0], [1, 0, 2], [64, 7, 0, 5, 33]])
+def test_a_sum_of_runs_that_cancel_keeps_its_digits(lengths):
+    rng = np.random.default_rng(len(lengths))
+    runs = [of_any_size(rng, length) for length in lengths]
+    both = [np.concatenate([run * 1e8, [1.0, 2.0], -run * 1e8][: 3 * min(len(run), 1)] or [run]) for run in runs]
+    found = sum_runs(np.concatenate([[], *both]), np.array([len(run) for run in both], dtype=int))
+    assert sum(found).tolist() == [3.0 * (length > 0) for length in lengths]
+
+
+@given(seeds, st.sampled_from([np.asarray, sparse.csr_array]))
+def test_what_is_left_of_the_normal_equations_is_right_to_the_last_digit_where_nearly_all_cancels(seed, form):
     rng = np.random.default_rng(seed)
     D, theta, weight = of_any_size(rng, 9, 3), of_any_size(rng, 3, 2), rng.uniform(0.1, 3.0, 9)
+    D[rng.random(D.shape) < 0.3] = 0.0
     y = D @ theta
-    found = sum(pull(D, (y, np.zeros_like(y)), weight, theta))
+    found = sum(pull(form(D), (y, np.zeros_like(y)), weight, theta))
     D, y, theta, w = ([list(map(Fraction, row)) for row in np.atleast_2d(A).tolist()] for A in (D, y, theta, weight))
     for j in range(3):
         for t in range(2):
@@ -70,11 +81,24 @@ def test_nearly_collinear_columns_get_the_digits_that_mpmath_has(form):
     assert digits(np.append(found.intercepts, found.coefficients), known) > 13
 
 
+def test_sparse_rows_are_read_again_without_their_zeros(monkeypatch):
+    rng = np.random.default_rng(4)
+    level, y = rng.integers(0, 200, 2000), rng.normal(1e3, 1.0, size=(2000, 1))
+    X = sparse.csr_array((np.ones(2000), (np.arange(2000), level)), shape=(2000, 200))[:, 1:]
+    known = engine.least_squares(memory_source(X.toarray(), y), 1, L2(np.zeros(199)), True)
+    monkeypatch.setattr("separatrix.engine.linear.preconditioned.beside_ones", None)  # which fills them
+    monkeypatch.setattr("separatrix.engine.linear.preconditioned.DOUBLED_CELLS", 200)
+    found = engine.least_squares(memory_source(X, y), 1, L2(np.zeros(199)), True)
+    assert found.trace.passes > 2
+    assert digits(found.coefficients, known.coefficients) > 12
+
+
 def test_any_cut_into_blocks_has_the_same_digits(monkeypatch):
     rng = np.random.default_rng(1)
     X, y = powers(rng.normal(size=3000), 9), rng.normal(size=(3000, 1))
     whole = engine.least_squares(memory_source(X, y), 1, L2(np.zeros(9)), True)
     monkeypatch.setattr("separatrix.data.memory.CELLS", 700)
+    monkeypatch.setattr("separatrix.engine.linear.preconditioned.DOUBLED_CELLS", 200)
     parts = engine.least_squares(memory_source(X, y), 1, L2(np.zeros(9)), True)
     assert digits(parts.coefficients, whole.coefficients) > 12
 

@@ -153,8 +153,6 @@ def about_gaps(y: Any) -> Exception | None:
 
 def values_of(y: Any) -> NDArray:
     """Values one by one, whatever they are: lists of different lengths, too."""
-    if isinstance(y, set | dict):
-        return np.array(None)
     try:
         return np.asarray(y)
     except ValueError:

@@ -63,6 +63,11 @@ class Block:
         return Block(self.X[some], self.y[some], self.weight[some], offset=offset)
 
 
+def explained(rows: Any) -> FloatArray:
+    """y - offset of a block or of a source in memory, (rows, targets): what the columns are to explain."""
+    return rows.y if rows.offset is None else rows.y - rows.offset
+
+
 class Source(Protocol):
     """Rows, wherever they are. `centre` (p,) was subtracted from every row of X (zero where it was not needed)."""
 

@@ -109,6 +109,17 @@ def beside_ones(X: Matrix, ones: int) -> FloatArray:
     return np.hstack([dense(X), np.ones((X.shape[0], ones))])
 
 
+def with_ones(X: Matrix, ones: int) -> Matrix:
+    """[X 1] in double, CSR where X is sparse, with so many columns of ones.
+
+    >>> with_ones(sparse.csr_array([[5.0]]), 1).toarray()
+    array([[5., 1.]])
+    """
+    if not sparse.issparse(X):
+        return beside_ones(X, ones)
+    return sparse.hstack([X, np.ones((X.shape[0], ones))], format="csr", dtype=np.float64)
+
+
 def back_project(X: Matrix, r: FloatArray) -> FloatArray:
     """X'r: (rows, K) of residuals to the (p, K) gradient they add up to.
 

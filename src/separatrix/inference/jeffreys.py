@@ -268,10 +268,8 @@ def firth_estimate(
     """Firth's estimate of K classes from zero, corrected as told; of the columns that are linear combinations of others
     the last are left out. The source's y are as LogLoss has them, or codes, which ReferenceLoss compares with class 0.
 
-    Raises ArgumentError for a correction that is none, or of several classes.
+    Raises ArgumentError for a correction of several classes.
     """
-    if correction not in CORRECTIONS:
-        raise ArgumentError(f"correction={correction!r} must be None, 'flic' or 'flac'.")
     if correction is not None and K > 2:
         raise ArgumentError(f"correction={correction!r} is for two classes, and y has {K}. Use None.")
     ones, p = int(fit_intercept), source.n_columns

@@ -18,7 +18,7 @@ from separatrix.data.block import Block, Source
 from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
 from separatrix.engine.matrices.triangle import design_of, triangle_of
 from separatrix.engine.sums import block_plane, with_intercept
-from separatrix.equations.hyperplane import gram_diagonal
+from separatrix.equations.hyperplane import gram_diagonal, with_ones
 from separatrix.equations.links import of_class
 
 NOISE = 1e-14  # a margin of this size, where a row's length is 1 and so is the largest |d_j|, is rounding
@@ -120,8 +120,8 @@ class Margins:
         y, length = block.codes[some], self.lengths(block)[some]
         sign = (np.arange(1, self.K) == y[:, None]) * 1.0 - (np.arange(1, self.K) == k[:, None])
         sign /= length[:, None]
-        if sparse.issparse(block.X):
-            design: Any = sparse.hstack([block.X[some], np.ones((len(some), self.ones))], format="csr")
+        design = with_ones(block.X[some], self.ones)
+        if sparse.issparse(design):
             design = design @ sparse.diags_array(1.0 / self.scale[:, 0])
             parts = [
                 design.multiply(column[:, None]) for column in sign.T
@@ -129,7 +129,7 @@ class Margins:
             order = np.arange(design.shape[1] * (self.K - 1)).reshape(self.K - 1, -1).T.ravel()
             side_by_side: Any = sparse.hstack(parts, format="csc")
             return side_by_side[:, order].tocsr()
-        design = np.hstack([block.X[some], np.ones((len(some), self.ones))]) / self.scale[:, 0]
+        design = design / self.scale[:, 0]
         return (design[:, :, None] * sign[:, None, :]).reshape(len(some), len(self.scale) * (self.K - 1))
 
     def still_triangle(self, d: FloatArray, below: float = NOISE) -> FloatArray:

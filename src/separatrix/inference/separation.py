@@ -194,15 +194,13 @@ def signs(source: Source, found: Recession, ones: int) -> tuple[FloatArray, Floa
 
 @dataclass(frozen=True)
 class Half:
-    """A half-space {x : x'w > t}, in words, for one class against the others; w in the units of the columns. `strict`
-    if no row lies on its border."""
+    """A half-space {x : x'w > t}, in words, for one class against the others; w in the units of the columns."""
 
     text: str
     w: FloatArray
     t: float
     label: int
     sense: str = ">"
-    strict: bool = True
 
 
 def told(
@@ -231,15 +229,14 @@ def single_columns(
     for j, k, sign, *ends in lone.findings():
         low, high = (sign * end + float(source.centre[j]) for end in ends)
         t = middle(low, high) if ones else 0.0
-        strict = low != high
-        if moves[j] and (found.still or strict) and min(low, high) <= t <= max(low, high):
-            halves.append(partial(half_space, j, columns[j], p, sign, t, k, strict))
+        if moves[j] and (found.still or low != high) and min(low, high) <= t <= max(low, high):
+            halves.append(partial(half_space, j, columns[j], p, sign, t, k))
     return halves
 
 
-def half_space(j: int, column: str, p: int, sign: float, t: float, label: int, strict: bool) -> Half:
+def half_space(j: int, column: str, p: int, sign: float, t: float, label: int) -> Half:
     """The rows of which a column, the j-th of p, lies on one side of t."""
-    return Half(column, sign * unit(p, j), sign * t, label, ">" if sign > 0 else "<", strict)
+    return Half(column, sign * unit(p, j), sign * t, label, ">" if sign > 0 else "<")
 
 
 def unit(p: int, j: int) -> FloatArray:

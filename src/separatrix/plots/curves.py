@@ -13,7 +13,6 @@ from separatrix.arrays import FloatArray, IntArray
 from separatrix.equations.links import sigmoid
 from separatrix.errors import ArgumentError
 from separatrix.plots.points import (
-    Classifier,
     ask,
     classes_of,
     encode,
@@ -89,7 +88,7 @@ class SigmoidDisplay(Display):
     @classmethod
     def from_estimator(
         cls,
-        model: Classifier,
+        model: object,
         X: Any,
         y: ArrayLike,
         *,

@@ -13,7 +13,6 @@ from separatrix.arrays import FloatArray
 from separatrix.equations.links import logit
 from separatrix.errors import ArgumentError
 from separatrix.plots.points import (
-    Classifier,
     PointsDisplay,
     ask,
     classes_of,
@@ -82,7 +81,7 @@ class BoundaryDisplay(Display):
     @classmethod
     def from_estimator(
         cls,
-        model: Classifier,
+        model: object,
         X: Any,
         y: ArrayLike,
         *,
@@ -157,7 +156,7 @@ class ProbabilityDisplay(Display):
     @classmethod
     def from_estimator(
         cls,
-        model: Classifier,
+        model: object,
         X: Any,
         y: ArrayLike,
         *,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -23,13 +23,6 @@ from separatrix.plots.style import (
     plain,
 )
 from separatrix.points import no_order, real_numbers
-
-
-class Classifier(Protocol):
-    """What a picture asks of a fitted model, scikit-learn's or ours."""
-
-    def decision_function(self, X: Any, /) -> Any: ...
-    def predict_proba(self, X: Any, /) -> Any: ...
 
 
 @dataclass(eq=False, repr=False)

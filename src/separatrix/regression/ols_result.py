@@ -7,7 +7,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
-from separatrix.data.block import Block
+from separatrix.data.block import explained
 from separatrix.engine.matrices.triangle import ROUNDING
 from separatrix.errors import ArgumentError
 from separatrix.inference.tails import f_tail
@@ -34,11 +34,6 @@ def rounding_of(estimate: Estimate) -> float:
     m = int(estimate.objective.fit_intercept)
     parts = np.append(np.roll(np.abs(estimate.theta[:, 0]), m), 1.0)
     return float((ROUNDING * np.linalg.norm(estimate.triangle, axis=0) @ parts) ** 2)
-
-
-def explained(block: Block) -> FloatArray:
-    """y - offset of the rows of a block, (rows,): what the columns are to explain."""
-    return (block.y if block.offset is None else block.y - block.offset)[:, 0]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -70,9 +65,9 @@ class OLSResult(DiagnosedResult):
     def centered_tss(self) -> float:
         """The sum of squares of y, about its mean if there is an intercept."""
         with at_work(self.estimate.objective) as objective:
-            total = objective.add_up(lambda block: block.weight @ explained(block))
+            total = objective.add_up(lambda block: block.weight @ explained(block)[:, 0])
             mean = total / self.sample.total if self.sample.intercept else 0.0
-            return float(objective.add_up(lambda block: block.weight @ np.square(explained(block) - mean)))
+            return float(objective.add_up(lambda block: block.weight @ np.square(explained(block)[:, 0] - mean)))
 
     @property
     def rsquared(self) -> float:

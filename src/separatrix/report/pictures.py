@@ -155,9 +155,6 @@ class _Classifier:
         eta = self.model.eta(X)
         return eta if self.model.task == "multinomial" else eta[:, 0]
 
-    def predict_proba(self, X: Any) -> FloatArray:
-        return self.model.mean(X)
-
 
 def _draw_boundary(model: Model, X: Any, y: IntArray, ax: Axes) -> None:
     rows, classes = _few(len(y)), [str(label) for label in model.target.classes]

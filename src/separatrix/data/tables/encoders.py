@@ -80,8 +80,6 @@ class Number(Struct, frozen=True, forbid_unknown_fields=True, tag="number"):
     marks: list[str] = []
     units: list[str] = []
 
-    numbers: ClassVar[int] = 1
-
     @property
     def feature_names(self) -> list[str]:
         return _flagged(self.name, self.missing)
@@ -110,7 +108,6 @@ class Boolean(Struct, frozen=True, forbid_unknown_fields=True, tag="boolean"):
     mean: float
     missing: int = 0
 
-    numbers: ClassVar[int] = 1
     as_text: ClassVar[bool] = False
 
     @property
@@ -141,8 +138,6 @@ class Category(Struct, frozen=True, forbid_unknown_fields=True, tag="category"):
     pooled: list[str] = []
     floor: int = 0
     marks: list[str] = []
-
-    numbers: ClassVar[int] = 0
 
     @property
     def feature_names(self) -> list[str]:
@@ -212,11 +207,6 @@ class Date(Struct, frozen=True, forbid_unknown_fields=True, tag="date"):
     as_text: ClassVar[bool] = False
 
     @property
-    def numbers(self) -> int:
-        """How many features are not 0/1; they come first."""
-        return sum(part.numbers for part in self.parts.values())
-
-    @property
     def feature_names(self) -> list[str]:
         names = [name for part in self.parts.values() for name in part.feature_names]
         return [*names, _flag(self.name)] if self.missing else names
@@ -266,11 +256,6 @@ class Text(Struct, frozen=True, forbid_unknown_fields=True, tag="text"):
     as_text: ClassVar[bool] = True
 
     @property
-    def numbers(self) -> int:
-        """How many features are not 0/1; they come first."""
-        return self.width
-
-    @property
     def feature_names(self) -> list[str]:
         names = [f"{self.name}: words {place}" for place in range(self.width)]
         return [*names, _flag(self.name)] if self.missing else names
@@ -297,7 +282,6 @@ class LeftOut(Struct, frozen=True, forbid_unknown_fields=True, tag="left out"):
     name: str
     reason: str
 
-    numbers: ClassVar[int] = 0
     as_text: ClassVar[bool] = False
 
     @property

@@ -19,6 +19,7 @@ square (`separatrix.engine.linear.complete`). A factor that is large beside X is
 (`separatrix.engine.matrices.panels`).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -26,9 +27,10 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 from scipy.linalg import LinAlgError, qr
+from scipy.sparse import issparse
 
 from separatrix.arrays import FloatArray, repeated
-from separatrix.data.block import Block
+from separatrix.data.block import Block, explained
 from separatrix.data.memory import MemorySource
 from separatrix.engine.grams import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.engine.matrices import double_double
@@ -46,7 +48,7 @@ from separatrix.engine.matrices.packed import packed, solve_packed
 from separatrix.engine.matrices.panels import Roots, on_disk
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_eta, block_plane, slope_of_centred, with_intercept
-from separatrix.equations.hyperplane import beside_ones, pieces, product
+from separatrix.equations.hyperplane import beside_ones, is_hardly_sparse, pieces, product, with_ones
 
 PRECISIONS = np.float32, np.float64  # of the factor: the first whose reach is enough
 MOST_OF_X, BESIDE, LITTLE_OF_X = 0.3, 24e6, 0.05  # bytes for half a square: of X less what else is there, or so few
@@ -206,7 +208,7 @@ def of_rows(
         return None
     solve = partial(solved, times, factor.solve, most=most)
     flat = solve(np.ones((n, m)))
-    y = source.y if source.offset is None else source.y - source.offset
+    y = explained(source)
 
     def left(state: FloatArray) -> FloatArray:
         return y - state[n : n + m].sum(axis=0) - plane(state[n + m :]) - own * state[:n]
@@ -304,8 +306,12 @@ def doubled_left(objective: Objective, m: int, theta: FloatArray) -> FloatArray:
 def doubled_pull(block: Block, theta: FloatArray, m: int) -> double_double.Pair:
     """[X 1]' diag(weight) (y - offset - [X 1] theta) of a block, in twice the precision."""
 
+    sparse = issparse(block.X) and not is_hardly_sparse(block.X)
+    design, cells = (with_ones, block.X.nnz) if sparse else (beside_ones, math.prod(block.X.shape))
+    n = block.X.shape[0]
+
     def pull(some: Block) -> double_double.Pair:
         y = (some.y, np.zeros_like(some.y)) if some.offset is None else double_double.two_sum(some.y, -some.offset)
-        return double_double.pull(beside_ones(some.X, m), y, some.weight, theta)
+        return double_double.pull(design(some.X, m), y, some.weight, theta)
 
-    return reduce(double_double.add, map(pull, block.pieces(DOUBLED_CELLS)))
+    return reduce(double_double.add, map(pull, block.split(math.ceil(DOUBLED_CELLS * n / (cells + n)))))

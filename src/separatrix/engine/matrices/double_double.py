@@ -7,8 +7,10 @@ and dot product", SIAM Journal on Scientific Computing 26). It is the same on ev
 """
 
 import numpy as np
+from scipy import sparse
 
-from separatrix.arrays import FloatArray
+from separatrix.arrays import FloatArray, IntArray, Matrix
+from separatrix.compressed import transposed
 
 Pair = tuple[FloatArray, FloatArray]
 SPLITTER = 2.0**27 + 1.0  # cuts the 53 bits of a double into halves, whose products are exact
@@ -63,24 +65,56 @@ def add(a: Pair, b: Pair) -> Pair:
     return high, a[1] + b[1] + error
 
 
-def residual(D: FloatArray, y: Pair, theta: FloatArray) -> Pair:
-    """y - D theta, (rows, T), for a design D (rows, P) and theta (P, T)."""
-    products = [two_product(D.T, -column[:, None]) for column in theta.T]
-    high, low = zip(*((*sum_rows(product),) for product, _ in products), strict=True)
-    low = np.transpose(low) + np.transpose([error.sum(axis=0) for _, error in products])
-    return add(y, (np.transpose(high), low))
+def sum_runs(a: FloatArray, lengths: IntArray) -> Pair:
+    """The sums over runs of a (entries,), of such lengths one after the other, each as `sum_rows` sums; 0 of none.
+
+    >>> sum_runs(np.array([1e16, 1.0, -1e16, 5.0]), np.array([3, 0, 1]))
+    (array([0., 0., 5.]), array([1., 0., 0.]))
+    """
+    low = np.zeros(len(lengths))
+    while lengths.max(initial=0) > 1:
+        odd = lengths % 2  # is followed by a zero
+        even = np.zeros(len(a) + odd.sum())
+        even[np.arange(len(a)) + np.repeat(np.cumsum(odd) - odd, lengths)] = a
+        a, error = two_sum(even[::2], even[1::2])
+        lengths = (lengths + odd) // 2
+        low += in_runs(error, lengths)
+    return in_runs(a, lengths), low
 
 
-def pull(D: FloatArray, y: Pair, weight: FloatArray, theta: FloatArray) -> Pair:
-    """D' diag(weight) (y - D theta), (P, T): what is left of the normal equations.
+def in_runs(a: FloatArray, lengths: IntArray) -> FloatArray:
+    """The sums over runs of a, as of `sum_runs`, in the precision of a double."""
+    return np.bincount(np.repeat(np.arange(len(lengths)), lengths), a, len(lengths)).astype(float, copy=False)
+
+
+def transposed_product(D: Matrix, v: FloatArray) -> Pair:
+    """D'v, (P, T), for D (rows, P) dense or CSC, and v (rows, T).
+
+    >>> sum(transposed_product(np.array([[1e8], [1e8 + 1]]), np.array([[1e8 + 1], [-1e8]])))
+    array([[0.]])
+    """
+    sums = []
+    for column in v.T:
+        if sparse.issparse(D):
+            (product, error), lengths = two_product(D.data, column[D.indices]), np.diff(D.indptr)
+            (high, low), lower = sum_runs(product, lengths), in_runs(error, lengths)
+        else:
+            product, error = two_product(D, column[:, None])
+            (high, low), lower = sum_rows(product), error.sum(axis=0)
+        sums.append((high, low + lower))
+    high, low = zip(*sums, strict=True)
+    return np.transpose(high), np.transpose(low)
+
+
+def pull(D: Matrix, y: Pair, weight: FloatArray, theta: FloatArray) -> Pair:
+    """D' diag(weight) (y - D theta), (P, T), for a design D (rows, P), dense or CSR, and theta (P, T): what is left of
+    the normal equations.
 
     >>> D, y = np.array([[1.0, 1e8], [1.0, 1e8 + 1]]), np.array([[1e8], [1e8 + 1]])
     >>> sum(pull(D, (y, 0 * y), np.array([0.5, 3.0]), np.array([[0.0], [1.0]]))).ravel()
     array([0., 0.])
     """
-    high, low = residual(D, y, theta)
+    high, low = add(y, transposed_product(transposed(D), -theta))
     scaled, error = two_product(weight[:, None], high)
-    products = [two_product(D, column[:, None]) for column in scaled.T]
-    sums = [sum_rows(product) for product, _ in products]
-    low = D.T @ (weight[:, None] * low + error) + np.transpose([error.sum(axis=0) for _, error in products])
-    return np.transpose([total for total, _ in sums]), low + np.transpose([error for _, error in sums])
+    total, lower = transposed_product(D.tocsc() if sparse.issparse(D) else D, scaled)
+    return total, lower + transposed(D) @ (weight[:, None] * low + error)

@@ -141,9 +141,8 @@ def promised_by_diagonal(objective: Objective, at: Evaluation, unit: FloatArray)
 
 
 def cells(source: Source) -> int:
-    """How many numbers a pass reads, or of files columns."""
-    if not isinstance(source, MemorySource):
-        return source.n_columns
+    """How many numbers a pass reads."""
+    assert isinstance(source, MemorySource)  # others are fitted on all columns (`takes_all`)
     return source.X.nnz if source.is_sparse else source.n_rows * source.n_columns
 
 
