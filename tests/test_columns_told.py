@@ -9,7 +9,7 @@ import pytest
 
 import separatrix
 from seldom import seldom
-from separatrix import Columns, LinearRegression, LogisticRegression
+from separatrix import Columns, LinearRegression, LogisticRegression, logit
 from separatrix.data.tables.columns import Category, Date, LeftOut, Number, Text
 from separatrix.errors import ArgumentError, CellError, ColumnError, SeparatrixWarning, TargetError
 from separatrix.export.json import read_model
@@ -138,6 +138,25 @@ def test_labels_stay_apart_among_many_and_with_decimal_commas(run, names, told, 
     assert run("fit", "rows.csv", *told)[0] == 0
     model, labels = read_model("model.json"), sorted(name.replace(".", point) for name in names)
     assert labels == sorted(model.target.classes if told[1] == "v" else model.columns.columns[0].known)
+
+
+@pytest.mark.parametrize("first", [2**53, 2**63, 2**64, 10**25])
+@pytest.mark.parametrize("told", [("--target", "y", "--categorical", "v"), ("--target", "v", "--drop", "y")])
+def test_whole_numbers_longer_than_those_of_doubles_stay_apart_as_labels(run, first, told):
+    v, x = np.resize([str(first + i) for i in range(3)], 300), np.random.default_rng(0).normal(size=300).round(3)
+    rows = [f"{a},{b},{int(a) - first == 1}" for a, b in zip(v, x, strict=True)]
+    Path("rows.csv").write_text("\n".join(["v,x,y", *rows, ""]))
+    assert run("fit", "rows.csv", *told)[0] == 0
+    model, labels = read_model("model.json"), sorted(set(v))
+    assert labels == sorted(map(str, model.target.classes if told[1] == "v" else model.columns.columns[0].known))
+
+
+def test_whole_numbers_of_64_bits_keep_their_digits_though_nobody_calls_them_labels(run):
+    v, x = np.resize([str(2**63 + i) for i in range(3)], 300), np.random.default_rng(0).normal(size=300).round(3)
+    rows = [f"{a},{b},{i % 2}" for i, (a, b) in enumerate(zip(v, x, strict=True))]
+    Path("rows.csv").write_text("\n".join(["v,x,y", *rows, ""]))
+    model = logit("y ~ C(v) + x", separatrix.open("rows.csv"))
+    assert list(model.names)[1:3] == [f"C(v)[T.{2**63 + i}]" for i in (1, 2)]
 
 
 def coefficient_of_x(run, table, *flags):

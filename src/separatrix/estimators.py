@@ -76,7 +76,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     class_weight : dict, "balanced" or None
         Weight of each class, times `sample_weight`; "balanced" gives every class the same total.
     random_state : int, RandomState or None
-        Draws the sample of rows that a fit of many rows starts on; None is 0, so fits repeat. The optimum is the same.
+        Draws the sample that a fit of many rows starts on; None is one seed, so fits repeat. The optimum is the same.
     solver : str, default "auto"
         A way to the optimum, which is the same for all: docs/solvers.md has every name, scikit-learn's among them, and
         when "auto" picks which.

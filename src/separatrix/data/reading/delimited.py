@@ -43,6 +43,7 @@ TEXT = Kind("{0}", "{0}")
 DECIMAL = Kind(NUMBER, "TRY_CAST({0} AS DOUBLE)")
 KINDS = [
     Kind(f"CASE WHEN TRY_CAST({{0}} AS BIGINT) = {NUMBER} THEN 1 END", "TRY_CAST({0} AS BIGINT)"),
+    Kind(f"CASE WHEN TRY_CAST({{0}} AS UBIGINT) = {NUMBER} THEN 1 END", "TRY_CAST({0} AS UBIGINT)"),
     DECIMAL,
     Kind("CASE WHEN lower({0}) IN ('true', 'false') THEN 1 END", "TRY_CAST({0} AS BOOLEAN)"),
     Kind(
@@ -50,7 +51,8 @@ KINDS = [
         "TRY_CAST({0} AS TIMESTAMP)",
     ),
 ]
-"""Whole numbers, numbers, true and false, dates; the first that fits all cells is a column's."""
+"""Whole numbers, with a sign and without, numbers, true and false, dates; the first that fits all cells is a
+column's."""
 
 COMMA = "TRY_CAST(replace({0}, ',', '.') AS DOUBLE)"
 DECIMAL_COMMA = Kind(f"CASE WHEN {GUARD} AND NOT contains({{0}}, '.') THEN {COMMA} END", COMMA)
@@ -239,15 +241,18 @@ def refuse_twins(names: list[str], path: Path | str) -> None:
 
 
 def merge_as_numbers(texts: Iterable[str], most: float = inf) -> bool:
-    """Would some of the texts be one number, of so many at most? Not for a fraction of zeros alone, which programs add
-    where others lack a number.
+    """Would some of the texts be one number, of so many at most? As 1.1 and 1.10, or whole numbers whose last digits a
+    double does not have; not for a fraction of zeros alone, which programs add where others lack a number.
 
     >>> merge_as_numbers(["1", "1.0", "1.1"]), merge_as_numbers(["1.1", "1.10"]), merge_as_numbers(["1,1", "1,10"], 0)
     (False, True, False)
+    >>> merge_as_numbers(["9007199254740992", "9007199254740993"])
+    True
     """
     written = {text.strip().replace(",", ".") for text in texts}
     fractions = {text for text in written if re.fullmatch(r"[+-]?\d*\.\d*[1-9]0*", text)}
-    merged = len(fractions) - len(set(map(float, fractions)))
+    whole = {int(text) for text in written if re.fullmatch(r"[+-]?\d+", text)}
+    merged = sum(len(some) - len(set(map(float, some))) for some in (fractions, whole))
     return merged > 0 and len(written) - merged <= most
 
 
