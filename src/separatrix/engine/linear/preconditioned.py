@@ -314,4 +314,4 @@ def doubled_pull(block: Block, theta: FloatArray, m: int) -> double_double.Pair:
         y = (some.y, np.zeros_like(some.y)) if some.offset is None else double_double.two_sum(some.y, -some.offset)
         return double_double.pull(design(some.X, m), y, some.weight, theta)
 
-    return reduce(double_double.add, map(pull, block.split(math.ceil(DOUBLED_CELLS * n / (cells + n)))))
+    return reduce(double_double.add, map(pull, block.split(math.ceil(DOUBLED_CELLS * n / max(cells + n, 1)))))
