@@ -338,6 +338,13 @@ def test_a_gap_above_the_tolerance_or_unknown_is_a_warning():
     assert found(examine(X, noise(), columns, BINARY, gap=float("nan")), "SX108").level == "warning"
 
 
+def test_a_gap_of_the_fits_that_chose_c_is_a_warning_of_its_own():
+    X, columns = learned(plain())
+    finding = found(examine(X, noise(), columns, BINARY, choosing_gap=3e-2, tol=1e-8), "SX108")
+    assert "of the fits that chose C, the worst is about 0.03 above its optimum" in finding.text
+    assert examine(X, noise(), columns, BINARY, choosing_gap=1e-9, tol=1e-8) == []
+
+
 def test_more_iterations_are_asked_of_those_fits_alone_that_take_them():
     X, columns = learned(plain())
     remedies = [

@@ -161,6 +161,14 @@ def test_the_title_says_of_a_regression_on_commas_how_they_were_read(run):
     assert "price, a number, a comma taken to part thousands as no cell tells" in out
 
 
+@pytest.mark.parametrize("folds", ["3", "loo"])
+def test_fits_that_chose_c_and_stopped_early_are_a_finding(run, folds):
+    _, out, _ = run("fit", "breast_cancer", "--cv", folds, "--max-iter", "1")
+    assert "fits that chose C, the worst is about" in " ".join(out.split())
+    _, out, _ = run("fit", "breast_cancer", "--cv", folds)
+    assert "fits that chose C" not in " ".join(out.split())
+
+
 def test_without_cv_nothing_is_said_of_a_choice(run):
     _, out, _ = run("fit", "iris")
     assert "chosen" not in out

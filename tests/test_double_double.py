@@ -12,8 +12,10 @@ from scipy import sparse
 
 from problems import seeds
 from seldom import seldom
+from separatrix.data.block import Block
 from separatrix.data.memory import memory_source
 from separatrix.engine.linear import least_squares as engine
+from separatrix.engine.linear.preconditioned import doubled_pull
 from separatrix.engine.matrices.double_double import pull, sum_rows, sum_runs, two_product, two_sum
 from separatrix.equations.penalties import L2
 from test_least_squares import FILIP_DATA, digits, powers
@@ -42,7 +44,7 @@ def test_a_sum_of_rows_that_cancel_keeps_its_digits(rows):
 def test_a_sum_of_runs_that_cancel_keeps_its_digits(lengths):
     rng = np.random.default_rng(len(lengths))
     runs = [of_any_size(rng, length) for length in lengths]
-    both = [np.concatenate([run * 1e8, [1.0, 2.0], -run * 1e8][: 3 * min(len(run), 1)] or [run]) for run in runs]
+    both = [np.concatenate([run * 1e8, [1.0, 2.0], -run * 1e8]) if len(run) else run for run in runs]
     found = sum_runs(np.concatenate([[], *both]), np.array([len(run) for run in both], dtype=int))
     assert sum(found).tolist() == [3.0 * (length > 0) for length in lengths]
 
@@ -79,6 +81,12 @@ def test_nearly_collinear_columns_get_the_digits_that_mpmath_has(form):
     found = engine.least_squares(source, 1, L2(np.zeros(4)), True)
     known = exact(np.column_stack([np.ones(50), X]), (y - offset)[:, 0], weight)
     assert digits(np.append(found.intercepts, found.coefficients), known) > 13
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_nothing_is_left_of_a_block_without_rows(form):
+    block = Block(form(np.zeros((0, 3))), np.zeros((0, 2)), np.zeros(0))
+    assert not np.any(doubled_pull(block, np.ones((4, 2)), 1))
 
 
 def test_sparse_rows_are_read_again_without_their_zeros(monkeypatch):

@@ -1,6 +1,7 @@
 """scikit-learn's door: its own checks, its own optimum, and ours told apart from it."""
 
 import pickle
+import re
 import warnings
 from functools import partial
 from typing import Any
@@ -277,9 +278,18 @@ def test_a_class_weight_of_which_rows_weigh_too_much_in_all_is_refused_by_name(m
         model(class_weight={0: 1e308}).fit(np.arange(20.0)[:, None], np.arange(20) % 2)
 
 
-def test_a_class_weight_that_leaves_one_class_is_refused():
-    with pytest.raises(TargetError, match="positive weight"):
-        LogisticRegression(class_weight={0: 0.0, 1: 1.0}).fit([[0.0], [1.0], [2.0]], [0, 1, 0])
+@pytest.mark.parametrize("model", [LogisticRegression, LogisticRegressionCV])
+@pytest.mark.parametrize("first", [0.0, 1.0])
+def test_a_class_weight_that_leaves_one_class_or_none_is_refused_by_name_and_value(model, first):
+    told = {0: first, 1: 0.0}
+    with pytest.raises(ArgumentError, match=re.escape(f"class_weight={told} leaves no two classes")):
+        model(class_weight=told).fit(np.arange(20.0)[:, None], np.arange(20) % 2)
+
+
+def test_a_class_weight_that_leaves_one_class_of_a_table_is_refused():
+    table = pd.DataFrame({"x": np.arange(20.0), "y": np.arange(20) % 2})
+    with pytest.raises(ArgumentError, match="leaves no two classes"):
+        LogisticRegression(class_weight={0: 0.0}).fit(table, target="y")
 
 
 def test_logit_agrees_with_statsmodels_on_spectors_students():

@@ -192,12 +192,19 @@ def numbers_of(y: NDArray) -> NDArray:
 
 
 def weight_of_classes(class_weight: Any, classes: NDArray, total: FloatArray) -> FloatArray:
-    """The weight of each class, (K,), of whose rows the weights add up to `total` (K,)."""
+    """The weight of each class, (K,), of whose rows the weights add up to `total` (K,); ArgumentError if it leaves less
+    than two."""
     check_class_weight(class_weight, classes)
     if isinstance(class_weight, dict):
         # By ==, as the check does: a date of NumPy equals one of Python, and has another hash.
         told = class_weight.items()
-        return np.array([next((weight for label, weight in told if label == c), 1.0) for c in classes.tolist()], float)
+        weights = np.array([next((by for label, by in told if label == c), 1.0) for c in classes.tolist()], float)
+        if np.count_nonzero(weights * (total > 0)) < 2:
+            raise ArgumentError(
+                f"class_weight={shown(class_weight)} leaves no two classes rows of positive weight: there is nothing "
+                "to tell apart. Give another class a positive weight."
+            )
+        return weights
     # As if each class had one row, of the weight of all of its rows.
     seen, weights = total > 0, np.ones(len(classes))  # of a class without such rows none is known, or matters
     weights[seen] = compute_class_weight(

@@ -209,11 +209,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _weighed(self, codes: Any, weight: FloatArray) -> tuple[Any, FloatArray]:
         """The weights of rows (rows,) with those of their classes, and what the rows of each class weigh then, (K,)."""
         total = weight_by_class(codes, len(self.classes_), weight)
+        check_two_classes(self.classes_, total)
         if self.class_weight is not None:
             by_class = weight_of_classes(self.class_weight, self.classes_, total)
             with np.errstate(over="ignore"):  # of rows that weigh too much in all, which is refused by name
                 weight, total = weight_of_rows(by_class, codes, weight), total * by_class
-        check_two_classes(self.classes_, total)
         check_size("class_weight", weight)
         return weight, total
 

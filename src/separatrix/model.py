@@ -26,12 +26,14 @@ Task = Literal["binary", "multinomial", "linear"]
 
 class Choice(Struct, frozen=True, forbid_unknown_fields=True):
     """How C was chosen: `by` so many folds or leave-one-out, of `Cs`, each with the mean log loss of the rows that each
-    fold left out, `losses` (folds, Cs); and why those may be far off, if they may."""
+    fold left out, `losses` (folds, Cs); why those may be far off, if they may, and about how far the worst of the fits
+    behind them is above its optimum, `gap`."""
 
     by: str
     Cs: list[float]
     losses: list[list[float]]
     doubt: str = ""
+    gap: float = 0.0
 
 
 class FitRecord(Struct, frozen=True, forbid_unknown_fields=True):

@@ -113,6 +113,7 @@ def train(
         frequency=settings.frequency is not None,
         notes=[str(note) for note in prediction.notes],
         unlabelled=int(np.count_nonzero(~labelled)),
+        choosing_gap=model.fit.choice.gap if model.fit.choice else 0.0,
         untrue=model.fit.choice.doubt if model.fit.choice else "",
         turns=turns(whole, {target_name, *told_of(settings.columns)}).values(),
     )

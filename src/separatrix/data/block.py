@@ -63,7 +63,7 @@ class Block:
         return Block(self.X[some], self.y[some], self.weight[some], offset=offset)
 
 
-def explained(rows: Any) -> FloatArray:
+def response(rows: Any) -> FloatArray:
     """y - offset of a block or of a source in memory, (rows, targets): what the columns are to explain."""
     return rows.y if rows.offset is None else rows.y - rows.offset
 

@@ -54,6 +54,7 @@ def examine(
     weight: FloatArray | None = None,
     frequency: bool = False,
     turns: Iterable[str] = (),
+    choosing_gap: float = 0.0,
     untrue: str = "",
 ) -> list[Finding]:
     """Everything worth saying about a fit, warnings first.
@@ -85,8 +86,9 @@ def examine(
         What the training rows of each class weigh, where it is not 1 each; by `frequency` so many observations.
     turns : strings
         Columns whose cells turn from one kind to another (`Learned.turns`).
-    untrue : str
-        Why the losses by which C was chosen may be far off (`Choice.doubt`).
+    choosing_gap, untrue : float, str
+        About how far the worst of the fits by which C was chosen is above its optimum, and why their losses may be far
+        off (`Choice.gap`, `Choice.doubt`).
     """
     names, rows = columns.feature_names, _sample(X.shape)
     y, cells = np.asarray(y), _dense(X[rows])
@@ -100,6 +102,7 @@ def examine(
         *_undefined(evaluation),
         *of_bins(evaluation),
         *_turned(turns),
+        *_roughly_chosen(choosing_gap, tol),
         *_untrue(untrue),
     ]
     codes = y.astype(np.int64) if target.classes else np.zeros(len(y), dtype=np.int64)
@@ -267,6 +270,13 @@ def _unconverged(gap: float, tol: float, iterates: bool) -> list[Finding]:
     text = f"the mean loss is at most {gap:.3g} above its optimum; the tolerance is {tol:.3g}."
     columns = "Give columns units of about the same size, or drop those that others all but repeat."
     return [Finding("SX108", "warning", text, "Raise --max-iter." if iterates else columns)]
+
+
+def _roughly_chosen(gap: float, tol: float) -> list[Finding]:
+    if gap <= tol:
+        return []
+    text = f"of the fits that chose C, the worst is about {gap:.3g} above its optimum; the tolerance is {tol:.3g}."
+    return [Finding("SX108", "warning", text, "Raise --max-iter, or give columns units of about the same size.")]
 
 
 def _untrue(doubt: str) -> list[Finding]:

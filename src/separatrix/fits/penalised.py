@@ -135,4 +135,5 @@ def recorded(chosen: Selection, doubt: str) -> Choice:
     """How C was chosen, for the model file."""
     folds = len(chosen.losses)
     by = f"{folds} folds" if folds > 1 else "leave-one-out"
-    return Choice(by=by, Cs=chosen.Cs.tolist(), losses=chosen.losses.tolist(), doubt=doubt)
+    gap = float(np.nan_to_num(chosen.gap))  # JSON has no infinity
+    return Choice(by=by, Cs=chosen.Cs.tolist(), losses=chosen.losses.tolist(), doubt=doubt, gap=gap)

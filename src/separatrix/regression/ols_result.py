@@ -7,7 +7,7 @@ import numpy as np
 
 from separatrix.arrays import FloatArray
 from separatrix.cached import cached_property
-from separatrix.data.block import explained
+from separatrix.data.block import response
 from separatrix.engine.matrices.triangle import ROUNDING
 from separatrix.errors import ArgumentError
 from separatrix.inference.tails import f_tail
@@ -65,9 +65,9 @@ class OLSResult(DiagnosedResult):
     def centered_tss(self) -> float:
         """The sum of squares of y, about its mean if there is an intercept."""
         with at_work(self.estimate.objective) as objective:
-            total = objective.add_up(lambda block: block.weight @ explained(block)[:, 0])
+            total = objective.add_up(lambda block: block.weight @ response(block)[:, 0])
             mean = total / self.sample.total if self.sample.intercept else 0.0
-            return float(objective.add_up(lambda block: block.weight @ np.square(explained(block)[:, 0] - mean)))
+            return float(objective.add_up(lambda block: block.weight @ np.square(response(block)[:, 0] - mean)))
 
     @property
     def rsquared(self) -> float:

@@ -250,9 +250,8 @@ def merge_as_numbers(texts: Iterable[str], most: float = inf) -> bool:
     True
     """
     written = {text.strip().replace(",", ".") for text in texts}
-    fractions = {text for text in written if re.fullmatch(r"[+-]?\d*\.\d*[1-9]0*", text)}
-    whole = {int(text) for text in written if re.fullmatch(r"[+-]?\d+", text)}
-    merged = sum(len(some) - len(set(map(float, some))) for some in (fractions, whole))
+    numbers = {text for text in written if re.fullmatch(r"[+-]?(\d+|\d*\.\d*[1-9]0*)", text)}
+    merged = len(numbers) - len(set(map(float, numbers)))
     return merged > 0 and len(written) - merged <= most
 
 

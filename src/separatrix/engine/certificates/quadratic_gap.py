@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg import lstsq, solve_triangular
 
 from separatrix.arrays import FloatArray, IntArray
-from separatrix.data.block import explained
+from separatrix.data.block import response
 from separatrix.data.memory import MemorySource
 from separatrix.engine.certificates.certificate import Certificate, rounding
 from separatrix.engine.certificates.decrement import GRADIENT_SEEN
@@ -93,7 +93,7 @@ def gap_of_ridge(R: FloatArray, g: FloatArray, m: int, alpha: FloatArray, enough
 
 def spread(source: MemorySource) -> float:
     """The variance of y, of all targets together, at least that of rounding."""
-    y = explained(source)
+    y = response(source)
     mean = np.average(y, axis=0, weights=source.weight)
     variance = np.average(np.square(y - mean), axis=0, weights=source.weight)
     return float(np.sum(variance + np.square(np.finfo(float).eps * mean)))

@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.data.block import Block, explained
+from separatrix.data.block import Block, response
 from separatrix.data.memory import MemorySource
 from separatrix.engine.linear.preconditioned import Found, doubled_left, half_square, refined
 from separatrix.engine.matrices.basis import Basis, basis_of
@@ -73,7 +73,7 @@ def of_columns(objective: Objective, source: MemorySource) -> Found | None:
     def step(g: FloatArray) -> FloatArray:
         return whole(basis.solve(half_step(g)), g[p:] / total)
 
-    y = explained(source)
+    y = response(source)
     level = m * np.average(y, axis=0, weights=source.weight)
     q = np.sqrt(source.weight)[:, None] * (y - level)
     theta = refined(partial(doubled_left, objective, m), step, whole(basis.solve(basis.take_out(q)), level))

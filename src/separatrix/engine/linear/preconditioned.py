@@ -30,7 +30,7 @@ from scipy.linalg import LinAlgError, qr
 from scipy.sparse import issparse
 
 from separatrix.arrays import FloatArray, repeated
-from separatrix.data.block import Block, explained
+from separatrix.data.block import Block, response
 from separatrix.data.memory import MemorySource
 from separatrix.engine.grams import scaled_columns, scaled_rows, sum_of_squares
 from separatrix.engine.matrices import double_double
@@ -208,7 +208,7 @@ def of_rows(
         return None
     solve = partial(solved, times, factor.solve, most=most)
     flat = solve(np.ones((n, m)))
-    y = explained(source)
+    y = response(source)
 
     def left(state: FloatArray) -> FloatArray:
         return y - state[n : n + m].sum(axis=0) - plane(state[n + m :]) - own * state[:n]

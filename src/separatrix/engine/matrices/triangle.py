@@ -14,7 +14,7 @@ from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from separatrix.arrays import FloatArray
 from separatrix.compressed import dense
-from separatrix.data.block import Block, Source, explained
+from separatrix.data.block import Block, Source, response
 from separatrix.data.memory import MemorySource
 from separatrix.equations.hyperplane import back_project, weighted_gram
 
@@ -58,7 +58,7 @@ def squared_triangle(source: Source, rows: Callable[[Block], FloatArray], apart:
 def sparse_triangle(source: MemorySource, intercept: int) -> FloatArray | None:
     """R of sqrt(weight) [1 X y - offset], X sparse, by squares of its entries alone; None where that takes digits. It
     has as many rows as columns that others do not span, and targets."""
-    y = explained(source)
+    y = response(source)
     shift = np.average(y, axis=0, weights=source.weight) * intercept  # whose square would hide what varies
     G = source.add_up(partial(squares_of, intercept=intercept, shift=shift), operator.iadd)
     rows = of_spanned_squares(G, len(shift))
@@ -72,7 +72,7 @@ def sparse_triangle(source: MemorySource, intercept: int) -> FloatArray | None:
 
 def squares_of(block: Block, intercept: int, shift: FloatArray) -> FloatArray:
     """[X 1 y]' diag(weight) [X 1 y] of a block, of which X may be sparse, y less its offset and a shift (T,)."""
-    y = explained(block) - shift
+    y = response(block) - shift
     pull = block.weight[:, None] * y
     cross = np.vstack([back_project(block.X, pull), np.ones((intercept, len(y))) @ pull])
     return np.block([[weighted_gram(block.X, block.weight, intercept), cross], [cross.T, y.T @ pull]])
@@ -111,7 +111,7 @@ def over_ridge(R: FloatArray, l2: FloatArray, first: int = 0) -> FloatArray:
 
 def rows_of(block: Block, intercept: int) -> FloatArray:
     """sqrt(weight) [1 X y - offset] of a block, dense."""
-    return design_of(block, intercept, explained(block))
+    return design_of(block, intercept, response(block))
 
 
 def design_of(block: Block, intercept: int, *beside: FloatArray) -> FloatArray:

@@ -24,11 +24,13 @@ CS = np.logspace(-4, 4, 17)
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen C, with all Cs (Cs,) and the mean loss of the rows that each fold left out, by weight (folds, Cs)."""
+    """The chosen C, with all Cs (Cs,) and the mean loss of the rows that each fold left out, by weight (folds, Cs);
+    `gap` is about how far the worst of the fits, those of the folds or of all rows, is above its optimum."""
 
     C: float
     Cs: FloatArray
     losses: FloatArray
+    gap: float
 
 
 def select_C(
@@ -69,7 +71,7 @@ def select_C(
             for c in range(len(Cs)):
                 eta = linear_predictor(left_out.X, paths.coefficients[f + 1, c].T, paths.intercepts[f + 1, c])
                 losses[f, c] = mean_loss(left_out, loss, eta if left_out.offset is None else eta + left_out.offset)
-    return Selection(float(Cs[losses.mean(axis=0).argmin()]), Cs, losses)
+    return Selection(float(Cs[losses.mean(axis=0).argmin()]), Cs, losses, float(paths.gaps.max()))
 
 
 def check_folds(folds: Folds, classes: Sequence[object], codes: IntArray) -> None:
