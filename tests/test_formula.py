@@ -422,6 +422,8 @@ def test_a_likelihood_ratio_of_fits_that_are_not_nested_is_refused(fit):
         large.lr_test(fit("_ ~ x", data, weights=np.full(200, 2.0)))
     with pytest.raises(ArgumentError, match="differ in their offset"):
         large.lr_test(fit("_ ~ x", data, offset=np.full(200, 0.1)))
+    with pytest.raises(ArgumentError, match=r"differ in their outcomes, \w+ of other rows"):
+        large.lr_test(fit("_ ~ x", data[::-1]))
     with pytest.raises(ArgumentError, match="has Intercept, which is no combination"):
         fit("_ ~ x + firm - 1", data).lr_test(fit("_ ~ 1", data))
     assert large.lr_test(fit("_ ~ I(3 * x + 1e6)", data)).df == 2

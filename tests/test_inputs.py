@@ -334,6 +334,8 @@ def test_one_variable_needs_no_list():
         (lambda fit: fit.score_test("lwt"), "columns='lwt' must be the values"),
         (lambda fit: fit.anova(fit), r"type=a LogitResult must be 1, .* Two fits are compared by lr_test"),
         (lambda fit: fit.lr_test(ols("low ~ lwt", TABLE)), "compare two of a kind"),
+        (lambda fit: fit.lr_test(ols("age ~ lwt", TABLE)), "compare two of a kind"),
+        (lambda fit: fit.lr_test(logit("I(age > 20) ~ lwt", TABLE)), r"differ in their outcomes, .* and .*age > 20"),
         (lambda _: logit("low ~ age", frame()[:0]), "data has no rows"),
         (lambda _: logit([], np.empty((0, 2))), "y has no rows"),
         (lambda _: ols([1.0], [[1.0]]), "1 row for 2 parameters"),

@@ -27,6 +27,7 @@ IRIS = load_iris()
 X, SPECIES = IRIS.data[:, :2], IRIS.target
 Y = (SPECIES != 0).astype(int)
 MODEL = LogisticRegression().fit(X, Y)
+LEARNER = scratch.LogisticRegression(num_iterations=2).fit(X, Y)
 THREE = LogisticRegression().fit(X, SPECIES)
 
 
@@ -445,7 +446,9 @@ REFUSED = {
     "model has 6 weights": lambda ax: plots.plot_distances(THREE, X, SPECIES, [0], ax=ax),
     "chosen names row 150, but X has rows 0 to 149": lambda ax: plots.plot_distances(MODEL, X, Y, [150], ax=ax),
     "chosen must be row positions": lambda ax: plots.plot_distances(MODEL, X, Y, [0.5], ax=ax),
-    "at least one finite": lambda ax: plots.plot_losses([], ax=ax),
+    "losses must be a list of numbers, at least one finite": lambda ax: plots.plot_losses([], ax=ax),
+    "losses must be a list of numbers": lambda ax: plots.plot_losses(["a", "b"], ax=ax),
+    "losses is a LogisticRegression: give its losses_": lambda ax: plots.plot_losses(LEARNER, ax=ax),
     "y_true holds 1 classes": lambda ax: plots.plot_roc([1, 1], [0.2, 0.3], ax=ax),
     r"shape \(2,\), but has shape \(1,\)": lambda ax: plots.plot_confusion([1, 1], [1], ax=ax),
 }

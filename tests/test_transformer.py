@@ -229,6 +229,35 @@ def test_a_dense_array_too_large_for_memory_is_refused_before_it_is_made(monkeyp
         Columns(text=["said"], sparse_output=False).fit_transform(data)
 
 
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        ({"a": [1, 2]}, ArgumentError, "X is a dict: give rows and columns, as an array or a dataframe"),
+        ("rows.csv", ArgumentError, "X='rows.csv' is text: give rows and columns"),
+        ([1.0, 2.0], DataError, r"X has shape \(2,\), and must have two dimensions"),
+        ([["a", 1.0], ["b"]], DataError, r"X\[1\] has 1 cells, and X\[0\] has 2"),
+        (np.empty((0, 2)), DataError, "X has no rows"),
+        (sparse.eye(2, format="csr"), DataError, "dense data is required"),
+    ],
+)
+def test_what_is_no_table_is_refused_when_columns_are_learned_and_when_they_are_read(X, error, message):
+    for ask in (Columns().fit, Columns().fit([[1.0, "x"], [2.0, "y"]]).transform):
+        with pytest.raises(error, match=message) as refusal:
+            ask(X)
+        assert "\n" not in str(refusal.value)
+
+
+def test_a_table_of_other_columns_than_those_that_were_learned_is_refused():
+    columns = Columns().fit(pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]}))
+    with pytest.raises(ColumnError, match="feature names should match"):
+        columns.transform(pd.DataFrame({"c": [1.0], "b": ["x"]}))
+    with (
+        pytest.warns(UserWarning, match="does not have valid feature names"),
+        pytest.raises(DataError, match="expecting 2 features as input: give the columns of the fit"),
+    ):
+        columns.transform(np.eye(3))
+
+
 def test_no_rows_are_no_columns_that_are_empty():
     with pytest.raises(DataError, match="X has no rows to learn columns from; add rows"):
         Columns().fit(pd.DataFrame({"a": [1.0], "b": ["x"]})[:0])

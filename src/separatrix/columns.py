@@ -8,16 +8,17 @@ import numpy as np
 import pyarrow as pa
 from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from separatrix.arguments import gaps, unmasked
-from separatrix.checked import all_or_nothing
+from separatrix.checked import all_or_nothing, check_fitted
 from separatrix.data.frames import named_once
 from separatrix.data.subsets import csr_of
 from separatrix.data.tables.cells import Table
 from separatrix.data.tables.columns import Columns as Learned
 from separatrix.data.tables.columns import Rules, Unseen
 from separatrix.errors import ArgumentError
+from separatrix.explained import explained
 
 MOST_CELLS = 2**31  # of a dense array, 16 GiB
 
@@ -99,7 +100,7 @@ class Columns(TransformerMixin, BaseEstimator):
         if self.sparse_output not in (None, True, False):
             raise ArgumentError(f"sparse_output={self.sparse_output!r} must be True, False or None.")
         with all_or_nothing(self):
-            self.columns_ = Learned.learn(self._table(X, reset=True), where="X", **self.options)
+            self.columns_ = Learned.learn(self._read(X, reset=True), where="X", **self.options)
         return self
 
     @property
@@ -109,9 +110,9 @@ class Columns(TransformerMixin, BaseEstimator):
 
     def transform(self, X: Any) -> Any:
         """The numbers of any rows, (rows, features), dense or CSR; X has the columns that fit saw."""
-        check_is_fitted(self)
+        check_fitted(self)
         as_sparse = self._as_sparse()
-        encoded = self.columns_.encode(self._table(X, reset=False), "X").X
+        encoded = self.columns_.encode(self._read(X, reset=False), "X").X
         if as_sparse is None or as_sparse == hasattr(encoded, "toarray"):
             return encoded
         return csr_of(encoded) if as_sparse else _dense(encoded)
@@ -129,16 +130,22 @@ class Columns(TransformerMixin, BaseEstimator):
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """A name for each feature, (features,)."""
-        check_is_fitted(self)
+        check_fitted(self)
         return np.array(self.columns_.feature_names, dtype=object)
 
     def describe(self) -> list[tuple[str, str]]:
         """Each column, and what became of it, in words."""
-        check_is_fitted(self)
+        check_fitted(self)
         return self.columns_.describe()
 
-    def _table(self, X: Any, reset: bool) -> Table:
+    def _read(self, X: Any, reset: bool) -> Table:
         """X as a dataframe of narwhals, its names and their number learned or compared."""
+        try:
+            return self._table(X, reset)
+        except (TypeError, ValueError) as error:
+            raise explained(error, X, numbers=False) from None
+
+    def _table(self, X: Any, reset: bool) -> Table:
         named_once(X)
         table = nw.from_native(X, eager_only=True, pass_through=True)
         if isinstance(table, nw.DataFrame) and all(isinstance(name, str) for name in table.columns):

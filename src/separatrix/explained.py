@@ -20,8 +20,9 @@ class CellTypeError(CellError, TypeError):
     """A cell of a type that is no number, which scikit-learn calls a TypeError."""
 
 
-def explained(error: Exception, X: Any, y: Any = ..., estimator: Any = None) -> Exception:
-    """The error in one line, with the place and the remedy; the error itself where it says as much."""
+def explained(error: Exception, X: Any, y: Any = ..., estimator: Any = None, numbers: bool = True) -> Exception:
+    """The error in one line, with the place and the remedy; the error itself where it says as much. Cells of X need not
+    be `numbers` to those that make numbers of them."""
     if isinstance(error, SeparatrixError):
         return error
     if y is None:
@@ -37,7 +38,7 @@ def explained(error: Exception, X: Any, y: Any = ..., estimator: Any = None) -> 
         return DataError(f"{message.rstrip('.')}: give the columns of the fit.")
     if isinstance(X, str) and takes_tables(estimator):
         return ArgumentError(f"X={X!r} is text: for a file name the column to learn, fit({X!r}, target='...').")
-    return about_X(X) or (about_y(X, y) if y is not ... else None) or DataError(message.splitlines()[0])
+    return about_X(X, numbers) or (about_y(X, y) if y is not ... else None) or DataError(message.splitlines()[0])
 
 
 def takes_tables(estimator: Any) -> bool:
@@ -45,7 +46,7 @@ def takes_tables(estimator: Any) -> bool:
     return estimator is not None and "target" in signature(estimator.fit).parameters
 
 
-def about_X(X: Any) -> Exception | None:
+def about_X(X: Any, numbers: bool) -> Exception | None:
     """What is wrong with X, if that is where it is."""
     if isinstance(X, str):
         return ArgumentError(f"X={X!r} is text: give rows and columns, as an array or a dataframe.")
@@ -68,7 +69,7 @@ def about_X(X: Any) -> Exception | None:
     if 0 in shape:
         what, none = ("sample(s)", "rows") if shape[0] == 0 else ("feature(s)", "columns")
         return DataError(f"X has no {none}: 0 {what} (shape={shape}) while a minimum of 1 is required.")
-    return no_number(X)
+    return no_number(X) if numbers else None
 
 
 def about_complex(X: Any) -> Exception | None:

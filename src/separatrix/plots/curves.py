@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
+from separatrix.arguments import as_numbers
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.equations.links import sigmoid
 from separatrix.errors import ArgumentError
@@ -178,9 +179,10 @@ class LossDisplay(Display):
         >>> display.ax_.get_xscale()
         'linear'
         """
-        values = np.asarray(losses, dtype=float)
+        values = as_numbers(losses)
         if values.ndim != 1 or not np.isfinite(values).any():
-            raise ArgumentError(f"losses must be a list of numbers, at least one finite; shape {values.shape}.")
+            given = f"losses is a {type(losses).__name__}: give its losses_, " if hasattr(losses, "losses_") else ""
+            raise ArgumentError(f"{given or 'losses must be '}a list of numbers, at least one finite.")
         return cls(values, label).plot(ax)
 
 

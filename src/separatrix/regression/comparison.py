@@ -47,7 +47,7 @@ class ComparedResult(Result):
     def lr_test(self, other: "ComparedResult") -> Test:
         """The likelihood-ratio test against a fit of the same rows that is nested in this one, or holds it.
 
-        Raises ArgumentError for fits that are not nested, or of other rows.
+        Raises ArgumentError for fits that are not nested, or of other rows or another outcome.
         """
         return lr_test(self, other)
 
@@ -64,22 +64,25 @@ class ComparedResult(Result):
 def lr_test(a: Any, b: Any) -> Test:
     """The likelihood-ratio test of the smaller of two fits within the larger.
 
-    Raises ArgumentError for fits of other rows or another kind, and InferenceError for penalised ones.
+    Raises ArgumentError for fits of other rows, another outcome or another kind, and InferenceError for penalised ones.
     """
     small, large = sorted((a, b), key=lambda result: result.n_params)
     for result in (small, large):
         result._check_inference("likelihood ratios")
-    differs = small.sample.difference(large.sample)
-    if differs == "rows":
-        rows = f"{small.sample.n_rows} and {large.sample.n_rows}"
-        raise ArgumentError(f"the fits are of {rows} rows, not of the same ones: use one set.")
-    if differs:
-        raise ArgumentError(f"the fits differ in their {differs}: a likelihood ratio is of the same. Fit both alike.")
     if type(small) is not type(large):
         kinds = f"{type(small).__name__} and {type(large).__name__}"
         alike = type(small.sample.outcome.loss) is type(large.sample.outcome.loss)
         remedy = "give both the same penalty" if alike else "compare two of a kind"
         raise ArgumentError(f"the fits are a {kinds}, whose likelihoods differ: {remedy}.")
+    differs = small.sample.difference(large.sample)
+    if differs == "rows":
+        rows = f"{small.sample.n_rows} and {large.sample.n_rows}"
+        raise ArgumentError(f"the fits are of {rows} rows, not of the same ones: use one set.")
+    if differs == "outcomes":
+        one, other = small.sample.outcome.name, large.sample.outcome.name
+        differs += f", {one} and {other}" if one != other else f", {one} of other rows"
+    if differs:
+        raise ArgumentError(f"the fits differ in their {differs}: a likelihood ratio is of the same. Fit both alike.")
     if apart := beyond(large.sample, small.sample):
         raise ArgumentError(
             f"the smaller model has {listing(apart)}, which is no combination of the larger one's columns, so their "

@@ -99,10 +99,12 @@ class Sample:
         """InferenceError where the rows are not in memory, which `what` needs: here they are."""
 
     def difference(self, other: "Sample") -> str | None:
-        """What another sample does not have in common with this one, "rows", "weights" or "offset"; or None."""
+        """What another sample does not share with this one, "rows", "outcomes", "weights" or "offset"; or None."""
         y, others = self.outcome.y, other.outcome.y
-        if y.shape != others.shape or not np.array_equal(y, others):
+        if len(y) != len(others):
             return "rows"
+        if y.shape != others.shape or not np.array_equal(y, others):
+            return "outcomes"
         if not np.array_equal(self.weight, other.weight):
             return "weights"
         a, b = (0.0 if sample.offset is None else sample.offset for sample in (self, other))

@@ -70,10 +70,10 @@ class StreamedSample(Sample):
         raise InferenceError(f"the rows of this fit are not in memory, and {what} need them: use predict(data).")
 
     def difference(self, other: Sample) -> str | None:
-        if not isinstance(other, StreamedSample) or self.whole is not other.whole:
+        if not isinstance(other, StreamedSample) or self.whole is not other.whole or self.n_rows != other.n_rows:
             return "rows"
-        if (self.n_rows, self.outcome.name) != (other.n_rows, other.outcome.name):
-            return "rows"
+        if self.outcome.name != other.outcome.name:
+            return "outcomes"
         if not np.array_equal(self.totals, other.totals):
             return "weights"
         return None if self.has_offset == other.has_offset else "offset"
