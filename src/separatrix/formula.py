@@ -124,7 +124,8 @@ def ols(
     """Linear regression by QR with standard errors, tests and intervals: `ols("y ~ x", data)`, `ols(y, X)`.
 
     The arguments are those of `logit`, but for the outcome, which is numbers (n,), and the penalty, which stands beside
-    half the sum of squares.
+    half the sum of squares; so are the errors. QR is Golub's (1965, "Numerical methods for solving linear least squares
+    problems").
 
     >>> fit = ols([1.0, 3.0, 4.0, 8.0], [0.0, 1.0, 2.0, 3.0])
     >>> fit.params.round(4), fit.bse.round(4)

@@ -64,6 +64,13 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
     trace_ : Trace, most often of one step;  certificate_ : Certificate, the distance to the optimum as rounding left it
     n_features_in_;  feature_names_in_
 
+    Notes
+    -----
+    QR is Golub's (1965, "Numerical methods for solving linear least squares problems"). Raises ArgumentError for
+    parameters, or an offset, without meaning, CellError for a cell of X that is not finite, and TargetError for a y
+    that is missing or no number. Predictions warn with SeparatrixWarning where the fit had an offset and they have
+    none.
+
     >>> model = LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
     >>> model.predict([[10.0]]).round(12)
     array([21.])

@@ -54,6 +54,7 @@ from separatrix.training import (
     evaluate_batches,
     hold_out,
     model_of,
+    of_fit,
     with_metrics,
 )
 
@@ -105,18 +106,13 @@ def train_streamed(
         some.y,
         model.columns,
         target,
+        **of_fit(model, inferred, settings),
         probabilities=by_columns(model, some.X, offset),
-        C=model.fit.C,
-        gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
-        tol=settings.tol,
-        iterates=len(model.fit.losses) >= settings.max_iter and not (settings.inference or settings.regression),
         evaluation=evaluation,
-        held_out=settings.test_size > 0,
         notes=[str(note) for note in notes],
         unlabelled=learned.unlabelled,
         counts=learned.class_rows,
         weight=learned.weight if model.weight else None,
-        frequency=settings.frequency is not None,
         turns=turned(dataset, learned),
     )
     rows = learned.rows + (evaluation.rows if settings.test_size else 0)

@@ -102,23 +102,31 @@ def train(
         y_train,
         columns,
         target,
+        **of_fit(model, inferred, settings),
         probabilities=by_columns(model, X, own.offset),
-        C=model.fit.C,
-        gap=0.0 if inferred and inferred.result.estimate.infinite.any() else model.fit.gap,  # no iteration gets there
-        tol=settings.tol,
-        iterates=len(model.fit.losses) >= settings.max_iter and not (settings.inference or settings.regression),
         evaluation=evaluation,
-        held_out=settings.test_size > 0,
         weight=None if own.weight is None else own.weight.sum() * np.array(model.rates if target.classes else [1.0]),
-        frequency=settings.frequency is not None,
         notes=[str(note) for note in prediction.notes],
         unlabelled=int(np.count_nonzero(~labelled)),
-        choosing_gap=model.fit.choice.gap if model.fit.choice else 0.0,
-        untrue=model.fit.choice.doubt if model.fit.choice else "",
         turns=turns(whole, {target_name, *told_of(settings.columns)}).values(),
     )
     rows = int(np.count_nonzero(counts))
     return Training(with_metrics(model, evaluation), evaluation, findings, rows, X, y_train, inferred)
+
+
+def of_fit(model: Model, inferred: Inferred | None, settings: Settings) -> dict[str, Any]:
+    """What `examine` asks of a fit, wherever its rows are."""
+    fit, infinite = model.fit, inferred is not None and inferred.result.estimate.infinite.any()
+    return {
+        "C": fit.C,
+        "gap": 0.0 if infinite else fit.gap,  # no iteration gets there
+        "tol": settings.tol,
+        "iterates": len(fit.losses) >= settings.max_iter and not (settings.inference or settings.regression),
+        "held_out": settings.test_size > 0,
+        "frequency": settings.frequency is not None,
+        "choosing_gap": fit.choice.gap if fit.choice else 0.0,
+        "untrue": fit.choice.doubt if fit.choice else "",
+    }
 
 
 def hold_out(settings: Settings, target: str) -> HoldOut:

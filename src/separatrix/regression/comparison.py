@@ -57,7 +57,8 @@ class ComparedResult(Result):
 
     def anova(self, type: int = 1) -> Any:
         """A test for every term, as a dataframe: the likelihood ratio, or of a linear model F. Of type 1, terms enter
-        in order; of type 2, each comes after all others but those that contain it."""
+        in order; of type 2, each comes after all others but those that contain it. A robust covariance is not part of
+        them: `wald_test` uses it."""
         return anova(self, type)
 
 

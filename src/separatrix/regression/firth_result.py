@@ -162,7 +162,8 @@ def check_covariance(covariance: str, method: str, groups: Any = None) -> None:
 def fit_result(sample: Sample, method: str, singular: str) -> FirthResult:
     """Firth's estimate of a sample; method is "firth", "flic" or "flac", singular "raise" or "drop".
 
-    Raises DataError for a singular design. Warns with ConvergenceWarning where the maximum was not reached.
+    Raises DataError for a singular design, and ArgumentError for "flic" or "flac" of more than two classes. Warns with
+    ConvergenceWarning where the maximum was not reached.
     """
     check_rows(sample)
     if CORRECTIONS[method] and sample.outcome.columns > 1:
