@@ -86,6 +86,18 @@ def test_quoted_cells_hold_delimiters_quotes_and_line_ends(write):
     assert rows(write('a,b\n"x, ""y""",1\n"two\nlines",2\n')) == [('x, "y"', 1), ("two\nlines", 2)]
 
 
+def test_cells_of_many_lines_are_read_however_large_the_file(write):
+    rng, words = np.random.default_rng(0), np.array(["clean", "good,", "slow", "again", "and, well"])
+    texts = ["\n".join(map(" ".join, rng.choice(words, (lines, 6)))) for lines in rng.integers(1, 40, 20_000)]
+    content = "said,good\n" + "".join(f'"{text}",{i % 2}\n' for i, text in enumerate(texts))
+    path = write(content)
+    assert path.stat().st_size > 10_000_000  # of which several threads read a part each
+    assert rows(path) == [(text, i % 2) for i, text in enumerate(texts)]
+    assert re.search(r"\('one cell'\): cells found 1, .* line 2", refusal(write(content + "one cell\n")))
+    line = content.count("\n") + 1
+    assert re.search(rf"line {line} \('\"one'\): a quote is not closed", refusal(write(content + '1,"one\n2,two\n')))
+
+
 def test_a_type_is_settled_by_the_whole_file(write):
     table = table_of(str(write("a,b\n" + "1,2\n" * 50_000 + "x,2.5\n")))
     assert table.schema == {"a": nw.String, "b": nw.Float64}

@@ -12,7 +12,8 @@ import narwhals as nw
 import pyarrow as pa
 
 from separatrix.cached import cached_property
-from separatrix.data.reading.delimited import merge_as_numbers, refuse_twins
+from separatrix.data.reading.delimited import merge_as_numbers
+from separatrix.data.reading.dialect import refuse_twins
 from separatrix.data.reading.files import find, no_rows, parts_of
 from separatrix.data.reading.hold_out import HoldOut, Some
 from separatrix.data.reading.parts import Folder, Part, TablePart, TextPart, decoded, plain_errors, regrouped, spool

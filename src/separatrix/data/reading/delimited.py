@@ -8,24 +8,24 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from io import TextIOWrapper
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, cast
 
 import duckdb
 import pyarrow as pa
 
+from separatrix.data.reading.dialect import (
+    ASTRAY,
+    PACKED,
+    Dialect,
+    check_closed,
+    dialect_of,
+    unexpanded,
+)
 from separatrix.data.tables.calendar import DATED
 from separatrix.data.tables.cells import MISSING
 from separatrix.errors import ColumnError, FileError
-
-DELIMITERS = "\t;|,"
-CHUNK = 2**20  # bytes
-SOME = 2**16  # letters of the first line of cells: a longer one does not tell how it is parted
-NAME_LINES = 200  # at most, of the column names, of which a quoted one may hold line ends
-QUOTED = r'[^"]*(?:""[^"]*)*'  # of a cell, what is between its quotes
-ASTRAY = "a quote is not closed, or closed too early; mend that line."
 
 GUARD = r"NOT regexp_matches({0}, '^\s*[+-]?(0\d|[nN])') AND NOT contains({0}, '_')"
 """007 is a code, as in `written`; NAN and 1_000 are numbers to DuckDB alone."""
@@ -57,19 +57,6 @@ column's."""
 COMMA = "TRY_CAST(replace({0}, ',', '.') AS DOUBLE)"
 DECIMAL_COMMA = Kind(f"CASE WHEN {GUARD} AND NOT contains({{0}}, '.') THEN {COMMA} END", COMMA)
 """Where cells are parted by semicolons; a point beside a comma parts thousands, which is left to `written`."""
-
-
-class Dialect(NamedTuple):
-    """The names in a file's first line, and how to read on; `packed` is DuckDB's word for how it is compressed."""
-
-    names: tuple[str, ...]
-    delimiter: str
-    blank_lines: int
-    packed: str
-
-
-PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-"""How a compressed file begins, and what it is then."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +96,7 @@ def layouts_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Iter
     Raises
     ------
     FileError
-        A file is empty, not text, or without column names.
+        A file is empty, not text, or without column names, or ends in a quote that is not closed.
     ColumnError
         Two columns have the same name, or two files different columns.
     duckdb.Error
@@ -122,106 +109,20 @@ def layouts_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Iter
             raise ColumnError(different(paths[0], first.names, path, other.names))
         if other.delimiter != first.delimiter:
             raise FileError(f"{path} is not delimited like {paths[0]}; delimit all files alike.")
-    held, rows = Counter[tuple[str, Kind]](), Counter[str]()
+    held, rows, alone = Counter[tuple[str, Kind]](), Counter[str](), set[str]()
     for alike in dict.fromkeys(dialects):
         some = dict.fromkeys(path for path, dialect in zip(paths, dialects, strict=True) if dialect == alike)
-        _count(_as_text(connection, some, alike, filename=True), alike, held, rows)  # once, though named twice
+        parallel, counts = _counts(connection, some, alike)  # once, though named twice
+        alone |= set() if parallel else set(map(unexpanded, some))
+        for place, file, rows[file], breaks, *many in counts:
+            alone |= {file} if breaks else set()
+            for kind, fitting in zip([TEXT, *_kinds(alike.delimiter)], many, strict=True):
+                held[alike.names[int(place[1:])], kind] += fitting
     casts = {name: _cast(name, first.delimiter, held) for name in first.names}
     for path, dialect in zip(paths, dialects, strict=True):
-        yield Layout(dialect, casts), rows[unexpanded(path)]
-
-
-def dialect_of(path: Path) -> Dialect:
-    """What the first line that is not blank says, and of its delimiter the one below it."""
-    with path.open("rb") as file:
-        start = file.read(4)
-    packed = next((kind for mark, kind in PACKED.items() if start.startswith(mark)), "none")
-    if packed != "none":
-        check_whole(path, packed)
-    unpack = pa.input_stream(unexpanded(path), compression=None if packed == "none" else packed)
-    with TextIOWrapper(unpack, encoding="utf-8-sig", errors="replace") as lines:
-        blank_lines, line = next(((i, line) for i, line in enumerate(lines) if line.strip()), (0, ""))
-        line = with_rest(line, lines)
-        below = lines.readline(SOME)
-    if "\0" in line or "\ufffd" in line:
-        raise FileError(f"{path} is neither Parquet nor text in UTF-8; export it as CSV in UTF-8.")
-    if not line:
-        raise FileError(f"{path} is empty; write it anew, as Parquet, or as CSV with column names in the first line.")
-    delimiter = delimiter_of(line, below)
-    cells, astray = parted(line, delimiter)
-    if astray:  # DuckDB would skip rows in search of the other quote
-        start = line.partition("\n")[0][:40]
-        raise FileError(f"{path}, line {blank_lines + 1} ({start!r}): {ASTRAY}")
-    names = [name.strip() or f"column {i}" for i, name in enumerate(cells, start=1)]
-    _check_names(names, path)
-    return Dialect(tuple(names), delimiter, blank_lines, packed)
-
-
-def delimiter_of(names: str, cells: str) -> str:
-    """The mark that parts a line of names. Names may hold marks too, most often commas: so it is the first that parts
-    the cells below into as many, and where none does the one of most names.
-
-    >>> delimiter_of("Length, cm;Width, cm", "5,1;3,5"), delimiter_of("x, y, z;w", "1;2"), delimiter_of("a,b;c", "")
-    (';', ';', ',')
-    """
-    many = {mark: len(parted(names, mark)[0]) for mark in DELIMITERS}
-    agreeing = (mark for mark in DELIMITERS if many[mark] == len(parted(cells, mark)[0]) > 1)
-    return next(agreeing, None) or max(reversed(DELIMITERS), key=lambda mark: many[mark])
-
-
-def with_rest(line: str, lines: TextIO) -> str:
-    r"""A line of names, with as many of the next as a quoted name runs on into; alone where no quote ends it soon.
-
-    >>> from io import StringIO
-    >>> with_rest('x,"a\n', StringIO('b"\n1,2\n'))
-    'x,"a\nb"\n'
-    """
-    whole = line
-    for _ in range(NAME_LINES):
-        if not any(re.fullmatch(f' ?"{QUOTED}', parted(whole, mark)[1]) for mark in DELIMITERS):
-            return whole
-        if not (more := lines.readline(max(SOME - len(whole), 0))):
-            break
-        whole += more
-    return line
-
-
-def parted(line: str, mark: str) -> tuple[list[str], str]:
-    """The cells of a line as DuckDB parts them, to which a blank before a quoted cell and those behind it are nothing;
-    and the last of them from a quote on that is not closed, or closed too early.
-
-    >>> parted('a, "b, c" ,5" pipe', ","), parted('a,"b"c,d', ",")
-    ((['a', 'b, c', '5" pipe'], ''), (['a', '"b"c,d'], '"b"c,d'))
-    """
-    cell = re.compile(rf' ?"({QUOTED})" *(?=[{mark}\n]|$)|(?! ?")[^{mark}\n]*')
-    cells: list[str] = []
-    at = 0
-    while found := cell.match(line, at):
-        cells.append(found[0] if found[1] is None else found[1].replace('""', '"'))
-        at = found.end() + 1
-        if line[found.end() : at] != mark:
-            return cells, ""
-    return [*cells, line[at:]], line[at:]
-
-
-def unexpanded(path: Path | str) -> str:
-    """How DuckDB and Arrow are told of a path: to them a ~ that begins it is the user's folder.
-
-    >>> unexpanded("~march.csv"), unexpanded("data/march.csv")
-    ('./~march.csv', 'data/march.csv')
-    """
-    return f"./{path}" if str(path).startswith("~") else str(path)
-
-
-def check_whole(path: Path, packed: str) -> None:
-    """FileError where a compressed file ends too early, or its checksum is that of other bytes: DuckDB sees neither the
-    one of zstd nor the other of gzip. A reading of it, short beside those that make cells of it."""
-    with pa.input_stream(unexpanded(path), compression=packed) as unpack:
-        try:
-            while unpack.read(CHUNK):
-                pass
-        except OSError:
-            raise FileError(f"{path} is damaged or cut short: its compression is not whole; get it anew.") from None
+        if (file := unexpanded(path)) in alone:
+            check_closed(path, dialect)
+        yield Layout(dialect._replace(parallel=file not in alone), casts), rows[file]
 
 
 def different(first: Path, names: Sequence[str], path: Path, others: Sequence[str]) -> str:
@@ -231,13 +132,6 @@ def different(first: Path, names: Sequence[str], path: Path, others: Sequence[st
         return f"{path} has no column {lacking[0]!r}, but {first} has; {remedy}"
     extra = next(name for name in others if name not in names)
     return f"{path} has a column {extra!r}, but {first} has none; {remedy}"
-
-
-def refuse_twins(names: list[str], path: Path | str) -> None:
-    """Raise the ColumnError that says which name two columns share, if any do."""
-    name, count = Counter(names).most_common(1)[0]
-    if count > 1:
-        raise ColumnError(f"{path} has {count} columns named {name!r}; rename all but one.")
 
 
 def merge_as_numbers(texts: Iterable[str], most: float = inf) -> bool:
@@ -288,13 +182,6 @@ def unlike_end(path: Path) -> int | None:
         return next((number for number, returns in ends if returns != first.endswith(b"\r\n")), None)
 
 
-def _check_names(names: list[str], path: Path) -> None:
-    if all(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", name) for name in names):
-        row = ", ".join(names[:3])
-        raise FileError(f"{path} begins with numbers ({row}), not column names; put a line of names above them.")
-    refuse_twins(names, path)
-
-
 def _as_text(
     connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], dialect: Dialect, filename: bool = False
 ) -> duckdb.DuckDBPyRelation:
@@ -315,24 +202,28 @@ def _as_text(
         hive_partitioning=False,
         compression=packed,
         filename=filename,
+        parallel=dialect.parallel,
     )
 
 
-def _count(
-    text: duckdb.DuckDBPyRelation, dialect: Dialect, held: Counter[tuple[str, Kind]], rows: Counter[str]
-) -> None:
-    """Adds how many cells of each column each type can hold, and how many rows each file has.
+def _counts(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], dialect: Dialect) -> tuple[bool, list[Any]]:
+    """Whether several threads could read the files; and of each column of each file its place and the file, the number
+    of rows, of cells with line ends, of those not missing, and of those that each type can hold.
 
     A row for each cell: to plan a query that has a term for each column takes DuckDB the square of their number.
     """
-    kinds = [TEXT, *_kinds(dialect.delimiter)]
-    counts = ", ".join(f"count({kind.fits.format('cell')})" for kind in kinds)
+    fits = ", ".join(f"count({kind.fits.format('cell')})" for kind in [TEXT, *_kinds(dialect.delimiter)])
+    breaks = "count(*) FILTER (contains(cell, chr(10)) OR contains(cell, chr(13)))"
     cells = "cells UNPIVOT INCLUDE NULLS (cell FOR place IN (COLUMNS(* EXCLUDE filename)))"
-    asked: Any = text.query("cells", f"SELECT place, filename, count(*), {counts} FROM {cells} GROUP BY ALL")
-    for place, file, count, *many in asked.fetchall():
-        rows[file] = count
-        for kind, fitting in zip(kinds, many, strict=True):
-            held[dialect.names[int(place[1:])], kind] += fitting
+    asked = f"SELECT place, filename, count(*), {breaks}, {fits} FROM {cells} GROUP BY ALL"
+
+    def found(dialect: Dialect) -> list[Any]:
+        return cast(Any, _as_text(connection, paths, dialect, filename=True).query("cells", asked)).fetchall()
+
+    try:
+        return True, found(dialect)
+    except (duckdb.InvalidInputException, duckdb.NotImplementedException):
+        return False, found(dialect._replace(parallel=False))
 
 
 def _kinds(delimiter: str) -> list[Kind]:

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from separatrix.arguments import shown
 from separatrix.data.reading.builtin import BUILTIN
-from separatrix.data.reading.delimited import different, layouts_of, refuse_twins
+from separatrix.data.reading.delimited import different, layouts_of
+from separatrix.data.reading.dialect import refuse_twins
 from separatrix.data.reading.parts import ParquetPart, Part, TextPart, coded, connected, plain_errors, without_views
 from separatrix.data.tables.cells import is_text
 from separatrix.errors import ColumnError, FileError, listing

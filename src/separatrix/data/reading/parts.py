@@ -13,7 +13,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from separatrix.data.reading.delimited import Layout, explain, unexpanded
+from separatrix.data.reading.delimited import Layout, explain
+from separatrix.data.reading.dialect import unexpanded
 from separatrix.errors import FileError
 from separatrix.stopping import held, unfinished
 
