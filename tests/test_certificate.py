@@ -14,7 +14,7 @@ from seldom import seldom
 from separatrix import LogisticRegression
 from separatrix.data.memory import memory_source
 from separatrix.engine.certificates.certificate import Part, by_duality, by_pairs, by_part, by_self_concordance, certify
-from separatrix.engine.certificates.duality import fitted_bound, tilt_against
+from separatrix.engine.certificates.duality import fitted_bound, intercept_effects, tilt_against
 from separatrix.engine.certificates.row_reach import (
     MANY_ROWS,
     by_root,
@@ -421,6 +421,20 @@ def test_duality_bounds_a_first_order_solver_without_a_curvature_matrix():
             certificate = certify(objective, objective.evaluate(theta, order=1), tolerance=1e-13)
             assert certificate.gap <= 1e-13
             assert certificate.method == "duality"
+
+
+@pytest.mark.parametrize("K", [2, 4])
+def test_what_intercepts_do_to_the_gradient_in_one_pass_is_its_derivative(K):
+    problem = make_problem(3, K=K)
+    objective, step = problem.objective(), 1e-6
+    theta = np.random.default_rng(0).normal(size=(problem.X.shape[1] + 1, problem.columns_of_eta))
+    for effect, along in zip(intercept_effects(objective, theta), np.eye(theta.shape[1]), strict=True):
+        shift = np.zeros_like(theta)
+        shift[-1] = step * along
+        apart = (
+            objective.evaluate(theta + shift, order=1).gradient - objective.evaluate(theta - shift, order=1).gradient
+        )
+        np.testing.assert_allclose(effect, apart / (2 * step), atol=1e-8)
 
 
 def test_the_duality_gap_falls_with_the_square_of_the_distance_to_the_optimum():

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.base import clone
+from sklearn.metrics import log_loss
 
 import separatrix
 from seldom import seldom
@@ -37,6 +38,7 @@ from separatrix.errors import (
     ArgumentError,
     CellError,
     ColumnError,
+    ConvergenceWarning,
     DataError,
     FileError,
     SeparationWarning,
@@ -261,6 +263,24 @@ def test_many_columns_with_an_l1_penalty_are_solved_on_working_sets(tmp_path):
     assert 0 < np.count_nonzero(model.coef_) < 100
     np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-5)
     assert model.certificate_.gap <= 1e-10
+
+
+@pytest.mark.usefixtures("small_room")
+@pytest.mark.parametrize("K", [2, 3])
+def test_a_fit_that_stops_before_its_intercepts_are_at_their_optimum_bounds_its_distance(tmp_path, K):
+    random = np.random.default_rng(0)
+    X = random.normal([3.0, 0.0, 0.0], size=(3_000, 3))
+    y = (X[:, :K] + random.gumbel(size=(3_000, K))).argmax(axis=1)
+    data = written(pa.table({**{f"x{j}": column for j, column in enumerate(X.T)}, "y": y}), tmp_path / "set", 2, 200)
+    model = LogisticRegression(C=0.05, l1_ratio=1.0, max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="stopped after 1 iteration"):
+        stopped = model.fit(data, target="y")
+
+    def objective(model: LogisticRegression) -> float:
+        return log_loss(y, model.predict_proba(X)) + np.abs(model.coef_).sum() / (0.05 * len(X))
+
+    away = objective(stopped) - objective(LogisticRegression(C=0.05, l1_ratio=1.0, tol=1e-13).fit(X, y))
+    assert 1e-6 < away <= stopped.certificate_.gap < 1.0
 
 
 @pytest.mark.usefixtures("small_room")
