@@ -96,6 +96,7 @@ def test_cells_of_many_lines_are_read_however_large_the_file(write):
     assert re.search(r"\('one cell'\): cells found 1, .* line 2", refusal(write(content + "one cell\n")))
     line = content.count("\n") + 1
     assert re.search(rf"line {line} \('\"one'\): a quote is not closed", refusal(write(content + '1,"one\n2,two\n')))
+    assert re.search(rf"line {line} \('\"\" \"'\): a quote is not closed", refusal(write(content + '"" "\n')))
 
 
 def test_a_type_is_settled_by_the_whole_file(write):

@@ -131,20 +131,31 @@ def check_whole(path: Path, packed: str) -> None:
 
 
 def check_closed(path: Path, dialect: Dialect) -> None:
-    """FileError where a quote is not closed: of a file that one thread reads, DuckDB leaves what follows out unsaid."""
-    quoted = re.compile(rf'[\n\r{dialect.delimiter}] ?"{QUOTED}("?)'.encode())
+    """FileError where a quote is not closed, or closed too early: of a file that one thread reads, DuckDB leaves what
+    follows out without a word."""
+    ends = rf"[{dialect.delimiter}\r\n]"
+    quoted = re.compile(rf'{ends} ?"{QUOTED}(" *(?={ends})|"? *\Z|)'.encode())
     kind = None if dialect.packed == "none" else dialect.packed
+    data, line = b"\n", 0
     with pa.input_stream(unexpanded(path), compression=kind) as unpack:
-        data, line = b"\n" + unpack.read(len(BOM_UTF8)).removeprefix(BOM_UTF8), 0
+        data += unpack.read(len(BOM_UTF8)).removeprefix(BOM_UTF8)
         while chunk := unpack.read(CHUNK):
             data += chunk
             end = len(data) - 2  # a mark, a blank, and in the next chunk a quote
             for found in quoted.finditer(data):
+                if not found[1] and found.end() < len(data):
+                    raise astray(path, line, data, found.start())
                 end = max(found.end(), end) if found.end() < len(data) else found.start()
             line, data = line + data.count(b"\n", 0, end), data[end:]
-    if (found := quoted.match(data)) and not found[1]:
-        start, line = found[0][1:41].decode(errors="replace").partition("\n")[0], line + found[0].startswith(b"\n")
-        raise FileError(f"{path}, line {line} ({start!r}): {ASTRAY}")
+    if (found := quoted.match(data)) and not found[1].startswith(b'"'):
+        raise astray(path, line, data, 0)
+
+
+def astray(path: Path, line: int, data: bytes, at: int) -> FileError:
+    """The error of a quoted cell, from the mark before it on, of data that so many lines precede."""
+    line += data.count(b"\n", 0, at + 1)
+    start = data[at + 1 : at + 41].decode(errors="replace").partition("\n")[0]
+    return FileError(f"{path}, line {line} ({start!r}): {ASTRAY}")
 
 
 def refuse_twins(names: list[str], path: Path | str) -> None:
