@@ -446,12 +446,26 @@ REFUSED = {
     "model has 6 weights": lambda ax: plots.plot_distances(THREE, X, SPECIES, [0], ax=ax),
     "chosen names row 150, but X has rows 0 to 149": lambda ax: plots.plot_distances(MODEL, X, Y, [150], ax=ax),
     "chosen must be row positions": lambda ax: plots.plot_distances(MODEL, X, Y, [0.5], ax=ax),
+    "but is .True, False, False": lambda ax: plots.plot_distances(MODEL, X, Y, np.arange(150) == 0, ax=ax),
     "losses must be a list of numbers, at least one finite": lambda ax: plots.plot_losses([], ax=ax),
     "losses must be a list of numbers": lambda ax: plots.plot_losses(["a", "b"], ax=ax),
     "losses is a LogisticRegression: give its losses_": lambda ax: plots.plot_losses(LEARNER, ax=ax),
     "y_true holds 1 classes": lambda ax: plots.plot_roc([1, 1], [0.2, 0.3], ax=ax),
     r"shape \(2,\), but has shape \(1,\)": lambda ax: plots.plot_confusion([1, 1], [1], ax=ax),
 }
+
+
+@pytest.mark.parametrize(
+    ("axes", "given"),
+    [
+        (lambda: Figure().subplots(1, 2), "a ndarray"),
+        (Figure, "a Figure"),
+        (lambda: Figure().subplots(subplot_kw={"projection": "polar"}), "polar axes"),
+    ],
+)
+def test_what_is_not_one_pair_of_axes_is_refused(axes, given):
+    with pytest.raises(ArgumentError, match=f"ax is {given}: give plain axes"):
+        plots.plot_roc([0, 1], [0.2, 0.3], ax=axes())
 
 
 @pytest.mark.parametrize("message", REFUSED)

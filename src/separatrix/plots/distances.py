@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from separatrix.arguments import shown
 from separatrix.arrays import FloatArray, IntArray
 from separatrix.equations.hyperplane import signed_distance
 from separatrix.errors import ArgumentError, listing
@@ -125,7 +126,7 @@ def check_rows(chosen: ArrayLike, rows: int) -> IntArray:
     if positions.size == 0:
         return np.empty(0, dtype=np.int64)
     if positions.ndim != 1 or positions.dtype.kind not in "iu":
-        raise ArgumentError(f"chosen must be row positions, whole numbers, but is {chosen!r}.")
+        raise ArgumentError(f"chosen must be row positions, whole numbers, but is {shown(chosen)}.")
     absent = positions[(positions < 0) | (positions >= rows)]
     if absent.size:
         raise ArgumentError(f"chosen names row {listing(absent, 3)}, but X has rows 0 to {rows - 1}.")

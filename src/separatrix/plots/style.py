@@ -12,6 +12,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from separatrix.errors import ArgumentError
+
 # Petroff (2021), arXiv:2107.02270: ten colours told apart with any colour vision.
 # fmt: off
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
@@ -36,13 +38,19 @@ class Display:
     figure_: Figure | SubFigure
 
     def _open(self, ax: Axes | None) -> Axes:
-        """The given axes, or those of a new 5 x 4 inch pyplot figure, without ornament."""
+        """The given axes, or those of a new 5 x 4 inch pyplot figure, without ornament.
+
+        Raises ArgumentError for what is not one pair of rectilinear axes.
+        """
         if ax is None:
             from matplotlib import (
                 pyplot,
             )  # here, so that a picture drawn on given axes starts no window system
 
             ax = pyplot.subplots(figsize=(5, 4), layout="constrained")[1]
+        if not isinstance(ax, Axes) or ax.name != "rectilinear":
+            given = f"{ax.name} axes" if isinstance(ax, Axes) else f"a {type(ax).__name__}"
+            raise ArgumentError(f"ax is {given}: give plain axes, such as one of those that plt.subplots makes.")
         ax.spines[["top", "right"]].set_visible(False)
         ax.spines[["left", "bottom"]].set_color(MUTED)
         ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=TICK_SIZE, length=3)
