@@ -43,9 +43,7 @@ class Display:
         Raises ArgumentError for what is not one pair of rectilinear axes.
         """
         if ax is None:
-            from matplotlib import (
-                pyplot,
-            )  # here, so that a picture drawn on given axes starts no window system
+            from matplotlib import pyplot  # here: a picture drawn on given axes starts no window system
 
             ax = pyplot.subplots(figsize=(5, 4), layout="constrained")[1]
         if not isinstance(ax, Axes) or ax.name != "rectilinear":

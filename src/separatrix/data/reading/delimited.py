@@ -113,9 +113,11 @@ def layouts_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Iter
     for alike in dict.fromkeys(dialects):
         some = dict.fromkeys(path for path, dialect in zip(paths, dialects, strict=True) if dialect == alike)
         parallel, counts = _counts(connection, some, alike)  # once, though named twice
-        alone |= set() if parallel else set(map(unexpanded, some))
+        if not parallel:
+            alone.update(map(unexpanded, some))
         for place, file, rows[file], breaks, *many in counts:
-            alone |= {file} if breaks else set()
+            if breaks:
+                alone.add(file)
             for kind, fitting in zip([TEXT, *_kinds(alike.delimiter)], many, strict=True):
                 held[alike.names[int(place[1:])], kind] += fitting
     casts = {name: _cast(name, first.delimiter, held) for name in first.names}

@@ -16,6 +16,7 @@ CHUNK = 2**20  # bytes
 SOME = 2**16  # letters of the first line of cells: a longer one does not tell how it is parted
 NAME_LINES = 200  # at most, of the column names, of which a quoted one may hold line ends
 QUOTED = r'[^"]*(?:""[^"]*)*'  # of a cell, what is between its quotes
+SHOWN = 40  # letters of a line that is at fault
 ASTRAY = "a quote is not closed, or closed too early; mend that line."
 
 
@@ -44,8 +45,7 @@ def dialect_of(path: Path) -> Dialect:
     packed = next((kind for mark, kind in PACKED.items() if start.startswith(mark)), "none")
     if packed != "none":
         check_whole(path, packed)
-    unpack = pa.input_stream(unexpanded(path), compression=None if packed == "none" else packed)
-    with TextIOWrapper(unpack, encoding="utf-8-sig", errors="replace") as lines:
+    with TextIOWrapper(unpacked(path, packed), encoding="utf-8-sig", errors="replace") as lines:
         blank_lines, line = next(((i, line) for i, line in enumerate(lines) if line.strip()), (0, ""))
         line = with_rest(line, lines)
         below = lines.readline(SOME)
@@ -54,10 +54,9 @@ def dialect_of(path: Path) -> Dialect:
     if not line:
         raise FileError(f"{path} is empty; write it anew, as Parquet, or as CSV with column names in the first line.")
     delimiter = delimiter_of(line, below)
-    cells, astray = parted(line, delimiter)
-    if astray:  # DuckDB would skip rows in search of the other quote
-        start = line.partition("\n")[0][:40]
-        raise FileError(f"{path}, line {blank_lines + 1} ({start!r}): {ASTRAY}")
+    cells, unclosed = parted(line, delimiter)
+    if unclosed:  # DuckDB would skip rows in search of the other quote
+        raise astray(path, blank_lines + 1, line.encode())
     names = [name.strip() or f"column {i}" for i, name in enumerate(cells, start=1)]
     _check_names(names, path)
     return Dialect(tuple(names), delimiter, blank_lines, packed)
@@ -119,12 +118,17 @@ def unexpanded(path: Path | str) -> str:
     return f"./{path}" if str(path).startswith("~") else str(path)
 
 
+def unpacked(path: Path, packed: str) -> pa.NativeFile:
+    """The bytes of a file, unpacked."""
+    return pa.input_stream(unexpanded(path), compression=None if packed == "none" else packed)
+
+
 def check_whole(path: Path, packed: str) -> None:
     """FileError where a compressed file ends too early, or its checksum is that of other bytes: DuckDB sees neither the
     one of zstd nor the other of gzip. A reading of it, short beside those that make cells of it."""
-    with pa.input_stream(unexpanded(path), compression=packed) as unpack:
+    with unpacked(path, packed) as file:
         try:
-            while unpack.read(CHUNK):
+            while file.read(CHUNK):
                 pass
         except OSError:
             raise FileError(f"{path} is damaged or cut short: its compression is not whole; get it anew.") from None
@@ -135,26 +139,23 @@ def check_closed(path: Path, dialect: Dialect) -> None:
     follows out without a word."""
     ends = rf"[{dialect.delimiter}\r\n]"
     quoted = re.compile(rf'{ends} ?"{QUOTED}(" *(?={ends})|"? *\Z|)'.encode())
-    kind = None if dialect.packed == "none" else dialect.packed
-    data, line = b"\n", 0
-    with pa.input_stream(unexpanded(path), compression=kind) as unpack:
-        data += unpack.read(len(BOM_UTF8)).removeprefix(BOM_UTF8)
-        while chunk := unpack.read(CHUNK):
+    with unpacked(path, dialect.packed) as file:
+        data, line = b"\n" + file.read(len(BOM_UTF8)).removeprefix(BOM_UTF8), 0
+        while chunk := file.read(CHUNK):
             data += chunk
             end = len(data) - 2  # a mark, a blank, and in the next chunk a quote
             for found in quoted.finditer(data):
                 if not found[1] and found.end() < len(data):
-                    raise astray(path, line, data, found.start())
+                    raise astray(path, line + data.count(b"\n", 0, found.start() + 1), data[found.start() + 1 :])
                 end = max(found.end(), end) if found.end() < len(data) else found.start()
             line, data = line + data.count(b"\n", 0, end), data[end:]
     if (found := quoted.match(data)) and not found[1].startswith(b'"'):
-        raise astray(path, line, data, 0)
+        raise astray(path, line + data.startswith(b"\n"), data[1:])
 
 
-def astray(path: Path, line: int, data: bytes, at: int) -> FileError:
-    """The error of a quoted cell, from the mark before it on, of data that so many lines precede."""
-    line += data.count(b"\n", 0, at + 1)
-    start = data[at + 1 : at + 41].decode(errors="replace").partition("\n")[0]
+def astray(path: Path, line: int, text: bytes) -> FileError:
+    """The error of a quote out of place, in this line of a file, at the beginning of the text or behind it."""
+    start = text.decode(errors="replace").partition("\n")[0][:SHOWN]
     return FileError(f"{path}, line {line} ({start!r}): {ASTRAY}")
 
 
