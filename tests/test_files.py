@@ -99,6 +99,13 @@ def test_cells_of_many_lines_are_read_however_large_the_file(write):
     assert re.search(rf"line {line} \('\"\" \"'\): a quote is not closed", refusal(write(content + '"" "\n')))
 
 
+def test_line_ends_within_quotes_are_not_those_that_differ(write):
+    content = 'a,b\r\n"two\nlines",1\r\n'
+    assert rows(write(content)) == [("two\nlines", 1)]
+    assert re.search("line 4: does not end as the first line does", refusal(write(content + "x,2\ny,3\r\n")))
+    assert re.search("line 4 .*: a quote is not closed, or closed too early", refusal(write(content + '"x"y,2\n')))
+
+
 def test_a_type_is_settled_by_the_whole_file(write):
     table = table_of(str(write("a,b\n" + "1,2\n" * 50_000 + "x,2.5\n")))
     assert table.schema == {"a": nw.String, "b": nw.Float64}

@@ -111,19 +111,19 @@ def layouts_of(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> Iter
             raise FileError(f"{path} is not delimited like {paths[0]}; delimit all files alike.")
     held, rows, alone = Counter[tuple[str, Kind]](), Counter[str](), set[str]()
     for alike in dict.fromkeys(dialects):
-        some = dict.fromkeys(path for path, dialect in zip(paths, dialects, strict=True) if dialect == alike)
-        parallel, counts = _counts(connection, some, alike)  # once, though named twice
+        some = {unexpanded(path): path for path, dialect in zip(paths, dialects, strict=True) if dialect == alike}
+        parallel, counts = _counts(connection, some.values(), alike)  # once, though named twice
         if not parallel:
-            alone.update(map(unexpanded, some))
+            alone.update(some)
         for place, file, rows[file], breaks, *many in counts:
-            if breaks:
+            if breaks and file not in alone:
+                check_closed(some[file], alike)
                 alone.add(file)
             for kind, fitting in zip([TEXT, *_kinds(alike.delimiter)], many, strict=True):
                 held[alike.names[int(place[1:])], kind] += fitting
     casts = {name: _cast(name, first.delimiter, held) for name in first.names}
     for path, dialect in zip(paths, dialects, strict=True):
-        if (file := unexpanded(path)) in alone:
-            check_closed(path, dialect)
+        file = unexpanded(path)
         yield Layout(dialect._replace(parallel=file not in alone), casts), rows[file]
 
 
@@ -174,14 +174,19 @@ def explain(message: str, data: str) -> str:
 
 
 def unlike_end(path: Path) -> int | None:
-    """The number of the first line that does not end as the first one does, by line feed alone or not; None where all
-    do, or the file is compressed."""
+    """The number of the first line that does not end as the first one does, by line feed alone or not, but for those
+    within a quoted cell; None where all do, or the file is compressed."""
     with path.open("rb") as lines:
         first = next(lines, b"")
         if first.startswith(tuple(PACKED)):
             return None
-        ends = ((number, line.endswith(b"\r\n")) for number, line in enumerate(lines, start=2) if line.endswith(b"\n"))
-        return next((number for number, returns in ends if returns != first.endswith(b"\r\n")), None)
+        quotes = 0
+        for number, line in enumerate(lines, start=2):
+            quotes += line.count(b'"')
+            alike = line.endswith(b"\r\n") == first.endswith(b"\r\n")
+            if not alike and line.endswith(b"\n") and quotes % 2 == 0:
+                return number
+        return None
 
 
 def _as_text(
@@ -225,6 +230,8 @@ def _counts(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], dialec
     try:
         return True, found(dialect)
     except (duckdb.InvalidInputException, duckdb.NotImplementedException):
+        for path in paths:
+            check_closed(path, dialect)
         return False, found(dialect._replace(parallel=False))
 
 
