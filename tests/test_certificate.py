@@ -335,12 +335,11 @@ def test_columns_that_are_sums_of_others_but_for_little_are_not_left_out():
         assert by_pairs(objective, objective.evaluate(np.zeros((5, 1)), order=1)) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("twice", [False, True])
-@pytest.mark.parametrize("K", [2, 4])
-def test_many_coefficients_without_a_penalty_are_certified_without_a_curvature_of_all(K, twice, monkeypatch):
+@pytest.mark.parametrize(("K", "p"), [(10, 210), *seldom((2, 410), (4, 410))])
+def test_many_coefficients_without_a_penalty_are_certified_without_a_curvature_of_all(K, p, twice, monkeypatch):
     random = np.random.default_rng(0)
-    X = random.normal(size=(6_000, 410))
+    X = random.normal(size=(6_000, p))
     y = (X[:, :K] + random.gumbel(size=(len(X), K))).argmax(axis=1)
     X[:, -1] = X[:, 0] if twice else X[:, -1]
     orders, evaluate = [], Objective.evaluate
@@ -351,10 +350,25 @@ def test_many_coefficients_without_a_penalty_are_certified_without_a_curvature_o
     exact = LogisticRegression(C=np.inf, tol=1e-12).fit(X, y)
     error = np.vstack([(exact.coef_ - model.coef_).T, exact.intercept_ - model.intercept_])
     errors = np.asarray(model.certificate_.coef_error)
-    assert np.flatnonzero(np.isinf(errors).all(axis=1)).tolist() == ([0, 409] if twice else [])
-    assert np.isfinite(np.delete(errors, [0, 409], axis=0)).all()
+    assert np.flatnonzero(np.isinf(errors).all(axis=1)).tolist() == ([0, p - 1] if twice else [])
+    assert np.isfinite(np.delete(errors, [0, p - 1], axis=0)).all()
     assert np.all(np.abs(error) <= errors)
     assert np.abs(exact.predict_proba(X) - model.predict_proba(X)).max() <= model.certificate_.probability_error
+
+
+@pytest.mark.parametrize(
+    ("n", "strength", "asked"),
+    [(1_400, 0.0, True), (2_000, 0.0, False), (1_400, 1.0, False)],
+    ids=["of few cells", "beside which their blocks are large", "of which every weight is penalised"],
+)
+def test_pairs_of_many_classes_are_asked_only_of_rows(n, strength, asked, monkeypatch):
+    random, calls = np.random.default_rng(1), []
+    X, y = random.normal(size=(n, 700)), random.integers(4, size=n)
+    objective = Problem(X, y, np.ones(n), 4, np.full(700, strength)).objective()
+    at = objective.evaluate(0.1 * objective.canonical(random.normal(size=(701, 4))), order=1)
+    monkeypatch.setattr("separatrix.engine.certificates.certificate.by_pairs", lambda *given: calls.append(given))
+    certify(objective, at)
+    assert bool(calls) == asked
 
 
 @pytest.mark.parametrize("n", [400, MANY_ROWS * 9])

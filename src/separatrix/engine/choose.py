@@ -16,11 +16,11 @@ from separatrix.data.column_traits import share_of_entries
 from separatrix.data.memory import MemorySource
 from separatrix.engine.iterate import UNTIL_THE_END, Aim, Solver
 from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
-from separatrix.engine.matrices.room import memory_at_hand
+from separatrix.engine.matrices.room import HELD_AT_ONCE, memory_at_hand
 from separatrix.engine.objective import Objective
 from separatrix.engine.solvers.gradient_descent import gradient_descent
 from separatrix.engine.solvers.multipliers import truncated_newton
-from separatrix.engine.solvers.newton import HELD_AT_ONCE, newton
+from separatrix.engine.solvers.newton import newton
 from separatrix.engine.solvers.proximal import proximal_newton
 from separatrix.engine.solvers.quasi_newton import quasi_newton
 from separatrix.equations.hyperplane import is_hardly_sparse

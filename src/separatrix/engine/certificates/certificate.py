@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from separatrix.arrays import FloatArray
-from separatrix.engine.certificates.class_pairs import farthest_by, pairs_of
+from separatrix.engine.certificates.class_pairs import farthest_by, pairs_of, pairs_take_little
 from separatrix.engine.certificates.decrement import GRADIENT_SEEN, decrement, nu_at_most
 from separatrix.engine.certificates.duality import Prediction, by_strong_convexity, dual_bound
 from separatrix.engine.certificates.row_reach import farthest_along, least_reach, longest_row, reach_of_few, reaches
@@ -98,8 +98,8 @@ def certify(
 
     A `part` of the rows costs least, and is all that is asked where the curvature here is not at hand: the next point
     takes fewer passes than other bounds do. `metric` is an evaluation of order 2, here or nearby, and without one the
-    curvature is made if the other bounds are above the tolerance: that of pairs of classes, or of all if that says too
-    little and this is the `last` point.
+    curvature is made if the other bounds are above the tolerance: that of pairs of classes, or of all, if it is small,
+    where that says too little and this is the `last` point.
     """
     bounds = [Certificate(at.value + rounding(at), "the objective itself: losses are never negative")]
     metric = at if at.curvature is not None else metric
@@ -121,12 +121,14 @@ def certify(
     # Where every weight is penalised, a dual bound will do, some steps further on.
     cheap = CHEAP_CURVATURE if last or not objective.source.in_memory else CHEAP_IN_MEMORY
     most = cheap if objective.penalty.holds_all else LARGEST_CURVATURE
-    if metric is None and best.gap > tolerance and at.theta.size <= most:
+    few = at.theta.size <= most
+    alone = not few and not objective.penalty.holds_all and pairs_take_little(objective, *at.theta.shape)
+    if metric is None and best.gap > tolerance and (few or alone):
         if objective.penalty.is_none and objective.smallest_margin(at.theta) > 0:
             return best  # there is no optimum, and what F tends to is 0
         pairs = by_pairs(objective, at)
-        if pairs and (pairs.gap <= tolerance or not last):
-            return min(best, pairs, key=lambda bound: bound.gap)
+        if alone or (pairs and (pairs.gap <= tolerance or not last)):
+            return min(best, pairs or best, key=lambda bound: bound.gap)
         newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2), spare=True, paired=True)
         return min(best, newton, key=lambda bound: bound.gap)
     return best

@@ -31,12 +31,15 @@ from separatrix.data.block import Block
 from separatrix.engine.grams import squares_of
 from separatrix.engine.matrices.linear_algebra import SINGULAR
 from separatrix.engine.matrices.packed import Half, Packed, inverse_of_square, packed, solve_packed
+from separatrix.engine.matrices.room import takes_little
 from separatrix.engine.near_copies import columns_of_sums
 from separatrix.engine.objective import Evaluation, Objective
 from separatrix.engine.sums import block_state
 from separatrix.equations.hyperplane import beside_ones, gram_diagonal, pieces
 from separatrix.equations.losses import Loss
 
+ONE_PAIR, MORE_PAIRS = 7, 11  # bytes for each number of a full matrix: a block and what it is made of, and the form
+OF_A_CLASS = 2  # that a solver may hold meanwhile
 FEW_ROWS = 2**7  # at least, that are multiplied by a form at a time: beside one of many columns more are large
 
 
@@ -100,11 +103,18 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
             lengths[-1] += (quadratic(inverse, centre[None, :])[0] - inverse.diagonal[-1]) * b**2
         np.multiply(inverse.numbers, heavy, out=inverse.numbers)
         form = inverse if form is None else Half(P, np.add(form.numbers, inverse.numbers, out=form.numbers))
+        del half, inverse  # before the next is made
     assert form is not None  # a pair there is
     np.sqrt(lengths, out=lengths)
     lengths[free] = np.inf
     nu = square**0.5 + 0.5 * off  # as no row's curvature is above 1/4, or of several classes 1/2
     return Pairs(nu, size, spread**0.5, np.sqrt(far), units, form, lengths)
+
+
+def pairs_take_little(objective: Objective, P: int, K: int) -> bool:
+    """Whether what `pairs_of` holds at once takes little beside X."""
+    each = ONE_PAIR if K == 1 else MORE_PAIRS + OF_A_CLASS * K
+    return takes_little(P, objective.source.n_rows * objective.source.room, each)
 
 
 def block_of(objective: Objective, ones: int, weight: Callable[[Block], FloatArray], spanned: IntArray) -> Half:

@@ -5,10 +5,14 @@ from math import isinf
 from pathlib import Path
 from typing import NamedTuple
 
+from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE
+
 CGROUP = Path("/sys/fs/cgroup")
 FEW_BYTES = 5 * 2**23  # for matrices beside few rows, which may be some columns of many
 HARD_BYTES, HARD_SHARE = 2**29, 0.5  # beside few cells, or at most of the memory that is free, where else is no answer,
 HARD_WITH_X = 2**27  # and beside more with all of X
+HELD_AT_ONCE = 64  # bytes for each number of a curvature, with its factor and sums
+LITTLE = 2**22  # that it may take beside any X
 
 
 class Room(NamedTuple):
@@ -26,6 +30,16 @@ def room_beside(X: float, kept: float) -> Room:
     """
     hard = HARD_BYTES if isinf(kept) else HARD_WITH_X - X
     return Room(min(FEW_BYTES, kept / 3), min(hard, HARD_SHARE * memory_at_hand()))
+
+
+def takes_little(size: int, kept: float, each: int = HELD_AT_ONCE) -> bool:
+    """Whether a matrix (size, size), with so many bytes for each of its numbers, takes little beside X, of whose rows
+    so many may be kept; where X sets no bound, if it is small.
+
+    >>> takes_little(1000, 2e8), takes_little(3000, 2e8)
+    (True, False)
+    """
+    return size <= LARGEST_CURVATURE if isinf(kept) else each * size**2 <= max(kept, LITTLE)
 
 
 def memory_at_hand() -> float:

@@ -15,8 +15,9 @@ from separatrix.engine.iterate import UNTIL_THE_END, Aim, Iterate, Solver
 from separatrix.engine.line_search import far_enough
 from separatrix.engine.matrices.linear_algebra import LARGEST_CURVATURE, Linear, conjugate_gradients
 from separatrix.engine.matrices.packed import Half, packed, solve_packed
+from separatrix.engine.matrices.room import takes_little
 from separatrix.engine.objective import Evaluation, Objective
-from separatrix.engine.solvers.newton import has_room, is_broken, left_at_zero, lengthened, newton, share_left
+from separatrix.engine.solvers.newton import is_broken, left_at_zero, lengthened, newton, share_left
 from separatrix.engine.solvers.sampling import FEW_ROWS, few_rows, sampled
 from separatrix.equations.hyperplane import pieces
 
@@ -48,6 +49,7 @@ def conjugate_newton(objective: Objective, theta: FloatArray, aim: Aim = UNTIL_T
     if aim.gap and objective.loss.third_bound == 0:  # of a quadratic one step is all, so it goes on to the end
         loose = 0.0
     at, products, idle = objective.evaluate(theta, order=1, keep_state=True), 0, 0
+    kept = objective.source.n_rows * objective.source.room
     few = few_rows(objective) if objective.kept is None else objective
     proven, single, left = bool(objective.penalty.l2.all()), theta.shape[1] == 1, None
     while True:
@@ -65,7 +67,7 @@ def conjugate_newton(objective: Objective, theta: FloatArray, aim: Aim = UNTIL_T
         here, at = at, far_enough(objective, at, step, lengthened(left) if single else 1.0)
         left = share_left(at, step, slope)
         idle = 0 if at.value < here.value else idle + 1
-        if (idle > 1 or is_broken(promised, here, at)) and has_room(objective, at.theta.size):
+        if (idle > 1 or is_broken(promised, here, at)) and takes_little(at.theta.size, kept):
             yield from newton(objective, at.theta, broken=True)
 
 

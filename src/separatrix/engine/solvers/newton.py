@@ -11,7 +11,6 @@ from separatrix.engine.certificates.certificate import rounding
 from separatrix.engine.iterate import Iterate, Solver
 from separatrix.engine.line_search import backtrack, between
 from separatrix.engine.matrices.linear_algebra import (
-    LARGEST_CURVATURE,
     SINGULAR,
     solve_factored,
     solve_positive,
@@ -23,8 +22,6 @@ from separatrix.engine.objective import Evaluation, Objective
 
 KEEP = 0.001  # a step that leaves less than this share of the gap keeps the curvature for the next
 MOST_PRODUCTS = 2e10  # of the rows of a root with each other's columns: some seconds
-HELD_AT_ONCE = 64  # bytes for each number of a curvature, with its factor and sums
-FEW_BYTES = 2**22  # that it may take beside any X
 MUCH = 1e-3  # of the objective, for a step to promise: the optimum is far
 NEXT_TO_NOTHING = 1e-10  # of it: as much may be of the rounding of columns that are sums of others
 LITTLE = 0.1  # of what a step promised, for the objective to fall
@@ -87,12 +84,6 @@ def newton(
 def is_broken(promised: float, here: Evaluation, there: Evaluation) -> bool:
     """Whether a step has lowered nothing, though it promised what would be seen."""
     return promised > rounding(here) and not there.value < here.value
-
-
-def has_room(objective: Objective, size: int) -> bool:
-    """Whether a curvature of so many coefficients takes little beside X, or anyway where X sets no bound."""
-    beside = objective.source.n_rows * objective.source.room
-    return size <= LARGEST_CURVATURE if np.isinf(beside) else HELD_AT_ONCE * size**2 <= max(beside, FEW_BYTES)
 
 
 def has_time(objective: Objective, at: Evaluation) -> bool:
