@@ -864,6 +864,21 @@ def test_thousands_of_coefficients_are_those_of_memory_to_1e7(tmp_path):
     assert_same(model, in_memory(case, model, data), 1e-7)
 
 
+def test_thousands_of_coefficients_of_several_classes_without_a_penalty_are_certified(tmp_path, monkeypatch):
+    allow(monkeypatch, room=5_000, chunk=100_000, sample=60_000, rows=700)
+    random = np.random.default_rng(0)
+    X = random.standard_normal((4_000, 204))
+    y = (X[:, :10] + random.gumbel(size=(len(X), 10))).argmax(axis=1)
+    data = pa.table({**{f"x{j}": x for j, x in enumerate(X.T)}, "y": y})
+    model = LogisticRegression(C=np.inf, tol=1e-6).fit(written(data, tmp_path, 3, 700), target="y")
+    assert model.coef_.size > LARGEST_CURVATURE
+    exact = LogisticRegression(C=np.inf, tol=1e-12).fit(X, y)
+    loss, least = log_loss(y, model.predict_proba(data.drop_columns("y"))), log_loss(y, exact.predict_proba(X))
+    assert loss - least <= model.certificate_.gap <= 1e-6
+    error = np.abs(model.coef_ - exact.coef_).T
+    assert np.all(error <= np.asarray(model.certificate_.coef_error)[:204])
+
+
 @pytest.mark.slow
 def test_ctrl_c_in_a_pass_leaves_nothing_on_the_disk(tmp_path):
     data, scratch = big(tmp_path / "set", 500_000), tmp_path / "tmp"

@@ -126,7 +126,7 @@ def certify(
     if metric is None and best.gap > tolerance and (few or alone):
         if objective.penalty.is_none and objective.smallest_margin(at.theta) > 0:
             return best  # there is no optimum, and what F tends to is 0
-        pairs = by_pairs(objective, at)
+        pairs = by_pairs(objective, at) if alone or objective.source.in_memory else None  # each takes a pass
         if alone or (pairs and (pairs.gap <= tolerance or not last)):
             return min(best, pairs or best, key=lambda bound: bound.gap)
         newton = by_self_concordance(objective, at, objective.evaluate(at.theta, order=2), spare=True, paired=True)
@@ -234,9 +234,9 @@ def concordant(
 
 
 def by_pairs(objective: Objective, at: Evaluation) -> Certificate | None:
-    """The same bound by the curvature of pairs of classes: without an L1 part, and of rows in memory, as each pair
-    takes a pass. None where it says too little, or rounding may hide whether there is a minimum."""
-    if objective.penalty.has_l1 or not objective.source.in_memory or (pairs := pairs_of(objective, at)) is None:
+    """The same bound by the curvature of pairs of classes, without an L1 part, in a pass for each pair. None where it
+    says too little, or rounding may hide whether there is a minimum."""
+    if objective.penalty.has_l1 or (pairs := pairs_of(objective, at)) is None:
         return None
     P = len(pairs.far)
     lost = pairs.size**2 * CURVATURE_SEEN * P
@@ -290,6 +290,7 @@ def where_curvature_is_rounding(
         return NO_CURVATURE if falls(slope / unit, smallest(CURVATURE_SEEN)) else bound
     if unit.min() < FAR_UNIT:
         return TOO_FAR
+    paired = paired or not objective.source.in_memory
     if not paired and (pairs := by_pairs(objective, at)) and pairs.gap <= LITTLE_MORE * bound.gap:
         return pairs
     apart = taken_apart(objective, at, smallest(CURVATURE_SURE), unit, bent=bound is TOO_FAR)

@@ -112,9 +112,9 @@ def pairs_of(objective: Objective, at: Evaluation) -> Pairs | None:
 
 
 def pairs_take_little(objective: Objective, P: int, K: int) -> bool:
-    """Whether what `pairs_of` holds at once takes little beside X."""
-    each = ONE_PAIR if K == 1 else MORE_PAIRS + OF_A_CLASS * K
-    return takes_little(P, objective.source.n_rows * objective.source.room, each)
+    """Whether what `pairs_of` holds at once takes little beside X, or anyway where that is not in memory."""
+    source, each = objective.source, ONE_PAIR if K == 1 else MORE_PAIRS + OF_A_CLASS * K
+    return takes_little(P, source.n_rows * source.room if source.in_memory else np.inf, each)
 
 
 def block_of(objective: Objective, ones: int, weight: Callable[[Block], FloatArray], spanned: IntArray) -> Half:
