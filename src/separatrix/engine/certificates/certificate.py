@@ -290,7 +290,7 @@ def where_curvature_is_rounding(
         return NO_CURVATURE if falls(slope / unit, smallest(CURVATURE_SEEN)) else bound
     if unit.min() < FAR_UNIT:
         return TOO_FAR
-    paired = paired or not objective.source.in_memory
+    paired = paired or not objective.source.in_memory  # where each takes a pass
     if not paired and (pairs := by_pairs(objective, at)) and pairs.gap <= LITTLE_MORE * bound.gap:
         return pairs
     apart = taken_apart(objective, at, smallest(CURVATURE_SURE), unit, bent=bound is TOO_FAR)
